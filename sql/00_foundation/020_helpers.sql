@@ -1,0 +1,146 @@
+-- Small helpers that every domain uses: ids, errors, checks, tokens, timestamps.
+
+create function private.uuid_v7()
+returns uuid
+language sql
+volatile
+set search_path = ''
+as $$
+  -- 48 bits of Unix milliseconds over a random UUID, then version 7 (RFC 9562, 5.7):
+  -- new rows land at the right edge of every index.
+  select encode(
+    set_bit(
+      set_bit(
+        overlay(
+          uuid_send(gen_random_uuid())
+          placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+          from 1 for 6
+        ),
+        52, 1
+      ),
+      53, 1
+    ),
+    'hex'
+  )::uuid
+$$;
+
+comment on function private.uuid_v7() is 'A time-ordered UUID, version 7; the default of every id.';
+grant execute on function private.uuid_v7() to authenticated;
+
+create function private.fail(code text, status int, hint text, details jsonb default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  raise exception using
+    errcode = 'PT' || status,
+    message = code,
+    hint = hint,
+    detail = coalesce(details::text, '');
+end
+$$;
+
+comment on function private.fail(text, int, text, jsonb) is
+  'Refuses a request. PostgREST turns sqlstate PTxxx into HTTP status xxx; the body''s message is the stable code, hint one sentence that says what to do, details a JSON object or empty.';
+grant execute on function private.fail(text, int, text, jsonb) to anon, authenticated, service_role;
+
+create function private.touch_updated_at()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.updated_at := now();
+  return new;
+end
+$$;
+
+comment on function private.touch_updated_at() is 'Keeps updated_at true on every update.';
+
+create function private.is_timezone(timezone text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- Region names and UTC only: 'CET' or 'UTC+3' would be taken by PostgreSQL, but an
+  -- abbreviation has no daylight-saving rules and a POSIX offset counts backwards.
+  if timezone !~ '^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]*)+)$' then
+    return false;
+  end if;
+  perform timestamptz '2000-01-01 00:00:00+00' at time zone timezone;
+  return true;
+exception
+  when invalid_parameter_value then
+    return false;
+end
+$$;
+
+comment on function private.is_timezone(text) is 'Whether the text names an IANA time zone, such as Europe/Madrid.';
+grant execute on function private.is_timezone(text) to authenticated;
+
+create function private.is_currency(currency text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select currency ~ '^[A-Z]{3}$' $$;
+
+comment on function private.is_currency(text) is 'Whether the text has the form of an ISO 4217 code, such as EUR.';
+grant execute on function private.is_currency(text) to authenticated;
+
+create function private.is_locale(locale text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select locale in ('es', 'en', 'ca') $$;
+
+comment on function private.is_locale(text) is 'Whether the product speaks the language: es, en or ca.';
+grant execute on function private.is_locale(text) to authenticated;
+
+create function private.is_slug(slug text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' $$;
+
+comment on function private.is_slug(text) is 'Lower-case letters, digits and inner hyphens, 1 to 63 characters.';
+grant execute on function private.is_slug(text) to authenticated;
+
+create function private.slugify(name text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(
+    nullif(
+      trim(both '-' from left(
+        regexp_replace(
+          translate(lower(name), 'áàâäãåéèêëíìîïóòôöõúùûüñçł·', 'aaaaaaeeeeiiiiooooouuuuncl-'),
+          '[^a-z0-9]+', '-', 'g'
+        ),
+        48
+      )),
+      ''
+    ),
+    'venue'
+  )
+$$;
+
+comment on function private.slugify(text) is 'A public address made from a name: La Cárcel del Ñu becomes la-carcel-del-nu.';
+
+create function private.is_email(email text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select length(email) <= 254 and email ~ '^[^@\s<>"]+@[^@\s<>".]+(\.[^@\s<>".]+)+$' and email = lower(email) $$;
+
+comment on function private.is_email(text) is 'A plausible, lower-case e-mail address of at most 254 characters; only a mail that arrives proves it.';
+grant execute on function private.is_email(text) to authenticated;

@@ -1,0 +1,43 @@
+-- Who acts: recorded with every change of state.
+
+create function private.jwt_claims()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb $$;
+
+comment on function private.jwt_claims() is 'The verified claims of the request''s JWT, as PostgREST hands them over; {} outside a request.';
+
+create function private.act_as(kind text, id uuid default null)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select set_config('escapemaster.actor', jsonb_build_object('kind', kind, 'id', id)::text, true)
+$$;
+
+comment on function private.act_as(text, uuid) is
+  'Declares for the rest of the transaction who acts (customer, system) when it is not the caller of the request. Never granted to a client.';
+
+create function private.current_actor()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    nullif(current_setting('escapemaster.actor', true), '')::jsonb,
+    case
+      when claims ->> 'role' = 'service_role' then jsonb_build_object('kind', 'service', 'id', null)
+      when claims ->> 'role' = 'authenticated' then jsonb_build_object('kind', 'user', 'id', claims ->> 'sub')
+      when claims ->> 'role' = 'anon' then jsonb_build_object('kind', 'customer', 'id', null)
+      else jsonb_build_object('kind', 'system', 'id', null)
+    end
+  )
+  from (select private.jwt_claims() as claims) as request
+$$;
+
+comment on function private.current_actor() is
+  'Who acts: {"kind": user|api_key|support|service|customer|system, "id": uuid or null}.';

@@ -1,0 +1,135 @@
+-- The request's organization, and what the caller may do in it.
+-- Permissions are read from tables in the statement that needs them, never from claims:
+-- a revocation acts on the next request, with the token still valid.
+
+create function private.request_organization()
+returns uuid
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  header text := nullif(current_setting('request.headers', true), '')::json ->> 'x-organization-id';
+begin
+  if header is null then
+    return (select p.active_organization_id from public.profiles as p where p.user_id = auth.uid());
+  end if;
+  if header !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    perform private.fail('organization_header_invalid', 400, 'Send the organization''s id, a UUID, in x-organization-id, or leave the header out.');
+  end if;
+  return header::uuid;
+end
+$$;
+
+comment on function private.request_organization() is
+  'definer: reads the caller''s own profile without a policy. The organization that the request names: the header x-organization-id, else the user''s active organization. It proves nothing: membership is checked by private.organization_with.';
+
+create function private.organization_with(permission text)
+returns uuid
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+-- plpgsql on purpose: its plans are cached in the session, while a SQL function is
+-- planned at every call (2,640 to 2,790 against 1,740 to 2,240 pages a second).
+declare
+  granted record;
+begin
+  select m.organization_id, o.status, p.mutates
+  into granted
+  from public.memberships as m
+  join public.organizations as o on o.id = m.organization_id
+  join public.role_permissions as rp
+    on rp.organization_id = m.organization_id and rp.role_id = m.role_id
+  join public.permissions as p on p.key = rp.permission_key
+  where m.organization_id = private.request_organization()
+    and m.user_id = auth.uid()
+    and m.status = 'active'
+    and rp.permission_key = organization_with.permission;
+  if not found or granted.status = 'closed' then
+    return null;
+  end if;
+  if granted.status = 'suspended' and granted.mutates then
+    perform private.fail('organization_suspended', 403, 'The organization is suspended: its data can be read, not changed. Ask the platform''s support.');
+  end if;
+  return granted.organization_id;
+end
+$$;
+
+comment on function private.organization_with(text) is
+  'definer: reads memberships and roles that the caller may not see. The policy function: the request''s organization if the caller holds the permission there, else null. In a suspended organization permissions that change something raise organization_suspended.';
+grant execute on function private.organization_with(text) to authenticated;
+
+create function private.has_permission(organization_id uuid, permission text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  granted record;
+begin
+  select o.status, p.mutates
+  into granted
+  from public.memberships as m
+  join public.organizations as o on o.id = m.organization_id
+  join public.role_permissions as rp
+    on rp.organization_id = m.organization_id and rp.role_id = m.role_id
+  join public.permissions as p on p.key = rp.permission_key
+  where m.organization_id = has_permission.organization_id
+    and m.user_id = auth.uid()
+    and m.status = 'active'
+    and rp.permission_key = has_permission.permission;
+  if not found or granted.status = 'closed' then
+    return false;
+  end if;
+  if granted.status = 'suspended' and granted.mutates then
+    perform private.fail('organization_suspended', 403, 'The organization is suspended: its data can be read, not changed. Ask the platform''s support.');
+  end if;
+  return true;
+end
+$$;
+
+comment on function private.has_permission(uuid, text) is
+  'definer: reads memberships and roles that the caller may not see. Whether the caller holds the permission in the organization; for functions that name the organization themselves.';
+
+create function private.require_permission(organization_id uuid, permission text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not private.has_permission(organization_id, permission) then
+    perform private.fail(
+      'permission_denied', 403,
+      'Ask an owner of the organization for the permission, or switch to another organization.',
+      jsonb_build_object('permission', permission)
+    );
+  end if;
+end
+$$;
+
+comment on function private.require_permission(uuid, text) is
+  'Raises 403 permission_denied unless the caller holds the permission in the organization; an organization that does not exist answers the same.';
+
+create function private.require_user()
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  caller uuid := auth.uid();
+begin
+  if caller is null then
+    perform private.fail('not_authenticated', 401, 'Sign in first.');
+  end if;
+  return caller;
+end
+$$;
+
+comment on function private.require_user() is 'The calling user''s id; raises 401 not_authenticated without one.';

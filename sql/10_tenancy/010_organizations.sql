@@ -1,0 +1,37 @@
+-- Organizations: the tenants.
+
+create table public.organizations (
+  id uuid not null default private.uuid_v7(),
+  name text not null,
+  slug text not null,
+  status text not null default 'active',
+  timezone text not null default 'Europe/Madrid',
+  currency text not null default 'EUR',
+  locale text not null default 'es',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint organizations_pkey primary key (id),
+  constraint organizations_slug_key unique (slug),
+  constraint organizations_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint organizations_slug_is_a_slug check (private.is_slug(slug)),
+  constraint organizations_status_is_known check (status in ('active', 'suspended', 'closed')),
+  constraint organizations_timezone_is_iana check (private.is_timezone(timezone)),
+  constraint organizations_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint organizations_locale_is_supported check (private.is_locale(locale))
+);
+
+comment on table public.organizations is 'A venue''s business: the tenant that everything else belongs to.';
+comment on column public.organizations.slug is 'Public address, unique on the whole platform.';
+comment on column public.organizations.status is 'active; suspended (reads stay, writes are refused); closed (nothing is visible to members).';
+comment on column public.organizations.timezone is 'IANA zone that new locations start with.';
+comment on column public.organizations.currency is 'ISO 4217; fixed at creation, since amounts in the ledger carry it.';
+comment on column public.organizations.locale is 'Language of the organization''s own mails and the default of its customers: es, en or ca.';
+
+grant select on public.organizations to authenticated;
+grant update (name, slug, timezone, locale) on public.organizations to authenticated;
+
+alter table public.organizations enable row level security;
+
+create trigger organizations_touch_updated_at
+before update on public.organizations
+for each row execute function private.touch_updated_at();
