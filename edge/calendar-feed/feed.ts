@@ -1,0 +1,89 @@
+/** What `get_calendar_feed` says, written as a calendar. Pure. */
+import { type CalendarEvent, type EventStatus, renderCalendar } from "../_shared/ical.ts";
+
+/** The answer of the RPC `get_calendar_feed(token)`. */
+export interface CalendarFeed {
+  readonly name: string;
+  /** IANA zone of the venue. */
+  readonly timezone: string;
+  readonly updated_at: string | null;
+  /** Changes whenever anything below it does. */
+  readonly version: string;
+  readonly sessions: readonly FeedSession[];
+}
+
+export interface FeedSession {
+  readonly uid: string;
+  readonly starts_at: string;
+  readonly ends_at: string;
+  readonly room_name: string;
+  readonly status: string;
+  /** Null when nobody has booked: a block, or a shared session without parties. */
+  readonly party_size: number | null;
+  readonly booking_reference: string | null;
+  readonly updated_at: string;
+  readonly sequence: number;
+}
+
+export type FeedLanguage = keyof typeof labels;
+
+const labels = {
+  en: { players: "Players", booking: "Booking", cancelled: "Cancelled", tentative: "On hold" },
+  es: { players: "Jugadores", booking: "Reserva", cancelled: "Cancelada", tentative: "Retenida" },
+  ca: { players: "Jugadors", booking: "Reserva", cancelled: "Cancel·lada", tentative: "Retinguda" },
+} as const;
+
+/** Raise this when the rendering changes, so that subscribers fetch again. */
+const RENDERING = 1;
+const REFRESH_MINUTES = 15;
+
+/** The language asked for, English otherwise. */
+export function feedLanguage(value: string | null): FeedLanguage {
+  return value !== null && Object.hasOwn(labels, value) ? value as FeedLanguage : "en";
+}
+
+/** A strong entity tag: equal exactly when the bytes of {@link renderFeed} are equal. */
+export function feedEtag(feed: CalendarFeed, language: FeedLanguage): string {
+  return `"${RENDERING}-${language}-${feed.version.replace(/[^\x21\x23-\x7e]/g, "")}"`;
+}
+
+/** The feed as iCalendar text. It names no person: a reference and a party size, no more. */
+export function renderFeed(feed: CalendarFeed, language: FeedLanguage): string {
+  return renderCalendar({
+    name: feed.name,
+    timezone: feed.timezone,
+    refreshMinutes: REFRESH_MINUTES,
+    events: feed.sessions.map((session) => toEvent(session, language)),
+  });
+}
+
+function toEvent(session: FeedSession, language: FeedLanguage): CalendarEvent {
+  const label = labels[language];
+  const status = toStatus(session.status);
+  const summary = [
+    status === "CONFIRMED" ? "" : `${label[status === "CANCELLED" ? "cancelled" : "tentative"]}:`,
+    session.room_name,
+    session.party_size ? `(${session.party_size})` : "",
+    session.booking_reference ?? "",
+  ];
+  const description = [
+    session.booking_reference ? `${label.booking}: ${session.booking_reference}` : "",
+    session.party_size ? `${label.players}: ${session.party_size}` : "",
+  ];
+  return {
+    uid: session.uid.includes("@") ? session.uid : `${session.uid}@escapemaster`,
+    startsAt: session.starts_at,
+    endsAt: session.ends_at,
+    updatedAt: session.updated_at,
+    sequence: session.sequence,
+    status,
+    summary: summary.filter(Boolean).join(" "),
+    description: description.filter(Boolean).join("\n"),
+  };
+}
+
+function toStatus(status: string): EventStatus {
+  if (status === "cancelled" || status === "expired") return "CANCELLED";
+  if (status === "held" || status === "pending") return "TENTATIVE";
+  return "CONFIRMED";
+}

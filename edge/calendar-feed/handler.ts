@@ -1,0 +1,77 @@
+import type { Environment } from "../_shared/environment.ts";
+import { matchesEtag, pathBelow, problem } from "../_shared/http.ts";
+import { type CalendarFeed, feedEtag, feedLanguage, renderFeed } from "./feed.ts";
+
+const TIMEOUT_MS = 8_000;
+
+/**
+ * Answer one request for a venue's calendar.
+ *
+ * `GET|HEAD /calendar-feed?token=…` or `/calendar-feed/<token>.ics`, with an optional
+ * `lang=en|es|ca`. 200 with a strong ETag, 304 when the subscriber has it already, 404 for a token
+ * that never was or was revoked, 405 for other methods, 503 when the database cannot answer.
+ */
+export async function handle(request: Request, environment: Environment): Promise<Response> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return problem(405, "method_not_allowed", "Use GET or HEAD.", { Allow: "GET, HEAD" });
+  }
+  const url = new URL(request.url);
+  const token = url.searchParams.get("token") ??
+    pathBelow("calendar-feed", url).replace(/\.ics$/, "");
+  const feed = await fetchFeed(token, environment);
+  if (feed === "unknown") {
+    return problem(404, "feed_not_found", "This calendar address is not valid any more.");
+  }
+  if (feed === "unavailable") {
+    return problem(503, "unavailable", "The calendar cannot be read now. Try again soon.", {
+      "Retry-After": "60",
+    });
+  }
+
+  const language = feedLanguage(url.searchParams.get("lang"));
+  const etag = feedEtag(feed, language);
+  const headers = new Headers({
+    ETag: etag,
+    // A revoked address must stop working at once: subscribers may keep the text, but must ask.
+    "Cache-Control": "private, no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+  });
+  if (feed.updated_at) headers.set("Last-Modified", new Date(feed.updated_at).toUTCString());
+  if (matchesEtag(request.headers.get("If-None-Match"), etag)) {
+    return new Response(null, { status: 304, headers });
+  }
+  const body = new TextEncoder().encode(renderFeed(feed, language));
+  headers.set("Content-Type", "text/calendar; charset=utf-8");
+  headers.set("Content-Disposition", 'inline; filename="calendar.ics"');
+  if (request.method === "HEAD") {
+    headers.set("Content-Length", String(body.byteLength));
+    return new Response(null, { headers });
+  }
+  return new Response(body, { headers });
+}
+
+async function fetchFeed(
+  token: string,
+  environment: Environment,
+): Promise<CalendarFeed | "unknown" | "unavailable"> {
+  // What cannot be a token never reaches the database.
+  if (!/^[A-Za-z0-9_-]{16,200}$/.test(token)) return "unknown";
+  try {
+    // POST keeps the token out of the access logs between here and the database.
+    const response = await fetch(`${environment.supabaseUrl}/rest/v1/rpc/get_calendar_feed`, {
+      method: "POST",
+      headers: { apikey: environment.publishableKey, "Content-Type": "application/json" },
+      body: JSON.stringify({ token }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer: unknown = await response.json();
+    if (response.ok) return answer as CalendarFeed;
+    // A missing function is a 404 as well, and no fault of the subscriber's.
+    if ((answer as { message?: string }).message === "feed_not_found") return "unknown";
+    console.error(JSON.stringify({ event: "feed_failed", status: response.status, answer }));
+  } catch (error) {
+    console.error(JSON.stringify({ event: "feed_unreachable", error: String(error) }));
+  }
+  return "unavailable";
+}

@@ -1,0 +1,6 @@
+import { readEnvironment } from "../_shared/environment.ts";
+import { handle } from "./handler.ts";
+
+const environment = readEnvironment();
+
+Deno.serve((request) => handle(request, environment));
