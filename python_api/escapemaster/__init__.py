@@ -1,0 +1,1 @@
+"""Backend of a multi-tenant platform for escape-room businesses."""
