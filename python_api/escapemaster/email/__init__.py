@@ -1,0 +1,1 @@
+"""Mails: what they say (templates, languages), and how they are handed over (transports)."""

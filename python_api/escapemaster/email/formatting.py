@@ -1,0 +1,38 @@
+"""Prices, dates and times as people write them in Spanish, English and Catalan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time, get_timezone_location
+from babel.numbers import format_currency, get_currency_precision
+
+#: The language of a mail, and whose customs it follows. The venues are in Europe, so English
+#: readers get the 24-hour clock.
+LOCALES: Final = {"es": "es_ES", "en": "en_GB", "ca": "ca_ES"}
+
+
+def money(cents: int, currency: str, language: str) -> str:
+    """An amount in minor units as text, such as `75,00 €`."""
+    places = get_currency_precision(currency)
+    return format_currency(Decimal(cents).scaleb(-places), currency, locale=LOCALES[language])
+
+
+def day(instant: datetime, timezone: str, language: str) -> str:
+    """The date of an instant on a venue's calendar, with its weekday."""
+    return format_date(
+        instant.astimezone(ZoneInfo(timezone)), format="full", locale=LOCALES[language]
+    )
+
+
+def clock(instant: datetime, timezone: str, language: str) -> str:
+    """The time of an instant on a venue's wall clock, such as `19:30`."""
+    return format_time(instant, format="short", tzinfo=ZoneInfo(timezone), locale=LOCALES[language])
+
+
+def city(timezone: str, language: str) -> str:
+    """The place by which people know a time zone, such as `Madrid`."""
+    return get_timezone_location(timezone, locale=LOCALES[language], return_city=True)

@@ -1,0 +1,92 @@
+"""The local mailbox: SMTP to hand over, and its web API to know what arrived.
+
+For development and tests. SMTP has no idempotency key, so the Message-ID takes its place: it is
+derived from the key, and the mailbox is asked for it before every hand-over. A worker that was
+killed between handing over and saying so finds its mail there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from email.headerregistry import Address
+from email.message import EmailMessage
+from typing import Final
+
+import aiosmtplib
+import httpx
+
+from escapemaster.email.message import Message, from_header
+from escapemaster.errors import EmailError
+
+_TIMEOUT: Final = 10.0
+
+
+class MailboxTransport:
+    """Hands mails to a MailDev server."""
+
+    name = "mailbox"
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        mailbox_url: str,
+        smtp_host: str,
+        smtp_port: int,
+        email_from: str,
+    ) -> None:
+        self._http = http
+        self._mailbox_url = mailbox_url.rstrip("/")
+        self._smtp_host = smtp_host
+        self._smtp_port = smtp_port
+        self._email_from = email_from
+
+    async def send(self, message: Message, key: str) -> str:
+        """See `Transport.send`."""
+        message_id = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@escapemaster.local>"
+        if not await self._has(message_id):
+            await self._hand_over(_mime(message, message_id, self._email_from))
+        return message_id
+
+    async def _has(self, message_id: str) -> bool:
+        try:
+            response = await self._http.get(
+                f"{self._mailbox_url}/api/email",
+                params={"messageId": message_id},
+                timeout=_TIMEOUT,
+            )
+            response.raise_for_status()
+            return len(response.json()) > 0
+        except (httpx.HTTPError, ValueError) as error:
+            # Sending without knowing could send twice.
+            raise EmailError("mailbox_unreachable", type(error).__name__, retryable=True) from error
+
+    async def _hand_over(self, mail: EmailMessage) -> None:
+        try:
+            await aiosmtplib.send(
+                mail,
+                hostname=self._smtp_host,
+                port=self._smtp_port,
+                timeout=_TIMEOUT,
+                start_tls=False,
+            )
+        except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPSenderRefused) as error:
+            raise EmailError("address_refused", type(error).__name__, retryable=False) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise EmailError("smtp_failed", type(error).__name__, retryable=True) from error
+
+
+def _mime(message: Message, message_id: str, email_from: str) -> EmailMessage:
+    mail = EmailMessage()
+    mail["Message-ID"] = message_id
+    mail["From"] = from_header(message.sender, email_from)
+    try:
+        mail["To"] = Address(" ".join(message.to_name.split()), addr_spec=message.to_address)
+    except (ValueError, IndexError) as error:
+        raise EmailError("address_invalid", type(error).__name__, retryable=False) from None
+    mail["Subject"] = message.subject
+    mail["Content-Language"] = message.language
+    mail["X-Template"] = message.template
+    mail.set_content(message.text)
+    mail.add_alternative(message.html, subtype="html")
+    return mail

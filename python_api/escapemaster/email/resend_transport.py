@@ -1,0 +1,145 @@
+"""Resend: the one module that imports its SDK.
+
+Every mail carries an idempotency key, which Resend remembers for 24 hours
+(https://resend.com/docs/dashboard/emails/idempotency-keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+import resend
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from escapemaster.email.message import Message, from_header
+from escapemaster.errors import EmailError, SignatureInvalid
+
+#: Refusals that no repetition will change: the mail itself is wrong.
+_PERMANENT: Final = frozenset({400, 404, 405, 422})
+
+
+class ResendTransport:
+    """Sends mails through Resend.
+
+    The SDK keeps its key and its HTTP client in module variables, so a process can have one
+    transport only.
+    """
+
+    name = "resend"
+
+    def __init__(self, http: httpx.AsyncClient, *, api_key: str, email_from: str) -> None:
+        resend.api_key = api_key
+        resend.default_async_http_client = _HttpxClient(http)
+        self._email_from = email_from
+
+    async def send(self, message: Message, key: str) -> str:
+        """See `Transport.send`."""
+        parameters: resend.Emails.SendParams = {
+            "from": from_header(message.sender, self._email_from),
+            "to": [message.to_address],
+            "subject": message.subject,
+            "html": message.html,
+            "text": message.text,
+            "headers": {"Content-Language": message.language},
+            "tags": [{"name": "template", "value": message.template}],
+        }
+        try:
+            sent = await resend.Emails.send_async(parameters, {"idempotency_key": key})
+        except resend.exceptions.ResendError as error:
+            if error.error_type == "invalid_idempotent_request":
+                # A mail with this key has been sent within the last day, with what the booking
+                # said then. It is the same mail: sending it again would be a second one.
+                return f"idempotency-key:{key}"
+            raise _translated(error) from error
+        return sent["id"]
+
+
+class ResendEvent(BaseModel):
+    """What became of a mail (https://resend.com/docs/dashboard/webhooks/event-types)."""
+
+    event_id: str
+    type: str
+    created_at: str
+    email_id: str | None = None
+    bounce_type: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.record_email_event` takes."""
+        return self.model_dump()
+
+
+def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> ResendEvent:
+    """Check a delivery of Resend's (signed by Svix) and read what it says.
+
+    Args:
+        body: The raw body, byte for byte.
+        headers: The request's, with `svix-id`, `svix-timestamp` and `svix-signature`.
+        secret: `whsec_…` of the endpoint. Without one, nothing is accepted.
+
+    Raises:
+        SignatureInvalid: Not signed with our secret, too old or too new, or not an event.
+    """
+    try:
+        resend.Webhooks.verify(
+            {
+                "payload": body.decode("utf-8"),
+                "headers": {
+                    "id": headers.get("svix-id", ""),
+                    "timestamp": headers.get("svix-timestamp", ""),
+                    "signature": headers.get("svix-signature", ""),
+                },
+                "webhook_secret": secret,
+            }
+        )
+        payload = _Payload.model_validate_json(body)
+    except ValidationError:
+        raise SignatureInvalid("the body is not a Resend event") from None
+    except ValueError:
+        raise SignatureInvalid("signature does not match") from None
+    bounce = payload.data.get("bounce")
+    email_id = payload.data.get("email_id")
+    kind = bounce.get("type") if isinstance(bounce, dict) else None
+    return ResendEvent(
+        event_id=headers["svix-id"],
+        type=payload.type,
+        created_at=payload.created_at,
+        email_id=email_id if isinstance(email_id, str) else None,
+        bounce_type=kind if isinstance(kind, str) else None,
+    )
+
+
+class _Payload(BaseModel):
+    type: str
+    created_at: str
+    data: dict[str, JsonValue]
+
+
+class _HttpxClient(resend.AsyncHTTPClient):
+    """The SDK's own extension point, over connections that the caller made and will close."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        json: dict[str, object] | list[object] | None = None,
+        files: dict[str, Any] | None = None,
+        data: dict[str, str] | None = None,
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        response = await self._http.request(
+            method, url, headers=headers, json=json, files=files, data=data
+        )
+        return response.content, response.status_code, response.headers
+
+
+def _translated(error: resend.exceptions.ResendError) -> EmailError:
+    """Name a failure. Resend's text is left out: it may quote an address."""
+    code = error.error_type or "resend_failed"
+    status = int(error.code) if str(error.code).isdigit() else 500
+    # Anything else passes: a key that the operator mends, a quota, a request still in flight.
+    return EmailError(code, f"HTTP {status}", retryable=status not in _PERMANENT)

@@ -1,0 +1,129 @@
+"""What crosses the boundary to the payment provider, in our own words.
+
+Amounts are integers in minor units of an upper-case ISO 4217 currency. `as_of` is the moment in
+which the state was asked for: the database never lets an older state overwrite a newer one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOrder:
+    """What a player is asked to pay, until when, and where the browser goes afterwards."""
+
+    attempt_id: UUID
+    organization_id: UUID
+    reference: str
+    amount_cents: int
+    currency: str
+    description: str
+    customer_email: str
+    locale: str
+    expires_at: datetime
+    success_url: str
+    cancel_url: str
+    stripe_account: str | None = None
+    application_fee_cents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutSession:
+    """The state of a Checkout Session.
+
+    `status` is `open`, `complete` or `expired`; `payment_status` is `paid`, `unpaid` or
+    `no_payment_required`. Money has arrived only when it is `paid`: a complete session may wait
+    for a slow method.
+    """
+
+    id: str
+    status: str
+    payment_status: str
+    as_of: datetime
+    url: str | None = None
+    payment_intent: str | None = None
+    amount_total: int | None = None
+    currency: str | None = None
+    client_reference_id: str | None = None
+    expires_at: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.apply_checkout_session` takes."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            "payment_status": self.payment_status,
+            "payment_intent": self.payment_intent,
+            "amount_total": self.amount_total,
+            "currency": self.currency,
+            "client_reference_id": self.client_reference_id,
+            "as_of": self.as_of.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """What is to be paid back, and on account of which request of ours."""
+
+    refund_request_id: UUID
+    organization_id: UUID
+    payment_intent: str
+    amount_cents: int
+    currency: str
+    stripe_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """The state of a refund: `pending`, `requires_action`, `succeeded`, `failed`, `canceled`."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    as_of: datetime
+    payment_intent: str | None = None
+    refund_request_id: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.apply_refund` takes."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            "amount": self.amount,
+            "currency": self.currency,
+            "payment_intent": self.payment_intent,
+            "refund_request_id": self.refund_request_id,
+            "as_of": self.as_of.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEvent:
+    """That something happened to an object: enough to go and look at the object itself.
+
+    The object's content is left behind on purpose. It may be out of date when it is read, and it
+    holds personal data that an inbox has no use for.
+    """
+
+    id: str
+    type: str
+    created: int
+    object_type: str
+    object_id: str
+    livemode: bool = False
+    account: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.receive_stripe_event` takes: Stripe's own, thinned out."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "created": self.created,
+            "livemode": self.livemode,
+            "account": self.account,
+            "data": {"object": {"object": self.object_type, "id": self.object_id}},
+        }

@@ -1,0 +1,434 @@
+"""Stripe: the one module that imports its SDK.
+
+Objects come back in our own words (`model`), errors as `PaymentError`. Every write carries an
+idempotency key that is derived from the thing it does, so a repeated job or a lost answer never
+charges or refunds twice (https://docs.stripe.com/api/idempotent_requests).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import httpx
+import stripe
+from pydantic import BaseModel, ValidationError
+from stripe.params import EventListParams, RefundCreateParams
+from stripe.params.checkout import (
+    SessionCreateParams,
+    SessionCreateParamsPaymentIntentData,
+)
+
+from escapemaster.errors import PaymentError, SignatureInvalid
+from escapemaster.payments.model import (
+    CheckoutOrder,
+    CheckoutSession,
+    Refund,
+    RefundOrder,
+    StripeEvent,
+)
+
+#: The version of Stripe's API that this code is written for. It travels with every request, so
+#: that an upgrade in Stripe's dashboard changes nothing here.
+API_VERSION: Final = "2026-10-28.endive"
+
+#: Seconds by which a webhook's timestamp may lie in the past (Stripe's own recommendation).
+WEBHOOK_TOLERANCE: Final = 300
+
+#: What the reconciler asks for: the events whose objects this service acts on. Stripe allows 20.
+RECONCILED_EVENTS: Final = (
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+)
+
+#: Stripe's page speaks no Catalan; Spanish is what its readers understand best.
+#: https://docs.stripe.com/js/appendix/supported_locales
+_LOCALES: Final[Mapping[str, Literal["es", "en"]]] = {"es": "es", "ca": "es", "en": "en"}
+
+#: ISO 4217 gives these no minor unit, Stripe wants them with two.
+#: https://docs.stripe.com/currencies#special-cases
+_TWO_DECIMALS_AT_STRIPE: Final = frozenset({"ISK", "UGX"})
+
+#: Pages of 100 events that one look of the reconciler reads at most.
+_MAX_EVENT_PAGES: Final = 20
+
+
+class StripeGateway:
+    """What this product asks of Stripe.
+
+    Every method takes the connected account for which it acts, or None for the platform's own.
+
+    Raises:
+        PaymentError: From every method; `retryable` says whether to try again later.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        secret_key: str,
+        webhook_secret: str,
+        api_base: str | None = None,
+        max_network_retries: int = 2,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """
+        Args:
+            http: Connections to Stripe.
+            secret_key: `sk_…` or a restricted key.
+            webhook_secret: `whsec_…` of the endpoint.
+            api_base: Another address than Stripe's, such as the sandbox's.
+            max_network_retries: Further tries within one call, with the same idempotency key.
+            now: The clock, for tests.
+        """
+        self._stripe = stripe.StripeClient(
+            secret_key,
+            stripe_version=API_VERSION,
+            base_addresses={"api": api_base.rstrip("/")} if api_base else None,
+            max_network_retries=max_network_retries,
+            http_client=_HttpxClient(http),
+        ).v1
+        self._webhook_secret = webhook_secret
+        self._now = now
+
+    # -- checkout ------------------------------------------------------------------------------
+
+    async def create_checkout_session(self, order: CheckoutOrder) -> CheckoutSession:
+        """Create the page on which `order` is paid, or return the one that was created for it.
+
+        Raises:
+            PaymentError: `idempotency_conflict` if a session was created for this attempt with
+                other parameters.
+        """
+        metadata = {
+            "attempt_id": str(order.attempt_id),
+            "organization_id": str(order.organization_id),
+            "booking_reference": order.reference,
+        }
+        payment: SessionCreateParamsPaymentIntentData = {
+            "metadata": metadata,
+            "description": order.description,
+        }
+        if order.stripe_account and order.application_fee_cents:
+            payment["application_fee_amount"] = _to_stripe(
+                order.application_fee_cents, order.currency
+            )
+        parameters: SessionCreateParams = {
+            "mode": "payment",
+            "client_reference_id": str(order.attempt_id),
+            "customer_email": order.customer_email,
+            "expires_at": int(order.expires_at.timestamp()),
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": order.currency.lower(),
+                        "unit_amount": _to_stripe(order.amount_cents, order.currency),
+                        "product_data": {"name": order.description},
+                    },
+                }
+            ],
+            "metadata": metadata,
+            "payment_intent_data": payment,
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+        }
+        # Left out, Stripe follows the browser's language.
+        if order.locale in _LOCALES:
+            parameters["locale"] = _LOCALES[order.locale]
+        asked = self._now()
+        with _translated_errors():
+            session = await self._stripe.checkout.sessions.create_async(
+                parameters,
+                {
+                    "idempotency_key": f"checkout-{order.attempt_id}",
+                    "stripe_account": order.stripe_account,
+                },
+            )
+        return _checkout_session(session, asked)
+
+    async def retrieve_checkout_session(
+        self, session_id: str, account: str | None = None
+    ) -> CheckoutSession:
+        """The current state of a session."""
+        asked = self._now()
+        with _translated_errors():
+            session = await self._stripe.checkout.sessions.retrieve_async(
+                session_id, options={"stripe_account": account}
+            )
+        return _checkout_session(session, asked)
+
+    async def expire_checkout_session(
+        self, session_id: str, account: str | None = None
+    ) -> CheckoutSession:
+        """Close a session so that nobody can pay on it any more.
+
+        Returns:
+            Its state afterwards: `complete` if somebody was faster.
+        """
+        asked = self._now()
+        try:
+            with _translated_errors():
+                session = await self._stripe.checkout.sessions.expire_async(
+                    session_id, options={"stripe_account": account}
+                )
+        except PaymentError as error:
+            if error.retryable:
+                raise
+            # Only open sessions can be expired. If this one is not, its state is the answer.
+            current = await self.retrieve_checkout_session(session_id, account)
+            if current.status == "open":
+                raise
+            return current
+        return _checkout_session(session, asked)
+
+    # -- refunds -------------------------------------------------------------------------------
+
+    async def create_refund(self, order: RefundOrder) -> Refund:
+        """Pay back, once per refund request."""
+        parameters: RefundCreateParams = {
+            "payment_intent": order.payment_intent,
+            "amount": _to_stripe(order.amount_cents, order.currency),
+            "metadata": {
+                "refund_request_id": str(order.refund_request_id),
+                "organization_id": str(order.organization_id),
+            },
+        }
+        asked = self._now()
+        with _translated_errors():
+            refund = await self._stripe.refunds.create_async(
+                parameters,
+                {
+                    "idempotency_key": f"refund-{order.refund_request_id}",
+                    "stripe_account": order.stripe_account,
+                },
+            )
+        return _refund(refund, asked)
+
+    async def retrieve_refund(self, refund_id: str, account: str | None = None) -> Refund:
+        """The current state of a refund."""
+        asked = self._now()
+        with _translated_errors():
+            refund = await self._stripe.refunds.retrieve_async(
+                refund_id, options={"stripe_account": account}
+            )
+        return _refund(refund, asked)
+
+    async def find_refund(self, order: RefundOrder) -> Refund | None:
+        """The refund that was already made for a request, if any.
+
+        Stripe forgets idempotency keys after a day; a job that is tried again later looks here
+        first.
+        """
+        asked = self._now()
+        with _translated_errors():
+            refunds = await self._stripe.refunds.list_async(
+                {"payment_intent": order.payment_intent, "limit": 100},
+                {"stripe_account": order.stripe_account},
+            )
+        wanted = str(order.refund_request_id)
+        for refund in refunds.data:
+            if (refund.metadata or {}).get("refund_request_id") == wanted:
+                return _refund(refund, asked)
+        return None
+
+    # -- events --------------------------------------------------------------------------------
+
+    async def list_recent_events(
+        self, since: datetime, types: Sequence[str] = RECONCILED_EVENTS
+    ) -> AsyncIterator[StripeEvent]:
+        """The platform account's events since `since`, newest first: what webhooks may have lost.
+
+        https://docs.stripe.com/webhooks/process-undelivered-events
+        """
+        last: str | None = None
+        for _ in range(_MAX_EVENT_PAGES):
+            parameters: EventListParams = {
+                "created": {"gte": int(since.timestamp())},
+                "types": list(types),
+                "limit": 100,
+            }
+            if last is not None:
+                parameters["starting_after"] = last
+            with _translated_errors():
+                page = await self._stripe.events.list_async(parameters)
+            for event in page.data:
+                last = event.id
+                parsed = _event(_Envelope.model_validate(event.to_dict()))
+                if parsed is not None:
+                    yield parsed
+            if not page.has_more:
+                return
+
+    def verify_webhook(self, body: bytes, signature: str | None) -> StripeEvent | None:
+        """Check a delivery and read which object it is about.
+
+        Args:
+            body: The raw body, byte for byte.
+            signature: The header `Stripe-Signature`.
+
+        Returns:
+            The event, or None if its object has no identity to look up (such as a balance).
+
+        Raises:
+            SignatureInvalid: Not signed with our secret, too old, or not an event.
+        """
+        try:
+            # Stripe's own check: https://docs.stripe.com/webhooks#verify-manually
+            stripe.WebhookSignature.verify_header(
+                body, signature, self._webhook_secret, WEBHOOK_TOLERANCE
+            )
+            return _event(_Envelope.model_validate_json(body))
+        except (stripe.SignatureVerificationError, UnicodeDecodeError):
+            raise SignatureInvalid("signature does not match") from None
+        except ValidationError:
+            raise SignatureInvalid("the body is not a Stripe event") from None
+
+
+class _EventObject(BaseModel):
+    object: str
+    id: str | None = None
+
+
+class _EventData(BaseModel):
+    object: _EventObject
+
+
+class _Envelope(BaseModel):
+    """The part of an event (https://docs.stripe.com/api/events/object) that is looked at."""
+
+    id: str
+    type: str
+    created: int
+    livemode: bool = False
+    account: str | None = None
+    data: _EventData
+
+
+class _HttpxClient(stripe.HTTPClient):
+    """The SDK's own extension point, over connections that the caller made and will close."""
+
+    name = "httpx"
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        super().__init__()
+        self._http = http
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        try:
+            response = await self._http.request(method, url, headers=headers, content=post_data)
+        except httpx.HTTPError as error:
+            raise stripe.APIConnectionError(type(error).__name__, should_retry=True) from error
+        return response.content, response.status_code, response.headers
+
+    async def sleep_async(self, secs: float) -> None:
+        await asyncio.sleep(secs)
+
+
+def _checkout_session(session: stripe.checkout.Session, asked: datetime) -> CheckoutSession:
+    currency = session.currency.upper() if session.currency else None
+    return CheckoutSession(
+        id=session.id,
+        status=session.status or "open",
+        payment_status=session.payment_status,
+        as_of=asked,
+        url=session.url,
+        payment_intent=_id(session.payment_intent),
+        amount_total=(
+            None
+            if session.amount_total is None or currency is None
+            else _from_stripe(session.amount_total, currency)
+        ),
+        currency=currency,
+        client_reference_id=session.client_reference_id,
+        expires_at=datetime.fromtimestamp(session.expires_at, UTC),
+    )
+
+
+def _refund(refund: stripe.Refund, asked: datetime) -> Refund:
+    currency = refund.currency.upper()
+    return Refund(
+        id=refund.id,
+        status=refund.status or "pending",
+        amount=_from_stripe(refund.amount, currency),
+        currency=currency,
+        as_of=asked,
+        payment_intent=_id(refund.payment_intent),
+        refund_request_id=(refund.metadata or {}).get("refund_request_id"),
+    )
+
+
+def _event(envelope: _Envelope) -> StripeEvent | None:
+    subject = envelope.data.object
+    if subject.id is None:
+        return None
+    return StripeEvent(
+        id=envelope.id,
+        type=envelope.type,
+        created=envelope.created,
+        object_type=subject.object,
+        object_id=subject.id,
+        livemode=envelope.livemode,
+        account=envelope.account,
+    )
+
+
+def _id(reference: str | stripe.PaymentIntent | None) -> str | None:
+    """Stripe hands a related object over as its id, or as a whole when it is asked to."""
+    return reference if reference is None or isinstance(reference, str) else reference.id
+
+
+def _to_stripe(amount: int, currency: str) -> int:
+    return amount * 100 if currency in _TWO_DECIMALS_AT_STRIPE else amount
+
+
+def _from_stripe(amount: int, currency: str) -> int:
+    return amount // 100 if currency in _TWO_DECIMALS_AT_STRIPE else amount
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn the SDK's errors into ours.
+
+    Stripe's text is left out, because it may quote what was sent; its code and the parameter's
+    name say as much (https://docs.stripe.com/error-codes).
+    """
+    try:
+        yield
+    except stripe.IdempotencyError as error:
+        raise _payment_error("idempotency_conflict", error, retryable=False) from error
+    except stripe.APIConnectionError as error:
+        raise _payment_error("stripe_unreachable", error, retryable=True) from error
+    except (stripe.RateLimitError, stripe.AuthenticationError) as error:
+        # A wrong key is the operator's to mend; the work must still be there afterwards.
+        raise _payment_error(_code(error), error, retryable=True) from error
+    except stripe.StripeError as error:
+        status = error.http_status or 500
+        retryable = status >= 500 or status == 409
+        raise _payment_error(_code(error), error, retryable=retryable) from error
+
+
+def _code(error: stripe.StripeError) -> str:
+    words = re.sub(r"(?<=[A-Za-z])(?=[A-Z][a-z])", "_", type(error).__name__).lower()
+    return error.code or words
+
+
+def _payment_error(code: str, error: stripe.StripeError, *, retryable: bool) -> PaymentError:
+    parameter = getattr(error, "param", None)
+    return PaymentError(
+        code,
+        f"HTTP {error.http_status or 'none'}{f' on {parameter}' if parameter else ''}",
+        retryable=retryable,
+        request_id=error.request_id,
+    )
