@@ -30,6 +30,7 @@ as $$
   select coalesce(
     nullif(current_setting('escapemaster.actor', true), '')::jsonb,
     case
+      when claims ? 'api_key_id' then jsonb_build_object('kind', 'api_key', 'id', claims ->> 'api_key_id')
       when claims ->> 'role' = 'service_role' then jsonb_build_object('kind', 'service', 'id', null)
       when claims ->> 'role' = 'authenticated' then jsonb_build_object('kind', 'user', 'id', claims ->> 'sub')
       when claims ->> 'role' = 'anon' then jsonb_build_object('kind', 'customer', 'id', null)

@@ -8,6 +8,7 @@ create table public.organizations (
   timezone text not null default 'Europe/Madrid',
   currency text not null default 'EUR',
   locale text not null default 'es',
+  closed_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint organizations_pkey primary key (id),
@@ -17,7 +18,8 @@ create table public.organizations (
   constraint organizations_status_is_known check (status in ('active', 'suspended', 'closed')),
   constraint organizations_timezone_is_iana check (private.is_timezone(timezone)),
   constraint organizations_currency_is_iso_4217 check (private.is_currency(currency)),
-  constraint organizations_locale_is_supported check (private.is_locale(locale))
+  constraint organizations_locale_is_supported check (private.is_locale(locale)),
+  constraint organizations_closed_has_a_time check ((status = 'closed') = (closed_at is not null))
 );
 
 comment on table public.organizations is 'A venue''s business: the tenant that everything else belongs to.';

@@ -6,6 +6,7 @@ create table public.memberships (
   user_id uuid not null,
   role_id uuid not null,
   status text not null default 'active',
+  expires_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint memberships_pkey primary key (organization_id, id),
@@ -19,6 +20,8 @@ create table public.memberships (
 
 comment on table public.memberships is 'A user''s place in an organization. Changed through functions only, so that nobody raises themselves.';
 comment on column public.memberships.status is 'active, or suspended: a suspended member has no permission at all.';
+
+comment on column public.memberships.expires_at is 'Null for members. A support entry of the platform is a membership that ends by itself.';
 
 -- for: a user's organizations (my_context), and the foreign key
 create index memberships_user_id_idx on public.memberships (user_id, organization_id);

@@ -1,0 +1,255 @@
+-- The end of an organization's life: closed by its owner, exported, and erased when the
+-- stated time is over.
+
+select private.permission_upsert(
+  'organization:close', 'organization', true,
+  'Close the organization', 'Cerrar la organización',
+  array[]::text []
+);
+select private.permission_upsert(
+  'organization:export', 'organization', false,
+  'Export all of the organization''s data', 'Exportar todos los datos de la organización',
+  array[]::text []
+);
+
+create table public.organization_exports (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  requested_by uuid,
+  status text not null default 'queued',
+  object_path text,
+  row_count bigint,
+  created_at timestamptz not null default now(),
+  finished_at timestamptz,
+  constraint organization_exports_pkey primary key (organization_id, id),
+  constraint organization_exports_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
+  constraint organization_exports_requested_by_fkey foreign key (requested_by) references public.profiles (user_id) on delete set null,
+  constraint organization_exports_status_is_known check (status in ('queued', 'finished', 'failed')),
+  constraint organization_exports_finished_has_a_file check ((status = 'finished') = (object_path is not null))
+);
+
+comment on table public.organization_exports is
+  'Exports of all of a tenant''s data as JSON lines, one {"table", "row"} a line, in the private bucket exports.';
+comment on column public.organization_exports.object_path is 'Path in the bucket exports; read it through a signed URL.';
+comment on column public.organization_exports.row_count is 'Lines in the file.';
+
+-- for: the foreign key
+create index organization_exports_requested_by_idx on public.organization_exports (requested_by);
+
+grant select on public.organization_exports to authenticated;
+
+alter table public.organization_exports enable row level security;
+
+create policy organization_exports_select on public.organization_exports
+for select to authenticated
+using (organization_id = (select private.organization_with('organization:export')));
+
+create function private.export_organization(organization_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  queued public.organization_exports;
+begin
+  perform private.require_permission(export_organization.organization_id, 'organization:export');
+  insert into public.organization_exports (organization_id, requested_by)
+  values (export_organization.organization_id, auth.uid())
+  returning * into queued;
+  perform private.enqueue(
+    'organization.export',
+    jsonb_build_object('organization_id', queued.organization_id, 'export_id', queued.id),
+    'organization.export:' || queued.id,
+    queued.organization_id
+  );
+  return to_jsonb(queued);
+end
+$$;
+
+comment on function private.export_organization(uuid) is 'definer: queues work, which no client may.';
+grant execute on function private.export_organization(uuid) to authenticated;
+
+create function public.export_organization(organization_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.export_organization(organization_id) $$;
+
+comment on function public.export_organization(uuid) is
+  'Queues an export of all of the organization''s data; watch organization_exports for its end. Under organization:export. Errors: 403 permission_denied.';
+grant execute on function public.export_organization(uuid) to authenticated;
+
+create function private.tenant_tables()
+returns setof text
+language sql
+stable
+set search_path = ''
+as $$
+  select c.relname
+  from pg_catalog.pg_class as c
+  where c.relnamespace = 'public'::regnamespace
+    and c.relkind = 'r'
+    and exists (
+      select from pg_catalog.pg_attribute as a
+      where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+    )
+  order by c.relname
+$$;
+
+comment on function private.tenant_tables() is 'The tables of public that belong to organizations, from the catalogue.';
+
+create function private.read_organization(organization_id uuid)
+returns setof jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  tenant_table text;
+begin
+  return query
+  select jsonb_build_object('table', 'organizations', 'row', to_jsonb(o))
+  from public.organizations as o
+  where o.id = read_organization.organization_id;
+  for tenant_table in select private.tenant_tables()
+  loop
+    return query execute format(
+      'select jsonb_build_object(''table'', %1$L, ''row'', to_jsonb(t))
+       from public.%1$I as t where t.organization_id = $1',
+      tenant_table
+    ) using read_organization.organization_id;
+  end loop;
+end
+$$;
+
+comment on function private.read_organization(uuid) is
+  'definer: reads every tenant table for an export, from one snapshot, since it is one statement.';
+grant execute on function private.read_organization(uuid) to service_role;
+
+create function service.read_organization(organization_id uuid)
+returns setof jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.read_organization(organization_id) $$;
+
+comment on function service.read_organization(uuid) is 'All rows of a tenant, {table, row} each, for its export.';
+grant execute on function service.read_organization(uuid) to service_role;
+
+create function private.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.act_as('system');
+  update public.organization_exports as e
+  set status = case when finish_export.object_path is null then 'failed' else 'finished' end,
+    object_path = finish_export.object_path,
+    row_count = finish_export.row_count,
+    finished_at = now()
+  where e.organization_id = finish_export.organization_id
+    and e.id = finish_export.export_id
+    and e.status = 'queued';
+end
+$$;
+
+comment on function private.finish_export(uuid, uuid, text, bigint) is 'definer: writes organization_exports for the worker.';
+grant execute on function private.finish_export(uuid, uuid, text, bigint) to service_role;
+
+create function service.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$ select private.finish_export(organization_id, export_id, object_path, row_count) $$;
+
+comment on function service.finish_export(uuid, uuid, text, bigint) is
+  'Records the end of an export; object_path null means that it failed. Any number of calls end in the same state.';
+grant execute on function service.finish_export(uuid, uuid, text, bigint) to service_role;
+
+create function private.close_organization(organization_id uuid, confirm_slug text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  closed public.organizations;
+begin
+  perform private.require_permission(close_organization.organization_id, 'organization:close');
+  update public.organizations as o
+  set status = 'closed', closed_at = now()
+  where o.id = close_organization.organization_id and o.slug = close_organization.confirm_slug
+  returning * into closed;
+  if not found then
+    perform private.fail('confirmation_wrong', 422, 'Repeat the organization''s slug to confirm.');
+  end if;
+  return private.organization_json(closed) || jsonb_build_object('erased_after', closed.closed_at + interval '90 days');
+end
+$$;
+
+comment on function private.close_organization(uuid, text) is 'definer: writes the status, which no client may write.';
+grant execute on function private.close_organization(uuid, text) to authenticated;
+
+create function public.close_organization(organization_id uuid, confirm_slug text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.close_organization(organization_id, confirm_slug) $$;
+
+comment on function public.close_organization(uuid, text) is
+  'Closes the organization: its members and the public see nothing of it any more; the data is kept for 90 days, then the platform may erase it. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
+grant execute on function public.close_organization(uuid, text) to authenticated;
+
+create function private.platform_erase_organization(organization_id uuid, reason text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  caller uuid := private.require_platform_admin();
+begin
+  if length(trim(coalesce(platform_erase_organization.reason, ''))) = 0 then
+    perform private.fail('reason_missing', 422, 'Say why.');
+  end if;
+  if not exists (
+    select from public.organizations as o
+    where o.id = platform_erase_organization.organization_id
+      and o.status = 'closed'
+      and o.closed_at < now() - interval '90 days'
+  ) then
+    perform private.fail('organization_not_erasable', 409, 'Only an organization that was closed more than 90 days ago can be erased.');
+  end if;
+  -- The ledger and the log refuse every deletion but this one.
+  perform set_config('escapemaster.erasing', platform_erase_organization.organization_id::text, true);
+  delete from public.organizations as o where o.id = platform_erase_organization.organization_id;
+  perform set_config('escapemaster.erasing', '', true);
+  insert into private.platform_log (admin_user_id, action, organization_id, reason)
+  values (caller, 'erase', platform_erase_organization.organization_id, platform_erase_organization.reason);
+end
+$$;
+
+comment on function private.platform_erase_organization(uuid, text) is 'definer: deletes a whole tenant, for platform administrators.';
+grant execute on function private.platform_erase_organization(uuid, text) to authenticated;
+
+create function public.platform_erase_organization(organization_id uuid, reason text)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$ select private.platform_erase_organization(organization_id, reason) $$;
+
+comment on function public.platform_erase_organization(uuid, text) is
+  'Deletes every row of an organization that was closed more than 90 days ago, for good. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
+grant execute on function public.platform_erase_organization(uuid, text) to authenticated;

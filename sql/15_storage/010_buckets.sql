@@ -1,0 +1,108 @@
+-- Private buckets. Paths start with the organization's id; read and write by permission;
+-- types and sizes are limited by the bucket. Files are read through signed URLs.
+-- The public bucket of room images is with the rooms.
+
+select private.permission_upsert(
+  'documents:read', 'organization', false,
+  'Read the organization''s documents', 'Leer los documentos de la organización',
+  array['admin', 'manager']
+);
+select private.permission_upsert(
+  'documents:manage', 'organization', true,
+  'Add, replace and delete the organization''s documents', 'Añadir, cambiar y borrar documentos de la organización',
+  array['admin', 'manager']
+);
+select private.permission_upsert(
+  'games:read', 'games', false,
+  'See games played and their team photos', 'Ver partidas y sus fotos de equipo',
+  array['admin', 'manager', 'receptionist', 'game_master']
+);
+select private.permission_upsert(
+  'games:manage', 'games', true,
+  'Run games and take team photos', 'Dirigir partidas y hacer fotos de equipo',
+  array['admin', 'manager', 'receptionist', 'game_master']
+);
+
+insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types)
+values
+('documents', 'documents', false, 20971520, array['application/pdf', 'image/jpeg', 'image/png', 'text/plain', 'text/csv']),
+('team-photos', 'team-photos', false, 10485760, array['image/jpeg', 'image/png', 'image/webp']),
+('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain'])
+on conflict (id) do update
+set public = excluded.public,
+  file_size_limit = excluded.file_size_limit,
+  allowed_mime_types = excluded.allowed_mime_types;
+
+-- The folder is compared as text: casting a path to uuid would raise on every other path.
+
+create policy documents_select on storage.objects
+for select to authenticated
+using (
+  bucket_id = 'documents'
+  and (storage.foldername(name))[1] = (select private.organization_with('documents:read'))::text
+);
+
+create policy documents_insert on storage.objects
+for insert to authenticated
+with check (
+  bucket_id = 'documents'
+  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+);
+
+create policy documents_update on storage.objects
+for update to authenticated
+using (
+  bucket_id = 'documents'
+  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+)
+with check (
+  bucket_id = 'documents'
+  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+);
+
+create policy documents_delete on storage.objects
+for delete to authenticated
+using (
+  bucket_id = 'documents'
+  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+);
+
+create policy team_photos_select on storage.objects
+for select to authenticated
+using (
+  bucket_id = 'team-photos'
+  and (storage.foldername(name))[1] = (select private.organization_with('games:read'))::text
+);
+
+create policy team_photos_insert on storage.objects
+for insert to authenticated
+with check (
+  bucket_id = 'team-photos'
+  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+);
+
+create policy team_photos_update on storage.objects
+for update to authenticated
+using (
+  bucket_id = 'team-photos'
+  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+)
+with check (
+  bucket_id = 'team-photos'
+  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+);
+
+create policy team_photos_delete on storage.objects
+for delete to authenticated
+using (
+  bucket_id = 'team-photos'
+  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+);
+
+-- Exports are written by the worker as service_role; members only read.
+create policy exports_select on storage.objects
+for select to authenticated
+using (
+  bucket_id = 'exports'
+  and (storage.foldername(name))[1] = (select private.organization_with('organization:export'))::text
+);

@@ -1,0 +1,222 @@
+-- The audit log: every insert, update and delete on a tenant's tables, written by triggers
+-- in the same transaction.
+
+create table public.audit_log (
+  organization_id uuid not null,
+  id bigint not null generated always as identity,
+  occurred_at timestamptz not null default clock_timestamp(),
+  actor_kind text not null,
+  actor_id uuid,
+  action text not null,
+  table_name text not null,
+  row_key text not null,
+  before jsonb,
+  after jsonb,
+  request_id text,
+  constraint audit_log_pkey primary key (organization_id, id),
+  constraint audit_log_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
+  constraint audit_log_action_is_known check (action in ('insert', 'update', 'delete'))
+);
+
+comment on table public.audit_log is
+  'Who changed what and when. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters.';
+comment on column public.audit_log.actor_kind is 'user, api_key, support, service, customer or system.';
+comment on column public.audit_log.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
+comment on column public.audit_log.before is 'Delete: the whole row. Update: the changed columns as they were.';
+comment on column public.audit_log.after is 'Insert: the whole row. Update: the changed columns as they are now.';
+comment on column public.audit_log.request_id is 'x-request-id of the request, to find it in the gateway''s and the service''s logs.';
+
+-- for: one row's history, and the row as it was at a time
+create index audit_log_row_idx on public.audit_log (organization_id, table_name, row_key, id);
+
+grant select on public.audit_log to authenticated;
+
+alter table public.audit_log enable row level security;
+
+create policy audit_log_select on public.audit_log
+for select to authenticated
+using (organization_id = (select private.organization_with('audit:read')));
+
+create trigger audit_log_is_append_only
+before update or delete on public.audit_log
+for each row execute function private.refuse_change();
+
+create trigger audit_log_is_never_truncated
+before truncate on public.audit_log
+for each statement execute function private.refuse_change();
+
+create function private.audit_actor(organization_id uuid)
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select case
+    when actor ->> 'kind' = 'user' and exists (
+      select from public.memberships as m
+      where m.organization_id = audit_actor.organization_id
+        and m.user_id = (actor ->> 'id')::uuid
+        and m.expires_at is not null
+    ) then jsonb_build_object('kind', 'support', 'id', actor ->> 'id')
+    else actor
+  end
+  from private.current_actor() as actor
+$$;
+
+comment on function private.audit_actor(uuid) is
+  'definer: reads memberships. The actor of the transaction, with a visiting support person told apart from a member.';
+
+create function private.audit_changes()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+-- Statement-level with transition tables: one insert a statement, however many rows.
+declare
+  key_columns text[] := string_to_array(tg_argv[0], ',');
+  tenant_column text := tg_argv[1];
+  request text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
+begin
+  if tg_op = 'INSERT' then
+    insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, after, request_id)
+    select
+      (r.image ->> tenant_column)::uuid, a.actor ->> 'kind', (a.actor ->> 'id')::uuid, 'insert',
+      tg_table_name, (select string_agg(r.image ->> k, '/') from unnest(key_columns) as k), r.image, request
+    from (select to_jsonb(n) as image from new_rows as n) as r,
+      lateral private.audit_actor((r.image ->> tenant_column)::uuid) as a (actor);
+  elsif tg_op = 'DELETE' then
+    insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, request_id)
+    select
+      (r.image ->> tenant_column)::uuid, a.actor ->> 'kind', (a.actor ->> 'id')::uuid, 'delete',
+      tg_table_name, (select string_agg(r.image ->> k, '/') from unnest(key_columns) as k), r.image, request
+    from (select to_jsonb(o) as image from old_rows as o) as r,
+      lateral private.audit_actor((r.image ->> tenant_column)::uuid) as a (actor)
+    -- The rows of an organization that is being erased take their log with them.
+    where exists (select from public.organizations as o where o.id = (r.image ->> tenant_column)::uuid);
+  else
+    insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, after, request_id)
+    select
+      (r.new_image ->> tenant_column)::uuid, a.actor ->> 'kind', (a.actor ->> 'id')::uuid, 'update',
+      tg_table_name, r.row_key, d.before, d.after, request
+    from (
+      select o.row_key, o.image as old_image, n.image as new_image
+      from (
+        select to_jsonb(x) as image, (select string_agg(to_jsonb(x) ->> k, '/') from unnest(key_columns) as k) as row_key
+        from old_rows as x
+      ) as o
+      join (
+        select to_jsonb(x) as image, (select string_agg(to_jsonb(x) ->> k, '/') from unnest(key_columns) as k) as row_key
+        from new_rows as x
+      ) as n
+        on n.row_key = o.row_key and n.image -> tenant_column = o.image -> tenant_column
+    ) as r,
+      lateral (
+        select jsonb_object_agg(c.key, r.old_image -> c.key) as before, jsonb_object_agg(c.key, c.value) as after
+        from jsonb_each(r.new_image) as c
+        where c.key not in ('updated_at', 'last_used_at') and r.old_image -> c.key is distinct from c.value
+      ) as d,
+      lateral private.audit_actor((r.new_image ->> tenant_column)::uuid) as a (actor)
+    where d.after is not null;
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.audit_changes() is
+  'definer: writes the log, which no client may write. Arguments: the key columns beside the organization, comma-separated; the column that holds the organization. Secrets stay out because tenant tables in public hold none: hashes live in private.';
+
+-- Every tenant table of public, so that a new one cannot be forgotten.
+do $$
+declare
+  tenant_table record;
+begin
+  for tenant_table in
+    select
+      c.relname as name,
+      case when c.relname = 'organizations' then 'id' else 'organization_id' end as tenant_column,
+      (
+        select string_agg(a.attname, ',' order by k.position)
+        from pg_catalog.pg_constraint as p,
+          unnest(p.conkey) with ordinality as k (attnum, position)
+        join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
+        where p.conrelid = c.oid and p.contype = 'p'
+          and (a.attname <> 'organization_id' or cardinality(p.conkey) = 1)
+      ) as key_columns
+    from pg_catalog.pg_class as c
+    where c.relnamespace = 'public'::regnamespace
+      and c.relkind = 'r'
+      and c.relname <> 'audit_log'
+      and (
+        c.relname = 'organizations'
+        or exists (
+          select from pg_catalog.pg_attribute as a
+          where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+        )
+      )
+    order by c.relname
+  loop
+    execute format(
+      'create trigger audit_insert after insert on public.%1$I referencing new table as new_rows
+       for each statement execute function private.audit_changes(%2$L, %3$L)',
+      tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
+    );
+    execute format(
+      'create trigger audit_update after update on public.%1$I referencing old table as old_rows new table as new_rows
+       for each statement execute function private.audit_changes(%2$L, %3$L)',
+      tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
+    );
+    execute format(
+      'create trigger audit_delete after delete on public.%1$I referencing old table as old_rows
+       for each statement execute function private.audit_changes(%2$L, %3$L)',
+      tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
+    );
+  end loop;
+end
+$$;
+
+create function private.get_row_at(organization_id uuid, table_name text, row_key text, at timestamptz)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  entry record;
+  image jsonb;
+begin
+  perform private.require_permission(get_row_at.organization_id, 'audit:read');
+  for entry in
+    select l.action, l.after
+    from public.audit_log as l
+    where l.organization_id = get_row_at.organization_id
+      and l.table_name = get_row_at.table_name
+      and l.row_key = get_row_at.row_key
+      and l.occurred_at <= get_row_at.at
+    order by l.id
+  loop
+    image := case entry.action
+      when 'insert' then entry.after
+      when 'update' then image || entry.after
+    end;
+  end loop;
+  return image;
+end
+$$;
+
+comment on function private.get_row_at(uuid, text, text, timestamptz) is 'definer: reads the log for a named organization.';
+grant execute on function private.get_row_at(uuid, text, text, timestamptz) to authenticated;
+
+create function public.get_row_at(organization_id uuid, table_name text, row_key text, at timestamptz)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_row_at(organization_id, table_name, row_key, at) $$;
+
+comment on function public.get_row_at(uuid, text, text, timestamptz) is
+  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read. Errors: 403 permission_denied.';
+grant execute on function public.get_row_at(uuid, text, text, timestamptz) to authenticated;
