@@ -1,0 +1,5 @@
+"""`python -m escapemaster.schema`."""
+
+from escapemaster.schema.cli import main
+
+main()

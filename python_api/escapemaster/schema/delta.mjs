@@ -1,0 +1,77 @@
+// The difference between two databases, by @supabase/pg-delta, as JSON on stdout.
+//
+//   node delta.mjs <source url> <desired url>
+//
+// { facts: string[], changes: { sql, destructive }[] }
+//
+// The library rather than its command line: the rules below can be added to its Supabase
+// profile, its formatter can be used, and one start of Node does for plan and difference.
+import { createRequire } from "node:module";
+import { encodeId, diff, plan } from "@supabase/pg-delta";
+import { resolveProfile, supabaseProfile } from "@supabase/pg-delta/integrations";
+import { resolveView } from "@supabase/pg-delta/policy";
+import { formatSqlStatements } from "@supabase/pg-delta/sql-format";
+
+const pg = createRequire(import.meta.resolve("@supabase/pg-delta"))("pg");
+
+const profile = {
+  ...supabaseProfile,
+  id: "escapemaster",
+  policy: {
+    id: "escapemaster",
+    extends: [supabaseProfile.policy],
+    filter: [
+      // Supabase's profile hides all of `storage`; the policies there are ours.
+      { match: { all: [{ kind: "policy" }, { schema: "storage" }] }, action: "include" },
+      {
+        match: { all: [{ kind: "comment" }, { target: { kind: "policy", schema: "storage" } }] },
+        action: "include",
+      },
+      // migration.py copies these from sql/: pg-delta writes a default privilege of one
+      // schema as a difference from PostgreSQL's own defaults and so would hand EXECUTE to
+      // PUBLIC, and it names an extension's own comment, which only a superuser may set.
+      { match: { kind: "defaultPrivilege" }, action: "exclude" },
+      {
+        match: { all: [{ kind: "comment" }, { target: { kind: "extension" } }] },
+        action: "exclude",
+      },
+    ],
+  },
+};
+
+const [sourceUrl, desiredUrl] = process.argv.slice(2);
+const pools = [sourceUrl, desiredUrl].map(
+  (connectionString) => new pg.Pool({ connectionString, max: 4 }),
+);
+try {
+  const [source, desired] = pools;
+  const context = await resolveProfile(source, profile);
+  const [from, to] = await Promise.all([context.extract(source), context.extract(desired)]);
+  const unknown = [...from.diagnostics, ...to.diagnostics].filter(
+    (diagnostic) => diagnostic.code === "unmodeled_kind" || diagnostic.severity === "error",
+  );
+  if (unknown.length > 0) throw new Error(unknown.map((each) => each.message).join("\n"));
+
+  const { policy, capability, baseline } = context.planOptions;
+  const [before, after] = [from, to].map(({ factBase }) =>
+    resolveView(factBase, policy, capability, baseline),
+  );
+  const facts = diff(before, after).map((delta) => {
+    const id = delta.fact?.id ?? delta.id ?? delta.edge.from;
+    return `${delta.verb} ${encodeId(id)}`;
+  });
+  const thePlan = plan(from.factBase, to.factBase, context.planOptions);
+  const changes = thePlan.actions.map((action) => {
+    if (action.transactionality !== "transactional") {
+      throw new Error(`cannot run in a transaction: ${action.sql}`);
+    }
+    const formatted = formatSqlStatements([action.sql], { keywordCase: "lower", maxWidth: 100 });
+    return {
+      sql: formatted.map((statement) => `${statement.replace(/;\s*$/, "")};`).join("\n\n"),
+      destructive: action.dataLoss === "destructive",
+    };
+  });
+  process.stdout.write(JSON.stringify({ facts, changes }));
+} finally {
+  await Promise.all(pools.map((pool) => pool.end()));
+}

@@ -1,0 +1,75 @@
+"""Client types, generated from the exposed schemas and committed.
+
+Supabase's generator writes them, the project's own formatters lay them out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from escapemaster.schema.project import EXPOSED_SCHEMAS, PROJECT, Project, SchemaError
+from escapemaster.schema.server import Server, scratch_server
+from escapemaster.schema.sources import apply_files
+from escapemaster.schema.supabase_cli import run_supabase
+
+_NOTE = "Generated from sql/ by `make types`. Do not edit."
+
+
+def write_types(*, project: Project = PROJECT, server: Server | None = None) -> list[Path]:
+    """Write the types of what `sql/` describes.
+
+    Returns:
+        The files whose content changed.
+
+    Raises:
+        SchemaError: `sql/` cannot be applied, or a generator or formatter failed.
+    """
+    changed = []
+    for path, content in generate_types(project=project, server=server).items():
+        if not path.exists() or path.read_text() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+            changed.append(path)
+    return changed
+
+
+def generate_types(*, project: Project = PROJECT, server: Server | None = None) -> dict[Path, str]:
+    """The content that each file of generated types should have."""
+    with scratch_server(server) as on, on.scratch("types") as dsn:
+        apply_files(dsn, project.source_files())
+        return {
+            project.typescript_types: _typescript(dsn),
+            project.python_types: _python(dsn),
+        }
+
+
+def _generate(dsn: str, language: str) -> str:
+    schemas = [argument for name in EXPOSED_SCHEMAS for argument in ("--schema", name)]
+    return run_supabase("gen", "types", f"--remote={dsn}", "--lang", language, *schemas)
+
+
+def _typescript(dsn: str) -> str:
+    deno = Path(sys.executable).with_name("deno")
+    content = f"// {_NOTE}\n// deno-lint-ignore-file\n\n{_generate(dsn, 'typescript')}"
+    config = PROJECT.root / "edge" / "deno.json"
+    return _through(
+        [str(deno), "fmt", "--quiet", "--config", str(config), "--ext=ts", "-"], content
+    )
+
+
+def _python(dsn: str) -> str:
+    content = f'"""{_NOTE}"""\n\n# ruff: noqa\n\n{_generate(dsn, "python")}'
+    return _through(
+        [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--isolated", "-"], content
+    )
+
+
+def _through(command: list[str], content: str) -> str:
+    process = subprocess.run(
+        command, input=content, cwd=PROJECT.root, capture_output=True, text=True, check=False
+    )
+    if process.returncode != 0:
+        raise SchemaError(f"{Path(command[0]).name} failed:\n{process.stderr}")
+    return process.stdout
