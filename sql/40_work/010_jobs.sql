@@ -1,0 +1,310 @@
+-- Work that happens later: the outbox and the queue in one table.
+--
+-- Nothing is lost and nothing is done twice, wherever a worker is killed:
+--   1. A job is written in the transaction that causes it: both are there, or neither.
+--   2. It is claimed under a lease. A worker that dies lets the lease end, and the job
+--      is claimed again; the attempt was counted when it was claimed, so a job that
+--      kills its workers ends among the dead instead of running for ever.
+--   3. The worker re-reads the state, then calls the provider with an idempotency key
+--      that is the same for every attempt (of the job, the checkout attempt or the
+--      refund request). Killed after the call: the next attempt makes the same call
+--      and gets the same answer.
+--   4. It records the answer. Recording is idempotent by the provider's id.
+--   5. It completes the job, which only the holder of the lease can do. Killed before:
+--      the next attempt goes through 3 and 4 again and changes nothing.
+-- The retries of a job end after some 16 hours, within the 24 hours for which Stripe and
+-- Resend remember an idempotency key.
+
+create table private.jobs (
+  id bigint generated always as identity,
+  organization_id uuid,
+  kind text not null,
+  payload jsonb not null,
+  dedupe_key text not null,
+  status text not null default 'queued',
+  run_at timestamptz not null default now(),
+  attempts int not null default 0,
+  max_attempts int not null default 25,
+  again boolean not null default false,
+  lease_token uuid,
+  leased_by text,
+  last_error text,
+  created_at timestamptz not null default now(),
+  finished_at timestamptz,
+  constraint jobs_pkey primary key (id),
+  constraint jobs_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint jobs_status_is_known check (status in ('queued', 'running', 'done', 'dead')),
+  constraint jobs_leased_when_running check ((status = 'running') = (lease_token is not null)),
+  constraint jobs_finished_when_over check ((status in ('done', 'dead')) = (finished_at is not null))
+);
+
+comment on table private.jobs is
+  'The outbox and the queue. Payloads hold ids only: whoever does the work reads the current state.';
+comment on column private.jobs.dedupe_key is
+  'What the job is about. One unfinished job a key; for e-mails one job a key for ever.';
+comment on column private.jobs.run_at is
+  'Queued: not before this instant. Running: the end of the lease. Either way, from then on the job can be claimed.';
+comment on column private.jobs.attempts is 'How often the job was claimed; counted at the claim, not at its end.';
+comment on column private.jobs.again is
+  'Asked for once more while running: the state may have been read too early, so it is queued again when done.';
+comment on column private.jobs.last_error is 'Why the last attempt failed, and for a dead job the reason of its death.';
+
+-- for: private.claim_jobs, which reads the due ones in order, and the queue's statistics;
+-- finished jobs are not in it, so it stays as small as the backlog
+create index jobs_due_idx on private.jobs (run_at, id) include (status) where status in ('queued', 'running');
+-- for: private.enqueue; one unfinished job a key also means one at a time per object
+create unique index jobs_unfinished_key on private.jobs (dedupe_key) where status in ('queued', 'running');
+-- for: private.enqueue; a mail that was sent is never queued again
+create unique index jobs_email_key on private.jobs (dedupe_key) where kind = 'email.send';
+-- for: private.queue_statistics
+create index jobs_dead_idx on private.jobs (id) where status = 'dead';
+-- for: the foreign key, when an organization is erased
+create index jobs_organization_id_idx on private.jobs (organization_id);
+
+create function private.enqueue(
+  kind text,
+  payload jsonb,
+  dedupe_key text,
+  organization_id uuid default null,
+  run_at timestamptz default now()
+)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  job_id bigint;
+begin
+  if enqueue.kind = 'email.send' then
+    insert into private.jobs as j (kind, payload, dedupe_key, organization_id, run_at)
+    values (enqueue.kind, enqueue.payload, enqueue.dedupe_key, enqueue.organization_id, enqueue.run_at)
+    on conflict do nothing
+    returning j.id into job_id;
+    if job_id is null then
+      select j.id into job_id
+      from private.jobs as j
+      where j.kind = 'email.send' and j.dedupe_key = enqueue.dedupe_key;
+    end if;
+    return job_id;
+  end if;
+
+  -- The conflicting row is updated even when nothing changes: that locks it, so a job
+  -- that waits cannot be claimed before this transaction's own writes are visible.
+  insert into private.jobs as j (kind, payload, dedupe_key, organization_id, run_at)
+  values (enqueue.kind, enqueue.payload, enqueue.dedupe_key, enqueue.organization_id, enqueue.run_at)
+  on conflict (dedupe_key) where status in ('queued', 'running') do update
+  set again = (j.status = 'running'),
+    run_at = case j.status when 'queued' then least(j.run_at, excluded.run_at) else j.run_at end
+  returning j.id into job_id;
+  return job_id;
+end
+$$;
+
+comment on function private.enqueue(text, jsonb, text, uuid, timestamptz) is
+  'Writes a job in the caller''s transaction and returns its id; an unfinished job with the same key is returned instead, and runs once more if it is running now.';
+
+create function private.job_backoff(attempts int)
+returns interval
+language sql
+volatile
+set search_path = ''
+as $$
+  -- 5 s, doubled each time up to an hour; between half and all of it, at random, so that
+  -- jobs that failed together do not come back together.
+  select least(3600, 5 * 2 ^ least(attempts - 1, 20)) * (0.5 + random() / 2) * interval '1 second'
+$$;
+
+comment on function private.job_backoff(int) is 'How long a job waits after so many attempts.';
+
+create function private.claim_jobs(worker text, max_jobs int, lease_seconds int)
+returns table (id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid)
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  -- Materialized: otherwise the planner may evaluate the limited, locking query twice.
+  with due as materialized (
+    select j.id
+    from private.jobs as j
+    where j.status in ('queued', 'running') and j.run_at <= now()
+    order by j.run_at, j.id
+    limit least(greatest(claim_jobs.max_jobs, 0), 100)
+    for update skip locked
+  ),
+  claimed as (
+    update private.jobs as j
+    set status = case when j.attempts < j.max_attempts then 'running' else 'dead' end,
+      attempts = least(j.attempts + 1, j.max_attempts),
+      lease_token = case when j.attempts < j.max_attempts then gen_random_uuid() end,
+      leased_by = claim_jobs.worker,
+      run_at = now() + least(greatest(claim_jobs.lease_seconds, 1), 3600) * interval '1 second',
+      last_error = case
+        when j.attempts < j.max_attempts then j.last_error
+        else 'every attempt ended with its worker gone'
+      end,
+      finished_at = case when j.attempts < j.max_attempts then null else now() end
+    from due
+    where j.id = due.id
+    returning j.*
+  )
+  select c.id, c.kind, c.payload, c.attempts, c.lease_token, c.organization_id
+  from claimed as c
+  where c.status = 'running'
+  order by c.id
+$$;
+
+comment on function private.claim_jobs(text, int, int) is
+  'definer: the queue is visible to nobody. Claims what is due, whether queued or left behind by a worker whose lease has ended; a job left behind too often dies here.';
+grant execute on function private.claim_jobs(text, int, int) to service_role;
+
+create function service.claim_jobs(worker text, max_jobs int, lease_seconds int)
+returns table (id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid)
+language sql
+volatile
+set search_path = ''
+as $$ select * from private.claim_jobs(worker, max_jobs, lease_seconds) $$;
+
+comment on function service.claim_jobs(text, int, int) is
+  'Takes up to max_jobs (at most 100) due jobs for lease_seconds (1 to 3600). No two callers get the same job while its lease lasts. worker: a name for the logs. attempt: 1 the first time.';
+grant execute on function service.claim_jobs(text, int, int) to service_role;
+
+create function private.complete_job(job_id bigint, lease_token uuid)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  update private.jobs as j
+  set status = case when j.again then 'queued' else 'done' end,
+    attempts = case when j.again then 0 else j.attempts end,
+    again = false,
+    run_at = now(),
+    lease_token = null,
+    finished_at = case when j.again then null else now() end
+  where j.id = complete_job.job_id
+    and j.lease_token = complete_job.lease_token
+    and j.status = 'running';
+  return found;
+end
+$$;
+
+comment on function private.complete_job(bigint, uuid) is
+  'definer: the queue is visible to nobody. The token decides, not the clock: a lease that has ended but was not taken over still completes, since the work is done.';
+grant execute on function private.complete_job(bigint, uuid) to service_role;
+
+create function service.complete_job(job_id bigint, lease_token uuid)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$ select private.complete_job(job_id, lease_token) $$;
+
+comment on function service.complete_job(bigint, uuid) is
+  'Marks the job done; false if the lease was lost to another worker.';
+grant execute on function service.complete_job(bigint, uuid) to service_role;
+
+create function private.fail_job(job_id bigint, lease_token uuid, error text, retry boolean)
+returns text
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  update private.jobs as j
+  -- Asked for again meanwhile: a new cause, so a new count.
+  set status = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then 'queued' else 'dead' end,
+    finished_at = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then null else now() end,
+    attempts = case when j.again then 0 else j.attempts end,
+    again = false,
+    run_at = now() + private.job_backoff(j.attempts),
+    lease_token = null,
+    last_error = left(fail_job.error, 2000)
+  where j.id = fail_job.job_id
+    and j.lease_token = fail_job.lease_token
+    and j.status = 'running'
+  returning j.status
+$$;
+
+comment on function private.fail_job(bigint, uuid, text, boolean) is
+  'definer: the queue is visible to nobody. Queues the job again after a growing pause, or buries it with the reason.';
+grant execute on function private.fail_job(bigint, uuid, text, boolean) to service_role;
+
+create function service.fail_job(job_id bigint, lease_token uuid, error text, retry boolean)
+returns text
+language sql
+volatile
+set search_path = ''
+as $$ select private.fail_job(job_id, lease_token, error, retry) $$;
+
+comment on function service.fail_job(bigint, uuid, text, boolean) is
+  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter), dead (retry false, or 25 attempts made), or null if the lease was lost.';
+grant execute on function service.fail_job(bigint, uuid, text, boolean) to service_role;
+
+create function private.extend_job(job_id bigint, lease_token uuid, lease_seconds int)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  update private.jobs as j
+  set run_at = now() + least(greatest(extend_job.lease_seconds, 1), 3600) * interval '1 second'
+  where j.id = extend_job.job_id
+    and j.lease_token = extend_job.lease_token
+    and j.status = 'running';
+  return found;
+end
+$$;
+
+comment on function private.extend_job(bigint, uuid, int) is
+  'definer: the queue is visible to nobody. Moves the end of a lease that is still held.';
+grant execute on function private.extend_job(bigint, uuid, int) to service_role;
+
+create function service.extend_job(job_id bigint, lease_token uuid, lease_seconds int)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$ select private.extend_job(job_id, lease_token, lease_seconds) $$;
+
+comment on function service.extend_job(bigint, uuid, int) is
+  'Keeps the job for lease_seconds (1 to 3600) from now; false if the lease was lost to another worker.';
+grant execute on function service.extend_job(bigint, uuid, int) to service_role;
+
+create function private.queue_statistics()
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'queued', count(*) filter (where j.status = 'queued'),
+    'running', count(*) filter (where j.status = 'running'),
+    'dead', (select count(*) from private.jobs as d where d.status = 'dead'),
+    'oldest_queued_seconds',
+    coalesce(floor(extract(epoch from now() - min(j.run_at) filter (where j.status = 'queued' and j.run_at <= now())))::bigint, 0)
+  )
+  from private.jobs as j
+  where j.status in ('queued', 'running')
+$$;
+
+comment on function private.queue_statistics() is 'definer: the queue is visible to nobody. Counts, no content.';
+grant execute on function private.queue_statistics() to service_role;
+
+create function service.queue_statistics()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.queue_statistics() $$;
+
+comment on function service.queue_statistics() is
+  '{queued, running, dead, oldest_queued_seconds}: jobs by state, and for how long the oldest due one has been waiting.';
+grant execute on function service.queue_statistics() to service_role;

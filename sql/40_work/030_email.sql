@@ -1,0 +1,352 @@
+-- E-mail: who is written to, when a mail may still be sent, and what became of it.
+--
+-- Exactly one mail a cause:
+--   the cause       writes the job in its own transaction, under a key that e-mails keep
+--                   for ever.
+--   prepare_email   re-reads the state. A mail whose cause has been overtaken (confirmed,
+--                   then cancelled) is dropped; one that was recorded is not sent again.
+--   the provider    is given an idempotency key made from the job's id. Killed after it
+--                   took the mail: the next attempt presents the same key, and the
+--                   provider sends nothing.
+--   record_email    ties the provider's message to the job, once.
+
+create table private.email_messages (
+  job_id bigint not null,
+  organization_id uuid,
+  booking_id uuid,
+  template text not null,
+  locale text not null,
+  recipient text not null,
+  status text not null default 'prepared',
+  provider text,
+  provider_message_id text,
+  sent_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint email_messages_pkey primary key (job_id),
+  constraint email_messages_job_fkey foreign key (job_id) references private.jobs (id) on delete cascade,
+  constraint email_messages_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint email_messages_status_is_known
+  check (status in ('prepared', 'suppressed', 'sent', 'delivered', 'bounced', 'complained', 'failed')),
+  constraint email_messages_sent_names_the_message check (sent_at is null or provider_message_id is not null)
+);
+
+comment on table private.email_messages is 'The log of mails: one row a job, and no text of any.';
+comment on column private.email_messages.status is
+  'prepared (handed to the worker), suppressed (the address bounced or complained before), sent (the provider took it), then what the provider reports.';
+
+-- for: the foreign key, and the mails of a booking
+create index email_messages_booking_id_idx on private.email_messages (organization_id, booking_id);
+-- for: private.follow_email_events
+create index email_messages_provider_message_id_idx on private.email_messages (provider_message_id)
+where provider_message_id is not null;
+
+create trigger email_messages_touch_updated_at
+before update on private.email_messages
+for each row execute function private.touch_updated_at();
+
+create table private.email_events (
+  id text not null,
+  type text not null,
+  provider_message_id text,
+  occurred_at timestamptz not null,
+  received_at timestamptz not null default now(),
+  constraint email_events_pkey primary key (id)
+);
+
+comment on table private.email_events is 'The inbox of Resend''s webhooks: every event once, by the id in its svix-id header, without its content.';
+
+-- for: private.follow_email_events
+create index email_events_provider_message_id_idx on private.email_events (provider_message_id, occurred_at desc)
+where provider_message_id is not null;
+
+create table private.email_suppressions (
+  email text not null,
+  reason text not null,
+  created_at timestamptz not null default now(),
+  constraint email_suppressions_pkey primary key (email),
+  constraint email_suppressions_reason_is_known check (reason in ('bounced', 'complained')),
+  constraint email_suppressions_email_is_lower_case check (email = lower(email))
+);
+
+comment on table private.email_suppressions is
+  'Addresses that nothing is sent to any more. Of the platform, not of a tenant: all mails leave from one sender, whose reputation a second bounce harms.';
+
+create function private.booking_email(organization_id uuid, history_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'booking_id', b.id,
+    'locale', b.locale,
+    'to', jsonb_build_object('name', b.contact_name, 'email', c.email),
+    'data', jsonb_build_object(
+      'organization_name', o.name,
+      'room_name', r.name,
+      'location_name', l.name,
+      'address', concat_ws(', ', nullif(l.address, ''), nullif(concat_ws(' ', nullif(l.postal_code, ''), nullif(l.city, '')), '')),
+      'timezone', l.timezone,
+      'starts_at', s.starts_at,
+      'ends_at', s.ends_at,
+      'party_size', b.party_size,
+      'reference', b.reference,
+      'manage_url_token', private.derived_token('booking', b.id::text),
+      'calendar_slug', k.slug,
+      'currency', b.currency,
+      'total_cents', b.total_cents,
+      'paid_cents', balance.paid_cents,
+      'open_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0),
+      'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id)
+    )
+  )
+  from public.booking_history as h
+  join public.bookings as b on b.organization_id = h.organization_id and b.id = h.booking_id
+  join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
+  join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
+  join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  join public.organizations as o on o.id = b.organization_id
+  left join public.calendars as k on k.organization_id = b.organization_id and k.id = b.calendar_id
+  cross join private.booking_balance(b.organization_id, b.id) as balance
+  where h.organization_id = booking_email.organization_id
+    and h.id = booking_email.history_id
+    -- The news must still be news: nothing later has taken it back or told it anew.
+    and not exists (
+      select from public.booking_history as later
+      where later.organization_id = h.organization_id
+        and later.booking_id = h.booking_id
+        and later.occurred_at > h.occurred_at
+        and later.to_status in ('confirmed', 'cancelled', 'expired', 'no_show')
+    )
+$$;
+
+comment on function private.booking_email(uuid, uuid) is
+  'What a mail about a change of a booking''s status says now; no row when it must not be sent any more.';
+
+create function private.prepare_email(job_id bigint, lease_token uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  job private.jobs;
+  mail jsonb;
+  suppressed boolean;
+begin
+  perform private.act_as('system', null);
+  select j.* into job
+  from private.jobs as j
+  where j.id = prepare_email.job_id
+    and j.lease_token = prepare_email.lease_token
+    and j.status = 'running'
+    and j.kind = 'email.send';
+  if not found or exists (
+    select from private.email_messages as m where m.job_id = job.id and m.sent_at is not null
+  ) then
+    return null;
+  end if;
+
+  mail := case
+    when job.payload ->> 'template' in ('booking_confirmed', 'booking_cancelled')
+      then private.booking_email(job.organization_id, (job.payload ->> 'history_id')::uuid)
+  end;
+  if mail is null then
+    return null;
+  end if;
+
+  suppressed := exists (
+    select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}')
+  );
+  insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
+  values (
+    job.id, job.organization_id, (mail ->> 'booking_id')::uuid, job.payload ->> 'template', mail ->> 'locale',
+    mail #>> '{to,email}', case when suppressed then 'suppressed' else 'prepared' end
+  )
+  on conflict on constraint email_messages_pkey do update
+  set locale = excluded.locale,
+    recipient = excluded.recipient,
+    status = excluded.status;
+  if suppressed then
+    return null;
+  end if;
+
+  return mail - 'booking_id' || jsonb_build_object(
+    'template', job.payload ->> 'template',
+    'idempotency_key', 'email-' || job.id,
+    'attempt', job.attempts
+  );
+end
+$$;
+
+comment on function private.prepare_email(bigint, uuid) is
+  'definer: the service may read no table. Reads the state anew, so that no mail tells what is no longer so.';
+grant execute on function private.prepare_email(bigint, uuid) to service_role;
+
+create function service.prepare_email(job_id bigint, lease_token uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.prepare_email(job_id, lease_token) $$;
+
+comment on function service.prepare_email(bigint, uuid) is
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, idempotency_key, attempt}; null when nothing is to be sent: sent before, overtaken by events, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s.';
+grant execute on function service.prepare_email(bigint, uuid) to service_role;
+
+create function private.follow_email_events(provider_message_id text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A report can overtake the record of its own mail. Both come through here and wait
+  -- for each other, so the later one sees what the earlier wrote.
+  perform pg_advisory_xact_lock(hashtextextended('email:' || follow_email_events.provider_message_id, 0));
+  update private.email_messages as m
+  set status = newest.status
+  from (
+    select replace(e.type, 'email.', '') as status
+    from private.email_events as e
+    where e.provider_message_id = follow_email_events.provider_message_id
+      and e.type in ('email.delivered', 'email.bounced', 'email.complained', 'email.failed')
+    order by e.occurred_at desc, e.id desc
+    limit 1
+  ) as newest
+  where m.provider_message_id = follow_email_events.provider_message_id;
+end
+$$;
+
+comment on function private.follow_email_events(text) is
+  'Gives a sent mail the state of its newest event, by the provider''s clock: events may come in any order.';
+
+create function private.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Not conditional on the lease: that the mail left is true whoever holds the job now,
+  -- and the sooner it is known the less can be sent again.
+  update private.email_messages as m
+  set status = 'sent',
+    provider = record_email.provider,
+    provider_message_id = record_email.provider_message_id,
+    sent_at = now()
+  where m.job_id = record_email.job_id and m.sent_at is null;
+  if not found then
+    return jsonb_build_object('recorded', false);
+  end if;
+  perform private.follow_email_events(record_email.provider_message_id);
+  return jsonb_build_object('recorded', true);
+end
+$$;
+
+comment on function private.record_email(bigint, uuid, text, text) is 'definer: the service may write no table.';
+grant execute on function private.record_email(bigint, uuid, text, text) to service_role;
+
+create function service.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_email(job_id, lease_token, provider, provider_message_id) $$;
+
+comment on function service.record_email(bigint, uuid, text, text) is
+  'Remembers that the provider took a prepared mail, and under which id. Returns {recorded: boolean}, false when it was recorded before.';
+grant execute on function service.record_email(bigint, uuid, text, text) to service_role;
+
+create function private.record_email_event(event jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if coalesce(event ->> 'id', '') = '' or coalesce(event ->> 'type', '') = '' then
+    perform private.fail('event_invalid', 422, 'Send an event as Resend makes them, with its svix-id as id.');
+  end if;
+  insert into private.email_events (id, type, provider_message_id, occurred_at)
+  values (
+    event ->> 'id', event ->> 'type', event #>> '{data,email_id}',
+    coalesce((event ->> 'created_at')::timestamptz, now())
+  )
+  on conflict on constraint email_events_pkey do nothing;
+  if not found then
+    return jsonb_build_object('duplicate', true);
+  end if;
+
+  -- A full mailbox is full for a day, a wrong address is wrong for ever.
+  if event ->> 'type' = 'email.complained'
+    or (event ->> 'type' = 'email.bounced' and coalesce(event #>> '{data,bounce,type}', 'Permanent') = 'Permanent')
+  then
+    insert into private.email_suppressions (email, reason)
+    select distinct lower(address), replace(event ->> 'type', 'email.', '')
+    from jsonb_array_elements_text(
+      case jsonb_typeof(event #> '{data,to}') when 'array' then event #> '{data,to}' else '[]' end
+    ) as address
+    on conflict on constraint email_suppressions_pkey do nothing;
+  end if;
+
+  if event #>> '{data,email_id}' is not null then
+    perform private.follow_email_events(event #>> '{data,email_id}');
+  end if;
+  return jsonb_build_object('duplicate', false);
+end
+$$;
+
+comment on function private.record_email_event(jsonb) is 'definer: the service may write no table.';
+grant execute on function private.record_email_event(jsonb) to service_role;
+
+create function service.record_email_event(event jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_email_event(event) $$;
+
+comment on function service.record_email_event(jsonb) is
+  'Stores a verified webhook of Resend, {id (its svix-id), type, created_at, data: {email_id, to, bounce}}, once: the mail takes the reported state, and an address that bounced for good or complained is not written to again. Returns {duplicate: boolean}. Errors: 422 event_invalid.';
+grant execute on function service.record_email_event(jsonb) to service_role;
+
+create function private.announce_booking()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A hold that was let go was never announced, so its end is not announced either.
+  if new.to_status = 'cancelled' and new.from_status = 'held' then
+    return null;
+  end if;
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'booking_' || new.to_status,
+      'organization_id', new.organization_id,
+      'booking_id', new.booking_id,
+      'history_id', new.id
+    ),
+    concat_ws(':', 'booking_' || new.to_status, new.booking_id, new.id),
+    new.organization_id
+  );
+  return null;
+end
+$$;
+
+comment on function private.announce_booking() is
+  'The outbox: a booking that is confirmed or cancelled writes its mail in the same transaction.';
+
+create trigger announce_booking
+after insert on public.booking_history
+for each row when (new.to_status in ('confirmed', 'cancelled'))
+execute function private.announce_booking();
