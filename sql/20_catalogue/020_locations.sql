@@ -1,0 +1,51 @@
+-- Locations: where rooms stand, and by which clock they open.
+
+create table public.locations (
+  organization_id uuid not null default private.organization_with('rooms:create'),
+  id uuid not null default private.uuid_v7(),
+  name text not null,
+  timezone text not null,
+  address text not null default '',
+  city text not null default '',
+  postal_code text not null default '',
+  country text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint locations_pkey primary key (organization_id, id),
+  constraint locations_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
+  constraint locations_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint locations_timezone_is_iana check (private.is_timezone(timezone)),
+  constraint locations_address_is_short check (length(address) <= 300 and length(city) <= 120 and length(postal_code) <= 20),
+  constraint locations_country_is_iso_3166 check (country ~ '^[A-Z]{2}$')
+);
+
+comment on table public.locations is 'A place where rooms stand. Its zone is the clock of their opening hours.';
+comment on column public.locations.timezone is 'IANA zone, such as Europe/Madrid, by which every wall-clock time of its rooms is read.';
+comment on column public.locations.country is 'ISO 3166-1 alpha-2, such as ES.';
+
+grant select, delete on public.locations to authenticated;
+grant insert (organization_id, name, timezone, address, city, postal_code, country) on public.locations to authenticated;
+grant update (name, timezone, address, city, postal_code, country) on public.locations to authenticated;
+
+alter table public.locations enable row level security;
+
+create policy locations_select on public.locations
+for select to authenticated
+using (organization_id = (select private.organization_with('rooms:read')));
+
+create policy locations_insert on public.locations
+for insert to authenticated
+with check (organization_id = (select private.organization_with('rooms:create')));
+
+create policy locations_update on public.locations
+for update to authenticated
+using (organization_id = (select private.organization_with('rooms:update')))
+with check (organization_id = (select private.organization_with('rooms:update')));
+
+create policy locations_delete on public.locations
+for delete to authenticated
+using (organization_id = (select private.organization_with('rooms:delete')));
+
+create trigger locations_touch_updated_at
+before update on public.locations
+for each row execute function private.touch_updated_at();

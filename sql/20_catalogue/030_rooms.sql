@@ -1,0 +1,133 @@
+-- Rooms: the games that a venue sells, with what a cancelled booking gets back.
+
+create table public.rooms (
+  organization_id uuid not null default private.organization_with('rooms:create'),
+  id uuid not null default private.uuid_v7(),
+  location_id uuid not null,
+  slug text not null,
+  name text not null,
+  description text not null default '',
+  mode text not null default 'private',
+  minimum_party int not null default 2,
+  maximum_party int not null default 6,
+  duration_minutes int not null default 60,
+  turnaround_minutes int not null default 30,
+  price_per text not null default 'person',
+  price_cents bigint not null,
+  tax_rate_bp int not null default 2100,
+  difficulty int,
+  image_path text,
+  is_published boolean not null default false,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint rooms_pkey primary key (organization_id, id),
+  constraint rooms_location_fkey foreign key (organization_id, location_id)
+  references public.locations (organization_id, id) on delete restrict,
+  constraint rooms_slug_key unique (organization_id, slug),
+  constraint rooms_slug_is_a_slug check (private.is_slug(slug)),
+  constraint rooms_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint rooms_description_has_at_most_5000_characters check (length(description) <= 5000),
+  constraint rooms_mode_is_known check (mode in ('private', 'shared')),
+  constraint rooms_party_is_1_to_100 check (1 <= minimum_party and minimum_party <= maximum_party and maximum_party <= 100),
+  constraint rooms_duration_is_5_minutes_to_a_day check (duration_minutes between 5 and 1440),
+  constraint rooms_turnaround_is_at_most_a_day check (turnaround_minutes between 0 and 1440),
+  constraint rooms_price_per_is_known check (price_per in ('person', 'session')),
+  constraint rooms_price_is_0_to_1_million check (price_cents between 0 and 100000000),
+  constraint rooms_tax_rate_is_a_share check (tax_rate_bp between 0 and 10000),
+  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5),
+  constraint rooms_image_is_in_own_folder check (starts_with(image_path, organization_id::text || '/rooms/'))
+);
+
+comment on table public.rooms is 'A game that a venue sells.';
+comment on column public.rooms.mode is 'private: a party takes the room whole. shared: several parties buy seats of one session.';
+comment on column public.rooms.minimum_party is 'Fewest people of one booking.';
+comment on column public.rooms.maximum_party is 'Most people of one booking; in a shared room also the seats of a session.';
+comment on column public.rooms.turnaround_minutes is 'Minutes after a session in which the room is prepared and cannot be sold.';
+comment on column public.rooms.price_per is 'What price_cents buys: a person''s seat or the session.';
+comment on column public.rooms.price_cents is 'Minor units of the organization''s currency, tax included.';
+comment on column public.rooms.tax_rate_bp is 'Tax contained in the price, in basis points: 2100 is 21 %.';
+comment on column public.rooms.image_path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
+comment on column public.rooms.is_published is 'Whether calendars may sell it.';
+
+-- for: the rooms of a location, and the foreign key
+create index rooms_location_id_idx on public.rooms (organization_id, location_id);
+
+grant select, delete on public.rooms to authenticated;
+grant insert (
+  organization_id, location_id, slug, name, description, mode, minimum_party, maximum_party, duration_minutes,
+  turnaround_minutes, price_per, price_cents, tax_rate_bp, difficulty, image_path, is_published
+) on public.rooms to authenticated;
+grant update (
+  location_id, slug, name, description, mode, minimum_party, maximum_party, duration_minutes,
+  turnaround_minutes, price_per, price_cents, tax_rate_bp, difficulty, image_path, is_published
+) on public.rooms to authenticated;
+
+alter table public.rooms enable row level security;
+
+create policy rooms_select on public.rooms
+for select to authenticated
+using (organization_id = (select private.organization_with('rooms:read')));
+
+create policy rooms_insert on public.rooms
+for insert to authenticated
+with check (organization_id = (select private.organization_with('rooms:create')));
+
+create policy rooms_update on public.rooms
+for update to authenticated
+using (organization_id = (select private.organization_with('rooms:update')))
+with check (organization_id = (select private.organization_with('rooms:update')));
+
+create policy rooms_delete on public.rooms
+for delete to authenticated
+using (organization_id = (select private.organization_with('rooms:delete')));
+
+create trigger rooms_touch_updated_at
+before update on public.rooms
+for each row execute function private.touch_updated_at();
+
+create table public.room_cancellation_tiers (
+  organization_id uuid not null default private.organization_with('rooms:update'),
+  id uuid not null default private.uuid_v7(),
+  room_id uuid not null,
+  hours_before int not null,
+  refund_percent int not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint room_cancellation_tiers_pkey primary key (organization_id, id),
+  -- Also the index for: the tiers of a room, and the foreign key.
+  constraint room_cancellation_tiers_hours_key unique (organization_id, room_id, hours_before),
+  constraint room_cancellation_tiers_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade,
+  constraint room_cancellation_tiers_hours_are_within_a_year check (hours_before between 0 and 8784),
+  constraint room_cancellation_tiers_percent_is_a_share check (refund_percent between 0 and 100)
+);
+
+comment on table public.room_cancellation_tiers is
+  'Cancelled at least hours_before the start, a booking gets refund_percent of what was paid: the tier with the most hours that is still met counts. Later than every tier: nothing. A room without tiers refunds in full until the start.';
+
+grant select, delete on public.room_cancellation_tiers to authenticated;
+grant insert (organization_id, room_id, hours_before, refund_percent) on public.room_cancellation_tiers to authenticated;
+grant update (hours_before, refund_percent) on public.room_cancellation_tiers to authenticated;
+
+alter table public.room_cancellation_tiers enable row level security;
+
+create policy room_cancellation_tiers_select on public.room_cancellation_tiers
+for select to authenticated
+using (organization_id = (select private.organization_with('rooms:read')));
+
+create policy room_cancellation_tiers_insert on public.room_cancellation_tiers
+for insert to authenticated
+with check (organization_id = (select private.organization_with('rooms:update')));
+
+create policy room_cancellation_tiers_update on public.room_cancellation_tiers
+for update to authenticated
+using (organization_id = (select private.organization_with('rooms:update')))
+with check (organization_id = (select private.organization_with('rooms:update')));
+
+create policy room_cancellation_tiers_delete on public.room_cancellation_tiers
+for delete to authenticated
+using (organization_id = (select private.organization_with('rooms:update')));
+
+create trigger room_cancellation_tiers_touch_updated_at
+before update on public.room_cancellation_tiers
+for each row execute function private.touch_updated_at();

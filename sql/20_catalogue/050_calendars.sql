@@ -1,0 +1,102 @@
+-- Calendars: the public addresses under which rooms are sold.
+
+create table public.calendars (
+  organization_id uuid not null default private.organization_with('calendars:manage'),
+  id uuid not null default private.uuid_v7(),
+  slug text not null,
+  name text not null,
+  is_active boolean not null default true,
+  minimum_notice_minutes int not null default 60,
+  maximum_advance_days int not null default 90,
+  hold_minutes int not null default 15,
+  locales text [] not null default '{es,en,ca}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint calendars_pkey primary key (organization_id, id),
+  constraint calendars_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
+  constraint calendars_slug_key unique (slug),
+  constraint calendars_slug_is_a_slug check (private.is_slug(slug)),
+  constraint calendars_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint calendars_minimum_notice_is_at_most_90_days check (minimum_notice_minutes between 0 and 129600),
+  constraint calendars_maximum_advance_is_1_day_to_2_years check (maximum_advance_days between 1 and 730),
+  constraint calendars_hold_is_5_minutes_to_2_hours check (hold_minutes between 5 and 120),
+  constraint calendars_locales_are_supported check (locales <@ array['es', 'en', 'ca'] and cardinality(locales) between 1 and 3)
+);
+
+comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
+comment on column public.calendars.slug is 'Public address, unique on the whole platform.';
+comment on column public.calendars.is_active is 'Whether the public finds it.';
+comment on column public.calendars.minimum_notice_minutes is 'A session can be booked until so many minutes before it starts.';
+comment on column public.calendars.maximum_advance_days is 'A session can be booked until so many days ahead, counted in local dates from today.';
+comment on column public.calendars.hold_minutes is 'How long a booking may wait for its payment before its seats go back on sale.';
+comment on column public.calendars.locales is 'Languages offered to visitors, of es, en and ca.';
+
+grant select, delete on public.calendars to authenticated;
+grant insert (organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales)
+on public.calendars to authenticated;
+grant update (slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales)
+on public.calendars to authenticated;
+
+alter table public.calendars enable row level security;
+
+create policy calendars_select on public.calendars
+for select to authenticated
+using (organization_id = (select private.organization_with('calendars:read')));
+
+create policy calendars_insert on public.calendars
+for insert to authenticated
+with check (organization_id = (select private.organization_with('calendars:manage')));
+
+create policy calendars_update on public.calendars
+for update to authenticated
+using (organization_id = (select private.organization_with('calendars:manage')))
+with check (organization_id = (select private.organization_with('calendars:manage')));
+
+create policy calendars_delete on public.calendars
+for delete to authenticated
+using (organization_id = (select private.organization_with('calendars:manage')));
+
+create trigger calendars_touch_updated_at
+before update on public.calendars
+for each row execute function private.touch_updated_at();
+
+create table public.calendar_rooms (
+  organization_id uuid not null default private.organization_with('calendars:manage'),
+  calendar_id uuid not null,
+  room_id uuid not null,
+  position int not null default 0,
+  constraint calendar_rooms_pkey primary key (organization_id, calendar_id, room_id),
+  constraint calendar_rooms_calendar_fkey foreign key (organization_id, calendar_id)
+  references public.calendars (organization_id, id) on delete cascade,
+  constraint calendar_rooms_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade
+);
+
+comment on table public.calendar_rooms is 'Which rooms a calendar sells; a room that is not published is left out.';
+comment on column public.calendar_rooms.position is 'Order in which the calendar shows its rooms.';
+
+-- for: the foreign key, when a room is deleted
+create index calendar_rooms_room_id_idx on public.calendar_rooms (organization_id, room_id);
+
+grant select, delete on public.calendar_rooms to authenticated;
+grant insert (organization_id, calendar_id, room_id, position) on public.calendar_rooms to authenticated;
+grant update (position) on public.calendar_rooms to authenticated;
+
+alter table public.calendar_rooms enable row level security;
+
+create policy calendar_rooms_select on public.calendar_rooms
+for select to authenticated
+using (organization_id = (select private.organization_with('calendars:read')));
+
+create policy calendar_rooms_insert on public.calendar_rooms
+for insert to authenticated
+with check (organization_id = (select private.organization_with('calendars:manage')));
+
+create policy calendar_rooms_update on public.calendar_rooms
+for update to authenticated
+using (organization_id = (select private.organization_with('calendars:manage')))
+with check (organization_id = (select private.organization_with('calendars:manage')));
+
+create policy calendar_rooms_delete on public.calendar_rooms
+for delete to authenticated
+using (organization_id = (select private.organization_with('calendars:manage')));

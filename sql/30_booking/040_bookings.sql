@@ -1,0 +1,169 @@
+-- Bookings: seats of a session, what they cost, and how far the visit has come.
+
+create table public.bookings (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  reference text not null,
+  session_id uuid not null,
+  room_id uuid not null,
+  starts_at timestamptz not null,
+  customer_id uuid not null,
+  calendar_id uuid,
+  status text not null,
+  status_reason text,
+  takes_capacity boolean not null generated always as (status not in ('expired', 'cancelled')) stored,
+  party_size int not null,
+  currency text not null,
+  total_cents bigint not null,
+  tax_cents bigint not null,
+  due_now_cents bigint not null,
+  hold_expires_at timestamptz,
+  hold_extended_at timestamptz,
+  contact_name text not null,
+  locale text not null,
+  source text not null default 'widget',
+  staff_note text not null default '',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint bookings_pkey primary key (organization_id, id),
+  constraint bookings_reference_key unique (organization_id, reference),
+  -- Room and start are the session's: one that moves takes its bookings along.
+  constraint bookings_session_fkey foreign key (organization_id, session_id, room_id, starts_at)
+  references public.sessions (organization_id, id, room_id, starts_at) on update cascade on delete restrict,
+  constraint bookings_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete restrict,
+  constraint bookings_customer_fkey foreign key (organization_id, customer_id)
+  references public.customers (organization_id, id) on delete restrict,
+  constraint bookings_calendar_fkey foreign key (organization_id, calendar_id)
+  references public.calendars (organization_id, id) on delete set null (calendar_id),
+  constraint bookings_reference_is_crockford_base32 check (
+    reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
+  ),
+  constraint bookings_status_is_known check (
+    status in (
+      'held', 'pending', 'confirmed', 'checked_in', 'in_progress', 'completed', 'no_show', 'expired', 'cancelled'
+    )
+  ),
+  constraint bookings_hold_expires_when_held check ((status = 'held') = (hold_expires_at is not null)),
+  constraint bookings_party_is_positive check (party_size > 0),
+  constraint bookings_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint bookings_amounts_add_up check (
+    0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
+  ),
+  constraint bookings_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
+  constraint bookings_locale_is_supported check (private.is_locale(locale)),
+  constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
+  constraint bookings_notes_are_short check (length(staff_note) <= 5000 and length(status_reason) <= 500)
+);
+
+comment on table public.bookings is 'Seats of a session for one party. Its status moves only along private.booking_transitions.';
+comment on column public.bookings.reference is 'What people read to each other: eight characters of Crockford''s base 32, as ABCD-2345. Unique in the organization.';
+comment on column public.bookings.starts_at is 'The session''s start, kept equal by the foreign key, so that a page in order of time reads one index.';
+comment on column public.bookings.status is 'held, pending, confirmed, checked_in, in_progress, completed; expired, cancelled, no_show.';
+comment on column public.bookings.status_reason is 'Why the booking is in its status, where somebody said so.';
+comment on column public.bookings.takes_capacity is 'Whether its seats are taken: unless expired or cancelled.';
+comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
+comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
+comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
+comment on column public.bookings.hold_expires_at is 'Until when an unpaid booking keeps its seats; only while held.';
+comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
+comment on column public.bookings.contact_name is 'The name given with this booking: all that its manage token shows of the customer beside the address.';
+comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
+comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
+
+-- for: the staff's page: organization_id = ? order by starts_at limit ?
+create index bookings_starts_at_idx on public.bookings (organization_id, starts_at);
+-- for: the bookings of a session, and the foreign key
+create index bookings_session_id_idx on public.bookings (organization_id, session_id, room_id, starts_at);
+-- for: the bookings of a room in order of time, and the foreign key
+create index bookings_room_id_idx on public.bookings (organization_id, room_id, starts_at);
+-- for: a customer's bookings, and the foreign key
+create index bookings_customer_id_idx on public.bookings (organization_id, customer_id);
+-- for: the foreign key, when a calendar is deleted
+create index bookings_calendar_id_idx on public.bookings (organization_id, calendar_id);
+-- for: the lapsed holds of an organization (availability) and of all (sweep)
+create index bookings_hold_expires_at_idx on public.bookings (organization_id, hold_expires_at)
+where status = 'held';
+
+grant select on public.bookings to authenticated;
+grant update (staff_note) on public.bookings to authenticated;
+
+alter table public.bookings enable row level security;
+
+create policy bookings_select on public.bookings
+for select to authenticated
+using (organization_id = (select private.organization_with('bookings:read')));
+
+create policy bookings_update on public.bookings
+for update to authenticated
+using (organization_id = (select private.organization_with('bookings:update')))
+with check (organization_id = (select private.organization_with('bookings:update')));
+
+create trigger bookings_touch_updated_at
+before update on public.bookings
+for each row execute function private.touch_updated_at();
+
+create table private.booking_secrets (
+  organization_id uuid not null,
+  booking_id uuid not null,
+  manage_token_hash bytea not null,
+  constraint booking_secrets_pkey primary key (organization_id, booking_id),
+  constraint booking_secrets_manage_token_hash_key unique (manage_token_hash),
+  constraint booking_secrets_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint booking_secrets_manage_token_hash_is_sha256 check (length(manage_token_hash) = 32)
+);
+
+comment on table private.booking_secrets is 'Hash of the token with which a customer manages a booking. Found by hash on the whole platform: the token is all that the customer brings.';
+
+create table public.booking_lines (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  booking_id uuid not null,
+  position int not null,
+  kind text not null,
+  description text not null,
+  quantity int not null,
+  unit_cents bigint not null,
+  total_cents bigint not null,
+  tax_rate_bp int not null,
+  tax_cents bigint not null,
+  constraint booking_lines_pkey primary key (organization_id, id),
+  -- Also the index for: the lines of a booking, and the foreign key.
+  constraint booking_lines_position_key unique (organization_id, booking_id, position),
+  constraint booking_lines_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint booking_lines_kind_is_known check (kind in ('base', 'extra', 'discount', 'voucher', 'fee')),
+  constraint booking_lines_total_is_quantity_times_unit check (total_cents = quantity * unit_cents),
+  constraint booking_lines_tax_rate_is_a_share check (tax_rate_bp between 0 and 10000)
+);
+
+comment on table public.booking_lines is 'What a booking costs, line by line, as quoted when it was made. Amounts in minor units of the booking''s currency, tax included.';
+comment on column public.booking_lines.tax_rate_bp is 'Tax contained in the line, in basis points.';
+
+grant select on public.booking_lines to authenticated;
+
+alter table public.booking_lines enable row level security;
+
+create policy booking_lines_select on public.booking_lines
+for select to authenticated
+using (organization_id = (select private.organization_with('bookings:read')));
+
+create function private.booking_reference()
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  bytes bytea := extensions.gen_random_bytes(8);
+  reference text := '';
+begin
+  for n in 0..7 loop
+    reference := reference || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + (get_byte(bytes, n) & 31), 1);
+  end loop;
+  return left(reference, 4) || '-' || right(reference, 4);
+end
+$$;
+
+comment on function private.booking_reference() is 'A random reference of 40 bits, as ABCD-2345.';

@@ -1,0 +1,86 @@
+-- The one pricing. private.base_prices says what seats cost, for many slots at once, since
+-- availability shows a price for each; private.quote makes the lines of one booking of it.
+
+create function private.base_prices(
+  organization_id uuid,
+  room_ids uuid [],
+  starts_ats timestamptz [],
+  party_sizes int []
+)
+returns table (slot_number bigint, quantity int, unit_cents bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select
+    slot.slot_number,
+    case r.price_per when 'person' then slot.party_size else 1 end,
+    r.price_cents
+  from unnest(base_prices.room_ids, base_prices.starts_ats, base_prices.party_sizes)
+    with ordinality as slot (room_id, starts_at, party_size, slot_number)
+  join public.rooms as r
+    on r.organization_id = base_prices.organization_id and r.id = slot.room_id;
+end
+$$;
+
+comment on function private.base_prices(uuid, uuid [], timestamptz [], int []) is
+  'What the seats of slots cost, slot by slot in the order of the arrays: quantity times unit_cents, minor units of the organization''s currency, tax included.';
+
+create function private.included_tax(total_cents bigint, tax_rate_bp int)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$ select round(total_cents::numeric * tax_rate_bp / (10000 + tax_rate_bp))::bigint $$;
+
+comment on function private.included_tax(bigint, int) is 'The tax in an amount that includes it, rounded half away from zero.';
+
+create function private.quote(organization_id uuid, room_id uuid, starts_at timestamptz, party_size int)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  lines jsonb;
+  currency text;
+  total bigint;
+  tax bigint;
+begin
+  select
+    o.currency,
+    jsonb_build_array(jsonb_build_object(
+      'kind', 'base',
+      'description', r.name,
+      'quantity', base.quantity,
+      'unit_cents', base.unit_cents,
+      'total_cents', base.quantity * base.unit_cents,
+      'tax_rate_bp', r.tax_rate_bp,
+      'tax_cents', private.included_tax(base.quantity * base.unit_cents, r.tax_rate_bp)
+    ))
+  into currency, lines
+  from public.rooms as r
+  join public.organizations as o on o.id = r.organization_id
+  cross join private.base_prices(
+    quote.organization_id, array[quote.room_id], array[quote.starts_at], array[quote.party_size]
+  ) as base
+  where r.organization_id = quote.organization_id and r.id = quote.room_id;
+
+  select sum((line ->> 'total_cents')::bigint), sum((line ->> 'tax_cents')::bigint)
+  into total, tax
+  from jsonb_array_elements(lines) as line;
+
+  return jsonb_build_object(
+    'currency', currency,
+    'lines', lines,
+    'total_cents', total,
+    'tax_cents', tax,
+    'due_now_cents', total
+  );
+end
+$$;
+
+comment on function private.quote(uuid, uuid, timestamptz, int) is
+  'What a party pays for a slot: {currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included.';

@@ -1,0 +1,357 @@
+-- What the public sees: a calendar, its free times, and what one of them costs.
+
+create function private.public_calendar(slug text)
+returns public.calendars
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  calendar public.calendars;
+begin
+  select c.* into calendar
+  from public.calendars as c
+  join public.organizations as o on o.id = c.organization_id
+  where c.slug = public_calendar.slug
+    and c.is_active
+    and o.status = 'active';
+  if not found then
+    perform private.fail('calendar_not_found', 404, 'Check the calendar''s address.');
+  end if;
+  return calendar;
+end
+$$;
+
+comment on function private.public_calendar(text) is
+  'The active calendar with the slug, of an active organization. Raises 404 calendar_not_found.';
+
+create function private.public_room(calendar public.calendars, room_id uuid)
+returns public.rooms
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  room public.rooms;
+begin
+  select r.* into room
+  from public.calendar_rooms as cr
+  join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+  where cr.organization_id = calendar.organization_id
+    and cr.calendar_id = calendar.id
+    and cr.room_id = public_room.room_id
+    and r.is_published;
+  if not found then
+    perform private.fail('room_not_found', 404, 'Choose one of the rooms that get_calendar lists.');
+  end if;
+  return room;
+end
+$$;
+
+comment on function private.public_room(public.calendars, uuid) is
+  'A published room that the calendar sells. Raises 404 room_not_found.';
+
+create function private.check_party(room public.rooms, party_size int)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if party_size is null or party_size not between room.minimum_party and room.maximum_party then
+    perform private.fail(
+      'party_size_invalid', 422,
+      'Choose a party size that the room takes.',
+      jsonb_build_object('minimum', room.minimum_party, 'maximum', room.maximum_party)
+    );
+  end if;
+end
+$$;
+
+comment on function private.check_party(public.rooms, int) is
+  'Raises 422 party_size_invalid, details {"minimum", "maximum"}, unless the room takes the party.';
+
+create function private.get_calendar(slug text)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_calendar.slug);
+begin
+  return (
+    select jsonb_build_object(
+      'slug', calendar.slug,
+      'name', calendar.name,
+      'organization', jsonb_build_object('name', o.name, 'slug', o.slug),
+      'timezone', o.timezone,
+      'locale', case when o.locale = any (calendar.locales) then o.locale else calendar.locales[1] end,
+      'locales', calendar.locales,
+      'currency', o.currency,
+      'minimum_notice_minutes', calendar.minimum_notice_minutes,
+      'maximum_advance_days', calendar.maximum_advance_days,
+      'hold_minutes', calendar.hold_minutes,
+      'rooms', coalesce((
+        select jsonb_agg(
+          jsonb_build_object(
+            'id', r.id,
+            'name', r.name,
+            'slug', r.slug,
+            'description', r.description,
+            'minimum_party', r.minimum_party,
+            'maximum_party', r.maximum_party,
+            'duration_minutes', r.duration_minutes,
+            'mode', r.mode,
+            'price_per', r.price_per,
+            'price_cents', r.price_cents,
+            'difficulty', r.difficulty,
+            'image_path', r.image_path,
+            'timezone', l.timezone
+          )
+          order by cr.position, r.name, r.id
+        )
+        from public.calendar_rooms as cr
+        join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+        join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+        where cr.organization_id = calendar.organization_id
+          and cr.calendar_id = calendar.id
+          and r.is_published
+      ), '[]')
+    )
+    from public.organizations as o
+    where o.id = calendar.organization_id
+  );
+end
+$$;
+
+comment on function private.get_calendar(text) is
+  'definer: shows the published part of a calendar to visitors, who may read no table.';
+grant execute on function private.get_calendar(text) to anon, authenticated;
+
+create function public.get_calendar(slug text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_calendar(slug) $$;
+
+comment on function public.get_calendar(text) is
+  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, timezone}]}. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found.';
+grant execute on function public.get_calendar(text) to anon, authenticated;
+
+create type public.available_slot as (
+  room_id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  local_date date,
+  local_time text,
+  timezone text,
+  seats_available int,
+  price_cents bigint,
+  currency text
+);
+
+comment on type public.available_slot is
+  'A time that can be booked. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included.';
+
+create function private.get_availability(slug text, from_date date, to_date date, room_id uuid, party_size int)
+returns setof public.available_slot
+language plpgsql
+stable
+security definer
+set jit = off
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_availability.slug);
+  currency text;
+  room_ids uuid [];
+begin
+  if from_date is null or to_date is null or not isfinite(from_date) or not isfinite(to_date) or to_date < from_date then
+    perform private.fail('date_range_invalid', 422, 'Give two dates, from_date not after to_date.');
+  elsif to_date - from_date >= 92 then
+    perform private.fail('date_range_too_long', 422, 'Ask for at most 92 days at a time.');
+  elsif party_size < 1 then
+    perform private.fail('party_size_invalid', 422, 'Choose a party of at least one person.');
+  end if;
+  if get_availability.room_id is not null then
+    declare
+      room public.rooms := private.public_room(calendar, get_availability.room_id);
+    begin
+      if party_size is not null then
+        perform private.check_party(room, party_size);
+      end if;
+    end;
+  end if;
+
+  select o.currency into currency
+  from public.organizations as o
+  where o.id = calendar.organization_id;
+
+  select array_agg(r.id) into room_ids
+  from public.calendar_rooms as cr
+  join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+  where cr.organization_id = calendar.organization_id
+    and cr.calendar_id = calendar.id
+    and r.is_published
+    and (get_availability.room_id is null or r.id = get_availability.room_id);
+
+  return query
+  with
+  slot as materialized (
+    select
+      s.*,
+      row_number() over (order by s.starts_at, cr.position, s.room_id) as slot_number
+    from private.slots(
+      calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
+      get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days
+    ) as s
+    join public.calendar_rooms as cr
+      on cr.organization_id = calendar.organization_id
+      and cr.calendar_id = calendar.id
+      and cr.room_id = s.room_id
+    where s.seats_available >= s.smallest_party
+  ),
+  wanted as materialized (
+    select
+      array_agg(slot.room_id order by slot.slot_number) as room_ids,
+      array_agg(slot.starts_at order by slot.slot_number) as starts_ats,
+      array_agg(slot.smallest_party order by slot.slot_number) as party_sizes
+    from slot
+  )
+  select
+    slot.room_id,
+    slot.starts_at,
+    slot.ends_at,
+    slot.local_start::date,
+    to_char(slot.local_start, 'HH24:MI'),
+    slot.timezone,
+    slot.seats_available,
+    price.quantity * price.unit_cents,
+    currency
+  from wanted
+  cross join lateral private.base_prices(
+    calendar.organization_id, wanted.room_ids, wanted.starts_ats, wanted.party_sizes
+  ) as price
+  join slot on slot.slot_number = price.slot_number
+  order by slot.slot_number;
+end
+$$;
+
+comment on function private.get_availability(text, date, date, uuid, int) is
+  'definer: shows free times to visitors, who may read no table.';
+grant execute on function private.get_availability(text, date, date, uuid, int) to anon, authenticated;
+
+create function public.get_availability(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid default null,
+  party_size int default null
+)
+returns setof public.available_slot
+language sql
+stable
+set search_path = ''
+as $$ select * from private.get_availability(slug, from_date, to_date, room_id, party_size) $$;
+
+comment on function public.get_availability(text, date, date, uuid, int) is
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid.';
+grant execute on function public.get_availability(text, date, date, uuid, int) to anon, authenticated;
+
+create function private.offered_slot(
+  calendar public.calendars,
+  room public.rooms,
+  starts_at timestamptz,
+  party_size int,
+  out ends_at timestamptz,
+  out occupied_until timestamptz,
+  out timezone text,
+  out capacity int,
+  out seats_available int
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  bookable tstzrange;
+  local_date date;
+begin
+  perform private.check_party(room, party_size);
+
+  select l.timezone into offered_slot.timezone
+  from public.locations as l
+  where l.organization_id = room.organization_id and l.id = room.location_id;
+
+  bookable := private.booking_window(timezone, calendar.minimum_notice_minutes, calendar.maximum_advance_days);
+  if starts_at <= now() then
+    perform private.fail('slot_in_past', 422, 'Choose a time that is still to come.');
+  elsif starts_at < lower(bookable) then
+    perform private.fail(
+      'notice_too_short', 422, 'Choose a later time, or call the venue.',
+      jsonb_build_object('minimum_notice_minutes', calendar.minimum_notice_minutes)
+    );
+  elsif starts_at >= upper(bookable) then
+    perform private.fail(
+      'too_far_ahead', 422, 'Choose an earlier time.',
+      jsonb_build_object('maximum_advance_days', calendar.maximum_advance_days)
+    );
+  end if;
+
+  local_date := (starts_at at time zone timezone)::date;
+  select s.ends_at, s.occupied_until, s.capacity, s.seats_available
+  into offered_slot.ends_at, offered_slot.occupied_until, offered_slot.capacity, offered_slot.seats_available
+  from private.slots(
+    room.organization_id, array[room.id], local_date, local_date, offered_slot.party_size,
+    calendar.minimum_notice_minutes, calendar.maximum_advance_days
+  ) as s
+  where s.starts_at = offered_slot.starts_at;
+  if not found then
+    perform private.fail('slot_not_offered', 422, 'Choose one of the times that get_availability lists.');
+  end if;
+end
+$$;
+
+comment on function private.offered_slot(public.calendars, public.rooms, timestamptz, int) is
+  'The slot of the room that starts then. Raises 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; a taken slot is for the caller to refuse.';
+
+create function private.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(quote_booking.slug);
+  room public.rooms := private.public_room(calendar, quote_booking.room_id);
+  slot record;
+begin
+  slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
+  return private.quote(room.organization_id, room.id, quote_booking.starts_at, quote_booking.party_size)
+    || jsonb_build_object(
+      'room_id', room.id,
+      'starts_at', quote_booking.starts_at,
+      'ends_at', slot.ends_at,
+      'party_size', quote_booking.party_size
+    );
+end
+$$;
+
+comment on function private.quote_booking(text, uuid, timestamptz, int) is
+  'definer: prices a slot for visitors, who may read no table.';
+grant execute on function private.quote_booking(text, uuid, timestamptz, int) to anon, authenticated;
+
+create function public.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.quote_booking(slug, room_id, starts_at, party_size) $$;
+
+comment on function public.quote_booking(text, uuid, timestamptz, int) is
+  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered.';
+grant execute on function public.quote_booking(text, uuid, timestamptz, int) to anon, authenticated;

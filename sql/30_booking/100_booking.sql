@@ -1,0 +1,386 @@
+-- A booking from the visitor's side: hold it, look at it, cancel it.
+
+create function private.booking_json(booking public.bookings)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'reference', booking.reference,
+      -- A hold that nobody reaped yet is over all the same.
+      'status', case
+        when booking.status = 'held' and booking.hold_expires_at <= now() then 'expired' else booking.status
+      end,
+      'hold_expires_at', booking.hold_expires_at,
+      'starts_at', booking.starts_at,
+      'ends_at', s.ends_at,
+      'timezone', l.timezone,
+      'room_id', r.id,
+      'room_name', r.name,
+      'party_size', booking.party_size,
+      'currency', booking.currency,
+      'total_cents', booking.total_cents,
+      'due_now_cents', booking.due_now_cents
+    )
+    from public.sessions as s
+    join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    where s.organization_id = booking.organization_id and s.id = booking.session_id
+  );
+end
+$$;
+
+comment on function private.booking_json(public.bookings) is 'A booking as clients see it.';
+
+create function private.make_booking(
+  session_id uuid,
+  room public.rooms,
+  starts_at timestamptz,
+  customer_id uuid,
+  customer jsonb,
+  calendar public.calendars,
+  party_size int,
+  quote jsonb,
+  source text
+)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking public.bookings;
+begin
+  loop
+    insert into public.bookings (
+      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
+      currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source
+    )
+    values (
+      room.organization_id, private.booking_reference(), make_booking.session_id, room.id, make_booking.starts_at,
+      make_booking.customer_id, calendar.id, 'held', make_booking.party_size,
+      quote ->> 'currency', (quote ->> 'total_cents')::bigint, (quote ->> 'tax_cents')::bigint,
+      (quote ->> 'due_now_cents')::bigint, now() + make_interval(mins => calendar.hold_minutes),
+      customer ->> 'full_name', customer ->> 'locale', make_booking.source
+    )
+    on conflict on constraint bookings_reference_key do nothing
+    returning * into booking;
+    exit when found;
+  end loop;
+
+  insert into private.booking_secrets (organization_id, booking_id, manage_token_hash)
+  values (
+    booking.organization_id, booking.id,
+    private.token_hash(private.derived_token('booking', booking.id::text))
+  );
+
+  insert into public.booking_lines (
+    organization_id, booking_id, position, kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents
+  )
+  select
+    booking.organization_id, booking.id, line.position, line.item ->> 'kind', line.item ->> 'description',
+    (line.item ->> 'quantity')::int, (line.item ->> 'unit_cents')::bigint, (line.item ->> 'total_cents')::bigint,
+    (line.item ->> 'tax_rate_bp')::int, (line.item ->> 'tax_cents')::bigint
+  from jsonb_array_elements(quote -> 'lines') with ordinality as line (item, position);
+
+  return booking;
+end
+$$;
+
+comment on function private.make_booking(uuid, public.rooms, timestamptz, uuid, jsonb, public.calendars, int, jsonb, text) is
+  'Stores a held booking for seats that were claimed, with its lines and the hash of its manage token.';
+
+create function private.hold_booking(
+  slug text,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  customer jsonb,
+  expected_total_cents bigint,
+  idempotency_key text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(hold_booking.slug);
+  scope text := calendar.organization_id || ':hold_booking';
+  answer jsonb := private.idempotent_begin(
+    scope,
+    idempotency_key,
+    jsonb_build_object(
+      'slug', hold_booking.slug, 'room_id', hold_booking.room_id, 'starts_at', hold_booking.starts_at,
+      'party_size', hold_booking.party_size, 'customer', customer, 'expected_total_cents', expected_total_cents
+    )
+  );
+  room public.rooms;
+  slot record;
+  guest jsonb;
+  quote jsonb;
+  session_id uuid;
+  customer_id uuid;
+  booking public.bookings;
+begin
+  if answer is null then
+    room := private.public_room(calendar, hold_booking.room_id);
+    guest := private.checked_customer(customer, calendar.locales[1]);
+    slot := private.offered_slot(calendar, room, hold_booking.starts_at, hold_booking.party_size);
+
+    quote := private.quote(room.organization_id, room.id, hold_booking.starts_at, hold_booking.party_size);
+    if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
+      perform private.fail(
+        'total_changed', 409, 'Show the new total and ask again.',
+        jsonb_build_object('total_cents', quote -> 'total_cents')
+      );
+    end if;
+
+    if slot.seats_available >= hold_booking.party_size then
+      session_id := private.claim_session(
+        room.organization_id, room.id, hold_booking.starts_at, slot.ends_at, slot.occupied_until,
+        room.mode, slot.capacity, hold_booking.party_size
+      );
+    end if;
+    if session_id is null then
+      perform private.fail('slot_taken', 409, 'Choose another time: this one was just taken.');
+    end if;
+
+    customer_id := private.customer_with_email(room.organization_id, guest);
+    perform private.act_as('customer', customer_id);
+    booking := private.make_booking(
+      session_id, room, hold_booking.starts_at, customer_id, guest, calendar, hold_booking.party_size, quote, 'widget'
+    );
+    if booking.due_now_cents = 0 then
+      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'nothing_due');
+      booking.status := 'confirmed';
+      booking.hold_expires_at := null;
+    end if;
+
+    answer := private.booking_json(booking) || jsonb_build_object('booking_id', booking.id);
+    perform private.idempotent_end(scope, idempotency_key, answer);
+  end if;
+
+  -- The token is derived, not stored: a replay shows it again.
+  return answer - 'booking_id'
+    || jsonb_build_object('manage_token', private.derived_token('booking', answer ->> 'booking_id'));
+end
+$$;
+
+comment on function private.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) is
+  'definer: books for visitors, who may write no table.';
+grant execute on function private.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) to anon, authenticated;
+
+create function public.hold_booking(
+  slug text,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  customer jsonb,
+  expected_total_cents bigint,
+  idempotency_key text
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.hold_booking(slug, room_id, starts_at, party_size, customer, expected_total_cents, idempotency_key)
+$$;
+
+comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) is
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, customer_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) to anon, authenticated;
+
+create function private.booking_with_token(reference text, manage_token text)
+returns public.bookings
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
+  typed text := translate(upper(regexp_replace(reference, '[^A-Za-z0-9]', '', 'g')), 'OIL', '011');
+  booking public.bookings;
+begin
+  select b.* into booking
+  from private.booking_secrets as secret
+  join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
+  where secret.manage_token_hash = private.token_hash(booking_with_token.manage_token)
+    and b.reference = left(typed, 4) || '-' || substr(typed, 5);
+  if not found then
+    perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');
+  end if;
+  return booking;
+end
+$$;
+
+comment on function private.booking_with_token(text, text) is
+  'The booking with the reference and the manage token. Raises 404 booking_not_found, the same for a wrong reference and a wrong token.';
+
+create function private.cancellation_terms(
+  booking public.bookings,
+  out by_customer boolean,
+  out refund_percent int,
+  out refund_cents bigint
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  by_customer := booking.starts_at > now()
+    and (booking.status <> 'held' or booking.hold_expires_at > now())
+    and exists (
+      select from private.booking_transitions as t
+      where t.from_status = booking.status and t.to_status = 'cancelled' and t.by_customer
+    );
+
+  if booking.starts_at <= now() then
+    refund_percent := 0;
+  else
+    select coalesce(
+      (array_agg(t.refund_percent order by t.hours_before desc)
+        filter (where booking.starts_at - now() >= make_interval(hours => t.hours_before)))[1],
+      case when count(*) = 0 then 100 else 0 end
+    )
+    into refund_percent
+    from public.room_cancellation_tiers as t
+    where t.organization_id = booking.organization_id and t.room_id = booking.room_id;
+  end if;
+
+  select round((balance.paid_cents - balance.refunded_cents)::numeric * refund_percent / 100)::bigint
+  into refund_cents
+  from private.booking_balance(booking.organization_id, booking.id) as balance;
+end
+$$;
+
+comment on function private.cancellation_terms(public.bookings) is
+  'Whether the customer may cancel now, and what is refunded of the money paid: by the room''s tiers, in full until the start without tiers, nothing after it.';
+
+create function private.cancel(booking public.bookings, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  terms record := private.cancellation_terms(booking);
+begin
+  perform private.transition(booking.organization_id, booking.id, 'cancelled', cancel.reason);
+  if terms.refund_cents > 0 then
+    perform private.request_refund(booking.organization_id, booking.id, terms.refund_cents, 'booking_cancelled');
+  end if;
+end
+$$;
+
+comment on function private.cancel(public.bookings, text) is
+  'Cancels a locked booking and queues the refund that its terms give.';
+
+create function private.get_booking(reference text, manage_token text)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_token(get_booking.reference, get_booking.manage_token);
+  terms record := private.cancellation_terms(booking);
+begin
+  return private.booking_json(booking) || (
+    select jsonb_build_object(
+      'paid_cents', balance.paid_cents,
+      'refunded_cents', balance.refunded_cents,
+      'customer', jsonb_build_object('full_name', booking.contact_name, 'email', c.email),
+      'organization', jsonb_build_object('name', o.name),
+      'lines', (
+        select jsonb_agg(
+          jsonb_build_object(
+            'kind', line.kind,
+            'description', line.description,
+            'quantity', line.quantity,
+            'unit_cents', line.unit_cents,
+            'total_cents', line.total_cents,
+            'tax_rate_bp', line.tax_rate_bp,
+            'tax_cents', line.tax_cents
+          )
+          order by line.position
+        )
+        from public.booking_lines as line
+        where line.organization_id = booking.organization_id and line.booking_id = booking.id
+      ),
+      'cancellable', terms.by_customer,
+      'cancellation', case
+        when terms.by_customer then jsonb_build_object(
+          'refund_percent', terms.refund_percent, 'refund_cents', terms.refund_cents
+        )
+        else jsonb_build_object('refund_percent', 0, 'refund_cents', 0)
+      end,
+      'history', (
+        select jsonb_agg(jsonb_build_object('status', h.to_status, 'at', h.occurred_at) order by h.occurred_at)
+        from public.booking_history as h
+        where h.organization_id = booking.organization_id and h.booking_id = booking.id
+      )
+    )
+    from public.customers as c
+    join public.organizations as o on o.id = c.organization_id
+    cross join private.booking_balance(booking.organization_id, booking.id) as balance
+    where c.organization_id = booking.organization_id and c.id = booking.customer_id
+  );
+end
+$$;
+
+comment on function private.get_booking(text, text) is
+  'definer: shows a booking to whoever holds its manage token.';
+grant execute on function private.get_booking(text, text) to anon, authenticated;
+
+create function public.get_booking(reference text, manage_token text)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_booking(reference, manage_token) $$;
+
+comment on function public.get_booking(text, text) is
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token.';
+grant execute on function public.get_booking(text, text) to anon, authenticated;
+
+create function private.cancel_booking(reference text, manage_token text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_token(cancel_booking.reference, cancel_booking.manage_token);
+begin
+  booking := private.locked_booking(booking.organization_id, booking.id);
+  if not (private.cancellation_terms(booking)).by_customer then
+    perform private.fail('not_cancellable', 409, 'The booking is over or was cancelled already; ask the venue.');
+  end if;
+  perform private.act_as('customer', booking.customer_id);
+  perform private.cancel(booking, 'cancelled_by_customer');
+  return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
+end
+$$;
+
+comment on function private.cancel_booking(text, text) is
+  'definer: cancels a booking for whoever holds its manage token.';
+grant execute on function private.cancel_booking(text, text) to anon, authenticated;
+
+create function public.cancel_booking(reference text, manage_token text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.cancel_booking(reference, manage_token) $$;
+
+comment on function public.cancel_booking(text, text) is
+  'Cancels a booking that has not started, queues the refund that its terms give, and returns it as get_booking does. For anybody. Errors: 404 booking_not_found; 409 not_cancellable.';
+grant execute on function public.cancel_booking(text, text) to anon, authenticated;
