@@ -1,0 +1,154 @@
+"""The page a person pays on: plain HTML and forms, nothing from another server.
+
+The script only makes the countdown tick. There is no Content-Security-Policy `form-action`:
+browsers apply it to redirects too, and paying redirects to the merchant's site.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from escapemaster.sandbox.stripe import sessions
+from escapemaster.sandbox.stripe.core import Sandbox
+from escapemaster.sandbox.stripe.money import readable
+from escapemaster.sandbox.stripe.payments import Payer
+from escapemaster.sandbox.stripe.store import Entry
+from escapemaster.sandbox.stripe.wording import wording_for
+
+Action = Callable[[Request, Sandbox, Entry], Awaitable[Response]]
+
+_GONE = 410
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/c/pay/{id}", on_session(show), methods=["GET"]),
+        Route("/c/pay/{id}", on_session(pay), methods=["POST"]),
+        Route("/c/pay/{id}/decline", on_session(decline), methods=["POST"]),
+        Route("/c/pay/{id}/cancel", on_session(cancel), methods=["POST"]),
+    ]
+
+
+def on_session(action: Action) -> Callable[[Request], Awaitable[Response]]:
+    """Find the session, or say that there is none."""
+
+    async def run(request: Request) -> Response:
+        sandbox: Sandbox = request.app.state.sandbox
+        sessions.expire_due(sandbox)
+        entry = sandbox.store.find(sessions.KIND, request.path_params["id"])
+        if entry is None:
+            words = wording_for(None, request.headers.get("accept-language", ""))
+            return render(404, state="unknown", words=words)
+        return await action(request, sandbox, entry)
+
+    return run
+
+
+async def show(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    return session_page(request, sandbox, entry, declined="declined" in request.query_params)
+
+
+async def pay(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """Pay and go to the merchant's success page; a second press goes there too."""
+    form = parse_qs((await request.body()).decode("utf-8", "replace"))
+    sessions.pay(sandbox, entry, Payer(email=form.get("email", [None])[0]))
+    if entry.body["status"] != "complete":
+        return session_page(request, sandbox, entry, status=_GONE)
+    return RedirectResponse(success_url(entry), 303)
+
+
+async def decline(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    sessions.decline(sandbox, entry)
+    return RedirectResponse(f"{own_path(request)}?declined", 303)
+
+
+async def cancel(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """Back to the merchant; the session stays open, as Stripe's does."""
+    return RedirectResponse(entry.body["cancel_url"] or own_path(request), 303)
+
+
+def own_path(request: Request) -> str:
+    return f"/c/pay/{request.path_params['id']}"
+
+
+def success_url(entry: Entry) -> str:
+    url: str = entry.body["success_url"]
+    return url.replace("{CHECKOUT_SESSION_ID}", entry.body["id"])
+
+
+def session_page(
+    request: Request,
+    sandbox: Sandbox,
+    entry: Entry,
+    *,
+    declined: bool = False,
+    status: int = 200,
+) -> Response:
+    session = entry.body
+    words = wording_for(session["locale"], request.headers.get("accept-language", ""))
+    left = max(0, session["expires_at"] - sandbox.now())
+
+    def money(amount: int) -> str:
+        return readable(amount, session["currency"], words.language)
+
+    return render(
+        status,
+        state=session["status"],
+        words=words,
+        merchant=(session["branding_settings"] or {}).get("display_name"),
+        lines=[
+            {
+                "name": line["item"]["description"],
+                "detail": line["detail"],
+                "quantity": line["item"]["quantity"],
+                "amount": money(line["item"]["amount_total"]),
+            }
+            for line in entry.extra["line_items"]
+        ],
+        total=money(session["amount_total"]),
+        note=((session["custom_text"] or {}).get("submit") or {}).get("message"),
+        email=session["customer_email"],
+        declined=declined,
+        path=own_path(request),
+        expires_at=session["expires_at"],
+        expires_text=datetime.fromtimestamp(session["expires_at"], UTC).strftime("%H:%M"),
+        minutes_left=-(-left // 60),
+        cancel_url=session["cancel_url"],
+        success_url=success_url(entry),
+    )
+
+
+@functools.cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("escapemaster.sandbox.stripe", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(status: int, **values: object) -> Response:
+    nonce = secrets.token_urlsafe(16)
+    html = _templates().get_template("page.html").render(nonce=nonce, **values)
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}';"
+        " img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(html, status, headers)
