@@ -1,0 +1,90 @@
+"""Auth and Storage: `@supabase/lite`, on our PostgreSQL, without its own REST door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from escapemaster.stack import toml, tools
+from escapemaster.stack.credentials import Credentials
+from escapemaster.stack.processes import Command
+from escapemaster.stack.supabase_config import SupabaseConfig
+
+NAME = "Auth and Storage"
+USER = "supabase_auth_admin"
+
+#: What the local program understands of `[auth]` besides the tables below.
+_AUTH_KEYS = (
+    "additional_redirect_urls",
+    "jwt_expiry",
+    "enable_refresh_token_rotation",
+    "refresh_token_reuse_interval",
+    "enable_signup",
+    "minimum_password_length",
+)
+_EMAIL_KEYS = (
+    "enable_signup",
+    "double_confirm_changes",
+    "enable_confirmations",
+    "max_frequency",
+    "otp_length",
+    "otp_expiry",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lite:
+    """One instance.
+
+    Attributes:
+        directory: Holds its configuration and the uploaded files.
+        database_url: As `supabase_auth_admin`.
+        site_url: What its mails link to.
+    """
+
+    directory: Path
+    port: int
+    database_url: str
+    site_url: str
+
+    @property
+    def health_url(self) -> str:
+        """Answers as soon as it serves (401 without a key, which is an answer)."""
+        return f"http://127.0.0.1:{self.port}/auth/v1/health"
+
+    def command(
+        self, credentials: Credentials, config: SupabaseConfig, environment: Mapping[str, str]
+    ) -> Command:
+        """Write the configuration; return what starts it."""
+        self._write_configuration(credentials, config)
+        return Command(
+            name=NAME,
+            arguments=["node", tools.lite(), "--no-telemetry", "start", "--no-admin"],
+            environment={**environment, "EXPERIMENTAL_STORAGE": "1", "LITE_NON_INTERACTIVE": "1"},
+            cwd=self.directory,
+        )
+
+    def _write_configuration(self, credentials: Credentials, config: SupabaseConfig) -> None:
+        auth = config.auth
+        email = auth.get("email", {})
+        document: dict[str, toml.Value] = {
+            "project_id": "escapemaster",
+            "api": {"port": self.port, "schemas": ["public"]},
+            "db": {"driver": "postgres", "url": self.database_url},
+            "storage": {"enabled": True, "file_size_limit": config.file_size_limit},
+            "auth": {
+                "enabled": True,
+                "site_url": self.site_url,
+                "jwt_secret": credentials.jwt_secret,
+                "publishable_key": credentials.publishable_key,
+                "secret_key": credentials.secret_key,
+                **{key: auth[key] for key in _AUTH_KEYS if key in auth},
+                "email": {key: email[key] for key in _EMAIL_KEYS if key in email},
+            },
+        }
+        target = self.directory / "supabase" / "config.toml"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the secrets it holds, the directory holds uploaded files: nobody else's business.
+        self.directory.chmod(0o700)
+        target.write_text(toml.dumps(document))

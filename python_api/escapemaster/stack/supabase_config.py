@@ -1,0 +1,54 @@
+"""`supabase/config.toml`, as far as the local stack follows it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFunction:
+    """One edge function and the file that holds it."""
+
+    name: str
+    entrypoint: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SupabaseConfig:
+    """What is the same here and on a hosted project.
+
+    Attributes:
+        schemas: Exposed by PostgREST, the default first.
+        max_rows: The most that one request returns.
+        auth: The `[auth]` section, whole.
+        functions: Those that are enabled.
+    """
+
+    schemas: tuple[str, ...]
+    extra_search_path: tuple[str, ...]
+    max_rows: int
+    file_size_limit: str
+    auth: dict[str, Any]
+    functions: tuple[EdgeFunction, ...]
+
+
+def read_supabase_config(root: Path) -> SupabaseConfig:
+    """Read the file of a checkout."""
+    directory = root / "supabase"
+    document = tomllib.loads((directory / "config.toml").read_text())
+    api = document["api"]
+    return SupabaseConfig(
+        schemas=tuple(api["schemas"]),
+        extra_search_path=tuple(api["extra_search_path"]),
+        max_rows=api["max_rows"],
+        file_size_limit=document["storage"]["file_size_limit"],
+        auth=document["auth"],
+        functions=tuple(
+            EdgeFunction(name, (directory / function["entrypoint"]).resolve())
+            for name, function in document.get("functions", {}).items()
+            if function.get("enabled", True)
+        ),
+    )
