@@ -84,6 +84,7 @@ comment on table public.schedule_exceptions is
   'A date on which a room, or every room of a location, is closed or has other hours than its weekly ones. Closed wins over other hours, a room''s own other hours over its location''s, and any of them replaces the weekly windows that open on the date.';
 comment on column public.schedule_exceptions.date is 'Local date on which the windows open: a window of the day before that runs past midnight is not touched.';
 comment on column public.schedule_exceptions.opens_at is 'As in schedules; null when closed. Several rows of one date are several windows.';
+comment on column public.schedule_exceptions.closes_at is 'As in schedules; null when closed.';
 
 -- for: the exceptions of a room, the foreign key, and one row a window
 create unique index schedule_exceptions_room_window_key

@@ -25,7 +25,6 @@ for insert to authenticated
 with check (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
-  and (storage.foldername(name))[2] = 'rooms'
 );
 
 create policy room_images_update on storage.objects
@@ -37,7 +36,6 @@ using (
 with check (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
-  and (storage.foldername(name))[2] = 'rooms'
 );
 
 create policy room_images_delete on storage.objects

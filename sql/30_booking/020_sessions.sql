@@ -45,6 +45,7 @@ comment on table public.sessions is
 comment on column public.sessions.occupied_until is 'ends_at plus the turnaround that the room had when the session was made.';
 comment on column public.sessions.during is 'What the room is busy with, turnaround included.';
 comment on column public.sessions.mode is 'private (one party), shared (seats to several parties), block (sells nothing).';
+comment on column public.sessions.status is 'scheduled, or cancelled: then it takes no time.';
 comment on column public.sessions.capacity is 'Seats of the session; 0 for a block.';
 comment on column public.sessions.seats_taken is 'Seats of all bookings and holds that take capacity, lapsed holds included until they are reaped.';
 comment on column public.sessions.reason is 'Why the room is blocked.';

@@ -139,6 +139,7 @@ create table public.booking_lines (
 );
 
 comment on table public.booking_lines is 'What a booking costs, line by line, as quoted when it was made. Amounts in minor units of the booking''s currency, tax included.';
+comment on column public.booking_lines.kind is 'base (the seats), extra, discount, voucher, fee.';
 comment on column public.booking_lines.tax_rate_bp is 'Tax contained in the line, in basis points.';
 
 grant select on public.booking_lines to authenticated;

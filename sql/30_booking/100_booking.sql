@@ -253,14 +253,14 @@ begin
     where t.organization_id = booking.organization_id and t.room_id = booking.room_id;
   end if;
 
-  select round((balance.paid_cents - balance.refunded_cents)::numeric * refund_percent / 100)::bigint
-  into refund_cents
-  from private.booking_balance(booking.organization_id, booking.id) as balance;
+  refund_cents := round(
+    private.booking_kept(booking.organization_id, booking.id)::numeric * refund_percent / 100
+  )::bigint;
 end
 $$;
 
 comment on function private.cancellation_terms(public.bookings) is
-  'Whether the customer may cancel now, and what is refunded of the money paid: by the room''s tiers, in full until the start without tiers, nothing after it.';
+  'Whether the customer may cancel now, and what is refunded of the money kept: by the room''s tiers, in full until the start without tiers, nothing after it.';
 
 create function private.cancel(booking public.bookings, reason text)
 returns void
@@ -273,7 +273,7 @@ declare
 begin
   perform private.transition(booking.organization_id, booking.id, 'cancelled', cancel.reason);
   if terms.refund_cents > 0 then
-    perform private.request_refund(booking.organization_id, booking.id, terms.refund_cents, 'booking_cancelled');
+    perform private.request_refund(booking.organization_id, booking.id, terms.refund_cents, 'cancelled');
   end if;
 end
 $$;
