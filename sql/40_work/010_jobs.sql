@@ -40,9 +40,12 @@ create table private.jobs (
 );
 
 comment on table private.jobs is
-  'The outbox and the queue. Payloads hold ids only: whoever does the work reads the current state.';
+  'The outbox and the queue.';
+comment on column private.jobs.kind is 'What is to be done, and so who knows how: email.send, stripe.sync, stripe.refund, …';
+comment on column private.jobs.payload is 'Ids only: whoever does the work reads the current state.';
+comment on column private.jobs.status is 'queued, running under a lease, done, or dead: given up, for a person to look at.';
 comment on column private.jobs.dedupe_key is
-  'What the job is about. One unfinished job a key; for e-mails one job a key for ever.';
+  'What the job is about. One unfinished job a kind and key; for e-mails one job a key for ever.';
 comment on column private.jobs.run_at is
   'Queued: not before this instant. Running: the end of the lease. Either way, from then on the job can be claimed.';
 comment on column private.jobs.attempts is 'How often the job was claimed; counted at the claim, not at its end.';
@@ -54,7 +57,8 @@ comment on column private.jobs.last_error is 'Why the last attempt failed, and f
 -- finished jobs are not in it, so it stays as small as the backlog
 create index jobs_due_idx on private.jobs (run_at, id) include (status) where status in ('queued', 'running');
 -- for: private.enqueue; one unfinished job a key also means one at a time per object
-create unique index jobs_unfinished_key on private.jobs (dedupe_key) where status in ('queued', 'running');
+create unique index jobs_unfinished_key on private.jobs (kind, dedupe_key)
+where status in ('queued', 'running') and kind <> 'email.send';
 -- for: private.enqueue; a mail that was sent is never queued again
 create unique index jobs_email_key on private.jobs (dedupe_key) where kind = 'email.send';
 -- for: private.queue_statistics
@@ -74,6 +78,7 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   job_id bigint;
 begin
@@ -94,7 +99,7 @@ begin
   -- that waits cannot be claimed before this transaction's own writes are visible.
   insert into private.jobs as j (kind, payload, dedupe_key, organization_id, run_at)
   values (enqueue.kind, enqueue.payload, enqueue.dedupe_key, enqueue.organization_id, enqueue.run_at)
-  on conflict (dedupe_key) where status in ('queued', 'running') do update
+  on conflict (kind, dedupe_key) where status in ('queued', 'running') and kind <> 'email.send' do update
   set again = (j.status = 'running'),
     run_at = case j.status when 'queued' then least(j.run_at, excluded.run_at) else j.run_at end
   returning j.id into job_id;
@@ -103,7 +108,7 @@ end
 $$;
 
 comment on function private.enqueue(text, jsonb, text, uuid, timestamptz) is
-  'Writes a job in the caller''s transaction and returns its id; an unfinished job with the same key is returned instead, and runs once more if it is running now.';
+  'Writes a job in the caller''s transaction and returns its id; an unfinished job of the same kind and key is returned instead, and runs once more if it is running now.';
 
 create function private.job_backoff(attempts int)
 returns interval

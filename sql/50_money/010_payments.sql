@@ -25,9 +25,9 @@ create table public.payments (
   created_at timestamptz not null default now(),
   constraint payments_pkey primary key (organization_id, id),
   constraint payments_organization_fkey foreign key (organization_id)
-  references public.organizations (id) on delete restrict,
+  references public.organizations (id) on delete cascade,
   constraint payments_booking_fkey foreign key (organization_id, booking_id)
-  references public.bookings (organization_id, id) on delete restrict,
+  references public.bookings (organization_id, id),
   constraint payments_method_is_known
   check (method in ('stripe', 'cash', 'card_terminal', 'transfer', 'bizum', 'voucher')),
   constraint payments_amount_is_positive check (amount_cents > 0),
@@ -38,6 +38,7 @@ create table public.payments (
 comment on table public.payments is
   'Append-only: an entry is never changed or deleted; a correction is another entry. What a booking has paid is the sum of its entries.';
 comment on column public.payments.amount_cents is 'Minor units of currency.';
+comment on column public.payments.method is 'stripe (written by the provider''s reports only), cash, card_terminal, transfer, bizum, voucher.';
 comment on column public.payments.provider_payment_id is 'Stripe''s payment intent.';
 comment on column public.payments.provider_session_id is 'Stripe''s checkout session.';
 comment on column public.payments.occurred_at is 'When the money moved, as far as known; created_at is when we wrote it down.';
@@ -68,12 +69,18 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  if tg_op = 'DELETE' then
+    -- Set by private.platform_erase_organization only: a whole tenant goes, or nothing.
+    if old.organization_id::text = current_setting('escapemaster.erasing', true) then
+      return old;
+    end if;
+  end if;
   raise exception '% is append-only', tg_table_name
     using errcode = 'restrict_violation', hint = 'Write a further entry that corrects the wrong one.';
 end
 $$;
 
-comment on function private.refuse_change() is 'Keeps a table append-only, for its owner too.';
+comment on function private.refuse_change() is 'Keeps a table append-only, for its owner too; only the erasure of a whole organization passes.';
 
 create trigger payments_refuse_change
 before update or delete on public.payments

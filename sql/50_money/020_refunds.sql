@@ -15,10 +15,12 @@ create table private.refund_requests (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint refund_requests_pkey primary key (organization_id, id),
+  constraint refund_requests_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
   constraint refund_requests_booking_fkey foreign key (organization_id, booking_id)
-  references public.bookings (organization_id, id) on delete restrict,
+  references public.bookings (organization_id, id),
   constraint refund_requests_payment_fkey foreign key (organization_id, payment_id)
-  references public.payments (organization_id, id) on delete restrict,
+  references public.payments (organization_id, id),
   constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed')),
   constraint refund_requests_amount_is_positive check (amount_cents > 0)
 );
@@ -27,7 +29,8 @@ comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails, so nothing is promised twice.';
 comment on column private.refund_requests.status is
   'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round.';
-comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, overpaid, paid_late, hold_expired, provider.';
+comment on column private.refund_requests.reason is 'Why, as a stable word: booking_cancelled, overpaid, paid_late, hold_expired, or provider (made on its dashboard).';
+comment on column private.refund_requests.requested_by is 'Who caused it: {kind, id} as in private.current_actor.';
 comment on column private.refund_requests.as_of is 'The newest instant at which the provider''s state was read.';
 
 -- for: the foreign key, and a booking's balance
@@ -58,13 +61,13 @@ create table public.refunds (
   created_at timestamptz not null default now(),
   constraint refunds_pkey primary key (organization_id, id),
   constraint refunds_organization_fkey foreign key (organization_id)
-  references public.organizations (id) on delete restrict,
+  references public.organizations (id) on delete cascade,
   constraint refunds_booking_fkey foreign key (organization_id, booking_id)
-  references public.bookings (organization_id, id) on delete restrict,
+  references public.bookings (organization_id, id),
   constraint refunds_payment_fkey foreign key (organization_id, payment_id)
-  references public.payments (organization_id, id) on delete restrict,
+  references public.payments (organization_id, id),
   constraint refunds_refund_request_fkey foreign key (organization_id, refund_request_id)
-  references private.refund_requests (organization_id, id) on delete restrict,
+  references private.refund_requests (organization_id, id),
   constraint refunds_one_entry_a_kind unique (organization_id, refund_request_id, kind),
   constraint refunds_kind_is_known check (kind in ('refund', 'reversal')),
   constraint refunds_reversals_are_negative check ((kind = 'refund' and amount_cents > 0) or (kind = 'reversal' and amount_cents < 0)),
@@ -78,6 +81,8 @@ comment on table public.refunds is
 comment on column public.refunds.kind is
   'refund; or reversal, with a negative amount, of a refund that the customer''s bank sent back.';
 comment on column public.refunds.amount_cents is 'Minor units of currency.';
+comment on column public.refunds.method is 'By which way it went back: that of the payment.';
+comment on column public.refunds.recorded_by is 'Who wrote it down: {kind, id} as in private.current_actor.';
 comment on column public.refunds.provider_refund_id is 'Stripe''s refund.';
 
 -- for: the foreign key, a booking's balance, and embedding refunds in bookings

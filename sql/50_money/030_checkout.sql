@@ -29,8 +29,10 @@ create table private.payment_attempts (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint payment_attempts_pkey primary key (organization_id, id),
+  constraint payment_attempts_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
   constraint payment_attempts_booking_fkey foreign key (organization_id, booking_id)
-  references public.bookings (organization_id, id) on delete restrict,
+  references public.bookings (organization_id, id),
   constraint payment_attempts_status_is_known check (status in ('open', 'failed', 'expired', 'paid')),
   constraint payment_attempts_amount_is_positive check (amount_cents > 0)
 );
@@ -113,18 +115,10 @@ declare
   -- way there, the two after it for a payment made in its last second.
   session_ends timestamptz := now() + interval '31 minutes';
   hold_wanted timestamptz := now() + interval '33 minutes';
-  booking public.bookings;
+  booking public.bookings := private.booking_with_token(open_checkout.reference, open_checkout.manage_token);
   attempt private.payment_attempts;
   due bigint;
 begin
-  select b.* into booking
-  from private.booking_secrets as s
-  join public.bookings as b on b.organization_id = s.organization_id and b.id = s.booking_id
-  where s.manage_token_hash = private.token_hash(open_checkout.manage_token)
-    and b.reference = upper(trim(open_checkout.reference));
-  if not found then
-    perform private.fail('booking_not_found', 404, 'Check the reference and the token in the booking''s link.');
-  end if;
   booking := private.locked_booking(booking.organization_id, booking.id);
   perform private.act_as('customer', booking.customer_id);
 

@@ -19,9 +19,6 @@ create table private.stripe_events (
 comment on table private.stripe_events is 'Every event that Stripe sent, once. Its id is Stripe''s and unique on all of Stripe.';
 comment on column private.stripe_events.account is 'The connected account that it happened in; null is the platform''s own.';
 
--- for: private.sweep, which drops what is older than Stripe can repeat
-create index stripe_events_received_at_idx on private.stripe_events (received_at);
-
 create function private.receive_stripe_event(event jsonb)
 returns jsonb
 language plpgsql
