@@ -37,6 +37,7 @@ class DomainError(EscapemasterError):
     ) -> None:
         super().__init__(code, hint or code)
         self.status = status
+        self.retryable = status == 429
         self.hint = hint
         self.details = details
 
@@ -59,8 +60,10 @@ class Unexpected(EscapemasterError):
     """A dependency answered with something that this version of the code does not understand.
 
     It is a fault of ours (a missing migration, a changed contract), never of the caller, so its
-    text goes to the log and not to the client.
+    text goes to the log and not to the client. Work that met it waits for the mended version.
     """
+
+    retryable = True
 
 
 class PaymentError(EscapemasterError):

@@ -52,7 +52,7 @@ class BookingData(BaseModel):
     currency: str
     total_cents: int
     paid_cents: int = 0
-    due_cents: int = 0
+    open_cents: int = 0
     refund_cents: int = 0
 
 
@@ -154,8 +154,8 @@ def _facts(
     rows.append((text("total"), amount(booking.total_cents), ""))
     if booking.paid_cents:
         rows.append((text("paid"), amount(booking.paid_cents), ""))
-    if template == "booking_confirmed" and booking.due_cents:
-        rows.append((text("due"), amount(booking.due_cents), ""))
+    if template == "booking_confirmed" and booking.open_cents:
+        rows.append((text("due"), amount(booking.open_cents), ""))
     if booking.refund_cents:
         rows.append((text("refund"), amount(booking.refund_cents), ""))
     return rows

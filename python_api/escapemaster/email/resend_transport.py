@@ -7,11 +7,12 @@ Every mail carries an idempotency key, which Resend remembers for 24 hours
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import httpx
 import resend
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from escapemaster.email.message import Message, from_header
 from escapemaster.errors import EmailError, SignatureInvalid
@@ -59,15 +60,24 @@ class ResendTransport:
 class ResendEvent(BaseModel):
     """What became of a mail (https://resend.com/docs/dashboard/webhooks/event-types)."""
 
-    event_id: str
+    id: str
     type: str
-    created_at: str
+    created_at: datetime
     email_id: str | None = None
+    recipients: list[str] = []
     bounce_type: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The shape that `service.record_email_event` takes."""
-        return self.model_dump()
+        """The shape that `service.record_email_event` takes: Resend's own, thinned out."""
+        data: dict[str, object] = {"email_id": self.email_id, "to": self.recipients}
+        if self.bounce_type is not None:
+            data["bounce"] = {"type": self.bounce_type}
+        return {
+            "id": self.id,
+            "type": self.type,
+            "created_at": self.created_at.isoformat(),
+            "data": data,
+        }
 
 
 def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> ResendEvent:
@@ -98,22 +108,33 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> Rese
         raise SignatureInvalid("the body is not a Resend event") from None
     except ValueError:
         raise SignatureInvalid("signature does not match") from None
-    bounce = payload.data.get("bounce")
-    email_id = payload.data.get("email_id")
-    kind = bounce.get("type") if isinstance(bounce, dict) else None
     return ResendEvent(
-        event_id=headers["svix-id"],
+        id=headers["svix-id"],
         type=payload.type,
         created_at=payload.created_at,
-        email_id=email_id if isinstance(email_id, str) else None,
-        bounce_type=kind if isinstance(kind, str) else None,
+        email_id=payload.data.email_id,
+        recipients=payload.data.to,
+        bounce_type=payload.data.bounce.type if payload.data.bounce else None,
     )
+
+
+class _Bounce(BaseModel):
+    type: str | None = None
+
+
+class _Data(BaseModel):
+    email_id: str | None = None
+    # Events about contacts and domains have none; some versions sent a single address.
+    to: Annotated[
+        list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value or [])
+    ] = []
+    bounce: _Bounce | None = None
 
 
 class _Payload(BaseModel):
     type: str
-    created_at: str
-    data: dict[str, JsonValue]
+    created_at: datetime
+    data: _Data
 
 
 class _HttpxClient(resend.AsyncHTTPClient):

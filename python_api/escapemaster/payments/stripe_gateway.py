@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, Literal
+from uuid import UUID
 
 import httpx
 import stripe
@@ -237,7 +238,7 @@ class StripeGateway:
             )
         wanted = str(order.refund_request_id)
         for refund in refunds.data:
-            if (refund.metadata or {}).get("refund_request_id") == wanted:
+            if _refund_request_id(refund) == wanted:
                 return _refund(refund, asked)
         return None
 
@@ -329,7 +330,10 @@ class _HttpxClient(stripe.HTTPClient):
         try:
             response = await self._http.request(method, url, headers=headers, content=post_data)
         except httpx.HTTPError as error:
-            raise stripe.APIConnectionError(type(error).__name__, should_retry=True) from error
+            unreachable = stripe.APIConnectionError(  # type: ignore[no-untyped-call]
+                type(error).__name__, should_retry=True
+            )
+            raise unreachable from error
         return response.content, response.status_code, response.headers
 
     async def sleep_async(self, secs: float) -> None:
@@ -365,7 +369,7 @@ def _refund(refund: stripe.Refund, asked: datetime) -> Refund:
         currency=currency,
         as_of=asked,
         payment_intent=_id(refund.payment_intent),
-        refund_request_id=(refund.metadata or {}).get("refund_request_id"),
+        refund_request_id=_refund_request_id(refund),
     )
 
 
@@ -382,6 +386,17 @@ def _event(envelope: _Envelope) -> StripeEvent | None:
         livemode=envelope.livemode,
         account=envelope.account,
     )
+
+
+def _refund_request_id(refund: stripe.Refund) -> str | None:
+    """Our id in a refund's metadata. Other products may share the account and the name."""
+    metadata = refund.metadata
+    if metadata is None or "refund_request_id" not in metadata:
+        return None
+    try:
+        return str(UUID(metadata["refund_request_id"]))
+    except ValueError:
+        return None
 
 
 def _id(reference: str | stripe.PaymentIntent | None) -> str | None:

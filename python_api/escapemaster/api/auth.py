@@ -1,0 +1,269 @@
+"""Who asks, and may they?
+
+A person's token is verified here, so that a forged one never gets further; what the person may do
+is asked of the database, under that same token, at that moment. Nothing is decided from claims.
+
+The algorithm is fixed by configuration, never taken from the token: HS256 with the project's
+secret, or asymmetric keys from the project's JWKS (https://supabase.com/docs/guides/auth/jwts).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final, Protocol
+from uuid import UUID
+
+import httpx
+import jwt
+from fastapi import Depends, Header, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.routing import BaseRoute, Route
+
+from escapemaster.api.problems import request_id_of
+from escapemaster.database import PersonDatabase
+from escapemaster.errors import DomainError, Unavailable
+from escapemaster.logging import get_logger
+
+#: The routes that need no permission, each for a reason. A route that is not here declares one
+#: with `require_permission`; a test goes through all of them.
+PUBLIC_ROUTES: Final = {
+    "GET /docs": "describes the service",
+    "GET /docs/oauth2-redirect": "part of the page of /docs",
+    "GET /health/live": "asked by the supervisor",
+    "GET /health/ready": "asked by the load balancer",
+    "GET /metrics": "asked by Prometheus; holds counts only",
+    "GET /openapi.json": "describes the service",
+    "POST /v1/checkout": "players have no account; the booking's secret token decides",
+    "POST /webhooks/resend": "signed by Resend",
+    "POST /webhooks/stripe": "signed by Stripe",
+}
+
+AUDIENCE: Final = "authenticated"
+#: Seconds by which clocks may differ.
+LEEWAY: Final = 10
+ASYMMETRIC: Final = ("ES256", "RS256", "EdDSA")
+#: Seconds for which fetched keys are used without asking again.
+JWKS_LIFETIME: Final = 600.0
+#: Seconds between two fetches that unknown key ids cause, so that nobody can make us hammer it.
+JWKS_PAUSE: Final = 15.0
+
+_log = get_logger("auth")
+
+
+class KeySource(Protocol):
+    """Finds the key that a token's header names."""
+
+    algorithms: tuple[str, ...]
+
+    async def key(self, token: str) -> str | jwt.PyJWK:
+        """The key to verify `token` with, or `jwt.InvalidTokenError`."""
+        ...
+
+
+class SharedSecret:
+    """The one key of a project that signs with HS256."""
+
+    algorithms: tuple[str, ...] = ("HS256",)
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    async def key(self, token: str) -> str | jwt.PyJWK:
+        """See `KeySource.key`."""
+        return self._secret
+
+
+class Jwks:
+    """The public keys of a project, fetched, kept, and fetched again when they rotate."""
+
+    algorithms: tuple[str, ...] = ASYMMETRIC
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        url: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched: float | None = None
+        self._fetching = asyncio.Lock()
+
+    async def key(self, token: str) -> str | jwt.PyJWK:
+        """See `KeySource.key`."""
+        kid = jwt.get_unverified_header(token).get("kid")
+        if not isinstance(kid, str):
+            raise jwt.InvalidTokenError("no key id")
+        if self._age() > JWKS_LIFETIME or (kid not in self._keys and self._age() > JWKS_PAUSE):
+            await self._fetch()
+        if kid not in self._keys:
+            raise jwt.InvalidTokenError("unknown key id")
+        return self._keys[kid]
+
+    def _age(self) -> float:
+        return float("inf") if self._fetched is None else self._clock() - self._fetched
+
+    async def _fetch(self) -> None:
+        before = self._fetched
+        async with self._fetching:
+            if self._fetched != before:
+                return  # somebody else has just done it
+            try:
+                response = await self._http.get(self._url)
+                response.raise_for_status()
+                found = jwt.PyJWKSet.from_dict(response.json()).keys
+            except (httpx.HTTPError, ValueError, AttributeError, jwt.PyJWTError) as error:
+                if not self._keys:
+                    raise Unavailable("jwks", type(error).__name__) from error
+                # Old keys are better than none; the next unknown key asks again.
+                _log.warning("jwks.fetch_failed", exc_info=error)
+            else:
+                # A symmetric key in a public document would be no secret.
+                self._keys = {
+                    key.key_id: key
+                    for key in found
+                    if key.key_id and key.algorithm_name in self.algorithms
+                }
+            self._fetched = self._clock()
+
+
+class TokenVerifier:
+    """Tells whose token it is."""
+
+    def __init__(self, keys: KeySource, *, issuer: str | None = None) -> None:
+        """
+        Args:
+            keys: Where the key comes from; it also fixes the algorithms.
+            issuer: What `iss` must say; not looked at when None.
+        """
+        self._keys = keys
+        self._issuer = issuer
+
+    async def verify(self, token: str) -> UUID:
+        """The user whose token this is.
+
+        Raises:
+            DomainError: 401 `token_invalid`, with no word on why.
+            Unavailable: The keys could not be fetched.
+        """
+        try:
+            key = await self._keys.key(token)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=list(self._keys.algorithms),
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                leeway=LEEWAY,
+                options={"require": ["exp", "sub", "aud"]},
+            )
+            # A key of the project is also a token of the project: it names no person.
+            if claims.get("role") != "authenticated":
+                raise jwt.InvalidTokenError("not a person's")
+            return UUID(claims["sub"])
+        except (jwt.PyJWTError, ValueError) as error:
+            _log.info("token.refused", reason=type(error).__name__)
+            raise DomainError(
+                "token_invalid", 401, "Sign in again: the token is not valid."
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who holds the permission that a route asked for.
+
+    Attributes:
+        database: Public functions under this person's own token.
+    """
+
+    user_id: UUID
+    organization_id: UUID | None
+    database: PersonDatabase
+
+
+class Gatekeeper(Protocol):
+    """What checking a request needs; the application's state has it."""
+
+    @property
+    def tokens(self) -> TokenVerifier:
+        """Verifies tokens."""
+        ...
+
+    def person_database(
+        self, token: str, organization_id: UUID | None, request_id: str
+    ) -> PersonDatabase:
+        """The database as a person sees it."""
+        ...
+
+
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="The access token of Supabase Auth."
+)
+
+
+class RequirePermission:
+    """A dependency: the caller holds `permission` in the request's organization."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+
+    async def __call__(
+        self,
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        x_organization_id: Annotated[
+            UUID | None,
+            Header(description="For which organization; else the one that is active."),
+        ] = None,
+    ) -> Person:
+        """Check, and say who it is.
+
+        Raises:
+            DomainError: 401 `token_missing` or `token_invalid`; 403 `permission_denied`.
+        """
+        if credentials is None:
+            raise DomainError("token_missing", 401, "Send the access token as a bearer token.")
+        gatekeeper: Gatekeeper = request.app.state.services
+        token = credentials.credentials
+        user_id = await gatekeeper.tokens.verify(token)
+        database = gatekeeper.person_database(token, x_organization_id, request_id_of(request))
+        if not await database.has_permission(self.permission):
+            raise DomainError(
+                "permission_denied", 403, f"This needs the permission {self.permission}."
+            )
+        return Person(user_id, x_organization_id, database)
+
+
+def require_permission(permission: str) -> RequirePermission:
+    """Guard a route: `person: Annotated[Person, Depends(require_permission("payments:refund"))]`.
+
+    Args:
+        permission: `resource:action`, as in the catalogue.
+    """
+    return RequirePermission(permission)
+
+
+def route_permissions(routes: list[BaseRoute]) -> dict[str, str | None]:
+    """Which permission each `METHOD /path` asks for; None if it asks for none."""
+    found: dict[str, str | None] = {}
+    for route in routes:
+        permission = _permission(route.dependant) if isinstance(route, APIRoute) else None
+        path = getattr(route, "path", repr(route))
+        methods = route.methods if isinstance(route, (APIRoute, Route)) else None
+        for method in sorted((methods or {"ANY"}) - {"HEAD"}):
+            found[f"{method} {path}"] = permission
+    return found
+
+
+def _permission(dependant: Dependant) -> str | None:
+    if isinstance(dependant.call, RequirePermission):
+        return dependant.call.permission
+    return next((found for part in dependant.dependencies if (found := _permission(part))), None)

@@ -1,0 +1,98 @@
+"""Paying for a booking."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from escapemaster.api.problems import responses
+from escapemaster.api.services import ServicesOf
+from escapemaster.payments.checkout import start_checkout
+
+router = APIRouter(prefix="/v1", tags=["Payments"])
+
+
+class CheckoutRequest(BaseModel):
+    """Which booking is to be paid, and where the browser goes afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "reference": "ABCD-2345",
+                "manage_token": "lZ1gq0H3bXyUO6m3n0rS8Q",
+                "return_url": "https://venue.example/book",
+            }
+        },
+    )
+
+    reference: Annotated[
+        str, Field(min_length=1, max_length=32, description="The booking's reference.")
+    ]
+    manage_token: Annotated[
+        str, Field(min_length=1, max_length=256, description="The booking's secret token.")
+    ]
+    return_url: Annotated[
+        str | None,
+        Field(
+            max_length=2048,
+            description="A page of an allowed origin; else the product's own. The provider sends "
+            "the browser there with `?reference=…&payment=success` or `payment=cancelled` added. "
+            "Show what the booking says, not what this address says.",
+        ),
+    ] = None
+
+
+class CheckoutResponse(BaseModel):
+    """The page on which the booking is paid."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "checkout_url": "https://checkout.stripe.com/c/pay/cs_test_a1b2c3",
+                "expires_at": "2026-02-14T18:31:00Z",
+                "amount_cents": 7500,
+                "currency": "EUR",
+            }
+        }
+    )
+
+    checkout_url: Annotated[str, Field(description="Send the browser here.")]
+    expires_at: Annotated[datetime, Field(description="Until when the page can be paid on.")]
+    amount_cents: Annotated[int, Field(description="What is due now, in minor units.")]
+    currency: Annotated[str, Field(description="ISO 4217.")]
+
+
+@router.post(
+    "/checkout",
+    status_code=201,
+    operation_id="open_checkout",
+    summary="Open the payment page of a booking",
+    response_description="The page is open",
+    responses=responses(400, 404, 409, 502),
+)
+async def open_checkout(order: CheckoutRequest, services: ServicesOf) -> CheckoutResponse:
+    """Open the page on which a held booking is paid, or return the one that is already open.
+
+    The hold is extended once, so that the place cannot be lost while the page is open. Asking
+    again is safe: a booking never has two open pages.
+
+    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress` (409);
+    `return_url_not_allowed`, `invalid_request` (422); `payment_provider_failed` (502).
+    """
+    checkout = await start_checkout(
+        services.database,
+        services.stripe,
+        reference=order.reference,
+        manage_token=order.manage_token,
+        return_url=services.return_addresses.choose(order.return_url),
+    )
+    return CheckoutResponse(
+        checkout_url=checkout.url,
+        expires_at=checkout.expires_at,
+        amount_cents=checkout.amount_cents,
+        currency=checkout.currency,
+    )

@@ -1,0 +1,64 @@
+"""Whether the service lives, can work, and how much it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from escapemaster.api.metrics import CONTENT_TYPE, Metrics
+from escapemaster.api.problems import responses
+from escapemaster.api.services import ServicesOf
+from escapemaster.errors import EscapemasterError
+
+router = APIRouter(tags=["Operations"])
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """The service can do its work."""
+
+    status: Literal["ok"] = "ok"
+    database: Annotated[str, Field(description="What the database says of itself.")]
+    migration: Annotated[str | None, Field(description="The newest migration applied.")]
+
+
+@router.get("/health/live", operation_id="health_live", summary="Is the process alive?")
+async def live() -> Alive:
+    """Answers as long as the process can answer anything. Restart it when it does not."""
+    return Alive()
+
+
+@router.get(
+    "/health/ready",
+    operation_id="health_ready",
+    summary="Can the service do its work?",
+    responses=responses(),
+)
+async def ready(services: ServicesOf) -> Ready:
+    """Asks the database. Send no traffic while this is a 503."""
+    health = await services.database.health()
+    return Ready(database=health.database, migration=health.migration)
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    summary="Numbers for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+)
+async def metrics(request: Request, services: ServicesOf) -> Response:
+    """Requests by route and status, their durations, and the state of the queue."""
+    numbers: Metrics = request.app.state.metrics
+    try:
+        numbers.queue(await services.database.queue_statistics())
+    except EscapemasterError:
+        numbers.queue(None)
+    return Response(numbers.exposition(), media_type=CONTENT_TYPE)

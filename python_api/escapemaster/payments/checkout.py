@@ -1,0 +1,217 @@
+"""Sending a player to the page on which a booking is paid.
+
+The order is what makes it safe to be killed anywhere, and to be asked twice:
+
+1. The database opens an attempt, or returns the one that is open.
+2. Stripe creates the session, under an idempotency key made of the attempt's id.
+3. The database records the session. Only now does anybody get to know its address.
+
+Killed after 2, nobody can pay on that session; the next call gets the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from pydantic import HttpUrl, TypeAdapter, ValidationError
+
+from escapemaster.database import OpenCheckout
+from escapemaster.errors import DomainError, EscapemasterError, PaymentError
+from escapemaster.logging import get_logger
+from escapemaster.payments.model import CheckoutOrder, CheckoutSession
+
+#: Parsed as browsers parse, so that both see the same origin in a crafted address.
+_BROWSER_URL: Final = TypeAdapter(HttpUrl)
+
+_log = get_logger("checkout")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Where the player pays, until when, and how much in minor units of `currency`."""
+
+    url: str
+    expires_at: datetime
+    amount_cents: int
+    currency: str
+
+
+class CheckoutDatabase(Protocol):
+    """What is asked of the database here."""
+
+    async def open_checkout(self, reference: str, manage_token: str) -> OpenCheckout:
+        """See `ServiceDatabase`."""
+        ...
+
+    async def record_checkout(
+        self, attempt_id: UUID, session_id: str, url: str, expires_at: datetime
+    ) -> None:
+        """See `ServiceDatabase`."""
+        ...
+
+    async def fail_checkout(self, attempt_id: UUID, error: str) -> None:
+        """See `ServiceDatabase`."""
+        ...
+
+
+class CheckoutProvider(Protocol):
+    """What is asked of Stripe here."""
+
+    async def create_checkout_session(self, order: CheckoutOrder) -> CheckoutSession:
+        """See `StripeGateway`."""
+        ...
+
+
+class ReturnAddresses:
+    """Where a player may be sent after paying: never to a place that a stranger chose."""
+
+    def __init__(self, default: str, allowed_origins: list[str]) -> None:
+        """
+        Args:
+            default: Used when a request names none. Its origin is always allowed.
+            allowed_origins: Further ones, such as `https://venue.example`.
+        """
+        self._default = default
+        self._allowed = {_origin(address) for address in [default, *allowed_origins]}
+
+    def choose(self, wished: str | None) -> str:
+        """The wished address, or the default.
+
+        Raises:
+            DomainError: 422 `return_url_not_allowed`.
+        """
+        if wished is None:
+            return self._default
+        try:
+            address = str(_BROWSER_URL.validate_python(wished))
+            allowed = _origin(address) in self._allowed
+        except ValidationError:
+            allowed = False
+        if not allowed:
+            raise DomainError(
+                "return_url_not_allowed", 422, "Return to a page of an allowed origin."
+            )
+        return address
+
+
+async def start_checkout(
+    database: CheckoutDatabase,
+    provider: CheckoutProvider,
+    *,
+    reference: str,
+    manage_token: str,
+    return_url: str,
+) -> Checkout:
+    """Open the payment page of a booking, or return the one that is open.
+
+    Args:
+        database: Keeps the attempts.
+        provider: Makes the page.
+        reference: The booking's, as the player knows it.
+        manage_token: Proves that it is the player's.
+        return_url: Where the browser goes afterwards, already found to be allowed.
+
+    Raises:
+        DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`,
+            `checkout_in_progress`.
+        PaymentError: Stripe made no page. The attempt is closed, so that another may open.
+        Unavailable: The database did not answer. Asking again is safe.
+    """
+    attempt = await database.open_checkout(reference, manage_token)
+    if attempt.checkout_url is not None:
+        return _checkout(attempt, attempt.checkout_url)
+    try:
+        session = await provider.create_checkout_session(_order(attempt, return_url))
+        url = _address_of(session)
+    except PaymentError as error:
+        if error.code == "idempotency_conflict":
+            # Somebody else is opening the same attempt with another way back.
+            return await _already_open(database, reference, manage_token)
+        _log.warning(
+            "checkout.provider_failed",
+            attempt_id=str(attempt.attempt_id),
+            code=error.code,
+            provider_request_id=error.request_id,
+        )
+        await _close(database, attempt.attempt_id, error)
+        raise
+    try:
+        await database.record_checkout(
+            attempt.attempt_id, session.id, url, session.expires_at or attempt.expires_at
+        )
+    except DomainError as error:
+        if error.code == "attempt_has_session":
+            return await _already_open(database, reference, manage_token)
+        raise
+    _log.info(
+        "checkout.opened",
+        attempt_id=str(attempt.attempt_id),
+        organization_id=str(attempt.organization_id),
+        amount_cents=attempt.amount_cents,
+    )
+    return _checkout(attempt, url)
+
+
+async def _already_open(database: CheckoutDatabase, reference: str, manage_token: str) -> Checkout:
+    attempt = await database.open_checkout(reference, manage_token)
+    if attempt.checkout_url is None:
+        raise DomainError(
+            "checkout_in_progress", 409, "A payment page is being opened. Try again in a minute."
+        )
+    return _checkout(attempt, attempt.checkout_url)
+
+
+async def _close(database: CheckoutDatabase, attempt_id: UUID, cause: PaymentError) -> None:
+    try:
+        await database.fail_checkout(attempt_id, f"{cause.code}: {cause}")
+    except EscapemasterError as error:
+        # The caller has to hear of the cause; the database closes the attempt by its age.
+        _log.error("checkout.not_closed", attempt_id=str(attempt_id), exc_info=error)
+
+
+def _address_of(session: CheckoutSession) -> str:
+    if session.url is None or session.status != "open":
+        raise PaymentError("session_not_open", session.status, retryable=False)
+    return session.url
+
+
+def _checkout(attempt: OpenCheckout, url: str) -> Checkout:
+    return Checkout(url, attempt.expires_at, attempt.amount_cents, attempt.currency)
+
+
+def _order(attempt: OpenCheckout, return_url: str) -> CheckoutOrder:
+    return CheckoutOrder(
+        attempt_id=attempt.attempt_id,
+        organization_id=attempt.organization_id,
+        reference=attempt.reference,
+        amount_cents=attempt.amount_cents,
+        currency=attempt.currency,
+        description=attempt.description,
+        customer_email=attempt.customer_email,
+        locale=attempt.locale,
+        expires_at=attempt.expires_at,
+        success_url=_with_outcome(return_url, attempt.reference, "success"),
+        cancel_url=_with_outcome(return_url, attempt.reference, "cancelled"),
+        stripe_account=attempt.stripe_account,
+        application_fee_cents=attempt.application_fee_cents,
+    )
+
+
+def _with_outcome(return_url: str, reference: str, payment: str) -> str:
+    parts = urlsplit(return_url)
+    ours = {"reference": reference, "payment": payment}
+    kept = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in ours
+    ]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *ours.items()])))
+
+
+def _origin(address: str) -> tuple[str, str, int]:
+    url = _BROWSER_URL.validate_python(address)
+    return url.scheme, url.host or "", url.port or 0

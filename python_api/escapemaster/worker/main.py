@@ -1,0 +1,116 @@
+"""The worker's process: `python -m escapemaster worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+
+from escapemaster.database import ServiceDatabase, connection_pool
+from escapemaster.email.mailbox_transport import MailboxTransport
+from escapemaster.email.message import Transport
+from escapemaster.email.resend_transport import ResendTransport
+from escapemaster.logging import configure_logging, get_logger
+from escapemaster.payments.stripe_gateway import StripeGateway
+from escapemaster.settings import Settings
+from escapemaster.worker.handlers import Tools, handle
+from escapemaster.worker.health import health_server
+from escapemaster.worker.loop import Worker
+from escapemaster.worker.metrics import WorkerMetrics
+from escapemaster.worker.periodic import periodic_tasks, repeat
+
+_log = get_logger("worker")
+
+
+def run(settings: Settings) -> None:
+    """Work until the process is told to stop (SIGTERM or SIGINT)."""
+    configure_logging(settings.log_level)
+    asyncio.run(_until_told(settings))
+
+
+async def _until_told(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set.
+
+    Args:
+        settings: Whom to work for, and with which means.
+        stop: Set it to end the work in good order.
+    """
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    metrics = WorkerMetrics()
+    async with open_tools(settings) as tools, AsyncExitStack() as stack:
+        worker = Worker(
+            tools.database,
+            lambda job: handle(job, tools),
+            name=name,
+            concurrency=settings.worker_concurrency,
+            lease_seconds=settings.worker_lease_seconds,
+            poll_seconds=settings.worker_poll_seconds,
+            metrics=metrics,
+        )
+        if settings.worker_health_port is not None:
+            await stack.enter_async_context(
+                health_server(worker, metrics, settings.worker_health_port)
+            )
+        _log.info("worker.started", worker=name, mail=tools.mail.name)
+        async with asyncio.TaskGroup() as group:
+            for task in periodic_tasks(tools):
+                group.create_task(repeat(task, stop))
+            group.create_task(worker.run(stop))
+        _log.info("worker.stopped", worker=name)
+
+
+@asynccontextmanager
+async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
+    """Build what handlers work with, and close their connections at the end."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(connection_pool())
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0))
+        )
+        yield Tools(
+            database=ServiceDatabase(
+                pool,
+                url=settings.supabase_url,
+                secret_key=settings.supabase_secret_key.get_secret_value(),
+            ),
+            stripe=StripeGateway(
+                http,
+                secret_key=settings.stripe_secret_key.get_secret_value(),
+                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+                api_base=settings.stripe_api_base,
+            ),
+            mail=_transport(settings, http),
+            public_site_url=settings.public_site_url,
+        )
+
+
+def _transport(settings: Settings, http: httpx.AsyncClient) -> Transport:
+    """Resend where there is a key for it, else the local mailbox."""
+    if settings.resend_api_key is not None:
+        return ResendTransport(
+            http,
+            api_key=settings.resend_api_key.get_secret_value(),
+            email_from=settings.email_from,
+        )
+    if settings.mailbox_url is None:
+        raise ValueError("set RESEND_API_KEY, or MAILBOX_URL for a local mailbox")
+    return MailboxTransport(
+        http,
+        mailbox_url=settings.mailbox_url,
+        smtp_host=settings.mailbox_smtp_host,
+        smtp_port=settings.mailbox_smtp_port,
+        email_from=settings.email_from,
+    )
