@@ -32,6 +32,9 @@ $$;
 
 grant select, references, trigger on auth.users to postgres;
 
+-- Row level security decides about objects and buckets, not privileges.
+grant all on storage.objects, storage.buckets to anon, authenticated, service_role;
+
 alter schema storage owner to supabase_storage_admin;
 alter table storage.buckets owner to supabase_storage_admin;
 alter table storage.objects owner to supabase_storage_admin;

@@ -1,0 +1,67 @@
+# The commands of the project. `make help` lists them.
+#
+# Needs GNU make, Python 3.11 or newer and Node 20 or newer; everything else is installed into the
+# checkout. ESCAPEMASTER_PORT moves a stack's ports, ESCAPEMASTER_HOME its state.
+
+ifeq ($(MAKE_VERSION),)
+$(error GNU make is needed)
+endif
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv/bin
+DENO := $(VENV)/deno
+STACK := $(VENV)/escapemaster
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## Make .venv and node_modules from the locks (every other command does it, too)
+	@scripts/bootstrap
+
+.PHONY: up
+up: install ## Start everything; Ctrl-C stops it
+	@$(STACK) up
+
+.PHONY: down
+down: install ## Stop a stack that runs elsewhere
+	@$(STACK) down
+
+.PHONY: reset
+reset: install ## Throw the data away; the next start is empty
+	@$(STACK) reset --yes
+
+.PHONY: status
+status: install ## What runs, and where
+	@$(STACK) status
+
+.PHONY: logs
+logs: install ## What the parts wrote: make logs, make logs part=worker
+	@$(STACK) logs $(part) --follow
+
+.PHONY: test
+test: install ## All tests, on a throw-away stack of their own: make test, make test args="-k hold"
+	@$(VENV)/python -m pytest $(args)
+
+.PHONY: check
+check: install ## Linters, formatters and type checkers of Python, SQL and TypeScript
+	@scripts/check
+
+.PHONY: bench
+bench: install ## Benchmarks against raw PostgreSQL doing the same work
+	@$(VENV)/python -m pytest tests/bench --no-cov -p no:xdist -q -s $(args)
+
+.PHONY: migration
+migration: install ## The next migration, from the difference to sql/: make migration name=add_tiers
+	@test -n "$(name)" || { echo "say what it does: make migration name=add_tiers" >&2; exit 2; }
+	@$(STACK) migration $(name)
+
+.PHONY: types
+types: install ## Generated client types, from sql/
+	@$(STACK) types
+
+.PHONY: lock
+lock: install ## The lock files anew, from pyproject.toml and package.json (with Python 3.11)
+	@scripts/lock

@@ -1,0 +1,90 @@
+"""`migrate`, `seed`, `migration`, `types`, `schema-diff`: the database and what follows from it."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+_DATABASE = "The database"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel=_DATABASE)(migrate)
+    app.command(rich_help_panel=_DATABASE)(seed)
+    app.command(rich_help_panel=_DATABASE)(migration)
+    app.command(rich_help_panel=_DATABASE)(types)
+    app.command("schema-diff", rich_help_panel=_DATABASE)(schema_diff)
+    app.command(rich_help_panel=_DATABASE)(register_definers)
+
+
+def migrate() -> None:
+    """Apply the pending migrations to DATABASE_URL, or to the local stack."""
+    from escapemaster.stack import migrations
+    from escapemaster.stack.config import ROOT
+
+    use_stack_environment()
+    url = os.environ["DATABASE_URL"]
+    versions = migrations.pending(url, ROOT)
+    if not versions:
+        typer.echo("Nothing to apply.")
+        return
+    migrations.push(url, ROOT)
+    typer.echo(f"Applied {len(versions)}: {', '.join(versions)}")
+
+
+def seed() -> None:
+    """Put the demo into the stack: two venues, their staff, a month of bookings.
+
+    Does nothing where the demo is already.
+    """
+    from escapemaster.seed import demo
+
+    use_stack_environment()
+    demo.main()
+
+
+def migration(
+    name: Annotated[str, typer.Argument(help="What it does, in snake_case: add_room_tiers.")],
+) -> None:
+    """Render the next file of supabase/migrations from the difference to sql/."""
+    from escapemaster.schema.cli import migration_command
+
+    migration_command(name)
+
+
+def types() -> None:
+    """Write the TypeScript and Python types of the exposed schemas."""
+    from escapemaster.schema.cli import types_command
+
+    types_command()
+
+
+def schema_diff() -> None:
+    """Say where the migrations and sql/ differ; exit status 1 if they do."""
+    from escapemaster.schema.cli import check_command
+
+    check_command()
+
+
+def register_definers() -> None:
+    """Write the register of definer functions into ARCHITECTURE.md."""
+    from escapemaster.schema.cli import register_command
+
+    register_command()
+
+
+def use_stack_environment() -> None:
+    """Take what the environment does not say from the local stack's file."""
+    from escapemaster.stack.config import StackConfig
+    from escapemaster.stack.environment import read_environment
+    from escapemaster.stack.errors import NotRunning
+
+    config = StackConfig.from_environment()
+    if config.environment.exists():
+        for name, value in read_environment(config.environment).items():
+            os.environ.setdefault(name, value)
+    elif "DATABASE_URL" not in os.environ:
+        raise NotRunning("there is no local stack yet (`make up`), and DATABASE_URL is not set")

@@ -1,0 +1,42 @@
+"""`serve` and `worker`: our two processes, alone, as a deployment runs them."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+_SERVICE = "The service"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel=_SERVICE)(serve)
+    app.command(rich_help_panel=_SERVICE)(worker)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Interface to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", envvar="PORT")] = 8000,
+) -> None:
+    """Run the HTTP service, configured by the environment (see `settings.py`)."""
+    import uvicorn
+
+    uvicorn.run(
+        "escapemaster.api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        access_log=False,
+        proxy_headers=True,
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
+        timeout_graceful_shutdown=10,
+    )
+
+
+def worker() -> None:
+    """Run the worker: e-mail, Stripe, refunds, reconciliation."""
+    from escapemaster.worker import main
+
+    main()

@@ -1,0 +1,81 @@
+"""What `up` and `status` print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from escapemaster.stack.config import StackConfig
+from escapemaster.stack.state import StackState
+
+
+def print_summary(
+    console: Console, config: StackConfig, variables: Mapping[str, str], headline: str
+) -> None:
+    """One table: addresses, keys, demo accounts, what to try next."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ignore")
+    for section in (
+        _addresses(config, variables),
+        _keys(variables),
+        _accounts(config),
+        _next_steps(config, variables),
+    ):
+        for name, value in section:
+            table.add_row(name, value)
+        table.add_row("", "")
+    if headline:
+        console.print(f"[bold green]{headline}[/bold green]\n")
+    # Never folded: an address is there to be copied.
+    console.print(table, soft_wrap=True)
+
+
+def print_parts(console: Console, config: StackConfig, state: StackState) -> None:
+    """The processes of a running stack."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("part", style="bold")
+    table.add_column("process", justify="right")
+    table.add_column("log")
+    for part in state.parts:
+        table.add_row(part.name, str(part.pid), part.log)
+    console.print(f"The stack in {config.home} is [bold]{state.status}[/bold].\n", highlight=False)
+    console.print(table)
+    console.print()
+
+
+def _addresses(config: StackConfig, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    url = variables["SUPABASE_URL"]
+    yield "Demo page", f"{url}/demo/"
+    yield "Supabase URL", url
+    yield "  tables and functions", f"{url}/rest/v1"
+    yield "  sign-in, files", f"{url}/auth/v1, {url}/storage/v1"
+    yield "  edge functions", variables["EDGE_FUNCTIONS_URL"]
+    yield "Service", f"{variables['API_URL']}/docs"
+    yield "Mailbox", variables["MAILBOX_URL"]
+    yield "Stripe sandbox", variables["STRIPE_SANDBOX_URL"]
+    yield "Database", variables["DATABASE_URL"]
+
+
+def _keys(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield "Publishable key", variables["SUPABASE_PUBLISHABLE_KEY"]
+    yield "Secret key", variables["SUPABASE_SECRET_KEY"]
+
+
+def _accounts(config: StackConfig) -> Iterator[tuple[str, str]]:
+    if not config.demo.exists():
+        return
+    for account in json.loads(config.demo.read_text()).get("accounts", []):
+        where = " · ".join(
+            str(account[key]) for key in ("organization", "role") if account.get(key)
+        )
+        yield "Demo account", f"{account['email']}  {account['password']}  {where}"
+
+
+def _next_steps(config: StackConfig, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield "Try", f"open {variables['SUPABASE_URL']}/demo/ and book a room"
+    yield "", f"then read the confirmation at {variables['MAILBOX_URL']}"
+    yield "All variables", f"source {config.environment}"

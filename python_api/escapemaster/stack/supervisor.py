@@ -1,0 +1,246 @@
+"""Starts the parts in the order of what they need, watches them, and stops them all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from escapemaster.stack import migrations
+from escapemaster.stack.config import StackConfig
+from escapemaster.stack.credentials import Credentials
+from escapemaster.stack.environment import (
+    process_environment_in,
+    stack_environment,
+    with_own_accounts,
+    write_environment,
+)
+from escapemaster.stack.errors import PartDied, PartNotReady, StackError
+from escapemaster.stack.gateway import Gateway
+from escapemaster.stack.parts import POSTGRES, Part, Parts
+from escapemaster.stack.platform import (
+    create_platform_database,
+    make_template,
+    mend_after_auth,
+)
+from escapemaster.stack.ports import require_free
+from escapemaster.stack.postgres import Cluster, locate
+from escapemaster.stack.processes import Child, stop_all, tail
+from escapemaster.stack.reporter import Reporter, step
+from escapemaster.stack.state import supervising, write_state
+from escapemaster.stack.supabase_config import read_supabase_config
+
+DATABASE = "postgres"
+_PATIENCE_SECONDS = 60
+_POLL_SECONDS = 0.015
+_WATCH_SECONDS = 0.2
+#: While the parts are being built.
+_SKIPPED = os.environ.get("ESCAPEMASTER_SKIP", "").split(",")
+
+Seed = Callable[[dict[str, str]], None]
+
+
+class StopRequested(BaseException):
+    """Somebody pressed Ctrl-C, or asked this process to end."""
+
+
+class Supervisor:
+    """One stack, from its first process to its last."""
+
+    def __init__(self, config: StackConfig, reporter: Reporter, *, seed: bool) -> None:
+        self._config = config
+        self._reporter = reporter
+        self._seed = seed
+        self._children: list[Child] = []
+        self._server: Child | None = None
+        self._credentials: Credentials | None = None
+
+    def run(self, when_ready: Callable[[dict[str, str]], None]) -> None:
+        """Start everything, call `when_ready` with the stack's variables, and stay until told.
+
+        Returns after Ctrl-C or SIGTERM, with everything stopped.
+
+        Raises:
+            StackError: it cannot start, or a part died; everything is stopped by then.
+        """
+        self._config.prepare()
+        with supervising(self._config):
+            require_free(self._config.ports)
+            with _signals_as_exceptions():
+                try:
+                    variables = self._start()
+                    self._tell("ready")
+                    when_ready(variables)
+                    self._watch()
+                except StopRequested:
+                    self._tell("stopping")
+                except StackError as error:
+                    self._stop()
+                    self._tell("failed", str(error))
+                    raise
+                finally:
+                    self._stop()
+            self._tell("stopped")
+
+    def _start(self) -> dict[str, str]:
+        config = self._config
+        credentials = Credentials.load_or_generate(config.secrets)
+        supabase = read_supabase_config(config.root)
+        variables = stack_environment(config, credentials)
+        if config.durable:
+            variables = with_own_accounts(variables, os.environ)
+        write_environment(config.environment, variables)
+        gateway = Gateway(config)
+        gateway.write(credentials)
+        gateway.write_demo_config(credentials)
+        parts = Parts(config, credentials, supabase, process_environment_in(config.home, variables))
+
+        cluster = locate(
+            config.home,
+            port=config.ports.postgres,
+            password=credentials.superuser_password,
+            durable=config.durable,
+        )
+        new = cluster.is_new
+        if new:
+            with step(self._reporter, "making the database"):
+                cluster.initialise()
+        with step(self._reporter, POSTGRES):
+            self._server = cluster.start(self._log(POSTGRES))
+            self._children.append(self._server)
+            cluster.wait_until_up(self._server)
+        # What needs nothing of the database starts while the database is being made.
+        early = [
+            self._spawn(part)
+            for part in (
+                parts.api(), parts.stripe(), parts.mailbox(), parts.gateway(), parts.edge()
+            )
+            if part.name not in _SKIPPED
+        ]
+        if new:
+            with step(self._reporter, "the platform: roles, auth, storage"):
+                make_template(cluster, credentials, supabase, config.ports.lite, config.home)
+                create_platform_database(cluster.dsn("template1"), DATABASE)
+                cluster.mark_complete()
+        self._wait_for([self._spawn(parts.lite())])
+        mend_after_auth(cluster.dsn(DATABASE))
+        self._migrate(variables["DATABASE_URL"])
+        postgrest = self._spawn(parts.postgrest())
+        self._wait_for([postgrest])
+        late = [] if "worker" in _SKIPPED else [self._spawn(parts.worker())]
+        self._wait_for([*early, *late])
+        if self._seed:
+            self._run_seed(variables)
+            gateway.write_demo_config(credentials)
+        return variables
+
+    def _migrate(self, database_url: str) -> None:
+        if migrations.pending(database_url, self._config.root):
+            with step(self._reporter, "migrations"):
+                migrations.push(database_url, self._config.root)
+
+    def _run_seed(self, variables: dict[str, str]) -> None:
+        """The demo, as a command of its own, so that its log is kept like a part's."""
+        log = self._log("seed")
+        with step(self._reporter, "demo data"), log.open("wb") as output:
+            done = subprocess.run(
+                [sys.executable, "-m", "escapemaster", "seed"],
+                env=process_environment_in(
+                    self._config.home,
+                    {**variables, "ESCAPEMASTER_HOME": str(self._config.home)},
+                ),
+                cwd=self._config.root,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise PartDied("seed", done.returncode, tail(log))
+
+    def _spawn(self, part: Part) -> tuple[Part, Child]:
+        self._reporter.begin(part.name)
+        child = Child(part.command, self._log(part.name))
+        self._children.append(child)
+        self._tell("starting")
+        return part, child
+
+    def _wait_for(self, started: Sequence[tuple[Part, Child]]) -> None:
+        """Return when all of them answer."""
+        waiting = list(started)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while waiting:
+            self._require_all_alive()
+            for part, child in list(waiting):
+                if part.ready():
+                    self._reporter.end(part.name)
+                    waiting.remove((part, child))
+            if waiting and time.monotonic() > deadline:
+                part, child = waiting[0]
+                raise PartNotReady(part.name, _PATIENCE_SECONDS, child.log_tail())
+            time.sleep(_POLL_SECONDS)
+
+    def _watch(self) -> None:
+        while True:
+            self._require_all_alive()
+            time.sleep(_WATCH_SECONDS)
+
+    def _require_all_alive(self) -> None:
+        for child in self._children:
+            if (code := child.exit_code()) is not None:
+                raise PartDied(child.name, code, child.log_tail())
+
+    def _stop(self) -> None:
+        """Stop the clients of the database first, then the database."""
+        others = [child for child in self._children if child is not self._server]
+        stop_all(others)
+        if self._server is not None:
+            stop_all([self._server], patience_seconds=20)
+        self._children = []
+        self._server = None
+
+    def _tell(self, status: str, message: str = "") -> None:
+        write_state(self._config, status, self._children, message)
+
+    def _log(self, name: str) -> Path:
+        return self._config.logs / f"{log_name(name)}.log"
+
+
+def log_name(part: str) -> str:
+    """The file name of a part's log: `Auth and Storage` → `auth-and-storage`."""
+    return part.lower().replace(" ", "-")
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Turn the first request to stop into `StopRequested`; later ones change nothing."""
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        for each in watched:
+            signal.signal(each, signal.SIG_IGN)
+        raise StopRequested
+
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, request_stop) for each in watched}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def cluster_of(config: StackConfig) -> Cluster:
+    """The PostgreSQL of a stack, running or not."""
+    credentials = Credentials.load_or_generate(config.secrets)
+    return locate(
+        config.home,
+        port=config.ports.postgres,
+        password=credentials.superuser_password,
+        durable=config.durable,
+    )
