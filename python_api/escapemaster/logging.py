@@ -91,8 +91,8 @@ def configure_logging(level: str = "info", *, colours: bool = False) -> None:
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """A logger whose lines carry `logger=name`."""
-    return cast(FilteringBoundLogger, structlog.get_logger(logger=name))
+    """A logger whose lines carry `component=name`."""
+    return cast(FilteringBoundLogger, structlog.get_logger(component=name))
 
 
 def describe_exception(error: BaseException) -> dict[str, object]:

@@ -429,9 +429,8 @@ def _translated_errors() -> Iterator[None]:
         # A wrong key is the operator's to mend; the work must still be there afterwards.
         raise _payment_error(_code(error), error, retryable=True) from error
     except stripe.StripeError as error:
-        status = error.http_status or 500
-        retryable = status >= 500 or status == 409
-        raise _payment_error(_code(error), error, retryable=retryable) from error
+        refused = 400 <= (error.http_status or 500) < 500 and error.http_status != 409
+        raise _payment_error(_code(error), error, retryable=not refused) from error
 
 
 def _code(error: stripe.StripeError) -> str:

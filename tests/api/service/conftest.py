@@ -1,0 +1,73 @@
+"""Fixtures of the service's tests: the application in this process, over fakes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from .fakes import FakePostgrest, FakeStripe
+from fastapi import FastAPI
+
+from escapemaster.api.app import create_app
+from escapemaster.api.services import Transports
+from escapemaster.settings import Settings
+
+JWT_SECRET = "a secret of at least thirty-two bytes, for tests only"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The configuration of a service that reaches nothing."""
+    return Settings.model_validate(
+        {
+            "supabase_url": "http://gateway.test",
+            "supabase_publishable_key": "sb_publishable_test",
+            "supabase_secret_key": "sb_secret_test",
+            "supabase_jwt_secret": JWT_SECRET,
+            "supabase_jwks_url": None,
+            "supabase_jwt_issuer": None,
+            "stripe_secret_key": "sk_test_1",
+            "stripe_webhook_secret": "whsec_stripe",
+            "stripe_api_base": "http://stripe.test",
+            "resend_api_key": None,
+            "resend_webhook_secret": "whsec_cmVzZW5kLXNlY3JldA==",
+            "mailbox_url": "http://mailbox.test",
+            "public_site_url": "https://play.example.test/demo/?lang=es",
+            "allowed_return_origins": "https://venue.example.test,http://localhost:3000",
+            "worker_health_port": None,
+        }
+    )
+
+
+@pytest.fixture
+def postgrest() -> FakePostgrest:
+    """The database."""
+    return FakePostgrest()
+
+
+@pytest.fixture
+def stripe_api() -> FakeStripe:
+    """Stripe."""
+    return FakeStripe()
+
+
+@pytest.fixture
+def app(settings: Settings, postgrest: FakePostgrest, stripe_api: FakeStripe) -> FastAPI:
+    """The application."""
+    return create_app(
+        settings,
+        transports=Transports(database=postgrest.transport, stripe=stripe_api.transport),
+    )
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running application."""
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://service.test"
+        ) as client,
+    ):
+        yield client

@@ -1,0 +1,277 @@
+"""`POST /v1/checkout`: one page a booking, whatever is killed, repeated or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from escapemaster.errors import DomainError
+from escapemaster.payments.checkout import ReturnAddresses
+
+from .fakes import FakePostgrest, FakeStripe, stripe_error, stripe_session
+
+ATTEMPT = "018f0000-0000-7000-8000-000000000001"
+ORDER = {"reference": "ABCD-2345", "manage_token": "a-secret"}
+
+
+def attempt(**changes: Any) -> dict[str, Any]:
+    return {
+        "attempt_id": ATTEMPT,
+        "organization_id": "018f0000-0000-7000-8000-000000000002",
+        "booking_id": "018f0000-0000-7000-8000-000000000003",
+        "reference": "ABCD-2345",
+        "amount_cents": 7500,
+        "currency": "EUR",
+        "locale": "es",
+        "description": "The Attic · Venue · 2026-02-14 19:30",
+        "customer_email": "player@example.test",
+        "expires_at": "2026-02-14T18:31:00Z",
+        "stripe_account": None,
+        "checkout_url": None,
+        **changes,
+    }
+
+
+@pytest.fixture(autouse=True)
+def payable(postgrest: FakePostgrest, stripe_api: FakeStripe) -> None:
+    """A booking that can be paid."""
+    postgrest.answer("open_checkout", attempt())
+    postgrest.answer("record_checkout", {"status": "open"})
+    postgrest.answer("fail_checkout", {"status": "failed"})
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_session())
+
+
+async def test_a_held_booking_gets_a_page_to_pay_on(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert response.status_code == 201
+    assert response.json() == {
+        "checkout_url": "https://pay.example.test/cs_1",
+        "expires_at": "2026-02-14T18:31:00Z",
+        "amount_cents": 7500,
+        "currency": "EUR",
+    }
+    assert [call.function for call in postgrest.calls] == ["open_checkout", "record_checkout"]
+    assert postgrest.called("record_checkout")[0]["session_id"] == "cs_1"
+    form = stripe_api.calls[0].form
+    assert form["success_url"] == (
+        "https://play.example.test/demo/?lang=es&reference=ABCD-2345&payment=success"
+    )
+    assert form["cancel_url"] == (
+        "https://play.example.test/demo/?lang=es&reference=ABCD-2345&payment=cancelled"
+    )
+
+
+async def test_the_secret_token_is_not_told_to_stripe(
+    client: httpx.AsyncClient, stripe_api: FakeStripe
+) -> None:
+    await client.post("/v1/checkout", json=ORDER)
+    assert "a-secret" not in str(stripe_api.calls[0].form)
+
+
+async def test_no_log_line_tells_whose_booking_it_is(client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        await client.post("/v1/checkout", json=ORDER)
+    assert lines
+    assert "player@example.test" not in str(lines)
+    assert "a-secret" not in str(lines)
+
+
+async def test_a_page_that_is_open_is_given_again(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("open_checkout", attempt(checkout_url="https://pay.example.test/old"))
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert response.json()["checkout_url"] == "https://pay.example.test/old"
+    assert stripe_api.calls == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "booking_not_found"), (409, "nothing_due"), (409, "not_payable")]
+)
+async def test_a_rule_s_refusal_reaches_the_client(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, status: int, code: str
+) -> None:
+    postgrest.refuse("open_checkout", f"PT{status}", code, hint="Do something else.")
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (problem["code"], problem["detail"]) == (code, "Do something else.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        stripe_error(400, "invalid_request_error", param="expires_at"),
+        stripe_error(500, "api_error"),
+        stripe_session(url=None),
+        stripe_session(status="expired"),
+    ],
+)
+async def test_when_stripe_makes_no_page_the_attempt_is_closed(
+    client: httpx.AsyncClient,
+    postgrest: FakePostgrest,
+    stripe_api: FakeStripe,
+    answer: object,
+) -> None:
+    stripe_api.answer("POST /v1/checkout/sessions", answer)
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert response.status_code == 502
+    assert response.json()["code"] == "payment_provider_failed"
+    assert "secret" not in response.text
+    assert postgrest.called("fail_checkout")[0]["attempt_id"] == ATTEMPT
+    assert not postgrest.called("record_checkout")
+
+
+async def test_stripe_s_failure_is_told_also_when_the_attempt_cannot_be_closed(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_error(400, "invalid_request_error"))
+    postgrest.refuse("fail_checkout", "57014")
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (502, "payment_provider_failed")
+
+
+async def test_of_two_who_press_at_once_the_second_gets_the_first_one_s_page(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_error(400, "idempotency_error"))
+    postgrest.answer("open_checkout", attempt(), attempt(checkout_url="https://pay.test/first"))
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert response.status_code == 201
+    assert response.json()["checkout_url"] == "https://pay.test/first"
+    assert not postgrest.called("fail_checkout")
+
+
+async def test_a_page_that_is_just_being_opened_is_waited_for(
+    client: httpx.AsyncClient, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_error(400, "idempotency_error"))
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (409, "checkout_in_progress")
+
+
+async def test_a_session_that_lost_the_race_gives_way_to_the_recorded_one(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer("open_checkout", attempt(), attempt(checkout_url="https://pay.test/first"))
+    postgrest.refuse("record_checkout", "PT409", "attempt_has_session")
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert response.json()["checkout_url"] == "https://pay.test/first"
+
+
+async def test_a_page_of_a_booking_cancelled_meanwhile_is_not_shown(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.refuse("record_checkout", "PT409", "not_payable")
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (409, "not_payable")
+    assert "pay.example.test" not in response.text
+
+
+async def test_a_page_that_could_not_be_recorded_is_not_shown(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.refuse("record_checkout", "57014")
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+    assert response.headers["retry-after"] == "2"
+    assert "pay.example.test" not in response.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"reference": "ABCD-2345"},
+        {**ORDER, "reference": ""},
+        {**ORDER, "reference": "x" * 33},
+        {**ORDER, "manage_token": "x" * 257},
+        {**ORDER, "return_url": 7},
+        {**ORDER, "amount_cents": 1},
+        [],
+    ],
+)
+async def test_malformed_orders_are_refused_before_anything_happens(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, body: object
+) -> None:
+    response = await client.post("/v1/checkout", json=body)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["errors"]
+    assert postgrest.calls == []
+
+
+async def test_a_return_address_of_an_allowed_origin_keeps_its_own_parameters(
+    client: httpx.AsyncClient, stripe_api: FakeStripe
+) -> None:
+    wished = "https://venue.example.test/book?a=1&payment=old&b=#here"
+    response = await client.post("/v1/checkout", json={**ORDER, "return_url": wished})
+    assert response.status_code == 201
+    assert stripe_api.calls[0].form["success_url"] == (
+        "https://venue.example.test/book?a=1&b=&reference=ABCD-2345&payment=success#here"
+    )
+
+
+@pytest.mark.parametrize(
+    "wished",
+    [
+        "https://evil.test/",
+        "http://venue.example.test/",
+        "https://venue.example.test:8443/",
+        "https://venue.example.test.evil.test/",
+        "https://venue.example.test@evil.test/",
+        "https://evil.test\\@venue.example.test/",
+        "//venue.example.test/",
+        "/book",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "",
+    ],
+)
+async def test_nobody_is_sent_to_a_place_that_a_stranger_chose(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, wished: str
+) -> None:
+    response = await client.post("/v1/checkout", json={**ORDER, "return_url": wished})
+    assert (response.status_code, response.json()["code"]) == (422, "return_url_not_allowed")
+    assert postgrest.calls == []
+
+
+def test_origins_are_compared_as_browsers_do() -> None:
+    addresses = ReturnAddresses("https://Play.Example.test", ["http://localhost:3000"])
+    assert addresses.choose("https://play.example.TEST:443/x") == "https://play.example.test/x"
+    assert addresses.choose("http://localhost:3000/y") == "http://localhost:3000/y"
+    assert addresses.choose(None) == "https://Play.Example.test"
+    with pytest.raises(DomainError):
+        addresses.choose("http://localhost:3001/y")
+
+
+async def test_pages_of_any_origin_may_ask_without_cookies(client: httpx.AsyncClient) -> None:
+    headers = {
+        "Origin": "https://a-venue.test",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    preflight = await client.options("/v1/checkout", headers=headers)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in preflight.headers
+    answer = await client.post(
+        "/v1/checkout", json=ORDER, headers={"Origin": "https://a-venue.test"}
+    )
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_failures_are_readable_for_pages_too(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer("open_checkout", RuntimeError("secret"))
+    answer = await client.post(
+        "/v1/checkout", json=ORDER, headers={"Origin": "https://a-venue.test"}
+    )
+    assert answer.status_code == 500
+    assert answer.headers["access-control-allow-origin"] == "*"
