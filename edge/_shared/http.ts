@@ -18,6 +18,19 @@ export function matchesEtag(header: string | null, etag: string): boolean {
   return header.split(",").some((tag) => opaque(tag) === opaque(etag));
 }
 
+/** Whether an `Accept-Encoding` header allows gzip (RFC 9110 §12.5.3). */
+export function acceptsGzip(header: string | null): boolean {
+  return (header ?? "").split(",").some((coding) => {
+    const [name, ...parameters] = coding.trim().toLowerCase().split(/\s*;\s*/);
+    return name === "gzip" && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
+  });
+}
+
+export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(packed).arrayBuffer());
+}
+
 /** An error body as the service writes it (RFC 9457), with a stable code for programs. */
 export function problem(
   status: number,

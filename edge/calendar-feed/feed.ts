@@ -17,9 +17,10 @@ export interface FeedSession {
   readonly starts_at: string;
   readonly ends_at: string;
   readonly room_name: string;
-  readonly status: string;
-  /** Null when nobody has booked: a block, or a shared session without parties. */
+  readonly status: "held" | "confirmed" | "cancelled" | "block";
+  /** Of all its bookings together; null for a block. */
   readonly party_size: number | null;
+  /** Several, with commas, when a shared session has several. */
   readonly booking_reference: string | null;
   readonly updated_at: string;
   readonly sequence: number;
@@ -28,10 +29,35 @@ export interface FeedSession {
 export type FeedLanguage = keyof typeof labels;
 
 const labels = {
-  en: { players: "Players", booking: "Booking", cancelled: "Cancelled", tentative: "On hold" },
-  es: { players: "Jugadores", booking: "Reserva", cancelled: "Cancelada", tentative: "Retenida" },
-  ca: { players: "Jugadors", booking: "Reserva", cancelled: "Cancel·lada", tentative: "Retinguda" },
+  en: {
+    players: "Players",
+    booking: "Booking",
+    cancelled: "Cancelled",
+    held: "Not paid yet",
+    block: "Blocked",
+  },
+  es: {
+    players: "Jugadores",
+    booking: "Reserva",
+    cancelled: "Cancelada",
+    held: "Sin pagar",
+    block: "Bloqueada",
+  },
+  ca: {
+    players: "Jugadors",
+    booking: "Reserva",
+    cancelled: "Cancel·lada",
+    held: "Sense pagar",
+    block: "Bloquejada",
+  },
 } as const;
+
+const statuses: Record<FeedSession["status"], EventStatus> = {
+  held: "TENTATIVE",
+  confirmed: "CONFIRMED",
+  cancelled: "CANCELLED",
+  block: "CONFIRMED",
+};
 
 /** Raise this when the rendering changes, so that subscribers fetch again. */
 const RENDERING = 1;
@@ -59,9 +85,8 @@ export function renderFeed(feed: CalendarFeed, language: FeedLanguage): string {
 
 function toEvent(session: FeedSession, language: FeedLanguage): CalendarEvent {
   const label = labels[language];
-  const status = toStatus(session.status);
   const summary = [
-    status === "CONFIRMED" ? "" : `${label[status === "CANCELLED" ? "cancelled" : "tentative"]}:`,
+    session.status === "confirmed" ? "" : `${label[session.status]}:`,
     session.room_name,
     session.party_size ? `(${session.party_size})` : "",
     session.booking_reference ?? "",
@@ -76,14 +101,8 @@ function toEvent(session: FeedSession, language: FeedLanguage): CalendarEvent {
     endsAt: session.ends_at,
     updatedAt: session.updated_at,
     sequence: session.sequence,
-    status,
+    status: statuses[session.status],
     summary: summary.filter(Boolean).join(" "),
     description: description.filter(Boolean).join("\n"),
   };
-}
-
-function toStatus(status: string): EventStatus {
-  if (status === "cancelled" || status === "expired") return "CANCELLED";
-  if (status === "held" || status === "pending") return "TENTATIVE";
-  return "CONFIRMED";
 }

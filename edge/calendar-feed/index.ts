@@ -3,4 +3,4 @@ import { handle } from "./handler.ts";
 
 const environment = readEnvironment();
 
-Deno.serve((request) => handle(request, environment));
+Deno.serve({ automaticCompression: true }, (request) => handle(request, environment));

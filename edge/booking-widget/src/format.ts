@@ -1,0 +1,110 @@
+/** Dates, times and money as the visitor reads them. */
+import type { Language } from "./strings.ts";
+
+const defaults: Record<Language, string> = { en: "en-GB", es: "es-ES", ca: "ca-ES" };
+
+export interface Format {
+  readonly tag: string;
+  /** ISO weekday on which a week starts here. */
+  readonly weekStart: number;
+  money(cents: number, currency: string): string;
+  /** Money without decimals when they are zero: for tight places. */
+  shortMoney(cents: number, currency: string): string;
+  time(instant: string, timezone: string): string;
+  /** `Friday, 27 November`, of a plain date. */
+  day(date: string): string;
+  /** `Friday, 27 November 2026`, of an instant in a zone. */
+  date(instant: string, timezone: string): string;
+  month(month: string): string;
+  weekdays(): { readonly short: string; readonly long: string }[];
+  zone(timezone: string, instant: number): string;
+  percent(basisPoints: number): string;
+  duration(minutes: number): string;
+}
+
+/** How to write for this language, with the visitor's own regional habits when they match it. */
+export function createFormat(language: Language, preferred: readonly string[]): Format {
+  const tag = preferred.find((candidate) => candidate.toLowerCase().startsWith(`${language}-`)) ??
+    defaults[language];
+  const plainDate = (date: string, options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(tag, { ...options, timeZone: "UTC" })
+      .format(Date.parse(`${date}T12:00:00Z`));
+  const money = (cents: number, currency: string, short: boolean) => {
+    const format = (digits?: number) =>
+      new Intl.NumberFormat(tag, {
+        style: "currency",
+        currency,
+        ...(digits === undefined ? {} : { maximumFractionDigits: digits }),
+      });
+    // "Cents" are the currency's own minor unit: the yen has none, the dinar a thousand.
+    const digits = format().resolvedOptions().maximumFractionDigits ?? 2;
+    const amount = cents / 10 ** digits;
+    return (short && Number.isInteger(amount) ? format(0) : format()).format(amount);
+  };
+  return {
+    tag,
+    weekStart: weekStart(tag),
+    money: (cents, currency) => money(cents, currency, false),
+    shortMoney: (cents, currency) => money(cents, currency, true),
+    time: (instant, timezone) =>
+      new Intl.DateTimeFormat(tag, { timeStyle: "short", timeZone: timezone })
+        .format(new Date(instant)),
+    day: (date) => capital(plainDate(date, { weekday: "long", day: "numeric", month: "long" })),
+    date: (instant, timezone) =>
+      capital(
+        new Intl.DateTimeFormat(tag, {
+          weekday: "long",
+          day: "numeric",
+          month: "long",
+          year: "numeric",
+          timeZone: timezone,
+        }).format(new Date(instant)),
+      ),
+    month: (month) => capital(plainDate(`${month}-15`, { month: "long", year: "numeric" })),
+    weekdays: () => {
+      const start = weekStart(tag);
+      // 2024-01-01 was a Monday.
+      return Array.from({ length: 7 }, (_, index) => {
+        const date = `2024-01-0${(start - 1 + index) % 7 + 1}`;
+        return {
+          short: plainDate(date, { weekday: "short" }).replace(".", ""),
+          long: plainDate(date, { weekday: "long" }),
+        };
+      });
+    },
+    zone: (timezone, instant) => {
+      const parts = new Intl.DateTimeFormat(tag, {
+        timeZone: timezone,
+        timeZoneName: "shortOffset",
+      }).formatToParts(instant);
+      const offset = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
+      const city = timezone.split("/").at(-1)?.replaceAll("_", " ") ?? timezone;
+      return offset ? `${city} (${offset})` : city;
+    },
+    percent: (basisPoints) =>
+      new Intl.NumberFormat(tag, { style: "percent", maximumFractionDigits: 2 })
+        .format(basisPoints / 10_000),
+    duration: (minutes) =>
+      new Intl.NumberFormat(tag, { style: "unit", unit: "minute", unitDisplay: "short" })
+        .format(minutes),
+  };
+}
+
+function weekStart(tag: string): number {
+  // Not in every browser, and not yet in TypeScript's library.
+  const locale = new Intl.Locale(tag) as Intl.Locale & {
+    getWeekInfo?(): { firstDay: number };
+    weekInfo?: { firstDay: number };
+  };
+  return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** `14:05`, for a countdown. */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
