@@ -58,12 +58,16 @@ def exclusive() -> Iterator[None]:
 def check_node() -> None:
     """Refuse a missing or old Node with the version that was found."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        raise BootstrapError(f"Node {MINIMUM_NODE} or newer with npm is needed, and none was found on PATH")
+        raise BootstrapError(
+            f"Node {MINIMUM_NODE} or newer with npm is needed, and none was found on PATH"
+        )
     answer = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
     found = re.match(r"v(\d+)\.", answer.stdout)
     if found is None or int(found.group(1)) < MINIMUM_NODE:
         version = answer.stdout.strip() or "no version at all"
-        raise BootstrapError(f"Node {MINIMUM_NODE} or newer is needed, but `node --version` says {version}")
+        raise BootstrapError(
+            f"Node {MINIMUM_NODE} or newer is needed, but `node --version` says {version}"
+        )
 
 
 def make_venv() -> None:
@@ -102,7 +106,15 @@ def install_node() -> None:
     stamp = Stamp(NODE_MODULES / ".lock", [ROOT / "package-lock.json", ROOT / "package.json"])
     if not stamp.fresh():
         say("installing Node packages")
-        run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        run(
+            "npm",
+            "install",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        )
         stamp.write()
 
 
@@ -127,7 +139,16 @@ class Stamp:
 
 def pip(*arguments: str | Path) -> None:
     """`pip install` inside `.venv`, quiet."""
-    run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments)
+    run(
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        *arguments,
+    )
 
 
 def run(*command: str | Path) -> None:

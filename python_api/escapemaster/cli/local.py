@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -36,6 +37,9 @@ def up(
             help="A throw-away stack does not wait for the disk: for tests.",
         ),
     ] = True,
+    until_gone: Annotated[
+        int | None, typer.Option(hidden=True, help="Stop when this process has ended.")
+    ] = None,
 ) -> None:
     """Start everything; Ctrl-C stops it, and leaves nothing running.
 
@@ -47,7 +51,7 @@ def up(
     from escapemaster.stack.reporter import reporting
     from escapemaster.stack.supervisor import Supervisor
 
-    config = _config(durable)
+    config = replace(_config(), durable=durable)
     console = Console()
     if detach:
         _up_detached(config, seed=seed, durable=durable, console=console)
@@ -61,7 +65,7 @@ def up(
             print_summary(console, config, variables, f"Ready in {seconds:.1f} s.")
             console.print("Ctrl-C stops everything.", style="dim")
 
-        Supervisor(config, reporter, seed=seed).run(ready)
+        Supervisor(config, reporter, seed=seed, until_gone=until_gone).run(ready)
 
 
 def down() -> None:
@@ -137,10 +141,8 @@ def logs(
     show(_config(), part, follow=follow, lines=lines)
 
 
-def _config(durable: bool = True) -> StackConfig:
-    from dataclasses import replace
-
-    return replace(StackConfig.from_environment(), durable=durable)
+def _config() -> StackConfig:
+    return StackConfig.from_environment()
 
 
 def _up_detached(config: StackConfig, *, seed: bool, durable: bool, console: Console) -> None:

@@ -37,6 +37,7 @@ def serve(
 
 def worker() -> None:
     """Run the worker: e-mail, Stripe, refunds, reconciliation."""
-    from escapemaster.worker import main
+    from escapemaster.settings import get_settings
+    from escapemaster.worker.main import run
 
-    main()
+    run(get_settings())

@@ -41,9 +41,7 @@ def stack_environment(config: StackConfig, credentials: Credentials) -> dict[str
     }
 
 
-def with_own_accounts(
-    variables: Mapping[str, str], outside: Mapping[str, str]
-) -> dict[str, str]:
+def with_own_accounts(variables: Mapping[str, str], outside: Mapping[str, str]) -> dict[str, str]:
     """Let a person's own Stripe and Resend keys win over the sandbox and the mailbox.
 
     An environment with a STRIPE_API_BASE comes from a stack's own file, not from a person: its
@@ -58,9 +56,7 @@ def with_own_accounts(
     return merged
 
 
-def database_url(
-    config: StackConfig, user: str, password: str, database: str = "postgres"
-) -> str:
+def database_url(config: StackConfig, user: str, password: str, database: str = "postgres") -> str:
     """A libpq URL to the stack's server."""
     return f"postgresql://{user}:{password}@127.0.0.1:{config.ports.postgres}/{database}"
 

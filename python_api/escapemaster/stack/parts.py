@@ -73,7 +73,10 @@ class Parts:
                     "--config",
                     Gateway(self.config).caddyfile,
                 ],
-                environment={**self.environment, "XDG_DATA_HOME": str(self.config.home / "gateway")},
+                environment={
+                    **self.environment,
+                    "XDG_DATA_HOME": str(self.config.home / "gateway"),
+                },
                 cwd=self.config.home,
             ),
             lambda: health.answers(port, HEALTH_PATH, ok_only=True),

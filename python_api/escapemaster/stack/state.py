@@ -33,7 +33,8 @@ class StackState:
     """What the supervisor says of itself.
 
     Attributes:
-        status: `starting`, `ready`, `stopping` or `failed`.
+        status: `starting`, `database` (PostgreSQL and its template are there), `ready`, `stopping`,
+            `stopped` or `failed`.
         message: Why it failed.
     """
 
@@ -75,8 +76,10 @@ def write_state(
     state = StackState(
         supervisor=os.getpid(),
         status=status,
-        parts=tuple(PartState(child.name, child.pid, str(child.log), str(child.command.arguments[0]))
-            for child in children),
+        parts=tuple(
+            PartState(child.name, child.pid, str(child.log), str(child.command.arguments[0]))
+            for child in children
+        ),
         message=message,
     )
     write_private(config.state, json.dumps(asdict(state), indent=2) + "\n")

@@ -53,13 +53,29 @@ class StopRequested(BaseException):
 class Supervisor:
     """One stack, from its first process to its last."""
 
-    def __init__(self, config: StackConfig, reporter: Reporter, *, seed: bool) -> None:
+    def __init__(
+        self,
+        config: StackConfig,
+        reporter: Reporter,
+        *,
+        seed: bool,
+        until_gone: int | None = None,
+    ) -> None:
+        """A stack that is not started yet.
+
+        Args:
+            config: Where it is.
+            reporter: Hears what is being done.
+            seed: Whether the demo data is put in.
+            until_gone: Stop when the process with this id has ended.
+        """
         self._config = config
         self._reporter = reporter
         self._seed = seed
+        self._until_gone = until_gone
         self._children: list[Child] = []
         self._server: Child | None = None
-        self._credentials: Credentials | None = None
+        self._status = "starting"
 
     def run(self, when_ready: Callable[[dict[str, str]], None]) -> None:
         """Start everything, call `when_ready` with the stack's variables, and stay until told.
@@ -119,7 +135,11 @@ class Supervisor:
         early = [
             self._spawn(part)
             for part in (
-                parts.api(), parts.stripe(), parts.mailbox(), parts.gateway(), parts.edge()
+                parts.api(),
+                parts.stripe(),
+                parts.mailbox(),
+                parts.gateway(),
+                parts.edge(),
             )
             if part.name not in _SKIPPED
         ]
@@ -128,6 +148,7 @@ class Supervisor:
                 make_template(cluster, credentials, supabase, config.ports.lite, config.home)
                 create_platform_database(cluster.dsn("template1"), DATABASE)
                 cluster.mark_complete()
+        self._tell("database")
         self._wait_for([self._spawn(parts.lite())])
         mend_after_auth(cluster.dsn(DATABASE))
         self._migrate(variables["DATABASE_URL"])
@@ -168,7 +189,7 @@ class Supervisor:
         self._reporter.begin(part.name)
         child = Child(part.command, self._log(part.name))
         self._children.append(child)
-        self._tell("starting")
+        self._tell(self._status)
         return part, child
 
     def _wait_for(self, started: Sequence[tuple[Part, Child]]) -> None:
@@ -187,7 +208,7 @@ class Supervisor:
             time.sleep(_POLL_SECONDS)
 
     def _watch(self) -> None:
-        while True:
+        while self._until_gone is None or _exists(self._until_gone):
             self._require_all_alive()
             time.sleep(_WATCH_SECONDS)
 
@@ -206,10 +227,21 @@ class Supervisor:
         self._server = None
 
     def _tell(self, status: str, message: str = "") -> None:
+        self._status = status
         write_state(self._config, status, self._children, message)
 
     def _log(self, name: str) -> Path:
         return self._config.logs / f"{log_name(name)}.log"
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def log_name(part: str) -> str:

@@ -84,9 +84,7 @@ def make_template(
         template = sql.Identifier(PLATFORM_TEMPLATE)
         connection.execute(sql.SQL("create database {} owner postgres").format(template))
         connection.execute(
-            sql.SQL("grant create on database {} to {}").format(
-                template, sql.Identifier(lite.USER)
-            )
+            sql.SQL("grant create on database {} to {}").format(template, sql.Identifier(lite.USER))
         )
     with psycopg.connect(cluster.dsn(PLATFORM_TEMPLATE)) as connection:
         connection.execute(_script("before_auth.sql"))
@@ -110,9 +108,7 @@ def throwaway_server() -> Iterator[tuple[str, str]]:
         home = Path(directory)
         home.chmod(0o711)
         port, auth_port = _free_ports(2)
-        cluster = locate(
-            home, port=port, password=credentials.superuser_password, durable=False
-        )
+        cluster = locate(home, port=port, password=credentials.superuser_password, durable=False)
         cluster.initialise()
         server = cluster.start(home / "postgres.log")
         try:

@@ -1,0 +1,234 @@
+"""Fixtures for every level of tests; `tests/stack.py` holds what they are made of."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import stack as stack_of_the_run
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
+from stack import Mailbox, Rest, Stack, User, Users
+
+from escapemaster.schema.server import Server
+from escapemaster.stack import migrations
+from escapemaster.stack.config import ROOT
+from escapemaster.stack.platform import create_platform_database
+
+pytest_plugins = ["plugins.scratch", "matrix.fixtures"]
+
+#: What every test that asks for a database of its own gets a copy of.
+MIGRATED = "migrated"
+
+_ports: IO[str] | None = None
+
+
+def _leads(config: pytest.Config) -> bool:
+    """Whether this process leads the run: not a worker of pytest-xdist."""
+    return not hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The leading process chooses ports and place of the run's stack; nothing is started yet."""
+    global _ports
+    if _leads(config):
+        os.environ["ESCAPEMASTER_TEST_LEADER"] = str(os.getpid())
+        _ports = stack_of_the_run.reserve()
+
+
+def pytest_unconfigure() -> None:
+    """Give the ports back."""
+    if _ports is not None:
+        _ports.close()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Stop the stack when the tests are done, before the coverage of its processes is counted."""
+    try:
+        return (yield)
+    finally:
+        if _leads(session.config):
+            stack_of_the_run.stop()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The run's stack, all parts answering. Its database is empty but for what tests put there."""
+    stack_of_the_run.ensure_started()
+    stack_of_the_run.wait_for_status("ready")
+    return Stack.of(stack_of_the_run.config())
+
+
+@pytest.fixture(scope="session")
+def server() -> Server:
+    """The run's PostgreSQL, on which scratch databases may be made."""
+    stack_of_the_run.ensure_started()
+    stack_of_the_run.wait_for_status("database")
+    made = Stack.of(stack_of_the_run.config())
+    return Server(admin_dsn=made.admin_dsn, owner_dsn=made.owner_dsn)
+
+
+@pytest.fixture(scope="session")
+def gateway(stack: Stack) -> Iterator[httpx.Client]:
+    """Plain HTTP to the gateway, without a key."""
+    with stack_of_the_run.client(stack.url) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def api(stack: Stack) -> Iterator[httpx.Client]:
+    """Plain HTTP to the Python service."""
+    with stack_of_the_run.client(stack.api_url) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def mailbox(stack: Stack) -> Iterator[Mailbox]:
+    """The mailbox."""
+    with stack_of_the_run.client(stack.mailbox_url) as http:
+        yield Mailbox(http)
+
+
+@pytest.fixture(scope="session")
+def anon(stack: Stack, gateway: httpx.Client) -> Rest:
+    """PostgREST as somebody who has not signed in."""
+    return Rest(gateway, {"apikey": stack.publishable_key})
+
+
+@pytest.fixture(scope="session")
+def service(stack: Stack, gateway: httpx.Client) -> Rest:
+    """PostgREST as the Python service: the secret key, schema `service`."""
+    return Rest(gateway, {"apikey": stack.secret_key}, schema="service")
+
+
+@pytest.fixture(scope="session")
+def make_user(stack: Stack, gateway: httpx.Client) -> Callable[..., User]:
+    """`make_user(email=None, password=…)` signs somebody up."""
+    return Users(stack, gateway).make
+
+
+@pytest.fixture(scope="session")
+def as_user(stack: Stack, gateway: httpx.Client) -> Callable[..., Rest]:
+    """`as_user(user, organization_id=None)`: PostgREST as that user, for that organization."""
+
+    def client(user: User, organization_id: object = None) -> Rest:
+        headers = {
+            "apikey": stack.publishable_key,
+            "Authorization": f"Bearer {user.access_token}",
+        }
+        if organization_id is not None:
+            headers["x-organization-id"] = str(organization_id)
+        return Rest(gateway, headers)
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def _migrated(server: Server) -> str:
+    """The template of databases with all migrations, made once a run."""
+    with (stack_of_the_run.config().home / "migrated.lock").open("a") as lock:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
+            found = connection.execute(
+                "select 1 from pg_database where datname = %s and datistemplate", [MIGRATED]
+            ).fetchone()
+            if found is None:
+                create_platform_database(server.admin_dsn, MIGRATED)
+                if migrations.pending(server.dsn(MIGRATED), ROOT):
+                    migrations.push(server.dsn(MIGRATED), ROOT)
+                connection.execute(
+                    f"alter database {MIGRATED} is_template true allow_connections false"
+                )
+    return MIGRATED
+
+
+class _RunServer(NoopExecutor):
+    """Tells pytest-postgresql of the run's server."""
+
+    @property
+    def template_dbname(self) -> str:
+        """Databases are copies of this one."""
+        return MIGRATED
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(server: Server, _migrated: str) -> NoopExecutor:
+    """For pytest-postgresql: the run's server, as the role that owns our objects."""
+    info = psycopg.conninfo.conninfo_to_dict(server.owner_dsn)
+    return _RunServer(
+        host=str(info["host"]),
+        port=str(info["port"]),
+        user=str(info["user"]),
+        password=str(info["password"]),
+        options="",
+        dbname=f"test_{uuid4().hex[:12]}",
+    )
+
+
+#: `postgresql`: a connection, as the owner, to a new database with all migrations.
+postgresql = factories.postgresql("postgresql_server")
+
+
+@pytest.fixture
+def database(postgresql: psycopg.Connection[Any], server: Server) -> str:
+    """The owner's URL of a new database with all migrations; gone after the test."""
+    return server.dsn(postgresql.info.dbname)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A headless Chromium: the machine's own, else the one inside an npm package."""
+    with sync_playwright() as playwright:
+        executable, arguments = _chromium()
+        chromium = playwright.chromium.launch(
+            executable_path=executable,
+            args=[
+                *arguments,
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+                "--disable-gpu",
+                "--disable-quic",
+                *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            ],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    """A new page of it."""
+    return browser.new_page(locale="en-GB", timezone_id="UTC")
+
+
+def _chromium() -> tuple[str, list[str]]:
+    """Where a Chromium is, and what it wants to be started with."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if found := shutil.which(name):
+            return found, []
+    script = (
+        "const {default: c} = await import('@sparticuz/chromium');"
+        "console.log([await c.executablePath(), ...c.args].join('\\n'))"
+    )
+    packed = subprocess.run(
+        ["node", "--input-type=module", "-e", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    executable, *arguments = packed.stdout.splitlines()
+    return executable, arguments

@@ -1,0 +1,315 @@
+"""The throw-away stack that the tests run on: started by the first test that needs it, shared by
+all workers of the run, stopped with it. Tests keep out of each other's way by tenant."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import httpx
+
+from escapemaster.stack.config import Ports, StackConfig
+from escapemaster.stack.credentials import Credentials
+from escapemaster.stack.environment import read_environment
+from escapemaster.stack.ports import require_free
+from escapemaster.stack.postgres import SUPERUSER
+from escapemaster.stack.errors import PortTaken, StackError
+from escapemaster.stack.state import is_running, read_state, stop_running
+
+#: Below the range that Linux takes for outgoing connections, any of which could hold a port.
+_FIRST_PORT = 21321
+_PORT_STEP = 40
+_HOME = "ESCAPEMASTER_TEST_HOME"
+_PORT = "ESCAPEMASTER_TEST_PORT"
+_PATIENCE_SECONDS = 120
+
+T = TypeVar("T")
+
+
+def reserve() -> IO[str] | None:
+    """Choose the run's ports and state directory, and tell the workers through the environment.
+
+    Nothing is started. Only the process that leads the run does this.
+
+    Returns:
+        A lock that has to be kept for as long as the run lasts, so that two runs on one machine
+        never choose the same ports.
+    """
+    os.environ[_HOME] = tempfile.mkdtemp(prefix="escapemaster-test-")
+    Path(os.environ[_HOME]).chmod(0o711)
+    if os.environ.get(_PORT):
+        return None
+    for base in range(_FIRST_PORT, _FIRST_PORT + 100 * _PORT_STEP, _PORT_STEP):
+        lock = (Path(tempfile.gettempdir()) / f"escapemaster-test-{os.getuid()}-{base}").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            require_free(Ports(base))
+        except (BlockingIOError, PortTaken):
+            lock.close()
+            continue
+        os.environ[_PORT] = str(base)
+        return lock
+    raise StackError("no ports are free for the tests")
+
+
+def config() -> StackConfig:
+    """The run's stack, started or not."""
+    home = Path(os.environ[_HOME])
+    return StackConfig(home=home, ports=Ports(int(os.environ[_PORT])), durable=False)
+
+
+def ensure_started() -> None:
+    """Start the stack unless a worker of this run has done so; return at once."""
+    where = config()
+    with (where.home / "start.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (where.home / "supervisor.log").exists():
+            return
+        leader = os.environ["ESCAPEMASTER_TEST_LEADER"]
+        with (where.home / "supervisor.log").open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "escapemaster", "up"),
+                    *("--no-seed", "--throw-away", f"--until-gone={leader}"),
+                ],
+                env=environment_of(where),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        # It outlives this worker, and is stopped by the process that leads the run.
+        process.returncode = 0
+
+
+def environment_of(where: StackConfig) -> dict[str, str]:
+    """The environment in which `escapemaster` means this stack."""
+    return {
+        **os.environ,
+        "ESCAPEMASTER_HOME": str(where.home),
+        "ESCAPEMASTER_PORT": str(where.ports.base),
+    }
+
+
+def wait_for_status(wanted: str) -> None:
+    """Wait until the stack says so (`database` comes before `ready`).
+
+    Raises:
+        StackError: it stopped instead; the text is what it said.
+    """
+    where = config()
+    reached = {"database": ("database", "ready"), "ready": ("ready",)}[wanted]
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        state = read_state(where)
+        if state is not None and state.status in reached:
+            return
+        if state is not None and state.status == "failed":
+            raise StackError(state.message)
+        if time.monotonic() > deadline:
+            raise StackError((where.home / "supervisor.log").read_text())
+        time.sleep(0.05)
+
+
+def stop() -> None:
+    """Stop the stack, if a test has started it, and delete its data."""
+    import shutil
+
+    from escapemaster.stack.supervisor import cluster_of
+
+    where = config()
+    if is_running(where):
+        stop_running(where)
+    if where.secrets.exists():
+        cluster_of(where).remove()
+    shutil.rmtree(where.home, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running stack.
+
+    Attributes:
+        variables: Everything in its `stack.env`.
+        url: The gateway.
+        owner_dsn: The database as `postgres`, the role that owns our objects.
+        admin_dsn: The database as the superuser.
+    """
+
+    home: Path
+    ports: Ports
+    variables: Mapping[str, str]
+    url: str
+    publishable_key: str
+    secret_key: str
+    jwt_secret: str
+    api_url: str
+    functions_url: str
+    mailbox_url: str
+    stripe_url: str
+    owner_dsn: str
+    admin_dsn: str
+
+    @classmethod
+    def of(cls, where: StackConfig) -> Stack:
+        """Read the files of a started stack."""
+        variables = read_environment(where.environment)
+        credentials = Credentials.load_or_generate(where.secrets)
+        return cls(
+            home=where.home,
+            ports=where.ports,
+            variables=variables,
+            url=variables["SUPABASE_URL"],
+            publishable_key=variables["SUPABASE_PUBLISHABLE_KEY"],
+            secret_key=variables["SUPABASE_SECRET_KEY"],
+            jwt_secret=variables["SUPABASE_JWT_SECRET"],
+            api_url=variables["API_URL"],
+            functions_url=variables["EDGE_FUNCTIONS_URL"],
+            mailbox_url=variables["MAILBOX_URL"],
+            stripe_url=variables["STRIPE_SANDBOX_URL"],
+            owner_dsn=variables["DATABASE_URL"],
+            admin_dsn=(
+                f"postgresql://{SUPERUSER}:{credentials.superuser_password}"
+                f"@127.0.0.1:{where.ports.postgres}/postgres"
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who has signed up."""
+
+    id: str
+    email: str
+    password: str
+    access_token: str
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """PostgREST through the gateway, as one caller. Every method returns the raw response."""
+
+    http: httpx.Client
+    headers: Mapping[str, str]
+    schema: str = "public"
+
+    def rpc(self, function: str, **arguments: Any) -> httpx.Response:
+        """Call a function."""
+        return self.request("POST", f"rpc/{function}", json=arguments)
+
+    def get(self, path: str, **query: str) -> httpx.Response:
+        """Read rows: `get("bookings", select="*,rooms(name)", order="starts_at")`."""
+        return self.request("GET", path, params=query)
+
+    def insert(self, table: str, rows: Any) -> httpx.Response:
+        """Insert one row or a list; the answer holds what was inserted."""
+        return self.request("POST", table, json=rows, headers={"Prefer": "return=representation"})
+
+    def update(self, table: str, changes: Any, **query: str) -> httpx.Response:
+        """Change the rows that the query names; the answer holds them."""
+        return self.request(
+            "PATCH",
+            table,
+            json=changes,
+            params=query,
+            headers={"Prefer": "return=representation"},
+        )
+
+    def delete(self, table: str, **query: str) -> httpx.Response:
+        """Delete the rows that the query names; the answer holds them."""
+        return self.request(
+            "DELETE", table, params=query, headers={"Prefer": "return=representation"}
+        )
+
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        """Any request to `/rest/v1/<path>`."""
+        profiles = {"Accept-Profile": self.schema, "Content-Profile": self.schema}
+        return self.http.request(
+            method,
+            f"/rest/v1/{path}",
+            headers={**profiles, **self.headers, **(headers or {})},
+            **options,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """The mailbox that every mail of the stack lands in."""
+
+    http: httpx.Client
+
+    def of(self, address: str) -> list[dict[str, Any]]:
+        """The mails to an address, oldest first."""
+        found = self.http.get("/api/email").raise_for_status().json()
+        mails: list[dict[str, Any]] = found["emails"] if isinstance(found, dict) else found
+        return [
+            mail
+            for mail in mails
+            if any(to["address"].lower() == address.lower() for to in mail["to"])
+        ]
+
+    def wait_for(
+        self, address: str, *, count: int = 1, seconds: float = 20
+    ) -> list[dict[str, Any]]:
+        """Wait until an address has so many mails; return them."""
+        return wait_until(
+            lambda: mails if len(mails := self.of(address)) >= count else None, seconds=seconds
+        )
+
+
+def wait_until(condition: Callable[[], T | None], *, seconds: float = 20) -> T:
+    """Call until the answer is neither None nor False, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := condition():
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not come true within {seconds} s")
+        time.sleep(0.05)
+
+
+@dataclass
+class Users:
+    """Signs people up through the gateway, as a client would."""
+
+    stack: Stack
+    http: httpx.Client
+    _count: int = field(default=0)
+
+    def make(self, email: str | None = None, password: str = "a long enough password") -> User:
+        """A new user with a session."""
+        self._count += 1
+        address = email or f"user-{os.getpid()}-{time.monotonic_ns()}@example.test"
+        answer = self.http.post(
+            "/auth/v1/signup",
+            headers={"apikey": self.stack.publishable_key},
+            json={"email": address, "password": password},
+        )
+        assert answer.status_code == 200, answer.text
+        session = answer.json()
+        return User(
+            id=session["user"]["id"],
+            email=address,
+            password=password,
+            access_token=session["access_token"],
+            refresh_token=session["refresh_token"],
+        )
+
+
+@contextmanager
+def client(base_url: str) -> Iterator[httpx.Client]:
+    """An HTTP client that never leaves this machine through a proxy."""
+    with httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http:
+        yield http
