@@ -1,14 +1,18 @@
--- Small helpers that every domain uses: ids, errors, checks, tokens, timestamps.
+-- Small helpers that every domain uses: ids, errors, checks, timestamps.
+--
+-- All of them are plpgsql, even one-liners: `set search_path` keeps a SQL function from being
+-- inlined, and then it is planned at every call (uuid_v7: 190 µs as SQL, 17 as plpgsql).
 
 create function private.uuid_v7()
 returns uuid
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
+begin
   -- 48 bits of Unix milliseconds over a random UUID, then version 7 (RFC 9562, 5.7):
   -- new rows land at the right edge of every index.
-  select encode(
+  return encode(
     set_bit(
       set_bit(
         overlay(
@@ -21,7 +25,8 @@ as $$
       53, 1
     ),
     'hex'
-  )::uuid
+  )::uuid;
+end
 $$;
 
 comment on function private.uuid_v7() is 'A time-ordered UUID, version 7; the default of every id.';
@@ -63,6 +68,7 @@ create function private.is_timezone(timezone text)
 returns boolean
 language plpgsql
 immutable
+strict
 set search_path = ''
 as $$
 begin
@@ -84,41 +90,54 @@ grant execute on function private.is_timezone(text) to authenticated;
 
 create function private.is_currency(currency text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select currency ~ '^[A-Z]{3}$' $$;
+as $$
+begin
+  return currency ~ '^[A-Z]{3}$';
+end
+$$;
 
 comment on function private.is_currency(text) is 'Whether the text has the form of an ISO 4217 code, such as EUR.';
 grant execute on function private.is_currency(text) to authenticated;
 
 create function private.is_locale(locale text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select locale in ('es', 'en', 'ca') $$;
+as $$
+begin
+  return locale in ('es', 'en', 'ca');
+end
+$$;
 
 comment on function private.is_locale(text) is 'Whether the product speaks the language: es, en or ca.';
 grant execute on function private.is_locale(text) to authenticated;
 
 create function private.is_slug(slug text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' $$;
+as $$
+begin
+  return slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
+end
+$$;
 
 comment on function private.is_slug(text) is 'Lower-case letters, digits and inner hyphens, 1 to 63 characters.';
 grant execute on function private.is_slug(text) to authenticated;
 
 create function private.slugify(name text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select coalesce(
+begin
+  return coalesce(
     nullif(
       trim(both '-' from left(
         regexp_replace(
@@ -130,17 +149,22 @@ as $$
       ''
     ),
     'venue'
-  )
+  );
+end
 $$;
 
 comment on function private.slugify(text) is 'A public address made from a name: La Cárcel del Ñu becomes la-carcel-del-nu.';
 
 create function private.is_email(email text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select length(email) <= 254 and email ~ '^[^@\s<>"]+@[^@\s<>".]+(\.[^@\s<>".]+)+$' and email = lower(email) $$;
+as $$
+begin
+  return length(email) <= 254 and email ~ '^[^@\s<>"]+@[^@\s<>".]+(\.[^@\s<>".]+)+$' and email = lower(email);
+end
+$$;
 
 comment on function private.is_email(text) is 'A plausible, lower-case e-mail address of at most 254 characters; only a mail that arrives proves it.';
 grant execute on function private.is_email(text) to authenticated;

@@ -15,45 +15,48 @@ insert into private.signing_keys (name) values ('derived_tokens') on conflict (n
 
 create function private.random_token(bytes int default 24)
 returns text
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select translate(encode(extensions.gen_random_bytes(bytes), 'base64'), E'+/=\n', '-_')
+begin
+  return translate(encode(extensions.gen_random_bytes(bytes), 'base64'), E'+/=\n', '-_');
+end
 $$;
 
 comment on function private.random_token(int) is 'A random token of so many bytes, base64url without padding.';
 
 create function private.token_hash(token text)
 returns bytea
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select sha256(convert_to(token, 'UTF8')) $$;
+as $$
+begin
+  return sha256(convert_to(token, 'UTF8'));
+end
+$$;
 
 comment on function private.token_hash(text) is
   'SHA-256 of a token. No salt: tokens carry at least 192 random bits, and the hash must be found through an index.';
 
 create function private.derived_token(purpose text, subject text)
 returns text
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select translate(
-    encode(
-      extensions.hmac(
-        convert_to(purpose || ':' || subject, 'UTF8'),
-        k.key,
-        'sha256'
-      ),
-      'base64'
-    ),
-    E'+/=\n', '-_'
-  )
-  from private.signing_keys as k
-  where k.name = 'derived_tokens'
+begin
+  return (
+    select translate(
+      encode(extensions.hmac(convert_to(purpose || ':' || subject, 'UTF8'), k.key, 'sha256'), 'base64'),
+      E'+/=\n', '-_'
+    )
+    from private.signing_keys as k
+    where k.name = 'derived_tokens'
+  );
+end
 $$;
 
 comment on function private.derived_token(text, text) is

@@ -2,20 +2,26 @@
 
 create function private.jwt_claims()
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
-as $$ select coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb $$;
+as $$
+begin
+  return coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
+end
+$$;
 
 comment on function private.jwt_claims() is 'The verified claims of the request''s JWT, as PostgREST hands them over; {} outside a request.';
 
 create function private.act_as(kind text, id uuid default null)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select set_config('escapemaster.actor', jsonb_build_object('kind', kind, 'id', id)::text, true)
+begin
+  perform set_config('escapemaster.actor', jsonb_build_object('kind', kind, 'id', id)::text, true);
+end
 $$;
 
 comment on function private.act_as(text, uuid) is
@@ -23,21 +29,26 @@ comment on function private.act_as(text, uuid) is
 
 create function private.current_actor()
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(
-    nullif(current_setting('escapemaster.actor', true), '')::jsonb,
-    case
-      when claims ? 'api_key_id' then jsonb_build_object('kind', 'api_key', 'id', claims ->> 'api_key_id')
-      when claims ->> 'role' = 'service_role' then jsonb_build_object('kind', 'service', 'id', null)
-      when claims ->> 'role' = 'authenticated' then jsonb_build_object('kind', 'user', 'id', claims ->> 'sub')
-      when claims ->> 'role' = 'anon' then jsonb_build_object('kind', 'customer', 'id', null)
-      else jsonb_build_object('kind', 'system', 'id', null)
-    end
-  )
-  from (select private.jwt_claims() as claims) as request
+declare
+  declared text := nullif(current_setting('escapemaster.actor', true), '');
+  claims jsonb;
+begin
+  if declared is not null then
+    return declared::jsonb;
+  end if;
+  claims := private.jwt_claims();
+  return case
+    when claims ? 'api_key_id' then jsonb_build_object('kind', 'api_key', 'id', claims ->> 'api_key_id')
+    when claims ->> 'role' = 'service_role' then jsonb_build_object('kind', 'service', 'id', null)
+    when claims ->> 'role' = 'authenticated' then jsonb_build_object('kind', 'user', 'id', claims ->> 'sub')
+    when claims ->> 'role' = 'anon' then jsonb_build_object('kind', 'customer', 'id', null)
+    else jsonb_build_object('kind', 'system', 'id', null)
+  end;
+end
 $$;
 
 comment on function private.current_actor() is

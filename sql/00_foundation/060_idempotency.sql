@@ -52,13 +52,15 @@ comment on function private.idempotent_begin(text, text, jsonb) is
 
 create function private.idempotent_end(scope text, key text, response jsonb)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
+begin
   update private.idempotency_keys as k
   set response = idempotent_end.response
-  where k.scope = idempotent_end.scope and k.key = idempotent_end.key
+  where k.scope = idempotent_end.scope and k.key = idempotent_end.key;
+end
 $$;
 
 comment on function private.idempotent_end(text, text, jsonb) is 'Stores the answer that a repeated request will get.';

@@ -50,18 +50,21 @@ set max_hits = excluded.max_hits,
 
 create function private.client_address()
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  headers json := coalesce(nullif(current_setting('request.headers', true), ''), '{}')::json;
+begin
   -- Hosted projects stand behind Cloudflare, which sets cf-connecting-ip; the local
   -- gateway overwrites both headers, so a client cannot choose its own address.
-  select coalesce(
+  return coalesce(
     nullif(headers ->> 'cf-connecting-ip', ''),
     nullif(trim(split_part(headers ->> 'x-forwarded-for', ',', 1)), ''),
     'local'
-  )
-  from (select coalesce(nullif(current_setting('request.headers', true), ''), '{}')::json as headers) as request
+  );
+end
 $$;
 
 comment on function private.client_address() is 'The address that the request came from, as the gateway states it.';

@@ -45,27 +45,27 @@ create trigger audit_log_is_never_truncated
 before truncate on public.audit_log
 for each statement execute function private.refuse_change();
 
-create function private.audit_actor(organization_id uuid)
-returns jsonb
-language sql
+create function private.audited_kind(actor jsonb, organization_id uuid)
+returns text
+language plpgsql
 stable
-security definer
 set search_path = ''
 as $$
-  select case
-    when actor ->> 'kind' = 'user' and exists (
-      select from public.memberships as m
-      where m.organization_id = audit_actor.organization_id
-        and m.user_id = (actor ->> 'id')::uuid
-        and m.expires_at is not null
-    ) then jsonb_build_object('kind', 'support', 'id', actor ->> 'id')
-    else actor
-  end
-  from private.current_actor() as actor
+begin
+  if actor ->> 'kind' = 'user' and exists (
+    select from public.memberships as m
+    where m.organization_id = audited_kind.organization_id
+      and m.user_id = (actor ->> 'id')::uuid
+      and m.expires_at is not null
+  ) then
+    return 'support';
+  end if;
+  return actor ->> 'kind';
+end
 $$;
 
-comment on function private.audit_actor(uuid) is
-  'definer: reads memberships. The actor of the transaction, with a visiting support person told apart from a member.';
+comment on function private.audited_kind(jsonb, uuid) is
+  'The kind of an actor, with a visiting support person told apart from a member.';
 
 create function private.audit_changes()
 returns trigger
@@ -78,28 +78,28 @@ as $$
 declare
   key_columns text[] := string_to_array(tg_argv[0], ',');
   tenant_column text := tg_argv[1];
+  actor jsonb := private.current_actor();
+  actor_id uuid := (actor ->> 'id')::uuid;
   request text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
 begin
   if tg_op = 'INSERT' then
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, after, request_id)
     select
-      (r.image ->> tenant_column)::uuid, a.actor ->> 'kind', (a.actor ->> 'id')::uuid, 'insert',
+      (r.image ->> tenant_column)::uuid, private.audited_kind(actor, (r.image ->> tenant_column)::uuid), actor_id, 'insert',
       tg_table_name, (select string_agg(r.image ->> k, '/') from unnest(key_columns) as k), r.image, request
-    from (select to_jsonb(n) as image from new_rows as n) as r,
-      lateral private.audit_actor((r.image ->> tenant_column)::uuid) as a (actor);
+    from (select to_jsonb(n) as image from new_rows as n) as r;
   elsif tg_op = 'DELETE' then
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, request_id)
     select
-      (r.image ->> tenant_column)::uuid, a.actor ->> 'kind', (a.actor ->> 'id')::uuid, 'delete',
+      (r.image ->> tenant_column)::uuid, private.audited_kind(actor, (r.image ->> tenant_column)::uuid), actor_id, 'delete',
       tg_table_name, (select string_agg(r.image ->> k, '/') from unnest(key_columns) as k), r.image, request
-    from (select to_jsonb(o) as image from old_rows as o) as r,
-      lateral private.audit_actor((r.image ->> tenant_column)::uuid) as a (actor)
+    from (select to_jsonb(o) as image from old_rows as o) as r
     -- The rows of an organization that is being erased take their log with them.
-    where exists (select from public.organizations as o where o.id = (r.image ->> tenant_column)::uuid);
+    where r.image ->> tenant_column is distinct from current_setting('escapemaster.erasing', true);
   else
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, after, request_id)
     select
-      (r.new_image ->> tenant_column)::uuid, a.actor ->> 'kind', (a.actor ->> 'id')::uuid, 'update',
+      (r.new_image ->> tenant_column)::uuid, private.audited_kind(actor, (r.new_image ->> tenant_column)::uuid), actor_id, 'update',
       tg_table_name, r.row_key, d.before, d.after, request
     from (
       select o.row_key, o.image as old_image, n.image as new_image
@@ -117,8 +117,7 @@ begin
         select jsonb_object_agg(c.key, r.old_image -> c.key) as before, jsonb_object_agg(c.key, c.value) as after
         from jsonb_each(r.new_image) as c
         where c.key not in ('updated_at', 'last_used_at') and r.old_image -> c.key is distinct from c.value
-      ) as d,
-      lateral private.audit_actor((r.new_image ->> tenant_column)::uuid) as a (actor)
+      ) as d
     where d.after is not null;
   end if;
   return null;
