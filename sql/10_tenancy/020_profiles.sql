@@ -24,7 +24,9 @@ comment on column public.profiles.active_organization_id is
 -- for: the foreign key, when an organization is erased
 create index profiles_active_organization_id_idx on public.profiles (active_organization_id);
 
-grant select on public.profiles to authenticated;
+-- Not active_organization_id: it would tell colleagues in which other organization somebody
+-- works. my_context tells the user.
+grant select (user_id, email, full_name, locale, created_at, updated_at) on public.profiles to authenticated;
 grant update (full_name, locale) on public.profiles to authenticated;
 
 alter table public.profiles enable row level security;

@@ -35,9 +35,12 @@ begin
       'active_organization_id', (
         select m.organization_id
         from public.memberships as m
+        join public.organizations as o on o.id = m.organization_id
         where m.organization_id = private.request_organization()
           and m.user_id = caller
           and m.status = 'active'
+          and (m.expires_at is null or m.expires_at > now())
+          and o.status <> 'closed'
       ),
       'organizations', coalesce((
         select jsonb_agg(
@@ -54,7 +57,10 @@ begin
         from public.memberships as m
         join public.organizations as o on o.id = m.organization_id
         join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-        where m.user_id = caller and m.status = 'active' and o.status <> 'closed'
+        where m.user_id = caller
+          and m.status = 'active'
+          and (m.expires_at is null or m.expires_at > now())
+          and o.status <> 'closed'
       ), '[]')
     )
     from public.profiles as p
@@ -118,6 +124,7 @@ begin
   elsif not coalesce(private.is_locale(create_organization.locale), false) then
     perform private.fail('locale_invalid', 422, 'Choose es, en or ca.');
   end if;
+  perform private.limit_rate('create_organization', 'user', caller::text);
 
   loop
     insert into public.organizations (name, slug, timezone, currency, locale)
@@ -168,7 +175,7 @@ set search_path = ''
 as $$ select private.create_organization(name, slug, timezone, currency, locale) $$;
 
 comment on function public.create_organization(text, text, text, text, text) is
-  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: ISO 4217, for good; locale: es, en or ca. Errors: 401 not_authenticated; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid.';
+  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: ISO 4217, for good; locale: es, en or ca. Errors: 401 not_authenticated; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
 grant execute on function public.create_organization(text, text, text, text, text) to authenticated;
 
 create function private.switch_organization(organization_id uuid)
@@ -189,6 +196,7 @@ begin
     and m.user_id = caller
     and m.organization_id = switch_organization.organization_id
     and m.status = 'active'
+    and (m.expires_at is null or m.expires_at > now())
     and o.status <> 'closed';
   if not found then
     perform private.fail('organization_not_found', 404, 'Choose one of the organizations that my_context lists.');

@@ -1,0 +1,1 @@
+"""Who may do what, proven over everything that the live catalogue holds."""

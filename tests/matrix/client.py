@@ -1,0 +1,221 @@
+"""Requests as PostgREST makes them, over one connection and inside one transaction.
+
+A request sets the role, the claims and the headers, runs one statement and puts everything back.
+It runs inside a savepoint, so a refused request leaves the transaction as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow, dict_row
+from psycopg.types.json import Jsonb
+
+Connection = psycopg.Connection[TupleRow]
+Id = UUID | str
+
+#: What a request may set; every request starts with all of them empty, as in PostgREST.
+_SETTINGS = ("request.jwt.claims", "request.headers", "response.status", "escapemaster.actor")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request comes from: a database role and the verified claims of a token."""
+
+    role: str
+    claims: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def person(cls, user_id: Id) -> Caller:
+        """A signed-in user."""
+        return cls("authenticated", {"sub": str(user_id), "role": "authenticated"})
+
+    @classmethod
+    def api_key(cls, key_id: Id, organization_id: Id) -> Caller:
+        """The holder of a token that was exchanged for an API key."""
+        return cls(
+            "authenticated",
+            {
+                "sub": str(key_id),
+                "role": "authenticated",
+                "api_key_id": str(key_id),
+                "organization_id": str(organization_id),
+            },
+        )
+
+
+ANON = Caller("anon", {"role": "anon"})
+SERVICE = Caller("service_role", {"role": "service_role"})
+
+
+class Refused(Exception):
+    """A refused request, as a client would see it.
+
+    Attributes:
+        code: The stable code of the product, or PostgreSQL's sqlstate.
+        status: The HTTP status.
+        details: What the error says beside its code.
+        kept: Whether the transaction was committed all the same.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        status: int,
+        *,
+        message: str = "",
+        hint: str = "",
+        details: Any = None,
+        kept: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code} {message} {details or ''}".strip())
+        self.code = code
+        self.status = status
+        self.message = message
+        self.hint = hint
+        self.details = details
+        self.kept = kept
+        self.headers = dict(headers or {})
+
+    @classmethod
+    def from_database(cls, error: psycopg.Error, caller: Caller) -> Refused:
+        """Translate as PostgREST does (docs.postgrest.org, "Errors")."""
+        state = error.sqlstate or "XX000"
+        message = error.diag.message_primary or ""
+        detail = error.diag.message_detail or ""
+        hint = error.diag.message_hint or ""
+        if state.startswith("PT"):
+            return cls(
+                message,
+                int(state[2:]),
+                message=message,
+                hint=hint,
+                details=json.loads(detail) if detail else None,
+            )
+        if state == "PGRST":
+            body, answer = json.loads(message), json.loads(detail)
+            return cls(
+                body["message"],
+                answer["status"],
+                message=body["message"],
+                hint=body["hint"],
+                details=json.loads(body["details"]),
+                headers=answer["headers"],
+            )
+        denied = 401 if caller.role == "anon" else 403
+        status = {"42501": denied, "23503": 409, "23505": 409, "P0001": 400}.get(
+            state, {"22": 400, "23": 400, "42": 404, "54": 413}.get(state[:2], 500)
+        )
+        return cls(state, status, message=message, hint=hint, details=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One caller's client.
+
+    Attributes:
+        organization: What it sends in x-organization-id, if anything.
+        headers: Further headers.
+    """
+
+    connection: Connection
+    caller: Caller
+    organization: Id | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The caller's own id."""
+        return self.caller.claims["sub"]
+
+    def at(self, organization_id: Id | None) -> Client:
+        """The same caller, naming an organization in every request: another browser tab."""
+        return replace(self, organization=organization_id)
+
+    def sending(self, **headers: str) -> Client:
+        """The same caller, sending further headers; an underscore stands for a hyphen."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return replace(self, headers={**self.headers, **named})
+
+    def call(self, function: str, **arguments: object) -> Any:
+        """Call a function of public, or of another schema if the name says so.
+
+        Raises:
+            Refused: with an exception of the database, or with an answer whose status the
+                function set itself.
+        """
+        schema, _, name = function.rpartition(".")
+        named = [
+            sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder()) for key in arguments
+        ]
+        statement = sql.SQL("select {}({})").format(
+            sql.Identifier(schema or "public", name), sql.SQL(", ").join(named)
+        )
+        values = [Jsonb(v) if isinstance(v, dict) else v for v in arguments.values()]
+        with self._request():
+            row = self.connection.execute(statement, values).fetchone()
+            answer: Any = None if row is None else row[0]
+            status = self.connection.execute("select current_setting('response.status', true)")
+            code = (status.fetchone() or ("",))[0]
+        if code and int(code) >= 400:
+            raise Refused(
+                answer["message"],
+                int(code),
+                message=answer["message"],
+                hint=answer["hint"],
+                kept=True,
+            )
+        return answer
+
+    def select(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+        """Run a query and return its rows.
+
+        Raises:
+            Refused: the database raised.
+        """
+        with self._request(), self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def change(self, statement: str, *parameters: object) -> int:
+        """Run an insert, update or delete and return how many rows it touched.
+
+        Raises:
+            Refused: the database raised.
+        """
+        with self._request():
+            return self.connection.execute(statement.encode(), parameters).rowcount
+
+    @contextmanager
+    def _request(self) -> Iterator[None]:
+        headers = {**self.headers}
+        if self.organization is not None:
+            headers["x-organization-id"] = str(self.organization)
+        values = (json.dumps(dict(self.caller.claims)), json.dumps(headers), "", "")
+        try:
+            with self.connection.transaction():
+                self.connection.execute(
+                    "select set_config('role', %s, true), "
+                    + ", ".join("set_config(%s, %s, true)" for _ in _SETTINGS),
+                    [self.caller.role, *_interleave(_SETTINGS, values)],
+                )
+                yield
+                # A request is a transaction to PostgREST: what it set ends with it.
+                self.connection.execute(
+                    "select set_config('role', 'none', true), "
+                    + ", ".join("set_config(%s, '', true)" for _ in _SETTINGS),
+                    _SETTINGS,
+                )
+        except psycopg.Error as error:
+            raise Refused.from_database(error, self.caller) from error
+
+
+def _interleave(names: Sequence[str], values: Sequence[str]) -> list[str]:
+    return [text for pair in zip(names, values, strict=True) for text in pair]

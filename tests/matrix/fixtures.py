@@ -1,0 +1,123 @@
+"""Databases and houses for tests of tenancy."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from escapemaster.schema.server import Server
+from matrix.client import Client, Connection
+from matrix.house import House
+
+_PATIENCE = 20.0
+
+#: Names a database that is there already: the superuser's URL. The mutation tool sets it.
+DATABASE = "ESCAPEMASTER_TENANCY_DATABASE"
+
+
+@pytest.fixture(scope="session")
+def tenancy_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The superuser's URL of a database made by `sql/`."""
+    if given := os.environ.get(DATABASE):
+        yield given
+        return
+    server: Server = request.getfixturevalue("server")
+    owner_dsn: str = request.getfixturevalue("sources_dsn")
+    yield urlunsplit(urlsplit(server.admin_dsn)._replace(path=urlsplit(owner_dsn).path))
+
+
+@pytest.fixture(scope="session")
+def tenancy_connection(tenancy_dsn: str) -> Iterator[Connection]:
+    """The superuser's connection, for `house` only."""
+    with psycopg.connect(tenancy_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def house(tenancy_connection: Connection) -> Iterator[House]:
+    """An empty house, whose changes are rolled back."""
+    with tenancy_connection.transaction(force_rollback=True):
+        yield House(tenancy_connection)
+
+
+T = TypeVar("T")
+
+
+class Racer(threading.Thread, Generic[T]):
+    """Work on a connection of its own, whose outcome is asked for later."""
+
+    def __init__(self, work: Callable[[], T], connection: Connection) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._result: T | None = None
+        self._error: Exception | None = None
+        self.backend = connection.info.backend_pid
+
+    def run(self) -> None:
+        """Do the work and keep what came of it."""
+        try:
+            self._result = self._work()
+        except Exception as error:  # noqa: BLE001 - raised again by outcome()
+            self._error = error
+
+    def outcome(self) -> T | Exception | None:
+        """What the work returned or raised."""
+        self.join(_PATIENCE)
+        assert not self.is_alive(), "still waiting"
+        return self._error or self._result
+
+
+@dataclass(slots=True)
+class Track:
+    """A house with several doors: everything is committed, and each client may have its own
+    connection. Names are made unique, since nothing is rolled back."""
+
+    house: House
+    dsn: str
+    stack: ExitStack
+    suffix: str = field(default_factory=lambda: uuid4().hex[:12])
+
+    def name(self, name: str) -> str:
+        """A name that no other test uses."""
+        return f"{name}_{self.suffix}"
+
+    def alone(self, client: Client) -> Client:
+        """The same caller on a connection of its own."""
+        connection = self.stack.enter_context(psycopg.connect(self.dsn, autocommit=True))
+        return replace(client, connection=connection)
+
+    def start(self, client: Client, work: Callable[[], T]) -> Racer[T]:
+        """Run work that uses this client, beside the test."""
+        racer = Racer(work, client.connection)
+        racer.start()
+        return racer
+
+    def wait_until_blocked(self, racer: Racer[Any]) -> None:
+        """Return once the racer's connection waits for another one's lock."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            row = self.house.connection.execute(
+                "select cardinality(pg_blocking_pids(%s)) > 0", [racer.backend]
+            ).fetchone()
+            if row is not None and row[0]:
+                return
+            assert racer.is_alive(), f"did not wait: {racer.outcome()}"
+        raise AssertionError("waited for no lock")
+
+
+@pytest.fixture
+def track(tenancy_dsn: str) -> Iterator[Track]:
+    """Where requests race on real connections."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(tenancy_dsn, autocommit=True))
+        yield Track(House(connection), tenancy_dsn, stack)
