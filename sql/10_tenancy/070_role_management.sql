@@ -24,13 +24,14 @@ begin
   where m.organization_id = held_permissions.organization_id
     and m.user_id = auth.uid()
     and m.status = 'active'
-    and (m.expires_at is null or m.expires_at > now())
+    -- A visit of the platform's support ends; what it could give away would not.
+    and m.expires_at is null
     and not private.jwt_claims() ? 'api_key_id';
 end
 $$;
 
 comment on function private.held_permissions(uuid) is
-  'definer: reads the caller''s role without a policy. What the calling person holds in the organization; an API key holds nothing that it could pass on.';
+  'definer: reads the caller''s role without a policy. What the calling person holds in the organization; an API key and a support entry hold nothing that they could pass on.';
 
 create function private.require_grantable(organization_id uuid, permissions text [])
 returns void
@@ -202,22 +203,23 @@ set search_path = ''
 as $$
 declare
   changed public.roles;
+  wanted text[] := coalesce(set_role_permissions.permissions, '{}');
 begin
   perform private.require_permission(set_role_permissions.organization_id, 'roles:manage');
   changed := private.require_role_within_reach(set_role_permissions.organization_id, set_role_permissions.role_id);
   if changed.is_system then
     perform private.fail('role_is_system', 409, 'System roles stay as they are: make a custom role instead.');
   end if;
-  perform private.require_grantable(set_role_permissions.organization_id, set_role_permissions.permissions);
+  perform private.require_grantable(set_role_permissions.organization_id, wanted);
 
   delete from public.role_permissions as rp
   where rp.organization_id = set_role_permissions.organization_id
     and rp.role_id = set_role_permissions.role_id
-    and rp.permission_key <> all (set_role_permissions.permissions);
+    and rp.permission_key <> all (wanted);
 
   insert into public.role_permissions (organization_id, role_id, permission_key)
   select distinct set_role_permissions.organization_id, set_role_permissions.role_id, w.key
-  from unnest(set_role_permissions.permissions) as w (key)
+  from unnest(wanted) as w (key)
   on conflict on constraint role_permissions_pkey do nothing;
 
   return private.role_json(set_role_permissions.organization_id, set_role_permissions.role_id);

@@ -70,6 +70,7 @@ security definer
 set search_path = ''
 as $$
 declare
+  caller uuid := private.require_user();
   wanted_email text := lower(trim(coalesce(invite_member.email, '')));
   invited public.invitations;
 begin
@@ -82,7 +83,9 @@ begin
     select
     from public.memberships as m
     join public.profiles as p on p.user_id = m.user_id
-    where m.organization_id = invite_member.organization_id and p.email = wanted_email
+    where m.organization_id = invite_member.organization_id
+      and p.email = wanted_email
+      and m.expires_at is null
   ) then
     perform private.fail('already_member', 409, 'This person works here already.');
   end if;
@@ -96,7 +99,7 @@ begin
     and i.accepted_at is null and i.revoked_at is null;
 
   insert into public.invitations (organization_id, email, role_id, locale, invited_by)
-  select o.id, wanted_email, invite_member.role_id, o.locale, auth.uid()
+  select o.id, wanted_email, invite_member.role_id, o.locale, caller
   from public.organizations as o
   where o.id = invite_member.organization_id
   on conflict do nothing
@@ -134,7 +137,7 @@ set search_path = ''
 as $$ select private.invite_member(organization_id, email, role_id) $$;
 
 comment on function public.invite_member(uuid, text, uuid) is
-  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Errors: 403 permission_denied, permission_not_held; 404 role_not_found; 409 already_member, invitation_exists; 422 email_invalid; 429 rate_limited.';
+  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists; 422 email_invalid; 429 rate_limited.';
 grant execute on function public.invite_member(uuid, text, uuid) to authenticated;
 
 create function private.revoke_invitation(organization_id uuid, invitation_id uuid)
@@ -171,6 +174,42 @@ comment on function public.revoke_invitation(uuid, uuid) is
   'Takes a pending invitation back, under users:invite. Errors: 403 permission_denied; 404 invitation_not_found.';
 grant execute on function public.revoke_invitation(uuid, uuid) to authenticated;
 
+create function private.may_invite(organization_id uuid, user_id uuid, role_id uuid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select
+    from public.memberships as m
+    join public.role_permissions as inviting
+      on inviting.organization_id = m.organization_id
+      and inviting.role_id = m.role_id
+      and inviting.permission_key = 'users:invite'
+    join public.roles as offered
+      on offered.organization_id = m.organization_id and offered.id = may_invite.role_id
+    where m.organization_id = may_invite.organization_id
+      and m.user_id = may_invite.user_id
+      and m.status = 'active'
+      and m.expires_at is null
+      and (m.role_id = offered.id or not (offered.is_system and offered.key = 'owner'))
+      and not exists (
+        select from public.role_permissions as wanted
+        where wanted.organization_id = offered.organization_id
+          and wanted.role_id = offered.id
+          and wanted.permission_key not in (
+            select held.permission_key
+            from public.role_permissions as held
+            where held.organization_id = m.organization_id and held.role_id = m.role_id
+          )
+      )
+  )
+$$;
+
+comment on function private.may_invite(uuid, uuid, uuid) is
+  'Whether the user may invite people, now, and holds all that the offered role holds.';
+
 create function private.accept_invitation(token text)
 returns jsonb
 language plpgsql
@@ -181,6 +220,7 @@ as $$
 declare
   caller uuid := private.require_user();
   invited public.invitations;
+  organization_status text;
 begin
   perform private.limit_rate('accept_invitation', 'user', caller::text);
   -- The row's lock makes racing acceptances wait, and the second one finds it used.
@@ -202,11 +242,25 @@ begin
       and u.email_confirmed_at is not null
   ) then
     return private.refuse('invitation_for_another_email', 403, 'Sign in with the confirmed address that the invitation was sent to.');
+  elsif not private.may_invite(invited.organization_id, invited.invited_by, invited.role_id) then
+    -- An invitation does not outlive the right of the person who sent it.
+    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+  end if;
+  select o.status into strict organization_status
+  from public.organizations as o
+  where o.id = invited.organization_id;
+  if organization_status = 'suspended' then
+    return private.refuse('organization_suspended', 403, 'The organization is suspended: nobody can join it now.');
+  elsif organization_status = 'closed' then
+    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   end if;
 
-  insert into public.memberships (organization_id, user_id, role_id)
+  insert into public.memberships as m (organization_id, user_id, role_id)
   values (invited.organization_id, caller, invited.role_id)
-  on conflict on constraint memberships_user_key do nothing;
+  on conflict on constraint memberships_user_key do update
+  set role_id = excluded.role_id, status = 'active', expires_at = null
+  -- What is left of a support entry that has ended by itself.
+  where m.expires_at <= now();
   if not found then
     return private.refuse('already_member', 409, 'You work in this organization already.');
   end if;
@@ -232,5 +286,5 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation(text) is
-  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation(text) to authenticated;

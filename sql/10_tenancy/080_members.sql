@@ -22,7 +22,7 @@ begin
   -- Two owners who demote each other at once meet on this lock; the second one then
   -- counts with the first one's change in sight.
   perform from public.organizations as o where o.id = old.organization_id for no key update;
-  if not found then
+  if not found or old.organization_id::text = current_setting('escapemaster.erasing', true) then
     return null; -- the organization itself is being erased
   end if;
   if not exists (
@@ -214,6 +214,8 @@ begin
   perform private.require_member_within_reach(remove_member.organization_id, remove_member.user_id);
   delete from public.memberships as m
   where m.organization_id = remove_member.organization_id and m.user_id = remove_member.user_id;
+  -- Who worked here has seen the join code on the wall.
+  perform private.rotate_join_code(remove_member.organization_id);
 end
 $$;
 
@@ -228,7 +230,7 @@ set search_path = ''
 as $$ select private.remove_member(organization_id, user_id) $$;
 
 comment on function public.remove_member(uuid, uuid) is
-  'Ends another person''s membership, under users:manage, from the next request on. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
+  'Ends another person''s membership, under users:manage, from the next request on; the join code becomes another one. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
 grant execute on function public.remove_member(uuid, uuid) to authenticated;
 
 create function private.leave_organization(organization_id uuid)

@@ -30,6 +30,20 @@ $$;
 
 comment on function private.join_code(uuid, int) is 'The code of an organization; reproducible, so that only its hash is stored.';
 
+create function private.rotate_join_code(organization_id uuid)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  update private.join_codes as c
+  set version = c.version + 1,
+    code_hash = private.token_hash(private.join_code(c.organization_id, c.version + 1))
+  where c.organization_id = rotate_join_code.organization_id
+$$;
+
+comment on function private.rotate_join_code(uuid) is 'Makes the present code useless; whether codes are on stays as it is.';
+
 create function private.set_join_code(organization_id uuid, action text)
 returns jsonb
 language plpgsql
@@ -41,20 +55,25 @@ declare
   current_code private.join_codes;
 begin
   perform private.require_permission(set_join_code.organization_id, 'users:manage');
+  if set_join_code.action = 'disable' then
+    update private.join_codes as c
+    set is_enabled = false
+    where c.organization_id = set_join_code.organization_id;
+  else
+    -- The code grants a role to whoever types it: who sees it must be able to grant that role.
+    perform private.require_role_within_reach(r.organization_id, r.id)
+    from public.roles as r
+    where r.organization_id = set_join_code.organization_id and r.is_system and r.key = 'game_master';
+  end if;
   if set_join_code.action = 'rotate' then
+    perform private.rotate_join_code(set_join_code.organization_id);
     insert into private.join_codes as c (organization_id, code_hash)
     values (
       set_join_code.organization_id,
       private.token_hash(private.join_code(set_join_code.organization_id, 1))
     )
     on conflict on constraint join_codes_pkey do update
-    set version = c.version + 1,
-      is_enabled = true,
-      code_hash = private.token_hash(private.join_code(c.organization_id, c.version + 1));
-  elsif set_join_code.action = 'disable' then
-    update private.join_codes as c
-    set is_enabled = false
-    where c.organization_id = set_join_code.organization_id;
+    set is_enabled = true;
   end if;
   select c.* into current_code
   from private.join_codes as c
@@ -80,7 +99,7 @@ set search_path = ''
 as $$ select private.set_join_code(organization_id, 'show') $$;
 
 comment on function public.get_join_code(uuid) is
-  'The organization''s join code, {enabled, code}, under users:manage. Errors: 403 permission_denied.';
+  'The organization''s join code, {enabled, code}, under users:manage, for whoever holds all that a game master holds. Errors: 403 permission_denied, permission_not_held.';
 grant execute on function public.get_join_code(uuid) to authenticated;
 
 create function public.rotate_join_code(organization_id uuid)
@@ -91,7 +110,7 @@ set search_path = ''
 as $$ select private.set_join_code(organization_id, 'rotate') $$;
 
 comment on function public.rotate_join_code(uuid) is
-  'Makes a new join code and turns it on; the old one stops at once. Under users:manage. Errors: 403 permission_denied.';
+  'Makes a new join code and turns it on; the old one stops at once. As get_join_code.';
 grant execute on function public.rotate_join_code(uuid) to authenticated;
 
 create function public.disable_join_code(organization_id uuid)
@@ -127,11 +146,14 @@ begin
   if not found then
     return private.refuse('join_code_not_found', 404, 'Check the code: it may have been changed or turned off.');
   end if;
-  insert into public.memberships (organization_id, user_id, role_id)
+  insert into public.memberships as m (organization_id, user_id, role_id)
   select r.organization_id, caller, r.id
   from public.roles as r
   where r.organization_id = joined and r.is_system and r.key = 'game_master'
-  on conflict on constraint memberships_user_key do nothing;
+  on conflict on constraint memberships_user_key do update
+  set role_id = excluded.role_id, status = 'active', expires_at = null
+  -- What is left of a support entry that has ended by itself.
+  where m.expires_at <= now();
   if not found then
     return private.refuse('already_member', 409, 'You work in this organization already.');
   end if;
@@ -154,5 +176,5 @@ set search_path = ''
 as $$ select private.join_organization(code) $$;
 
 comment on function public.join_organization(text) is
-  'Joins the organization of a join code as game master, the least role; returns my_context. Errors: 401 not_authenticated; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
+  'Joins the organization of a join code as game master, the least role; returns my_context. Errors: 401 not_authenticated; 403 user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
 grant execute on function public.join_organization(text) to authenticated;
