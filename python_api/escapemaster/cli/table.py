@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from escapemaster.stack.config import StackConfig
 from escapemaster.stack.state import StackState
@@ -16,22 +17,24 @@ def print_summary(
     console: Console, config: StackConfig, variables: Mapping[str, str], headline: str
 ) -> None:
     """One table: addresses, keys, demo accounts, what to try next."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ignore")
-    for section in (
-        _addresses(config, variables),
-        _keys(variables),
-        _accounts(config),
-        _next_steps(config, variables),
-    ):
-        for name, value in section:
-            table.add_row(name, value)
-        table.add_row("", "")
     if headline:
         console.print(f"[bold green]{headline}[/bold green]\n")
-    # Never folded: an address is there to be copied.
-    console.print(table, soft_wrap=True)
+    sections = [
+        list(section)
+        for section in (
+            _addresses(variables),
+            _keys(variables),
+            _accounts(config),
+            _next_steps(config, variables),
+        )
+    ]
+    width = max(len(name) for section in sections for name, _ in section)
+    for section in sections:
+        for name, value in section:
+            # Never folded or cut: an address is there to be copied.
+            console.print(Text.assemble((f"{name:<{width}}", "bold"), "  ", value), soft_wrap=True)
+        if section:
+            console.print()
 
 
 def print_parts(console: Console, config: StackConfig, state: StackState) -> None:
@@ -47,7 +50,7 @@ def print_parts(console: Console, config: StackConfig, state: StackState) -> Non
     console.print()
 
 
-def _addresses(config: StackConfig, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _addresses(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     url = variables["SUPABASE_URL"]
     yield "Demo page", f"{url}/demo/"
     yield "Supabase URL", url

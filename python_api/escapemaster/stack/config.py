@@ -16,7 +16,7 @@ DEFAULT_PORT = 54321
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All ports of a stack, as offsets from one base. The first ones are Supabase's own defaults."""
+    """All ports of a stack, as offsets from one base; the first ones are Supabase's defaults."""
 
     base: int = DEFAULT_PORT
 
@@ -159,8 +159,11 @@ class StackConfig:
         return f"http://127.0.0.1:{self.ports.gateway}"
 
     def prepare(self) -> None:
-        """Make the state directory. Others may pass through it (PostgreSQL runs as another
-        user when this is root) but cannot list it, and every secret in it is 0600."""
+        """Make the state directory.
+
+        Others may pass through it (PostgreSQL runs as another user when this is root) but cannot
+        list it, and every secret in it is 0600.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o711)
         self.logs.mkdir(mode=0o700, exist_ok=True)

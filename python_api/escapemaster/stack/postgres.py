@@ -30,7 +30,8 @@ SUPERUSER = "supabase_admin"
 OWNER = "postgres"
 
 _NAME = "PostgreSQL"
-_ELSEWHERE = Path("/var/tmp")
+#: Kept over a restart of the machine, and open to every account.
+_ELSEWHERE = Path("/var/tmp")  # noqa: S108 - only directories of one account's own are made in it
 
 #: What every server of ours runs with; Supabase's own defaults where they matter to behaviour.
 _SETTINGS = {

@@ -64,7 +64,8 @@ class Child:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
                 start_new_session=True,
-                preexec_fn=_end_with_parent(command.stop_signal),
+                # The supervisor has one thread that forks, and the function takes no lock.
+                preexec_fn=_end_with_parent(command.stop_signal),  # noqa: PLW1509
                 user=None if user is None else user.uid,
                 group=None if user is None else user.gid,
                 extra_groups=None if user is None else [],

@@ -253,7 +253,7 @@ def log_name(part: str) -> str:
 def _signals_as_exceptions() -> Iterator[None]:
     """Turn the first request to stop into `StopRequested`; later ones change nothing."""
 
-    def request_stop(number: int, frame: FrameType | None) -> None:
+    def request_stop(_number: int, _frame: FrameType | None) -> None:
         for each in watched:
             signal.signal(each, signal.SIG_IGN)
         raise StopRequested

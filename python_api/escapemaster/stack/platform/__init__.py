@@ -6,6 +6,7 @@ and `extensions`, and is never connected to again: every database of ours is a c
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,12 +153,10 @@ def _run_auth_once(
 
 def _script(name: str) -> sql.SQL:
     # The text is a file of this package, not a caller's.
-    return sql.SQL(files(__package__).joinpath(name).read_text())  # type: ignore[arg-type]
+    return sql.SQL(files(__package__).joinpath(name).read_text())
 
 
 def _free_ports(count: int) -> list[int]:
-    import socket
-
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:
         return [each.getsockname()[1] for each in sockets]
