@@ -7,8 +7,8 @@ person on whose behalf a request runs, so that row level security decides.
 One call is one transaction. Errors are translated here, once:
 
 * a rule's refusal (`PT4xx`, see PostgREST's page on errors) becomes `DomainError`;
-* no answer, an overloaded or restarting database becomes `Unavailable`;
-* everything else becomes `Unexpected`: the database and this code do not fit together.
+* no answer, an overloaded or restarting database becomes `UnavailableError`;
+* everything else becomes `UnexpectedError`: the database and this code do not fit together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pydantic import (
     ValidationError,
 )
 
-from escapemaster.errors import DomainError, Unavailable, Unexpected
+from escapemaster.errors import DomainError, UnavailableError, UnexpectedError
 
 T = TypeVar("T")
 
@@ -223,11 +223,11 @@ class _Functions:
                 repeated in any case; one whose answer was lost only then.
 
         Raises:
-            DomainError, Unavailable, Unexpected: As the module says.
+            DomainError, UnavailableError, UnexpectedError: As the module says.
         """
         # The client's own type says `dict[str, str]`; it sends any JSON.
         body = cast(
-            dict[str, str], {name: _json_value(value) for name, value in parameters.items()}
+            "dict[str, str]", {name: _json_value(value) for name, value in parameters.items()}
         )
         for delay in (*self._retry_delays, None):
             try:
@@ -236,17 +236,17 @@ class _Functions:
                 failure: Exception = error
             except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 if not repeat:
-                    raise Unavailable("database", type(error).__name__) from error
+                    raise UnavailableError("database", type(error).__name__) from error
                 failure = error
             except httpx.HTTPError as error:
-                raise Unavailable("database", type(error).__name__) from error
+                raise UnavailableError("database", type(error).__name__) from error
             except APIError as error:
                 raise _translated(function, error) from error
             else:
-                return cast(JsonValue, response.data)
+                return cast("JsonValue", response.data)
             if delay is None:
-                raise Unavailable("database", type(failure).__name__) from failure
-            await asyncio.sleep(delay * random.uniform(0.5, 1.5))
+                raise UnavailableError("database", type(failure).__name__) from failure
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
         raise AssertionError("the loop returns or raises")  # pragma: no cover
 
 
@@ -476,7 +476,7 @@ class PersonDatabase:
         return await self._functions.call(function, parameters, repeat=False)
 
 
-def _translated(function: str, error: APIError) -> DomainError | Unavailable | Unexpected:
+def _translated(function: str, error: APIError) -> DomainError | UnavailableError | UnexpectedError:
     code = str(error.code or "")
     raised = _RAISED.match(code)
     if raised and 400 <= int(raised[1]) <= 499:
@@ -496,9 +496,9 @@ def _translated(function: str, error: APIError) -> DomainError | Unavailable | U
         or code in {"429", "502", "503", "504"}
         or (raised and raised[1] in {"502", "503", "504"})
     ):
-        return Unavailable("database", f"{function}: {code}")
+        return UnavailableError("database", f"{function}: {code}")
     # The message stays out: it may quote what the caller sent.
-    return Unexpected("database_error", f"{function}: {code or 'no code'}")
+    return UnexpectedError("database_error", f"{function}: {code or 'no code'}")
 
 
 def _details(details: object) -> object | None:
@@ -518,7 +518,7 @@ def _parsed(function: str, shape: TypeAdapter[T], data: JsonValue) -> T:
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, item["loc"])) or "value" for item in error.errors())
         # Without the cause: a validation error quotes its input, which may be personal.
-        raise Unexpected("database_contract", f"{function}: unexpected {fields}") from None
+        raise UnexpectedError("database_contract", f"{function}: unexpected {fields}") from None
 
 
 def _json_value(value: object) -> object:

@@ -42,7 +42,7 @@ class DomainError(EscapemasterError):
         self.details = details
 
 
-class Unavailable(EscapemasterError):
+class UnavailableError(EscapemasterError):
     """Something that this service needs did not answer, or is too busy to answer now.
 
     Attributes:
@@ -56,7 +56,7 @@ class Unavailable(EscapemasterError):
         self.dependency = dependency
 
 
-class Unexpected(EscapemasterError):
+class UnexpectedError(EscapemasterError):
     """A dependency answered with something that this version of the code does not understand.
 
     It is a fault of ours (a missing migration, a changed contract), never of the caller, so its
@@ -94,7 +94,7 @@ class EmailError(EscapemasterError):
         self.retryable = retryable
 
 
-class SignatureInvalid(EscapemasterError):
+class SignatureError(EscapemasterError):
     """A webhook's signature does not belong to its body, or is too old."""
 
     def __init__(self, reason: str) -> None:

@@ -92,7 +92,7 @@ def configure_logging(level: str = "info", *, colours: bool = False) -> None:
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """A logger whose lines carry `component=name`."""
-    return cast(FilteringBoundLogger, structlog.get_logger(component=name))
+    return cast("FilteringBoundLogger", structlog.get_logger(component=name))
 
 
 def describe_exception(error: BaseException) -> dict[str, object]:

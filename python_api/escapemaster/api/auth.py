@@ -18,15 +18,14 @@ from uuid import UUID
 
 import httpx
 import jwt
-from fastapi import Depends, Header, Request
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.routing import BaseRoute, Route
 
 from escapemaster.api.problems import request_id_of
 from escapemaster.database import PersonDatabase
-from escapemaster.errors import DomainError, Unavailable
+from escapemaster.errors import DomainError, UnavailableError
 from escapemaster.logging import get_logger
 
 #: The routes that need no permission, each for a reason. A route that is not here declares one
@@ -73,7 +72,7 @@ class SharedSecret:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    async def key(self, token: str) -> str | jwt.PyJWK:
+    async def key(self, token: str) -> str | jwt.PyJWK:  # noqa: ARG002 - any token has the one
         """See `KeySource.key`."""
         return self._secret
 
@@ -122,7 +121,7 @@ class Jwks:
                 found = jwt.PyJWKSet.from_dict(response.json()).keys
             except (httpx.HTTPError, ValueError, AttributeError, jwt.PyJWTError) as error:
                 if not self._keys:
-                    raise Unavailable("jwks", type(error).__name__) from error
+                    raise UnavailableError("jwks", type(error).__name__) from error
                 # Old keys are better than none; the next unknown key asks again.
                 _log.warning("jwks.fetch_failed", exc_info=error)
             else:
@@ -139,7 +138,8 @@ class TokenVerifier:
     """Tells whose token it is."""
 
     def __init__(self, keys: KeySource, *, issuer: str | None = None) -> None:
-        """
+        """Make a verifier.
+
         Args:
             keys: Where the key comes from; it also fixes the algorithms.
             issuer: What `iss` must say; not looked at when None.
@@ -152,7 +152,7 @@ class TokenVerifier:
 
         Raises:
             DomainError: 401 `token_invalid`, with no word on why.
-            Unavailable: The keys could not be fetched.
+            UnavailableError: The keys could not be fetched.
         """
         try:
             key = await self._keys.key(token)
@@ -251,15 +251,14 @@ def require_permission(permission: str) -> RequirePermission:
     return RequirePermission(permission)
 
 
-def route_permissions(routes: list[BaseRoute]) -> dict[str, str | None]:
+def route_permissions(app: FastAPI) -> dict[str, str | None]:
     """Which permission each `METHOD /path` asks for; None if it asks for none."""
     found: dict[str, str | None] = {}
-    for route in routes:
-        permission = _permission(route.dependant) if isinstance(route, APIRoute) else None
-        path = getattr(route, "path", repr(route))
-        methods = route.methods if isinstance(route, (APIRoute, Route)) else None
-        for method in sorted((methods or {"ANY"}) - {"HEAD"}):
-            found[f"{method} {path}"] = permission
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        permission = _permission(dependant) if isinstance(dependant, Dependant) else None
+        for method in sorted((route.methods or {"ANY"}) - {"HEAD"}):
+            found[f"{method} {route.path}"] = permission
     return found
 
 

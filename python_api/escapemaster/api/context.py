@@ -30,7 +30,7 @@ _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST"
 _log = get_logger("http")
 
 
-class _BodyTooLarge(Exception):
+class _BodyTooLargeError(Exception):
     """The body went over the limit while it was read."""
 
 
@@ -67,10 +67,9 @@ class RequestContext:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if _declared_length(headers) > self._max_body_bytes:
-                    raise _BodyTooLarge
-                await self._app(scope, _limited(receive, self._max_body_bytes), answer)
-            except _BodyTooLarge:
+                limited = _limited(receive, headers, self._max_body_bytes)
+                await self._app(scope, limited, answer)
+            except _BodyTooLargeError:
                 await problem_response(
                     request_id,
                     413,
@@ -101,15 +100,17 @@ def _declared_length(headers: Headers) -> int:
     return int(declared) if declared.isdigit() else 0
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+def _limited(receive: Receive, headers: Headers, limit: int) -> Receive:
     read = 0
 
     async def limited() -> Message:
         nonlocal read
+        if _declared_length(headers) > limit:
+            raise _BodyTooLargeError
         message = await receive()
         read += len(message.get("body", b""))
         if read > limit:
-            raise _BodyTooLarge
+            raise _BodyTooLargeError
         return message
 
     return limited

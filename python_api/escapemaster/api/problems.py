@@ -21,8 +21,8 @@ from escapemaster.errors import (
     DomainError,
     EscapemasterError,
     PaymentError,
-    SignatureInvalid,
-    Unavailable,
+    SignatureError,
+    UnavailableError,
 )
 from escapemaster.logging import get_logger
 
@@ -113,7 +113,7 @@ def problem_for(request_id: str, error: BaseException) -> JSONResponse:
                 details=error.details,
                 headers=_headers_of(error),
             )
-        case SignatureInvalid():
+        case SignatureError():
             return problem_response(
                 request_id, 400, error.code, "The signature does not belong to this body."
             )
@@ -125,7 +125,7 @@ def problem_for(request_id: str, error: BaseException) -> JSONResponse:
                 "The payment provider did not accept the request. Try again in a moment.",
                 headers={"Retry-After": str(RETRY_AFTER)},
             )
-        case Unavailable():
+        case UnavailableError():
             return problem_response(
                 request_id,
                 503,
@@ -154,15 +154,14 @@ def install(app: FastAPI) -> None:
     """Answer every failure that is raised below the routes with a problem document."""
 
     @app.exception_handler(EscapemasterError)
-    async def _ours(request: Request, error: Exception) -> JSONResponse:
+    async def _ours(request: Request, error: EscapemasterError) -> JSONResponse:
         response = problem_for(request_id_of(request), error)
         if response.status_code >= 500:
             _log.error("request.failed", exc_info=error)
         return response
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         return problem_response(
             request_id_of(request),
@@ -173,8 +172,7 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         if any(item["type"] == "json_invalid" for item in found):
             return problem_response(

@@ -15,7 +15,7 @@ import resend
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from escapemaster.email.message import Message, from_header
-from escapemaster.errors import EmailError, SignatureInvalid
+from escapemaster.errors import EmailError, SignatureError
 
 #: Refusals that no repetition will change: the mail itself is wrong.
 _PERMANENT: Final = frozenset({400, 404, 405, 422})
@@ -89,7 +89,7 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> Rese
         secret: `whsec_…` of the endpoint. Without one, nothing is accepted.
 
     Raises:
-        SignatureInvalid: Not signed with our secret, too old or too new, or not an event.
+        SignatureError: Not signed with our secret, too old or too new, or not an event.
     """
     try:
         resend.Webhooks.verify(
@@ -105,9 +105,9 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> Rese
         )
         payload = _Payload.model_validate_json(body)
     except ValidationError:
-        raise SignatureInvalid("the body is not a Resend event") from None
+        raise SignatureError("the body is not a Resend event") from None
     except ValueError:
-        raise SignatureInvalid("signature does not match") from None
+        raise SignatureError("signature does not match") from None
     return ResendEvent(
         id=headers["svix-id"],
         type=payload.type,

@@ -70,7 +70,8 @@ class ReturnAddresses:
     """Where a player may be sent after paying: never to a place that a stranger chose."""
 
     def __init__(self, default: str, allowed_origins: list[str]) -> None:
-        """
+        """Fix the places.
+
         Args:
             default: Used when a request names none. Its origin is always allowed.
             allowed_origins: Further ones, such as `https://venue.example`.
@@ -88,10 +89,9 @@ class ReturnAddresses:
             return self._default
         try:
             address = str(_BROWSER_URL.validate_python(wished))
-            allowed = _origin(address) in self._allowed
         except ValidationError:
-            allowed = False
-        if not allowed:
+            address = ""
+        if not address or _origin(address) not in self._allowed:
             raise DomainError(
                 "return_url_not_allowed", 422, "Return to a page of an allowed origin."
             )
@@ -119,7 +119,7 @@ async def start_checkout(
         DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`,
             `checkout_in_progress`.
         PaymentError: Stripe made no page. The attempt is closed, so that another may open.
-        Unavailable: The database did not answer. Asking again is safe.
+        UnavailableError: The database did not answer. Asking again is safe.
     """
     attempt = await database.open_checkout(reference, manage_token)
     if attempt.checkout_url is not None:

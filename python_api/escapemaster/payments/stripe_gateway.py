@@ -24,7 +24,7 @@ from stripe.params.checkout import (
     SessionCreateParamsPaymentIntentData,
 )
 
-from escapemaster.errors import PaymentError, SignatureInvalid
+from escapemaster.errors import PaymentError, SignatureError
 from escapemaster.payments.model import (
     CheckoutOrder,
     CheckoutSession,
@@ -82,7 +82,8 @@ class StripeGateway:
         max_network_retries: int = 2,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """
+        """Make a gateway.
+
         Args:
             http: Connections to Stripe.
             secret_key: `sk_…` or a restricted key.
@@ -281,7 +282,7 @@ class StripeGateway:
             The event, or None if its object has no identity to look up (such as a balance).
 
         Raises:
-            SignatureInvalid: Not signed with our secret, too old, or not an event.
+            SignatureError: Not signed with our secret, too old, or not an event.
         """
         try:
             # Stripe's own check: https://docs.stripe.com/webhooks#verify-manually
@@ -290,9 +291,9 @@ class StripeGateway:
             )
             return _event(_Envelope.model_validate_json(body))
         except (stripe.SignatureVerificationError, UnicodeDecodeError):
-            raise SignatureInvalid("signature does not match") from None
+            raise SignatureError("signature does not match") from None
         except ValidationError:
-            raise SignatureInvalid("the body is not a Stripe event") from None
+            raise SignatureError("the body is not a Stripe event") from None
 
 
 class _EventObject(BaseModel):

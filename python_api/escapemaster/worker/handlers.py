@@ -37,7 +37,7 @@ class Tools:
     public_site_url: str
 
 
-class JobInvalid(EscapemasterError):
+class InvalidJobError(EscapemasterError):
     """A job that no handler understands: no repetition will change that."""
 
 
@@ -52,7 +52,7 @@ async def handle(job: Job, tools: Tools) -> None:
     """
     handler = HANDLERS.get(job.kind)
     if handler is None:
-        raise JobInvalid("job_kind_unknown", job.kind)
+        raise InvalidJobError("job_kind_unknown", job.kind)
     await handler(job, tools)
 
 
@@ -178,4 +178,4 @@ def _payload(job: Job, shape: type[P]) -> P:
         return shape.model_validate(job.payload)
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
-        raise JobInvalid("job_payload_invalid", wrong) from None
+        raise InvalidJobError("job_payload_invalid", wrong) from None

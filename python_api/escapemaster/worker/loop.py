@@ -68,7 +68,8 @@ class Worker:
         grace: float = GRACE,
         metrics: WorkerMetrics | None = None,
     ) -> None:
-        """
+        """Make a worker.
+
         Args:
             queue: Where jobs come from.
             handle: Does one, or raises.

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-from .fakes import FakePostgrest, FakeStripe
+import structlog
 from fastapi import FastAPI
 
 from escapemaster.api.app import create_app
 from escapemaster.api.services import Transports
 from escapemaster.settings import Settings
 
+from .fakes import FakePostgrest, FakeStripe
+
 JWT_SECRET = "a secret of at least thirty-two bytes, for tests only"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    """Keep log lines out of the tests' way; structlog's default draws tracebacks, slowly."""
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -35,6 +35,11 @@ class FakePostgrest:
         """Answer `function` with these, one after the other; the last one from then on."""
         self.answers[function] = list(answers)
 
+    def returns(self, **answers: Answer) -> None:
+        """Answer each function named with the one value given."""
+        for function, answer in answers.items():
+            self.answer(function, answer)
+
     def refuse(
         self,
         function: str,

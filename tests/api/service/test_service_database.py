@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from escapemaster.database import PersonDatabase, ServiceDatabase, connection_pool
-from escapemaster.errors import DomainError, Unavailable, Unexpected
+from escapemaster.errors import DomainError, UnavailableError, UnexpectedError
 
 from .fakes import FakePostgrest, refusal
 
@@ -44,7 +44,7 @@ async def test_the_service_shows_its_secret_key_and_no_token(
 async def test_a_persons_request_travels_with_the_persons_token(
     pool: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    postgrest.answer("has_permission", True)
+    postgrest.returns(has_permission=True)
     postgrest.answer("my_context", {"user": None})
     person = PersonDatabase(
         pool,
@@ -68,7 +68,7 @@ async def test_a_persons_request_travels_with_the_persons_token(
 async def test_no_organization_header_is_sent_when_none_was_chosen(
     pool: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    postgrest.answer("has_permission", False)
+    postgrest.returns(has_permission=False)
     person = PersonDatabase(pool, url="http://gateway.test", publishable_key="k", token="a.b.c")
     assert await person.has_permission("rooms:read") is False
     assert "x-organization-id" not in postgrest.calls[0].headers
@@ -139,7 +139,7 @@ async def test_what_passes_by_itself_is_unavailable(
     database: ServiceDatabase, postgrest: FakePostgrest, code: str
 ) -> None:
     postgrest.refuse("health", code, "secret words")
-    with pytest.raises(Unavailable) as failed:
+    with pytest.raises(UnavailableError) as failed:
         await database.health()
     assert failed.value.retryable
     assert failed.value.code == "database_unavailable"
@@ -150,7 +150,7 @@ async def test_a_gateway_that_has_lost_its_upstream_is_unavailable(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
     postgrest.answer("health", httpx.Response(502, text="<html>bad gateway</html>"))
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         await database.health()
 
 
@@ -158,7 +158,7 @@ async def test_an_unknown_failure_names_the_function_and_no_data(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
     postgrest.refuse("health", "23505", 'duplicate key "secret@example.test"')
-    with pytest.raises(Unexpected) as failed:
+    with pytest.raises(UnexpectedError) as failed:
         await database.health()
     assert "health: 23505" in str(failed.value)
     assert "secret" not in str(failed.value)
@@ -168,7 +168,7 @@ async def test_an_answer_of_another_shape_is_our_fault_and_is_not_quoted(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
     postgrest.answer("open_checkout", {"reference": "R", "customer_email": 7})
-    with pytest.raises(Unexpected) as failed:
+    with pytest.raises(UnexpectedError) as failed:
         await database.open_checkout("R", "t")
     assert failed.value.code == "database_contract"
     assert "attempt_id" in str(failed.value)
@@ -189,7 +189,12 @@ async def test_a_request_that_never_left_is_sent_again_whatever_it_does(
 async def test_a_lost_answer_is_asked_for_again_when_that_does_no_harm(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
-    postgrest.answer("complete_job", httpx.ReadError("x"), httpx.RemoteProtocolError("x"), True)
+    postgrest.answer(
+        "complete_job",
+        httpx.ReadError("x"),
+        httpx.RemoteProtocolError("x"),
+        httpx.Response(200, json=True),
+    )
     assert await database.complete_job(1, ID) is True
     assert len(postgrest.calls) == 3
 
@@ -198,14 +203,14 @@ async def test_a_lost_claim_is_not_repeated(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
     postgrest.answer("claim_jobs", httpx.ReadError("x"), [])
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         await database.claim_jobs("w", 1, 10)
     assert len(postgrest.calls) == 1
 
 
 async def test_trying_again_ends(database: ServiceDatabase, postgrest: FakePostgrest) -> None:
     postgrest.answer("health", httpx.ConnectError("x"))
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         await database.health()
     assert len(postgrest.calls) == 3
 
@@ -214,7 +219,7 @@ async def test_a_slow_answer_is_not_asked_for_twice(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
     postgrest.answer("health", httpx.ReadTimeout("x"))
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         await database.health()
     assert len(postgrest.calls) == 1
 

@@ -23,10 +23,10 @@ from .fakes import FakePostgrest, stripe_event
 
 
 async def deliver_stripe(
-    client: httpx.AsyncClient, event: dict[str, Any], secret: str = "whsec_stripe"
+    client: httpx.AsyncClient, event: dict[str, Any], key: str = "whsec_stripe"
 ) -> httpx.Response:
     body = json.dumps(event)
-    signature = stripe.WebhookSignature.generate_signature_header(body, secret)
+    signature = stripe.WebhookSignature.generate_signature_header(body, key)
     return await client.post(
         "/webhooks/stripe", content=body, headers={"Stripe-Signature": signature}
     )
@@ -94,7 +94,7 @@ async def test_an_event_about_nothing_in_particular_is_acknowledged(
 async def test_an_event_that_somebody_else_signed_changes_nothing(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    response = await deliver_stripe(client, stripe_event(), secret="whsec_other")
+    response = await deliver_stripe(client, stripe_event(), key="whsec_other")
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == "signature_invalid"
@@ -137,9 +137,7 @@ async def test_what_became_of_a_mail_is_recorded_without_its_content(
     postgrest.answer("record_email_event", {"duplicate": False})
     body = resend_event()
     with capture_logs() as lines:
-        response = await client.post(
-            "/webhooks/resend", content=body, headers=svix_headers(body)
-        )
+        response = await client.post("/webhooks/resend", content=body, headers=svix_headers(body))
     assert (response.status_code, response.json()) == (200, {"received": True, "duplicate": False})
     assert postgrest.called("record_email_event") == [
         {
@@ -161,7 +159,7 @@ async def test_what_became_of_a_mail_is_recorded_without_its_content(
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"email_id": "em_1", "to": "a@example.test"}, {"email_id": "em_1", "to": ["a@example.test"]}),
+        ({"email_id": "em", "to": "a@b.test"}, {"email_id": "em", "to": ["a@b.test"]}),
         ({"id": "contact"}, {"email_id": None, "to": []}),
         ({"email_id": "em_1", "to": None}, {"email_id": "em_1", "to": []}),
     ],
