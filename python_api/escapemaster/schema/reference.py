@@ -213,4 +213,4 @@ def _upsert(table: ReferenceTable, rows: list[_Row]) -> str:
 
 def _delete(table: ReferenceTable, keys: list[_Row]) -> str:
     values = ",\n".join("  (" + ", ".join(key) + ")" for key in keys)
-    return f"delete from {table}\nwhere ({', '.join(table.key)}) in (\n{values}\n);"
+    return f"delete from {table}\nwhere ({', '.join(table.key)}) in (\n{values}\n);"  # noqa: S608

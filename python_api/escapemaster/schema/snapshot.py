@@ -12,7 +12,6 @@ from importlib.resources import files
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import TupleRow
 
 from escapemaster.schema.reference import (
     Connection,
@@ -34,9 +33,14 @@ def snapshot(dsn: str) -> list[str]:
         Lines `object: fact`, one fact of several lines indented below its first.
     """
     with psycopg.connect(dsn) as connection:
-        # Names are shown with their schema unless the search path holds it.
-        connection.execute("set search_path = ''")
-        return [*_structure(connection), *_rows(connection)]
+        return list_facts(connection)
+
+
+def list_facts(connection: Connection) -> list[str]:
+    """The snapshot of a connection's database, inside its transaction."""
+    # Names are shown with their schema unless the search path holds it.
+    connection.execute("set local search_path = ''")
+    return [*_structure(connection), *_rows(connection)]
 
 
 def difference(before: list[str], after: list[str], names: tuple[str, str]) -> str:
@@ -55,8 +59,6 @@ def _rows(connection: Connection) -> Iterator[str]:
     for table in reference_tables(connection):
         yield from (f"rows of {table}: {row}" for row in canonical_rows(connection, table))
     for schema, name in ordinary_tables(connection):
-        counted: TupleRow | None = connection.execute(
-            sql.SQL("select count(*) from {}").format(sql.Identifier(schema, name))
-        ).fetchone()
-        assert counted is not None
-        yield f"rows of {schema}.{name}: {counted[0]}"
+        query = sql.SQL("select count(*) from {}").format(sql.Identifier(schema, name))
+        for (count,) in connection.execute(query):
+            yield f"rows of {schema}.{name}: {count}"

@@ -81,10 +81,10 @@ def _split(path: Path) -> Iterator[Statement]:
         raise SchemaError(f"{path}: {error}") from error
     end = 0
     for raw in parsed:
-        assert raw.stmt_location is not None
-        stop = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(content)
+        begin = raw.stmt_location or 0
+        stop = begin + raw.stmt_len if raw.stmt_len else len(content)
         # The statement's location may include the comments before it.
-        start = _after_comments(content, raw.stmt_location)
+        start = _after_comments(content, begin)
         yield Statement(
             path=path,
             line=content.count("\n", 0, start) + 1,
@@ -98,5 +98,4 @@ def _split(path: Path) -> Iterator[Statement]:
 def _after_comments(content: str, position: int) -> int:
     """Where the white space and the comments at a position end."""
     match = _COMMENTS.match(content, position)
-    assert match is not None
-    return match.end()
+    return match.end() if match else position
