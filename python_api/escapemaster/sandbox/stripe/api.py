@@ -29,11 +29,7 @@ _KEY_LIFE = 24 * 60 * 60
 _LONGEST_KEY = 255
 _LARGEST_BODY = 1_000_000
 # Fields that hold an id and may be expanded into the object.
-_EXPANDABLE = {
-    "payment_intent": "payment_intent",
-    "latest_charge": "charge",
-    "charge": "charge",
-}
+_EXPANDABLE = frozenset({"payment_intent", "latest_charge", "charge"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +80,19 @@ def routes() -> list[Route]:
 
 
 def create_session(call: Call) -> StripeObject:
+    """POST /v1/checkout/sessions."""
     base = call.sandbox.settings.public_url or call.base_url
-    return sessions.create(call.sandbox, call.account, call.params, call.cause, base)
+    return sessions.create(call.sandbox, call.account, call.params, base)
 
 
 def expire_session(call: Call) -> StripeObject:
+    """POST /v1/checkout/sessions/{id}/expire."""
     call.params.finish()
     return sessions.expire(call.sandbox, call.entry(sessions.KIND, "session"), call.cause)
 
 
 def list_sessions(call: Call) -> StripeObject:
+    """GET /v1/checkout/sessions, by status, intent or customer's address."""
     customer = call.params.child("customer_details")
     return page(
         call,
@@ -108,16 +107,19 @@ def list_sessions(call: Call) -> StripeObject:
 
 
 def list_line_items(call: Call) -> StripeObject:
+    """GET /v1/checkout/sessions/{id}/line_items."""
     call.params.integer("limit", minimum=1, maximum=100)
     call.params.finish()
     return line_items(call.entry(sessions.KIND, "session"))
 
 
 def create_refund(call: Call) -> StripeObject:
+    """POST /v1/refunds."""
     return payments.create_refund(call.sandbox, call.account, call.params, call.cause)
 
 
 def list_refunds(call: Call) -> StripeObject:
+    """GET /v1/refunds, by intent or charge."""
     return page(
         call,
         "refund",
@@ -127,6 +129,7 @@ def list_refunds(call: Call) -> StripeObject:
 
 
 def list_events(call: Call) -> StripeObject:
+    """GET /v1/events, by type, or by whether they were delivered."""
     kind, kinds = call.params.text("type"), call.params.texts("types")
     delivered = call.params.flag("delivery_success")
     waiting: list[str | int] = [] if delivered is None else [0 if delivered else 1]
@@ -139,6 +142,7 @@ def list_events(call: Call) -> StripeObject:
 
 
 def read_balance(call: Call) -> StripeObject:
+    """GET /v1/balance."""
     call.params.finish()
     return payments.balance(call.sandbox, call.account)
 
@@ -154,6 +158,7 @@ def retrieve(kind: str, param: str) -> Handler:
 
 
 def unrecognized(call: Call) -> StripeObject:
+    """Any other address."""
     raise StripeError(
         f"Unrecognized request URL ({call.object_id}). Please see https://stripe.com/docs.",
         status=404,
@@ -201,6 +206,7 @@ def page(
 
 
 def line_items(entry: Entry) -> StripeObject:
+    """What a session sells, as a list object."""
     return {
         "object": "list",
         "data": [line["item"] for line in entry.extra["line_items"]],
@@ -337,7 +343,10 @@ def _pairs(request: Request, body: bytes) -> list[tuple[str, str]]:
 
 
 def _expanded(call: Call, found: StripeObject, path: list[str], whole: str) -> StripeObject:
-    """A copy with the id at `path` replaced by its object: docs.stripe.com/api/expanding_objects."""
+    """A copy with the id at `path` replaced by its object.
+
+    https://docs.stripe.com/api/expanding_objects
+    """
     name, rest = path[0], path[1:]
     if found["object"] == "list" and name == "data" and rest:
         return {
@@ -345,16 +354,12 @@ def _expanded(call: Call, found: StripeObject, path: list[str], whole: str) -> S
             "data": [_expanded(call, one, rest, whole) for one in found["data"]],
         }
     if found["object"] == sessions.KIND and name == "line_items" and not rest:
-        entry = call.sandbox.store.get(sessions.KIND, found["id"], call.account)
-        assert entry is not None
-        return {**found, "line_items": line_items(entry)}
+        return {**found, "line_items": line_items(call.sandbox.store.need(found["id"]))}
     if name not in _EXPANDABLE or name not in found:
         raise StripeError(f"This property cannot be expanded ({whole}).", param="expand")
     value = found[name]
     if isinstance(value, str):
-        stored = call.sandbox.store.get(_EXPANDABLE[name], value, call.account)
-        assert stored is not None
-        value = stored.body
+        value = call.sandbox.store.need(value).body
     if value is not None and rest:
         value = _expanded(call, value, rest, whole)
     return {**found, name: value}

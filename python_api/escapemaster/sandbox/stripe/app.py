@@ -30,7 +30,7 @@ def create_app(
     courier = Courier(sandbox, woken)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work = asyncio.create_task(courier.run())
         try:
             yield

@@ -31,6 +31,7 @@ class Sandbox:
     wake: Callable[[], None]
 
     def now(self) -> int:
+        """The present, in whole seconds since 1970."""
         return int(self.clock())
 
     def announce(

@@ -31,6 +31,7 @@ class StripeError(Exception):
         self.executed = executed
 
     def body(self) -> dict[str, Any]:
+        """What the client is sent."""
         error = {
             "code": self.code,
             "message": self.message,
@@ -41,10 +42,12 @@ class StripeError(Exception):
 
 
 def missing(param: str) -> StripeError:
+    """400 for a parameter that must be there."""
     return StripeError(f"Missing required param: {param}.", code="parameter_missing", param=param)
 
 
 def unknown_parameter(param: str) -> StripeError:
+    """400 for a parameter that nobody reads."""
     return StripeError(
         f"Received unknown parameter: {param}", code="parameter_unknown", param=param
     )

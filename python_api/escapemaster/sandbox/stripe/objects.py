@@ -37,6 +37,7 @@ def fixture(kind: str, empty: tuple[str, ...] = (), /, **fields: object) -> Stri
 
 
 def checkout_session(**fields: object) -> StripeObject:
+    """An open session."""
     return fixture(
         "checkout.session",
         (
@@ -71,6 +72,7 @@ def checkout_session(**fields: object) -> StripeObject:
 
 
 def line_item(**fields: object) -> StripeObject:
+    """One line of a session."""
     item = fixture("item", ("adjustable_quantity",), id=new_id("li_"), metadata={}, **fields)
     item["price"] |= {
         "id": new_id("price_"),
@@ -86,6 +88,7 @@ def line_item(**fields: object) -> StripeObject:
 
 
 def payment_intent(**fields: object) -> StripeObject:
+    """An intent that waits for a card."""
     intent_id = new_id("pi_3")
     return fixture(
         "payment_intent",
@@ -108,6 +111,7 @@ def payment_intent(**fields: object) -> StripeObject:
 
 
 def charge(**fields: object) -> StripeObject:
+    """A charge; the caller says that it succeeded."""
     return fixture(
         "charge",
         (
@@ -123,6 +127,7 @@ def charge(**fields: object) -> StripeObject:
 
 
 def refund(**fields: object) -> StripeObject:
+    """A refund of a card payment that succeeded."""
     return fixture(
         "refund",
         id=new_id("re_3"),
@@ -140,4 +145,5 @@ def refund(**fields: object) -> StripeObject:
 
 
 def event(**fields: object) -> StripeObject:
+    """An event; the caller says what happened."""
     return fixture("event", id=new_id("evt_"), api_version=API_VERSION, **fields)

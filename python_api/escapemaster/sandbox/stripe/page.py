@@ -30,6 +30,7 @@ _GONE = 410
 
 
 def routes() -> list[Route]:
+    """The page and its buttons."""
     return [
         Route("/c/pay/{id}", on_session(show), methods=["GET"]),
         Route("/c/pay/{id}", on_session(pay), methods=["POST"]),
@@ -54,6 +55,7 @@ def on_session(action: Action) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def show(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """The page."""
     return session_page(request, sandbox, entry, declined="declined" in request.query_params)
 
 
@@ -67,20 +69,23 @@ async def pay(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
 
 
 async def decline(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """Let the card be refused, and say so."""
     sessions.decline(sandbox, entry)
     return RedirectResponse(f"{own_path(request)}?declined", 303)
 
 
-async def cancel(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+async def cancel(request: Request, _: Sandbox, entry: Entry) -> Response:
     """Back to the merchant; the session stays open, as Stripe's does."""
     return RedirectResponse(entry.body["cancel_url"] or own_path(request), 303)
 
 
 def own_path(request: Request) -> str:
+    """The page's own address, without its query."""
     return f"/c/pay/{request.path_params['id']}"
 
 
 def success_url(entry: Entry) -> str:
+    """Where the merchant wants a payer to go."""
     url: str = entry.body["success_url"]
     return url.replace("{CHECKOUT_SESSION_ID}", entry.body["id"])
 
@@ -93,6 +98,7 @@ def session_page(
     declined: bool = False,
     status: int = 200,
 ) -> Response:
+    """The page of a session in whatever state it is."""
     session = entry.body
     words = wording_for(session["locale"], request.headers.get("accept-language", ""))
     left = max(0, session["expires_at"] - sandbox.now())
@@ -139,6 +145,7 @@ def _templates() -> Environment:
 
 
 def render(status: int, **values: object) -> Response:
+    """Fill the template, with headers that let nothing in from elsewhere."""
     nonce = secrets.token_urlsafe(16)
     html = _templates().get_template("page.html").render(nonce=nonce, **values)
     policy = (

@@ -7,7 +7,7 @@ value once asked for, checked, and `Params.finish` refuses whatever nobody asked
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Union
 
 from escapemaster.sandbox.stripe.errors import StripeError, missing, unknown_parameter
@@ -56,10 +56,14 @@ class Params:
         self._children: list[Params] = []
 
     def name(self, key: str) -> str:
+        """The name of a key as the client wrote it."""
         return f"{self._path}[{key}]" if self._path else key
 
     def __contains__(self, key: str) -> bool:
         return key in self._tree
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tree)
 
     def text(
         self, key: str, *, maximum: int = 5000, choices: Iterable[str] | None = None
@@ -92,6 +96,7 @@ class Params:
     def required(
         self, key: str, *, maximum: int = 5000, choices: Iterable[str] | None = None
     ) -> str:
+        """A string; 400 when absent."""
         value = self.text(key, maximum=maximum, choices=choices)
         if value is None:
             raise missing(self.name(key))
@@ -126,12 +131,14 @@ class Params:
         return number
 
     def flag(self, key: str) -> bool | None:
+        """A boolean, or None when absent."""
         value = self.text(key)
         if value not in (None, "true", "false"):
             raise StripeError(f"Invalid boolean: {value}", param=self.name(key))
         return None if value is None else value == "true"
 
     def email(self, key: str) -> str | None:
+        """An address that looks like one, or None when absent."""
         value = self.text(key, maximum=512)
         if value is not None and not _EMAIL.match(value):
             raise StripeError(
@@ -142,6 +149,7 @@ class Params:
         return value
 
     def url(self, key: str) -> str | None:
+        """A web address, or None when absent."""
         value = self.text(key)
         if value is not None and not re.match(r"^https?://[^\s/]+", value):
             raise StripeError("Not a valid URL", code="url_invalid", param=self.name(key))
@@ -163,9 +171,9 @@ class Params:
         listing = self.child(key)
         if listing is None:
             return []
-        if not all(index.isdigit() for index in listing._tree):
+        if not all(index.isdigit() for index in listing):
             raise StripeError("Invalid array", param=self.name(key))
-        found = (listing.child(index) for index in sorted(listing._tree, key=int))
+        found = (listing.child(index) for index in sorted(listing, key=int))
         return [child for child in found if child is not None]
 
     def texts(self, key: str) -> list[str]:
@@ -173,7 +181,7 @@ class Params:
         listing = self.child(key)
         if listing is None:
             return []
-        return [listing.required(index) for index in listing._tree]
+        return [listing.required(index) for index in listing]
 
     def metadata(self, key: str = "metadata") -> dict[str, str]:
         """Key-value pairs within Stripe's limits; empty values are left out, as when unset."""
@@ -183,13 +191,13 @@ class Params:
         pairs = self.child(key)
         if pairs is None:
             return {}
-        if len(pairs._tree) > _METADATA_KEYS:
+        if len(names := list(pairs)) > _METADATA_KEYS:
             raise StripeError(
                 f"Metadata can have up to {_METADATA_KEYS} keys.", param=self.name(key)
             )
         found: dict[str, str] = {}
-        for name, value in pairs._tree.items():
-            pairs._seen.add(name)
+        for name in names:
+            value = pairs._take(name)  # noqa: SLF001 - its own class
             if not isinstance(value, str):
                 raise StripeError("Metadata values must be strings", param=pairs.name(name))
             if len(name) > _METADATA_NAME or len(value) > _METADATA_VALUE:

@@ -176,10 +176,9 @@ def balance(sandbox: Sandbox, account: str) -> StripeObject:
 def _charge_to_refund(
     sandbox: Sandbox, account: str, charge_id: str | None, intent_id: str | None
 ) -> StripeObject:
-    if charge_id is None and intent_id is None:
-        raise missing("payment_intent")
     if charge_id is None:
-        assert intent_id is not None
+        if intent_id is None:
+            raise missing("payment_intent")
         intent = sandbox.store.get("payment_intent", intent_id, account)
         if intent is None:
             raise no_such("payment_intent", intent_id, "payment_intent")

@@ -28,9 +28,7 @@ LOCALES = frozenset(
 )
 
 
-def create(
-    sandbox: Sandbox, account: str, params: Params, cause: Cause, page_base: str
-) -> StripeObject:
+def create(sandbox: Sandbox, account: str, params: Params, page_base: str) -> StripeObject:
     """POST /v1/checkout/sessions, mode `payment` on the hosted page.
 
     `page_base` is the address under which the page is reached. Raises StripeError for whatever

@@ -92,6 +92,8 @@ class Delivery:
 
 
 class Store:
+    """Objects, answers kept for idempotency keys, and deliveries."""
+
     def __init__(self, path: str) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("pragma journal_mode = wal")
@@ -99,6 +101,7 @@ class Store:
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
+        """End the connection."""
         self._db.close()
 
     @contextmanager
@@ -118,6 +121,7 @@ class Store:
     # objects
 
     def add(self, entry: Entry) -> None:
+        """Store a new object."""
         body = entry.body
         self._db.execute(
             "insert into objects (id, kind, account, created, body, extra)"
@@ -133,6 +137,7 @@ class Store:
         )
 
     def replace(self, body: StripeObject) -> None:
+        """Store an object's new state."""
         self._db.execute("update objects set body = ? where id = ?", (json.dumps(body), body["id"]))
 
     def find(self, kind: str, object_id: str) -> Entry | None:
@@ -142,6 +147,15 @@ class Store:
             (object_id, kind),
         ).fetchone()
         return Entry(json.loads(row[0]), row[1], json.loads(row[2])) if row else None
+
+    def need(self, object_id: str) -> Entry:
+        """An object that another one names; LookupError says that the state is broken."""
+        row = self._db.execute(
+            "select body, account, extra from objects where id = ?", (object_id,)
+        ).fetchone()
+        if row is None:
+            raise LookupError(f"{object_id} is not in the sandbox's state")
+        return Entry(json.loads(row[0]), row[1], json.loads(row[2]))
 
     def get(self, kind: str, object_id: str, account: str) -> Entry | None:
         """The object, if it belongs to this account."""
@@ -181,7 +195,9 @@ class Store:
             values.append(before)
         order = "asc" if before is not None else "desc"
         rows = self._db.execute(
-            f"select body from objects where {' and '.join(where)} order by seq {order} limit ?",
+            # Made of constants; what comes from outside is bound.
+            f"select body from objects where {' and '.join(where)}"  # noqa: S608
+            f" order by seq {order} limit ?",
             (*values, limit),
         ).fetchall()
         found = [json.loads(row[0]) for row in rows]
@@ -200,6 +216,7 @@ class Store:
     # answers kept for idempotency keys
 
     def answer(self, account: str, key: str) -> Answer | None:
+        """What a key was answered, if it was used."""
         row = self._db.execute(
             "select request, status, body, request_id from idempotency"
             " where account = ? and key = ?",
@@ -208,6 +225,7 @@ class Store:
         return Answer(*row) if row else None
 
     def keep_answer(self, account: str, key: str, answer: Answer, now: int) -> None:
+        """Remember an answer under its key."""
         self._db.execute(
             "insert into idempotency values (?, ?, ?, ?, ?, ?, ?)",
             (
@@ -222,17 +240,20 @@ class Store:
         )
 
     def forget_answers(self, before: int) -> None:
+        """Free the keys that were used before a moment."""
         self._db.execute("delete from idempotency where created < ?", (before,))
 
     # webhooks
 
     def add_delivery(self, event_id: str, due_at: float, *, is_copy: bool = False) -> None:
+        """Queue an event for sending."""
         self._db.execute(
             "insert into deliveries (event_id, due_at, is_copy) values (?, ?, ?)",
             (event_id, due_at, is_copy),
         )
 
     def due_deliveries(self, now: float) -> list[Delivery]:
+        """What is to be sent now, oldest first."""
         return self._deliveries("status = 'pending' and due_at <= ?", (now,))
 
     def next_due(self) -> float | None:
@@ -243,6 +264,7 @@ class Store:
         return None if moment is None else float(moment)
 
     def deliveries(self, event_id: str | None) -> list[Delivery]:
+        """All deliveries, or those of one event, oldest first."""
         if event_id is None:
             return self._deliveries("true", ())
         return self._deliveries("event_id = ?", (event_id,))
@@ -275,15 +297,17 @@ class Store:
         self._db.execute("update deliveries set due_at = ? where status = 'pending'", (now,))
 
     def switch(self, name: str) -> str | None:
+        """A setting that outlives the process."""
         row = self._db.execute("select value from switches where name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
 
     def set_switch(self, name: str, value: str) -> None:
+        """Change such a setting."""
         self._db.execute("insert or replace into switches values (?, ?)", (name, value))
 
     def _deliveries(self, where: str, values: tuple[str | float, ...]) -> list[Delivery]:
         rows = self._db.execute(
-            "select id, event_id, is_copy, status, attempts, due_at, last_status, last_error"
+            "select id, event_id, is_copy, status, attempts, due_at, last_status, last_error"  # noqa: S608
             f" from deliveries where {where} order by id",
             values,
         ).fetchall()

@@ -19,6 +19,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes() -> list[Route]:
+    """The endpoints that the package's page lists."""
     return [
         Route("/_sandbox/health", health, methods=["GET"]),
         Route("/_sandbox/webhooks", loopback(set_webhooks), methods=["POST"]),
@@ -41,11 +42,13 @@ def loopback(endpoint: Endpoint) -> Endpoint:
     return run
 
 
-async def health(request: Request) -> Response:
+async def health(_: Request) -> Response:
+    """Whether the sandbox answers."""
     return JSONResponse({"status": "ok"})
 
 
 async def set_webhooks(request: Request) -> Response:
+    """How events are delivered from now on."""
     courier: Courier = request.app.state.courier
     sandbox: Sandbox = request.app.state.sandbox
     try:
@@ -62,12 +65,12 @@ async def set_webhooks(request: Request) -> Response:
 
 
 async def list_deliveries(request: Request) -> Response:
+    """What was sent, or is to be."""
     sandbox: Sandbox = request.app.state.sandbox
     courier: Courier = request.app.state.courier
     data = []
     for delivery in sandbox.store.deliveries(request.query_params.get("event")):
-        entry = sandbox.store.find("event", delivery.event_id)
-        assert entry is not None
+        entry = sandbox.store.need(delivery.event_id)
         data.append(
             {
                 "event": delivery.event_id,
@@ -85,6 +88,7 @@ async def list_deliveries(request: Request) -> Response:
 
 
 async def expire_now(request: Request) -> Response:
+    """End a session as if its time were up."""
     sandbox: Sandbox = request.app.state.sandbox
     entry = sandbox.store.find(sessions.KIND, request.path_params["id"])
     if entry is None:

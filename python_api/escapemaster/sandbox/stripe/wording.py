@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wording:
+    """Every text of the page; `{}` is filled in."""
+
     language: str
     sandbox: str
     sandbox_detail: str
@@ -80,7 +82,7 @@ _SPANISH = Wording(
     paid_title="Pago completado",
     paid_text="Este pedido está pagado. No tienes que hacer nada más aquí.",
     expired_title="Se acabó el tiempo",
-    expired_text="Esta página de pago ha caducado y no se ha cobrado nada. Vuelve y empieza de nuevo.",
+    expired_text="Esta página ha caducado y no se ha cobrado nada. Vuelve y empieza de nuevo.",
     unknown_title="Página no encontrada",
     unknown_text="No existe este pago. Comprueba el enlace que te ha traído aquí.",
     go_on="Continuar",
@@ -107,7 +109,7 @@ _CATALAN = Wording(
     paid_title="Pagament completat",
     paid_text="Aquesta comanda està pagada. No has de fer res més aquí.",
     expired_title="S'ha acabat el temps",
-    expired_text="Aquesta pàgina de pagament ha caducat i no s'ha cobrat res. Torna i comença de nou.",
+    expired_text="Aquesta pàgina ha caducat i no s'ha cobrat res. Torna i comença de nou.",
     unknown_title="No s'ha trobat la pàgina",
     unknown_text="Aquest pagament no existeix. Comprova l'enllaç que t'ha portat aquí.",
     go_on="Continua",
