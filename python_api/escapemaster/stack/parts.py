@@ -180,7 +180,6 @@ class Parts:
                     "run",
                     f"--config={edge / 'deno.json'}",
                     "--no-remote",
-                    "--node-modules-dir=manual",
                     "--no-check",
                     "--allow-env",
                     "--allow-net=127.0.0.1,localhost",

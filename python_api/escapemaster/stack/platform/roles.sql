@@ -10,8 +10,13 @@ create role service_role nologin noinherit bypassrls;
 
 -- PostgREST logs in as this one and becomes one of the three above for each request.
 create role authenticator login noinherit;
-grant anon, authenticated, service_role to authenticator;
-grant anon, authenticated, service_role, authenticator to postgres with admin option;
+grant anon to authenticator;
+grant authenticated to authenticator;
+grant service_role to authenticator;
+grant anon to postgres with admin option;
+grant authenticated to postgres with admin option;
+grant service_role to postgres with admin option;
+grant authenticator to postgres with admin option;
 
 -- A request that takes longer is ended, as on hosted projects.
 alter role anon set statement_timeout = '3s';
@@ -23,8 +28,11 @@ alter role authenticator set lock_timeout = '8s';
 -- `postgres` do to Storage's tables (policies) comes with the membership.
 create role supabase_storage_admin nologin;
 create role supabase_auth_admin login;
-grant supabase_storage_admin to supabase_auth_admin, postgres with inherit true, set true;
-grant anon, authenticated, service_role to supabase_auth_admin with inherit false, set true;
+grant supabase_storage_admin to supabase_auth_admin;
+grant supabase_storage_admin to postgres;
+grant anon to supabase_auth_admin;
+grant authenticated to supabase_auth_admin;
+grant service_role to supabase_auth_admin;
 alter role supabase_auth_admin set client_min_messages = warning;
 
 -- That program grants all tables of every schema that has row level security to anon and
