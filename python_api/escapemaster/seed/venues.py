@@ -1,0 +1,273 @@
+"""The two venues of the demo: who works there, what they sell, and who comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from typing import Literal
+
+#: Every demo account's. It is no secret: the seed works on this machine only.
+PASSWORD = "escape-the-demo"  # noqa: S105
+
+RoleKey = Literal["owner", "admin", "manager", "receptionist", "game_master"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who works at a venue."""
+
+    role: RoleKey
+    full_name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Opening hours on some ISO weekdays; closing not after opening means the next day."""
+
+    weekdays: tuple[int, ...]
+    opens: time
+    closes: time
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A game; prices in minor units of the venue's currency, tax included."""
+
+    slug: str
+    name: str
+    description: str
+    picture: str | None
+    mode: Literal["private", "shared"]
+    party: tuple[int, int]
+    duration_minutes: int
+    price_per: Literal["person", "session"]
+    price_cents: int
+    difficulty: int
+    is_published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A day on which the whole location is closed, so many days from the seeding."""
+
+    in_days: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """An organization with one location and one calendar; `slug` is the address of both."""
+
+    slug: str
+    name: str
+    timezone: str
+    currency: str
+    locale: Literal["es", "en", "ca"]
+    locales: tuple[str, ...]
+    tax_rate_bp: int
+    address: str
+    city: str
+    postal_code: str
+    country: str
+    staff: tuple[Person, ...]
+    rooms: tuple[Room, ...]
+    windows: tuple[Window, ...]
+    closures: tuple[Closure, ...]
+    cancellation: tuple[tuple[int, int], ...]
+    """Hours before the start, and the percentage refunded until then."""
+    desk_methods: tuple[str, ...]
+    phone_prefix: str
+    guests: tuple[str, ...]
+
+    def person(self, role: RoleKey) -> Person:
+        """Who works here in a role."""
+        return next(one for one in self.staff if one.role == role)
+
+
+_MONDAY, _TUESDAY, _WEDNESDAY, _THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY = range(1, 8)
+
+CASA_LABERINTO = Venue(
+    slug="casa-laberinto",
+    name="Casa Laberinto",
+    timezone="Europe/Madrid",
+    currency="EUR",
+    locale="es",
+    locales=("es", "ca", "en"),
+    tax_rate_bp=2100,
+    address="Calle del Minotauro 12",
+    city="Madrid",
+    postal_code="28004",
+    country="ES",
+    staff=(
+        Person("owner", "Elena Sanz", "owner@casa-laberinto.test"),
+        Person("admin", "Marcos Vidal", "admin@casa-laberinto.test"),
+        Person("manager", "Nuria Campos", "manager@casa-laberinto.test"),
+        Person("receptionist", "Iván Prieto", "receptionist@casa-laberinto.test"),
+        Person("game_master", "Carla Rey", "game-master@casa-laberinto.test"),
+    ),
+    rooms=(
+        Room(
+            slug="el-taller-del-relojero",
+            name="El taller del relojero",
+            description=(
+                "El maestro relojero desapareció a las 10:10 y todos sus relojes se pararon con"
+                " él. Poned en marcha el gran mecanismo antes de que dé la hora."
+            ),
+            picture="clockmaker",
+            mode="private",
+            party=(2, 6),
+            duration_minutes=60,
+            price_per="person",
+            price_cents=2200,
+            difficulty=3,
+        ),
+        Room(
+            slug="la-biblioteca-prohibida",
+            name="La biblioteca prohibida",
+            description=(
+                "Un solo libro abre la cámara secreta y nadie lo ha devuelto nunca. Para equipos"
+                " con experiencia que leen entre líneas."
+            ),
+            picture="library",
+            mode="private",
+            party=(2, 5),
+            duration_minutes=75,
+            price_per="session",
+            price_cents=9600,
+            difficulty=5,
+        ),
+        Room(
+            slug="submarino-a-la-deriva",
+            name="Submarino a la deriva",
+            description=(
+                "Sin motores, a trescientos metros y con aire para una hora. Compartís la sala con"
+                " otros tripulantes: cuantos más, mejor."
+            ),
+            picture="submarine",
+            mode="shared",
+            party=(1, 8),
+            duration_minutes=60,
+            price_per="person",
+            price_cents=1800,
+            difficulty=2,
+        ),
+        Room(
+            slug="el-invernadero",
+            name="El invernadero",
+            description="En construcción: algo crece donde no debería.",
+            picture=None,
+            mode="private",
+            party=(2, 6),
+            duration_minutes=60,
+            price_per="person",
+            price_cents=2400,
+            difficulty=4,
+            is_published=False,
+        ),
+    ),
+    windows=(
+        Window((_TUESDAY, _WEDNESDAY, _THURSDAY), time(16, 30), time(22, 30)),
+        Window((_FRIDAY,), time(16, 30), time(1, 0)),
+        Window((_SATURDAY,), time(10, 30), time(1, 0)),
+        Window((_SUNDAY,), time(10, 30), time(21, 0)),
+    ),
+    closures=(Closure(9, "Mantenimiento anual"),),
+    cancellation=((48, 100), (24, 50)),
+    desk_methods=("card_terminal", "card_terminal", "bizum", "bizum", "cash", "transfer"),
+    phone_prefix="+34 600",
+    guests=(
+        "Lucía Moreno", "Álvaro Ruiz", "Marta Gil", "Pau Ferrer", "Sofía Navarro",
+        "Hugo Romero", "Laia Puig", "Diego Castillo", "Irene Vega", "Adrián Molina",
+        "Clara Ortega", "Mario Delgado", "Júlia Soler", "Javier Iglesias", "Noa Cabrera",
+        "Sergio Fuentes", "Aitana Lozano", "Rubén Peña", "Carmen Nieto", "Marc Vila",
+        "Valeria Cruz", "Bruno Herrero", "Alba Santana", "Óscar Méndez", "Paula Reyes",
+    ),
+)  # fmt: skip
+
+THE_LOCKED_ATTIC = Venue(
+    slug="the-locked-attic",
+    name="The Locked Attic",
+    timezone="Europe/London",
+    currency="GBP",
+    locale="en",
+    locales=("en", "es"),
+    tax_rate_bp=2000,
+    address="3 Candlemaker Yard",
+    city="London",
+    postal_code="E1 6AA",
+    country="GB",
+    staff=(
+        Person("owner", "Harriet Locke", "owner@locked-attic.test"),
+        Person("admin", "Tom Okafor", "admin@locked-attic.test"),
+        Person("manager", "Priya Shah", "manager@locked-attic.test"),
+        Person("receptionist", "Callum Reid", "receptionist@locked-attic.test"),
+        Person("game_master", "Freya Lindqvist", "game-master@locked-attic.test"),
+    ),
+    rooms=(
+        Room(
+            slug="the-attic-of-doctor-locke",
+            name="The Attic of Doctor Locke",
+            description=(
+                "The doctor left a trunk, a telescope and one instruction: be gone before"
+                " moonset. Nobody has said what is in the trunk."
+            ),
+            picture="attic",
+            mode="private",
+            party=(2, 6),
+            duration_minutes=60,
+            price_per="person",
+            price_cents=2600,
+            difficulty=4,
+        ),
+        Room(
+            slug="fog-over-whitechapel",
+            name="Fog over Whitechapel",
+            description=(
+                "London, 1888. The lamplighter saw everything and tells it only to those who can"
+                " follow him through the fog."
+            ),
+            picture="whitechapel",
+            mode="private",
+            party=(2, 6),
+            duration_minutes=70,
+            price_per="session",
+            price_cents=12000,
+            difficulty=3,
+        ),
+        Room(
+            slug="last-train-to-nowhere",
+            name="Last Train to Nowhere",
+            description=(
+                "The driver is missing and the line ends at the bridge. Share the carriage with"
+                " other passengers, and find out who is not one."
+            ),
+            picture="train",
+            mode="shared",
+            party=(1, 8),
+            duration_minutes=60,
+            price_per="person",
+            price_cents=2000,
+            difficulty=2,
+        ),
+    ),
+    windows=(
+        Window((_MONDAY, _WEDNESDAY, _THURSDAY), time(15, 0), time(22, 0)),
+        Window((_FRIDAY,), time(14, 0), time(23, 0)),
+        Window((_SATURDAY,), time(10, 0), time(23, 0)),
+        Window((_SUNDAY,), time(11, 0), time(19, 30)),
+    ),
+    closures=(Closure(8, "Closed for a private event"),),
+    cancellation=((72, 100), (24, 50)),
+    desk_methods=("card_terminal", "card_terminal", "card_terminal", "cash", "transfer"),
+    phone_prefix="+44 7700",
+    guests=(
+        "Oliver Bennett", "Amelia Hughes", "Jack Osei", "Isla Murray", "Noah Patel",
+        "Grace Kelly", "Leo Marsh", "Ava Thompson", "Arthur Doyle", "Freddie Nash",
+        "Ella Morgan", "Theo Barnes", "Ruby Ahmed", "Oscar Flynn", "Maya Clarke",
+        "Jude Fisher", "Evie Walsh", "Max Turner", "Zara Khan", "Alfie Stone",
+        "Poppy Wells", "Sam Whitaker", "Nina Rossi", "Ben Adeyemi", "Lily Chen",
+    ),
+)  # fmt: skip
+
+VENUES = (CASA_LABERINTO, THE_LOCKED_ATTIC)
