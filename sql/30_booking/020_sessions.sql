@@ -30,6 +30,9 @@ create table public.sessions (
     starts_at < ends_at and ends_at <= occupied_until
     and isfinite(starts_at) and isfinite(occupied_until)
   ),
+  -- Who looks for the sessions of a time need not look further back than that; blocks have
+  -- an index of their own.
+  constraint sessions_last_at_most_two_days check (mode = 'block' or occupied_until - starts_at <= interval '48 hours'),
   constraint sessions_mode_is_known check (mode in ('private', 'shared', 'block')),
   constraint sessions_status_is_known check (status in ('scheduled', 'cancelled')),
   constraint sessions_seats_fit check (0 <= seats_taken and seats_taken <= capacity),
@@ -54,6 +57,9 @@ comment on column public.sessions.reason is 'Why the room is blocked.';
 create index sessions_starts_at_idx on public.sessions (organization_id, starts_at);
 -- for: the sessions of a room in time, the shared session at a start, and the foreign key
 create index sessions_room_id_idx on public.sessions (organization_id, room_id, starts_at);
+-- for: the blocks of a room, however long, in private.slots
+create index sessions_blocks_idx on public.sessions (organization_id, room_id, starts_at)
+where mode = 'block' and status = 'scheduled';
 
 grant select on public.sessions to authenticated;
 

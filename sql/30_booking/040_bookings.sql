@@ -81,8 +81,8 @@ create index bookings_room_id_idx on public.bookings (organization_id, room_id, 
 create index bookings_customer_id_idx on public.bookings (organization_id, customer_id);
 -- for: the foreign key, when a calendar is deleted
 create index bookings_calendar_id_idx on public.bookings (organization_id, calendar_id);
--- for: the lapsed holds of an organization (availability) and of all (sweep)
-create index bookings_hold_expires_at_idx on public.bookings (organization_id, hold_expires_at)
+-- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
+create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where status = 'held';
 
 grant select on public.bookings to authenticated;

@@ -1,13 +1,8 @@
 -- The one pricing. private.base_prices says what seats cost, for many slots at once, since
 -- availability shows a price for each; private.quote makes the lines of one booking of it.
 
-create function private.base_prices(
-  organization_id uuid,
-  room_ids uuid [],
-  starts_ats timestamptz [],
-  party_sizes int []
-)
-returns table (slot_number bigint, quantity int, unit_cents bigint)
+create function private.base_prices(organization_id uuid, slots private.slot [])
+returns table (quantity int, unit_cents bigint)
 language plpgsql
 stable
 set search_path = ''
@@ -15,18 +10,17 @@ as $$
 begin
   return query
   select
-    slot.slot_number,
-    case r.price_per when 'person' then slot.party_size else 1 end,
+    case r.price_per when 'person' then s.party_size else 1 end,
     r.price_cents
-  from unnest(base_prices.room_ids, base_prices.starts_ats, base_prices.party_sizes)
-    with ordinality as slot (room_id, starts_at, party_size, slot_number)
+  from unnest(base_prices.slots) with ordinality as s
   join public.rooms as r
-    on r.organization_id = base_prices.organization_id and r.id = slot.room_id;
+    on r.organization_id = base_prices.organization_id and r.id = s.room_id
+  order by s.ordinality;
 end
 $$;
 
-comment on function private.base_prices(uuid, uuid [], timestamptz [], int []) is
-  'What the seats of slots cost, slot by slot in the order of the arrays: quantity times unit_cents, minor units of the organization''s currency, tax included.';
+comment on function private.base_prices(uuid, private.slot []) is
+  'What the seats of slots cost their parties, one row a slot in the same order: quantity times unit_cents, minor units of the organization''s currency, tax included.';
 
 create function private.included_tax(total_cents bigint, tax_rate_bp int)
 returns bigint
@@ -37,7 +31,7 @@ as $$ select round(total_cents::numeric * tax_rate_bp / (10000 + tax_rate_bp))::
 
 comment on function private.included_tax(bigint, int) is 'The tax in an amount that includes it, rounded half away from zero.';
 
-create function private.quote(organization_id uuid, room_id uuid, starts_at timestamptz, party_size int)
+create function private.quote(organization_id uuid, slot private.slot)
 returns jsonb
 language plpgsql
 stable
@@ -63,10 +57,8 @@ begin
   into currency, lines
   from public.rooms as r
   join public.organizations as o on o.id = r.organization_id
-  cross join private.base_prices(
-    quote.organization_id, array[quote.room_id], array[quote.starts_at], array[quote.party_size]
-  ) as base
-  where r.organization_id = quote.organization_id and r.id = quote.room_id;
+  cross join private.base_prices(quote.organization_id, array[quote.slot]) as base
+  where r.organization_id = quote.organization_id and r.id = (quote.slot).room_id;
 
   select sum((line ->> 'total_cents')::bigint), sum((line ->> 'tax_cents')::bigint)
   into total, tax
@@ -82,5 +74,5 @@ begin
 end
 $$;
 
-comment on function private.quote(uuid, uuid, timestamptz, int) is
-  'What a party pays for a slot: {currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included.';
+comment on function private.quote(uuid, private.slot) is
+  'What the slot''s party pays: {currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included.';

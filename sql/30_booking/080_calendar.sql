@@ -51,25 +51,23 @@ $$;
 comment on function private.public_room(public.calendars, uuid) is
   'A published room that the calendar sells. Raises 404 room_not_found.';
 
-create function private.check_party(room public.rooms, party_size int)
+create function private.refuse_party(room public.rooms)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if party_size is null or party_size not between room.minimum_party and room.maximum_party then
-    perform private.fail(
-      'party_size_invalid', 422,
-      'Choose a party size that the room takes.',
-      jsonb_build_object('minimum', room.minimum_party, 'maximum', room.maximum_party)
-    );
-  end if;
+  perform private.fail(
+    'party_size_invalid', 422,
+    'Choose a party size that the room takes.',
+    jsonb_build_object('minimum', room.minimum_party, 'maximum', room.maximum_party)
+  );
 end
 $$;
 
-comment on function private.check_party(public.rooms, int) is
-  'Raises 422 party_size_invalid, details {"minimum", "maximum"}, unless the room takes the party.';
+comment on function private.refuse_party(public.rooms) is
+  'Raises 422 party_size_invalid, details {"minimum", "maximum"}.';
 
 create function private.get_calendar(slug text)
 returns jsonb
@@ -168,6 +166,7 @@ declare
   calendar public.calendars := private.public_calendar(get_availability.slug);
   currency text;
   room_ids uuid [];
+  slots private.slot [];
 begin
   if from_date is null or to_date is null or not isfinite(from_date) or not isfinite(to_date) or to_date < from_date then
     perform private.fail('date_range_invalid', 422, 'Give two dates, from_date not after to_date.');
@@ -180,8 +179,8 @@ begin
     declare
       room public.rooms := private.public_room(calendar, get_availability.room_id);
     begin
-      if party_size is not null then
-        perform private.check_party(room, party_size);
+      if party_size not between room.minimum_party and room.maximum_party then
+        perform private.refuse_party(room);
       end if;
     end;
   end if;
@@ -198,45 +197,33 @@ begin
     and r.is_published
     and (get_availability.room_id is null or r.id = get_availability.room_id);
 
-  return query
-  with
-  slot as materialized (
-    select
-      s.*,
-      row_number() over (order by s.starts_at, cr.position, s.room_id) as slot_number
+  slots := array(
+    select s
     from private.slots(
       calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
       get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days
     ) as s
-    join public.calendar_rooms as cr
-      on cr.organization_id = calendar.organization_id
-      and cr.calendar_id = calendar.id
-      and cr.room_id = s.room_id
-    where s.seats_available >= s.smallest_party
-  ),
-  wanted as materialized (
-    select
-      array_agg(slot.room_id order by slot.slot_number) as room_ids,
-      array_agg(slot.starts_at order by slot.slot_number) as starts_ats,
-      array_agg(slot.smallest_party order by slot.slot_number) as party_sizes
-    from slot
-  )
+    where s.seats_available >= s.party_size
+  );
+
+  return query
   select
-    slot.room_id,
-    slot.starts_at,
-    slot.ends_at,
-    slot.local_start::date,
-    to_char(slot.local_start, 'HH24:MI'),
-    slot.timezone,
-    slot.seats_available,
-    price.quantity * price.unit_cents,
+    s.room_id,
+    s.starts_at,
+    s.ends_at,
+    s.local_start::date,
+    to_char(s.local_start, 'HH24:MI'),
+    s.timezone,
+    s.seats_available,
+    s.quantity * s.unit_cents,
     currency
-  from wanted
-  cross join lateral private.base_prices(
-    calendar.organization_id, wanted.room_ids, wanted.starts_ats, wanted.party_sizes
-  ) as price
-  join slot on slot.slot_number = price.slot_number
-  order by slot.slot_number;
+  from rows from (
+    unnest(slots),
+    private.base_prices(calendar.organization_id, slots)
+  ) as s (
+    room_id, starts_at, ends_at, occupied_until, local_start, timezone, mode, capacity,
+    seats_available, party_size, quantity, unit_cents
+  );
 end
 $$;
 
@@ -265,24 +252,24 @@ create function private.offered_slot(
   calendar public.calendars,
   room public.rooms,
   starts_at timestamptz,
-  party_size int,
-  out ends_at timestamptz,
-  out occupied_until timestamptz,
-  out timezone text,
-  out capacity int,
-  out seats_available int
+  party_size int
 )
+returns private.slot
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
+  timezone text;
   bookable tstzrange;
   local_date date;
+  slot private.slot;
 begin
-  perform private.check_party(room, party_size);
+  if party_size is null or party_size not between room.minimum_party and room.maximum_party then
+    perform private.refuse_party(room);
+  end if;
 
-  select l.timezone into offered_slot.timezone
+  select l.timezone into timezone
   from public.locations as l
   where l.organization_id = room.organization_id and l.id = room.location_id;
 
@@ -302,8 +289,7 @@ begin
   end if;
 
   local_date := (starts_at at time zone timezone)::date;
-  select s.ends_at, s.occupied_until, s.capacity, s.seats_available
-  into offered_slot.ends_at, offered_slot.occupied_until, offered_slot.capacity, offered_slot.seats_available
+  select s.* into slot
   from private.slots(
     room.organization_id, array[room.id], local_date, local_date, offered_slot.party_size,
     calendar.minimum_notice_minutes, calendar.maximum_advance_days
@@ -312,6 +298,7 @@ begin
   if not found then
     perform private.fail('slot_not_offered', 422, 'Choose one of the times that get_availability lists.');
   end if;
+  return slot;
 end
 $$;
 
@@ -328,15 +315,14 @@ as $$
 declare
   calendar public.calendars := private.public_calendar(quote_booking.slug);
   room public.rooms := private.public_room(calendar, quote_booking.room_id);
-  slot record;
+  slot private.slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
 begin
-  slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
-  return private.quote(room.organization_id, room.id, quote_booking.starts_at, quote_booking.party_size)
+  return private.quote(room.organization_id, slot)
     || jsonb_build_object(
-      'room_id', room.id,
-      'starts_at', quote_booking.starts_at,
+      'room_id', slot.room_id,
+      'starts_at', slot.starts_at,
       'ends_at', slot.ends_at,
-      'party_size', quote_booking.party_size
+      'party_size', slot.party_size
     );
 end
 $$;

@@ -16,8 +16,10 @@ begin
     from public.sessions as s
     where s.organization_id = reap_lapsed_holds.organization_id
       and s.room_id = reap_lapsed_holds.room_id
-      and s.during && reap_lapsed_holds.during
-      and s.status <> 'cancelled'
+      and s.starts_at > lower(reap_lapsed_holds.during) - interval '48 hours'
+      and s.starts_at < upper(reap_lapsed_holds.during)
+      and s.occupied_until > lower(reap_lapsed_holds.during)
+      and s.status = 'scheduled'
       and exists (
         select from public.bookings as b
         where b.organization_id = s.organization_id

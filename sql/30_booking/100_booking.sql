@@ -120,7 +120,7 @@ declare
     )
   );
   room public.rooms;
-  slot record;
+  slot private.slot;
   guest jsonb;
   quote jsonb;
   session_id uuid;
@@ -132,7 +132,7 @@ begin
     guest := private.checked_customer(customer, calendar.locales[1]);
     slot := private.offered_slot(calendar, room, hold_booking.starts_at, hold_booking.party_size);
 
-    quote := private.quote(room.organization_id, room.id, hold_booking.starts_at, hold_booking.party_size);
+    quote := private.quote(room.organization_id, slot);
     if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
       perform private.fail(
         'total_changed', 409, 'Show the new total and ask again.',
@@ -140,7 +140,7 @@ begin
       );
     end if;
 
-    if slot.seats_available >= hold_booking.party_size then
+    if slot.seats_available >= slot.party_size then
       session_id := private.claim_session(
         room.organization_id, room.id, hold_booking.starts_at, slot.ends_at, slot.occupied_until,
         room.mode, slot.capacity, hold_booking.party_size

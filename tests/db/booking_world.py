@@ -1,0 +1,263 @@
+"""A venue with rooms and a calendar, for the tests of catalogue, availability and booking.
+
+Staff act through the tables and functions that they have, visitors through the public ones. Only
+time is moved behind the database's back: a transaction's now() does not move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg import sql
+
+from matrix.client import Client
+from matrix.house import House, Venue
+
+Row = dict[str, Any]
+
+PRICE = 2_500
+GUEST = {"full_name": "Ana García", "email": "ana@example.test"}
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A venue that sells rooms on one public calendar.
+
+    Attributes:
+        venue: The organization; its owner arranges everything.
+        slug: The calendar's public address.
+        zone: The clock of its location.
+    """
+
+    venue: Venue
+    location_id: str
+    calendar_id: str
+    slug: str
+    zone: ZoneInfo
+
+    @property
+    def house(self) -> House:
+        return self.venue.house
+
+    @property
+    def id(self) -> str:
+        return self.venue.id
+
+    @property
+    def visitor(self) -> Client:
+        return self.house.nobody
+
+    @property
+    def today(self) -> date:
+        """The venue's date at the transaction's now()."""
+        now = self.house.one("select now()")
+        assert isinstance(now, datetime)
+        return now.astimezone(self.zone).date()
+
+    def at(self, days: int, clock: str = "12:00") -> datetime:
+        """That wall-clock time, so many days from today."""
+        return datetime.combine(
+            self.today + timedelta(days), time.fromisoformat(clock), tzinfo=self.zone
+        )
+
+    def insert(self, table: str, **values: object) -> Row:
+        """One row, inserted by the owner as a client would."""
+        return insert(self.venue.owner, table, **values)
+
+    def add_room(self, **values: object) -> str:
+        """A published room on the calendar, 60 minutes and 30 of turnaround, for 2 to 6."""
+        number = next(_numbers)
+        room = self.insert(
+            "rooms",
+            **{
+                "location_id": self.location_id,
+                "slug": f"room-{number}",
+                "name": f"Room {number}",
+                "price_cents": PRICE,
+                "is_published": True,
+                **values,
+            },
+        )
+        self.insert("calendar_rooms", calendar_id=self.calendar_id, room_id=room["id"])
+        return str(room["id"])
+
+    def open_on(self, room_id: str, opens: str, closes: str, *weekdays: int, **values: object) -> None:
+        """Weekly windows; on every day if none is named."""
+        for weekday in weekdays or range(1, 8):
+            self.insert(
+                "schedules",
+                room_id=room_id,
+                weekday=weekday,
+                opens_at=opens,
+                closes_at=closes,
+                **values,
+            )
+
+    def set_calendar(self, **values: object) -> None:
+        change(self.venue.owner, "calendars", values, id=self.calendar_id)
+
+    def set_room(self, room_id: str, **values: object) -> None:
+        change(self.venue.owner, "rooms", values, id=room_id)
+
+    def slots(self, room_id: str, first: date, last: date | None = None) -> list[Row]:
+        """All that the room offers, at whatever distance from now, taken or not."""
+        return self.house.owner_sql(
+            "select * from private.slots(%s, %s::uuid[], %s, %s, null, null, null)",
+            self.id,
+            [room_id],
+            first,
+            last or first,
+        )
+
+    def starts(self, room_id: str, day: date) -> list[str]:
+        """The wall-clock starts of a date."""
+        return [row["local_start"].strftime("%H:%M") for row in self.slots(room_id, day)]
+
+    def available(self, first: int = 1, last: int = 1, **values: object) -> list[Row]:
+        """What a visitor is offered, from and to so many days from today."""
+        return self.visitor.select(
+            "select * from public.get_availability("
+            "slug => %s, from_date => %s, to_date => %s, room_id => %s, party_size => %s)",
+            self.slug,
+            self.today + timedelta(first),
+            self.today + timedelta(last),
+            values.get("room_id"),
+            values.get("party_size"),
+        )
+
+    def times(self, room_id: str, day: int = 1, **values: object) -> list[str]:
+        """The wall-clock times that a visitor is offered on one day."""
+        return [row["local_time"] for row in self.available(day, day, room_id=room_id, **values)]
+
+    def hold(self, room_id: str, starts_at: datetime, by: Client | None = None, **values: object) -> Row:
+        """A hold by a visitor, of two people unless something else is said."""
+        return hold(by or self.visitor, self.slug, room_id, starts_at, **values)
+
+    def look(self, booking: Row) -> Row:
+        """The booking as its customer sees it."""
+        seen: Row = self.visitor.call(
+            "get_booking",
+            reference=booking["reference"],
+            manage_token=booking["manage_token"],
+        )
+        return seen
+
+    def cancel(self, booking: Row) -> Row:
+        """Cancelled by its customer."""
+        seen: Row = self.visitor.call(
+            "cancel_booking",
+            reference=booking["reference"],
+            manage_token=booking["manage_token"],
+        )
+        return seen
+
+    def id_of(self, booking: Row) -> str:
+        return str(
+            self.house.one(
+                "select id from public.bookings where organization_id = %s and reference = %s",
+                self.id,
+                booking["reference"],
+            )
+        )
+
+    def move(self, booking: Row, to_status: str, by: Client | None = None, **values: object) -> Row:
+        """A transition by staff."""
+        moved: Row = (by or self.venue.owner).call(
+            "transition_booking",
+            organization_id=self.id,
+            booking_id=self.id_of(booking),
+            to_status=to_status,
+            **values,
+        )
+        return moved
+
+    def lapse(self, booking: Row) -> None:
+        """Let the time of a hold be over."""
+        self.house.owner_sql(
+            "update public.bookings set hold_expires_at = now()"
+            " where organization_id = %s and reference = %s and status = 'held'",
+            self.id,
+            booking["reference"],
+        )
+
+    def pay(self, booking: Row, cents: int) -> None:
+        """Money that arrived, as an entry of the ledger."""
+        self.house.owner_sql(
+            "insert into public.payments (organization_id, booking_id, method, amount_cents, currency)"
+            " select organization_id, id, 'cash', %s, currency from public.bookings"
+            " where organization_id = %s and reference = %s",
+            cents,
+            self.id,
+            booking["reference"],
+        )
+
+    def sessions(self) -> list[Row]:
+        """Every session, in order of time."""
+        return self.house.owner_sql(
+            "select * from public.sessions where organization_id = %s order by starts_at, created_at",
+            self.id,
+        )
+
+
+def open_shop(house: House, name: str, zone: str = "Europe/Madrid", **calendar: object) -> Shop:
+    """A venue with one location and a calendar that sells up to a year ahead."""
+    venue = house.open_venue(name)
+    location = insert(venue.owner, "locations", name=name, timezone=zone)
+    made = insert(
+        venue.owner,
+        "calendars",
+        **{"slug": f"{venue.slug}-calendar", "name": name, "maximum_advance_days": 365, **calendar},
+    )
+    return Shop(venue, str(location["id"]), str(made["id"]), made["slug"], ZoneInfo(zone))
+
+
+def hold(
+    client: Client,
+    slug: str,
+    room_id: str,
+    starts_at: datetime,
+    *,
+    party_size: int | None = 2,
+    total: int | None = None,
+    customer: Mapping[str, object] | None = None,
+    key: str | None = None,
+) -> Row:
+    """Hold a place; the total is the price of the party unless something else is said."""
+    booked: Row = client.call(
+        "hold_booking",
+        slug=slug,
+        room_id=room_id,
+        starts_at=starts_at,
+        party_size=party_size,
+        customer=dict(GUEST if customer is None else customer),
+        expected_total_cents=PRICE * (party_size or 0) if total is None else total,
+        idempotency_key=f"key-{next(_numbers)}" if key is None else key,
+    )
+    return booked
+
+
+def insert(client: Client, table: str, **values: object) -> Row:
+    """One row, as PostgREST inserts it."""
+    statement = sql.SQL("insert into public.{} ({}) values ({}) returning *").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(sql.Placeholder() for _ in values),
+    )
+    return client.select(statement.as_string(), *values.values())[0]
+
+
+def change(client: Client, table: str, values: Mapping[str, object], **where: object) -> int:
+    """Update the rows that match; how many there were."""
+    statement = sql.SQL("update public.{} set {} where {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(c)) for c in values),
+        sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(c)) for c in where),
+    )
+    return client.change(statement.as_string(), *values.values(), *where.values())
