@@ -49,7 +49,8 @@ $$;
 
 comment on function private.fail(text, int, text, jsonb) is
   'Refuses a request. PostgREST turns sqlstate PTxxx into HTTP status xxx; the body''s message is the stable code, hint one sentence that says what to do, details a JSON object or empty.';
-grant execute on function private.fail(text, int, text, jsonb) to anon, authenticated, service_role;
+-- Triggers run as whoever writes the row.
+grant execute on function private.fail(text, int, text, jsonb) to authenticated;
 
 create function private.touch_updated_at()
 returns trigger

@@ -11,6 +11,8 @@ create table private.signing_keys (
 comment on table private.signing_keys is
   'reference data by name: keys for derived tokens, random in every deployment, never leaving the database.';
 
+comment on column private.signing_keys.key is '256 random bits, made where the database is made.';
+
 insert into private.signing_keys (name) values ('derived_tokens') on conflict (name) do nothing;
 
 create function private.random_token(bytes int default 24)

@@ -30,6 +30,8 @@ create table private.rate_limit_rules (
 comment on table private.rate_limit_rules is
   'reference data. How many requests of an action one address, target or user may make in a window.';
 
+comment on column private.rate_limit_rules.scope is 'What is counted: the requests of an address or a user, or those to a target.';
+
 insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, description)
 values
 ('public_read', 'address', 600, 60, 'Calendars, availability, quotes and bookings read by one address'),

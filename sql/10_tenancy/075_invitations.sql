@@ -34,12 +34,14 @@ comment on table public.invitations is
 comment on column public.invitations.email is 'Lower case. Only a user whose confirmed address this is can accept.';
 comment on column public.invitations.locale is 'Language of the mail.';
 
--- one pending invitation an address; for: inviting again, which replaces it
+-- for: inviting an address again, which replaces its one pending invitation
 create unique index invitations_pending_email_key on public.invitations (organization_id, email)
 where accepted_at is null and revoked_at is null;
--- for: the foreign keys
+-- for: the foreign key, when a role is deleted
 create index invitations_role_id_idx on public.invitations (organization_id, role_id);
+-- for: the invitations of a member who leaves, and the foreign key
 create index invitations_invited_by_idx on public.invitations (invited_by);
+-- for: the foreign key, when a user is deleted
 create index invitations_accepted_by_idx on public.invitations (accepted_by);
 
 grant select on public.invitations to authenticated;
