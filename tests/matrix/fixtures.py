@@ -6,41 +6,56 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+import stack as stack_of_the_run
 from escapemaster.schema.server import Server
 from matrix.client import Client, Connection
+from matrix.databases import Databases
 from matrix.house import House
 
 _PATIENCE = 20.0
 
-#: Names a database that is there already: the superuser's URL. The mutation tool sets it.
+#: The superuser's URLs of databases that are there already. The mutation tool sets them.
 DATABASE = "ESCAPEMASTER_TENANCY_DATABASE"
+RACE_DATABASE = "ESCAPEMASTER_RACE_DATABASE"
 
 
 @pytest.fixture(scope="session")
-def tenancy_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The superuser's URL of a database made by `sql/`."""
-    if given := os.environ.get(DATABASE):
+def databases(server: Server) -> Databases:
+    """Templates that the workers of a run share."""
+    return Databases(server, stack_of_the_run.config().home)
+
+
+@pytest.fixture(scope="session")
+def tenancy_connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """The superuser's connection to a database made by `sql/`, for `house` only."""
+    with _given_or_copied(request, DATABASE) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield connection
+
+
+@pytest.fixture(scope="session")
+def race_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The superuser's URL of another one, in which requests are committed."""
+    with _given_or_copied(request, RACE_DATABASE) as dsn:
+        yield dsn
+
+
+@contextmanager
+def _given_or_copied(request: pytest.FixtureRequest, variable: str) -> Iterator[str]:
+    if given := os.environ.get(variable):
         yield given
         return
-    server: Server = request.getfixturevalue("server")
-    owner_dsn: str = request.getfixturevalue("sources_dsn")
-    yield urlunsplit(urlsplit(server.admin_dsn)._replace(path=urlsplit(owner_dsn).path))
-
-
-@pytest.fixture(scope="session")
-def tenancy_connection(tenancy_dsn: str) -> Iterator[Connection]:
-    """The superuser's connection, for `house` only."""
-    with psycopg.connect(tenancy_dsn, autocommit=True) as connection:
-        yield connection
+    databases: Databases = request.getfixturevalue("databases")
+    with databases.copy_of(databases.schema()) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -116,8 +131,8 @@ class Track:
 
 
 @pytest.fixture
-def track(tenancy_dsn: str) -> Iterator[Track]:
+def track(race_dsn: str) -> Iterator[Track]:
     """Where requests race on real connections."""
     with ExitStack() as stack:
-        connection = stack.enter_context(psycopg.connect(tenancy_dsn, autocommit=True))
-        yield Track(House(connection), tenancy_dsn, stack)
+        connection = stack.enter_context(psycopg.connect(race_dsn, autocommit=True))
+        yield Track(House(connection), race_dsn, stack)
