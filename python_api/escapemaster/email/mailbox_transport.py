@@ -85,8 +85,9 @@ def _mime(message: Message, message_id: str, email_from: str) -> EmailMessage:
     except (ValueError, IndexError) as error:
         raise EmailError("address_invalid", type(error).__name__, retryable=False) from None
     mail["Subject"] = message.subject
-    mail["Content-Language"] = message.language
     mail["X-Template"] = message.template
     mail.set_content(message.text)
     mail.add_alternative(message.html, subtype="html")
+    # Last, because setting the content takes away the headers that describe it.
+    mail["Content-Language"] = message.language
     return mail

@@ -9,18 +9,19 @@ Rendering the same data gives the same bytes: a repeated send must be recognisab
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from jinja2 import PackageLoader, StrictUndefined, Template, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mjml import mjml2html
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from escapemaster.database import PreparedEmail
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
@@ -34,15 +35,27 @@ TEMPLATES: Final = ("booking_confirmed", "booking_cancelled")
 DEFAULT_LANGUAGE: Final = "en"
 
 
+#: What XML, and so MJML, cannot hold (https://www.w3.org/TR/xml/#charsets), and line breaks.
+_UNPRINTABLE: Final = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", text)
+
+
+#: A name or an address that somebody typed.
+Typed = Annotated[str, AfterValidator(_printable)]
+
+
 class BookingData(BaseModel):
     """What the database hands over about a booking. Amounts in minor units of `currency`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    organization_name: str
-    room_name: str
-    location_name: str | None = None
-    address: str | None = None
+    organization_name: Typed
+    room_name: Typed
+    location_name: Typed | None = None
+    address: Typed | None = None
     starts_at: datetime
     ends_at: datetime | None = None
     timezone: str
@@ -75,7 +88,7 @@ def render(prepared: PreparedEmail, public_site_url: str) -> Message:
         raise EmailError("template_data_invalid", missing, retryable=False) from None
 
     language = prepared.locale if prepared.locale in LOCALES else DEFAULT_LANGUAGE
-    values = _values(booking, prepared.to.name, language, public_site_url)
+    values = _values(booking, _printable(prepared.to.name), language, public_site_url)
     plain = _Texts(prepared.template, language, values)
     subject = " ".join(plain("subject").split())
     context = {**values, "language": language, "subject": subject}

@@ -119,7 +119,7 @@ class Worker:
             jobs = await self._queue.claim_jobs(self._name, free, self._lease_seconds)
         except EscapemasterError as error:
             _log.warning("queue.unreachable", exc_info=error)
-            return min(max(self._poll_seconds * 4, 1.0), MAX_PAUSE)
+            return min(self._poll_seconds * 4, MAX_PAUSE)
         self.last_claim = time.monotonic()
         for job in jobs:
             task = asyncio.create_task(self._work(job))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -270,6 +271,13 @@ async def test_keys_are_fetched_once_and_kept(project: Project, verifier: TokenV
     project.add_rsa("b")
     for kid in ("a", "b", "a"):
         assert await verifier.verify(project.sign(kid)) == UUID(USER)
+    assert project.fetched == 1
+
+
+async def test_many_at_once_fetch_the_keys_once(project: Project, verifier: TokenVerifier) -> None:
+    project.add_ec("a")
+    signed = project.sign("a")
+    await asyncio.gather(*(verifier.verify(signed) for _ in range(8)))
     assert project.fetched == 1
 
 

@@ -1,0 +1,524 @@
+"""Mails: what they say, in whose language, and that each is sent at most once."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import json
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import Environment, meta
+
+from escapemaster.database import PreparedEmail
+from escapemaster.email.formatting import LOCALES, city, clock, day, money
+from escapemaster.email.mailbox_transport import MailboxTransport
+from escapemaster.email.message import Message, from_header
+from escapemaster.email.rendering import TEMPLATES, manage_url, render
+from escapemaster.email.resend_transport import ResendTransport
+from escapemaster.errors import EmailError
+
+SITE = "https://play.example.test/demo/?lang=es"
+
+
+def prepared(template: str = "booking_confirmed", locale: str = "es", **data: Any) -> PreparedEmail:
+    return PreparedEmail.model_validate(
+        {
+            "template": template,
+            "locale": locale,
+            "to": {"name": data.pop("to_name", "Marta"), "email": "marta@example.test"},
+            "data": {
+                "organization_name": "Enigma",
+                "room_name": "The Attic",
+                "location_name": "Enigma Gràcia",
+                "address": "Carrer de Verdi 12, 08012 Barcelona",
+                "timezone": "Europe/Madrid",
+                "starts_at": "2026-02-14T18:30:00Z",
+                "ends_at": "2026-02-14T19:30:00Z",
+                "party_size": 5,
+                "reference": "ABCD-2345",
+                "manage_url_token": "tok_-1",
+                "currency": "EUR",
+                "total_cents": 12500,
+                "paid_cents": 5000,
+                "open_cents": 7500,
+                "refund_cents": 0,
+                "a_field_of_tomorrow": True,
+                **data,
+            },
+        }
+    )
+
+
+class Page(HTMLParser):
+    """What a reader sees of a page, and where its links go."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.tags: set[str] = set()
+        self._hidden = 0
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._hidden += tag in {"style", "title"}
+        self.links += [value for name, value in attrs if name == "href" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in {"style", "title"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden and data.strip():
+            self.words.append(" ".join(data.split()))
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def test_a_confirmation_says_everything_in_the_reader_s_language() -> None:
+    message = render(prepared(), SITE)
+    assert message.subject == "Reserva confirmada: The Attic, sábado, 14 de febrero de 2026"
+    assert (message.to_name, message.to_address) == ("Marta", "marta@example.test")
+    assert (message.sender, message.language) == ("Enigma", "es")
+    for part in (Page(message.html).text, message.text):
+        for said in (
+            "Hola, Marta:",
+            "The Attic",
+            "Sábado, 14 de febrero de 2026",
+            "19:30 – 20:30, hora de Madrid",
+            "Enigma Gràcia",
+            "Carrer de Verdi 12, 08012 Barcelona",
+            "ABCD-2345",
+            "125,00\N{NO-BREAK SPACE}€".replace("\N{NO-BREAK SPACE}", " "),
+            "50,00 €",
+            "75,00 €",
+        ):
+            assert said in part.replace("\N{NO-BREAK SPACE}", " "), said
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_mail_exists_in_every_language(template: str, locale: str) -> None:
+    message = render(prepared(template, locale, refund_cents=5000), SITE)
+    assert message.language == locale
+    assert f'lang="{locale}"' in message.html
+    assert "{{" not in message.html + message.text + message.subject
+    assert "\n" not in message.subject
+
+
+def test_the_languages_say_the_same_things_about_the_same_data() -> None:
+    def sentences(language: str) -> dict[str, set[str]]:
+        source = files("escapemaster.email").joinpath("texts", f"{language}.toml")
+        texts = tomllib.loads(source.read_text("utf-8"))
+        return {
+            f"{mail}.{name}": meta.find_undeclared_variables(Environment().parse(text))  # noqa: S701
+            for mail, group in texts.items()
+            for name, text in group.items()
+        }
+
+    assert sentences("es") == sentences("en") == sentences("ca")
+
+
+def test_an_unknown_language_gets_english() -> None:
+    assert render(prepared(locale="de"), SITE).subject.startswith("Booking confirmed")
+
+
+def test_the_link_opens_the_booking_and_keeps_the_page_s_own_parameters() -> None:
+    message = render(prepared(manage_url_token="a+/&=b"), SITE)
+    [link] = [link for link in Page(message.html).links if "reference" in link]
+    assert link in message.text
+    assert link.startswith("https://play.example.test/demo/?")
+    assert parse_qs(urlsplit(link).query) == {
+        "lang": ["es"],
+        "reference": ["ABCD-2345"],
+        "token": ["a+/&=b"],
+    }
+    assert manage_url("https://p.test", "R", "t") == "https://p.test?reference=R&token=t"
+
+
+def test_a_cancellation_with_a_refund_says_how_much_comes_back() -> None:
+    message = render(prepared("booking_cancelled", "en", refund_cents=2500), SITE)
+    assert "We are refunding €25.00" in message.text
+    assert "no refund" not in message.text
+    assert "To pay at the venue" not in message.text
+
+
+def test_a_cancellation_that_gives_nothing_back_says_so() -> None:
+    assert "gives no refund" in render(prepared("booking_cancelled", "en"), SITE).text
+
+
+def test_a_cancellation_of_an_unpaid_booking_does_not_speak_of_refunds() -> None:
+    message = render(prepared("booking_cancelled", "en", paid_cents=0), SITE)
+    assert "refund" not in message.text.lower()
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    message = render(
+        prepared(
+            locale="en",
+            to_name="",
+            location_name=None,
+            address="",
+            ends_at=None,
+            paid_cents=0,
+            open_cents=0,
+        ),
+        SITE,
+    )
+    for word in ("Where", "Paid", "To pay", "Hello"):
+        assert word not in message.text
+    assert "19:30, Madrid time" in message.text
+
+
+def test_an_address_without_a_name_is_enough_to_find_the_place() -> None:
+    text = render(prepared(locale="en", location_name=None), SITE).text
+    assert "Where: Carrer de Verdi 12, 08012 Barcelona\n" in text
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40),
+    template=st.sampled_from(TEMPLATES),
+)
+def test_whatever_a_name_is_it_stays_text(name: str, template: str) -> None:
+    plain = Page(render(prepared(template), SITE).html)
+    message = render(
+        prepared(template, room_name=name, organization_name=name, to_name=f"{name}x"), SITE
+    )
+    assert Page(message.html).tags == plain.tags
+    assert name in message.text
+    assert "\n" not in message.subject
+    assert "\r" not in message.subject
+
+
+def test_what_no_page_can_hold_becomes_a_space() -> None:
+    message = render(prepared(room_name="a\x00b\x1fc\r\nd\uffffe\u0085f 👩‍🚀"), SITE)
+    assert "a b c  d e f 👩‍🚀" in message.text
+    assert "a b c d e f 👩‍🚀" in message.subject
+
+
+def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
+    message = render(prepared(room_name="<script>alert('x')</script> & {{ 7*7 }}"), SITE)
+    assert "<script" not in message.html
+    assert "<script>alert('x')</script> & {{ 7*7 }}" in Page(message.html).text
+    assert "49" not in message.text
+
+
+def test_the_same_data_gives_the_same_bytes() -> None:
+    assert render(prepared(), SITE) == render(prepared(), SITE)
+
+
+@pytest.mark.parametrize(
+    ("mail", "code"),
+    [
+        (prepared("birthday"), "template_unknown"),
+        (prepared(total_cents="secret@example.test"), "template_data_invalid"),
+    ],
+)
+def test_a_mail_that_cannot_be_written_is_not_tried_again(mail: PreparedEmail, code: str) -> None:
+    with pytest.raises(EmailError) as failed:
+        render(mail, SITE)
+    assert failed.value.code == code
+    assert not failed.value.retryable
+    assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("cents", "currency", "language", "expected"),
+    [
+        (7500, "EUR", "es", "75,00 €"),
+        (7500, "EUR", "ca", "75,00 €"),
+        (7500, "EUR", "en", "€75.00"),
+        (123456, "EUR", "es", "1.234,56 €"),
+        (5000, "JPY", "en", "JP¥5,000"),
+        (1500, "KWD", "en", "KWD1.500"),
+        (0, "GBP", "en", "£0.00"),
+    ],
+)
+def test_prices_are_written_as_people_write_them(
+    cents: int, currency: str, language: str, expected: str
+) -> None:
+    assert money(cents, currency, language).replace("\N{NO-BREAK SPACE}", " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("instant", "timezone", "language", "expected"),
+    [
+        # The night after the clocks went forward, and the two hours that autumn repeats.
+        ("2026-03-29 01:30", "Europe/Madrid", "es", "domingo, 29 de marzo de 2026|3:30|Madrid"),
+        ("2026-10-25 00:30", "Europe/Madrid", "ca", "diumenge, 25 d’octubre del 2026|2:30|Madrid"),
+        ("2026-10-25 01:30", "Europe/Madrid", "en", "Sunday, 25 October 2026|02:30|Madrid"),
+        # Another day there than here.
+        ("2026-02-14 23:30", "Atlantic/Canary", "en", "Saturday, 14 February 2026|23:30|Canary"),
+        ("2026-02-14 23:30", "Europe/Madrid", "en", "Sunday, 15 February 2026|00:30|Madrid"),
+    ],
+)
+def test_dates_and_times_are_the_venue_s(
+    instant: str, timezone: str, language: str, expected: str
+) -> None:
+    at = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    said = (day(at, timezone, language), clock(at, timezone, language), city(timezone, language))
+    assert "|".join(said) == expected
+
+
+def test_the_sender_has_the_venue_s_name_and_our_address() -> None:
+    configured = "Escapemaster <bookings@example.test>"
+    assert from_header("Enigma", configured) == "Enigma <bookings@example.test>"
+    assert from_header(" ", configured) == "Escapemaster <bookings@example.test>"
+    assert "\n" not in from_header("a\r\nBcc: x@example.test", configured)
+
+
+# -- Resend ----------------------------------------------------------------------------------------
+
+MESSAGE = Message(
+    template="booking_confirmed",
+    language="es",
+    sender="Enigma",
+    to_name="Marta, la primera",
+    to_address="marta@example.test",
+    subject="Reserva confirmada",
+    html="<p>Hola</p>",
+    text="Hola\n",
+)
+
+
+@dataclass
+class Resend:
+    """Resend's API."""
+
+    answer: httpx.Response | Exception = field(
+        default_factory=lambda: httpx.Response(200, json={"id": "em_1"})
+    )
+    requests: list[httpx.Request] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def resend_api() -> Resend:
+    return Resend()
+
+
+@pytest.fixture
+async def resend_transport(resend_api: Resend) -> AsyncIterator[ResendTransport]:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(resend_api)) as http:
+        yield ResendTransport(http, api_key="re_1", email_from="E <bookings@example.test>")
+
+
+async def test_resend_is_given_the_mail_and_the_key_that_names_it(
+    resend_transport: ResendTransport, resend_api: Resend
+) -> None:
+    assert await resend_transport.send(MESSAGE, "email-1-abc") == "em_1"
+    [request] = resend_api.requests
+    assert str(request.url) == "https://api.resend.com/emails"
+    assert request.headers["authorization"] == "Bearer re_1"
+    assert request.headers["idempotency-key"] == "email-1-abc"
+    assert json.loads(request.content) == {
+        "from": "Enigma <bookings@example.test>",
+        "to": ["marta@example.test"],
+        "subject": "Reserva confirmada",
+        "html": "<p>Hola</p>",
+        "text": "Hola\n",
+        "headers": {"Content-Language": "es"},
+        "tags": [{"name": "template", "value": "booking_confirmed"}],
+    }
+
+
+def resend_error(status: int, name: str) -> httpx.Response:
+    return httpx.Response(
+        status, json={"statusCode": status, "name": name, "message": "marta@example.test"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "retryable"),
+    [
+        (resend_error(422, "validation_error"), "validation_error", False),
+        (resend_error(400, "invalid_idempotency_key"), "invalid_idempotency_key", False),
+        (resend_error(401, "missing_api_key"), "missing_api_key", True),
+        (resend_error(403, "invalid_api_key"), "invalid_api_key", True),
+        (resend_error(409, "concurrent_requests"), "concurrent_requests", True),
+        (resend_error(429, "rate_limit_exceeded"), "rate_limit_exceeded", True),
+        (resend_error(500, "application_error"), "application_error", True),
+        (httpx.Response(502, text="<html>"), "application_error", True),
+        (httpx.ConnectError("x"), "HttpClientError", True),
+    ],
+)  # fmt: skip
+async def test_resend_s_failures_are_named_and_quote_nobody(
+    resend_transport: ResendTransport,
+    resend_api: Resend,
+    answer: httpx.Response | Exception,
+    code: str,
+    retryable: bool,
+) -> None:
+    resend_api.answer = answer
+    with pytest.raises(EmailError) as failed:
+        await resend_transport.send(MESSAGE, "k")
+    assert failed.value.code == code
+    assert failed.value.retryable is retryable
+    assert "marta" not in str(failed.value)
+
+
+async def test_a_mail_that_was_sent_with_other_words_is_not_sent_again(
+    resend_transport: ResendTransport, resend_api: Resend
+) -> None:
+    resend_api.answer = resend_error(409, "invalid_idempotent_request")
+    assert await resend_transport.send(MESSAGE, "k") == "idempotency-key:k"
+
+
+# -- mailbox ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Mailbox:
+    """An SMTP server, and the web page that shows what it took."""
+
+    taken: list[EmailMessage] = field(default_factory=list)
+    recipient_answer: bytes = b"250 ok"
+    data_answer: bytes = b"250 taken"
+    web_answer: httpx.Response | Exception | None = None
+    port: int = 0
+
+    def web(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/api/email"
+        if isinstance(self.web_answer, Exception):
+            raise self.web_answer
+        wanted = request.url.params["messageId"]
+        found = [{"id": "1"} for mail in self.taken if mail["Message-ID"] == wanted]
+        return self.web_answer or httpx.Response(200, json=found)
+
+    async def smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        while line := (await reader.readline()).upper():
+            if line.startswith(b"DATA"):
+                writer.write(b"354 go on\r\n")
+                raw = await reader.readuntil(b"\r\n.\r\n")
+                if self.data_answer.startswith(b"250"):
+                    self.taken.append(
+                        email.message_from_bytes(raw[:-3], policy=email.policy.default)
+                    )
+                writer.write(self.data_answer + b"\r\n")
+            elif line.startswith(b"RCPT"):
+                writer.write(self.recipient_answer + b"\r\n")
+            elif line.startswith(b"QUIT"):
+                writer.write(b"221 bye\r\n")
+                break
+            else:
+                writer.write(b"250 ok\r\n")
+        writer.close()
+
+
+@asynccontextmanager
+async def running(mailbox: Mailbox) -> AsyncIterator[MailboxTransport]:
+    server = await asyncio.start_server(mailbox.smtp, "127.0.0.1", 0)
+    mailbox.port = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        httpx.AsyncClient(transport=httpx.MockTransport(mailbox.web)) as http,
+    ):
+        yield MailboxTransport(
+            http,
+            mailbox_url="http://mailbox.test/",
+            smtp_host="127.0.0.1",
+            smtp_port=mailbox.port,
+            email_from="E <bookings@example.test>",
+        )
+
+
+async def test_a_mail_lands_in_the_mailbox_in_both_forms() -> None:
+    mailbox = Mailbox()
+    async with running(mailbox) as transport:
+        message_id = await transport.send(MESSAGE, "email-1-abc")
+    [mail] = mailbox.taken
+    assert mail["Message-ID"] == message_id
+    assert mail["From"] == "Enigma <bookings@example.test>"
+    assert mail["To"] == '"Marta, la primera" <marta@example.test>'
+    assert (mail["Subject"], mail["Content-Language"]) == ("Reserva confirmada", "es")
+    forms = {part.get_content_type(): part for part in mail.iter_parts()}
+    assert list(forms) == ["text/plain", "text/html"]
+    assert "Hola" in forms["text/html"].get_content()
+
+
+async def test_a_mail_that_arrived_before_is_not_sent_again() -> None:
+    mailbox = Mailbox()
+    async with running(mailbox) as transport:
+        first = await transport.send(MESSAGE, "email-1-abc")
+        again = await transport.send(MESSAGE, "email-1-abc")
+        other = await transport.send(MESSAGE, "email-2-abc")
+    assert first == again != other
+    assert len(mailbox.taken) == 2
+
+
+@pytest.mark.parametrize(
+    "web_answer",
+    [httpx.ConnectError("x"), httpx.Response(500), httpx.Response(200, text="<html>")],
+)
+async def test_without_knowing_what_arrived_nothing_is_sent(
+    web_answer: httpx.Response | Exception,
+) -> None:
+    mailbox = Mailbox(web_answer=web_answer)
+    async with running(mailbox) as transport:
+        with pytest.raises(EmailError) as failed:
+            await transport.send(MESSAGE, "k")
+    assert (failed.value.code, failed.value.retryable) == ("mailbox_unreachable", True)
+    assert mailbox.taken == []
+
+
+async def test_a_refused_address_is_refused_for_good() -> None:
+    async with running(Mailbox(recipient_answer=b"550 nobody")) as transport:
+        with pytest.raises(EmailError) as failed:
+            await transport.send(MESSAGE, "k")
+    assert (failed.value.code, failed.value.retryable) == ("address_refused", False)
+
+
+async def test_an_address_that_is_none_is_refused_for_good() -> None:
+    broken = Message(**{**{f: getattr(MESSAGE, f) for f in MESSAGE.__slots__}, "to_address": "x y"})
+    async with running(Mailbox()) as transport:
+        with pytest.raises(EmailError) as failed:
+            await transport.send(broken, "k")
+    assert (failed.value.code, failed.value.retryable) == ("address_invalid", False)
+
+
+async def test_a_mailbox_that_is_full_is_tried_again() -> None:
+    async with running(Mailbox(data_answer=b"452 full")) as transport:
+        with pytest.raises(EmailError) as failed:
+            await transport.send(MESSAGE, "k")
+    assert (failed.value.code, failed.value.retryable) == ("smtp_failed", True)
+
+
+async def test_a_mailbox_that_is_away_is_tried_again() -> None:
+    mailbox = Mailbox()
+    async with running(mailbox) as transport:
+        pass
+    async with httpx.AsyncClient(transport=httpx.MockTransport(mailbox.web)) as http:
+        gone = MailboxTransport(
+            http,
+            mailbox_url="http://mailbox.test",
+            smtp_host="127.0.0.1",
+            smtp_port=mailbox.port,
+            email_from="b@example.test",
+        )
+        with pytest.raises(EmailError) as failed:
+            await gone.send(MESSAGE, "k")
+    assert failed.value.retryable
+    assert transport.name == "mailbox"

@@ -1,0 +1,781 @@
+"""The worker: every job is done once, by one worker, and none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from escapemaster.database import Job, ServiceDatabase, connection_pool
+from escapemaster.email.message import Message
+from escapemaster.errors import DomainError, EmailError, PaymentError, UnavailableError
+from escapemaster.payments.stripe_gateway import StripeGateway
+from escapemaster.settings import Settings
+from escapemaster.worker import main
+from escapemaster.worker.handlers import InvalidJobError, Tools, email_key, handle
+from escapemaster.worker.health import READY_WITHIN, health_server
+from escapemaster.worker.loop import Worker
+from escapemaster.worker.metrics import WorkerMetrics
+from escapemaster.worker.periodic import (
+    EventReconciler,
+    Periodic,
+    periodic_tasks,
+    reconcile_checkouts,
+    repeat,
+    sweep,
+)
+
+from .fakes import (
+    FakePostgrest,
+    FakeStripe,
+    stripe_error,
+    stripe_event,
+    stripe_refund,
+    stripe_session,
+)
+
+LEASE = UUID("018f0000-0000-7000-8000-0000000000ff")
+REQUEST = "018f0000-0000-7000-8000-00000000000a"
+ORGANIZATION = "018f0000-0000-7000-8000-000000000002"
+ATTEMPT = "018f0000-0000-7000-8000-000000000001"
+
+
+def job(kind: str = "a.kind", *, number: int = 1, attempt: int = 1, **payload: Any) -> Job:
+    return Job(id=number, kind=kind, payload=payload, attempt=attempt, lease_token=LEASE)
+
+
+@dataclass
+class FakeMail:
+    """A transport that remembers."""
+
+    name: str = "fake"
+    sent: list[tuple[Message, str]] = field(default_factory=list)
+    failure: EmailError | None = None
+
+    async def send(self, message: Message, key: str) -> str:
+        if self.failure is not None:
+            raise self.failure
+        self.sent.append((message, key))
+        return f"message-{key}"
+
+
+@pytest.fixture
+def mail() -> FakeMail:
+    return FakeMail()
+
+
+@pytest.fixture
+async def tools(
+    postgrest: FakePostgrest, stripe_api: FakeStripe, mail: FakeMail
+) -> AsyncIterator[Tools]:
+    async with (
+        connection_pool(postgrest.transport) as pool,
+        httpx.AsyncClient(transport=stripe_api.transport) as http,
+    ):
+        yield Tools(
+            database=ServiceDatabase(
+                pool, url="http://gateway.test", secret_key="k", retry_delays=()
+            ),
+            stripe=StripeGateway(
+                http,
+                secret_key="sk",
+                webhook_secret="w",
+                api_base="http://stripe.test",
+                max_network_retries=0,
+            ),
+            mail=mail,
+            public_site_url="https://play.example.test/",
+        )
+
+
+# -- handlers --------------------------------------------------------------------------------------
+
+BOOKING = {
+    "organization_name": "Enigma",
+    "room_name": "The Attic",
+    "timezone": "Europe/Madrid",
+    "starts_at": "2026-02-14T18:30:00Z",
+    "party_size": 5,
+    "reference": "ABCD-2345",
+    "manage_url_token": "t",
+    "currency": "EUR",
+    "total_cents": 12500,
+}
+MAIL_JOB: dict[str, Any] = {"template": "booking_confirmed", "booking_id": "b", "history_id": "h"}
+
+
+async def test_a_mail_is_written_sent_and_recorded(
+    tools: Tools, postgrest: FakePostgrest, mail: FakeMail
+) -> None:
+    postgrest.answer(
+        "prepare_email",
+        {
+            "template": "booking_confirmed",
+            "locale": "en",
+            "to": {"name": "Marta", "email": "marta@example.test"},
+            "data": BOOKING,
+        },
+    )
+    postgrest.answer("record_email", {"recorded": True})
+    work = job("email.send", number=7, **MAIL_JOB)
+    with capture_logs() as lines:
+        await handle(work, tools)
+    [(message, key)] = mail.sent
+    assert message.to_address == "marta@example.test"
+    assert key == email_key(work)
+    assert postgrest.called("record_email") == [
+        {
+            "job_id": 7,
+            "lease_token": str(LEASE),
+            "provider": "fake",
+            "provider_message_id": f"message-{key}",
+        }
+    ]
+    assert "marta" not in str(lines)
+
+
+async def test_a_mail_that_has_been_overtaken_is_not_sent(
+    tools: Tools, postgrest: FakePostgrest, mail: FakeMail
+) -> None:
+    postgrest.answer("prepare_email", None)
+    await handle(job("email.send", **MAIL_JOB), tools)
+    assert mail.sent == []
+    assert not postgrest.called("record_email")
+
+
+def test_a_mail_s_key_is_the_same_for_every_attempt_and_for_no_other_mail() -> None:
+    first = email_key(job("email.send", number=7, attempt=1, a="1", b="2"))
+    assert first == email_key(job("email.send", number=7, attempt=9, b="2", a="1"))
+    assert first != email_key(job("email.send", number=8, a="1", b="2"))
+    assert first != email_key(job("email.send", number=7, a="1", b="3"))
+
+
+async def test_a_session_s_current_state_is_applied_whatever_the_event_said(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer(
+        "GET /v1/checkout/sessions/cs_1",
+        stripe_session(status="complete", payment_status="paid", payment_intent="pi_1"),
+    )
+    postgrest.answer("apply_checkout_session", {"status": "paid"})
+    await handle(
+        job("stripe.sync", object_type="checkout.session", object_id="cs_1", account="acct_1"),
+        tools,
+    )
+    [applied] = postgrest.called("apply_checkout_session")
+    assert (applied["session"]["status"], applied["session"]["payment_status"]) == (
+        "complete",
+        "paid",
+    )
+    assert stripe_api.calls[0].headers["stripe-account"] == "acct_1"
+
+
+async def test_a_refund_s_current_state_is_applied(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("GET /v1/refunds/re_1", stripe_refund(status="failed"))
+    postgrest.answer("apply_refund", {})
+    await handle(job("stripe.sync", object_type="refund", object_id="re_1", account=None), tools)
+    assert postgrest.called("apply_refund")[0]["refund"]["status"] == "failed"
+
+
+async def test_an_object_that_we_do_not_follow_is_acknowledged(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    await handle(job("stripe.sync", object_type="payout", object_id="po_1"), tools)
+    assert postgrest.calls == []
+    assert stripe_api.calls == []
+
+
+def refund_request(**changes: Any) -> dict[str, Any]:
+    return {
+        "refund_request_id": REQUEST,
+        "organization_id": ORGANIZATION,
+        "booking_id": ATTEMPT,
+        "reference": "ABCD-2345",
+        "status": "pending",
+        "amount_cents": 5000,
+        "currency": "EUR",
+        "reason": "cancelled",
+        "payment_intent": "pi_1",
+        "stripe_account": None,
+        "provider_refund_id": None,
+        **changes,
+    }
+
+
+def refund_job(attempt: int = 1) -> Job:
+    return job(
+        "stripe.refund", attempt=attempt, organization_id=ORGANIZATION, refund_request_id=REQUEST
+    )
+
+
+async def test_a_refund_is_made_and_applied(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request())
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer("POST /v1/refunds", stripe_refund())
+    await handle(refund_job(), tools)
+    assert stripe_api.calls[0].form["amount"] == "5000"
+    assert postgrest.called("apply_refund")[0]["refund"]["refund_request_id"] == REQUEST
+
+
+async def test_a_refund_that_an_earlier_attempt_made_is_not_made_again(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request())
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer("GET /v1/refunds", {"object": "list", "data": [stripe_refund()]})
+    await handle(refund_job(attempt=2), tools)
+    assert not stripe_api.called("POST /v1/refunds")
+    assert postgrest.called("apply_refund")
+
+
+async def test_a_refund_that_no_earlier_attempt_made_is_made(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request())
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer("GET /v1/refunds", {"object": "list", "data": []})
+    stripe_api.answer("POST /v1/refunds", stripe_refund())
+    await handle(refund_job(attempt=2), tools)
+    assert stripe_api.called("POST /v1/refunds")
+
+
+async def test_a_refund_that_is_under_way_is_looked_at(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(provider_refund_id="re_1"))
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer("GET /v1/refunds/re_1", stripe_refund())
+    await handle(refund_job(), tools)
+    assert not stripe_api.called("POST /v1/refunds")
+
+
+async def test_a_refund_that_is_over_is_left_alone(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(status="succeeded"))
+    await handle(refund_job(), tools)
+    assert stripe_api.calls == []
+
+
+async def test_money_that_was_not_paid_online_cannot_be_refunded_online(
+    tools: Tools, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(payment_intent=None))
+    with pytest.raises(PaymentError) as failed:
+        await handle(refund_job(), tools)
+    assert not failed.value.retryable
+
+
+async def test_a_page_that_nobody_may_pay_on_any_more_is_closed(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer(
+        "get_checkout_attempt",
+        {"session_id": "cs_1", "status": "open", "stripe_account": "acct_1"},
+    )
+    postgrest.answer("apply_checkout_session", {})
+    stripe_api.answer("POST /v1/checkout/sessions/cs_1/expire", stripe_session(status="expired"))
+    await handle(
+        job("stripe.expire_checkout", organization_id=ORGANIZATION, attempt_id=ATTEMPT), tools
+    )
+    assert postgrest.called("apply_checkout_session")[0]["session"]["status"] == "expired"
+    assert stripe_api.calls[0].headers["stripe-account"] == "acct_1"
+
+
+@pytest.mark.parametrize(
+    "attempt", [{"session_id": None, "status": "open"}, {"session_id": "cs_1", "status": "paid"}]
+)
+async def test_a_page_that_is_not_open_needs_no_closing(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe, attempt: dict[str, Any]
+) -> None:
+    postgrest.answer("get_checkout_attempt", attempt)
+    await handle(job("stripe.expire_checkout", attempt_id=ATTEMPT), tools)
+    assert stripe_api.calls == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        job("a.kind.of.tomorrow"),
+        job("stripe.sync"),
+        job("stripe.refund", organization_id="x", refund_request_id=REQUEST),
+        job("stripe.expire_checkout", attempt_id=7),
+    ],
+)
+async def test_a_job_that_nobody_understands_is_given_up(tools: Tools, broken: Job) -> None:
+    with pytest.raises(InvalidJobError) as failed:
+        await handle(broken, tools)
+    assert not failed.value.retryable
+
+
+# -- loop ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class FakeQueue:
+    """A queue in memory that remembers what it was told."""
+
+    jobs: list[Job] = field(default_factory=list)
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    claims: list[int] = field(default_factory=list)
+    claim_failures: list[Exception] = field(default_factory=list)
+    extend: Callable[[], bool] = lambda: True
+    complete: Callable[[], bool] = lambda: True
+    failed: Callable[[], str | None] = lambda: "queued"
+    lease_seconds: float = 3
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def claim_jobs(self, worker: str, max_jobs: int, lease_seconds: int) -> list[Job]:
+        assert (worker, lease_seconds) == ("w", self.lease_seconds)
+        self.claims.append(max_jobs)
+        self.changed.set()
+        if self.claim_failures:
+            raise self.claim_failures.pop(0)
+        taken, self.jobs = self.jobs[:max_jobs], self.jobs[max_jobs:]
+        return taken
+
+    async def complete_job(self, job_id: int, lease_token: UUID) -> bool:
+        self._told("done", job_id, lease_token=lease_token)
+        return self.complete()
+
+    async def fail_job(
+        self, job_id: int, lease_token: UUID, error: str, *, retry: bool
+    ) -> str | None:
+        self._told("failed", job_id, error, retry, lease_token=lease_token)
+        return self.failed()
+
+    async def extend_job(self, job_id: int, lease_token: UUID, lease_seconds: int) -> bool:
+        assert lease_seconds == self.lease_seconds
+        self._told("extended", job_id, lease_token=lease_token)
+        return self.extend()
+
+    def _told(self, *what: Any, lease_token: UUID) -> None:
+        assert lease_token == LEASE
+        self.told.append(what)
+        self.changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the queue has been told enough."""
+        async with asyncio.timeout(5):
+            while not condition():
+                await self.changed.wait()
+                self.changed.clear()
+
+
+@asynccontextmanager
+async def at_work(
+    queue: FakeQueue, do: Callable[[Job], Awaitable[None]], **options: Any
+) -> AsyncIterator[Worker]:
+    """A worker that is told to stop at the end, and has stopped afterwards."""
+    values: dict[str, Any] = {
+        "name": "w",
+        "poll_seconds": 0.01,
+        "lease_seconds": queue.lease_seconds,
+        **options,
+    }
+    worker = Worker(queue, do, **values)
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+    try:
+        yield worker
+    finally:
+        stop.set()
+        async with asyncio.timeout(5):
+            await running
+
+
+async def nothing(_: Job) -> None:
+    pass
+
+
+async def test_jobs_are_done_and_reported() -> None:
+    queue = FakeQueue([job(number=1), job(number=2)])
+    async with at_work(queue, nothing) as worker:
+        await queue.until(lambda: len(queue.told) == 2)
+        assert worker.last_claim is not None
+    assert sorted(queue.told) == [("done", 1), ("done", 2)]
+
+
+async def test_no_more_jobs_are_taken_than_hands_are_free() -> None:
+    queue = FakeQueue([job(number=number) for number in range(5)])
+    full = asyncio.Event()
+    busy: list[int] = []
+    most = 0
+
+    async def work(this: Job) -> None:
+        nonlocal most
+        busy.append(this.id)
+        most = max(most, len(busy))
+        if len(busy) == 2:
+            # Long enough for the worker to look again with its hands full.
+            asyncio.get_running_loop().call_later(0.03, full.set)
+        await full.wait()
+        busy.remove(this.id)
+
+    async with at_work(queue, work, concurrency=2):
+        await queue.until(lambda: len(queue.told) == 5)
+    assert most == 2
+    assert queue.claims[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "retry"),
+    [
+        (UnavailableError("stripe", "away"), "stripe_unavailable: stripe: away", True),
+        (PaymentError("no_such", "HTTP 404", retryable=False), "no_such: HTTP 404", False),
+        (DomainError("attempt_not_found", 404, "Look."), "attempt_not_found: Look.", False),
+        (ValueError("secret@example.test"), "ValueError", True),
+    ],
+)
+async def test_a_failure_is_reported_with_its_reason_and_whether_to_try_again(
+    failure: Exception, reason: str, retry: bool
+) -> None:
+    queue = FakeQueue([job()])
+
+    async def fail(_: Job) -> None:
+        raise failure
+
+    async with at_work(queue, fail):
+        await queue.until(lambda: bool(queue.told))
+    assert queue.told == [("failed", 1, reason, retry)]
+
+
+async def test_a_job_that_hangs_is_ended_and_tried_again() -> None:
+    queue = FakeQueue([job()])
+
+    async def hang(_: Job) -> None:
+        await asyncio.Event().wait()
+
+    async with at_work(queue, hang, job_timeout=0.01):
+        await queue.until(lambda: bool(queue.told))
+    assert queue.told == [("failed", 1, "TimeoutError", True)]
+
+
+async def test_a_lease_is_extended_while_its_job_runs() -> None:
+    queue = FakeQueue([job()], lease_seconds=0.03)
+    done = asyncio.Event()
+
+    async def work(_: Job) -> None:
+        await done.wait()
+
+    async with at_work(queue, work):
+        await queue.until(lambda: queue.told.count(("extended", 1)) >= 3)
+        done.set()
+        await queue.until(lambda: ("done", 1) in queue.told)
+
+
+async def test_a_worker_that_lost_its_lease_stops_at_once_and_says_nothing() -> None:
+    queue = FakeQueue([job()], extend=lambda: False, lease_seconds=0.03)
+    stopped = asyncio.Event()
+
+    async def work(_: Job) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async with at_work(queue, work):
+        async with asyncio.timeout(5):
+            await stopped.wait()
+    assert queue.told == [("extended", 1)]
+
+
+async def test_a_lease_that_cannot_be_extended_in_time_counts_as_lost() -> None:
+    def away() -> bool:
+        raise UnavailableError("database", "away")
+
+    queue = FakeQueue([job()], extend=away, lease_seconds=0.03)
+    stopped = asyncio.Event()
+
+    async def work(_: Job) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async with at_work(queue, work):
+        async with asyncio.timeout(5):
+            await stopped.wait()
+    assert {told[0] for told in queue.told} == {"extended"}
+    assert len(queue.told) >= 2
+
+
+async def test_a_queue_that_is_away_for_a_moment_does_not_end_the_worker() -> None:
+    queue = FakeQueue([job()], claim_failures=[UnavailableError("database", "away")])
+    async with at_work(queue, nothing):
+        await queue.until(lambda: bool(queue.told))
+    assert queue.told == [("done", 1)]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_an_outcome_that_nobody_heard_is_not_the_worker_s_end(lost: bool) -> None:
+    def away() -> bool:
+        raise UnavailableError("database", "away")
+
+    queue = FakeQueue([job(), job(number=2)], complete=(lambda: False) if lost else away)
+    metrics = WorkerMetrics()
+    async with at_work(queue, nothing, concurrency=1, metrics=metrics):
+        await queue.until(lambda: len(queue.told) == 2)
+    assert b'outcome="lost"} 2.0' in metrics.exposition()
+
+
+async def test_told_to_stop_a_worker_finishes_what_it_has() -> None:
+    queue = FakeQueue([job()])
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def work(_: Job) -> None:
+        began.set()
+        await may_end.wait()
+
+    async with at_work(queue, work):
+        async with asyncio.timeout(5):
+            await began.wait()
+        asyncio.get_running_loop().call_soon(may_end.set)
+    assert queue.told == [("done", 1)]
+
+
+@pytest.mark.parametrize("failed", ["queued", None])
+async def test_what_cannot_be_finished_in_time_is_handed_back(failed: str | None) -> None:
+    queue = FakeQueue([job()], failed=lambda: failed)
+    began = asyncio.Event()
+
+    async def work(_: Job) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async with at_work(queue, work, grace=0.01):
+        async with asyncio.timeout(5):
+            await began.wait()
+    assert queue.told == [("failed", 1, "the worker stopped", True)]
+
+
+async def test_a_failure_after_the_lease_was_lost_counts_as_lost() -> None:
+    queue = FakeQueue([job()], failed=lambda: None)
+    metrics = WorkerMetrics()
+
+    async def fail(_: Job) -> None:
+        raise UnavailableError("stripe", "away")
+
+    async with at_work(queue, fail, metrics=metrics):
+        await queue.until(lambda: bool(queue.told))
+    assert b'escapemaster_jobs_processed_total{kind="a.kind",outcome="lost"} 1.0' in (
+        metrics.exposition()
+    )
+
+
+# -- periodic --------------------------------------------------------------------------------------
+
+
+async def test_what_is_periodic_starts_at_once_survives_failures_and_stops() -> None:
+    stop = asyncio.Event()
+    turns: list[int] = []
+    failures = [UnavailableError("database", "away"), ValueError("a mistake of ours")]
+
+    async def turn() -> None:
+        turns.append(1)
+        if failures:
+            raise failures.pop(0)
+        stop.set()
+
+    async with asyncio.timeout(5):
+        await repeat(Periodic("t", 0.001, turn), stop)
+    assert len(turns) == 3
+
+
+async def test_every_periodic_task_does_its_work(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("sweep", {"expired_holds": 2})
+    postgrest.answer("stale_checkouts", [])
+    stripe_api.answer("GET /v1/events", {"object": "list", "data": [], "has_more": False})
+    for task in periodic_tasks(tools):
+        await task.do()
+    assert [call.function for call in postgrest.calls] == ["sweep", "stale_checkouts"]
+    assert stripe_api.called("GET /v1/events")
+
+
+async def test_a_sweep_that_found_something_says_how_much(
+    tools: Tools, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer("sweep", {"expired_holds": 2}, {"expired_holds": 0})
+    with capture_logs() as lines:
+        await sweep(tools)
+        await sweep(tools)
+    assert [line["counts"] for line in lines] == [{"expired_holds": 2}]
+
+
+async def test_pages_without_news_are_asked_about(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer(
+        "stale_checkouts",
+        [
+            {"attempt_id": ATTEMPT, "session_id": "cs_gone", "stripe_account": None},
+            {"attempt_id": str(uuid4()), "session_id": "cs_1", "stripe_account": "acct_1"},
+        ],
+    )
+    postgrest.answer("apply_checkout_session", {})
+    stripe_api.answer("GET /v1/checkout/sessions/cs_1", stripe_session(status="expired"))
+    await reconcile_checkouts(tools, 60)
+    assert postgrest.called("stale_checkouts") == [{"older_than_seconds": 60}]
+    [applied] = postgrest.called("apply_checkout_session")
+    assert applied["session"]["id"] == "cs_1"
+
+
+async def test_while_stripe_is_away_the_others_are_not_asked_about_either(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stale = {"attempt_id": ATTEMPT, "session_id": "cs_1"}
+    postgrest.answer("stale_checkouts", [stale, stale])
+    stripe_api.answer("GET /v1/checkout/sessions/cs_1", stripe_error(503, "api_error"))
+    with pytest.raises(PaymentError):
+        await reconcile_checkouts(tools)
+    assert len(stripe_api.calls) == 1
+
+
+async def test_events_that_no_webhook_brought_are_received(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    now = datetime(2026, 2, 14, 18, 0, tzinfo=UTC)
+    events = [stripe_event(id="evt_2"), stripe_event(id="evt_1")]
+    stripe_api.answer("GET /v1/events", {"object": "list", "data": events, "has_more": False})
+    postgrest.answer("receive_stripe_event", {"duplicate": False}, {"duplicate": True})
+    reconcile = EventReconciler(tools, lambda: now)
+    with capture_logs() as lines:
+        await reconcile()
+    assert [line["events"] for line in lines] == [1]
+    assert [call["event"]["id"] for call in postgrest.called("receive_stripe_event")] == [
+        "evt_2",
+        "evt_1",
+    ]
+    await reconcile()
+    first, second = stripe_api.calls
+    assert first.query["created[gte]"] == str(int((now - timedelta(hours=24)).timestamp()))
+    assert second.query["created[gte]"] == str(int((now - timedelta(minutes=10)).timestamp()))
+
+
+async def test_a_look_that_failed_half_way_is_repeated_in_full(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer(
+        "GET /v1/events", {"object": "list", "data": [stripe_event()], "has_more": False}
+    )
+    postgrest.answer("receive_stripe_event", httpx.ReadTimeout("x"), {"duplicate": True})
+    reconcile = EventReconciler(tools, lambda: datetime(2026, 2, 14, tzinfo=UTC))
+    with pytest.raises(UnavailableError):
+        await reconcile()
+    await reconcile()
+    first, second = stripe_api.calls
+    assert first.query["created[gte]"] == second.query["created[gte]"]
+
+
+# -- health ----------------------------------------------------------------------------------------
+
+
+async def test_a_worker_s_health_is_told_over_http() -> None:
+    metrics = WorkerMetrics()
+    worker = Worker(FakeQueue(), nothing, name="w", metrics=metrics)
+    now = 100.0
+    metrics.processed("email.send", "done", 0.1)
+    async with (
+        health_server(worker, metrics, 0, clock=lambda: now) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        assert (await client.get("/health/live?x=1")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 503
+        worker.last_claim = now
+        assert (await client.get("/health/ready")).status_code == 200
+        now += READY_WITHIN + 1
+        assert (await client.get("/health/ready")).status_code == 503
+        assert 'kind="email.send"' in (await client.get("/metrics")).text
+        assert (await client.get("/else")).status_code == 404
+
+
+@pytest.mark.parametrize("sent", [b"", b"nonsense\r\n\r\n", b"x" * 20000])
+async def test_nonsense_does_not_disturb_it(sent: bytes) -> None:
+    metrics = WorkerMetrics()
+    worker = Worker(FakeQueue(), nothing, name="w")
+    async with health_server(worker, metrics, 0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            with suppress(ConnectionError):
+                await reader.read()
+        writer.close()
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"http://127.0.0.1:{port}/health/live")
+    assert answer.status_code == 200
+
+
+# -- process ---------------------------------------------------------------------------------------
+
+
+async def test_mail_goes_to_resend_where_there_is_a_key_and_else_to_the_mailbox(
+    settings: Settings,
+) -> None:
+    async with main.open_tools(settings) as tools:
+        assert tools.mail.name == "mailbox"
+    keyed = Settings.model_validate({**settings.model_dump(), "resend_api_key": "re_1"})
+    async with main.open_tools(keyed) as tools:
+        assert tools.mail.name == "resend"
+    without = settings.model_copy(update={"mailbox_url": None})
+    with pytest.raises(ValueError, match="RESEND_API_KEY"):
+        async with main.open_tools(without):
+            pass
+
+
+@pytest.mark.parametrize("port", [0, None])
+async def test_the_process_works_until_it_is_told_to_stop(
+    settings: Settings,
+    tools: Tools,
+    postgrest: FakePostgrest,
+    monkeypatch: pytest.MonkeyPatch,
+    port: int | None,
+) -> None:
+    stop = asyncio.Event()
+
+    @asynccontextmanager
+    async def these_tools(_: Settings) -> AsyncIterator[Tools]:
+        yield replace(tools)
+
+    def claimed(_: Any) -> list[Any]:
+        stop.set()
+        return []
+
+    postgrest.answer("claim_jobs", claimed)
+    monkeypatch.setattr(main, "open_tools", these_tools)
+    async with asyncio.timeout(5):
+        await main.work(settings.model_copy(update={"worker_health_port": port}), stop)
+    assert postgrest.called("claim_jobs")[0]["max_jobs"] == settings.worker_concurrency
+
+
+def test_a_signal_ends_the_process_in_good_order(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished: list[bool] = []
+
+    async def work(_: Settings, stop: asyncio.Event) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await stop.wait()
+        finished.append(True)
+
+    monkeypatch.setattr(main, "work", work)
+    monkeypatch.setattr(main, "configure_logging", lambda _: None)
+    main.run(settings)
+    assert finished == [True]
