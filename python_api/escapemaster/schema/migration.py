@@ -37,6 +37,7 @@ from escapemaster.schema.sources import Statement, apply_files, statements
 
 Progress = Callable[[str], None]
 
+_ROUNDS = 3
 _TIMESTAMP = "%Y%m%d%H%M%S"
 DESTRUCTIVE = "-- DESTROYS DATA: read it twice."
 _HEADER = """\
@@ -160,10 +161,7 @@ def _write_body(project: Project, current: str, desired: str, progress: Progress
         sections.extend(_by_file(project, copied))
 
         progress("asking pg-delta for the rest")
-        changes = delta(current, desired).changes
-        for change in changes:
-            on.execute(change.sql.encode())
-        if changes:
+        if changes := _changes(on, current, desired):
             sections.append(_changes_section(changes))
 
         late = [each for each in new if each not in copied and each.is_data]
@@ -176,6 +174,31 @@ def _write_body(project: Project, current: str, desired: str, progress: Progress
         if rows:
             sections.append("-- Reference rows that changed.\n\n" + "\n\n".join(rows))
     return "\n" + "\n\n".join(sections) + "\n"
+
+
+def _changes(
+    on: psycopg.Connection[tuple[object, ...]], current: str, desired: str
+) -> list[Change]:
+    """Carry out pg-delta's plan.
+
+    More than once, because taking a privilege on a table away takes those on its columns with it:
+    the next plan gives them back.
+    """
+    carried_out: list[Change] = []
+    for _ in range(_ROUNDS):
+        changes = delta(current, desired).changes
+        for change in changes:
+            try:
+                on.execute(change.sql.encode())
+            except psycopg.Error as error:
+                raise SchemaError(
+                    f"pg-delta's statement is refused: {error}\n\n{change.sql}\n\n"
+                    "Let sql/ say it by a statement that can be repeated (create or replace)."
+                ) from error
+        carried_out += changes
+        if not changes:
+            break
+    return carried_out
 
 
 def _runs(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> bool:
