@@ -51,7 +51,7 @@ check: install ## Linters, formatters and type checkers of Python, SQL and TypeS
 
 .PHONY: bench
 bench: install ## Benchmarks against raw PostgreSQL doing the same work
-	@$(VENV)/python -m pytest tests/bench --no-cov -p no:xdist -q -s $(args)
+	@PYTHONPATH=tests $(VENV)/python -m bench $(args)
 
 .PHONY: migration
 migration: install ## The next migration, from the difference to sql/: make migration name=add_tiers

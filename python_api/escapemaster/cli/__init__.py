@@ -9,6 +9,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from escapemaster.cli import data, local, run
 
@@ -35,19 +36,27 @@ run.register(app)
 
 def main() -> None:
     """Run the command line; an error that a person can mend is printed without a traceback."""
-    from escapemaster.schema.project import SchemaError
-    from escapemaster.stack.errors import StackError
-
     try:
         app()
-    except (StackError, SchemaError) as error:
-        Console(stderr=True).print(
-            f"[bold red]error:[/bold red] {_escaped(str(error))}", highlight=False, soft_wrap=True
-        )
+    except Exception as error:
+        if not isinstance(error, _mendable()):
+            raise
+        message = f"[bold red]error:[/bold red] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
-def _escaped(text: str) -> str:
-    from rich.markup import escape
+def _mendable() -> tuple[type[Exception], ...]:
+    """Errors whose text is for a person. A package that was not imported has raised none.
 
-    return escape(text)
+    The image of the service has neither the stack's nor the database tooling's packages.
+    """
+    names = {
+        "escapemaster.stack.errors": "StackError",
+        "escapemaster.schema.project": "SchemaError",
+    }
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in names.items()
+        if module in sys.modules
+    )

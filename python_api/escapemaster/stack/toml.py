@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -22,9 +23,10 @@ def dumps(table: Mapping[str, Value], path: tuple[str, ...] = ()) -> str:
 
 
 def _key(name: str) -> str:
-    return name if name.replace("-", "").replace("_", "").isalnum() else json.dumps(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _scalar(name)
 
 
 def _scalar(value: Value) -> str:
-    # JSON's strings, numbers, booleans and lists are TOML's too.
-    return json.dumps(value)
+    # JSON's numbers, booleans, lists and strings are TOML's too, but for two kinds of character:
+    # those beyond 16 bits, which JSON escapes in halves, and DEL, which it does not escape.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,166 @@
+"""What a stack writes: secrets that stay secret, variables that two readers understand alike."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from escapemaster.stack import toml
+from escapemaster.stack.config import ROOT, Ports, StackConfig
+from escapemaster.stack.credentials import Credentials
+from escapemaster.stack.environment import (
+    read_environment,
+    stack_environment,
+    with_own_accounts,
+    write_environment,
+)
+from escapemaster.stack.errors import StackError
+from escapemaster.stack.gateway import Gateway
+from escapemaster.stack.lite import Lite
+from escapemaster.stack.postgres import can_reach, make_private_directory, server_user
+from escapemaster.stack.processes import User
+from escapemaster.stack.supabase_config import read_supabase_config
+
+CONTRACT = {
+    "SUPABASE_URL",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "SUPABASE_SECRET_KEY",
+    "SUPABASE_JWT_SECRET",
+    "DATABASE_URL",
+    "API_URL",
+    "MAILBOX_URL",
+    "STRIPE_SANDBOX_URL",
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> StackConfig:
+    made = StackConfig(home=tmp_path / "home", ports=Ports(30001))
+    made.prepare()
+    return made
+
+
+def test_secrets_are_made_once_and_are_the_owners_only(config: StackConfig) -> None:
+    first = Credentials.load_or_generate(config.secrets)
+    again = Credentials.load_or_generate(config.secrets)
+    assert first == again
+    assert stat.S_IMODE(config.secrets.stat().st_mode) == 0o600
+    assert first != Credentials.generate()
+
+
+def test_no_file_with_a_secret_can_be_read_by_others(config: StackConfig) -> None:
+    credentials = Credentials.load_or_generate(config.secrets)
+    write_environment(config.environment, stack_environment(config, credentials))
+    Gateway(config).write(credentials)
+    lite = Lite(config.home / "lite", 30012, "postgresql://localhost", "http://localhost")
+    lite.directory.mkdir()
+    lite.command(credentials, read_supabase_config(ROOT), {})
+    secret = {credentials.jwt_secret, credentials.secret_key, credentials.owner_password}
+    holders = [
+        path
+        for path in config.home.rglob("*")
+        if path.is_file() and any(each in path.read_text() for each in secret)
+    ]
+    assert len(holders) >= 4
+    for path in holders:
+        private_place = any(
+            not parent.stat().st_mode & 0o077
+            for parent in path.parents
+            if parent.is_relative_to(config.home)
+        )
+        assert private_place or not path.stat().st_mode & 0o077, path
+
+
+def test_the_roles_tokens_verify_with_the_stacks_secret(config: StackConfig) -> None:
+    credentials = Credentials.load_or_generate(config.secrets)
+    for token, role in (
+        (credentials.anon_jwt, "anon"),
+        (credentials.service_role_jwt, "service_role"),
+    ):
+        claims = jwt.decode(
+            token, credentials.jwt_secret, algorithms=["HS256"], audience="authenticated"
+        )
+        assert claims["role"] == role
+
+
+def test_the_variables_are_all_there_and_a_shell_reads_the_same(config: StackConfig) -> None:
+    variables = stack_environment(config, Credentials.generate())
+    assert set(variables) >= CONTRACT
+    write_environment(config.environment, variables)
+    assert read_environment(config.environment) == variables
+    shown = subprocess.run(
+        ["sh", "-c", f'set -a; . "{config.environment}"; env'],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    for name, value in variables.items():
+        assert f"{name}={value}" in shown.stdout.splitlines()
+
+
+def test_a_persons_stripe_keys_leave_the_sandbox(config: StackConfig) -> None:
+    ours = stack_environment(config, Credentials.generate())
+    theirs = {"STRIPE_SECRET_KEY": "sk_test_own", "STRIPE_WEBHOOK_SECRET": "whsec_own"}
+    merged = with_own_accounts(ours, theirs)
+    assert merged["STRIPE_API_BASE"] == ""
+    assert merged["STRIPE_SECRET_KEY"] == "sk_test_own"
+
+
+def test_keys_of_another_stacks_sandbox_are_never_sent_to_stripe(config: StackConfig) -> None:
+    ours = stack_environment(config, Credentials.generate())
+    sourced = stack_environment(config, Credentials.generate())
+    merged = with_own_accounts(ours, sourced)
+    assert merged["STRIPE_API_BASE"] == ours["STRIPE_API_BASE"]
+    assert merged["STRIPE_SECRET_KEY"] == ours["STRIPE_SECRET_KEY"]
+
+
+_scalars = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])),
+    st.integers(-(2**63), 2**63 - 1),
+    st.booleans(),
+)
+_tables = st.recursive(
+    st.dictionaries(st.text("abc-_.é \"'", min_size=1), _scalars | st.lists(_scalars)),
+    lambda inner: st.dictionaries(st.text("xyz-_. ", min_size=1), inner | _scalars),
+    max_leaves=8,
+)
+
+
+@given(_tables)
+def test_toml_reads_back_what_was_written(table: dict[str, toml.Value]) -> None:
+    assert tomllib.loads(toml.dumps(table)) == table
+
+
+def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StackError, match="in the way"):
+        make_private_directory(tmp_path / "file", None)
+
+
+def test_a_made_directory_is_for_its_account_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    user = server_user()
+    make_private_directory(tmp_path / "data", user)
+    make_private_directory(tmp_path / "data", user)
+    entry = (tmp_path / "data").stat()
+    assert stat.S_IMODE(entry.st_mode) == 0o700
+    assert entry.st_uid == (os.geteuid() if user is None else user.uid)
+
+
+def test_reach_is_decided_by_every_directory_on_the_way(tmp_path: Path) -> None:
+    stranger = User("nobody", 65534, 65534)
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    inner.chmod(0o711)
+    inner.parent.chmod(0o700)
+    assert not can_reach(inner, stranger)
+    assert can_reach(Path("/"), stranger)

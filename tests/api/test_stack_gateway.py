@@ -1,0 +1,228 @@
+"""The gateway alone, in front of a server that shows what reaches it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import jwt
+import pytest
+
+from escapemaster.stack.config import ROOT, Ports, StackConfig
+from escapemaster.stack.credentials import Credentials
+from escapemaster.stack.gateway import Gateway
+from escapemaster.stack.parts import Parts
+from escapemaster.stack.ports import is_free
+from escapemaster.stack.processes import Child, stop_all
+from escapemaster.stack.supabase_config import read_supabase_config
+
+
+class _Echo(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        seen = {name.lower(): value for name, value in self.headers.items()}
+        body = json.dumps({"method": self.command, "path": self.path, "headers": seen}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Access-Control-Allow-Origin", "https://from-upstream.test")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_OPTIONS = answer  # noqa: N815 - their parent's names
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
+        pass
+
+
+@dataclass(frozen=True)
+class Door:
+    http: httpx.Client
+    credentials: Credentials
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    base = next(
+        base
+        for base in range(28000, 29900, 20)
+        if all(is_free(port) for port in Ports(base).by_part().values())
+    )
+    config = StackConfig(home=tmp_path_factory.mktemp("gateway"), ports=Ports(base))
+    config.prepare()
+    credentials = Credentials.load_or_generate(config.secrets)
+    gateway = Gateway(config)
+    gateway.write(credentials)
+    gateway.write_demo_config(credentials)
+    parts = Parts(config, credentials, read_supabase_config(ROOT), os.environ)
+    servers = [
+        ThreadingHTTPServer(("127.0.0.1", port), _Echo)
+        for port in (config.ports.postgrest, config.ports.lite, config.ports.edge)
+    ]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    part = parts.gateway()
+    child = Child(part.command, config.logs / "gateway.log")
+    try:
+        deadline = time.monotonic() + 20
+        while not part.ready():
+            assert child.exit_code() is None, child.log_tail()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with httpx.Client(base_url=config.gateway_url, trust_env=False) as http:
+            yield Door(http, credentials)
+    finally:
+        stop_all([child])
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+def _role(door: Door, answer: httpx.Response) -> str:
+    scheme, token = answer.json()["headers"]["authorization"].split()
+    assert scheme == "Bearer"
+    claims = jwt.decode(
+        token, door.credentials.jwt_secret, algorithms=["HS256"], audience="authenticated"
+    )
+    return str(claims["role"])
+
+
+@pytest.mark.parametrize("path", ["/rest/v1/rooms", "/rest/v1/", "/rest/v1/rpc/f?a=1"])
+def test_no_key_is_401(door: Door, path: str) -> None:
+    answer = door.http.get(path)
+    assert answer.status_code == 401
+    assert answer.json()["message"] == "No API key found in request"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_an_unknown_key_is_401_even_with_a_users_token(door: Door) -> None:
+    for headers in ({"apikey": "sb_publishable_no"}, {"apikey": ""}):
+        answer = door.http.get("/rest/v1/rooms", headers={**headers, "Authorization": "Bearer x"})
+        assert answer.status_code == 401
+        assert answer.json()["message"] == "Invalid API key"
+
+
+def test_a_key_becomes_its_roles_token(door: Door) -> None:
+    for key, role in (
+        (door.credentials.publishable_key, "anon"),
+        (door.credentials.secret_key, "service_role"),
+    ):
+        for headers in ({}, {"Authorization": f"Bearer {key}"}, {"Authorization": f"bearer {key}"}):
+            answer = door.http.get("/rest/v1/rooms", headers={"apikey": key, **headers})
+            assert _role(door, answer) == role
+        asked = door.http.get("/rest/v1/rooms", params={"select": "*", "apikey": key})
+        assert _role(door, asked) == role
+        # The key goes no further: in logs of PostgREST it would be a secret.
+        assert key not in asked.text
+        assert asked.json()["path"].startswith("/rooms?select=")
+
+
+def test_a_key_is_matched_whole(door: Door) -> None:
+    key = door.credentials.secret_key
+    for wrong in (key + "x", key[:-1], "x" + key, key.upper()):
+        assert door.http.get("/rest/v1/rooms", headers={"apikey": wrong}).status_code == 401
+        assert door.http.get("/rest/v1/rooms", params={"apikey": wrong}).status_code == 401
+
+
+def test_a_header_wins_over_the_query(door: Door) -> None:
+    answer = door.http.get(
+        "/rest/v1/rooms",
+        params={"apikey": door.credentials.secret_key},
+        headers={"apikey": door.credentials.publishable_key},
+    )
+    assert _role(door, answer) == "anon"
+
+
+def test_a_users_own_token_passes_untouched(door: Door) -> None:
+    answer = door.http.get(
+        "/rest/v1/rooms",
+        headers={"apikey": door.credentials.publishable_key, "Authorization": "Bearer eyJ.user.x"},
+    )
+    assert answer.json()["headers"]["authorization"] == "Bearer eyJ.user.x"
+
+
+def test_a_preflight_needs_no_key(door: Door) -> None:
+    answer = door.http.options(
+        "/rest/v1/rpc/hold_booking",
+        headers={
+            "Origin": "https://venue.test",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "apikey,content-type,x-organization-id",
+        },
+    )
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    allowed = answer.headers["access-control-allow-headers"]
+    assert allowed == "apikey,content-type,x-organization-id"
+
+
+def test_one_origin_header_is_sent_not_two(door: Door) -> None:
+    answer = door.http.get("/rest/v1/x", headers={"apikey": door.credentials.publishable_key})
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+def test_every_request_has_an_id_that_is_passed_on_and_given_back(door: Door) -> None:
+    key = {"apikey": door.credentials.publishable_key}
+    first, second = (door.http.get("/rest/v1/x", headers=key) for _ in range(2))
+    assert first.headers["x-request-id"] == first.json()["headers"]["x-request-id"]
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    given = door.http.get("/rest/v1/x", headers={**key, "x-request-id": "from-the-client-1"})
+    assert given.headers["x-request-id"] == "from-the-client-1"
+
+
+@pytest.mark.parametrize("bad", ["short", "x" * 200, "with space in it", "<script>alert(1)"])
+def test_an_unfit_request_id_is_replaced(door: Door, bad: str) -> None:
+    key = {"apikey": door.credentials.publishable_key}
+    answer = door.http.get("/rest/v1/x", headers={**key, "x-request-id": bad})
+    assert answer.headers["x-request-id"] != bad
+
+
+def test_the_clients_address_cannot_be_forged(door: Door) -> None:
+    answer = door.http.get(
+        "/rest/v1/x",
+        headers={"apikey": door.credentials.publishable_key, "X-Forwarded-For": "203.0.113.7"},
+    )
+    assert answer.json()["headers"]["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_paths_reach_their_parts_as_on_a_hosted_project(door: Door) -> None:
+    key = {"apikey": door.credentials.publishable_key}
+    for asked, seen in {
+        "/rest/v1/rpc/f": "/rpc/f",
+        "/auth/v1/token": "/auth/v1/token",
+        "/storage/v1/object/public/a.png": "/storage/v1/object/public/a.png",
+        "/functions/v1/calendar-feed/x.ics": "/calendar-feed/x.ics",
+    }.items():
+        assert door.http.get(asked, headers=key).json()["path"] == seen
+
+
+def test_the_demo_page_knows_where_everything_is(door: Door) -> None:
+    found = door.http.get("/demo/config.json").json()
+    assert found["supabase_url"] == str(door.http.base_url).rstrip("/")
+    assert found["publishable_key"] == door.credentials.publishable_key
+    assert door.credentials.secret_key not in json.dumps(found)
+    assert door.http.get("/").headers["location"] == "/demo/"
+
+
+def test_nothing_of_the_state_directory_is_served(door: Door) -> None:
+    for path in (
+        "/demo/../Caddyfile",
+        "/demo/%2e%2e/Caddyfile",
+        "/demo/..%2f..%2fsecrets.json",
+        "/Caddyfile",
+        "/secrets.json",
+    ):
+        assert door.http.get(path).status_code in {400, 404}
+
+
+def test_an_unknown_path_is_404(door: Door) -> None:
+    assert door.http.get("/rest/v2/x").status_code == 404
