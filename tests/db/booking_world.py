@@ -88,7 +88,9 @@ class Shop:
         self.insert("calendar_rooms", calendar_id=self.calendar_id, room_id=room["id"])
         return str(room["id"])
 
-    def open_on(self, room_id: str, opens: str, closes: str, *weekdays: int, **values: object) -> None:
+    def open_on(
+        self, room_id: str, opens: str, closes: str, *weekdays: int, **values: object
+    ) -> None:
         """Weekly windows; on every day if none is named."""
         for weekday in weekdays or range(1, 8):
             self.insert(
@@ -136,9 +138,29 @@ class Shop:
         """The wall-clock times that a visitor is offered on one day."""
         return [row["local_time"] for row in self.available(day, day, room_id=room_id, **values)]
 
-    def hold(self, room_id: str, starts_at: datetime, by: Client | None = None, **values: object) -> Row:
-        """A hold by a visitor, of two people unless something else is said."""
-        return hold(by or self.visitor, self.slug, room_id, starts_at, **values)
+    def hold(
+        self,
+        room_id: str,
+        starts_at: datetime | None,
+        *,
+        by: Client | None = None,
+        party_size: int | None = 2,
+        total: int | None = None,
+        customer: Mapping[str, object] | None = None,
+        key: str | None = None,
+    ) -> Row:
+        """A hold by a visitor; the total is the party's price unless something else is said."""
+        booked: Row = (by or self.visitor).call(
+            "hold_booking",
+            slug=self.slug,
+            room_id=room_id,
+            starts_at=starts_at,
+            party_size=party_size,
+            customer=dict(GUEST if customer is None else customer),
+            expected_total_cents=PRICE * (party_size or 0) if total is None else total,
+            idempotency_key=f"key-{next(_numbers)}" if key is None else key,
+        )
+        return booked
 
     def look(self, booking: Row) -> Row:
         """The booking as its customer sees it."""
@@ -190,7 +212,8 @@ class Shop:
     def pay(self, booking: Row, cents: int) -> None:
         """Money that arrived, as an entry of the ledger."""
         self.house.owner_sql(
-            "insert into public.payments (organization_id, booking_id, method, amount_cents, currency)"
+            "insert into public.payments"
+            " (organization_id, booking_id, method, amount_cents, currency)"
             " select organization_id, id, 'cash', %s, currency from public.bookings"
             " where organization_id = %s and reference = %s",
             cents,
@@ -198,10 +221,31 @@ class Shop:
             booking["reference"],
         )
 
+    def move_in_time(self, booking: Row, by: timedelta) -> None:
+        """Let its session have been at another time."""
+        self.house.owner_sql(
+            "update public.sessions as s set starts_at = s.starts_at + m.by,"
+            " ends_at = s.ends_at + m.by, occupied_until = s.occupied_until + m.by"
+            " from public.bookings as b, (select %s::interval as by) as m"
+            " where b.organization_id = s.organization_id and b.session_id = s.id and b.id = %s",
+            by,
+            self.id_of(booking),
+        )
+
+    def history(self, booking: Row) -> list[Row]:
+        """Every status that it took, in order of time."""
+        return self.house.owner_sql(
+            "select * from public.booking_history where organization_id = %s and booking_id = %s"
+            " order by occurred_at",
+            self.id,
+            self.id_of(booking),
+        )
+
     def sessions(self) -> list[Row]:
         """Every session, in order of time."""
         return self.house.owner_sql(
-            "select * from public.sessions where organization_id = %s order by starts_at, created_at",
+            "select * from public.sessions where organization_id = %s"
+            " order by starts_at, created_at",
             self.id,
         )
 
@@ -216,31 +260,6 @@ def open_shop(house: House, name: str, zone: str = "Europe/Madrid", **calendar: 
         **{"slug": f"{venue.slug}-calendar", "name": name, "maximum_advance_days": 365, **calendar},
     )
     return Shop(venue, str(location["id"]), str(made["id"]), made["slug"], ZoneInfo(zone))
-
-
-def hold(
-    client: Client,
-    slug: str,
-    room_id: str,
-    starts_at: datetime,
-    *,
-    party_size: int | None = 2,
-    total: int | None = None,
-    customer: Mapping[str, object] | None = None,
-    key: str | None = None,
-) -> Row:
-    """Hold a place; the total is the price of the party unless something else is said."""
-    booked: Row = client.call(
-        "hold_booking",
-        slug=slug,
-        room_id=room_id,
-        starts_at=starts_at,
-        party_size=party_size,
-        customer=dict(GUEST if customer is None else customer),
-        expected_total_cents=PRICE * (party_size or 0) if total is None else total,
-        idempotency_key=f"key-{next(_numbers)}" if key is None else key,
-    )
-    return booked
 
 
 def insert(client: Client, table: str, **values: object) -> Row:

@@ -6,8 +6,8 @@ from datetime import UTC, date, timedelta
 from uuid import UUID
 
 import pytest
-from db.booking_world import PRICE, Shop, open_shop
 
+from db.booking_world import PRICE, Shop, open_shop
 from matrix.house import House
 from matrix.promises import refused
 
@@ -25,7 +25,9 @@ def room(shop: Shop) -> str:
 
 
 class TestWeeklyHours:
-    def test_slots_follow_each_other_after_duration_and_turnaround(self, shop: Shop, room: str) -> None:
+    def test_slots_follow_each_other_after_duration_and_turnaround(
+        self, shop: Shop, room: str
+    ) -> None:
         shop.open_on(room, "10:00", "16:00")
         assert shop.times(room) == ["10:00", "11:30", "13:00", "14:30"]
 
@@ -216,8 +218,7 @@ class TestNoticeAndAdvance:
         shop.set_calendar(maximum_advance_days=10)
         dates = {row["local_date"] for row in shop.available(9, 20, room_id=room)}
         assert dates == {shop.today + timedelta(9), shop.today + timedelta(10)}
-        last = [row for row in shop.available(10, 10, room_id=room)]
-        assert last[-1]["local_time"] == "23:00"
+        assert shop.available(10, 10, room_id=room)[-1]["local_time"] == "23:00"
 
 
 class TestWhatIsTaken:
@@ -285,9 +286,13 @@ class TestSharedSessions:
         shop.open_on(room, "10:00", "13:00", slot_interval_minutes=30)
         return room
 
+    @staticmethod
+    def seats(shop: Shop, room: str) -> dict[str, int]:
+        return {row["local_time"]: row["seats_available"] for row in shop.available(room_id=room)}
+
     def test_the_seats_that_are_left_are_shown(self, shop: Shop, room: str) -> None:
         shop.hold(room, shop.at(1, "11:30"), party_size=3)
-        seats = {row["local_time"]: row["seats_available"] for row in shop.available(room_id=room)}
+        seats = self.seats(shop, room)
         assert seats["11:30"] == 5
         assert seats["10:00"] == 8
         # Another start would overlap the session that exists.
@@ -304,10 +309,9 @@ class TestSharedSessions:
         stays = shop.hold(room, shop.at(1, "11:30"), party_size=3)
         lapses = shop.hold(room, shop.at(1, "11:30"), party_size=4)
         shop.lapse(lapses)
-        assert {r["local_time"]: r["seats_available"] for r in shop.available(room_id=room)}["11:30"] == 5
+        assert self.seats(shop, room)["11:30"] == 5
         shop.lapse(stays)
-        seats = {r["local_time"]: r["seats_available"] for r in shop.available(room_id=room)}
-        assert seats["11:30"] == seats["11:00"] == 8
+        assert self.seats(shop, room)["11:30"] == self.seats(shop, room)["11:00"] == 8
 
     def test_a_session_that_exists_keeps_its_length_when_the_room_changes(
         self, shop: Shop, room: str
@@ -328,7 +332,9 @@ class TestSharedSessions:
 
 
 class TestTheAnswer:
-    def test_slots_come_in_order_of_time_then_room_with_their_price(self, shop: Shop, room: str) -> None:
+    def test_slots_come_in_order_of_time_then_room_with_their_price(
+        self, shop: Shop, room: str
+    ) -> None:
         other = shop.add_room(price_per="session", price_cents=9_000)
         for each in (room, other):
             shop.open_on(each, "10:00", "12:30")
@@ -426,12 +432,19 @@ class TestRefusals:
     def test_dates(self, shop: Shop, first: str | None, last: str | None, code: str) -> None:
         with refused(422, code):
             shop.visitor.select(
-                "select * from public.get_availability(%s, %s::date, %s::date)", shop.slug, first, last
+                "select * from public.get_availability(%s, %s::date, %s::date)",
+                shop.slug,
+                first,
+                last,
             )
 
     @pytest.mark.parametrize(
         ("first", "last"),
-        [("2027-01-01", "2027-04-02"), ("5874800-01-01", "5874800-01-31"), ("0001-01-01", "0001-01-31")],
+        [
+            ("2027-01-01", "2027-04-02"),
+            ("5874800-01-01", "5874800-01-31"),
+            ("0001-01-01", "0001-01-31"),
+        ],
     )
     def test_ninety_two_days_are_allowed_at_any_time(
         self, shop: Shop, room: str, first: str, last: str

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from db.booking_world import Shop, open_shop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from db.booking_world import Shop, open_shop
 from matrix.house import House
 
 ZONES = (
@@ -80,7 +80,7 @@ def closing(zone: ZoneInfo, wall: datetime) -> datetime:
 
 
 def windows_of(world: World, day: date) -> list[Window]:
-    """Closed wins over other hours, the room's over its location's, any of them over weekly ones."""
+    """Closed wins over other hours, the room's over its location's, any over weekly ones."""
     said = [e for e in world.exceptions if e.day == day]
     if any(e.window is None for e in said):
         return []
