@@ -30,6 +30,23 @@ create or replace function auth.jwt() returns jsonb language sql stable as $$
   )::jsonb
 $$;
 
+-- The local Auth writes metadata as JSON text inside a JSON string; hosted, it is an object.
+create or replace function auth.unwrap_metadata() returns trigger language plpgsql as $$
+begin
+  if jsonb_typeof(new.raw_user_meta_data) = 'string' then
+    new.raw_user_meta_data := (new.raw_user_meta_data #>> '{}')::jsonb;
+  end if;
+  if jsonb_typeof(new.raw_app_meta_data) = 'string' then
+    new.raw_app_meta_data := (new.raw_app_meta_data #>> '{}')::jsonb;
+  end if;
+  return new;
+end
+$$;
+
+create or replace trigger unwrap_metadata
+before insert or update on auth.users
+for each row execute function auth.unwrap_metadata();
+
 grant select, references, trigger on auth.users to postgres;
 
 -- Row level security decides about objects and buckets, not privileges.
