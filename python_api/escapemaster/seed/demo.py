@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 
 from escapemaster.seed.bookings import fill
 from escapemaster.seed.catalogue import set_up
@@ -27,28 +27,26 @@ from escapemaster.seed.pictures import draw
 from escapemaster.seed.settings import SeedSettings
 from escapemaster.seed.venues import PASSWORD, VENUES, Venue
 
-Tell = Callable[[str], None]
-
 # Two seeds at once would meet at the first unique key; this makes the second one wait.
 _LOCK = "select pg_advisory_xact_lock(hashtext('escapemaster.seed.demo'))"
 
 
-def main(settings: SeedSettings, tell: Tell = print) -> None:
+def main(settings: SeedSettings, tell: Callable[[str], None] = print) -> None:
     """Make the demo if it is not there, and write `settings.report`.
 
-    `tell` is given a line about every step. Raises what went wrong, with nothing made of that
-    venue; what is there is used by the next run.
+    `tell` is given a line about every venue. Raises what went wrong, with nothing made of that
+    venue but its accounts; the next run goes on from there.
     """
     gateway = Gateway(settings)
     try:
-        with _connect(settings) as connection, ThreadPoolExecutor(4) as pool:
-            connection.execute(_LOCK)
-            missing = [venue for venue in VENUES if not _exists(connection, venue)]
-            accounts = _sign_in(gateway, missing, pool, tell)
-            # Each in its own transaction: they are made side by side.
-            for line in pool.map(lambda venue: _make(settings, venue, accounts), missing):
+        with (
+            _connect(settings) as lock,
+            ThreadPoolExecutor(len(VENUES)) as venues,
+            ThreadPoolExecutor(4) as requests,
+        ):
+            lock.execute(_LOCK)
+            for line in venues.map(lambda one: _make(settings, gateway, requests, one), VENUES):
                 tell(line)
-            _upload(gateway, connection, accounts, pool, tell)
     finally:
         gateway.close()
     _report(settings)
@@ -58,80 +56,65 @@ def _connect(settings: SeedSettings) -> Connection:
     return psycopg.connect(settings.database_url, row_factory=dict_row)
 
 
-def _exists(connection: Connection, venue: Venue) -> bool:
-    found = connection.execute(
-        "select from public.organizations where slug = %s", (venue.slug,)
-    ).fetchone()
-    return found is not None
-
-
-def _sign_in(
-    gateway: Gateway, venues: list[Venue], pool: ThreadPoolExecutor, tell: Tell
-) -> dict[str, Account]:
-    """Accounts by e-mail address."""
-    people = [(person, venue.locale) for venue in venues for person in venue.staff]
-    if not people:
-        return {}
+def _make(settings: SeedSettings, gateway: Gateway, requests: Executor, venue: Venue) -> str:
+    """Everything of one venue; a line that says what was done."""
     began = time.monotonic()
-    accounts = list(pool.map(lambda one: gateway.sign_in(*one), people))
-    tell(f"{len(accounts)} accounts ({_since(began)})")
-    return {account.person.email: account for account in accounts}
-
-
-def _make(settings: SeedSettings, venue: Venue, accounts: Mapping[str, Account]) -> str:
-    """One venue in one transaction; a line that says what was made."""
-    began = time.monotonic()
+    done = []
+    accounts: dict[str, Account] = {}
     with _connect(settings) as connection:
-        (row,) = connection.execute(
-            "select now() as now, coalesce((select max(id) from private.jobs), 0) as last_job"
-        ).fetchall()
-        now: datetime = row["now"]
-        today = now.astimezone(ZoneInfo(venue.timezone)).date()
-        opened = set_up(connection, venue, accounts, today)
-        count = fill(connection, opened, now)
-        as_owner(connection).execute(
-            "delete from private.jobs"
-            " where id > %s and organization_id = %s and kind = 'email.send'",
-            (row["last_job"], opened.organization_id),
+        found = connection.execute(
+            "select from public.organizations where slug = %s", (venue.slug,)
+        ).fetchone()
+        if found is None:
+            signed_in = requests.map(lambda one: gateway.sign_in(one, venue.locale), venue.staff)
+            accounts = {account.person.email: account for account in signed_in}
+            count = _open(connection, venue, accounts)
+            done = [f"{len(accounts)} people, {len(venue.rooms)} rooms, {count} bookings"]
+    with _connect(settings) as connection:
+        missing = _missing_pictures(connection, venue)
+    if missing:
+        manager = venue.person("manager")
+        account = accounts.get(manager.email) or gateway.sign_in(manager, venue.locale)
+        list(
+            requests.map(lambda one: gateway.upload(account, one[0], draw(one[1])), missing.items())
         )
-    return f"{venue.name}: {len(venue.rooms)} rooms, {count} bookings ({_since(began)})"
+        done.append(f"{len(missing)} pictures")
+    if not done:
+        return f"{venue.name}: there already"
+    return f"{venue.name}: {', '.join(done)} ({time.monotonic() - began:.1f} s)"
 
 
-def _upload(
-    gateway: Gateway,
-    connection: Connection,
-    accounts: Mapping[str, Account],
-    pool: ThreadPoolExecutor,
-    tell: Tell,
-) -> None:
-    """Draw and upload the pictures that are not there."""
-    began = time.monotonic()
-    wanted = connection.execute(
+def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account]) -> int:
+    """Set the venue up and fill it; the number of its bookings."""
+    (row,) = connection.execute(
+        "select now() as now, coalesce((select max(id) from private.jobs), 0) as last_job"
+    ).fetchall()
+    now: datetime = row["now"]
+    today = now.astimezone(ZoneInfo(venue.timezone)).date()
+    opened = set_up(connection, venue, accounts, today)
+    count = fill(connection, opened, now)
+    as_owner(connection).execute(
+        "delete from private.jobs where id > %s and organization_id = %s and kind = 'email.send'",
+        (row["last_job"], opened.organization_id),
+    )
+    return count
+
+
+def _missing_pictures(connection: Connection, venue: Venue) -> dict[str, str]:
+    """Scenes by the path in storage at which a room still lacks its picture."""
+    rows = connection.execute(
         """
-        select o.slug as venue, r.slug as room, r.image_path as path
+        select r.slug, r.image_path
         from public.rooms as r
         join public.organizations as o on o.id = r.organization_id
         left join storage.objects as s on s.bucket_id = 'room-images' and s.name = r.image_path
-        where o.slug = any (%s) and r.image_path is not null and s.name is null
+        where o.slug = %s and r.image_path is not null and s.name is null
         """,
-        ([venue.slug for venue in VENUES],),
+        (venue.slug,),
     ).fetchall()
-    scenes = {(venue.slug, room.slug): room.picture for venue in VENUES for room in venue.rooms}
-    managers = {
-        venue.slug: accounts.get(venue.person("manager").email)
-        or gateway.sign_in(venue.person("manager"), venue.locale)
-        for venue in VENUES
-        if any(row["venue"] == venue.slug for row in wanted)
-    }
-
-    def put(row: DictRow) -> None:
-        # A picture that somebody chose meanwhile is not ours to draw.
-        if scene := scenes.get((row["venue"], row["room"])):
-            gateway.upload(managers[row["venue"]], row["path"], draw(scene))
-
-    list(pool.map(put, wanted))
-    if wanted:
-        tell(f"{len(wanted)} pictures ({_since(began)})")
+    # A room that somebody added is not ours to illustrate.
+    scenes = {room.slug: room.picture for room in venue.rooms}
+    return {row["image_path"]: scene for row in rows if (scene := scenes.get(row["slug"]))}
 
 
 def _report(settings: SeedSettings) -> None:
@@ -161,7 +144,3 @@ def _report(settings: SeedSettings) -> None:
         return
     settings.report.parent.mkdir(parents=True, exist_ok=True)
     settings.report.write_text(text, "utf-8")
-
-
-def _since(began: float) -> str:
-    return f"{time.monotonic() - began:.1f} s"

@@ -89,7 +89,7 @@ def visits(venue: Venue, slot: Slot, back: timedelta | None) -> Iterator[Visit]:
 
 
 def _parties(room: Room, local: datetime, dice: random.Random) -> Iterator[int]:
-    wish = 0.06 + 0.16 * (local.isoweekday() >= 5) + 0.10 * (local.hour >= 18)
+    wish = 0.05 + 0.13 * (local.isoweekday() >= 5) + 0.10 * (local.hour >= 18)
     smallest, largest = max(2, room.party[0]), room.party[1]
     if room.mode == "private":
         if dice.random() < wish:

@@ -1,0 +1,101 @@
+"""What the demo is made of, without a stack."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from escapemaster.seed.canvas import Canvas
+from escapemaster.seed.pictures import HEIGHT, SCENES, WIDTH, draw
+from escapemaster.seed.plan import COMING, PAST, Slot, visits
+from escapemaster.seed.settings import SeedSettings
+from escapemaster.seed.venues import CASA_LABERINTO, VENUES
+
+LOCAL = {
+    "SUPABASE_URL": "http://127.0.0.1:54321",
+    "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x",
+    "DATABASE_URL": "postgresql://postgres:secret@127.0.0.1:54322/postgres",
+    "PUBLIC_SITE_URL": "http://127.0.0.1:54321/demo/",
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_picture_is_a_png_and_the_same_every_time(scene: str) -> None:
+    picture = draw(scene)
+
+    assert picture == draw(scene)
+    start = picture.index(b"IDAT")
+    length = int.from_bytes(picture[start - 4 : start], "big")
+    pixels = zlib.decompress(picture[start + 4 : start + 4 + length])
+    assert len(pixels) == (WIDTH + 1) * HEIGHT
+    assert len(picture) < 100_000
+
+
+def test_a_picture_has_no_more_colours_than_a_palette_holds() -> None:
+    canvas = Canvas(4, 4)
+    for shade in range(256):
+        canvas.circle(2, 2, 1, (shade, 0, 0))
+
+    with pytest.raises(ValueError, match="256 colours"):
+        canvas.circle(2, 2, 1, (0, 1, 0))
+
+
+def test_every_room_on_sale_has_a_picture_that_can_be_drawn() -> None:
+    for venue in VENUES:
+        for room in venue.rooms:
+            assert (room.picture in SCENES) == room.is_published
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"SUPABASE_URL": "https://project.supabase.co"},
+        {"DATABASE_URL": "postgresql://postgres:secret@db.project.supabase.co/postgres"},
+    ],
+)
+def test_a_hosted_project_is_never_given_a_public_password(elsewhere: dict[str, str]) -> None:
+    SeedSettings.from_environment(LOCAL, Path("demo.json"))
+
+    with pytest.raises(ValueError, match="this machine"):
+        SeedSettings.from_environment(LOCAL | elsewhere, Path("demo.json"))
+
+
+@pytest.mark.parametrize("back", [None, timedelta(days=28)])
+def test_the_same_day_always_gives_the_same_plan(back: timedelta | None) -> None:
+    saturday = datetime(2030, 3, 30, 17, 30, tzinfo=UTC)
+    slots = [
+        Slot(room, f"room {room.slug}", saturday + timedelta(hours=hours))
+        for room in CASA_LABERINTO.rooms
+        for hours in range(300)
+    ]
+
+    planned = [one for slot in slots for one in visits(CASA_LABERINTO, slot, back)]
+
+    assert planned == [one for slot in slots for one in visits(CASA_LABERINTO, slot, back)]
+    assert {one.fate for one in planned} == set(COMING if back is None else PAST)
+    for one in planned:
+        smallest, largest = one.slot.room.party
+        assert max(2, smallest) <= one.party <= largest
+        assert one.email.isascii()
+        assert one.made_at < one.takes_place_at
+
+
+def test_the_past_keeps_the_hour_on_the_wall_when_the_clocks_change() -> None:
+    room = CASA_LABERINTO.rooms[2]
+    # 31 March 2030 begins summer time in Madrid: 20:00 is 18:00 UTC after it, 19:00 before.
+    evenings = [
+        Slot(room, "room", datetime(2030, 4, day, 18, 0, tzinfo=UTC)) for day in range(1, 28)
+    ]
+
+    moved = [
+        one.takes_place_at
+        for slot in evenings
+        for one in visits(CASA_LABERINTO, slot, timedelta(days=28))
+    ]
+
+    assert moved
+    assert {moment.hour for moment in moved} == {20}
+    assert {moment.astimezone(UTC).hour for moment in moved} == {19}
