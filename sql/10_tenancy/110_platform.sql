@@ -142,6 +142,7 @@ begin
   if length(trim(coalesce(platform_set_organization_status.reason, ''))) = 0 then
     perform private.fail('reason_missing', 422, 'Say why.');
   end if;
+  perform private.act_as('support', caller);
   update public.organizations as o
   set status = platform_set_organization_status.status
   where o.id = platform_set_organization_status.organization_id and o.status <> 'closed'
@@ -251,6 +252,7 @@ begin
     perform private.fail('organization_not_found', 404, 'Choose an organization that is not closed.');
   end if;
 
+  perform private.act_as('support', caller);
   update public.support_entries as e
   set ended_at = least(now(), e.expires_at)
   where e.admin_user_id = caller
@@ -310,10 +312,17 @@ begin
   from public.support_entries as e
   where e.organization_id = end_support_entry.organization_id
     and e.id = end_support_entry.support_entry_id
-    and (e.admin_user_id = caller or private.has_permission(e.organization_id, 'users:manage'))
+    and (
+      e.admin_user_id = caller
+      -- Not private.has_permission: a suspended organization can show its visitors out.
+      or 'users:manage' in (select private.held_permissions(e.organization_id))
+    )
   for update;
   if not found then
     perform private.fail('support_entry_not_found', 404, 'Choose an entry that support_entries lists.');
+  end if;
+  if entry.admin_user_id = caller then
+    perform private.act_as('support', caller);
   end if;
   update public.support_entries as e
   set ended_at = least(now(), e.expires_at)

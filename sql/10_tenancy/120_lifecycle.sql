@@ -30,6 +30,8 @@ create table public.organization_exports (
 
 comment on table public.organization_exports is
   'Exports of all of a tenant''s data as JSON lines, one {"table", "row"} a line, in the private bucket exports.';
+comment on column public.organization_exports.requested_by is 'Null for an API key.';
+comment on column public.organization_exports.status is 'queued, finished, or failed.';
 comment on column public.organization_exports.object_path is 'Path in the bucket exports; read it through a signed URL.';
 comment on column public.organization_exports.row_count is 'Lines in the file.';
 
@@ -56,7 +58,10 @@ declare
 begin
   perform private.require_permission(export_organization.organization_id, 'organization:export');
   insert into public.organization_exports (organization_id, requested_by)
-  values (export_organization.organization_id, auth.uid())
+  values (
+    export_organization.organization_id,
+    (select p.user_id from public.profiles as p where p.user_id = auth.uid())
+  )
   returning * into queued;
   perform private.enqueue(
     'organization.export',
@@ -210,6 +215,57 @@ comment on function public.close_organization(uuid, text) is
   'Closes the organization: its members and the public see nothing of it any more; the data is kept for 90 days, then the platform may erase it. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
 grant execute on function public.close_organization(uuid, text) to authenticated;
 
+create function private.erase_rows(organization_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  doomed record;
+begin
+  -- Children first: most foreign keys inside a tenant restrict deletion. From the
+  -- catalogue, so that a new table cannot be forgotten.
+  for doomed in
+    with recursive
+    tenant_tables as (
+      select c.oid, c.relnamespace::regnamespace as schema, c.relname as name
+      from pg_catalog.pg_class as c
+      where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+        and c.relkind = 'r'
+        -- The log of the platform's own acts outlives the organizations that it speaks of.
+        and c.oid <> 'private.platform_log'::regclass
+        and exists (
+          select from pg_catalog.pg_attribute as a
+          where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+        )
+    ),
+    depths as (
+      select t.oid, 0 as depth from tenant_tables as t
+      union
+      select f.conrelid, d.depth + 1
+      from depths as d
+      join pg_catalog.pg_constraint as f on f.confrelid = d.oid and f.contype = 'f' and f.conrelid <> f.confrelid
+      join tenant_tables as t on t.oid = f.conrelid
+      where d.depth < 30
+    )
+    select t.schema, t.name
+    from tenant_tables as t
+    join depths as d on d.oid = t.oid
+    group by t.schema, t.name
+    order by max(d.depth) desc, t.name
+  loop
+    execute format('delete from %s.%I as t where t.organization_id = $1', doomed.schema, doomed.name)
+    using erase_rows.organization_id;
+  end loop;
+  -- Keys of requests carry the organization at the start of their scope.
+  delete from private.idempotency_keys as k
+  where starts_with(k.scope, erase_rows.organization_id::text);
+end
+$$;
+
+comment on function private.erase_rows(uuid) is 'Deletes a tenant''s rows from every table that has any, for private.platform_erase_organization.';
+
 create function private.platform_erase_organization(organization_id uuid, reason text)
 returns void
 language plpgsql
@@ -233,6 +289,7 @@ begin
   end if;
   -- The ledger and the log refuse every deletion but this one.
   perform set_config('escapemaster.erasing', platform_erase_organization.organization_id::text, true);
+  perform private.erase_rows(platform_erase_organization.organization_id);
   delete from public.organizations as o where o.id = platform_erase_organization.organization_id;
   perform set_config('escapemaster.erasing', '', true);
   insert into private.platform_log (admin_user_id, action, organization_id, reason)

@@ -1,0 +1,288 @@
+"""The audit log: every change, by whom, in the same transaction, for good."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from matrix.client import SERVICE, Caller, Client
+from matrix.house import House, Venue
+from matrix.promises import refused
+
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def venue(house: House) -> Venue:
+    return house.open_venue("Venue")
+
+
+def entries(venue: Venue, table: str, action: str | None = None) -> list[dict[str, Any]]:
+    """The tenant's log of a table, oldest first, as its owner reads it."""
+    return venue.owner.select(
+        "select * from public.audit_log"
+        " where table_name = %s and action = coalesce(%s, action) order by id",
+        table,
+        action,
+    )
+
+
+def add_location(by: Client, name: str = "Sótano") -> str:
+    """A location made past no function, as clients do it."""
+    (row,) = by.select(
+        "insert into public.locations (name, timezone) values (%s, 'Europe/Madrid')"
+        " returning id::text",
+        name,
+    )
+    return str(row["id"])
+
+
+def test_an_insert_is_logged_with_actor_row_and_request(venue: Venue) -> None:
+    ana = venue.hire("ana", "manager")
+
+    location = add_location(ana.sending(x_request_id="req-1"))
+
+    (entry,) = entries(venue, "locations")
+    assert (entry["action"], entry["row_key"]) == ("insert", location)
+    assert (entry["actor_kind"], str(entry["actor_id"])) == ("user", ana.id)
+    assert entry["request_id"] == "req-1"
+    assert entry["before"] is None
+    assert entry["after"]["name"] == "Sótano"
+    assert set(entry["after"]) >= {"id", "organization_id", "timezone", "created_at"}
+
+
+def test_an_update_is_logged_with_the_changed_columns_only(venue: Venue) -> None:
+    location = add_location(venue.owner)
+
+    venue.owner.change("update public.locations set name = 'Torre', city = city")
+
+    (entry,) = entries(venue, "locations", "update")
+    assert entry["row_key"] == location
+    assert entry["before"] == {"name": "Sótano"}
+    assert entry["after"] == {"name": "Torre"}
+
+
+def test_an_update_that_changes_nothing_is_not_logged(venue: Venue) -> None:
+    add_location(venue.owner)
+    venue.owner.change("update public.locations set name = name")
+    assert entries(venue, "locations", "update") == []
+
+
+def test_a_value_that_becomes_null_is_logged(venue: Venue) -> None:
+    add_location(venue.owner)
+    venue.owner.change("update public.locations set country = 'ES'")
+    venue.owner.change("update public.locations set country = null")
+    log = [(e["before"], e["after"]) for e in entries(venue, "locations", "update")]
+    assert log == [
+        ({"country": None}, {"country": "ES"}),
+        ({"country": "ES"}, {"country": None}),
+    ]
+
+
+def test_a_delete_is_logged_with_the_whole_row(venue: Venue) -> None:
+    location = add_location(venue.owner)
+
+    venue.owner.change("delete from public.locations")
+
+    (entry,) = entries(venue, "locations", "delete")
+    assert (entry["row_key"], entry["after"]) == (location, None)
+    assert entry["before"]["name"] == "Sótano"
+
+
+def test_one_statement_logs_every_row_that_it_touched(venue: Venue) -> None:
+    names = ["A", "B", "C"]
+    for name in names:
+        add_location(venue.owner, name)
+    venue.owner.change("update public.locations set city = lower(name)")
+    venue.owner.change("delete from public.locations where name <> 'A'")
+    assert [e["after"]["city"] for e in entries(venue, "locations", "update")] == ["a", "b", "c"]
+    assert {e["before"]["name"] for e in entries(venue, "locations", "delete")} == {"B", "C"}
+
+
+def test_a_refused_change_leaves_no_trace(venue: Venue) -> None:
+    with refused(400, "23514"):
+        venue.owner.change(
+            "insert into public.locations (name, timezone) values ('x', 'Europe/Nowhere')"
+        )
+    assert entries(venue, "locations") == []
+
+
+def test_the_log_tells_users_keys_service_customers_and_system_apart(
+    house: House, venue: Venue
+) -> None:
+    key, _ = venue.make_key(["rooms:create", "rooms:read"])
+    queued = venue.owner.call("export_organization", organization_id=venue.id)
+    add_location(key)
+    house.service.call(
+        "service.finish_export",
+        organization_id=venue.id,
+        export_id=queued["id"],
+        object_path=None,
+        row_count=None,
+    )
+    house.owner_sql("update public.locations set city = 'x'")
+    house.owner_sql("select private.act_as('customer', %s)", NOWHERE)
+    house.owner_sql("update public.locations set city = 'y'")
+
+    kinds = [
+        (e["actor_kind"], None if e["actor_id"] is None else str(e["actor_id"]))
+        for table in ("organization_exports", "locations")
+        for e in entries(venue, table)
+    ]
+    assert kinds == [
+        ("user", venue.owner.id),
+        ("system", None),
+        ("api_key", key.id),
+        ("system", None),
+        ("customer", NOWHERE),
+    ]
+
+
+def test_what_the_service_changes_is_logged_as_the_service_s(house: House, venue: Venue) -> None:
+    add_location(venue.owner)
+    # As inside a definer function that the service calls: the owner's rights, its claims.
+    inside = Client(house.connection, Caller("postgres", SERVICE.claims))
+    inside.change("update public.locations set city = 'z'")
+    (entry,) = entries(venue, "locations", "update")
+    assert (entry["actor_kind"], entry["actor_id"]) == ("service", None)
+
+
+def test_every_tenant_table_is_logged(house: House) -> None:
+    missing = house.owner_sql(
+        """
+        select t.name, w.trigger
+        from (select private.tenant_tables() union select 'organizations') as t (name)
+        cross join unnest(array['audit_insert', 'audit_update', 'audit_delete']) as w (trigger)
+        where t.name <> 'audit_log'
+          and not exists (
+            select from pg_trigger as g
+            where g.tgrelid = ('public.' || quote_ident(t.name))::regclass
+              and g.tgname = w.trigger
+              and g.tgenabled = 'O'
+          )
+        """
+    )
+    assert missing == []
+
+
+def test_rows_with_several_key_columns_are_named_by_all_of_them(venue: Venue) -> None:
+    role = venue.make_role("Night", ["users:read"])
+    keys = [e["row_key"] for e in entries(venue, "role_permissions") if role in e["row_key"]]
+    assert keys == [f"{role}/users:read"]
+    assert entries(venue, "organizations")[0]["row_key"] == venue.id
+
+
+def test_no_secret_is_in_the_log(house: House, venue: Venue) -> None:
+    _, secret = venue.make_key(["rooms:read"])
+    _, token = venue.invite("ana@example.test", venue.role("manager"))
+    code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
+    log = json.dumps(house.owner_sql("select before, after from public.audit_log"))
+    for text in (secret, token, code):
+        assert text not in log
+
+
+def test_a_last_use_is_not_a_change_worth_a_line(house: House, venue: Venue) -> None:
+    _, secret = venue.make_key(["rooms:read"])
+    house.service.call("service.exchange_api_key", secret=secret, address="x")
+    assert entries(venue, "api_keys", "update") == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update public.audit_log set action = 'insert'",
+        "delete from public.audit_log",
+        "truncate public.audit_log",
+    ],
+)
+def test_the_log_is_append_only_for_everyone(house: House, venue: Venue, statement: str) -> None:
+    before = venue.count("audit_log")
+    for client in (venue.owner, house.service, house.nobody):
+        with pytest.raises(Exception, match="42501"):
+            client.change(statement)
+    with pytest.raises(Exception, match="append-only"):
+        house.owner_sql(statement)
+    with pytest.raises(Exception, match="append-only"), house.connection.transaction():
+        house.connection.execute(statement.encode())
+    assert venue.count("audit_log") == before
+
+
+def test_nobody_writes_lines_of_their_own(venue: Venue) -> None:
+    with refused(403, "42501"):
+        venue.owner.change(
+            "insert into public.audit_log"
+            " (organization_id, actor_kind, action, table_name, row_key)"
+            " values (%s, 'system', 'insert', 'x', 'x')",
+            venue.id,
+        )
+
+
+def test_the_log_is_read_with_audit_read_and_by_the_own_tenant_only(
+    house: House, venue: Venue
+) -> None:
+    foreign = house.open_venue("Foreign")
+    for role in ("manager", "receptionist", "game_master"):
+        assert venue.hire(f"by_{role}", role).select("select from public.audit_log") == []
+    seen = venue.hire("adam", "admin").select("select organization_id::text from public.audit_log")
+    assert {row["organization_id"] for row in seen} == {venue.id}
+    for person in (foreign.owner, foreign.owner.at(venue.id), house.sign_up("player")):
+        assert {
+            str(row["organization_id"])
+            for row in person.select("select organization_id from public.audit_log")
+        } <= {foreign.id}
+
+
+def row_at(venue: Venue, table: str, key: str, at: datetime) -> Any:
+    return venue.owner.call(
+        "get_row_at", organization_id=venue.id, table_name=table, row_key=key, at=at
+    )
+
+
+def test_a_row_is_shown_as_it_was_at_any_time(house: House, venue: Venue) -> None:
+    def now() -> datetime:
+        instant: datetime = house.one("select clock_timestamp()")
+        return instant
+
+    before = now()
+    location = add_location(venue.owner, "First")
+    first = now()
+    venue.owner.change("update public.locations set name = 'Second', country = 'ES'")
+    venue.owner.change("update public.locations set country = null")
+    second = now()
+    venue.owner.change("delete from public.locations")
+    gone = now()
+
+    assert row_at(venue, "locations", location, before) is None
+    assert row_at(venue, "locations", location, first)["name"] == "First"
+    then = row_at(venue, "locations", location, second)
+    assert (then["name"], then["country"], then["timezone"]) == ("Second", None, "Europe/Madrid")
+    assert row_at(venue, "locations", location, gone) is None
+    assert row_at(venue, "no_such_table", location, gone) is None
+
+
+def test_a_row_s_past_is_read_with_audit_read_only(house: House, venue: Venue) -> None:
+    location = add_location(venue.owner)
+    foreign = house.open_venue("Foreign")
+    now = house.one("select clock_timestamp()")
+    for person in (venue.hire("mary", "manager"), foreign.owner, foreign.owner.at(venue.id)):
+        with refused(403, "permission_denied"):
+            person.call(
+                "get_row_at",
+                organization_id=venue.id,
+                table_name="locations",
+                row_key=location,
+                at=now,
+            )
+    assert (
+        foreign.owner.call(
+            "get_row_at",
+            organization_id=foreign.id,
+            table_name="locations",
+            row_key=location,
+            at=now,
+        )
+        is None
+    )
