@@ -36,9 +36,11 @@ def databases(server: Server) -> Databases:
 @pytest.fixture(scope="session")
 def tenancy_connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """The superuser's connection to a database made by `sql/`, for `house` only."""
-    with _given_or_copied(request, DATABASE) as dsn:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            yield connection
+    with (
+        _given_or_copied(request, DATABASE) as dsn,
+        psycopg.connect(dsn, autocommit=True) as connection,
+    ):
+        yield connection
 
 
 @pytest.fixture(scope="session")
