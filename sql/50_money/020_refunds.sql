@@ -29,7 +29,7 @@ comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails, so nothing is promised twice.';
 comment on column private.refund_requests.status is
   'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round.';
-comment on column private.refund_requests.reason is 'Why, as a stable word: booking_cancelled, overpaid, paid_late, hold_expired, or provider (made on its dashboard).';
+comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, overpaid, paid_late, hold_expired, or provider (made on its dashboard).';
 comment on column private.refund_requests.requested_by is 'Who caused it: {kind, id} as in private.current_actor.';
 comment on column private.refund_requests.as_of is 'The newest instant at which the provider''s state was read.';
 

@@ -1,0 +1,428 @@
+"""A venue, its customers and a worker, for the tests of queue, money and feeds.
+
+Everything is arranged through the doors that clients use: a `Door` does PostgREST's part, one
+call is one transaction in the caller's role. Only time is moved behind the database's back.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from matrix.databases import Databases
+
+Json = Any
+PRICE = 3_000
+PARTY = 2
+TOTAL = PRICE * PARTY
+
+
+class Refused(Exception):
+    """What a client sees of a refusal."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        super().__init__(error.diag.message_primary)
+        state = error.sqlstate or ""
+        self.status = int(state[2:]) if state.startswith("PT") else 0
+        self.sqlstate = state
+        self.code = error.diag.message_primary or ""
+        detail = error.diag.message_detail
+        self.details: Json = json.loads(detail) if detail and state.startswith("PT") else None
+
+
+@dataclass
+class Database:
+    """A database made from `sql/`, for those who arrange and those who act."""
+
+    dsn: str
+    admin_dsn: str
+    owner: psycopg.Connection[dict[str, Any]]
+
+    def one(self, query: str, *values: object) -> Json:
+        """The first value of the first row, as the owner."""
+        row = self.owner.execute(query.encode(), values).fetchone()
+        return next(iter(row.values())) if row else None
+
+    def all(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return self.owner.execute(query.encode(), values).fetchall()
+
+    def run(self, query: str, *values: object) -> int:
+        return self.owner.execute(query.encode(), values).rowcount
+
+    def door(self, role: str, **claims: str) -> Door:
+        """A way in, in a role."""
+        return Door(self.owner, role, claims)
+
+    @contextmanager
+    def doors(self, *roles: str) -> Iterator[list[Door]]:
+        """Ways in that can be used at the same time: each has a connection of its own."""
+        with ExitStack() as open_until_here:
+            yield [
+                Door(
+                    open_until_here.enter_context(
+                        psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
+                    ),
+                    role,
+                    {},
+                )
+                for role in roles
+            ]
+
+    def sign_up(self) -> str:
+        """A new user's id."""
+        user = str(uuid.uuid4())
+        with psycopg.connect(self.admin_dsn) as admin:
+            admin.execute(
+                "insert into auth.users (id, email, email_confirmed_at) values (%s, %s, now())",
+                (user, f"{user}@example.com"),
+            )
+        return user
+
+
+@contextmanager
+def money_database(databases: Databases) -> Iterator[Database]:
+    """A database of one's own with the product in it."""
+    with databases.copy_of(databases.schema()) as admin_dsn:
+        path = urlsplit(admin_dsn).path
+        dsn = databases.server.dsn(path.removeprefix("/"))
+        with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as owner:
+            yield Database(dsn, admin_dsn, owner)
+
+
+@dataclass
+class Door:
+    """PostgREST's part: sets role, claims and headers, runs one statement, translates refusals."""
+
+    connection: psycopg.Connection[dict[str, Any]]
+    role: str
+    claims: Mapping[str, str]
+    headers: dict[str, str] = field(
+        # Everybody comes from somewhere else, so that no rate limit is met by chance.
+        default_factory=lambda: {"x-forwarded-for": secrets.token_hex(8)}
+    )
+
+    def rows(self, query: str | sql.Composed, *values: object) -> list[dict[str, Any]]:
+        statement = query.encode() if isinstance(query, str) else query
+        try:
+            with self.connection.transaction():
+                self.connection.execute(
+                    "select set_config('role', %s, true),"
+                    " set_config('request.jwt.claims', %s, true),"
+                    " set_config('request.headers', %s, true)",
+                    (
+                        self.role,
+                        json.dumps({"role": self.role, **self.claims}),
+                        json.dumps(self.headers),
+                    ),
+                )
+                cursor = self.connection.execute(statement, values)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise Refused(error) from error
+
+    def table(self, function: str, **parameters: object) -> list[dict[str, Any]]:
+        """Call a function by the names of its parameters."""
+        schema, name = function.split(".") if "." in function else ("public", function)
+        call = sql.SQL("select * from {}.{}({})").format(
+            sql.Identifier(schema),
+            sql.Identifier(name),
+            sql.SQL(", ").join(
+                sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder())
+                for key in parameters
+            ),
+        )
+        return self.rows(
+            call,
+            *(Jsonb(value) if isinstance(value, dict) else value for value in parameters.values()),
+        )
+
+    def call(self, function: str, **parameters: object) -> Json:
+        """Its one answer."""
+        rows = self.table(function, **parameters)
+        return next(iter(rows[0].values())) if rows else None
+
+
+@dataclass
+class Booking:
+    """A booking from the customer's side."""
+
+    id: str
+    reference: str
+    token: str
+    starts_at: datetime
+
+
+@dataclass
+class Venue:
+    """An organization with one room that can be booked at every hour."""
+
+    database: Database
+    organization_id: str
+    room_id: str
+    slug: str
+    owner: Door
+    public: Door
+    service: Door
+    next_slot: int = 0
+
+    def slot(self) -> datetime:
+        """A start that no other booking of this venue has."""
+        self.next_slot += 1
+        return self._slots[self.next_slot]
+
+    @property
+    def _slots(self) -> list[datetime]:
+        if not hasattr(self, "_cached"):
+            self._cached = [
+                row["starts_at"]
+                for row in self.public.rows(
+                    "select starts_at"
+                    " from public.get_availability(%s, current_date + 2, current_date + 80)",
+                    self.slug,
+                )
+            ]
+        return self._cached
+
+    def hold(self, starts_at: datetime | None = None, email: str | None = None) -> Booking:
+        starts_at = starts_at or self.slot()
+        held = self.public.call(
+            "hold_booking",
+            slug=self.slug,
+            room_id=self.room_id,
+            starts_at=starts_at,
+            party_size=PARTY,
+            customer={"full_name": "Ada Byron", "email": email or f"{uuid.uuid4()}@example.com"},
+            expected_total_cents=TOTAL,
+            idempotency_key=str(uuid.uuid4()),
+        )
+        booking_id = self.database.one(
+            "select id::text from public.bookings where organization_id = %s and reference = %s",
+            self.organization_id,
+            held["reference"],
+        )
+        return Booking(booking_id, held["reference"], held["manage_token"], starts_at)
+
+    def see(self, booking: Booking) -> Json:
+        return self.public.call(
+            "get_booking", reference=booking.reference, manage_token=booking.token
+        )
+
+    def status(self, booking: Booking) -> str:
+        return str(
+            self.database.one("select status from public.bookings where id = %s", booking.id)
+        )
+
+    def cancel(self, booking: Booking) -> Json:
+        return self.public.call(
+            "cancel_booking", reference=booking.reference, manage_token=booking.token
+        )
+
+    def transition(self, booking: Booking, to_status: str) -> Json:
+        return self.owner.call(
+            "transition_booking",
+            organization_id=self.organization_id,
+            booking_id=booking.id,
+            to_status=to_status,
+        )
+
+    def let_lapse(self, booking: Booking) -> None:
+        """Let the time of a hold run out, unnoticed."""
+        self.database.run(
+            "update public.bookings set hold_expires_at = now() - interval '1 s' where id = %s",
+            booking.id,
+        )
+
+    def lapse(self, booking: Booking) -> None:
+        """Let the time of a hold run out, and the sweep come by."""
+        self.let_lapse(booking)
+        self.service.call("service.sweep")
+
+    def rival(self, booking: Booking) -> Booking | None:
+        """Somebody else wants the same time; None if it is taken."""
+        try:
+            return self.hold(booking.starts_at)
+        except Refused as refused:
+            if refused.code == "slot_taken":
+                return None
+            raise
+
+    def checkout(self, booking: Booking) -> Json:
+        """Press "pay": the service opens the attempt and records the provider's session."""
+        opened = self.service.call(
+            "service.open_checkout", reference=booking.reference, manage_token=booking.token
+        )
+        if opened["checkout_url"] is None:
+            session_id = f"cs_{uuid.uuid4().hex}"
+            self.service.call(
+                "service.record_checkout",
+                attempt_id=opened["attempt_id"],
+                session_id=session_id,
+                url=f"https://pay.example/{session_id}",
+                expires_at=opened["expires_at"],
+            )
+            opened["session_id"] = session_id
+        return opened
+
+    def apply(self, session: Json) -> Json:
+        return self.service.call("service.apply_checkout_session", session=session)
+
+    def pay(self, booking: Booking) -> Json:
+        """Check out and pay; what the provider then says of the session."""
+        session = paid(self.checkout(booking))
+        self.apply(session)
+        return session
+
+    def jobs(self, kind: str, booking: Booking | None = None) -> list[dict[str, Any]]:
+        return [
+            job
+            for job in self.database.all(
+                "select * from private.jobs where organization_id = %s and kind = %s order by id",
+                self.organization_id,
+                kind,
+            )
+            if booking is None or self._concerns(job["payload"], booking)
+        ]
+
+    def _concerns(self, payload: Json, booking: Booking) -> bool:
+        if "booking_id" in payload:
+            return bool(payload["booking_id"] == booking.id)
+        if "attempt_id" in payload:
+            table, key = "private.payment_attempts", payload["attempt_id"]
+        else:
+            table, key = "private.refund_requests", payload["refund_request_id"]
+        return bool(
+            self.database.one(f"select booking_id::text from {table} where id = %s", key)
+            == booking.id
+        )
+
+    def refund_requests(self, booking: Booking) -> list[dict[str, Any]]:
+        return self.database.all(
+            "select * from private.refund_requests where booking_id = %s order by created_at, id",
+            booking.id,
+        )
+
+    def run_refunds(self, booking: Booking) -> int:
+        """Do what the refund jobs ask for; how many refunds the provider made."""
+        done = 0
+        for job in self.jobs("stripe.refund", booking):
+            request = self.service.call("service.get_refund_request", **job["payload"])
+            if request["status"] == "pending":
+                self.service.call("service.apply_refund", refund=refund_of(request))
+                done += 1
+        return done
+
+    def balance(self, booking: Booking) -> tuple[int, int]:
+        """Paid and refunded, as the customer sees them."""
+        seen = self.see(booking)
+        return seen["paid_cents"], seen["refunded_cents"]
+
+
+def make_venue(database: Database) -> Venue:
+    """A new organization, so that tests do not meet each other."""
+    user = database.sign_up()
+    owner = database.door("authenticated", sub=user)
+    organization = owner.call("create_organization", name="Casa Laberinto", locale="en")
+    location = owner.rows(
+        "insert into public.locations (name, timezone, address, city)"
+        " values ('Centro', 'Europe/Madrid', 'Calle Mayor 1', 'Madrid') returning id"
+    )[0]["id"]
+    room = owner.rows(
+        "insert into public.rooms (location_id, slug, name, minimum_party, maximum_party,"
+        " duration_minutes, turnaround_minutes, price_per, price_cents, is_published)"
+        " values (%s, 'attic', 'The attic', 2, 6, 60, 0, 'person', %s, true) returning id",
+        location,
+        PRICE,
+    )[0]["id"]
+    for weekday in range(1, 8):
+        owner.rows(
+            "insert into public.schedules (room_id, weekday, opens_at, closes_at)"
+            " values (%s, %s, '00:00', '00:00')",
+            room,
+            weekday,
+        )
+    slug = f"venue-{uuid.uuid4().hex[:12]}"
+    calendar = owner.rows(
+        "insert into public.calendars (slug, name, minimum_notice_minutes, hold_minutes)"
+        " values (%s, 'Book', 0, 15) returning id",
+        slug,
+    )[0]["id"]
+    owner.rows(
+        "insert into public.calendar_rooms (calendar_id, room_id) values (%s, %s)", calendar, room
+    )
+    return Venue(
+        database=database,
+        organization_id=organization["id"],
+        room_id=str(room),
+        slug=slug,
+        owner=owner,
+        public=database.door("anon"),
+        service=database.door("service_role"),
+    )
+
+
+def member(venue: Venue, role: str) -> Door:
+    """Somebody who works at the venue."""
+    user = venue.database.sign_up()
+    venue.database.run(
+        "insert into public.memberships (organization_id, user_id, role_id)"
+        " select organization_id, %s, id from public.roles where organization_id = %s and key = %s",
+        user,
+        venue.organization_id,
+        role,
+    )
+    door = venue.database.door("authenticated", sub=user)
+    door.headers["x-organization-id"] = venue.organization_id
+    return door
+
+
+def session_of(
+    opened: Json,
+    status: str = "open",
+    payment_status: str = "unpaid",
+    as_of: datetime | None = None,
+    **changes: object,
+) -> Json:
+    """The provider's word on the session of an attempt."""
+    key = uuid.UUID(opened["attempt_id"]).hex
+    return {
+        "id": opened.get("session_id") or f"cs_{key}",
+        "status": status,
+        "payment_status": payment_status,
+        "payment_intent": f"pi_{key}" if payment_status == "paid" else None,
+        "amount_total": opened["amount_cents"],
+        "currency": opened["currency"].lower(),
+        "client_reference_id": opened["attempt_id"],
+        "as_of": (
+            as_of or datetime.fromisoformat(opened["expires_at"]) - timedelta(minutes=20)
+        ).isoformat(),
+        **changes,
+    }
+
+
+def paid(opened: Json, **changes: object) -> Json:
+    return session_of(opened, "complete", "paid", **changes)  # type: ignore[arg-type]
+
+
+def refund_of(request: Json, status: str = "succeeded", **changes: object) -> Json:
+    """The provider's word on a refund that a request asked for."""
+    return {
+        "id": f"re_{uuid.UUID(request['refund_request_id']).hex}",
+        "status": status,
+        "amount": request["amount_cents"],
+        "payment_intent": request["payment_intent"],
+        "refund_request_id": request["refund_request_id"],
+        "as_of": "2030-01-01T00:00:00+00:00",
+        **changes,
+    }

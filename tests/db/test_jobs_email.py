@@ -1,0 +1,281 @@
+"""Mails: one a cause, none that tells what is no longer so, none to whom it harms."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from itertools import permutations
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.money_world import (
+    TOTAL,
+    Booking,
+    Database,
+    Refused,
+    Venue,
+    make_venue,
+    paid,
+)
+
+
+@pytest.fixture
+def venue(money: Database) -> Venue:
+    money.run("delete from private.jobs")
+    return make_venue(money)
+
+
+def claim_mails(venue: Venue) -> list[dict[str, Any]]:
+    jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=100, lease_seconds=60)
+    return [job for job in jobs if job["kind"] == "email.send"]
+
+
+def prepare(venue: Venue, job: dict[str, Any]) -> Any:
+    return venue.service.call(
+        "service.prepare_email", job_id=job["id"], lease_token=job["lease_token"]
+    )
+
+
+def record(venue: Venue, job: dict[str, Any], message_id: str) -> Any:
+    return venue.service.call(
+        "service.record_email",
+        job_id=job["id"],
+        lease_token=job["lease_token"],
+        provider="resend",
+        provider_message_id=message_id,
+    )
+
+
+def confirmed(venue: Venue, email: str | None = None) -> Booking:
+    booking = venue.hold(email=email)
+    venue.pay(booking)
+    return booking
+
+
+def message(venue: Venue, job: dict[str, Any]) -> dict[str, Any]:
+    return venue.database.all("select * from private.email_messages where job_id = %s", job["id"])[
+        0
+    ]
+
+
+def send(venue: Venue) -> tuple[dict[str, Any], str]:
+    """A confirmation that the provider took."""
+    confirmed(venue)
+    [job] = claim_mails(venue)
+    prepare(venue, job)
+    message_id = str(uuid.uuid4())
+    assert record(venue, job, message_id) == {"recorded": True}
+    return job, message_id
+
+
+def test_the_confirmation_is_queued_in_the_confirming_transaction(venue: Venue) -> None:
+    booking = venue.hold()
+    opened = venue.checkout(booking)
+    assert venue.jobs("email.send") == []
+    with psycopg.connect(venue.database.dsn) as other:
+        other.execute(
+            "select private.transition(%s, %s, 'confirmed')", (venue.organization_id, booking.id)
+        )
+        other.rollback()
+    assert venue.jobs("email.send") == []
+    venue.apply(paid(opened))
+    [job] = venue.jobs("email.send")
+    assert job["payload"]["template"] == "booking_confirmed"
+
+
+def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
+    booking = confirmed(venue, "ada@example.com")
+    [job] = claim_mails(venue)
+    mail = prepare(venue, job)
+    assert mail["data"].pop("starts_at").startswith(f"{booking.starts_at:%Y-%m-%d}")
+    assert datetime.fromisoformat(mail["data"].pop("ends_at")) > booking.starts_at
+    assert mail == {
+        "template": "booking_confirmed",
+        "locale": "es",
+        "to": {"name": "Ada Byron", "email": "ada@example.com"},
+        "idempotency_key": f"email-{job['id']}",
+        "attempt": 1,
+        "data": {
+            "organization_name": "Casa Laberinto",
+            "room_name": "The attic",
+            "location_name": "Centro",
+            "address": "Calle Mayor 1, Madrid",
+            "timezone": "Europe/Madrid",
+            "party_size": 2,
+            "reference": booking.reference,
+            "manage_url_token": booking.token,
+            "calendar_slug": venue.slug,
+            "currency": "EUR",
+            "total_cents": TOTAL,
+            "paid_cents": TOTAL,
+            "due_cents": 0,
+            "refund_cents": 0,
+        },
+    }
+
+
+def test_the_cancellation_names_the_promised_refund(venue: Venue) -> None:
+    booking = confirmed(venue)
+    venue.cancel(booking)
+    mails = [mail for job in claim_mails(venue) if (mail := prepare(venue, job))]
+    assert [mail["template"] for mail in mails] == ["booking_cancelled"]
+    assert mails[0]["data"]["refund_cents"] == TOTAL
+
+
+def test_a_hold_that_was_let_go_writes_nothing(venue: Venue) -> None:
+    venue.cancel(venue.hold())
+    venue.lapse(venue.hold())
+    assert venue.jobs("email.send") == []
+
+
+@pytest.mark.parametrize("to_status", ["cancelled", "no_show"])
+def test_a_confirmation_overtaken_by_events_is_not_sent(venue: Venue, to_status: str) -> None:
+    booking = confirmed(venue)
+    [job] = claim_mails(venue)
+    venue.transition(booking, to_status)
+    assert prepare(venue, job) is None
+
+
+def test_a_party_that_has_come_still_gets_its_confirmation(venue: Venue) -> None:
+    booking = confirmed(venue)
+    [job] = claim_mails(venue)
+    venue.transition(booking, "checked_in")
+    assert prepare(venue, job) is not None
+
+
+def test_a_mail_that_was_recorded_is_not_sent_again(venue: Venue) -> None:
+    job, message_id = send(venue)
+    assert prepare(venue, job) is None
+    assert record(venue, job, "another") == {"recorded": False}
+    sent = message(venue, job)
+    assert (sent["status"], sent["provider_message_id"]) == ("sent", message_id)
+
+
+def test_a_worker_killed_before_it_recorded_sends_under_the_same_key(venue: Venue) -> None:
+    confirmed(venue)
+    [job] = claim_mails(venue)
+    first = prepare(venue, job)
+    venue.database.run("update private.jobs set run_at = now() - interval '1 s'")
+    [again] = claim_mails(venue)
+    second = prepare(venue, again)
+    assert second["idempotency_key"] == first["idempotency_key"]
+    assert (first["attempt"], second["attempt"]) == (1, 2)
+    assert second["data"] == first["data"]
+    assert prepare(venue, job) is None, "the first one has lost its lease"
+    assert record(venue, job, "m1") == {"recorded": True}, "but what it did is true"
+    assert prepare(venue, again) is None
+
+
+def test_only_a_mail_job_is_prepared(venue: Venue) -> None:
+    venue.database.run("select private.enqueue('stripe.sync', '{}', 'x')")
+    [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    assert prepare(venue, job) is None
+
+
+def test_a_mail_that_nobody_knows_is_an_error(venue: Venue) -> None:
+    venue.database.run("select private.enqueue('email.send', '{\"template\": \"poem\"}', 'x')")
+    [job] = claim_mails(venue)
+    with pytest.raises(Refused) as refused:
+        prepare(venue, job)
+    assert (refused.value.status, refused.value.code) == (422, "template_unknown")
+
+
+def test_an_invitation_is_written_until_it_is_revoked(venue: Venue) -> None:
+    [role] = venue.owner.rows("select id from public.roles where key = 'manager'")
+    invited = venue.owner.call(
+        "invite_member",
+        organization_id=venue.organization_id,
+        email="new@example.com",
+        role_id=role["id"],
+    )
+    [job] = claim_mails(venue)
+    mail = prepare(venue, job)
+    assert (mail["template"], mail["to"]["email"]) == ("invitation", "new@example.com")
+    assert mail["data"]["organization_name"] == "Casa Laberinto"
+    user = venue.database.sign_up()
+    venue.database.run(
+        "update public.profiles set email = 'new@example.com' where user_id = %s", user
+    )
+    assert len(mail["data"]["invitation_token"]) >= 40
+    venue.owner.call(
+        "revoke_invitation", organization_id=venue.organization_id, invitation_id=invited["id"]
+    )
+    assert prepare(venue, job) is None
+
+
+# -- what becomes of a mail -------------------------------------------------------------------
+
+
+def event(kind: str, message_id: str, to: str = "x@example.com", **data: Any) -> dict[str, Any]:
+    minute = {"delivered": 1, "bounced": 2, "complained": 3, "opened": 4}[kind]
+    return {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "type": f"email.{kind}",
+        "created_at": f"2030-01-01T00:0{minute}:00Z",
+        "data": {"email_id": message_id, "to": [to], **data},
+    }
+
+
+def report(venue: Venue, sent: dict[str, Any]) -> Any:
+    return venue.service.call("service.record_email_event", event=sent)
+
+
+def test_reports_in_any_order_leave_the_newest(venue: Venue) -> None:
+    for order in permutations(["delivered", "complained", "opened"]):
+        job, message_id = send(venue)
+        venue.database.run("delete from private.email_suppressions")
+        for kind in order:
+            report(venue, event(kind, message_id))
+        assert message(venue, job)["status"] == "complained"
+
+
+def test_a_report_may_overtake_the_record_of_its_mail(venue: Venue) -> None:
+    confirmed(venue)
+    [job] = claim_mails(venue)
+    prepare(venue, job)
+    report(venue, event("delivered", "m-early"))
+    record(venue, job, "m-early")
+    assert message(venue, job)["status"] == "delivered"
+
+
+def test_a_report_is_taken_once(venue: Venue) -> None:
+    _, message_id = send(venue)
+    sent = event("delivered", message_id)
+    assert report(venue, sent) == {"duplicate": False}
+    assert report(venue, sent) == {"duplicate": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "suppressed"),
+    [
+        ("bounced", {"bounce": {"type": "Permanent"}}, True),
+        ("bounced", {}, True),
+        ("bounced", {"bounce": {"type": "Transient"}}, False),
+        ("complained", {}, True),
+        ("delivered", {}, False),
+    ],
+)
+def test_an_address_that_bounces_for_good_or_complains_is_left_in_peace(
+    venue: Venue, kind: str, data: dict[str, Any], suppressed: bool
+) -> None:
+    email = f"{uuid.uuid4()}@example.com"
+    report(venue, event(kind, "m", to=email.upper(), **data))
+    confirmed(venue, email)
+    [job] = claim_mails(venue)
+    assert (prepare(venue, job) is None) is suppressed
+    assert message(venue, job)["status"] == ("suppressed" if suppressed else "prepared")
+
+
+def test_a_report_without_a_mail_or_an_address_is_kept(venue: Venue) -> None:
+    assert report(
+        venue, {"id": f"msg_{uuid.uuid4()}", "type": "email.complained", "data": {"to": None}}
+    ) == {"duplicate": False}
+
+
+@pytest.mark.parametrize("changes", [{"id": ""}, {"type": None}])
+def test_what_is_no_report_is_refused(venue: Venue, changes: dict[str, Any]) -> None:
+    with pytest.raises(Refused) as refused:
+        report(venue, {**event("delivered", "m"), **changes})
+    assert (refused.value.status, refused.value.code) == (422, "event_invalid")

@@ -1,0 +1,360 @@
+"""The queue: nothing is lost, nothing is done by two, and what cannot be done is put aside."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.money_world import Database, Door, Refused
+
+
+@pytest.fixture
+def worker(money: Database) -> Door:
+    money.run("delete from private.jobs")
+    return money.door("service_role")
+
+
+def enqueue(money: Database, key: str = "k", kind: str = "stripe.sync") -> int:
+    return int(money.one("select private.enqueue(%s, '{\"n\": 1}', %s)", kind, key))
+
+
+def claim(worker: Door, max_jobs: int = 1, lease_seconds: int = 60) -> list[dict[str, Any]]:
+    return worker.table(
+        "service.claim_jobs", worker="w", max_jobs=max_jobs, lease_seconds=lease_seconds
+    )
+
+
+def end_lease(money: Database) -> None:
+    money.run("update private.jobs set run_at = now() - interval '1 s' where status = 'running'")
+
+
+def fail(worker: Door, job: dict[str, Any], *, retry: bool = True) -> str | None:
+    answer = worker.call(
+        "service.fail_job",
+        job_id=job["id"],
+        lease_token=job["lease_token"],
+        error="no answer",
+        retry=retry,
+    )
+    return None if answer is None else str(answer)
+
+
+def complete(worker: Door, job: dict[str, Any]) -> bool:
+    return bool(
+        worker.call("service.complete_job", job_id=job["id"], lease_token=job["lease_token"])
+    )
+
+
+def state(money: Database, job_id: int) -> dict[str, Any]:
+    return money.all("select * from private.jobs where id = %s", job_id)[0]
+
+
+def test_a_claim_says_what_is_to_be_done(money: Database, worker: Door) -> None:
+    job_id = enqueue(money)
+    [job] = claim(worker)
+    assert (job["id"], job["kind"], job["payload"], job["attempt"]) == (
+        job_id,
+        "stripe.sync",
+        {"n": 1},
+        1,
+    )
+    assert job["organization_id"] is None
+    assert claim(worker) == []
+
+
+def test_concurrent_claimers_never_share_a_job(money: Database, worker: Door) -> None:
+    wanted = {enqueue(money, f"job {n}") for n in range(300)}
+
+    def drain(door: Door) -> list[int]:
+        mine: list[int] = []
+        while jobs := claim(door, max_jobs=3):
+            mine += [job["id"] for job in jobs]
+        return mine
+
+    with money.doors(*["service_role"] * 8) as doors, ThreadPoolExecutor(len(doors)) as pool:
+        taken = [job for mine in pool.map(drain, doors) for job in mine]
+    assert len(taken) == len(set(taken))
+    assert set(taken) == wanted
+
+
+def test_the_oldest_due_job_comes_first_and_a_future_one_waits(
+    money: Database, worker: Door
+) -> None:
+    later = money.one("select private.enqueue('a', '{}', 'later', null, now() + interval '1 hour')")
+    second = enqueue(money, "second")
+    first = money.one("select private.enqueue('a', '{}', 'first', null, now() - interval '1 s')")
+    assert [claim(worker)[0]["id"], claim(worker)[0]["id"]] == [first, second]
+    assert claim(worker) == []
+    money.run("update private.jobs set run_at = now() where id = %s", later)
+    assert [job["id"] for job in claim(worker)] == [later]
+
+
+def test_a_job_whose_worker_died_is_claimed_again(money: Database, worker: Door) -> None:
+    job_id = enqueue(money)
+    [lost] = claim(worker)
+    end_lease(money)
+
+    [again] = claim(worker)
+
+    assert (again["id"], again["attempt"]) == (job_id, 2)
+    assert again["lease_token"] != lost["lease_token"]
+
+
+def test_a_lost_lease_can_do_nothing(money: Database, worker: Door) -> None:
+    enqueue(money)
+    [lost] = claim(worker)
+    end_lease(money)
+    [held] = claim(worker)
+
+    assert complete(worker, lost) is False
+    assert fail(worker, lost) is None
+    assert (
+        worker.call(
+            "service.extend_job",
+            job_id=lost["id"],
+            lease_token=lost["lease_token"],
+            lease_seconds=9,
+        )
+        is False
+    )
+    assert state(money, held["id"])["lease_token"] == held["lease_token"]
+    assert complete(worker, held) is True
+    assert complete(worker, held) is False
+
+
+def test_a_lease_that_ended_but_was_not_taken_over_still_completes(
+    money: Database, worker: Door
+) -> None:
+    enqueue(money)
+    [job] = claim(worker)
+    end_lease(money)
+    assert complete(worker, job) is True
+    assert claim(worker) == []
+
+
+def test_an_extended_lease_is_not_taken_over(money: Database, worker: Door) -> None:
+    enqueue(money)
+    [job] = claim(worker)
+    end_lease(money)
+    assert (
+        worker.call(
+            "service.extend_job", job_id=job["id"], lease_token=job["lease_token"], lease_seconds=60
+        )
+        is True
+    )
+    assert claim(worker) == []
+
+
+def test_a_failed_job_waits_longer_each_time_and_never_more_than_an_hour(
+    money: Database, worker: Door
+) -> None:
+    job_id = enqueue(money)
+    waits = []
+    for _ in range(14):
+        [job] = claim(worker)
+        assert fail(worker, job) == "queued"
+        assert claim(worker) == []
+        waits.append(
+            money.one(
+                "select extract(epoch from run_at - now())::float from private.jobs where id = %s",
+                job_id,
+            )
+        )
+        money.run("update private.jobs set run_at = now()")
+    assert 2 <= waits[0] <= 5
+    assert all(after > before * 0.99 for before, after in pairwise(waits[:8:2]))
+    assert all(1_790 <= wait <= 3_600 for wait in waits[11:])
+    assert state(money, job_id)["last_error"] == "no answer"
+
+
+def test_jobs_that_failed_together_do_not_come_back_together(money: Database) -> None:
+    waits = {
+        row["wait"]
+        for row in money.all("select private.job_backoff(9) as wait from generate_series(1, 20)")
+    }
+    assert len(waits) == 20
+
+
+def test_a_job_dies_with_its_reason_when_trying_again_would_not_help(
+    money: Database, worker: Door
+) -> None:
+    job_id = enqueue(money)
+    [job] = claim(worker)
+    assert fail(worker, job, retry=False) == "dead"
+    dead = state(money, job_id)
+    assert (dead["status"], dead["last_error"]) == ("dead", "no answer")
+    assert dead["finished_at"] is not None
+    assert claim(worker) == []
+
+
+def test_a_job_dies_after_its_last_attempt(money: Database, worker: Door) -> None:
+    job_id = enqueue(money)
+    money.run("update private.jobs set attempts = max_attempts - 1")
+    [job] = claim(worker)
+    assert fail(worker, job) == "dead"
+    assert state(money, job_id)["attempts"] == 25
+
+
+def test_a_job_that_kills_its_workers_dies_in_the_end(money: Database, worker: Door) -> None:
+    job_id = enqueue(money)
+    money.run("update private.jobs set attempts = max_attempts - 1")
+    assert len(claim(worker)) == 1
+    end_lease(money)
+    assert claim(worker) == []
+    dead = state(money, job_id)
+    assert (dead["status"], dead["lease_token"]) == ("dead", None)
+    assert dead["last_error"] == "every attempt ended with its worker gone"
+
+
+def test_one_unfinished_job_a_key(money: Database, worker: Door) -> None:
+    first = enqueue(money)
+    assert enqueue(money) == first
+    assert enqueue(money, kind="stripe.refund") != first
+    [job, other] = claim(worker, 2)
+    assert complete(worker, job) and complete(worker, other)
+    assert enqueue(money) != first
+
+
+def test_a_job_asked_for_while_it_runs_runs_once_more(money: Database, worker: Door) -> None:
+    first = enqueue(money)
+    [job] = claim(worker)
+    assert enqueue(money) == first
+    assert claim(worker) == [], "one at a time"
+
+    assert complete(worker, job) is True
+    [again] = claim(worker)
+    assert (again["id"], again["attempt"]) == (first, 1)
+    assert complete(worker, again) is True
+    assert claim(worker) == []
+
+
+def test_a_job_asked_for_while_it_fails_for_good_is_tried_again(
+    money: Database, worker: Door
+) -> None:
+    job_id = enqueue(money)
+    [job] = claim(worker)
+    enqueue(money)
+    assert fail(worker, job, retry=False) == "queued"
+    assert state(money, job_id)["attempts"] == 0
+
+
+def test_a_waiting_job_is_not_claimed_before_the_new_cause_is_committed(
+    money: Database, worker: Door
+) -> None:
+    job_id = enqueue(money)
+    with psycopg.connect(money.dsn) as cause:
+        cause.execute("select private.enqueue('stripe.sync', '{}', 'k')")
+        assert claim(worker) == []
+        cause.commit()
+    assert [job["id"] for job in claim(worker)] == [job_id]
+
+
+def test_a_mail_is_queued_once_for_ever(money: Database, worker: Door) -> None:
+    first = enqueue(money, kind="email.send")
+    [job] = claim(worker)
+    assert complete(worker, job) is True
+    assert enqueue(money, kind="email.send") == first
+    assert claim(worker) == []
+
+
+def test_a_cause_that_is_rolled_back_leaves_no_job(money: Database, worker: Door) -> None:
+    with psycopg.connect(money.dsn) as cause:
+        cause.execute("select private.enqueue('stripe.sync', '{}', 'k')")
+        cause.rollback()
+    assert claim(worker) == []
+
+
+def test_statistics_count_what_waits_runs_and_died(money: Database, worker: Door) -> None:
+    assert worker.call("service.queue_statistics") == {
+        "queued": 0,
+        "running": 0,
+        "dead": 0,
+        "oldest_queued_seconds": 0,
+    }
+    for n in range(4):
+        enqueue(money, f"job {n}")
+    [running, dead] = claim(worker, 2)
+    fail(worker, dead, retry=False)
+    money.run("update private.jobs set run_at = now() - interval '90 s' where status = 'queued'")
+    statistics = worker.call("service.queue_statistics")
+    assert running["attempt"] == 1
+    assert (statistics["queued"], statistics["running"], statistics["dead"]) == (2, 1, 1)
+    assert 90 <= statistics["oldest_queued_seconds"] < 120
+
+
+def test_health_names_the_newest_migration(money: Database, worker: Door) -> None:
+    money.run("create schema if not exists supabase_migrations")
+    money.run(
+        "create table if not exists supabase_migrations.schema_migrations"
+        " (version text primary key)"
+    )
+    money.run("delete from supabase_migrations.schema_migrations")
+    assert worker.call("service.health") == {"database": "ok", "migration": None}
+    money.run("insert into supabase_migrations.schema_migrations (version) values ('1'), ('2')")
+    assert worker.call("service.health") == {"database": "ok", "migration": "2"}
+
+
+def test_the_backlog_alone_decides_what_a_claim_reads(money: Database, worker: Door) -> None:
+    money.run(
+        "insert into private.jobs (kind, payload, dedupe_key, status, finished_at)"
+        " select 'a', '{}', n::text, 'done', now() from generate_series(1, 20000) as n"
+    )
+    enqueue(money)
+    money.run("analyze private.jobs")
+    plan = money.one(
+        "explain (format json) select id from private.jobs"
+        " where status in ('queued', 'running') and run_at <= now()"
+        " order by run_at, id limit 10 for update skip locked"
+    )
+    assert "jobs_due_idx" in str(plan)
+    assert "Sort" not in str(plan)
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+def test_nobody_but_the_service_may_call_the_service_schema(money: Database, role: str) -> None:
+    door = money.door(role, sub=str(uuid.uuid4()))
+    with pytest.raises(Refused) as refused:
+        door.call("service.queue_statistics")
+    assert refused.value.sqlstate == "42501"
+    assert not money.all(
+        "select p.proname from pg_proc as p"
+        " where p.pronamespace = 'service'::regnamespace"
+        " and has_function_privilege(%s, p.oid, 'execute')",
+        role,
+    )
+
+
+def test_the_service_may_touch_no_table(money: Database) -> None:
+    assert not money.all(
+        """
+        select c.oid::regclass, privilege
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        cross join unnest(
+          '{select,insert,update,delete,truncate,references,trigger}'::text[]
+        ) as privilege
+        where n.nspname in ('public', 'private', 'service')
+          and c.relkind in ('r', 'p', 'v', 'm', 'f')
+          and (
+            has_table_privilege('service_role', c.oid, privilege)
+            or (privilege in ('select', 'insert', 'update', 'references')
+              and has_any_column_privilege('service_role', c.oid, privilege))
+          )
+        """
+    )
+    assert not money.all(
+        "select c.oid::regclass from pg_class as c"
+        " where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)"
+        " and case when c.relkind = 'S'"
+        " then has_sequence_privilege('service_role', c.oid, 'usage') end"
+    )
+    service = money.door("service_role")
+    for table in ("private.jobs", "public.payments", "public.bookings"):
+        with pytest.raises(Refused) as refused:
+            service.rows(f"select * from {table}")
+        assert refused.value.sqlstate == "42501"

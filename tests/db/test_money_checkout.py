@@ -1,0 +1,335 @@
+"""Checkout: one open attempt a booking, and a hold that outlasts the provider's page."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from db.money_world import (
+    TOTAL,
+    Booking,
+    Database,
+    Refused,
+    Venue,
+    make_venue,
+    member,
+    paid,
+    session_of,
+)
+
+
+@pytest.fixture(scope="module")
+def venue(money: Database) -> Venue:
+    return make_venue(money)
+
+
+def open_checkout(venue: Venue, booking: Booking) -> Any:
+    return venue.service.call(
+        "service.open_checkout", reference=booking.reference, manage_token=booking.token
+    )
+
+
+def refusal(venue: Venue, booking: Booking) -> tuple[int, str]:
+    with pytest.raises(Refused) as refused:
+        open_checkout(venue, booking)
+    return refused.value.status, refused.value.code
+
+
+def hold_ends(venue: Venue, booking: Booking) -> datetime:
+    ends = venue.see(booking)["hold_expires_at"]
+    return datetime.fromisoformat(ends)
+
+
+def age_attempt(venue: Venue, attempt_id: str, seconds: int) -> None:
+    venue.database.run(
+        "update private.payment_attempts set created_at = now() - %s * interval '1 s',"
+        " expires_at = expires_at - %s * interval '1 s' where id = %s",
+        seconds,
+        seconds,
+        attempt_id,
+    )
+
+
+def test_it_says_all_that_the_provider_has_to_know(venue: Venue) -> None:
+    booking = venue.hold(email="ada@example.com")
+    opened = open_checkout(venue, booking)
+    local = booking.starts_at.astimezone(ZoneInfo("Europe/Madrid"))
+    assert opened == {
+        "attempt_id": opened["attempt_id"],
+        "organization_id": venue.organization_id,
+        "booking_id": booking.id,
+        "reference": booking.reference,
+        "amount_cents": TOTAL,
+        "currency": "EUR",
+        "locale": "es",
+        "description": f"The attic · Casa Laberinto · {local:%Y-%m-%d %H:%M}",
+        "customer_email": "ada@example.com",
+        "expires_at": opened["expires_at"],
+        "stripe_account": None,
+        "checkout_url": None,
+    }
+
+
+def test_the_hold_outlasts_the_providers_session(venue: Venue) -> None:
+    booking = venue.hold()
+    before = hold_ends(venue, booking)
+    opened = open_checkout(venue, booking)
+    session_ends = datetime.fromisoformat(opened["expires_at"])
+    after = hold_ends(venue, booking)
+    assert after > before
+    assert after - session_ends == timedelta(minutes=2)
+    life = session_ends - (after - timedelta(minutes=33))
+    assert life >= timedelta(minutes=30), "Stripe refuses a shorter one"
+
+
+def test_the_hold_is_extended_once_and_the_open_attempt_returned_again(venue: Venue) -> None:
+    booking = venue.hold()
+    opened = venue.checkout(booking)
+    ends = hold_ends(venue, booking)
+    again = open_checkout(venue, booking)
+    assert again["attempt_id"] == opened["attempt_id"]
+    assert again["checkout_url"] == f"https://pay.example/{opened['session_id']}"
+    assert again["expires_at"] == opened["expires_at"]
+    assert hold_ends(venue, booking) == ends
+
+
+def test_two_people_who_pay_at_once_get_one_attempt(venue: Venue) -> None:
+    booking = venue.hold()
+    with (
+        venue.database.doors(*["service_role"] * 6) as doors,
+        ThreadPoolExecutor(len(doors)) as pool,
+    ):
+        opened = list(
+            pool.map(
+                lambda door: door.call(
+                    "service.open_checkout", reference=booking.reference, manage_token=booking.token
+                ),
+                doors,
+            )
+        )
+    assert len({answer["attempt_id"] for answer in opened}) == 1
+
+
+@pytest.mark.parametrize("what", ["reference", "token"])
+def test_a_wrong_reference_and_a_wrong_token_answer_the_same(venue: Venue, what: str) -> None:
+    booking = venue.hold()
+    wrong = Booking(
+        booking.id,
+        "0000-0000" if what == "reference" else booking.reference,
+        "wrong" if what == "token" else booking.token,
+        booking.starts_at,
+    )
+    assert refusal(venue, wrong) == (404, "booking_not_found")
+
+
+def test_a_confirmed_booking_owes_nothing(venue: Venue) -> None:
+    booking = venue.hold()
+    venue.pay(booking)
+    assert refusal(venue, booking) == (409, "nothing_due")
+
+
+def test_a_cancelled_booking_cannot_be_paid(venue: Venue) -> None:
+    booking = venue.hold()
+    venue.cancel(booking)
+    assert refusal(venue, booking) == (409, "not_payable")
+
+
+def test_a_hold_that_lapsed_cannot_be_paid_whether_reaped_or_not(venue: Venue) -> None:
+    booking = venue.hold()
+    venue.let_lapse(booking)
+    assert refusal(venue, booking) == (409, "not_payable")
+    venue.lapse(booking)
+    assert refusal(venue, booking) == (409, "not_payable")
+
+
+def test_a_session_whose_time_is_over_is_not_offered_again(venue: Venue) -> None:
+    booking = venue.hold()
+    opened = venue.checkout(booking)
+    age_attempt(venue, opened["attempt_id"], 32 * 60)
+    assert refusal(venue, booking) == (409, "not_payable")
+
+
+def test_an_attempt_left_without_a_session_is_used_again_while_young(venue: Venue) -> None:
+    booking = venue.hold()
+    first = open_checkout(venue, booking)
+    age_attempt(venue, first["attempt_id"], 30)
+    assert open_checkout(venue, booking)["attempt_id"] == first["attempt_id"]
+    age_attempt(venue, first["attempt_id"], 50)
+    second = open_checkout(venue, booking)
+    assert second["attempt_id"] != first["attempt_id"]
+    assert (
+        venue.service.call("service.get_checkout_attempt", attempt_id=first["attempt_id"])["status"]
+        == "failed"
+    )
+
+
+def test_after_a_failure_another_attempt_may_open(venue: Venue) -> None:
+    booking = venue.hold()
+    first = open_checkout(venue, booking)
+    failed = venue.service.call(
+        "service.fail_checkout", attempt_id=first["attempt_id"], error="no answer"
+    )
+    assert failed == {"attempt_id": first["attempt_id"], "status": "failed"}
+    second = open_checkout(venue, booking)
+    assert second["attempt_id"] != first["attempt_id"]
+    assert venue.jobs("stripe.expire_checkout", booking) == [], "it ends before the hold by itself"
+
+
+def test_a_late_second_attempt_is_closed_before_the_hold_ends(venue: Venue) -> None:
+    booking = venue.hold()
+    first = open_checkout(venue, booking)
+    venue.service.call("service.fail_checkout", attempt_id=first["attempt_id"], error="no answer")
+    venue.database.run(
+        "update public.bookings set hold_expires_at = now() + interval '10 minutes' where id = %s",
+        booking.id,
+    )
+    second = open_checkout(venue, booking)
+    [job] = venue.jobs("stripe.expire_checkout", booking)
+    assert job["payload"]["attempt_id"] == second["attempt_id"]
+    assert hold_ends(venue, booking) - job["run_at"] == timedelta(minutes=1)
+
+
+def test_with_too_little_time_left_nothing_is_opened(venue: Venue) -> None:
+    booking = venue.hold()
+    first = open_checkout(venue, booking)
+    venue.service.call("service.fail_checkout", attempt_id=first["attempt_id"], error="no answer")
+    venue.database.run(
+        "update public.bookings set hold_expires_at = now() + interval '4 minutes' where id = %s",
+        booking.id,
+    )
+    assert refusal(venue, booking) == (409, "not_payable")
+
+
+def test_an_attempt_with_a_session_cannot_be_failed(venue: Venue) -> None:
+    opened = venue.checkout(venue.hold())
+    answer = venue.service.call(
+        "service.fail_checkout", attempt_id=opened["attempt_id"], error="too late"
+    )
+    assert answer["status"] == "open"
+
+
+def test_recording_the_same_session_twice_changes_nothing(venue: Venue) -> None:
+    opened = venue.checkout(venue.hold())
+
+    def record(session_id: str) -> Any:
+        return venue.service.call(
+            "service.record_checkout",
+            attempt_id=opened["attempt_id"],
+            session_id=session_id,
+            url=f"https://pay.example/{session_id}",
+            expires_at=opened["expires_at"],
+        )
+
+    assert record(opened["session_id"]) == {"attempt_id": opened["attempt_id"], "status": "open"}
+    with pytest.raises(Refused, match="attempt_has_session"):
+        record("cs_other")
+
+
+def test_a_session_made_for_a_booking_that_ended_meanwhile_is_not_shown(venue: Venue) -> None:
+    booking = venue.hold()
+    opened = open_checkout(venue, booking)
+    venue.cancel(booking)
+    with pytest.raises(Refused) as refused:
+        venue.service.call(
+            "service.record_checkout",
+            attempt_id=opened["attempt_id"],
+            session_id="cs_late",
+            url="https://pay.example/cs_late",
+            expires_at=opened["expires_at"],
+        )
+    assert (refused.value.status, refused.value.code) == (409, "not_payable")
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        ("get_checkout_attempt", {}),
+        ("fail_checkout", {"error": "x"}),
+        ("record_checkout", {"session_id": "cs", "url": "https://x", "expires_at": "2030-01-01"}),
+    ],
+)
+def test_an_unknown_attempt_is_not_found(
+    venue: Venue, function: str, parameters: dict[str, str]
+) -> None:
+    with pytest.raises(Refused) as refused:
+        venue.service.call(f"service.{function}", attempt_id=str(uuid.uuid4()), **parameters)
+    assert (refused.value.status, refused.value.code) == (404, "attempt_not_found")
+
+
+@pytest.mark.parametrize("how", ["cancelled", "expired", "paid in cash"])
+def test_a_booking_that_ends_closes_its_open_session(venue: Venue, how: str) -> None:
+    booking = venue.hold()
+    opened = venue.checkout(booking)
+    assert venue.jobs("stripe.expire_checkout", booking) == []
+    if how == "cancelled":
+        venue.cancel(booking)
+    elif how == "expired":
+        venue.lapse(booking)
+    else:
+        member(venue, "receptionist").call(
+            "record_payment",
+            organization_id=venue.organization_id,
+            booking_id=booking.id,
+            method="cash",
+            amount_cents=TOTAL,
+            idempotency_key=str(uuid.uuid4()),
+        )
+    [job] = venue.jobs("stripe.expire_checkout", booking)
+    assert job["payload"]["attempt_id"] == opened["attempt_id"]
+    assert venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"]) == {
+        "session_id": opened["session_id"],
+        "status": "open",
+        "stripe_account": None,
+    }
+    venue.apply(session_of(opened, "expired"))
+    assert (
+        venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"])[
+            "status"
+        ]
+        == "expired"
+    )
+
+
+def test_a_paid_session_needs_no_closing(venue: Venue) -> None:
+    booking = venue.hold()
+    venue.pay(booking)
+    assert venue.jobs("stripe.expire_checkout", booking) == []
+
+
+def test_the_reconciler_hears_of_silent_attempts_only(venue: Venue) -> None:
+    silent, fresh, unrecorded, done = (venue.hold() for _ in range(4))
+    opened = venue.checkout(silent)
+    attempts = {
+        opened["attempt_id"],
+        open_checkout(venue, unrecorded)["attempt_id"],
+        venue.pay(done)["client_reference_id"],
+    }
+    for attempt_id in attempts:
+        age_attempt(venue, attempt_id, 90)
+    attempts.add(venue.checkout(fresh)["attempt_id"])
+
+    def stale() -> set[str]:
+        rows = venue.service.table("service.stale_checkouts", older_than_seconds=60)
+        return attempts & {str(row["attempt_id"]) for row in rows}
+
+    assert stale() == {opened["attempt_id"]}
+    venue.apply(session_of(opened, as_of=venue.database.one("select now()")))
+    assert stale() == set(), "asking is hearing of it"
+
+
+def test_a_session_that_was_never_recorded_finds_its_attempt(venue: Venue) -> None:
+    booking = venue.hold()
+    opened = open_checkout(venue, booking)
+    venue.apply(paid(opened))
+    assert venue.status(booking) == "confirmed"
+    assert (
+        venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"])[
+            "session_id"
+        ]
+        == paid(opened)["id"]
+    )
