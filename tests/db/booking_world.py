@@ -189,7 +189,9 @@ class Shop:
             )
         )
 
-    def move(self, booking: Row, to_status: str, by: Client | None = None, **values: object) -> Row:
+    def move(
+        self, booking: Row, to_status: str | None, by: Client | None = None, **values: object
+    ) -> Row:
         """A transition by staff."""
         moved: Row = (by or self.venue.owner).call(
             "transition_booking",

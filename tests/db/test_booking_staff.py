@@ -1,0 +1,396 @@
+"""Bookings in the staff's hands: the life of a booking, who may move it, and blocked rooms."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from db.booking_world import GUEST, Row, Shop, change, open_shop
+from matrix.client import Client
+from matrix.house import House
+from matrix.promises import refused
+
+#: Every move that a member can make, and the permission for it.
+MOVES = {
+    ("held", "pending"): "bookings:update",
+    ("held", "confirmed"): "bookings:update",
+    ("held", "cancelled"): "bookings:cancel",
+    ("pending", "confirmed"): "bookings:update",
+    ("pending", "cancelled"): "bookings:cancel",
+    ("confirmed", "checked_in"): "bookings:check_in",
+    ("confirmed", "no_show"): "bookings:check_in",
+    ("confirmed", "cancelled"): "bookings:cancel",
+    ("checked_in", "in_progress"): "bookings:check_in",
+    ("checked_in", "cancelled"): "bookings:cancel",
+    ("in_progress", "completed"): "bookings:check_in",
+}
+
+#: How a held booking gets into each status.
+PATHS = {
+    "held": [],
+    "pending": ["pending"],
+    "confirmed": ["confirmed"],
+    "checked_in": ["confirmed", "checked_in"],
+    "in_progress": ["confirmed", "checked_in", "in_progress"],
+    "completed": ["confirmed", "checked_in", "in_progress", "completed"],
+    "no_show": ["confirmed", "no_show"],
+    "expired": ["expired"],
+    "cancelled": ["cancelled"],
+}
+
+
+@pytest.fixture
+def shop(house: House) -> Shop:
+    return open_shop(house, "Venue")
+
+
+@pytest.fixture
+def room(shop: Shop) -> str:
+    room = shop.add_room()
+    shop.open_on(room, "10:00", "22:00")
+    return room
+
+
+@pytest.fixture
+def held(shop: Shop, room: str) -> Row:
+    return shop.hold(room, shop.at(3, "11:30"))
+
+
+def bring_to(shop: Shop, booking: Row, status: str) -> None:
+    for step in PATHS[status]:
+        if step == "expired":
+            shop.lapse(booking)
+            shop.house.service.call("service.sweep")
+        else:
+            shop.move(booking, step)
+
+
+def status_of(shop: Shop, booking: Row) -> str:
+    status = shop.house.one("select status from public.bookings where id = %s", shop.id_of(booking))
+    assert isinstance(status, str)
+    return status
+
+
+class TestTheLifeOfABooking:
+    @pytest.mark.parametrize("source", PATHS)
+    def test_only_listed_moves_can_be_made(self, shop: Shop, held: Row, source: str) -> None:
+        bring_to(shop, held, source)
+        before = len(shop.history(held))
+
+        for target in (*PATHS, "HELD", "unknown", "", None):
+            if (source, target) in MOVES:
+                continue
+            with refused(409, "transition_not_allowed") as caught:
+                shop.move(held, target)
+            assert caught.value.details == {
+                "from": source,
+                "to": target,
+                "allowed": sorted(to for from_, to in MOVES if from_ == source),
+            }
+        assert status_of(shop, held) == source
+        assert len(shop.history(held)) == before
+
+    @pytest.mark.parametrize("move", MOVES, ids="-".join)
+    def test_listed_moves_can(self, shop: Shop, held: Row, move: tuple[str, str]) -> None:
+        source, target = move
+        bring_to(shop, held, source)
+        moved = shop.move(held, target)
+        assert (moved["id"], moved["status"]) == (shop.id_of(held), target)
+
+    def test_the_table_of_moves_is_the_one_that_was_agreed(self, house: House) -> None:
+        rows = house.owner_sql(
+            "select from_status, to_status, permission, by_customer"
+            " from private.booking_transitions"
+        )
+        assert {
+            (row["from_status"], row["to_status"]): row["permission"]
+            for row in rows
+            if row["permission"]
+        } == MOVES
+        assert {(r["from_status"], r["to_status"]) for r in rows if not r["permission"]} == {
+            ("held", "expired"),
+            ("pending", "expired"),
+            ("expired", "pending"),
+            ("cancelled", "pending"),
+        }
+        assert {r["from_status"] for r in rows if r["by_customer"]} == {
+            "held",
+            "pending",
+            "confirmed",
+        }
+        assert {r["to_status"] for r in rows if r["by_customer"]} == {"cancelled"}
+
+    def test_not_even_the_database_owner_moves_a_booking_off_the_list(
+        self, shop: Shop, held: Row
+    ) -> None:
+        with pytest.raises(Exception, match="transition_not_allowed"):
+            shop.house.owner_sql(
+                "update public.bookings set status = 'completed', hold_expires_at = null"
+                " where id = %s",
+                shop.id_of(held),
+            )
+
+    def test_every_move_is_recorded_with_who_and_why(self, shop: Shop, held: Row) -> None:
+        anna = shop.venue.hire("anna", "receptionist")
+        shop.move(held, "confirmed", by=anna, reason="Pays at the desk")
+        entry = shop.history(held)[-1]
+        assert (entry["from_status"], entry["to_status"]) == ("held", "confirmed")
+        assert (entry["actor_kind"], str(entry["actor_id"])) == ("user", anna.id)
+        assert entry["reason"] == "Pays at the desk"
+        (seen,) = anna.select("select status_reason, hold_expires_at from public.bookings")
+        assert seen == {"status_reason": "Pays at the desk", "hold_expires_at": None}
+
+    @pytest.mark.parametrize("status", [s for s in PATHS if s not in ("expired", "cancelled")])
+    def test_seats_are_taken_until_the_booking_is_expired_or_cancelled(
+        self, shop: Shop, room: str, held: Row, status: str
+    ) -> None:
+        bring_to(shop, held, status)
+        with refused(409, "slot_taken"):
+            shop.hold(room, shop.at(3, "11:30"))
+
+    def test_a_reason_has_a_limit(self, shop: Shop, held: Row) -> None:
+        with refused(422, "reason_too_long"):
+            shop.move(held, "confirmed", reason="x" * 501)
+
+    def test_a_session_that_moves_takes_its_bookings_along(self, shop: Shop, held: Row) -> None:
+        shop.move_in_time(held, timedelta(days=1))
+        booked = shop.house.one(
+            "select starts_at from public.bookings where id = %s", shop.id_of(held)
+        )
+        assert booked == shop.at(4, "11:30")
+
+
+class TestWhoMayMoveIt:
+    @pytest.mark.parametrize("move", MOVES, ids="-".join)
+    def test_each_move_needs_its_permission(
+        self, shop: Shop, held: Row, move: tuple[str, str]
+    ) -> None:
+        source, target = move
+        bring_to(shop, held, source)
+        reading = shop.venue.hire("reader", shop.venue.make_role("Reader", ["bookings:read"]))
+        others = sorted({"bookings:read", *MOVES.values()} - {MOVES[move]})
+        lacking = shop.venue.hire("lacking", shop.venue.make_role("Lacking", others))
+        for person in (reading, lacking):
+            with refused(403, "permission_denied") as caught:
+                shop.move(held, target, by=person)
+            assert caught.value.details == {"permission": MOVES[move]}
+        assert status_of(shop, held) == source
+
+        allowed = shop.venue.make_role("Allowed", ["bookings:read", MOVES[move]])
+        shop.move(held, target, by=shop.venue.hire("allowed", allowed))
+        assert status_of(shop, held) == target
+
+    @pytest.mark.parametrize(
+        ("role", "moves"),
+        [
+            ("admin", {"confirmed", "checked_in", "cancelled"}),
+            ("manager", {"confirmed", "checked_in", "cancelled"}),
+            ("receptionist", {"confirmed", "checked_in", "cancelled"}),
+            ("game_master", {"checked_in"}),
+        ],
+    )
+    def test_roles(self, shop: Shop, room: str, role: str, moves: set[str]) -> None:
+        person = shop.venue.hire("person", role)
+        for day, (source, target) in enumerate(
+            [("held", "confirmed"), ("confirmed", "checked_in"), ("held", "cancelled")], 3
+        ):
+            booking = shop.hold(room, shop.at(day, "11:30"))
+            bring_to(shop, booking, source)
+            if target in moves:
+                shop.move(booking, target, by=person)
+            else:
+                with refused(403, "permission_denied"):
+                    shop.move(booking, target, by=person)
+
+    def test_without_reading_nothing_is_learned_of_a_booking(self, shop: Shop, held: Row) -> None:
+        blind = shop.venue.hire("blind", shop.venue.make_role("Blind", ["bookings:cancel"]))
+        for booking_id in (shop.id_of(held), uuid4()):
+            with refused(403, "permission_denied"):
+                _move(blind, shop.id, booking_id, "cancelled")
+
+    def test_a_stranger_learns_nothing(self, shop: Shop, held: Row, house: House) -> None:
+        other = open_shop(house, "Other")
+        for organization in (shop.id, uuid4(), None):
+            with refused(403, "permission_denied"):
+                _move(other.venue.owner, organization, shop.id_of(held), "cancelled")
+        for booking_id in (shop.id_of(held), uuid4(), None):
+            with refused(404, "booking_not_found"):
+                _move(other.venue.owner, other.id, booking_id, "cancelled")
+        assert status_of(shop, held) == "held"
+
+    def test_visitors_and_players_have_no_such_door(
+        self, shop: Shop, held: Row, house: House
+    ) -> None:
+        with refused(401, "42501"):
+            _move(shop.visitor, shop.id, shop.id_of(held), "cancelled")
+        with refused(403, "permission_denied"):
+            _move(house.sign_up("player"), shop.id, shop.id_of(held), "cancelled")
+
+    def test_a_suspended_venue_reads_and_does_not_write(self, shop: Shop, held: Row) -> None:
+        shop.house.owner_sql(
+            "update public.organizations set status = 'suspended' where id = %s", shop.id
+        )
+        assert len(shop.venue.owner.select("select * from public.bookings")) == 1
+        with refused(403, "organization_suspended"):
+            shop.move(held, "confirmed")
+
+
+@pytest.mark.usefixtures("held")
+class TestReading:
+    def test_staff_read_bookings_with_room_customer_lines_and_history(self, shop: Shop) -> None:
+        anna = shop.venue.hire("anna", "receptionist")
+        for table in ("sessions", "bookings", "customers", "booking_lines", "booking_history"):
+            assert len(anna.select(f"select * from public.{table}")) == 1, table
+
+    def test_game_masters_see_who_comes_but_not_how_to_reach_them(self, shop: Shop) -> None:
+        gil = shop.venue.hire("gil", "game_master")
+        (booking,) = gil.select("select * from public.bookings")
+        assert booking["contact_name"] == GUEST["full_name"]
+        assert gil.select("select * from public.customers") == []
+
+    def test_other_venues_see_nothing(self, shop: Shop, house: House) -> None:
+        stranger = open_shop(house, "Other").venue.owner
+        for client in (stranger, stranger.at(shop.id)):
+            for table in ("sessions", "bookings", "customers", "booking_lines", "booking_history"):
+                assert client.select(f"select * from public.{table}") == [], table
+
+    def test_a_note_is_all_that_staff_write_into_a_booking(self, shop: Shop, held: Row) -> None:
+        anna = shop.venue.hire("anna", "receptionist")
+        assert change(anna, "bookings", {"staff_note": "Birthday"}, id=shop.id_of(held)) == 1
+        for column, value in (
+            ("status", "confirmed"),
+            ("total_cents", 0),
+            ("starts_at", shop.at(9)),
+        ):
+            with refused(403, "42501"):
+                change(anna, "bookings", {column: value}, id=shop.id_of(held))
+        gil = shop.venue.hire("gil", "game_master")
+        assert change(gil, "bookings", {"staff_note": "x"}, id=shop.id_of(held)) == 0
+
+    @pytest.mark.parametrize(
+        "table", ["sessions", "customers", "bookings", "booking_lines", "booking_history"]
+    )
+    def test_nothing_is_inserted_or_deleted_beside_the_functions(
+        self, shop: Shop, table: str
+    ) -> None:
+        with refused(403, "42501"):
+            shop.venue.owner.change(f"insert into public.{table} (id) values (gen_random_uuid())")
+        with refused(403, "42501"):
+            shop.venue.owner.change(f"delete from public.{table}")
+
+
+class TestBlocks:
+    def block(self, shop: Shop, room: object, by: Client | None = None, **values: object) -> Row:
+        blocked: Row = (by or shop.venue.owner).call(
+            "block_room",
+            **{
+                "organization_id": shop.id,
+                "room_id": room,
+                "starts_at": shop.at(3, "11:00"),
+                "ends_at": shop.at(3, "13:00"),
+                **values,
+            },
+        )
+        return blocked
+
+    def unblock(self, shop: Shop, session: object, by: Client | None = None) -> Row:
+        freed: Row = (by or shop.venue.owner).call(
+            "unblock_room", organization_id=shop.id, session_id=session
+        )
+        return freed
+
+    def test_a_block_sells_nothing_until_it_is_lifted(self, shop: Shop, room: str) -> None:
+        blocked = self.block(shop, room, reason="New props")
+        assert (blocked["room_id"], blocked["reason"]) == (room, "New props")
+        (session,) = shop.sessions()
+        assert (session["mode"], session["capacity"], session["reason"]) == (
+            "block",
+            0,
+            "New props",
+        )
+        with refused(409, "slot_taken"):
+            shop.hold(room, shop.at(3, "11:30"))
+
+        assert self.unblock(shop, blocked["session_id"])["status"] == "cancelled"
+        assert shop.hold(room, shop.at(3, "11:30"))["status"] == "held"
+
+    def test_a_block_has_no_turnaround(self, shop: Shop, room: str) -> None:
+        self.block(shop, room)
+        assert shop.hold(room, shop.at(3, "13:00"))["status"] == "held"
+
+    def test_what_is_booked_is_not_blocked_over(self, shop: Shop, room: str, held: Row) -> None:
+        with refused(409, "slot_taken"):
+            self.block(shop, room)
+        shop.lapse(held)
+        self.block(shop, room)
+        assert status_of(shop, held) == "expired"
+
+    def test_a_shared_rooms_session_is_not_blocked_over(self, shop: Shop) -> None:
+        room = shop.add_room(mode="shared")
+        shop.open_on(room, "11:00", "12:00")
+        shop.hold(room, shop.at(3, "11:00"))
+        with refused(409, "slot_taken"):
+            self.block(shop, room)
+
+    @pytest.mark.parametrize(
+        ("starts", "ends"),
+        [("12:00", "12:00"), ("12:00", "11:00"), ("12:00", None), (None, "12:00")],
+    )
+    def test_a_range_that_is_none(
+        self, shop: Shop, room: str, starts: str | None, ends: str | None
+    ) -> None:
+        with refused(422, "block_range_invalid"):
+            self.block(
+                shop,
+                room,
+                starts_at=starts and shop.at(3, starts),
+                ends_at=ends and shop.at(3, ends),
+            )
+
+    @pytest.mark.parametrize(
+        ("starts", "ends"), [("-infinity", "infinity"), ("2027-01-01", "2029-01-01")]
+    )
+    def test_a_range_without_measure(self, shop: Shop, room: str, starts: str, ends: str) -> None:
+        with refused(422, "block_range_invalid"):
+            self.block(shop, room, starts_at=starts, ends_at=ends)
+
+    def test_a_reason_has_a_limit(self, shop: Shop, room: str) -> None:
+        with refused(422, "reason_too_long"):
+            self.block(shop, room, reason="x" * 501)
+
+    def test_a_room_that_is_not_ours(self, shop: Shop, house: House) -> None:
+        foreign = open_shop(house, "Other").add_room()
+        for room in (foreign, uuid4(), None):
+            with refused(404, "room_not_found"):
+                self.block(shop, room)
+
+    def test_what_is_no_standing_block_is_not_lifted(
+        self, shop: Shop, room: str, held: Row, house: House
+    ) -> None:
+        other = open_shop(house, "Other")
+        foreign = self.block(other, other.add_room())
+        lifted = self.block(shop, room, starts_at=shop.at(4), ends_at=shop.at(5))
+        self.unblock(shop, lifted["session_id"])
+        (booked, *_) = shop.sessions()
+        for session in (booked["id"], foreign["session_id"], lifted["session_id"], uuid4(), None):
+            with refused(404, "block_not_found"):
+                self.unblock(shop, session)
+        assert status_of(shop, held) == "held"
+
+    def test_it_takes_who_manages_schedules(self, shop: Shop, room: str) -> None:
+        blocked = self.block(shop, room, by=shop.venue.hire("mia", "manager"))
+        for role in ("receptionist", "game_master"):
+            person = shop.venue.hire(role, role)
+            with refused(403, "permission_denied"):
+                self.block(shop, room, by=person)
+            with refused(403, "permission_denied"):
+                self.unblock(shop, blocked["session_id"], by=person)
+
+
+def _move(client: Client, organization: object, booking: object, status: str) -> Row:
+    moved: Row = client.call(
+        "transition_booking", organization_id=organization, booking_id=booking, to_status=status
+    )
+    return moved
