@@ -140,9 +140,8 @@ async def start_checkout(
         await _close(database, attempt.attempt_id, error)
         raise
     try:
-        await database.record_checkout(
-            attempt.attempt_id, session.id, url, session.expires_at or attempt.expires_at
-        )
+        expires_at = session.expires_at or attempt.expires_at
+        await database.record_checkout(attempt.attempt_id, session.id, url, expires_at)
     except DomainError as error:
         if error.code == "attempt_has_session":
             return await _already_open(database, reference, manage_token)
@@ -153,7 +152,7 @@ async def start_checkout(
         organization_id=str(attempt.organization_id),
         amount_cents=attempt.amount_cents,
     )
-    return _checkout(attempt, url)
+    return Checkout(url, expires_at, attempt.amount_cents, attempt.currency)
 
 
 async def _already_open(database: CheckoutDatabase, reference: str, manage_token: str) -> Checkout:

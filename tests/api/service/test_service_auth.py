@@ -246,7 +246,9 @@ class Project:
             keys.append({**jwk, "kid": kid, "use": "sig"})
         return {"keys": [*keys, *self.extra]}
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        # As on a network, others get their turn meanwhile.
+        await asyncio.sleep(0)
         assert str(request.url) == "http://gateway.test/auth/v1/.well-known/jwks.json"
         self.fetched += 1
         if isinstance(self.broken, Exception):
