@@ -80,10 +80,9 @@ def read_environment(path: Path) -> dict[str, str]:
 def process_environment_in(home: Path, variables: Mapping[str, str]) -> dict[str, str]:
     """What a part is started with: ours over the machine's, and no word to anybody outside."""
     environment = {**os.environ, **variables}
-    # Compiled modules are kept, whatever the caller's shell says: a warm start is a second faster.
+    # Compiled modules are kept, whatever the caller's shell says: a start is a second faster.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.update(
-        PYTHONPYCACHEPREFIX=str(home / "pycache"),
         PYTHONUNBUFFERED="1",
         TZ="UTC",
         DO_NOT_TRACK="1",

@@ -24,7 +24,6 @@ _AUTH_KEYS = (
     "minimum_password_length",
 )
 _EMAIL_KEYS = (
-    "enable_signup",
     "double_confirm_changes",
     "enable_confirmations",
     "max_frequency",
@@ -80,7 +79,10 @@ class Lite:
                 "publishable_key": credentials.publishable_key,
                 "secret_key": credentials.secret_key,
                 **{key: auth[key] for key in _AUTH_KEYS if key in auth},
-                "email": {key: email[key] for key in _EMAIL_KEYS if key in email},
+                "email": {
+                    "enable_signup": email.get("enabled", True),
+                    **{key: email[key] for key in _EMAIL_KEYS if key in email},
+                },
             },
         }
         target = self.directory / "supabase" / "config.toml"

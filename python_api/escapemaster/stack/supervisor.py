@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from escapemaster.stack.environment import (
     with_own_accounts,
     write_environment,
 )
-from escapemaster.stack.errors import PartDied, PartNotReady, StackError
+from escapemaster.stack.errors import PartDied, PartNotReady
 from escapemaster.stack.gateway import Gateway
 from escapemaster.stack.parts import POSTGRES, Part, Parts
 from escapemaster.stack.platform import (
@@ -31,7 +30,7 @@ from escapemaster.stack.platform import (
 )
 from escapemaster.stack.ports import require_free
 from escapemaster.stack.postgres import Cluster, locate
-from escapemaster.stack.processes import Child, stop_all, tail
+from escapemaster.stack.processes import Child, Command, stop_all
 from escapemaster.stack.reporter import Reporter, step
 from escapemaster.stack.state import supervising, write_state
 from escapemaster.stack.supabase_config import read_supabase_config
@@ -40,10 +39,7 @@ DATABASE = "postgres"
 _PATIENCE_SECONDS = 60
 _POLL_SECONDS = 0.015
 _WATCH_SECONDS = 0.2
-#: While the parts are being built.
-_SKIPPED = os.environ.get("ESCAPEMASTER_SKIP", "").split(",")
-
-Seed = Callable[[dict[str, str]], None]
+_SEED = "demo data"
 
 
 class StopRequested(BaseException):
@@ -74,6 +70,7 @@ class Supervisor:
         self._seed = seed
         self._until_gone = until_gone
         self._children: list[Child] = []
+        self._tasks: list[Child] = []
         self._server: Child | None = None
         self._status = "starting"
 
@@ -96,7 +93,7 @@ class Supervisor:
                     self._watch()
                 except StopRequested:
                     self._tell("stopping")
-                except StackError as error:
+                except Exception as error:
                     self._stop()
                     self._tell("failed", str(error))
                     raise
@@ -138,10 +135,9 @@ class Supervisor:
                 parts.api(),
                 parts.stripe(),
                 parts.mailbox(),
-                parts.gateway(),
                 parts.edge(),
+                parts.gateway(),
             )
-            if part.name not in _SKIPPED
         ]
         if new:
             with step(self._reporter, "the platform: roles, auth, storage"):
@@ -152,12 +148,12 @@ class Supervisor:
         self._wait_for([self._spawn(parts.lite())])
         mend_after_auth(cluster.dsn(DATABASE))
         self._migrate(variables["DATABASE_URL"])
-        postgrest = self._spawn(parts.postgrest())
-        self._wait_for([postgrest])
-        late = [] if "worker" in _SKIPPED else [self._spawn(parts.worker())]
-        self._wait_for([*early, *late])
-        if self._seed:
-            self._run_seed(variables)
+        gateway_part = early.pop()
+        self._wait_for([self._spawn(parts.postgrest()), gateway_part])
+        seeding = self._begin_seed(variables) if self._seed else None
+        self._wait_for([*early, self._spawn(parts.worker())])
+        if seeding is not None:
+            self._finish_seed(seeding)
             gateway.write_demo_config(credentials)
         return variables
 
@@ -166,24 +162,30 @@ class Supervisor:
             with step(self._reporter, "migrations"):
                 migrations.push(database_url, self._config.root)
 
-    def _run_seed(self, variables: dict[str, str]) -> None:
-        """The demo, as a command of its own, so that its log is kept like a part's."""
-        log = self._log("seed")
-        with step(self._reporter, "demo data"), log.open("wb") as output:
-            done = subprocess.run(
-                [sys.executable, "-m", "escapemaster", "seed"],
-                env=process_environment_in(
-                    self._config.home,
-                    {**variables, "ESCAPEMASTER_HOME": str(self._config.home)},
-                ),
+    def _begin_seed(self, variables: dict[str, str]) -> Child:
+        """The demo is made by a command of its own, beside what is still starting."""
+        self._reporter.begin(_SEED)
+        environment = {**variables, "ESCAPEMASTER_HOME": str(self._config.home)}
+        seeding = Child(
+            Command(
+                name=_SEED,
+                arguments=[sys.executable, "-m", "escapemaster", "seed"],
+                environment=process_environment_in(self._config.home, environment),
                 cwd=self._config.root,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode != 0:
-            raise PartDied("seed", done.returncode, tail(log))
+            ),
+            self._log(_SEED),
+        )
+        self._tasks.append(seeding)
+        return seeding
+
+    def _finish_seed(self, seeding: Child) -> None:
+        while (code := seeding.exit_code()) is None:
+            self._require_all_alive()
+            time.sleep(_POLL_SECONDS)
+        self._tasks.remove(seeding)
+        if code != 0:
+            raise PartDied(_SEED, code, seeding.log_tail())
+        self._reporter.end(_SEED)
 
     def _spawn(self, part: Part) -> tuple[Part, Child]:
         self._reporter.begin(part.name)
@@ -220,10 +222,11 @@ class Supervisor:
     def _stop(self) -> None:
         """Stop the clients of the database first, then the database."""
         others = [child for child in self._children if child is not self._server]
-        stop_all(others)
+        stop_all([*self._tasks, *others])
         if self._server is not None:
             stop_all([self._server], patience_seconds=20)
         self._children = []
+        self._tasks = []
         self._server = None
 
     def _tell(self, status: str, message: str = "") -> None:

@@ -138,7 +138,7 @@ def _run_auth_once(
     )
     instance.directory.mkdir(parents=True, exist_ok=True)
     command = instance.command(credentials, config, process_environment_in(home, {}))
-    child = Child(command, home / "lite-template.log")
+    child = Child(command, instance.directory / "log")
     deadline = time.monotonic() + 30
     try:
         while not health.answers(port, "/auth/v1/health"):
