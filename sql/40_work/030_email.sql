@@ -214,11 +214,7 @@ begin
     return null;
   end if;
 
-  return mail - 'booking_id' || jsonb_build_object(
-    'template', job.payload ->> 'template',
-    'idempotency_key', 'email-' || job.id,
-    'attempt', job.attempts
-  );
+  return mail - 'booking_id' || jsonb_build_object('template', job.payload ->> 'template');
 end
 $$;
 
@@ -234,7 +230,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email(bigint, uuid) is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, idempotency_key, attempt}; null when nothing is to be sent: sent before, overtaken by events, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data}; null when nothing is to be sent: sent before, overtaken by events, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email(bigint, uuid) to service_role;
 
 create function private.follow_email_events(provider_message_id text)

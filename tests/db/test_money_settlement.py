@@ -515,6 +515,23 @@ def test_the_ledger_refuses_change_even_from_its_owner(venue: Venue, table: str)
     assert venue.balance(booking) == (TOTAL, TOTAL)
 
 
+def test_only_the_erasure_of_its_own_organization_empties_the_ledger(venue: Venue) -> None:
+    booking = venue.hold()
+    venue.pay(booking)
+    erase = "delete from public.payments where booking_id = %s"
+    with psycopg.connect(venue.database.dsn) as owner:
+        owner.execute("select set_config('escapemaster.erasing', %s, true)", (str(uuid.uuid4()),))
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            owner.execute(erase, (booking.id,))
+        owner.rollback()
+        owner.execute(
+            "select set_config('escapemaster.erasing', %s, true)", (venue.organization_id,)
+        )
+        assert owner.execute(erase, (booking.id,)).rowcount == 1
+        owner.rollback()
+    assert venue.balance(booking) == (TOTAL, 0)
+
+
 def test_staff_cannot_write_the_ledger_directly(venue: Venue, desk: Door) -> None:
     for statement in (
         "insert into public.payments (amount_cents) values (1)",
