@@ -26,7 +26,7 @@ from escapemaster.sandbox.stripe.settings import Settings
 
 SECRET_KEY = "sk_test_sandbox"
 WEBHOOK_SECRET = "whsec_sandbox"
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @contextlib.contextmanager

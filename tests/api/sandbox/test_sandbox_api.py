@@ -24,6 +24,13 @@ def dict_of(found: stripe.StripeObject | None) -> dict[str, Any]:
     return found.to_dict()
 
 
+def priced(**changes: Any) -> dict[str, Any]:
+    """A line whose price is changed; an empty mapping leaves that part of it out."""
+    item = line("Room", 9000)
+    price = item["price_data"] | changes
+    return item | {"price_data": {name: value for name, value in price.items() if value != {}}}
+
+
 def test_a_session_opens_with_the_total_of_its_lines_and_a_page_to_pay_on(bench: Bench) -> None:
     session = bench.open(line_items=[line("Room", 9000), line("Photo", 500, quantity=2)])
 
@@ -71,6 +78,14 @@ def test_a_paid_session_leads_to_its_intent_and_charge(bench: Bench) -> None:
             "line_items[0][quantity]",
         ),
         ({"line_items": [line("A", 9000), line("B", 9000, "gbp")]}, "line_items"),
+        ({"line_items": [{"price_data": {"currency": "eur"}}]}, "line_items[0][quantity]"),
+        ({"line_items": [{"quantity": 1}]}, "line_items[0][price_data]"),
+        ({"line_items": [priced(currency="euro")]}, "line_items[0][price_data][currency]"),
+        ({"line_items": [priced(unit_amount=-1)]}, "line_items[0][price_data][unit_amount]"),
+        ({"line_items": [priced(product_data={})]}, "line_items[0][price_data][product_data]"),
+        ({"line_items": [line("Room", 9000)] * 101}, "line_items"),
+        ({"submit_type": "beg"}, "submit_type"),
+        ({"metadata": {f"k{n}": "v" for n in range(51)}}, "metadata"),
         ({"colour": "red"}, "colour"),
         ({"payment_intent_data": {"colour": "red"}}, "payment_intent_data[colour]"),
         (
@@ -100,6 +115,20 @@ def test_a_session_must_reach_the_smallest_charge(untouched: Bench) -> None:
         untouched.open(line_items=[line("Room", 49)])
 
     assert refused(error)[2] == "amount_too_small"
+
+
+def test_a_charge_has_a_greatest_amount(untouched: Bench) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as error:
+        untouched.open(line_items=[line("Room", 99_999_999, quantity=2)])
+
+    assert refused(error)[2] == "amount_too_large"
+
+
+def test_the_platforms_fee_is_no_more_than_what_is_paid(untouched: Bench) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as error:
+        untouched.open(options=VENUE, payment_intent_data={"application_fee_amount": 9001})
+
+    assert refused(error)[3] == "payment_intent_data[application_fee_amount]"
 
 
 def test_nothing_due_completes_without_a_payment(bench: Bench) -> None:
