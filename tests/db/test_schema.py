@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from escapemaster import database_types
 from escapemaster.schema import migration, register, types
 from escapemaster.schema.project import PROJECT, SchemaError
 from escapemaster.schema.server import Server
-from escapemaster.schema.sources import apply_files
 from escapemaster.schema.supabase_cli import run_supabase
 
 
-def test_the_deploy_path_gives_the_database_that_sql_describes(
-    server: Server, sources_dsn: str
-) -> None:
-    with server.scratch("pushed") as pushed:
-        run_supabase("db", "push", f"--remote={pushed}", "--yes")
-        assert migration.compare(pushed, sources_dsn) == ""
-        assert _pushed_versions(pushed) == [
-            path.name.split("_")[0] for path in PROJECT.migration_files()
-        ]
+@pytest.fixture(scope="module")
+def pushed(server: Server) -> Iterator[str]:
+    """A database made by the migrations, in the way that deployments take."""
+    with server.scratch("pushed") as dsn:
+        run_supabase("db", "push", f"--remote={dsn}", "--yes")
+        yield dsn
 
 
-def _pushed_versions(dsn: str) -> list[str]:
-    with psycopg.connect(dsn) as connection:
+def test_the_migrations_give_the_database_that_sql_describes(pushed: str, sources_dsn: str) -> None:
+    assert migration.compare(pushed, sources_dsn) == "", "run `make migration name=…`"
+
+
+def test_every_migration_is_recorded(pushed: str) -> None:
+    with psycopg.connect(pushed) as connection:
         rows = connection.execute(
             "select version from supabase_migrations.schema_migrations order by version"
-        )
-        return [str(version) for (version,) in rows]
+        ).fetchall()
+    assert [version for (version,) in rows] == [
+        path.name.split("_")[0] for path in PROJECT.migration_files()
+    ]
 
 
-def test_check_says_where_migrations_and_sql_differ(server: Server, sources_dsn: str) -> None:
-    with server.scratch("other") as other:
-        apply_files(other, PROJECT.source_files())
-        assert migration.compare(other, sources_dsn) == ""
-        with psycopg.connect(other) as connection:
-            connection.execute("grant select on public.organizations to anon")
-        assert (
-            "-table public.organizations: grant select to anon"
-            in migration.compare(other, sources_dsn).splitlines()
-        )
+def test_a_difference_is_shown_line_by_line(pushed: str, sources_dsn: str) -> None:
+    with psycopg.connect(pushed, autocommit=True) as connection:
+        connection.execute("grant select on public.organizations to anon")
+        difference = migration.compare(pushed, sources_dsn).splitlines()
+        connection.execute("revoke select on public.organizations from anon")
+    assert "-table public.organizations: grant select to anon" in difference
+    assert "pg-delta: remove acl:(table:public.organizations).anon" in difference
 
 
 def test_the_client_types_are_fresh(server: Server) -> None:
@@ -52,6 +53,13 @@ def test_the_client_types_are_fresh(server: Server) -> None:
         if not path.exists() or path.read_text() != content
     ]
     assert stale == [], "run `make types`"
+
+
+def test_the_python_types_describe_the_rows_that_clients_get(sources_dsn: str) -> None:
+    with psycopg.connect(sources_dsn) as connection:
+        rows = connection.execute("select to_jsonb(p) from public.permissions as p").fetchall()
+    permissions = [database_types.PublicPermissions.model_validate(row) for (row,) in rows]
+    assert "rooms:read" in [permission.key for permission in permissions]
 
 
 def test_the_register_of_definer_functions_is_fresh(sources_dsn: str) -> None:

@@ -54,7 +54,7 @@ def check_command() -> None:
 @app.command("types")
 def types_command() -> None:
     """Write the TypeScript and Python types of the exposed schemas."""
-    for path in types.write_types() or []:
+    for path in types.write_types():
         typer.echo(f"Wrote {path.relative_to(PROJECT.root)}.")
 
 
@@ -64,7 +64,7 @@ def register_command() -> None:
     with scratch_server() as on, on.scratch("register") as dsn:
         apply_files(dsn, PROJECT.source_files())
         with psycopg.connect(dsn) as connection:
-            written = register.write_register(connection)
+            written = register.write_register(connection, PROJECT)
     typer.echo("Wrote the register." if written else "The register is up to date.")
 
 

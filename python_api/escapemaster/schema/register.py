@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from escapemaster.schema.project import PROJECT, Project, SchemaError
 from escapemaster.schema.reference import Connection
 
 BEGIN = "<!-- definer-register:begin -->"
 END = "<!-- definer-register:end -->"
 PREFIX = "definer: "
+_SENTENCE_END = re.compile(r"\. (?=[A-Z{])")
 
 
 def definer_functions(connection: Connection) -> list[tuple[str, str]]:
@@ -36,7 +39,8 @@ def render_register(connection: Connection) -> str:
     lines = ["| function | why it runs as its owner |", "|---|---|"]
     for name, comment in definer_functions(connection):
         # The reason is the comment's first sentence; the rest says what the function does.
-        reason = comment.removeprefix(PREFIX).split(". ")[0].rstrip(".").replace("|", "\\|")
+        reason = _SENTENCE_END.split(comment.removeprefix(PREFIX))[0].rstrip(".")
+        reason = reason.replace("|", "\\|")
         lines.append(f"| `{name}` | {reason} |")
     return "\n".join(lines)
 
@@ -52,10 +56,9 @@ def read_register(project: Project = PROJECT) -> str | None:
     content = project.architecture.read_text()
     if BEGIN not in content and END not in content:
         return None
-    try:
-        return content.split(BEGIN)[1].split(END)[0].strip()
-    except IndexError as error:
-        raise SchemaError(f"{project.architecture.name}: needs both {BEGIN} and {END}") from error
+    if content.count(BEGIN) != 1 or content.count(END) != 1:
+        raise SchemaError(f"{project.architecture.name}: needs both {BEGIN} and {END}, once each")
+    return content.split(BEGIN)[1].split(END)[0].strip()
 
 
 def write_register(connection: Connection, project: Project = PROJECT) -> bool:

@@ -60,7 +60,7 @@ def _typescript(dsn: str) -> str:
 
 
 def _python(dsn: str) -> str:
-    content = f'"""{_NOTE}"""\n\n# ruff: noqa\n\n{_generate(dsn, "python")}'
+    content = f'"""{_NOTE}"""\n\n{_generate(dsn, "python")}'
     return _through(
         [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--isolated", "-"], content
     )
