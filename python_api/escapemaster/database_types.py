@@ -1,0 +1,1072 @@
+"""Generated from sql/ by `make types`. Do not edit."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from typing import (
+    Annotated,
+    Any,
+    List,
+    Literal,
+    Optional,
+    TypedDict,
+)
+from typing_extensions import NotRequired, TypeAlias
+
+from pydantic import BaseModel, Field, JsonValue
+
+
+class PublicApiKeyPermissions(BaseModel):
+    api_key_id: uuid.UUID = Field(alias="api_key_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    permission_key: str = Field(alias="permission_key")
+
+
+class PublicApiKeyPermissionsInsert(TypedDict):
+    api_key_id: Annotated[uuid.UUID, Field(alias="api_key_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    permission_key: Annotated[str, Field(alias="permission_key")]
+
+
+class PublicApiKeyPermissionsUpdate(TypedDict):
+    api_key_id: NotRequired[Annotated[uuid.UUID, Field(alias="api_key_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    permission_key: NotRequired[Annotated[str, Field(alias="permission_key")]]
+
+
+class PublicApiKeys(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    created_by: Optional[uuid.UUID] = Field(alias="created_by")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    last_used_at: Optional[datetime.datetime] = Field(alias="last_used_at")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    prefix: str = Field(alias="prefix")
+    revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
+
+
+class PublicApiKeysInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
+    expires_at: Annotated[datetime.datetime, Field(alias="expires_at")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    last_used_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="last_used_at")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    prefix: Annotated[str, Field(alias="prefix")]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+
+
+class PublicApiKeysUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
+    expires_at: NotRequired[Annotated[datetime.datetime, Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    last_used_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="last_used_at")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    prefix: NotRequired[Annotated[str, Field(alias="prefix")]]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+
+
+class PublicAuditLog(BaseModel):
+    action: str = Field(alias="action")
+    actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
+    actor_kind: str = Field(alias="actor_kind")
+    after: Optional[JsonValue] = Field(alias="after")
+    before: Optional[JsonValue] = Field(alias="before")
+    id: int = Field(alias="id")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    request_id: Optional[str] = Field(alias="request_id")
+    row_key: str = Field(alias="row_key")
+    table_name: str = Field(alias="table_name")
+
+
+class PublicAuditLogInsert(TypedDict):
+    action: Annotated[str, Field(alias="action")]
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: Annotated[str, Field(alias="actor_kind")]
+    after: NotRequired[Annotated[Optional[JsonValue], Field(alias="after")]]
+    before: NotRequired[Annotated[Optional[JsonValue], Field(alias="before")]]
+    id: NotRequired[Annotated[int, Field(alias="id")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    request_id: NotRequired[Annotated[Optional[str], Field(alias="request_id")]]
+    row_key: Annotated[str, Field(alias="row_key")]
+    table_name: Annotated[str, Field(alias="table_name")]
+
+
+class PublicAuditLogUpdate(TypedDict):
+    action: NotRequired[Annotated[str, Field(alias="action")]]
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: NotRequired[Annotated[str, Field(alias="actor_kind")]]
+    after: NotRequired[Annotated[Optional[JsonValue], Field(alias="after")]]
+    before: NotRequired[Annotated[Optional[JsonValue], Field(alias="before")]]
+    id: NotRequired[Annotated[int, Field(alias="id")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    request_id: NotRequired[Annotated[Optional[str], Field(alias="request_id")]]
+    row_key: NotRequired[Annotated[str, Field(alias="row_key")]]
+    table_name: NotRequired[Annotated[str, Field(alias="table_name")]]
+
+
+class PublicBookingHistory(BaseModel):
+    actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
+    actor_kind: str = Field(alias="actor_kind")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    from_status: Optional[str] = Field(alias="from_status")
+    id: uuid.UUID = Field(alias="id")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: Optional[str] = Field(alias="reason")
+    to_status: str = Field(alias="to_status")
+
+
+class PublicBookingHistoryInsert(TypedDict):
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: Annotated[str, Field(alias="actor_kind")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    from_status: NotRequired[Annotated[Optional[str], Field(alias="from_status")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    to_status: Annotated[str, Field(alias="to_status")]
+
+
+class PublicBookingHistoryUpdate(TypedDict):
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: NotRequired[Annotated[str, Field(alias="actor_kind")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    from_status: NotRequired[Annotated[Optional[str], Field(alias="from_status")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    to_status: NotRequired[Annotated[str, Field(alias="to_status")]]
+
+
+class PublicBookingLines(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    description: str = Field(alias="description")
+    id: uuid.UUID = Field(alias="id")
+    kind: str = Field(alias="kind")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    position: int = Field(alias="position")
+    quantity: int = Field(alias="quantity")
+    tax_cents: int = Field(alias="tax_cents")
+    tax_rate_bp: int = Field(alias="tax_rate_bp")
+    total_cents: int = Field(alias="total_cents")
+    unit_cents: int = Field(alias="unit_cents")
+
+
+class PublicBookingLinesInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    description: Annotated[str, Field(alias="description")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: Annotated[str, Field(alias="kind")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    position: Annotated[int, Field(alias="position")]
+    quantity: Annotated[int, Field(alias="quantity")]
+    tax_cents: Annotated[int, Field(alias="tax_cents")]
+    tax_rate_bp: Annotated[int, Field(alias="tax_rate_bp")]
+    total_cents: Annotated[int, Field(alias="total_cents")]
+    unit_cents: Annotated[int, Field(alias="unit_cents")]
+
+
+class PublicBookingLinesUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    quantity: NotRequired[Annotated[int, Field(alias="quantity")]]
+    tax_cents: NotRequired[Annotated[int, Field(alias="tax_cents")]]
+    tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
+    total_cents: NotRequired[Annotated[int, Field(alias="total_cents")]]
+    unit_cents: NotRequired[Annotated[int, Field(alias="unit_cents")]]
+
+
+class PublicBookings(BaseModel):
+    calendar_id: Optional[uuid.UUID] = Field(alias="calendar_id")
+    contact_name: str = Field(alias="contact_name")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    due_now_cents: int = Field(alias="due_now_cents")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    hold_extended_at: Optional[datetime.datetime] = Field(alias="hold_extended_at")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    party_size: int = Field(alias="party_size")
+    reference: str = Field(alias="reference")
+    room_id: uuid.UUID = Field(alias="room_id")
+    session_id: uuid.UUID = Field(alias="session_id")
+    source: str = Field(alias="source")
+    staff_note: str = Field(alias="staff_note")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    status: str = Field(alias="status")
+    status_reason: Optional[str] = Field(alias="status_reason")
+    takes_capacity: bool = Field(alias="takes_capacity")
+    tax_cents: int = Field(alias="tax_cents")
+    total_cents: int = Field(alias="total_cents")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicBookingsInsert(TypedDict):
+    calendar_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="calendar_id")]]
+    contact_name: Annotated[str, Field(alias="contact_name")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    due_now_cents: Annotated[int, Field(alias="due_now_cents")]
+    hold_expires_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="hold_expires_at")]
+    ]
+    hold_extended_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="hold_extended_at")]
+    ]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    party_size: Annotated[int, Field(alias="party_size")]
+    reference: Annotated[str, Field(alias="reference")]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    session_id: Annotated[uuid.UUID, Field(alias="session_id")]
+    source: NotRequired[Annotated[str, Field(alias="source")]]
+    staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
+    starts_at: Annotated[datetime.datetime, Field(alias="starts_at")]
+    status: Annotated[str, Field(alias="status")]
+    status_reason: NotRequired[Annotated[Optional[str], Field(alias="status_reason")]]
+    takes_capacity: NotRequired[Annotated[bool, Field(alias="takes_capacity")]]
+    tax_cents: Annotated[int, Field(alias="tax_cents")]
+    total_cents: Annotated[int, Field(alias="total_cents")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicBookingsUpdate(TypedDict):
+    calendar_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="calendar_id")]]
+    contact_name: NotRequired[Annotated[str, Field(alias="contact_name")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    due_now_cents: NotRequired[Annotated[int, Field(alias="due_now_cents")]]
+    hold_expires_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="hold_expires_at")]
+    ]
+    hold_extended_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="hold_extended_at")]
+    ]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    party_size: NotRequired[Annotated[int, Field(alias="party_size")]]
+    reference: NotRequired[Annotated[str, Field(alias="reference")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
+    source: NotRequired[Annotated[str, Field(alias="source")]]
+    staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
+    starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status_reason: NotRequired[Annotated[Optional[str], Field(alias="status_reason")]]
+    takes_capacity: NotRequired[Annotated[bool, Field(alias="takes_capacity")]]
+    tax_cents: NotRequired[Annotated[int, Field(alias="tax_cents")]]
+    total_cents: NotRequired[Annotated[int, Field(alias="total_cents")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicCalendarFeeds(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
+
+
+class PublicCalendarFeedsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+
+
+class PublicCalendarFeedsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+
+
+class PublicCalendarRooms(BaseModel):
+    calendar_id: uuid.UUID = Field(alias="calendar_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    position: int = Field(alias="position")
+    room_id: uuid.UUID = Field(alias="room_id")
+
+
+class PublicCalendarRoomsInsert(TypedDict):
+    calendar_id: Annotated[uuid.UUID, Field(alias="calendar_id")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+
+
+class PublicCalendarRoomsUpdate(TypedDict):
+    calendar_id: NotRequired[Annotated[uuid.UUID, Field(alias="calendar_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+
+
+class PublicCalendars(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    hold_minutes: int = Field(alias="hold_minutes")
+    id: uuid.UUID = Field(alias="id")
+    is_active: bool = Field(alias="is_active")
+    locales: List[str] = Field(alias="locales")
+    maximum_advance_days: int = Field(alias="maximum_advance_days")
+    minimum_notice_minutes: int = Field(alias="minimum_notice_minutes")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    slug: str = Field(alias="slug")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicCalendarsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    hold_minutes: NotRequired[Annotated[int, Field(alias="hold_minutes")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    locales: NotRequired[Annotated[List[str], Field(alias="locales")]]
+    maximum_advance_days: NotRequired[Annotated[int, Field(alias="maximum_advance_days")]]
+    minimum_notice_minutes: NotRequired[Annotated[int, Field(alias="minimum_notice_minutes")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    slug: Annotated[str, Field(alias="slug")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicCalendarsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    hold_minutes: NotRequired[Annotated[int, Field(alias="hold_minutes")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    locales: NotRequired[Annotated[List[str], Field(alias="locales")]]
+    maximum_advance_days: NotRequired[Annotated[int, Field(alias="maximum_advance_days")]]
+    minimum_notice_minutes: NotRequired[Annotated[int, Field(alias="minimum_notice_minutes")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    slug: NotRequired[Annotated[str, Field(alias="slug")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicCustomers(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    email: str = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    phone: Optional[str] = Field(alias="phone")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicCustomersInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: Annotated[str, Field(alias="email")]
+    full_name: Annotated[str, Field(alias="full_name")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicCustomersUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[str, Field(alias="email")]]
+    full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicInvitations(BaseModel):
+    accepted_at: Optional[datetime.datetime] = Field(alias="accepted_at")
+    accepted_by: Optional[uuid.UUID] = Field(alias="accepted_by")
+    created_at: datetime.datetime = Field(alias="created_at")
+    email: str = Field(alias="email")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    invited_by: Optional[uuid.UUID] = Field(alias="invited_by")
+    locale: str = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
+    role_id: uuid.UUID = Field(alias="role_id")
+
+
+class PublicInvitationsInsert(TypedDict):
+    accepted_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="accepted_at")]]
+    accepted_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="accepted_by")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: Annotated[str, Field(alias="email")]
+    expires_at: NotRequired[Annotated[datetime.datetime, Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    invited_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="invited_by")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+    role_id: Annotated[uuid.UUID, Field(alias="role_id")]
+
+
+class PublicInvitationsUpdate(TypedDict):
+    accepted_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="accepted_at")]]
+    accepted_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="accepted_by")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[str, Field(alias="email")]]
+    expires_at: NotRequired[Annotated[datetime.datetime, Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    invited_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="invited_by")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+    role_id: NotRequired[Annotated[uuid.UUID, Field(alias="role_id")]]
+
+
+class PublicLocations(BaseModel):
+    address: str = Field(alias="address")
+    city: str = Field(alias="city")
+    country: Optional[str] = Field(alias="country")
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    postal_code: str = Field(alias="postal_code")
+    timezone: str = Field(alias="timezone")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicLocationsInsert(TypedDict):
+    address: NotRequired[Annotated[str, Field(alias="address")]]
+    city: NotRequired[Annotated[str, Field(alias="city")]]
+    country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
+    timezone: Annotated[str, Field(alias="timezone")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicLocationsUpdate(TypedDict):
+    address: NotRequired[Annotated[str, Field(alias="address")]]
+    city: NotRequired[Annotated[str, Field(alias="city")]]
+    country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
+    timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicMemberships(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    role_id: uuid.UUID = Field(alias="role_id")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicMembershipsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    role_id: Annotated[uuid.UUID, Field(alias="role_id")]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicMembershipsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    role_id: NotRequired[Annotated[uuid.UUID, Field(alias="role_id")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicOrganizationExports(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
+    id: uuid.UUID = Field(alias="id")
+    object_path: Optional[str] = Field(alias="object_path")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    requested_by: Optional[uuid.UUID] = Field(alias="requested_by")
+    row_count: Optional[int] = Field(alias="row_count")
+    status: str = Field(alias="status")
+
+
+class PublicOrganizationExportsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    object_path: NotRequired[Annotated[Optional[str], Field(alias="object_path")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    requested_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="requested_by")]]
+    row_count: NotRequired[Annotated[Optional[int], Field(alias="row_count")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+
+
+class PublicOrganizationExportsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    object_path: NotRequired[Annotated[Optional[str], Field(alias="object_path")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    requested_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="requested_by")]]
+    row_count: NotRequired[Annotated[Optional[int], Field(alias="row_count")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+
+
+class PublicOrganizations(BaseModel):
+    closed_at: Optional[datetime.datetime] = Field(alias="closed_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+    status: str = Field(alias="status")
+    timezone: str = Field(alias="timezone")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicOrganizationsInsert(TypedDict):
+    closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    name: Annotated[str, Field(alias="name")]
+    slug: Annotated[str, Field(alias="slug")]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicOrganizationsUpdate(TypedDict):
+    closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    slug: NotRequired[Annotated[str, Field(alias="slug")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicPayments(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    method: str = Field(alias="method")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    provider_payment_id: Optional[str] = Field(alias="provider_payment_id")
+    provider_session_id: Optional[str] = Field(alias="provider_session_id")
+    recorded_by: JsonValue = Field(alias="recorded_by")
+
+
+class PublicPaymentsInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    method: Annotated[str, Field(alias="method")]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
+    provider_session_id: NotRequired[Annotated[Optional[str], Field(alias="provider_session_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+
+
+class PublicPaymentsUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    method: NotRequired[Annotated[str, Field(alias="method")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
+    provider_session_id: NotRequired[Annotated[Optional[str], Field(alias="provider_session_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+
+
+class PublicPermissions(BaseModel):
+    action: str = Field(alias="action")
+    category: str = Field(alias="category")
+    description_en: str = Field(alias="description_en")
+    description_es: str = Field(alias="description_es")
+    key: str = Field(alias="key")
+    mutates: bool = Field(alias="mutates")
+    resource: str = Field(alias="resource")
+
+
+class PublicPermissionsInsert(TypedDict):
+    action: NotRequired[Annotated[str, Field(alias="action")]]
+    category: Annotated[str, Field(alias="category")]
+    description_en: Annotated[str, Field(alias="description_en")]
+    description_es: Annotated[str, Field(alias="description_es")]
+    key: Annotated[str, Field(alias="key")]
+    mutates: Annotated[bool, Field(alias="mutates")]
+    resource: NotRequired[Annotated[str, Field(alias="resource")]]
+
+
+class PublicPermissionsUpdate(TypedDict):
+    action: NotRequired[Annotated[str, Field(alias="action")]]
+    category: NotRequired[Annotated[str, Field(alias="category")]]
+    description_en: NotRequired[Annotated[str, Field(alias="description_en")]]
+    description_es: NotRequired[Annotated[str, Field(alias="description_es")]]
+    key: NotRequired[Annotated[str, Field(alias="key")]]
+    mutates: NotRequired[Annotated[bool, Field(alias="mutates")]]
+    resource: NotRequired[Annotated[str, Field(alias="resource")]]
+
+
+class PublicProfiles(BaseModel):
+    active_organization_id: Optional[uuid.UUID] = Field(alias="active_organization_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    email: str = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    locale: str = Field(alias="locale")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicProfilesInsert(TypedDict):
+    active_organization_id: NotRequired[
+        Annotated[Optional[uuid.UUID], Field(alias="active_organization_id")]
+    ]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[str, Field(alias="email")]]
+    full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicProfilesUpdate(TypedDict):
+    active_organization_id: NotRequired[
+        Annotated[Optional[uuid.UUID], Field(alias="active_organization_id")]
+    ]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[str, Field(alias="email")]]
+    full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicRefunds(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    kind: str = Field(alias="kind")
+    method: str = Field(alias="method")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    provider_refund_id: Optional[str] = Field(alias="provider_refund_id")
+    recorded_by: JsonValue = Field(alias="recorded_by")
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+
+
+class PublicRefundsInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    method: Annotated[str, Field(alias="method")]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    payment_id: Annotated[uuid.UUID, Field(alias="payment_id")]
+    provider_refund_id: NotRequired[Annotated[Optional[str], Field(alias="provider_refund_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    refund_request_id: Annotated[uuid.UUID, Field(alias="refund_request_id")]
+
+
+class PublicRefundsUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    method: NotRequired[Annotated[str, Field(alias="method")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    payment_id: NotRequired[Annotated[uuid.UUID, Field(alias="payment_id")]]
+    provider_refund_id: NotRequired[Annotated[Optional[str], Field(alias="provider_refund_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    refund_request_id: NotRequired[Annotated[uuid.UUID, Field(alias="refund_request_id")]]
+
+
+class PublicRolePermissions(BaseModel):
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    permission_key: str = Field(alias="permission_key")
+    role_id: uuid.UUID = Field(alias="role_id")
+
+
+class PublicRolePermissionsInsert(TypedDict):
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    permission_key: Annotated[str, Field(alias="permission_key")]
+    role_id: Annotated[uuid.UUID, Field(alias="role_id")]
+
+
+class PublicRolePermissionsUpdate(TypedDict):
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    permission_key: NotRequired[Annotated[str, Field(alias="permission_key")]]
+    role_id: NotRequired[Annotated[uuid.UUID, Field(alias="role_id")]]
+
+
+class PublicRoles(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    description: str = Field(alias="description")
+    id: uuid.UUID = Field(alias="id")
+    is_system: bool = Field(alias="is_system")
+    key: str = Field(alias="key")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicRolesInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_system: NotRequired[Annotated[bool, Field(alias="is_system")]]
+    key: Annotated[str, Field(alias="key")]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRolesUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_system: NotRequired[Annotated[bool, Field(alias="is_system")]]
+    key: NotRequired[Annotated[str, Field(alias="key")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomCancellationTiers(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    hours_before: int = Field(alias="hours_before")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    refund_percent: int = Field(alias="refund_percent")
+    room_id: uuid.UUID = Field(alias="room_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicRoomCancellationTiersInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    hours_before: Annotated[int, Field(alias="hours_before")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    refund_percent: Annotated[int, Field(alias="refund_percent")]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomCancellationTiersUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    hours_before: NotRequired[Annotated[int, Field(alias="hours_before")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    refund_percent: NotRequired[Annotated[int, Field(alias="refund_percent")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRooms(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    description: str = Field(alias="description")
+    difficulty: Optional[int] = Field(alias="difficulty")
+    duration_minutes: int = Field(alias="duration_minutes")
+    id: uuid.UUID = Field(alias="id")
+    image_path: Optional[str] = Field(alias="image_path")
+    is_published: bool = Field(alias="is_published")
+    location_id: uuid.UUID = Field(alias="location_id")
+    maximum_party: int = Field(alias="maximum_party")
+    minimum_party: int = Field(alias="minimum_party")
+    mode: str = Field(alias="mode")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    price_cents: int = Field(alias="price_cents")
+    price_per: str = Field(alias="price_per")
+    slug: str = Field(alias="slug")
+    tax_rate_bp: int = Field(alias="tax_rate_bp")
+    turnaround_minutes: int = Field(alias="turnaround_minutes")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicRoomsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
+    duration_minutes: NotRequired[Annotated[int, Field(alias="duration_minutes")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    image_path: NotRequired[Annotated[Optional[str], Field(alias="image_path")]]
+    is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
+    location_id: Annotated[uuid.UUID, Field(alias="location_id")]
+    maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
+    minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
+    mode: NotRequired[Annotated[str, Field(alias="mode")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    price_cents: Annotated[int, Field(alias="price_cents")]
+    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    slug: Annotated[str, Field(alias="slug")]
+    tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
+    turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
+    duration_minutes: NotRequired[Annotated[int, Field(alias="duration_minutes")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    image_path: NotRequired[Annotated[Optional[str], Field(alias="image_path")]]
+    is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
+    location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
+    maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
+    minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
+    mode: NotRequired[Annotated[str, Field(alias="mode")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
+    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    slug: NotRequired[Annotated[str, Field(alias="slug")]]
+    tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
+    turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicScheduleExceptions(BaseModel):
+    closes_at: Optional[datetime.time] = Field(alias="closes_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    date: datetime.date = Field(alias="date")
+    id: uuid.UUID = Field(alias="id")
+    is_closed: bool = Field(alias="is_closed")
+    location_id: Optional[uuid.UUID] = Field(alias="location_id")
+    opens_at: Optional[datetime.time] = Field(alias="opens_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    slot_interval_minutes: Optional[int] = Field(alias="slot_interval_minutes")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicScheduleExceptionsInsert(TypedDict):
+    closes_at: NotRequired[Annotated[Optional[datetime.time], Field(alias="closes_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    date: Annotated[datetime.date, Field(alias="date")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_closed: NotRequired[Annotated[bool, Field(alias="is_closed")]]
+    location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
+    opens_at: NotRequired[Annotated[Optional[datetime.time], Field(alias="opens_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    slot_interval_minutes: NotRequired[
+        Annotated[Optional[int], Field(alias="slot_interval_minutes")]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicScheduleExceptionsUpdate(TypedDict):
+    closes_at: NotRequired[Annotated[Optional[datetime.time], Field(alias="closes_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    date: NotRequired[Annotated[datetime.date, Field(alias="date")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_closed: NotRequired[Annotated[bool, Field(alias="is_closed")]]
+    location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
+    opens_at: NotRequired[Annotated[Optional[datetime.time], Field(alias="opens_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    slot_interval_minutes: NotRequired[
+        Annotated[Optional[int], Field(alias="slot_interval_minutes")]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicSchedules(BaseModel):
+    closes_at: datetime.time = Field(alias="closes_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    opens_at: datetime.time = Field(alias="opens_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    slot_interval_minutes: Optional[int] = Field(alias="slot_interval_minutes")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    weekday: int = Field(alias="weekday")
+
+
+class PublicSchedulesInsert(TypedDict):
+    closes_at: Annotated[datetime.time, Field(alias="closes_at")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    opens_at: Annotated[datetime.time, Field(alias="opens_at")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    slot_interval_minutes: NotRequired[
+        Annotated[Optional[int], Field(alias="slot_interval_minutes")]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    weekday: Annotated[int, Field(alias="weekday")]
+
+
+class PublicSchedulesUpdate(TypedDict):
+    closes_at: NotRequired[Annotated[datetime.time, Field(alias="closes_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    opens_at: NotRequired[Annotated[datetime.time, Field(alias="opens_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    slot_interval_minutes: NotRequired[
+        Annotated[Optional[int], Field(alias="slot_interval_minutes")]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    weekday: NotRequired[Annotated[int, Field(alias="weekday")]]
+
+
+class PublicSessions(BaseModel):
+    capacity: int = Field(alias="capacity")
+    created_at: datetime.datetime = Field(alias="created_at")
+    during: str = Field(alias="during")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    id: uuid.UUID = Field(alias="id")
+    mode: str = Field(alias="mode")
+    occupied_until: datetime.datetime = Field(alias="occupied_until")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+    room_id: uuid.UUID = Field(alias="room_id")
+    seats_taken: int = Field(alias="seats_taken")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicSessionsInsert(TypedDict):
+    capacity: Annotated[int, Field(alias="capacity")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    during: NotRequired[Annotated[str, Field(alias="during")]]
+    ends_at: Annotated[datetime.datetime, Field(alias="ends_at")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    mode: Annotated[str, Field(alias="mode")]
+    occupied_until: Annotated[datetime.datetime, Field(alias="occupied_until")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    seats_taken: Annotated[int, Field(alias="seats_taken")]
+    starts_at: Annotated[datetime.datetime, Field(alias="starts_at")]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicSessionsUpdate(TypedDict):
+    capacity: NotRequired[Annotated[int, Field(alias="capacity")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    during: NotRequired[Annotated[str, Field(alias="during")]]
+    ends_at: NotRequired[Annotated[datetime.datetime, Field(alias="ends_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    mode: NotRequired[Annotated[str, Field(alias="mode")]]
+    occupied_until: NotRequired[Annotated[datetime.datetime, Field(alias="occupied_until")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    seats_taken: NotRequired[Annotated[int, Field(alias="seats_taken")]]
+    starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicSupportEntries(BaseModel):
+    admin_user_id: uuid.UUID = Field(alias="admin_user_id")
+    ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+    role_key: str = Field(alias="role_key")
+    started_at: datetime.datetime = Field(alias="started_at")
+
+
+class PublicSupportEntriesInsert(TypedDict):
+    admin_user_id: Annotated[uuid.UUID, Field(alias="admin_user_id")]
+    ended_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="ended_at")]]
+    expires_at: Annotated[datetime.datetime, Field(alias="expires_at")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reason: Annotated[str, Field(alias="reason")]
+    role_key: Annotated[str, Field(alias="role_key")]
+    started_at: NotRequired[Annotated[datetime.datetime, Field(alias="started_at")]]
+
+
+class PublicSupportEntriesUpdate(TypedDict):
+    admin_user_id: NotRequired[Annotated[uuid.UUID, Field(alias="admin_user_id")]]
+    ended_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="ended_at")]]
+    expires_at: NotRequired[Annotated[datetime.datetime, Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    role_key: NotRequired[Annotated[str, Field(alias="role_key")]]
+    started_at: NotRequired[Annotated[datetime.datetime, Field(alias="started_at")]]
+
+
+class PublicAvailableSlot(BaseModel):
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    starts_at: Optional[datetime.datetime] = Field(alias="starts_at")
+    ends_at: Optional[datetime.datetime] = Field(alias="ends_at")
+    local_date: Optional[datetime.date] = Field(alias="local_date")
+    local_time: Optional[str] = Field(alias="local_time")
+    timezone: Optional[str] = Field(alias="timezone")
+    seats_available: Optional[int] = Field(alias="seats_available")
+    price_cents: Optional[int] = Field(alias="price_cents")
+    currency: Optional[str] = Field(alias="currency")
