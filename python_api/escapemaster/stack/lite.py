@@ -14,6 +14,9 @@ from escapemaster.stack.supabase_config import SupabaseConfig
 NAME = "Auth and Storage"
 USER = "supabase_auth_admin"
 
+#: Mends downloads on Node 20; harmless on later versions.
+_STREAMS = Path(__file__).with_name("lite_streams.mjs")
+
 #: What the local program understands of `[auth]` besides the tables below.
 _AUTH_KEYS = (
     "additional_redirect_urls",
@@ -59,7 +62,14 @@ class Lite:
         self._write_configuration(credentials, config)
         return Command(
             name=NAME,
-            arguments=["node", tools.lite(), "--no-telemetry", "start", "--no-admin"],
+            arguments=[
+                "node",
+                f"--import={_STREAMS.as_uri()}",
+                tools.lite(),
+                "--no-telemetry",
+                "start",
+                "--no-admin",
+            ],
             environment={**environment, "EXPERIMENTAL_STORAGE": "1", "LITE_NON_INTERACTIVE": "1"},
             cwd=self.directory,
         )
