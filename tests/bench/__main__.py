@@ -1,0 +1,234 @@
+"""`make bench`: what the database's own rules cost, as ratios within one run.
+
+Three things are measured, each beside raw PostgreSQL doing the same work at the same moment:
+the free times of a calendar, holding a place, and the staff's page of bookings under
+row-level security. Figures are medians of alternating rounds; the ratio is what counts, since
+machines differ and this one may be busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from escapemaster.schema.project import Project
+from escapemaster.schema.server import Server, scratch_server
+from escapemaster.schema.sources import apply_files
+from escapemaster.stack.postgres import find_binaries, server_user
+
+HERE = Path(__file__).parent
+OWNER_CLAIMS = json.dumps({"sub": "00010001-0000-7000-8000-000000000000", "role": "authenticated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large the world is: `bookings` a venue, in `rooms` rooms a venue."""
+
+    venues: int
+    rooms: int
+    bookings: int
+
+
+SCALES = {
+    "small": Scale(venues=100, rooms=10, bookings=1000),
+    "large": Scale(venues=1000, rooms=10, bookings=1000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Two figures of one run and their ratio; `unit` says what both are."""
+
+    name: str
+    unit: str
+    ours: float
+    raw: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours over raw."""
+        return self.ours / self.raw
+
+
+@contextmanager
+def world(server: Server, scale: Scale, console: Console) -> Iterator[str]:
+    """A database with the product's schema and the benchmark's rows; yields its name."""
+    with server.scratch("bench") as dsn:
+        started = time.monotonic()
+        apply_files(dsn, Project(HERE.parents[1]).source_files())
+        database = dsn.rsplit("/", 1)[1]
+        text = (HERE / "world.sql").read_text(encoding="utf-8")
+        for key, value in asdict(scale).items():
+            text = text.replace(f":{key}", str(value))
+        with console.status(f"writing {scale.venues * scale.bookings:,} bookings"):
+            admin = server.admin_dsn.rsplit("/", 1)[0] + f"/{database}"
+            with psycopg.connect(admin, autocommit=True) as connection:
+                connection.execute(sql.SQL(cast(LiteralString, text)))
+                connection.execute("vacuum (analyze)")
+        console.print(f"world made in {time.monotonic() - started:.0f} s")
+        yield database
+
+
+def pgbench(dsn: str, script: str, *, clients: int, seconds: int) -> float:
+    """Transactions a second of a script, by PostgreSQL's own load generator.
+
+    Raises:
+        RuntimeError: a transaction failed; its error is in the text.
+    """
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "script.sql"
+        path.write_text(script, encoding="utf-8")
+        finished = subprocess.run(
+            [
+                str(_pgbench_binary()),
+                "--no-vacuum",
+                "--protocol=prepared",
+                f"--client={clients}",
+                "--jobs=2",
+                f"--time={seconds}",
+                f"--file={path}",
+                dsn,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if finished.returncode != 0:
+        raise RuntimeError(finished.stderr[-2000:])
+    line = next(line for line in finished.stdout.splitlines() if line.startswith("tps = "))
+    return float(line.split()[2])
+
+
+def alternate(
+    ours: Callable[[], float], raw: Callable[[], float], rounds: int, advance: Callable[[], None]
+) -> tuple[float, float]:
+    """Medians of both, measured in turn so that a slow minute meets both."""
+    figures: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        figures[0].append(ours())
+        figures[1].append(raw())
+        advance()
+    return statistics.median(figures[0]), statistics.median(figures[1])
+
+
+def availability(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
+    """31 days of ten rooms, in milliseconds in the database."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+
+        def timed(statement: LiteralString, argument: object) -> float:
+            samples = []
+            for venue in range(1, min(scale.venues, 21) + 1):
+                started = time.perf_counter()
+                connection.execute(
+                    statement, {"venue": venue, "slug": f"venue-{venue}", "rooms": argument}
+                ).fetchall()
+                samples.append((time.perf_counter() - started) * 1000)
+            return statistics.median(samples)
+
+        ours, raw = alternate(
+            lambda: timed(
+                "select * from public.get_availability(%(slug)s, current_date, current_date + 30)",
+                scale.rooms,
+            ),
+            lambda: timed("select bench.availability_by_hand(%(venue)s, %(rooms)s)", scale.rooms),
+            5,
+            advance,
+        )
+    return Result("get_availability, 31 days × 10 rooms, against a bare anti-join", "ms", ours, raw)
+
+
+def holding(dsn: str, scale: Scale, seconds: int, advance: Callable[[], None]) -> Result:
+    """Places held by eight clients over many rooms, against bare inserts."""
+    arguments = f"{scale.venues}, {scale.rooms}"
+    ours, raw = alternate(
+        lambda: pgbench(dsn, f"select bench.hold_one({arguments});", clients=8, seconds=seconds),
+        lambda: pgbench(dsn, f"select bench.insert_one({arguments});", clients=8, seconds=seconds),
+        3,
+        advance,
+    )
+    return Result("hold_booking, 8 clients, against a bare constrained insert", "1/s", ours, raw)
+
+
+PAGE = "select * from public.bookings {where} order by starts_at limit 50;"
+
+
+def staff_page(dsn: str, seconds: int, advance: Callable[[], None]) -> Result:
+    """The staff's page of 50 bookings under its policy, against an explicit tenant predicate."""
+    under_policy = (
+        "begin;\nset local role authenticated;\n"
+        f"select set_config('request.jwt.claims', '{OWNER_CLAIMS}', true);\n"
+        f"{PAGE.format(where='')}\ncommit;"
+    )
+    # The same round trips, as the owner of the tables, who bypasses policies.
+    by_hand = (
+        "begin;\nset local role postgres;\n"
+        f"select set_config('request.jwt.claims', '{OWNER_CLAIMS}', true);\n"
+        + PAGE.format(where="where organization_id = '00020001-0000-7000-8000-000000000000'")
+        + "\ncommit;"
+    )
+    ours, raw = alternate(
+        lambda: pgbench(dsn, under_policy, clients=4, seconds=seconds),
+        lambda: pgbench(dsn, by_hand, clients=4, seconds=seconds),
+        5,
+        advance,
+    )
+    return Result("page of 50 bookings under RLS, against BYPASSRLS by hand", "1/s", ours, raw)
+
+
+def _pgbench_binary() -> Path:
+    return find_binaries(server_user()) / "pgbench"
+
+
+def main() -> None:
+    """Run the benchmarks and print their table; `--json` writes the figures to a file."""
+    options = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    options.add_argument("--scale", choices=SCALES, default="small", help="100,000 or 1,000,000 bookings")
+    options.add_argument("--seconds", type=int, default=5, help="of each measured round")
+    options.add_argument("--json", type=Path, help="where the figures are written too")
+    given = options.parse_args()
+    scale = SCALES[given.scale]
+    console = Console()
+    with scratch_server() as server, world(server, scale, console) as database:
+        dsn = server.dsn(database)
+        with Progress(console=console) as progress:
+            task = progress.add_task("measuring", total=13)
+            results = [
+                availability(dsn, scale, lambda: progress.advance(task)),
+                staff_page(dsn, given.seconds, lambda: progress.advance(task)),
+                holding(dsn, scale, given.seconds, lambda: progress.advance(task)),
+            ]
+    table = Table(title=f"{scale.venues * scale.bookings:,} bookings, {scale.venues:,} venues")
+    for heading in ("what", "ours", "raw", "ratio"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for result in results:
+        table.add_row(
+            result.name,
+            f"{result.ours:,.1f} {result.unit}",
+            f"{result.raw:,.1f} {result.unit}",
+            f"{result.ratio:.2f}",
+        )
+    console.print(table)
+    if given.json:
+        given.json.write_text(
+            json.dumps([asdict(result) | {"ratio": result.ratio} for result in results], indent=2)
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

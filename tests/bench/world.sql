@@ -1,0 +1,186 @@
+-- The benchmarks' world: :venues venues with :rooms rooms each and :bookings bookings each,
+-- three sessions a room and day from ten days ago on. Written past the triggers: what is
+-- measured comes later, through the product's own functions and policies.
+set session_replication_role = replica;
+
+create schema bench;
+
+create function bench.id(kind int, venue int, n int)
+returns uuid
+language sql
+immutable
+as $$
+  select (
+    lpad(to_hex(kind), 4, '0') || lpad(to_hex(venue), 4, '0')
+    || '-0000-7000-8000-' || lpad(to_hex(n), 12, '0')
+  )::uuid
+$$;
+
+insert into auth.users (id, email)
+select bench.id(1, v, 0), 'owner' || v || '@bench.test'
+from generate_series(1, :venues) as v;
+
+insert into public.organizations (id, name, slug)
+select bench.id(2, v, 0), 'Venue ' || v, 'venue-' || v
+from generate_series(1, :venues) as v;
+
+insert into public.profiles (user_id, email, active_organization_id)
+select bench.id(1, v, 0), 'owner' || v || '@bench.test', bench.id(2, v, 0)
+from generate_series(1, :venues) as v;
+
+select private.seed_system_roles(bench.id(2, v, 0), 'es') from generate_series(1, :venues) as v;
+
+insert into public.memberships (organization_id, user_id, role_id)
+select r.organization_id, p.user_id, r.id
+from public.roles as r
+join public.profiles as p on p.active_organization_id = r.organization_id
+where r.key = 'owner';
+
+insert into public.locations (organization_id, id, name, timezone)
+select bench.id(2, v, 0), bench.id(3, v, 0), 'Centre', 'Europe/Madrid'
+from generate_series(1, :venues) as v;
+
+insert into public.rooms (
+  organization_id, id, location_id, slug, name, price_cents, duration_minutes, turnaround_minutes, is_published
+)
+select bench.id(2, v, 0), bench.id(4, v, r), bench.id(3, v, 0), 'room-' || r, 'Room ' || r, 2000, 60, 30, true
+from generate_series(1, :venues) as v, generate_series(1, :rooms) as r;
+
+insert into public.schedules (organization_id, room_id, weekday, opens_at, closes_at)
+select bench.id(2, v, 0), bench.id(4, v, r), d, '10:00', '22:00'
+from generate_series(1, :venues) as v, generate_series(1, :rooms) as r, generate_series(1, 7) as d;
+
+insert into public.calendars (organization_id, id, slug, name, maximum_advance_days, minimum_notice_minutes)
+select bench.id(2, v, 0), bench.id(5, v, 0), 'venue-' || v, 'Venue ' || v, 730, 0
+from generate_series(1, :venues) as v;
+
+insert into public.calendar_rooms (organization_id, calendar_id, room_id, position)
+select bench.id(2, v, 0), bench.id(5, v, 0), bench.id(4, v, r), r
+from generate_series(1, :venues) as v, generate_series(1, :rooms) as r;
+
+insert into public.customers (organization_id, id, email, full_name, locale)
+select bench.id(2, v, 0), bench.id(6, v, n), 'c' || n || '@bench.test', 'Customer ' || n, 'es'
+from generate_series(1, :venues) as v, generate_series(1, :bookings / 5) as n;
+
+create temporary table run as
+select
+  v, n, 1 + n % :rooms as room,
+  -- Three of a day's eight slots: 10:00, 13:00 and 16:00 by the venue's clock.
+  ((now() at time zone 'Europe/Madrid')::date - 10 + (n / :rooms) / 3
+    + make_interval(hours => 10 + 3 * ((n / :rooms) % 3))) at time zone 'Europe/Madrid' as starts_at
+from generate_series(1, :venues) as v, generate_series(0, :bookings - 1) as n;
+
+insert into public.sessions (
+  organization_id, id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken
+)
+select
+  bench.id(2, v, 0), bench.id(7, v, n), bench.id(4, v, room), starts_at,
+  starts_at + interval '60 minutes', starts_at + interval '90 minutes', 'private', 6, 4
+from run;
+
+insert into public.bookings (
+  organization_id, id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status,
+  party_size, currency, total_cents, tax_cents, due_now_cents, contact_name, locale
+)
+select
+  bench.id(2, v, 0), bench.id(8, v, n), '0000-' || lpad(translate(to_hex(n), 'abcdef', 'ABCDEF'), 4, '0'),
+  bench.id(7, v, n), bench.id(4, v, room), starts_at, bench.id(6, v, 1 + n % greatest(:bookings / 5, 1)),
+  bench.id(5, v, 0), 'confirmed', 4, 'EUR', 8000, 1388, 8000, 'Customer', 'es'
+from run;
+
+insert into public.booking_lines (
+  organization_id, booking_id, position, kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents
+)
+select bench.id(2, v, 0), bench.id(8, v, n), 1, 'base', 'Room', 4, 2000, 8000, 2100, 1388
+from run;
+
+-- What raw PostgreSQL would need to sell slots: the same constraint and nothing else.
+create table bench.bare_sessions (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  room_id uuid not null,
+  during tstzrange not null,
+  primary key (organization_id, id),
+  exclude using gist (
+    organization_id extensions.gist_uuid_ops with =,
+    room_id extensions.gist_uuid_ops with =,
+    during with &&
+  )
+);
+
+insert into bench.bare_sessions (organization_id, room_id, during)
+select organization_id, room_id, during from public.sessions;
+
+create sequence bench.hold;
+create sequence bench.bare;
+
+-- The n-th free slot: 19:00 (nobody's in this world), spread over venues, then rooms, then days.
+create function bench.slot(n bigint, venues int, rooms int, out venue int, out room int, out starts_at timestamptz)
+language sql
+stable
+as $$
+  select
+    1 + (n % venues)::int,
+    1 + ((n / venues) % rooms)::int,
+    ((now() at time zone 'Europe/Madrid')::date + 1 + (n / venues / rooms)::int + time '19:00')
+      at time zone 'Europe/Madrid'
+$$;
+
+create function bench.hold_one(venues int, rooms int)
+returns jsonb
+language sql
+volatile
+as $$
+  select public.hold_booking(
+    'venue-' || s.venue, bench.id(4, s.venue, s.room), s.starts_at, 4,
+    jsonb_build_object('full_name', 'Load', 'email', 'load' || n % 1000 || '@bench.test'),
+    8000, 'bench-' || n
+  )
+  from nextval('bench.hold') as n, bench.slot(n, venues, rooms) as s
+$$;
+
+create function bench.insert_one(venues int, rooms int)
+returns void
+language sql
+volatile
+as $$
+  insert into bench.bare_sessions (organization_id, room_id, during)
+  select
+    bench.id(2, s.venue, 0), bench.id(4, s.venue, s.room),
+    tstzrange(s.starts_at, s.starts_at + interval '90 minutes')
+  from nextval('bench.bare') as n, bench.slot(n, venues, rooms) as s
+  on conflict do nothing
+$$;
+
+-- The same free times by hand: no exceptions, no notice, no prices, no party sizes.
+create function bench.availability_by_hand(venue int, rooms int)
+returns bigint
+language sql
+stable
+as $$
+  select count(*)
+  from generate_series(1, rooms) as r,
+    generate_series(0, 30) as d,
+    generate_series(0, 7) as k,
+    lateral (
+      select ((now() at time zone 'Europe/Madrid')::date + d + time '10:00' + make_interval(mins => 90 * k))
+        at time zone 'Europe/Madrid' as starts_at
+    ) as s
+  where s.starts_at > now()
+    and not exists (
+      select from public.sessions as x
+      where x.organization_id = bench.id(2, venue, 0)
+        and x.room_id = bench.id(4, venue, r)
+        and x.starts_at < s.starts_at + interval '90 minutes'
+        and x.starts_at > s.starts_at - interval '90 minutes'
+        and x.occupied_until > s.starts_at
+        and x.status <> 'cancelled'
+    )
+$$;
+
+-- The load comes as postgres, who is no superuser, as the product's owner is.
+grant usage on schema bench to postgres;
+grant all on all tables in schema bench to postgres;
+grant all on all sequences in schema bench to postgres;
+
+reset session_replication_role;

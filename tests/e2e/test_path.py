@@ -1,0 +1,172 @@
+"""The main job, through the doors that clients use: supabase-js, a browser, a mailbox."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import struct
+import subprocess
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from playwright.sync_api import Page
+from stack import Mailbox, Rest, Stack, User, wait_until
+
+from escapemaster.stack.config import ROOT
+
+Step = Callable[..., dict[str, Any]]
+
+
+def small_png() -> str:
+    """A red pixel, base64: the smallest picture that every reader takes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    picture += chunk(b"IDAT", zlib.compress(b"\x00\xff\x00\x00")) + chunk(b"IEND", b"")
+    return base64.b64encode(picture).decode()
+
+
+@pytest.fixture(scope="session")
+def js(stack: Stack) -> Step:
+    """`js("step", argument=…)`: one step of `clients/supabase-js.mjs`."""
+
+    def run(step: str, **arguments: object) -> dict[str, Any]:
+        finished = subprocess.run(
+            ["node", str(Path(__file__).parent / "clients" / "supabase-js.mjs"), step],
+            input=json.dumps(arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "SUPABASE_URL": stack.url,
+                "SUPABASE_PUBLISHABLE_KEY": stack.publishable_key,
+            },
+        )
+        assert finished.returncode == 0, finished.stderr
+        answer: dict[str, Any] = json.loads(finished.stdout)
+        return answer
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def address() -> Callable[[str], str]:
+    """`address("owner")`: an e-mail address that nobody else uses."""
+    return lambda name: f"{name}-{uuid4().hex[:12]}@example.test"
+
+
+def test_a_player_books_and_pays_and_only_the_venue_sees_it(
+    js: Step,
+    page: Page,
+    api: httpx.Client,
+    gateway: httpx.Client,
+    mailbox: Mailbox,
+    anon: Rest,
+    make_user: Callable[..., User],
+    address: Callable[[str], str],
+) -> None:
+    owner, rival, player = address("owner"), address("rival"), address("player")
+    password = f"correct-{uuid4().hex}"
+
+    signed_up = js("signUpAndRefresh", email=owner, password=password)
+    assert signed_up["rotated"]
+    assert signed_up["fullName"] == "Olga Owner"
+    assert signed_up["organizations"] == []
+
+    slug = f"vault-{uuid4().hex[:8]}"
+    venue = js(
+        "openVenue", email=owner, password=password, name="Vault", slug=slug, imageBase64=small_png()
+    )
+    picture = gateway.get(venue["imageUrl"])
+    assert picture.status_code == 200
+    assert picture.headers["content-type"] == "image/png"
+
+    customer = {"full_name": "Pau Player", "email": player, "locale": "ca"}
+    booked = js("book", slug=slug, customer=customer, idempotencyKey=uuid4().hex)
+    hold = booked["hold"]
+    assert booked["quote"]["total_cents"] == hold["total_cents"] == 4 * 2500
+    assert hold["status"] == "held"
+
+    opened = api.post(
+        "/v1/checkout",
+        json={"reference": hold["reference"], "manage_token": hold["manage_token"]},
+    )
+    assert opened.status_code == 201, opened.text
+    page.goto(opened.json()["checkout_url"])
+    page.get_by_role("button", name="Paga").click()
+    page.wait_for_url(f"**reference={hold['reference']}*")
+
+    def confirmed() -> dict[str, Any] | None:
+        booking: dict[str, Any] = anon.rpc(
+            "get_booking", reference=hold["reference"], manage_token=hold["manage_token"]
+        ).json()
+        return booking if booking["status"] == "confirmed" else None
+
+    assert wait_until(confirmed)["paid_cents"] == 10000
+    [mail] = mailbox.wait_for(player)
+    assert hold["reference"] in mail["html"]
+    assert "The Vault" in mail["html"]
+
+    seen = js("read", email=owner, password=password)
+    [booking] = seen["rows"]
+    assert booking["rooms"] == {"name": "The Vault"}
+    assert booking["customers"] == {"full_name": "Pau Player", "email": player}
+    assert booking["payments"] == [{"amount_cents": 10000, "method": "stripe"}]
+    assert seen["count"] == 1
+
+    js("signUpAndRefresh", email=rival, password=password)
+    js(
+        "openVenue",
+        email=rival,
+        password=password,
+        name="Rival",
+        slug=f"rival-{uuid4().hex[:8]}",
+        imageBase64=small_png(),
+    )
+    for header in (None, venue["organizationId"]):
+        theirs = js("read", email=rival, password=password, organizationId=header)
+        assert theirs["rows"] == []
+        assert theirs["count"] == 0
+    refused = js(
+        "checkIn",
+        email=rival,
+        password=password,
+        organizationId=venue["organizationId"],
+        bookingId=booking["id"],
+    )
+    assert refused["status"] == 403
+    assert refused["error"]["message"] == "permission_denied"
+    intruder = js(
+        "uploadInto",
+        email=rival,
+        password=password,
+        path=f"{venue['organizationId']}/rooms/graffiti.png",
+        imageBase64=small_png(),
+    )
+    assert intruder["error"] is not None
+
+    visitor = make_user(email=player, password=password)
+    assert js("read", email=visitor.email, password=password)["rows"] == []
+    nobody = js("readAsNobody")
+    assert nobody["status"] == 401
+    assert nobody["error"]["code"] == "42501"
+
+    done = js(
+        "checkIn",
+        email=owner,
+        password=password,
+        organizationId=venue["organizationId"],
+        bookingId=booking["id"],
+    )
+    assert done["booking"]["status"] == "checked_in"
