@@ -96,7 +96,7 @@ Deno.test("the entity tag follows content and language", () => {
 });
 
 Deno.test("a cancelled session is kept and marked, so that subscribers drop it", () => {
-  const cancelled = { ...feed, sessions: [{ ...feed.sessions[0]!, status: "cancelled" }] };
+  const cancelled = { ...feed, sessions: [{ ...feed.sessions[0]!, status: "cancelled" as const }] };
   const text = renderFeed(cancelled, "es");
   assert.match(text, /STATUS:CANCELLED/);
   assert.match(text, /SUMMARY:Cancelada: La cripta/);

@@ -217,14 +217,14 @@ export class Flow {
     }
   }
 
-  async #enterChoose(): Promise<void> {
+  async #enterChoose(focus: State["focus"] = null): Promise<void> {
     try {
       const calendar = this.state.calendar ?? await this.world.api.getCalendar(this.world.slug);
       const room = calendar.rooms[0];
       this.#set({ calendar });
       if (!room) throw new ApiError("calendar_not_found", 404);
       if (!this.room) this.#set({ roomId: room.id, partySize: fitParty(room, 2) });
-      this.#set({ step: "choose" });
+      this.#set({ step: "choose", ...(focus ? { focus } : {}) });
       await this.#firstMonth();
     } catch (error) {
       this.#fail(error);
@@ -775,7 +775,7 @@ export class Flow {
     this.#token = null;
     this.#cache.clear();
     this.#set({
-      step: this.state.calendar ? "choose" : "loading",
+      step: this.state.month === "" ? "loading" : "choose",
       booking: null,
       slot: null,
       quote: null,
@@ -783,10 +783,12 @@ export class Flow {
       promisedCents: 0,
       notice: null,
       slots: null,
-      focus: this.#focusOn("heading"),
     });
-    if (this.state.calendar && this.state.month !== "") await this.#loadMonth();
-    else await this.#enterChoose();
+    const focus = this.#focusOn("heading");
+    // Nothing has been chosen yet on a page that was opened at a booking.
+    if (this.state.month === "") return await this.#enterChoose(focus);
+    this.#set({ focus });
+    await this.#loadMonth();
   }
 
   // ---- small things ----

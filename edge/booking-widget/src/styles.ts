@@ -158,7 +158,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   background: radial-gradient(circle at 28% 22%, oklch(.52 .085 var(--hue)), oklch(.29 .055 calc(var(--hue) + 40)));
 }
 .room-art .icon { width: 28px; height: 28px; stroke-width: 1.5; }
-.room-art img { width: 100%; height: 100%; object-fit: cover; }
+.room-art img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; }
+.room-art img[hidden] { display: none; }
 .room-body { display: grid; gap: 2px; min-width: 0; }
 .room-name { font-weight: 650; line-height: 1.3; overflow-wrap: anywhere; }
 .room-facts { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: .8125rem; color: var(--muted); }

@@ -304,15 +304,15 @@ function roomArt(view: View, room: Room, index: number): VNode {
   return h(
     "span",
     { class: "room-art", "aria-hidden": "true", "--hue": hue },
-    image
-      ? h("img", {
-        src: image,
-        alt: "",
-        loading: "lazy",
-        // The drawn background stays when there is no picture to load.
-        onerror: (event: Event) => (event.target as HTMLElement).remove(),
-      })
-      : icon("key"),
+    icon("key"),
+    // What is drawn behind it stays when the picture does not load.
+    image && h("img", {
+      key: image,
+      src: image,
+      alt: "",
+      loading: "lazy",
+      onerror: (event: Event) => (event.target as HTMLElement).hidden = true,
+    }),
   );
 }
 
