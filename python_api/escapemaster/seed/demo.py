@@ -45,8 +45,17 @@ def main(settings: SeedSettings, tell: Callable[[str], None] = print) -> None:
             ThreadPoolExecutor(4) as requests,
         ):
             lock.execute(_LOCK)
-            for line in venues.map(lambda one: _make(settings, gateway, requests, one), VENUES):
+            managers: list[Account | None] = []
+            for line, manager in venues.map(
+                lambda one: _make(settings, gateway, requests, one), VENUES
+            ):
                 tell(line)
+                managers.append(manager)
+            # One after the other: the local Storage sets itself up at its first requests, and
+            # they fail when there are two at once.
+            for venue, manager in zip(VENUES, managers, strict=True):
+                if count := _hang_pictures(lock, gateway, venue, manager):
+                    tell(f"{venue.name}: {count} pictures")
     finally:
         gateway.close()
     _report(settings)
@@ -56,32 +65,23 @@ def _connect(settings: SeedSettings) -> Connection:
     return psycopg.connect(settings.database_url, row_factory=dict_row)
 
 
-def _make(settings: SeedSettings, gateway: Gateway, requests: Executor, venue: Venue) -> str:
-    """Everything of one venue; a line that says what was done."""
+def _make(
+    settings: SeedSettings, gateway: Gateway, requests: Executor, venue: Venue
+) -> tuple[str, Account | None]:
+    """People, catalogue and bookings of one venue; what was done, and the manager if new."""
     began = time.monotonic()
-    done = []
-    accounts: dict[str, Account] = {}
     with _connect(settings) as connection:
         found = connection.execute(
             "select from public.organizations where slug = %s", (venue.slug,)
         ).fetchone()
-        if found is None:
-            signed_in = requests.map(lambda one: gateway.sign_in(one, venue.locale), venue.staff)
-            accounts = {account.person.email: account for account in signed_in}
-            count = _open(connection, venue, accounts)
-            done = [f"{len(accounts)} people, {len(venue.rooms)} rooms, {count} bookings"]
-    with _connect(settings) as connection:
-        missing = _missing_pictures(connection, venue)
-    if missing:
-        manager = venue.person("manager")
-        account = accounts.get(manager.email) or gateway.sign_in(manager, venue.locale)
-        list(
-            requests.map(lambda one: gateway.upload(account, one[0], draw(one[1])), missing.items())
-        )
-        done.append(f"{len(missing)} pictures")
-    if not done:
-        return f"{venue.name}: there already"
-    return f"{venue.name}: {', '.join(done)} ({time.monotonic() - began:.1f} s)"
+        if found is not None:
+            return f"{venue.name}: there already", None
+        signed_in = requests.map(lambda one: gateway.sign_in(one, venue.locale), venue.staff)
+        accounts = {account.person.email: account for account in signed_in}
+        count = _open(connection, venue, accounts)
+    made = f"{len(accounts)} people, {len(venue.rooms)} rooms, {count} bookings"
+    line = f"{venue.name}: {made} ({time.monotonic() - began:.1f} s)"
+    return line, accounts[venue.person("manager").email]
 
 
 def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account]) -> int:
@@ -100,8 +100,10 @@ def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account])
     return count
 
 
-def _missing_pictures(connection: Connection, venue: Venue) -> dict[str, str]:
-    """Scenes by the path in storage at which a room still lacks its picture."""
+def _hang_pictures(
+    connection: Connection, gateway: Gateway, venue: Venue, manager: Account | None
+) -> int:
+    """Draw and upload, as the manager, the pictures that rooms still lack; how many."""
     rows = connection.execute(
         """
         select r.slug, r.image_path
@@ -114,7 +116,12 @@ def _missing_pictures(connection: Connection, venue: Venue) -> dict[str, str]:
     ).fetchall()
     # A room that somebody added is not ours to illustrate.
     scenes = {room.slug: room.picture for room in venue.rooms}
-    return {row["image_path"]: scene for row in rows if (scene := scenes.get(row["slug"]))}
+    missing = {row["image_path"]: scene for row in rows if (scene := scenes.get(row["slug"]))}
+    if missing:
+        manager = manager or gateway.sign_in(venue.person("manager"), venue.locale)
+        for path, scene in missing.items():
+            gateway.upload(manager, path, draw(scene))
+    return len(missing)
 
 
 def _report(settings: SeedSettings) -> None:
