@@ -81,12 +81,13 @@ export interface Quote {
   readonly due_now_cents: number;
 }
 
-export interface Customer {
+/** A type, not an interface: it has to be a JSON value to the generated types. */
+export type Customer = {
   readonly full_name: string;
   readonly email: string;
   readonly phone?: string;
   readonly locale?: string;
-}
+};
 
 interface BookingFields {
   readonly reference: string;

@@ -1,3 +1,4 @@
+import type { Database } from "../_shared/database.types.ts";
 import type { Environment } from "../_shared/environment.ts";
 import { matchesEtag, pathBelow, problem } from "../_shared/http.ts";
 import { type CalendarFeed, feedEtag, feedLanguage, renderFeed } from "./feed.ts";
@@ -57,12 +58,13 @@ async function fetchFeed(
 ): Promise<CalendarFeed | "unknown" | "unavailable"> {
   // What cannot be a token never reaches the database.
   if (!/^[A-Za-z0-9_-]{16,200}$/.test(token)) return "unknown";
+  const body: Database["public"]["Functions"]["get_calendar_feed"]["Args"] = { token };
   try {
     // POST keeps the token out of the access logs between here and the database.
     const response = await fetch(`${environment.supabaseUrl}/rest/v1/rpc/get_calendar_feed`, {
       method: "POST",
       headers: { apikey: environment.publishableKey, "Content-Type": "application/json" },
-      body: JSON.stringify({ token }),
+      body: JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const answer: unknown = await response.json();

@@ -8,6 +8,7 @@ import type {
   Quote,
   Slot,
 } from "../../_shared/booking.ts";
+import type { Database } from "../../_shared/database.types.ts";
 
 /** A refusal with a stable code, or `network` / `unexpected` when there was none. */
 export class ApiError extends Error {
@@ -61,11 +62,27 @@ export interface ApiOptions {
   readonly publishableKey: string;
 }
 
+type Functions = Database["public"]["Functions"];
+
+/** The JSON that each function answers, which the schema knows as `Json` only. */
+interface Answers {
+  readonly get_calendar: BookingCalendar;
+  readonly get_availability: Slot[];
+  readonly quote_booking: Quote;
+  readonly hold_booking: HeldBooking;
+  readonly get_booking: Booking;
+  readonly cancel_booking: Booking;
+}
+
 const TIMEOUT_MS = 20_000;
 
 export function createApi(options: ApiOptions): Api {
-  const rpc = <T>(name: string, body: object, attempts = 1) =>
-    post<T>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, attempts, {
+  const rpc = <Name extends keyof Answers>(
+    name: Name,
+    body: Functions[Name]["Args"],
+    attempts = 1,
+  ) =>
+    post<Answers[Name]>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, attempts, {
       apikey: options.publishableKey,
     });
   // Reading again harms nobody; a hold repeats safely by its idempotency key, when the person asks.
