@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
@@ -27,6 +28,10 @@ pytest_plugins = ["plugins.scratch", "matrix.fixtures"]
 
 #: What every test that asks for a database of its own gets a copy of.
 MIGRATED = "migrated"
+
+# How long an example takes says something about the machine, not about the promise.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 _PORTS = pytest.StashKey[IO[str] | None]()
 

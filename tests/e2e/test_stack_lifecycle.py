@@ -51,10 +51,10 @@ class Place:
             check=False,
         )
 
-    def up(self) -> subprocess.Popen[str]:
+    def up(self, *options: str) -> subprocess.Popen[str]:
         """Start it in the foreground, and return when it is ready."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "escapemaster", "up", "--no-seed", "--throw-away"],
+            [sys.executable, "-m", "escapemaster", "up", "--throw-away", *options],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -107,8 +107,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def running(place: Place) -> Iterator[subprocess.Popen[str]]:
-    """A stack in the foreground."""
-    process = place.up()
+    """A stack in the foreground, without the demo."""
+    process = place.up("--no-seed")
     try:
         yield process
     finally:

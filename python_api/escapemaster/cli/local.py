@@ -169,13 +169,15 @@ def _up_detached(config: StackConfig, *, seed: bool, durable: bool, console: Con
         )
     started = time.monotonic()
     with console.status("starting the stack …"):
-        while True:
-            state = read_state(config)
-            if state is not None and state.status == "ready":
-                break
-            if process.poll() is not None:
-                raise StackError(log.read_text().strip().removeprefix("error: "))
-            time.sleep(0.05)
+        try:
+            while (state := read_state(config)) is None or state.status != "ready":
+                if process.poll() is not None:
+                    raise StackError(log.read_text().strip().removeprefix("error: "))
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
     seconds = time.monotonic() - started
     variables = read_environment(config.environment)
     print_summary(console, config, variables, f"Ready in {seconds:.1f} s, in the background.")

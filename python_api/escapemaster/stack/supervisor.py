@@ -42,7 +42,7 @@ _WATCH_SECONDS = 0.2
 _SEED = "demo data"
 
 
-class StopRequested(BaseException):
+class StopRequested(Exception):
     """Somebody pressed Ctrl-C, or asked this process to end."""
 
 
@@ -71,6 +71,7 @@ class Supervisor:
         self._until_gone = until_gone
         self._children: list[Child] = []
         self._tasks: list[Child] = []
+        self._stop_requested = False
         self._server: Child | None = None
         self._status = "starting"
 
@@ -85,18 +86,18 @@ class Supervisor:
         self._config.prepare()
         with supervising(self._config):
             require_free(self._config.ports)
-            with _signals_as_exceptions():
+            with self._listening_for_signals():
                 try:
                     variables = self._start()
                     self._tell("ready")
                     when_ready(variables)
                     self._watch()
-                except StopRequested:
-                    self._tell("stopping")
                 except Exception as error:
-                    self._stop()
-                    self._tell("failed", str(error))
-                    raise
+                    # Ctrl-C reaches a tool in the foreground, too, and makes it fail.
+                    if not (isinstance(error, StopRequested) or self._stop_requested):
+                        self._stop()
+                        self._tell("failed", str(error))
+                        raise
                 finally:
                     self._stop()
             self._tell("stopped")
@@ -180,7 +181,7 @@ class Supervisor:
 
     def _finish_seed(self, seeding: Child) -> None:
         while (code := seeding.exit_code()) is None:
-            self._require_all_alive()
+            self._go_on()
             time.sleep(_POLL_SECONDS)
         self._tasks.remove(seeding)
         if code != 0:
@@ -188,6 +189,7 @@ class Supervisor:
         self._reporter.end(_SEED)
 
     def _spawn(self, part: Part) -> tuple[Part, Child]:
+        self._go_on()
         self._reporter.begin(part.name)
         child = Child(part.command, self._log(part.name))
         self._children.append(child)
@@ -199,7 +201,7 @@ class Supervisor:
         waiting = list(started)
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while waiting:
-            self._require_all_alive()
+            self._go_on()
             for part, child in list(waiting):
                 if part.ready():
                     self._reporter.end(part.name)
@@ -209,12 +211,34 @@ class Supervisor:
                 raise PartNotReady(part.name, _PATIENCE_SECONDS, child.log_tail())
             time.sleep(_POLL_SECONDS)
 
+    @contextmanager
+    def _listening_for_signals(self) -> Iterator[None]:
+        """Note a request to stop, for the next look at `_go_on`.
+
+        The handler raises nothing: Python drops an exception that comes up while it forks, and the
+        request would be lost.
+        """
+
+        def note(_number: int, _frame: FrameType | None) -> None:
+            self._stop_requested = True
+
+        watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {each: signal.signal(each, note) for each in watched}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
     def _watch(self) -> None:
         while self._until_gone is None or _exists(self._until_gone):
-            self._require_all_alive()
+            self._go_on()
             time.sleep(_WATCH_SECONDS)
 
-    def _require_all_alive(self) -> None:
+    def _go_on(self) -> None:
+        """Raise if somebody asked to stop, or a part has died."""
+        if self._stop_requested:
+            raise StopRequested
         for child in self._children:
             if (code := child.exit_code()) is not None:
                 raise PartDied(child.name, code, child.log_tail())
@@ -250,24 +274,6 @@ def _exists(pid: int) -> bool:
 def log_name(part: str) -> str:
     """The file name of a part's log: `Auth and Storage` → `auth-and-storage`."""
     return part.lower().replace(" ", "-")
-
-
-@contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """Turn the first request to stop into `StopRequested`; later ones change nothing."""
-
-    def request_stop(_number: int, _frame: FrameType | None) -> None:
-        for each in watched:
-            signal.signal(each, signal.SIG_IGN)
-        raise StopRequested
-
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.signal(each, request_stop) for each in watched}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def cluster_of(config: StackConfig) -> Cluster:
