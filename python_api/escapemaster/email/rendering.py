@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -27,9 +28,6 @@ from escapemaster.database import PreparedEmail
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
 from escapemaster.email.message import Message
 from escapemaster.errors import EmailError
-
-#: The mails that exist.
-TEMPLATES: Final = ("booking_confirmed", "booking_cancelled")
 
 #: The language of a mail whose own is not known.
 DEFAULT_LANGUAGE: Final = "en"
@@ -69,49 +67,84 @@ class BookingData(BaseModel):
     refund_cents: int = 0
 
 
+class InvitationData(BaseModel):
+    """What the database hands over about an invitation to work for an organization."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    organization_name: Typed
+    role_name: Typed
+    invitation_token: str
+    expires_at: datetime
+    timezone: str
+
+
+#: A row of a mail's table: label, value, and a smaller note.
+Row = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a mail says: whose name it carries, the values of its sentences, and its table."""
+
+    sender: str
+    values: Mapping[str, object]
+    rows: Callable[[_Texts], list[Row]]
+
+
 def render(prepared: PreparedEmail, public_site_url: str) -> Message:
     """Write a mail.
 
     Args:
         prepared: What the database says it is about.
-        public_site_url: The page on which a player manages a booking.
+        public_site_url: The page to which the links of a mail lead.
 
     Raises:
         EmailError: `template_unknown` or `template_data_invalid`; trying again would not help.
     """
-    if prepared.template not in TEMPLATES:
+    read = TEMPLATES.get(prepared.template)
+    if read is None:
         raise EmailError("template_unknown", prepared.template, retryable=False)
+    language = prepared.locale if prepared.locale in LOCALES else DEFAULT_LANGUAGE
     try:
-        booking = BookingData.model_validate(prepared.data)
+        content = read(prepared, language, public_site_url)
     except ValidationError as error:
         missing = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
         raise EmailError("template_data_invalid", missing, retryable=False) from None
 
-    language = prepared.locale if prepared.locale in LOCALES else DEFAULT_LANGUAGE
-    values = _values(booking, _printable(prepared.to.name), language, public_site_url)
-    plain = _Texts(prepared.template, language, values)
-    subject = " ".join(plain("subject").split())
-    context = {**values, "language": language, "subject": subject}
-    context["facts_rows"] = _facts(booking, prepared.template, language, plain)
+    values = {**content.values, "to_name": _printable(prepared.to.name)}
     # The sentences are plain text; the HTML template escapes them where it places them.
-    mjml = _template(f"{prepared.template}.mjml.j2").render(context, t=plain)
-    text = _template(f"{prepared.template}.txt.j2").render(context, t=plain)
+    text = _Texts(prepared.template, language, values)
+    subject = " ".join(text("subject").split())
+    context = {
+        **values,
+        "language": language,
+        "subject": subject,
+        "rows": content.rows(text),
+        "t": text,
+    }
     return Message(
         template=prepared.template,
         language=language,
-        sender=booking.organization_name,
+        sender=content.sender,
         to_name=prepared.to.name,
         to_address=prepared.to.email,
         subject=subject,
-        html=mjml2html(mjml, disable_comments=True),
-        text=text.strip() + "\n",
+        html=mjml2html(
+            _template(f"{prepared.template}.mjml.j2").render(context), disable_comments=True
+        ),
+        text=_template(f"{prepared.template}.txt.j2").render(context).strip() + "\n",
     )
 
 
 def manage_url(public_site_url: str, reference: str, token: str) -> str:
     """The link under which a player manages a booking."""
-    parts = urlsplit(public_site_url)
-    query = [*parse_qsl(parts.query), ("reference", reference), ("token", token)]
+    return _with_parameters(public_site_url, reference=reference, token=token)
+
+
+def _with_parameters(address: str, **parameters: str) -> str:
+    parts = urlsplit(address)
+    query = [*parse_qsl(parts.query), *parameters.items()]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
@@ -127,51 +160,81 @@ class _Texts:
         return _sentence(self._language, self._template, name).render(self._values)
 
 
-def _values(
-    booking: BookingData, to_name: str, language: str, public_site_url: str
-) -> dict[str, object]:
-    values: dict[str, object] = booking.model_dump(exclude={"manage_url_token"})
-    values["to_name"] = to_name
-    values["day"] = day(booking.starts_at, booking.timezone, language)
-    values["clock"] = clock(booking.starts_at, booking.timezone, language)
-    values["city"] = city(booking.timezone, language)
-    values["refund"] = (
-        money(booking.refund_cents, booking.currency, language) if booking.refund_cents else ""
-    )
-    values["manage_url"] = manage_url(public_site_url, booking.reference, booking.manage_url_token)
-    return values
-
-
-def _facts(
-    booking: BookingData, template: str, language: str, text: _Texts
-) -> list[tuple[str, str, str]]:
-    """The rows of a mail's table: label, value, and a smaller note."""
+def _booking(prepared: PreparedEmail, language: str, public_site_url: str) -> _Content:
+    """Both mails about a booking."""
+    booking = BookingData.model_validate(prepared.data)
 
     def amount(cents: int) -> str:
         return money(cents, booking.currency, language)
 
-    hours = clock(booking.starts_at, booking.timezone, language)
-    if booking.ends_at is not None:
-        hours += f" – {clock(booking.ends_at, booking.timezone, language)}"
-    when = day(booking.starts_at, booking.timezone, language)
-    rows = [
-        (text("room"), booking.room_name, ""),
-        (text("when"), when[:1].upper() + when[1:], f"{hours}, {text('local_time')}"),
-    ]
-    place = booking.location_name or booking.address
-    if place:
-        note = booking.address if booking.location_name and booking.address else ""
-        rows.append((text("where"), place, note or ""))
-    rows.append((text("players"), str(booking.party_size), ""))
-    rows.append((text("reference"), booking.reference, ""))
-    rows.append((text("total"), amount(booking.total_cents), ""))
-    if booking.paid_cents:
-        rows.append((text("paid"), amount(booking.paid_cents), ""))
-    if template == "booking_confirmed" and booking.open_cents:
-        rows.append((text("due"), amount(booking.open_cents), ""))
-    if booking.refund_cents:
-        rows.append((text("refund"), amount(booking.refund_cents), ""))
-    return rows
+    def rows(text: _Texts) -> list[Row]:
+        hours = clock(booking.starts_at, booking.timezone, language)
+        if booking.ends_at is not None:
+            hours += f" – {clock(booking.ends_at, booking.timezone, language)}"
+        when = day(booking.starts_at, booking.timezone, language)
+        found = [
+            (text("room"), booking.room_name, ""),
+            (text("when"), _capital(when), f"{hours}, {text('local_time')}"),
+        ]
+        if place := booking.location_name or booking.address:
+            found.append((text("where"), place, (booking.location_name and booking.address) or ""))
+        found.append((text("players"), str(booking.party_size), ""))
+        found.append((text("reference"), booking.reference, ""))
+        found.append((text("total"), amount(booking.total_cents), ""))
+        if booking.paid_cents:
+            found.append((text("paid"), amount(booking.paid_cents), ""))
+        if prepared.template == "booking_confirmed" and booking.open_cents:
+            found.append((text("due"), amount(booking.open_cents), ""))
+        if booking.refund_cents:
+            found.append((text("refund"), amount(booking.refund_cents), ""))
+        return found
+
+    values = {
+        **booking.model_dump(exclude={"manage_url_token"}),
+        **_instant(booking.starts_at, booking.timezone, language),
+        "refund": amount(booking.refund_cents) if booking.refund_cents else "",
+        "manage_url": manage_url(public_site_url, booking.reference, booking.manage_url_token),
+    }
+    return _Content(booking.organization_name, values, rows)
+
+
+def _invitation(prepared: PreparedEmail, language: str, public_site_url: str) -> _Content:
+    """The mail that invites somebody to work for an organization."""
+    invitation = InvitationData.model_validate(prepared.data)
+    ends = _instant(invitation.expires_at, invitation.timezone, language)
+
+    def rows(text: _Texts) -> list[Row]:
+        return [
+            (text("role"), invitation.role_name, ""),
+            (text("valid_until"), _capital(ends["day"]), f"{ends['clock']}, {text('local_time')}"),
+        ]
+
+    values = {
+        **invitation.model_dump(exclude={"invitation_token"}),
+        **ends,
+        "accept_url": _with_parameters(public_site_url, invitation=invitation.invitation_token),
+    }
+    return _Content(invitation.organization_name, values, rows)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _instant(instant: datetime, timezone: str, language: str) -> dict[str, str]:
+    return {
+        "day": day(instant, timezone, language),
+        "clock": clock(instant, timezone, language),
+        "city": city(timezone, language),
+    }
+
+
+#: The mails that exist, and who reads their data.
+TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, str], _Content]]] = {
+    "booking_confirmed": _booking,
+    "booking_cancelled": _booking,
+    "invitation": _invitation,
+}
 
 
 @cache

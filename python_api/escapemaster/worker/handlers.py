@@ -37,8 +37,14 @@ class Tools:
     public_site_url: str
 
 
+class UnknownJobError(EscapemasterError):
+    """A kind of job that this version does not know. A newer one may: the job is kept."""
+
+    retryable = True
+
+
 class InvalidJobError(EscapemasterError):
-    """A job that no handler understands: no repetition will change that."""
+    """A job whose payload makes no sense: no repetition will change that."""
 
 
 Handler = Callable[[Job, Tools], Awaitable[None]]
@@ -52,7 +58,7 @@ async def handle(job: Job, tools: Tools) -> None:
     """
     handler = HANDLERS.get(job.kind)
     if handler is None:
-        raise InvalidJobError("job_kind_unknown", job.kind)
+        raise UnknownJobError("job_kind_unknown", job.kind)
     await handler(job, tools)
 
 

@@ -56,6 +56,9 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "paid_cents": 5000,
                 "open_cents": 7500,
                 "refund_cents": 0,
+                "role_name": "Game master",
+                "invitation_token": "inv_-1",
+                "expires_at": "2026-02-21T18:30:00Z",
                 "a_field_of_tomorrow": True,
                 **data,
             },
@@ -135,6 +138,17 @@ def test_the_languages_say_the_same_things_about_the_same_data() -> None:
     assert sentences("es") == sentences("en") == sentences("ca")
 
 
+def test_an_invitation_says_who_invites_as_what_and_until_when() -> None:
+    message = render(prepared("invitation", "en", to_name=""), SITE)
+    assert message.subject == "Enigma invites you"
+    assert "Role: Game master" in message.text
+    assert "Valid until: Saturday, 21 February 2026 (19:30, Madrid time)" in message.text
+    [link] = [link for link in Page(message.html).links if "invitation" in link]
+    assert link in message.text
+    assert parse_qs(urlsplit(link).query)["invitation"] == ["inv_-1"]
+    assert "booking" not in message.text
+
+
 def test_an_unknown_language_gets_english() -> None:
     assert render(prepared(locale="de"), SITE).subject.startswith("Booking confirmed")
 
@@ -194,7 +208,7 @@ def test_an_address_without_a_name_is_enough_to_find_the_place() -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40),
-    template=st.sampled_from(TEMPLATES),
+    template=st.sampled_from(sorted(TEMPLATES)),
 )
 def test_whatever_a_name_is_it_stays_text(name: str, template: str) -> None:
     plain = Page(render(prepared(template), SITE).html)
@@ -203,6 +217,7 @@ def test_whatever_a_name_is_it_stays_text(name: str, template: str) -> None:
     )
     assert Page(message.html).tags == plain.tags
     assert name in message.text
+    assert name in Page(message.html).text
     assert "\n" not in message.subject
     assert "\r" not in message.subject
 

@@ -288,6 +288,26 @@ def test_a_booking_is_paid_confirmed_and_told_in_the_player_s_language(
     assert manage["token"] == [hold["manage_token"]]
 
 
+def test_somebody_who_is_invited_gets_a_link_to_accept(
+    venue: Venue, mailbox: Mailbox, as_user: AsUser, make_user: Callable[..., User]
+) -> None:
+    address = f"invited-{uuid4().hex}@example.test"
+    rest = as_user(venue.owner)
+    [role] = rest.get("roles", select="id", key="eq.receptionist").json()
+    invited = rest.rpc(
+        "invite_member",
+        organization_id=venue.organization_id,
+        email=address,
+        role_id=role["id"],
+    )
+    assert invited.status_code == 200, invited.text
+    [mail] = mailbox.wait_for(address)
+    [link] = [word for word in mail["text"].split() if "invitation=" in word]
+    [token] = parse_qs(urlsplit(link).query)["invitation"]
+    accepted = as_user(make_user(address)).rpc("accept_invitation", token=token)
+    assert accepted.status_code == 200, accepted.text
+
+
 def test_asking_twice_gives_the_same_page_and_asking_after_paying_none(venue: Venue) -> None:
     hold = venue.hold()
     first, again = venue.checkout(hold), venue.checkout(hold)

@@ -22,7 +22,7 @@ from escapemaster.errors import DomainError, EmailError, PaymentError, Unavailab
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
 from escapemaster.worker import main
-from escapemaster.worker.handlers import InvalidJobError, Tools, email_key, handle
+from escapemaster.worker.handlers import InvalidJobError, Tools, UnknownJobError, email_key, handle
 from escapemaster.worker.health import READY_WITHIN, health_server
 from escapemaster.worker.loop import Worker
 from escapemaster.worker.metrics import WorkerMetrics
@@ -310,7 +310,6 @@ async def test_a_page_that_is_not_open_needs_no_closing(
 @pytest.mark.parametrize(
     "broken",
     [
-        job("a.kind.of.tomorrow"),
         job("stripe.sync"),
         job("stripe.refund", organization_id="x", refund_request_id=REQUEST),
         job("stripe.expire_checkout", attempt_id=7),
@@ -320,6 +319,12 @@ async def test_a_job_that_nobody_understands_is_given_up(tools: Tools, broken: J
     with pytest.raises(InvalidJobError) as failed:
         await handle(broken, tools)
     assert not failed.value.retryable
+
+
+async def test_a_kind_that_only_a_newer_version_knows_is_kept_for_it(tools: Tools) -> None:
+    with pytest.raises(UnknownJobError) as failed:
+        await handle(job("a.kind.of.tomorrow"), tools)
+    assert failed.value.retryable
 
 
 # -- loop ------------------------------------------------------------------------------------------
