@@ -118,7 +118,7 @@ select private.permission_upsert(
 );
 select private.permission_upsert(
   'users:read', 'users', false,
-  'See who works here and in which role', 'Ver quién trabaja aquí y con qué rol',
+  'See who works here or is invited, and in which role', 'Ver quién trabaja aquí o está invitado, y con qué rol',
   array['admin', 'manager', 'receptionist', 'game_master']
 );
 select private.permission_upsert(

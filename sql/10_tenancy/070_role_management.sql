@@ -19,6 +19,7 @@ begin
   return query
   select rp.permission_key
   from public.memberships as m
+  join public.organizations as o on o.id = m.organization_id and o.status <> 'closed'
   join public.role_permissions as rp
     on rp.organization_id = m.organization_id and rp.role_id = m.role_id
   where m.organization_id = held_permissions.organization_id

@@ -2,7 +2,7 @@
 
 select private.permission_upsert(
   'users:invite', 'users', true,
-  'Invite people and see pending invitations', 'Invitar a personas y ver invitaciones pendientes',
+  'Invite people and take invitations back', 'Invitar a personas y retirar invitaciones',
   array['admin', 'manager']
 );
 
@@ -50,7 +50,8 @@ alter table public.invitations enable row level security;
 
 create policy invitations_select on public.invitations
 for select to authenticated
-using (organization_id = (select private.organization_with('users:invite')));
+-- Not users:invite: that changes something, and a suspended organization keeps its reads.
+using (organization_id = (select private.organization_with('users:read')));
 
 create table private.invitation_secrets (
   organization_id uuid not null,

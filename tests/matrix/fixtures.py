@@ -19,12 +19,17 @@ from escapemaster.schema.server import Server
 from matrix.client import Client, Connection
 from matrix.databases import Databases
 from matrix.house import House
+from matrix.world import Facts, build, load
 
 _PATIENCE = 20.0
 
 #: The superuser's URLs of databases that are there already. The mutation tool sets them.
 DATABASE = "ESCAPEMASTER_TENANCY_DATABASE"
 RACE_DATABASE = "ESCAPEMASTER_RACE_DATABASE"
+WORLD_DATABASE = "ESCAPEMASTER_WORLD_DATABASE"
+
+#: The template that holds the matrix's four venues.
+WORLD = "matrix_world"
 
 
 @pytest.fixture(scope="session")
@@ -50,14 +55,46 @@ def race_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
         yield dsn
 
 
+@pytest.fixture(scope="session")
+def world_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The superuser's URL of a database with the matrix's four venues."""
+    with _given_or_copied(request, WORLD_DATABASE) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def world(world_dsn: str) -> Iterator[Connection]:
+    """The superuser's connection to it. Nothing is changed for good."""
+    with psycopg.connect(world_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def facts(world: Connection) -> Facts:
+    """What to call the things in it."""
+    return load(world)
+
+
 @contextmanager
 def _given_or_copied(request: pytest.FixtureRequest, variable: str) -> Iterator[str]:
     if given := os.environ.get(variable):
         yield given
         return
     databases: Databases = request.getfixturevalue("databases")
-    with databases.copy_of(databases.schema()) as dsn:
+    template = world_template(databases) if variable == WORLD_DATABASE else databases.schema()
+    with databases.copy_of(template) as dsn:
         yield dsn
+
+
+def world_template(databases: Databases) -> str:
+    """The template of the matrix's world, made once a run."""
+
+    def fill(name: str) -> None:
+        with psycopg.connect(databases.admin_dsn(name), autocommit=True) as connection:
+            build(connection)
+            connection.execute("analyze")
+
+    return databases.template(WORLD, databases.schema(), fill)
 
 
 @pytest.fixture

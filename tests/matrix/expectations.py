@@ -1,0 +1,196 @@
+"""Reads expectations.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_name("expectations.toml")
+VERBS = ("select", "insert", "update", "delete")
+NOBODY = "nobody"
+EVERYONE = "everyone"
+OWN = "own"
+
+_FACT = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TableExpectation:
+    """What is promised of a table, or of the files of a bucket.
+
+    Attributes:
+        name: As PostgREST has it; for a bucket, its id.
+        relation: The table, with its schema.
+        verbs: The permission that each verb takes, or one of NOBODY, EVERYONE, OWN.
+        tenant: Which rows are the tenant's.
+        own: Which rows are the caller's own, if any.
+        scope: Which rows of the relation are meant at all.
+        page: The order in which clients leaf through it, or empty for the primary key's.
+    """
+
+    name: str
+    relation: str
+    verbs: Mapping[str, str]
+    tenant: str
+    own: str | None
+    scope: str
+    writes: tuple[str, ...]
+    changes: tuple[str, ...]
+    hidden: tuple[str, ...]
+    sample: Mapping[str, str]
+    row: Mapping[str, str]
+    page: str
+
+    def needed(self, verb: str) -> frozenset[str] | None:
+        """The permissions that a verb takes, or None when nobody has it.
+
+        What is updated or deleted must be seen first.
+        """
+        wanted = {self.verbs[verb]}
+        if verb in ("update", "delete"):
+            wanted.add(self.verbs["select"])
+        if NOBODY in wanted:
+            return None
+        return frozenset(wanted - {EVERYONE, OWN})
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionExpectation:
+    """What is promised of a function.
+
+    Attributes:
+        name: With its schema.
+        roles: The database roles that may execute it.
+        needs: Permissions, all of them; or person, anybody, operator.
+        grants: What a caller must hold as a person, since the call passes it on.
+    """
+
+    name: str
+    roles: frozenset[str]
+    needs: frozenset[str] | str
+    grants: frozenset[str]
+    denied: str
+    reached: str
+    outcomes: Mapping[str, str]
+    arguments: Mapping[str, str]
+
+    def call(self, facts: Mapping[str, str], **replaced: str) -> str:
+        """The sample call as an expression, with some arguments replaced."""
+        arguments = {**self.arguments, **replaced}
+        named = ", ".join(f"{name} => {value}" for name, value in arguments.items())
+        return with_facts(f"{self.name}({named})", facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What is promised of a permission.
+
+    Attributes:
+        roles: The system roles that hold it.
+        changes: Whether it rests while the organization is suspended.
+    """
+
+    roles: frozenset[str]
+    changes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """The whole page."""
+
+    permissions: Mapping[str, Permission]
+    tables: Mapping[str, TableExpectation]
+    buckets: Mapping[str, TableExpectation]
+    functions: Mapping[str, FunctionExpectation]
+
+    def held_by(self, role: str) -> frozenset[str]:
+        """The permissions of a system role."""
+        return frozenset(key for key, p in self.permissions.items() if role in p.roles)
+
+
+@cache
+def expectations() -> Expectations:
+    """The page, read once."""
+    page = tomllib.loads(FILE.read_text())
+    permissions = {
+        key: Permission(frozenset({"owner", *entry["roles"]}), entry.get("changes", False))
+        for key, entry in page["permissions"].items()
+    }
+    roles = {
+        role: frozenset(key for key, p in permissions.items() if role in p.roles)
+        for role in ("owner", "admin", "manager", "receptionist", "game_master")
+    }
+    return Expectations(
+        permissions=permissions,
+        tables={name: _table(name, entry) for name, entry in page["tables"].items()},
+        buckets={name: _bucket(name, entry) for name, entry in page["buckets"].items()},
+        functions={
+            function.name: function
+            for function in (_function(n, e, roles) for n, e in page["functions"].items())
+        },
+    )
+
+
+def with_facts(expression: str, facts: Mapping[str, str]) -> str:
+    """An expression with :name replaced by that fact as a literal."""
+    return _FACT.sub(lambda match: literal(facts[match.group(1)]), expression)
+
+
+def literal(text: str) -> str:
+    """A text as a literal without a type of its own."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _table(name: str, entry: dict[str, Any]) -> TableExpectation:
+    return TableExpectation(
+        name=name,
+        relation=f"public.{name}",
+        verbs={verb: entry.get(verb, NOBODY) for verb in VERBS},
+        tenant=entry.get("tenant", "organization_id = :organization"),
+        own=entry.get("own"),
+        scope="true",
+        writes=tuple(entry.get("writes", ())),
+        changes=tuple(entry.get("changes", ())),
+        hidden=tuple(entry.get("hidden", ())),
+        sample=entry.get("sample", {}),
+        row=entry.get("row", {}),
+        page=entry.get("page", ""),
+    )
+
+
+def _bucket(name: str, entry: dict[str, Any]) -> TableExpectation:
+    return TableExpectation(
+        name=name,
+        relation="storage.objects",
+        verbs={verb: entry.get(verb, NOBODY) for verb in VERBS},
+        tenant="(storage.foldername(name))[1] = :organization",
+        own=None,
+        scope=f"bucket_id = {literal(name)}",
+        writes=("bucket_id", "name"),
+        changes=("metadata",),
+        hidden=(),
+        sample={"bucket_id": literal(name), "name": entry["sample"]},
+        row={},
+        page="",
+    )
+
+
+def _function(
+    name: str, entry: dict[str, Any], roles: Mapping[str, frozenset[str]]
+) -> FunctionExpectation:
+    needs, grants = entry["needs"], entry.get("grants", [])
+    return FunctionExpectation(
+        name=name if "." in name else f"public.{name}",
+        roles=frozenset(entry["for"]),
+        needs=needs if isinstance(needs, str) else frozenset(needs),
+        grants=roles[grants] if isinstance(grants, str) else frozenset(grants),
+        denied=entry.get("denied", "permission_denied"),
+        reached=entry.get("reached", "ok"),
+        outcomes=entry.get("outcomes", {}),
+        arguments=entry.get("arguments", {}),
+    )

@@ -1,0 +1,220 @@
+"""Nothing that the live catalogue holds is missing from the page of expectations, and nothing is
+on the page that the catalogue no longer holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from matrix.client import Connection
+from matrix.expectations import NOBODY, expectations
+
+_EXPECTED = expectations()
+_CLIENTS = ("anon", "authenticated", "service_role")
+
+
+def column(connection: Connection, query: str, *parameters: object) -> list[str]:
+    """The first column of a query's rows."""
+    return [str(row[0]) for row in connection.execute(query.encode(), parameters)]
+
+
+def test_every_table_and_view_has_its_expectation(world: Connection) -> None:
+    live = column(
+        world,
+        "select relname from pg_class where relnamespace = 'public'::regnamespace"
+        " and relkind in ('r', 'p', 'v', 'm', 'f')",
+    )
+    assert sorted(_EXPECTED.tables) == sorted(live)
+
+
+def test_every_function_has_its_expectation(world: Connection) -> None:
+    live = column(
+        world,
+        "select n.nspname || '.' || p.proname from pg_proc as p"
+        " join pg_namespace as n on n.oid = p.pronamespace"
+        " where n.nspname in ('public', 'service')",
+    )
+    # Two functions of one name would be one expectation: PostgREST could not tell them apart
+    # by their arguments' names alone either.
+    assert sorted(_EXPECTED.functions) == sorted(live)
+
+
+def test_every_bucket_has_its_expectation(world: Connection) -> None:
+    live = column(world, "select id from storage.buckets")
+    assert sorted(_EXPECTED.buckets) == sorted(live)
+
+
+def test_every_policy_of_files_is_about_one_bucket(world: Connection) -> None:
+    policies = world.execute(
+        "select policyname, coalesce(qual, '') || coalesce(with_check, '')"
+        " from pg_policies where schemaname = 'storage'"
+    ).fetchall()
+    for name, text in policies:
+        about = [bucket for bucket in _EXPECTED.buckets if f"bucket_id = '{bucket}'" in text]
+        assert len(about) == 1, name
+
+
+def test_every_permission_and_who_holds_it_is_as_expected(world: Connection) -> None:
+    live = {
+        key: (set(roles), mutates)
+        for key, mutates, roles in world.execute(
+            "select p.key, p.mutates, array_agg(t.role_key) from public.permissions as p"
+            " left join private.role_template_permissions as t on t.permission_key = p.key"
+            " group by p.key, p.mutates"
+        )
+    }
+    assert live == {key: (set(p.roles), p.changes) for key, p in _EXPECTED.permissions.items()}
+
+
+@pytest.mark.parametrize("role", _CLIENTS)
+def test_clients_execute_the_declared_functions_and_no_others(world: Connection, role: str) -> None:
+    live = column(
+        world,
+        "select n.nspname || '.' || p.proname from pg_proc as p"
+        " join pg_namespace as n on n.oid = p.pronamespace"
+        " where n.nspname in ('public', 'service')"
+        " and has_function_privilege(%s, p.oid, 'execute')",
+        role,
+    )
+    assert sorted(live) == sorted(
+        name for name, function in _EXPECTED.functions.items() if role in function.roles
+    )
+
+
+def test_functions_are_executed_by_roles_and_never_by_everybody(world: Connection) -> None:
+    assert (
+        column(
+            world,
+            "select p.oid::regprocedure from pg_proc as p"
+            " cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a"
+            " where p.pronamespace in"
+            " ('public'::regnamespace, 'service'::regnamespace, 'private'::regnamespace)"
+            " and a.grantee = 0",
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("role", ["authenticated", "anon", "service_role", "public"])
+def test_the_grants_upon_a_table_are_the_declared_ones(world: Connection, role: str) -> None:
+    live: dict[str, dict[str, set[str]]] = {}
+    for table, privilege, name in world.execute(
+        """
+        with granted as (
+          select c.oid, a.privilege_type, null::int2 as attnum
+          from pg_class as c
+          cross join aclexplode(c.relacl) as a
+          where a.grantee = %(role)s
+          union all
+          select t.attrelid, a.privilege_type, t.attnum
+          from pg_attribute as t
+          cross join aclexplode(t.attacl) as a
+          where a.grantee = %(role)s
+        )
+        select c.relname, g.privilege_type, coalesce(t.attname, '*')
+        from granted as g
+        join pg_class as c on c.oid = g.oid
+        left join pg_attribute as t on t.attrelid = g.oid and t.attnum = g.attnum
+        where c.relnamespace = 'public'::regnamespace
+          and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        """,
+        {"role": 0 if role == "public" else _oid(world, role)},
+    ):
+        live.setdefault(table, {}).setdefault(privilege, set()).add(name)
+
+    expected: dict[str, dict[str, set[str]]] = {}
+    for table in _EXPECTED.tables.values() if role == "authenticated" else ():
+        grants = expected.setdefault(table.name, {})
+        if table.verbs["select"] != NOBODY:
+            grants["SELECT"] = {"*"}
+        if table.hidden:
+            grants["SELECT"] = set(_columns(world, table.name)) - set(table.hidden)
+        if table.writes:
+            grants["INSERT"] = set(table.writes)
+        if table.changes:
+            grants["UPDATE"] = set(table.changes)
+        if table.verbs["delete"] != NOBODY:
+            grants["DELETE"] = {"*"}
+    assert live == expected
+
+
+def test_clients_have_no_right_upon_any_table_or_sequence_elsewhere(world: Connection) -> None:
+    assert (
+        column(
+            world,
+            """
+            select c.oid::regclass || ': ' || a.grantee::regrole || ' ' || a.privilege_type
+            from pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            cross join aclexplode(c.relacl) as a
+            where n.nspname in ('private', 'service')
+              and (a.grantee = 0 or a.grantee::regrole::text = any (%s))
+            """,
+            list(_CLIENTS),
+        )
+        == []
+    )
+
+
+def test_tables_have_row_level_security_and_views_are_the_caller_s(world: Connection) -> None:
+    assert (
+        column(
+            world,
+            "select relname from pg_class where relnamespace = 'public'::regnamespace"
+            " and (relkind in ('r', 'p') and not relrowsecurity"
+            " or relkind = 'v' and not coalesce(reloptions @> '{security_invoker=true}', false)"
+            " or relkind in ('m', 'f'))",
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("role", _CLIENTS)
+def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
+    world: Connection, role: str
+) -> None:
+    """A wrapper in public or service, a policy, a default or a check that the role runs into."""
+    led_to = column(
+        world,
+        """
+        with bodies as (
+          select p.prosrc as body
+          from pg_proc as p
+          join pg_namespace as n on n.oid = p.pronamespace
+          where n.nspname in ('public', 'service')
+            and has_function_privilege(%(role)s, p.oid, 'execute')
+          union all
+          select concat(qual, with_check) from pg_policies where %(role)s = any (roles)
+          union all
+          select pg_get_constraintdef(oid)
+          from pg_constraint
+          where contype = 'c' and connamespace = 'public'::regnamespace
+            and %(role)s = 'authenticated'
+          union all
+          select pg_get_expr(adbin, adrelid) from pg_attrdef where %(role)s = 'authenticated'
+        )
+        select distinct p.oid::regprocedure
+        from pg_proc as p
+        where p.pronamespace = 'private'::regnamespace
+          and has_function_privilege(%(role)s, p.oid, 'execute')
+          and not exists (
+            select from bodies as b where b.body ~ ('private\\.' || p.proname || '\\y')
+          )
+        """.replace("%(role)s", f"'{role}'").replace("%", "%%"),
+    )
+    # Raising and refusing give nothing away, and wrappers may do it themselves.
+    assert [f for f in led_to if "private.fail(" not in f] == []
+
+
+def _oid(connection: Connection, role: str) -> int:
+    row = connection.execute("select oid from pg_roles where rolname = %s", [role]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _columns(connection: Connection, table: str) -> list[str]:
+    return column(
+        connection,
+        "select attname from pg_attribute where attrelid = ('public.' || quote_ident(%s))::regclass"
+        " and attnum > 0 and not attisdropped",
+        table,
+    )

@@ -1,0 +1,206 @@
+"""Another tenant's rows cannot be referred to, and no refusal tells whether they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+import pytest
+
+from matrix.actors import Actor, cast
+from matrix.client import Connection
+from matrix.expectations import NOBODY, expectations, literal, with_facts
+from matrix.probe import Attempt, Outcome, attempt, install
+from matrix.world import NORTH, SOUTH, TENANTS, Facts, added
+
+_EXPECTED = expectations()
+_WRITABLE = [name for name, table in _EXPECTED.tables.items() if table.writes or table.changes]
+_CALLED_BY_MEMBERS = [
+    name
+    for name, function in _EXPECTED.functions.items()
+    if "authenticated" in function.roles and not isinstance(function.needs, str)
+]
+
+
+@pytest.fixture(scope="module")
+def prober(world: Connection) -> Connection:
+    install(world)
+    return world
+
+
+@pytest.fixture(scope="module")
+def owner(facts: Facts) -> Actor:
+    """Who may do everything, in the own organization."""
+    return cast(facts, _EXPECTED)[0]
+
+
+def tried(
+    connection: Connection, actor: Actor, facts: Facts, kind: str, statement: str, named: str
+) -> tuple[str, str]:
+    """What a client hears, with the id that it named itself blotted out."""
+    organization = facts[actor.tenant]["organization"]
+    (outcome,) = attempt(connection, actor.caller, organization, [Attempt(kind, statement)])
+    return _heard(outcome, named)
+
+
+def _heard(outcome: Outcome, named: str) -> tuple[str, str]:
+    answer = outcome.message or str(outcome.answer)
+    return outcome.code, answer.replace(named, "<id>")
+
+
+@pytest.mark.parametrize("name", _CALLED_BY_MEMBERS)
+def test_another_tenant_s_ids_are_as_unknown_as_those_of_nothing_to(
+    name: str, prober: Connection, facts: Facts, owner: Actor
+) -> None:
+    function = _EXPECTED.functions[name]
+    mine, theirs = facts[NORTH], facts[SOUTH]
+    for argument, value in function.arguments.items():
+        # An id is a fact of a tenant that stands alone in the expression.
+        fact = value.removeprefix(":")
+        if not value.startswith(":") or fact not in theirs or len(theirs[fact]) != 36:
+            continue
+        foreign = function.call(mine, **{argument: literal(theirs[fact])})
+        nothing = str(uuid4())
+        missing = function.call(mine, **{argument: literal(nothing)})
+
+        heard = tried(prober, owner, facts, "call", f"select to_jsonb({foreign})", theirs[fact])
+
+        assert heard == tried(prober, owner, facts, "call", f"select to_jsonb({missing})", nothing)
+        assert heard[0] != "ok", argument
+
+
+@pytest.mark.parametrize("name", _WRITABLE)
+def test_rows_cannot_refer_to_another_tenant_s(
+    name: str, prober: Connection, facts: Facts, owner: Actor
+) -> None:
+    table = _EXPECTED.tables[name]
+    references = _references(prober, name)
+    for column, parent, key in references:
+        sample = table.sample
+        if column not in sample:
+            # A row that refers to one thing or to another.
+            others = {other for other, _, _ in references}
+            sample = {c: v for c, v in sample.items() if c not in others}
+        theirs = _any_key(prober, parent, key, facts[SOUTH])
+        nothing = str(uuid4())
+        heard = []
+        for named in (theirs, nothing):
+            value = literal(named)
+            statements = []
+            if column in table.writes:
+                values = {**sample, column: value}
+                row = ", ".join(with_facts(v, added(facts[NORTH])) for v in values.values())
+                statements.append(
+                    f"insert into {table.relation} ({', '.join(values)}) values ({row})"
+                )
+            if column in table.changes:
+                statements.append(f"update {table.relation} set {column} = {value}")
+            heard.append([tried(prober, owner, facts, "write", s, named) for s in statements])
+        assert heard[0] == heard[1], column
+        assert {code for code, _ in heard[0]} <= {"23503"}, heard[0]
+
+
+@pytest.mark.parametrize("name", _WRITABLE)
+def test_rows_cannot_be_put_into_or_moved_to_another_tenant(
+    name: str, prober: Connection, facts: Facts, owner: Actor
+) -> None:
+    table = _EXPECTED.tables[name]
+    if "organization_id" in table.writes:
+        heard = set()
+        for tenant in (facts[SOUTH]["organization"], str(uuid4())):
+            values = {**table.sample, "organization_id": literal(tenant)}
+            row = ", ".join(with_facts(v, added(facts[NORTH])) for v in values.values())
+            statement = f"insert into {table.relation} ({', '.join(values)}) values ({row})"
+            heard.add(tried(prober, owner, facts, "write", statement, tenant))
+        assert len(heard) == 1
+        assert next(iter(heard))[0] == "42501"
+    column = "organization_id" if "organization_id" in table.tenant else "id"
+    if name != "profiles":
+        statement = (
+            f"update {table.relation} set {column} = {literal(facts[SOUTH]['organization'])}"
+        )
+        assert tried(prober, owner, facts, "write", statement, "")[0] == "42501"
+
+
+@pytest.mark.parametrize("name", _WRITABLE)
+def test_a_name_that_another_tenant_uses_is_free(
+    name: str, prober: Connection, facts: Facts, owner: Actor
+) -> None:
+    """Unique keys start with the tenant. What is unique everywhere is a public address."""
+    rows = prober.execute(
+        """
+        select array_agg(a.attname order by k.n)
+        from pg_index as i
+        cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, n)
+        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+        where i.indrelid = ('public.' || quote_ident(%s))::regclass
+          and i.indisunique and not i.indisprimary
+        group by i.indexrelid
+        """,
+        [name],
+    )
+    public_addresses = {"organizations": ["slug"], "calendars": ["slug"]}
+    for (columns,) in rows:
+        assert columns[0] == "organization_id" or columns == public_addresses[name], columns
+
+
+@pytest.mark.parametrize("name", [n for n, table in _EXPECTED.tables.items() if table.hidden])
+def test_hidden_columns_are_neither_shown_nor_filtered_nor_ordered_by(
+    name: str, prober: Connection, facts: Facts, owner: Actor
+) -> None:
+    table = _EXPECTED.tables[name]
+    for column in table.hidden:
+        for clause in (
+            f"select to_jsonb(max({column}::text)) from {table.relation}",
+            f"select to_jsonb(count(*)) from {table.relation} where {column} is null",
+            f"select to_jsonb(1) from {table.relation} order by {column} limit 1",
+            f"select to_jsonb(count(*)) from {table.relation} group by {column}",
+        ):
+            assert tried(prober, owner, facts, "read", clause, "")[0] == "42501", clause
+
+
+def test_every_table_of_a_tenant_has_rows_of_every_venue(world: Connection, facts: Facts) -> None:
+    """What the matrix says of a table without rows would be worth nothing."""
+    for table in _EXPECTED.tables.values():
+        for tenant in TENANTS:
+            rows = with_facts(table.tenant, facts[tenant])
+            found = world.execute(f"select from {table.relation} where {rows} limit 1".encode())
+            assert found.rowcount == 1, f"{table.name} of {tenant}"
+
+
+def test_nothing_is_written_without_a_sample(world: Connection) -> None:
+    for table in _EXPECTED.tables.values():
+        may_insert = table.verbs["insert"] != NOBODY
+        assert may_insert == bool(table.writes), table.name
+        assert may_insert == bool(table.sample), table.name
+        assert (table.verbs["update"] != NOBODY) == bool(table.changes), table.name
+
+
+def _references(connection: Connection, table: str) -> list[tuple[str, str, str]]:
+    """Columns that refer to a tenant's rows: the column, the table and the column there."""
+    return [
+        (str(column), str(parent), str(key))
+        for column, parent, key in connection.execute(
+            """
+            select a.attname, c.confrelid::regclass, pa.attname
+            from pg_constraint as c
+            cross join unnest(c.conkey, c.confkey) as k (child, parent)
+            join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = k.child
+            join pg_attribute as pa on pa.attrelid = c.confrelid and pa.attnum = k.parent
+            where c.contype = 'f'
+              and c.conrelid = ('public.' || quote_ident(%s))::regclass
+              and cardinality(c.conkey) > 1
+              and a.attname <> 'organization_id'
+            """,
+            [table],
+        )
+    ]
+
+
+def _any_key(connection: Connection, parent: str, key: str, facts: Mapping[str, str]) -> str:
+    row = connection.execute(
+        f"select {key} from {parent} where organization_id = %s limit 1".encode(),
+        [facts["organization"]],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
