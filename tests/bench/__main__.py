@@ -79,7 +79,7 @@ def world(server: Server, scale: Scale, console: Console) -> Iterator[str]:
         with console.status(f"writing {scale.venues * scale.bookings:,} bookings"):
             admin = server.admin_dsn.rsplit("/", 1)[0] + f"/{database}"
             with psycopg.connect(admin, autocommit=True) as connection:
-                connection.execute(sql.SQL(cast(LiteralString, text)))
+                connection.execute(sql.SQL(cast("LiteralString", text)))
                 connection.execute("vacuum (analyze)")
         console.print(f"world made in {time.monotonic() - started:.0f} s")
         yield database
@@ -198,7 +198,9 @@ def _pgbench_binary() -> Path:
 def main() -> None:
     """Run the benchmarks and print their table; `--json` writes the figures to a file."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    options.add_argument("--scale", choices=SCALES, default="small", help="100,000 or 1,000,000 bookings")
+    options.add_argument(
+        "--scale", choices=SCALES, default="small", help="100,000 or 1,000,000 bookings"
+    )
     options.add_argument("--seconds", type=int, default=5, help="of each measured round")
     options.add_argument("--json", type=Path, help="where the figures are written too")
     given = options.parse_args()

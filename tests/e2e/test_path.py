@@ -16,9 +16,9 @@ from uuid import uuid4
 import httpx
 import pytest
 from playwright.sync_api import Page
-from stack import Mailbox, Rest, Stack, User, wait_until
 
 from escapemaster.stack.config import ROOT
+from stack import Mailbox, Rest, Stack, User, wait_until
 
 Step = Callable[..., dict[str, Any]]
 
@@ -27,7 +27,9 @@ def small_png() -> str:
     """A red pixel, base64: the smallest picture that every reader takes."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
     picture = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
@@ -86,7 +88,12 @@ def test_a_player_books_and_pays_and_only_the_venue_sees_it(
 
     slug = f"vault-{uuid4().hex[:8]}"
     venue = js(
-        "openVenue", email=owner, password=password, name="Vault", slug=slug, imageBase64=small_png()
+        "openVenue",
+        email=owner,
+        password=password,
+        name="Vault",
+        slug=slug,
+        imageBase64=small_png(),
     )
     picture = gateway.get(venue["imageUrl"])
     assert picture.status_code == 200

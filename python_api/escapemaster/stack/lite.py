@@ -14,8 +14,8 @@ from escapemaster.stack.supabase_config import SupabaseConfig
 NAME = "Auth and Storage"
 USER = "supabase_auth_admin"
 
-#: Mends downloads on Node 20; harmless on later versions.
-_STREAMS = Path(__file__).with_name("lite_streams.mjs")
+#: Loaded before their own code.
+_MENDS = Path(__file__).with_name("lite_mends.mjs")
 
 #: What the local program understands of `[auth]` besides the tables below.
 _AUTH_KEYS = (
@@ -64,7 +64,7 @@ class Lite:
             name=NAME,
             arguments=[
                 "node",
-                f"--import={_STREAMS.as_uri()}",
+                f"--import={_MENDS.as_uri()}",
                 tools.lite(),
                 "--no-telemetry",
                 "start",
