@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from escapemaster.api.metrics import Metrics
@@ -76,6 +77,8 @@ class RequestContext:
                     "body_too_large",
                     f"Send at most {self._max_body_bytes} bytes.",
                 )(scope, receive, answer)
+            except ClientDisconnect:
+                _log.info("request.abandoned")
             except Exception as error:
                 _log.exception("request.crashed", exc_info=error)
                 if status:

@@ -398,6 +398,17 @@ def test_an_event_about_nothing_in_particular_is_no_event_for_us(gateway: Stripe
         ("{}", signed("{}")),
         ("no json", signed("no json")),
     ],
+    ids=[
+        "unsigned",
+        "empty",
+        "nonsense",
+        "no signature",
+        "another key",
+        "another body",
+        "too old",
+        "no event",
+        "no json",
+    ],
 )
 def test_anything_else_is_refused(gateway: StripeGateway, body: str, signature: str | None) -> None:
     with pytest.raises(SignatureError):

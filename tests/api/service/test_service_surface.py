@@ -223,6 +223,23 @@ async def test_the_description_has_a_page(client: httpx.AsyncClient) -> None:
     assert (await client.get("/docs")).status_code == 200
 
 
+async def test_a_client_that_goes_away_while_it_speaks_is_no_failure_of_ours(
+    app: FastAPI,
+) -> None:
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/webhooks/stripe", "headers": []}
+    async with app.router.lifespan_context(app):
+        with capture_logs() as lines:
+            await app({**scope, "query_string": b"", "app": app}, receive, send)
+    assert [line["event"] for line in lines] == ["request.abandoned", "request"]
+    assert {line["log_level"] for line in lines} == {"info"}
+
+
 async def test_other_protocols_than_http_pass_through(app: FastAPI) -> None:
     sent: list[Any] = []
 
