@@ -311,7 +311,7 @@ export class Flow {
       }
       const { last } = this.range;
       const text: Text = (strings, format) => strings.searchNone(format.day(last));
-      this.#set({ busy: null, notice: { tone: "info", text } });
+      this.#set({ busy: null, notice: { tone: "info", text }, focus: this.#focusOn("notice") });
     } catch (error) {
       if (search === this.#search) this.#set({ busy: null, notice: this.#problem(error) });
     }
@@ -345,7 +345,7 @@ export class Flow {
 
   /** Ask again what is free when the visitor comes back to a page that lay open. */
   async wake(): Promise<void> {
-    if (this.state.step === "choose") await this.#loadMonth();
+    if (this.state.step === "choose") await this.#loadMonth("quiet");
     else if (this.state.step === "pay" && this.state.booking) await this.checkAgain();
   }
 
@@ -374,19 +374,19 @@ export class Flow {
     }
   }
 
-  async #loadMonth(): Promise<void> {
+  async #loadMonth(manner?: "quiet"): Promise<void> {
     const search = ++this.#search;
     const { month, roomId, partySize } = this.state;
     if (!this.#cache.has(this.#cacheKey(month, roomId, partySize))) this.#set({ slots: null });
     try {
       const slots = await this.#slots(month);
-      if (search === this.#search) this.#showSlots(slots);
+      if (search === this.#search) this.#showSlots(slots, manner);
     } catch (error) {
       if (search === this.#search) this.#set({ slots: [], notice: this.#problem(error) });
     }
   }
 
-  #showSlots(slots: readonly Slot[]): void {
+  #showSlots(slots: readonly Slot[], manner?: "quiet"): void {
     const days = new Set(slots.map((slot) => slot.local_date));
     const { day, month, focusDay } = this.state;
     const kept = day !== null && days.has(day) ? day : slots[0]?.local_date ?? null;
@@ -396,6 +396,9 @@ export class Flow {
       day: kept,
       // The keyboard's day stays where the visitor put it.
       focusDay: inside ? focusDay : kept ?? this.#clamp(firstDay(month)),
+    });
+    if (manner === "quiet") return;
+    this.#set({
       announcement: this.#say((strings, format) =>
         days.size > 0
           ? strings.monthFree(format.month(month), days.size)

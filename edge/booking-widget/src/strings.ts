@@ -203,7 +203,7 @@ const es: Strings = {
   monthFree: (month, days) => `${month}: ${count(days, "día", "días")} con horas libres`,
   monthFull: (month) => `Nada libre en ${month.toLowerCase()}`,
   searchNext: "Buscar el próximo día libre",
-  searchNone: (day) => `No hay nada libre hasta el ${day}.`,
+  searchNone: (day) => `No hay nada libre hasta el ${day.toLowerCase()}.`,
   loadingTimes: "Cargando horas libres…",
 
   chooseTime: "Hora",
@@ -362,7 +362,7 @@ const ca: Strings = {
   monthFree: (month, days) => `${month}: ${count(days, "dia", "dies")} amb hores lliures`,
   monthFull: (month) => `Res lliure: ${month.toLowerCase()}`,
   searchNext: "Busca el pròxim dia lliure",
-  searchNone: (day) => `No hi ha res lliure fins al ${day}.`,
+  searchNone: (day) => `No hi ha res lliure fins al ${day.toLowerCase()}.`,
   loadingTimes: "Carregant hores lliures…",
 
   chooseTime: "Hora",

@@ -753,7 +753,9 @@ function costs({ strings, format }: View, { lines, currency, total_cents }: Cost
     lines.map((line, index) =>
       row(
         line.quantity > 1
-          ? `${line.description} · ${line.quantity} × ${format.money(line.unit_cents, currency)}`
+          ? `${line.description} · ${line.quantity}\u00a0×\u00a0${
+            format.money(line.unit_cents, currency)
+          }`
           : line.description,
         format.money(line.total_cents, currency),
         `line-${index}`,
