@@ -50,8 +50,12 @@ check: install ## Linters, formatters and type checkers of Python, SQL and TypeS
 	@scripts/check
 
 .PHONY: bench
-bench: install ## Benchmarks against raw PostgreSQL doing the same work
+bench: install ## Benchmarks against raw PostgreSQL doing the same work: make bench args="--scale large"
 	@PYTHONPATH=tests $(VENV)/python -m bench $(args)
+
+.PHONY: mutate
+mutate: install ## Loosen each policy, grant and check in turn, and see that the tests notice
+	@$(VENV)/python -m tests.mutation $(args)
 
 .PHONY: migration
 migration: install ## The next migration, from the difference to sql/: make migration name=add_tiers
