@@ -42,6 +42,7 @@ class TableExpectation:
     writes: tuple[str, ...]
     changes: tuple[str, ...]
     hidden: tuple[str, ...]
+    change: Mapping[str, Any]
     sample: Mapping[str, str]
     row: Mapping[str, str]
     page: str
@@ -157,6 +158,7 @@ def _table(name: str, entry: dict[str, Any]) -> TableExpectation:
         writes=tuple(entry.get("writes", ())),
         changes=tuple(entry.get("changes", ())),
         hidden=tuple(entry.get("hidden", ())),
+        change=entry.get("change", {}),
         sample=entry.get("sample", {}),
         row=entry.get("row", {}),
         page=entry.get("page", ""),
@@ -174,6 +176,7 @@ def _bucket(name: str, entry: dict[str, Any]) -> TableExpectation:
         writes=("bucket_id", "name"),
         changes=("metadata",),
         hidden=(),
+        change={},
         sample={"bucket_id": literal(name), "name": entry["sample"]},
         row={},
         page="",

@@ -173,7 +173,8 @@ def test_nothing_is_written_without_a_sample(world: Connection) -> None:
         may_insert = table.verbs["insert"] != NOBODY
         assert may_insert == bool(table.writes), table.name
         assert may_insert == bool(table.sample), table.name
-        assert (table.verbs["update"] != NOBODY) == bool(table.changes), table.name
+        may_update = table.verbs["update"] != NOBODY
+        assert may_update == bool(table.changes) == bool(table.change), table.name
 
 
 def _references(connection: Connection, table: str) -> list[tuple[str, str, str]]:
