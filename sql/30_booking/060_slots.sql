@@ -106,6 +106,13 @@ begin
         least(slots.to_date, (bookable.latest at time zone l.timezone)::date) as last
     ) as day
     cross join lateral (
+      -- All that a wanted slot could occupy.
+      select
+        (day.first + 1)::timestamp at time zone l.timezone as starts,
+        (day.last + 1)::timestamp at time zone l.timezone
+        + make_interval(mins => r.duration_minutes + r.turnaround_minutes) as ends
+    ) as period
+    cross join lateral (
       select
         range_agg(s.during) filter (where s.mode = 'block' or s.seats_taken > s.seats_lapsed) as busy,
         array_agg(s.starts_at) filter (where s.mode = r.mode and s.mode = 'shared') as shared_starts,
@@ -130,8 +137,8 @@ begin
           and e.room_id = r.id
           and e.mode <> 'block'
           and e.status = 'scheduled'
-          and e.starts_at > (day.first - 2)::timestamp at time zone l.timezone
-          and e.starts_at < (day.last + 3)::timestamp at time zone l.timezone
+          and e.starts_at > period.starts - interval '48 hours'
+          and e.starts_at < period.ends
         union all
         select e.during, e.starts_at, e.ends_at, e.occupied_until, e.mode, 0, 0, 0
         from public.sessions as e
@@ -139,8 +146,8 @@ begin
           and e.room_id = r.id
           and e.mode = 'block'
           and e.status = 'scheduled'
-          and e.starts_at < (day.last + 3)::timestamp at time zone l.timezone
-          and e.ends_at > day.first::timestamp at time zone l.timezone
+          and e.starts_at < period.ends
+          and e.ends_at > period.starts
       ) as s
     ) as live
     where r.organization_id = slots.organization_id

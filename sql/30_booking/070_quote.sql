@@ -24,10 +24,14 @@ comment on function private.base_prices(uuid, private.slot []) is
 
 create function private.included_tax(total_cents bigint, tax_rate_bp int)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select round(total_cents::numeric * tax_rate_bp / (10000 + tax_rate_bp))::bigint $$;
+as $$
+begin
+  return round(total_cents::numeric * tax_rate_bp / (10000 + tax_rate_bp))::bigint;
+end
+$$;
 
 comment on function private.included_tax(bigint, int) is 'The tax in an amount that includes it, rounded half away from zero.';
 

@@ -72,13 +72,14 @@ comment on function private.refuse_party(public.rooms) is
 create function private.get_calendar(slug text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(get_calendar.slug);
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   return (
     select jsonb_build_object(
       'slug', calendar.slug,
@@ -131,7 +132,7 @@ grant execute on function private.get_calendar(text) to anon, authenticated;
 create function public.get_calendar(slug text)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
@@ -157,7 +158,7 @@ comment on type public.available_slot is
 create function private.get_availability(slug text, from_date date, to_date date, room_id uuid, party_size int)
 returns setof public.available_slot
 language plpgsql
-stable
+volatile
 security definer
 set jit = off
 set search_path = ''
@@ -168,6 +169,7 @@ declare
   room_ids uuid [];
   slots private.slot [];
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   if from_date is null or to_date is null or not isfinite(from_date) or not isfinite(to_date) or to_date < from_date then
     perform private.fail('date_range_invalid', 422, 'Give two dates, from_date not after to_date.');
   elsif to_date - from_date >= 92 then
@@ -240,7 +242,7 @@ create function public.get_availability(
 )
 returns setof public.available_slot
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select * from private.get_availability(slug, from_date, to_date, room_id, party_size) $$;
 
@@ -308,7 +310,7 @@ comment on function private.offered_slot(public.calendars, public.rooms, timesta
 create function private.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -317,6 +319,7 @@ declare
   room public.rooms := private.public_room(calendar, quote_booking.room_id);
   slot private.slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   return private.quote(room.organization_id, slot)
     || jsonb_build_object(
       'room_id', slot.room_id,
@@ -334,7 +337,7 @@ grant execute on function private.quote_booking(text, uuid, timestamptz, int) to
 create function public.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.quote_booking(slug, room_id, starts_at, party_size) $$;
 

@@ -163,6 +163,9 @@ begin
 
     answer := private.booking_json(booking) || jsonb_build_object('booking_id', booking.id);
     perform private.idempotent_end(scope, idempotency_key, answer);
+    -- Last, since the counters' rows stay locked until the end of the transaction.
+    perform private.limit_rate('hold_booking', 'address', private.client_address());
+    perform private.limit_rate('hold_booking', 'target', calendar.id::text);
   end if;
 
   -- The token is derived, not stored: a replay shows it again.
@@ -284,7 +287,7 @@ comment on function private.cancel(public.bookings, text) is
 create function private.get_booking(reference text, manage_token text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -292,6 +295,7 @@ declare
   booking public.bookings := private.booking_with_token(get_booking.reference, get_booking.manage_token);
   terms record := private.cancellation_terms(booking);
 begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.booking_json(booking) || (
     select jsonb_build_object(
       'paid_cents', balance.paid_cents,
@@ -342,7 +346,7 @@ grant execute on function private.get_booking(text, text) to anon, authenticated
 create function public.get_booking(reference text, manage_token text)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
