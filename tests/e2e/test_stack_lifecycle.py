@@ -162,6 +162,8 @@ def _assert_secrets_are_shut_away(place: Place) -> None:
             shut = [path, *(each for each in path.parents if place.config.home in each.parents)]
             assert any(not each.stat().st_mode & 0o077 for each in shut), path
     assert not stat.S_IMODE(place.config.home.stat().st_mode) & 0o066
+    for directory in (place.config.mail, place.config.stripe, place.config.logs):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
 def test_a_part_that_dies_is_named_and_everything_stops(

@@ -154,16 +154,27 @@ class StackConfig:
         return self.home / "demo.json"
 
     @property
+    def mail(self) -> Path:
+        """The mailbox's mails."""
+        return self.home / "mail"
+
+    @property
+    def stripe(self) -> Path:
+        """The Stripe sandbox's state."""
+        return self.home / "stripe"
+
+    @property
     def gateway_url(self) -> str:
         """Where clients go."""
         return f"http://127.0.0.1:{self.ports.gateway}"
 
     def prepare(self) -> None:
-        """Make the state directory.
+        """Make the state directory, which is nobody else's business.
 
-        Others may pass through it (PostgreSQL runs as another user when this is root) but cannot
-        list it, and every secret in it is 0600.
+        When this is root, PostgreSQL runs as another user, who has to pass through it: others may
+        then do that, but cannot list it, and what is in it is shut.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        self.home.chmod(0o711)
-        self.logs.mkdir(mode=0o700, exist_ok=True)
+        self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        for directory in (self.logs, self.mail, self.stripe):
+            directory.mkdir(mode=0o700, exist_ok=True)

@@ -95,7 +95,7 @@ class Parts:
                     "--ip=127.0.0.1",
                     f"--web={ports.mailbox}",
                     "--web-ip=127.0.0.1",
-                    f"--mail-directory={self.config.home / 'mail'}",
+                    f"--mail-directory={self.config.mail}",
                     "--max-emails=2000",
                 ],
                 environment=self.environment,
@@ -113,7 +113,7 @@ class Parts:
                 arguments=_uvicorn("escapemaster.sandbox.stripe.app:create_app", port),
                 environment={
                     **self.environment,
-                    "STRIPE_SANDBOX_STATE": str(self.config.home / "stripe"),
+                    "STRIPE_SANDBOX_STATE": str(self.config.stripe),
                 },
                 cwd=self.config.root,
             ),
