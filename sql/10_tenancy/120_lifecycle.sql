@@ -106,7 +106,7 @@ $$;
 
 comment on function private.tenant_tables() is 'The tables of public that belong to organizations, from the catalogue.';
 
-create function private.read_organization(organization_id uuid)
+create function private.read_organization(organization_id uuid, after jsonb, max_rows int)
 returns setof jsonb
 language plpgsql
 stable
@@ -114,36 +114,69 @@ security definer
 set search_path = ''
 as $$
 declare
-  tenant_table text;
+  wanted bigint := least(greatest(read_organization.max_rows, 1), 10000);
+  got bigint;
+  -- The organization's own row comes first, then its tables by name.
+  reached text := coalesce(nullif(read_organization.after ->> 'table', 'organizations'), '');
+  tenant record;
 begin
-  return query
-  select jsonb_build_object('table', 'organizations', 'row', to_jsonb(o))
-  from public.organizations as o
-  where o.id = read_organization.organization_id;
-  for tenant_table in select private.tenant_tables()
+  if read_organization.after is null then
+    return query
+    select jsonb_build_object('table', 'organizations', 'row', to_jsonb(o))
+    from public.organizations as o
+    where o.id = read_organization.organization_id;
+    get diagnostics got = row_count;
+    wanted := wanted - got;
+  end if;
+  for tenant in
+    select
+      t.name,
+      string_agg(format('t.%I', a.attname), ', ' order by k.place) as keys,
+      -- The last row read, as a row of its table: its key needs no parsing.
+      string_agg(
+        format('(jsonb_populate_record(null::public.%I, $2)).%I', t.name, a.attname), ', ' order by k.place
+      ) as reached_keys
+    from private.tenant_tables() as t (name)
+    join pg_catalog.pg_class as c on c.relnamespace = 'public'::regnamespace and c.relname = t.name
+    join pg_catalog.pg_constraint as p on p.conrelid = c.oid and p.contype = 'p'
+    cross join unnest(p.conkey) with ordinality as k (attnum, place)
+    join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
+    where a.attname <> 'organization_id' and t.name collate "C" >= reached collate "C"
+    group by t.name
+    order by t.name collate "C"
   loop
+    exit when wanted = 0;
+    -- One range of the primary key, in its order: a page costs the same wherever it begins.
     return query execute format(
       'select jsonb_build_object(''table'', %1$L, ''row'', to_jsonb(t))
-       from public.%1$I as t where t.organization_id = $1',
-      tenant_table
-    ) using read_organization.organization_id;
+       from public.%1$I as t
+       where t.organization_id = $1 %2$s
+       order by %3$s
+       limit $3',
+      tenant.name,
+      case when tenant.name = reached then format('and (%s) > (%s)', tenant.keys, tenant.reached_keys) end,
+      tenant.keys
+    ) using read_organization.organization_id, read_organization.after -> 'row', wanted;
+    get diagnostics got = row_count;
+    wanted := wanted - got;
   end loop;
 end
 $$;
 
-comment on function private.read_organization(uuid) is
-  'definer: reads every tenant table for an export, from one snapshot, since it is one statement.';
-grant execute on function private.read_organization(uuid) to service_role;
+comment on function private.read_organization(uuid, jsonb, int) is
+  'definer: reads every tenant table for an export. In pages, since a tenant can be larger than what one answer or one statement''s time may hold.';
+grant execute on function private.read_organization(uuid, jsonb, int) to service_role;
 
-create function service.read_organization(organization_id uuid)
+create function service.read_organization(organization_id uuid, after jsonb default null, max_rows int default 1000)
 returns setof jsonb
 language sql
 stable
 set search_path = ''
-as $$ select private.read_organization(organization_id) $$;
+as $$ select private.read_organization(organization_id, after, max_rows) $$;
 
-comment on function service.read_organization(uuid) is 'All rows of a tenant, {table, row} each, for its export.';
-grant execute on function service.read_organization(uuid) to service_role;
+comment on function service.read_organization(uuid, jsonb, int) is
+  'Rows of a tenant, {table, row} each, for its export: at most max_rows (1 to 10000) of them. after: the last row of the page before, as it was returned; null for the first page. No row is left out or comes twice; one that is written while pages are read may be in or not. The page after the last one is empty.';
+grant execute on function service.read_organization(uuid, jsonb, int) to service_role;
 
 create function private.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
 returns void
@@ -294,6 +327,12 @@ begin
   perform set_config('escapemaster.erasing', '', true);
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'erase', platform_erase_organization.organization_id, platform_erase_organization.reason);
+  -- The files follow. The job belongs to no organization: there is none any more.
+  perform private.enqueue(
+    'storage.erase',
+    jsonb_build_object('organization_id', platform_erase_organization.organization_id),
+    'storage.erase:' || platform_erase_organization.organization_id
+  );
 end
 $$;
 
@@ -308,5 +347,5 @@ set search_path = ''
 as $$ select private.platform_erase_organization(organization_id, reason) $$;
 
 comment on function public.platform_erase_organization(uuid, text) is
-  'Deletes every row of an organization that was closed more than 90 days ago, for good. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
+  'Deletes every row of an organization that was closed more than 90 days ago, for good; its files follow within moments. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
 grant execute on function public.platform_erase_organization(uuid, text) to authenticated;
