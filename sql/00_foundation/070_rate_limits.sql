@@ -63,13 +63,12 @@ begin
   -- gateway overwrites both headers, so a client cannot choose its own address.
   return coalesce(
     nullif(headers ->> 'cf-connecting-ip', ''),
-    nullif(trim(split_part(headers ->> 'x-forwarded-for', ',', 1)), ''),
-    'local'
+    nullif(trim(split_part(headers ->> 'x-forwarded-for', ',', 1)), '')
   );
 end
 $$;
 
-comment on function private.client_address() is 'The address that the request came from, as the gateway states it.';
+comment on function private.client_address() is 'The address that the request came from, as the gateway states it; null outside a request.';
 
 create function private.fail_with_retry(retry_after_seconds int)
 returns void
@@ -110,6 +109,9 @@ declare
   opened timestamptz;
   counted int;
 begin
+  if limit_rate.subject is null then
+    return; -- nobody's: the owner's own session, not a request
+  end if;
   select r.* into strict rule
   from private.rate_limit_rules as r
   where r.action = limit_rate.action and r.scope = limit_rate.scope;
@@ -120,7 +122,7 @@ begin
   insert into private.rate_limits as l (action, subject, window_start)
   values (
     limit_rate.action || '/' || limit_rate.scope,
-    encode(private.token_hash(coalesce(limit_rate.subject, '')), 'hex'),
+    encode(private.token_hash(limit_rate.subject), 'hex'),
     opened
   )
   on conflict on constraint rate_limits_pkey do update set hits = l.hits + 1
@@ -135,7 +137,7 @@ end
 $$;
 
 comment on function private.limit_rate(text, text, text) is
-  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refuse instead of raising.';
+  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule; a null subject is not counted. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refuse instead of raising.';
 
 create function private.refuse(code text, status int, hint text)
 returns jsonb

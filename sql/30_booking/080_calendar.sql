@@ -137,7 +137,7 @@ set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar(text) is
-  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, timezone}]}. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found.';
+  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, timezone}]}. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar(text) to anon, authenticated;
 
 create type public.available_slot as (
@@ -247,7 +247,7 @@ set search_path = ''
 as $$ select * from private.get_availability(slug, from_date, to_date, room_id, party_size) $$;
 
 comment on function public.get_availability(text, date, date, uuid, int) is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid.';
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
 grant execute on function public.get_availability(text, date, date, uuid, int) to anon, authenticated;
 
 create function private.offered_slot(
@@ -342,5 +342,5 @@ set search_path = ''
 as $$ select private.quote_booking(slug, room_id, starts_at, party_size) $$;
 
 comment on function public.quote_booking(text, uuid, timestamptz, int) is
-  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered.';
+  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
 grant execute on function public.quote_booking(text, uuid, timestamptz, int) to anon, authenticated;

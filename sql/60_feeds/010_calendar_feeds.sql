@@ -116,7 +116,7 @@ grant execute on function public.revoke_calendar_feed(uuid, uuid) to authenticat
 create function private.get_calendar_feed(token text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -124,6 +124,7 @@ declare
   feed record;
   sessions jsonb;
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   select f.organization_id, f.name, o.timezone
   into feed
   from private.calendar_feed_secrets as s
@@ -206,10 +207,10 @@ grant execute on function private.get_calendar_feed(text) to anon, authenticated
 create function public.get_calendar_feed(token text)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed(text) is
-  'A venue''s sessions from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. Errors: 404 feed_not_found for a token that is wrong or revoked.';
+  'A venue''s sessions from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. Errors: 404 feed_not_found for a token that is wrong or revoked; 429 rate_limited.';
 grant execute on function public.get_calendar_feed(text) to anon, authenticated;
