@@ -12,17 +12,15 @@ import argparse
 import json
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
-from psycopg import sql
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -79,7 +77,7 @@ def world(server: Server, scale: Scale, console: Console) -> Iterator[str]:
         with console.status(f"writing {scale.venues * scale.bookings:,} bookings"):
             admin = server.admin_dsn.rsplit("/", 1)[0] + f"/{database}"
             with psycopg.connect(admin, autocommit=True) as connection:
-                connection.execute(sql.SQL(cast("LiteralString", text)))
+                connection.execute(text.encode())
                 connection.execute("vacuum (analyze)")
         console.print(f"world made in {time.monotonic() - started:.0f} s")
         yield database
@@ -146,11 +144,13 @@ def availability(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
                 "select * from public.get_availability(%(slug)s, current_date, current_date + 30)",
                 scale.rooms,
             ),
-            lambda: timed("select bench.availability_by_hand(%(venue)s, %(rooms)s)", scale.rooms),
+            lambda: timed(
+                "select * from bench.availability_by_hand(%(venue)s, %(rooms)s)", scale.rooms
+            ),
             5,
             advance,
         )
-    return Result("get_availability, 31 days × 10 rooms, against a bare anti-join", "ms", ours, raw)
+    return Result("get_availability, 31 days × 10 rooms, against a query by hand", "ms", ours, raw)
 
 
 def holding(dsn: str, scale: Scale, seconds: int, advance: Callable[[], None]) -> Result:
@@ -233,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

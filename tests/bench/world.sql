@@ -154,28 +154,32 @@ $$;
 
 -- The same free times by hand: no exceptions, no notice, no prices, no party sizes.
 create function bench.availability_by_hand(venue int, rooms int)
-returns bigint
+returns table (room_id uuid, starts_at timestamptz)
 language sql
 stable
 as $$
-  select count(*)
-  from generate_series(1, rooms) as r,
-    generate_series(0, 30) as d,
-    generate_series(0, 7) as k,
-    lateral (
-      select ((now() at time zone 'Europe/Madrid')::date + d + time '10:00' + make_interval(mins => 90 * k))
-        at time zone 'Europe/Madrid' as starts_at
-    ) as s
+  with busy as materialized (
+    select x.room_id, range_agg(x.during) as during
+    from public.sessions as x
+    where x.organization_id = bench.id(2, venue, 0)
+      and x.room_id = any (array(select bench.id(4, venue, r) from generate_series(1, rooms) as r))
+      and x.starts_at >= current_date - 1
+      and x.starts_at < current_date + 32
+      and x.status <> 'cancelled'
+    group by x.room_id
+  )
+  select r.id, s.starts_at
+  from (select bench.id(4, venue, n) as id from generate_series(1, rooms) as n) as r
+  cross join generate_series(0, 30) as d
+  cross join generate_series(0, 7) as k
+  cross join lateral (
+    select ((now() at time zone 'Europe/Madrid')::date + d + time '10:00' + make_interval(mins => 90 * k))
+      at time zone 'Europe/Madrid' as starts_at
+  ) as s
+  left join busy on busy.room_id = r.id
   where s.starts_at > now()
-    and not exists (
-      select from public.sessions as x
-      where x.organization_id = bench.id(2, venue, 0)
-        and x.room_id = bench.id(4, venue, r)
-        and x.starts_at < s.starts_at + interval '90 minutes'
-        and x.starts_at > s.starts_at - interval '90 minutes'
-        and x.occupied_until > s.starts_at
-        and x.status <> 'cancelled'
-    )
+    and not coalesce(busy.during && tstzrange(s.starts_at, s.starts_at + interval '90 minutes'), false)
+  order by s.starts_at, r.id
 $$;
 
 -- The load comes as postgres, who is no superuser, as the product's owner is.
