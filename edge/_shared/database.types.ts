@@ -1655,7 +1655,10 @@ export type Database = {
       "open_checkout": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "prepare_email": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
       "queue_statistics": { Args: Record<PropertyKey, never>; Returns: Json };
-      "read_organization": { Args: { "organization_id": string }; Returns: Json[] };
+      "read_organization": {
+        Args: { "after"?: Json; "max_rows"?: number; "organization_id": string };
+        Returns: Json[];
+      };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
       "record_checkout": {
         Args: { "attempt_id": string; "expires_at": string; "session_id": string; "url": string };

@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: dc14569db716024e9de18cf30bf545ce674634eef4e41cddec6bcaf492c34bef
+-- Digest of what follows: 6b2c861a15a84e20db85f5044c91669817ecbb3cd4a399131b04036512fba9d8
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -56,7 +56,7 @@ begin
       set_bit(
         overlay(
           uuid_send(gen_random_uuid())
-          placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+          placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
           from 1 for 6
         ),
         52, 1
@@ -386,43 +386,57 @@ as $$
 -- planned at every call (2,640 to 2,790 against 1,740 to 2,240 pages a second).
 declare
   claims jsonb := coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
-  wanted uuid := coalesce(organization_with.organization_id, private.request_organization());
-  granted record;
+  wanted uuid := organization_with.organization_id;
+  granted_in uuid;
+  current_status text;
 begin
+  -- The common request names nothing; its active organization is read in the same query below,
+  -- which costs half of asking private.request_organization for it.
+  if wanted is null
+    and (
+      claims ? 'api_key_id'
+      or nullif(current_setting('request.headers', true), '')::json ->> 'x-organization-id' is not null
+    )
+  then
+    wanted := private.request_organization();
+  end if;
+
   if claims ? 'api_key_id' then
-    select o.status, p.mutates
-    into granted
+    select o.id, o.status
+    into granted_in, current_status
     from public.api_keys as k
     join public.organizations as o on o.id = k.organization_id
     join public.api_key_permissions as kp
       on kp.organization_id = k.organization_id and kp.api_key_id = k.id
-    join public.permissions as p on p.key = kp.permission_key
     where k.organization_id = wanted
       and k.id = (claims ->> 'api_key_id')::uuid
       and k.revoked_at is null
       and k.expires_at > now()
       and kp.permission_key = organization_with.permission;
   else
-    select o.status, p.mutates
-    into granted
+    select o.id, o.status
+    into granted_in, current_status
     from public.memberships as m
     join public.organizations as o on o.id = m.organization_id
     join public.role_permissions as rp
       on rp.organization_id = m.organization_id and rp.role_id = m.role_id
-    join public.permissions as p on p.key = rp.permission_key
-    where m.organization_id = wanted
+    where m.organization_id = coalesce(wanted, (
+        select p.active_organization_id from public.profiles as p where p.user_id = (claims ->> 'sub')::uuid
+      ))
       and m.user_id = (claims ->> 'sub')::uuid
       and m.status = 'active'
       and (m.expires_at is null or m.expires_at > now())
       and rp.permission_key = organization_with.permission;
   end if;
-  if not found or granted.status = 'closed' then
+
+  if current_status = 'closed' then
     return null;
-  end if;
-  if granted.status = 'suspended' and granted.mutates then
+  elsif current_status = 'suspended' and exists (
+    select from public.permissions as p where p.key = organization_with.permission and p.mutates
+  ) then
     perform private.fail('organization_suspended', 403, 'The organization is suspended: its data can be read, not changed. Ask the platform''s support.');
   end if;
-  return wanted;
+  return granted_in;
 end
 $$;
 
@@ -625,13 +639,12 @@ begin
   -- gateway overwrites both headers, so a client cannot choose its own address.
   return coalesce(
     nullif(headers ->> 'cf-connecting-ip', ''),
-    nullif(trim(split_part(headers ->> 'x-forwarded-for', ',', 1)), ''),
-    'local'
+    nullif(trim(split_part(headers ->> 'x-forwarded-for', ',', 1)), '')
   );
 end
 $$;
 
-comment on function private.client_address() is 'The address that the request came from, as the gateway states it.';
+comment on function private.client_address() is 'The address that the request came from, as the gateway states it; null outside a request.';
 
 create function private.fail_with_retry(retry_after_seconds int)
 returns void
@@ -672,6 +685,9 @@ declare
   opened timestamptz;
   counted int;
 begin
+  if limit_rate.subject is null then
+    return; -- nobody's: the owner's own session, not a request
+  end if;
   select r.* into strict rule
   from private.rate_limit_rules as r
   where r.action = limit_rate.action and r.scope = limit_rate.scope;
@@ -682,7 +698,7 @@ begin
   insert into private.rate_limits as l (action, subject, window_start)
   values (
     limit_rate.action || '/' || limit_rate.scope,
-    encode(private.token_hash(coalesce(limit_rate.subject, '')), 'hex'),
+    encode(private.token_hash(limit_rate.subject), 'hex'),
     opened
   )
   on conflict on constraint rate_limits_pkey do update set hits = l.hits + 1
@@ -697,7 +713,7 @@ end
 $$;
 
 comment on function private.limit_rate(text, text, text) is
-  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refuse instead of raising.';
+  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule; a null subject is not counted. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refuse instead of raising.';
 
 create function private.refuse(code text, status int, hint text)
 returns jsonb
@@ -951,7 +967,7 @@ select private.permission_upsert(
 );
 select private.permission_upsert(
   'users:read', 'users', false,
-  'See who works here and in which role', 'Ver quién trabaja aquí y con qué rol',
+  'See who works here or is invited, and in which role', 'Ver quién trabaja aquí o está invitado, y con qué rol',
   array['admin', 'manager', 'receptionist', 'game_master']
 );
 select private.permission_upsert(
@@ -1417,6 +1433,7 @@ begin
   return query
   select rp.permission_key
   from public.memberships as m
+  join public.organizations as o on o.id = m.organization_id and o.status <> 'closed'
   join public.role_permissions as rp
     on rp.organization_id = m.organization_id and rp.role_id = m.role_id
   where m.organization_id = held_permissions.organization_id
@@ -1703,7 +1720,7 @@ grant execute on function public.delete_role(uuid, uuid, uuid) to authenticated;
 
 select private.permission_upsert(
   'users:invite', 'users', true,
-  'Invite people and see pending invitations', 'Invitar a personas y ver invitaciones pendientes',
+  'Invite people and take invitations back', 'Invitar a personas y retirar invitaciones',
   array['admin', 'manager']
 );
 
@@ -1751,7 +1768,8 @@ alter table public.invitations enable row level security;
 
 create policy invitations_select on public.invitations
 for select to authenticated
-using (organization_id = (select private.organization_with('users:invite')));
+-- Not users:invite: that changes something, and a suspended organization keeps its reads.
+using (organization_id = (select private.organization_with('users:read')));
 
 create table private.invitation_secrets (
   organization_id uuid not null,
@@ -3213,7 +3231,7 @@ $$;
 
 comment on function private.tenant_tables() is 'The tables of public that belong to organizations, from the catalogue.';
 
-create function private.read_organization(organization_id uuid)
+create function private.read_organization(organization_id uuid, after jsonb, max_rows int)
 returns setof jsonb
 language plpgsql
 stable
@@ -3221,36 +3239,69 @@ security definer
 set search_path = ''
 as $$
 declare
-  tenant_table text;
+  wanted bigint := least(greatest(read_organization.max_rows, 1), 10000);
+  got bigint;
+  -- The organization's own row comes first, then its tables by name.
+  reached text := coalesce(nullif(read_organization.after ->> 'table', 'organizations'), '');
+  tenant record;
 begin
-  return query
-  select jsonb_build_object('table', 'organizations', 'row', to_jsonb(o))
-  from public.organizations as o
-  where o.id = read_organization.organization_id;
-  for tenant_table in select private.tenant_tables()
+  if read_organization.after is null then
+    return query
+    select jsonb_build_object('table', 'organizations', 'row', to_jsonb(o))
+    from public.organizations as o
+    where o.id = read_organization.organization_id;
+    get diagnostics got = row_count;
+    wanted := wanted - got;
+  end if;
+  for tenant in
+    select
+      t.name,
+      string_agg(format('t.%I', a.attname), ', ' order by k.place) as keys,
+      -- The last row read, as a row of its table: its key needs no parsing.
+      string_agg(
+        format('(jsonb_populate_record(null::public.%I, $2)).%I', t.name, a.attname), ', ' order by k.place
+      ) as reached_keys
+    from private.tenant_tables() as t (name)
+    join pg_catalog.pg_class as c on c.relnamespace = 'public'::regnamespace and c.relname = t.name
+    join pg_catalog.pg_constraint as p on p.conrelid = c.oid and p.contype = 'p'
+    cross join unnest(p.conkey) with ordinality as k (attnum, place)
+    join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
+    where a.attname <> 'organization_id' and t.name collate "C" >= reached collate "C"
+    group by t.name
+    order by t.name collate "C"
   loop
+    exit when wanted = 0;
+    -- One range of the primary key, in its order: a page costs the same wherever it begins.
     return query execute format(
       'select jsonb_build_object(''table'', %1$L, ''row'', to_jsonb(t))
-       from public.%1$I as t where t.organization_id = $1',
-      tenant_table
-    ) using read_organization.organization_id;
+       from public.%1$I as t
+       where t.organization_id = $1 %2$s
+       order by %3$s
+       limit $3',
+      tenant.name,
+      case when tenant.name = reached then format('and (%s) > (%s)', tenant.keys, tenant.reached_keys) end,
+      tenant.keys
+    ) using read_organization.organization_id, read_organization.after -> 'row', wanted;
+    get diagnostics got = row_count;
+    wanted := wanted - got;
   end loop;
 end
 $$;
 
-comment on function private.read_organization(uuid) is
-  'definer: reads every tenant table for an export, from one snapshot, since it is one statement.';
-grant execute on function private.read_organization(uuid) to service_role;
+comment on function private.read_organization(uuid, jsonb, int) is
+  'definer: reads every tenant table for an export. In pages, since a tenant can be larger than what one answer or one statement''s time may hold.';
+grant execute on function private.read_organization(uuid, jsonb, int) to service_role;
 
-create function service.read_organization(organization_id uuid)
+create function service.read_organization(organization_id uuid, after jsonb default null, max_rows int default 1000)
 returns setof jsonb
 language sql
 stable
 set search_path = ''
-as $$ select private.read_organization(organization_id) $$;
+as $$ select private.read_organization(organization_id, after, max_rows) $$;
 
-comment on function service.read_organization(uuid) is 'All rows of a tenant, {table, row} each, for its export.';
-grant execute on function service.read_organization(uuid) to service_role;
+comment on function service.read_organization(uuid, jsonb, int) is
+  'Rows of a tenant, {table, row} each, for its export: at most max_rows (1 to 10000) of them. after: the last row of the page before, as it was returned; null for the first page. No row is left out or comes twice; one that is written while pages are read may be in or not. The page after the last one is empty.';
+grant execute on function service.read_organization(uuid, jsonb, int) to service_role;
 
 create function private.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
 returns void
@@ -3401,6 +3452,12 @@ begin
   perform set_config('escapemaster.erasing', '', true);
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'erase', platform_erase_organization.organization_id, platform_erase_organization.reason);
+  -- The files follow. The job belongs to no organization: there is none any more.
+  perform private.enqueue(
+    'storage.erase',
+    jsonb_build_object('organization_id', platform_erase_organization.organization_id),
+    'storage.erase:' || platform_erase_organization.organization_id
+  );
 end
 $$;
 
@@ -3415,7 +3472,7 @@ set search_path = ''
 as $$ select private.platform_erase_organization(organization_id, reason) $$;
 
 comment on function public.platform_erase_organization(uuid, text) is
-  'Deletes every row of an organization that was closed more than 90 days ago, for good. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
+  'Deletes every row of an organization that was closed more than 90 days ago, for good; its files follow within moments. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
 grant execute on function public.platform_erase_organization(uuid, text) to authenticated;
 
 -- =============================================================================
@@ -4801,6 +4858,13 @@ begin
         least(slots.to_date, (bookable.latest at time zone l.timezone)::date) as last
     ) as day
     cross join lateral (
+      -- All that a wanted slot could occupy.
+      select
+        (day.first + 1)::timestamp at time zone l.timezone as starts,
+        (day.last + 1)::timestamp at time zone l.timezone
+        + make_interval(mins => r.duration_minutes + r.turnaround_minutes) as ends
+    ) as period
+    cross join lateral (
       select
         range_agg(s.during) filter (where s.mode = 'block' or s.seats_taken > s.seats_lapsed) as busy,
         array_agg(s.starts_at) filter (where s.mode = r.mode and s.mode = 'shared') as shared_starts,
@@ -4825,8 +4889,8 @@ begin
           and e.room_id = r.id
           and e.mode <> 'block'
           and e.status = 'scheduled'
-          and e.starts_at > (day.first - 2)::timestamp at time zone l.timezone
-          and e.starts_at < (day.last + 3)::timestamp at time zone l.timezone
+          and e.starts_at > period.starts - interval '48 hours'
+          and e.starts_at < period.ends
         union all
         select e.during, e.starts_at, e.ends_at, e.occupied_until, e.mode, 0, 0, 0
         from public.sessions as e
@@ -4834,8 +4898,8 @@ begin
           and e.room_id = r.id
           and e.mode = 'block'
           and e.status = 'scheduled'
-          and e.starts_at < (day.last + 3)::timestamp at time zone l.timezone
-          and e.ends_at > day.first::timestamp at time zone l.timezone
+          and e.starts_at < period.ends
+          and e.ends_at > period.starts
       ) as s
     ) as live
     where r.organization_id = slots.organization_id
@@ -4952,10 +5016,14 @@ comment on function private.base_prices(uuid, private.slot []) is
 
 create function private.included_tax(total_cents bigint, tax_rate_bp int)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select round(total_cents::numeric * tax_rate_bp / (10000 + tax_rate_bp))::bigint $$;
+as $$
+begin
+  return round(total_cents::numeric * tax_rate_bp / (10000 + tax_rate_bp))::bigint;
+end
+$$;
 
 comment on function private.included_tax(bigint, int) is 'The tax in an amount that includes it, rounded half away from zero.';
 
@@ -5083,13 +5151,14 @@ comment on function private.refuse_party(public.rooms) is
 create function private.get_calendar(slug text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(get_calendar.slug);
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   return (
     select jsonb_build_object(
       'slug', calendar.slug,
@@ -5142,12 +5211,12 @@ grant execute on function private.get_calendar(text) to anon, authenticated;
 create function public.get_calendar(slug text)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar(text) is
-  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, timezone}]}. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found.';
+  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, timezone}]}. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar(text) to anon, authenticated;
 
 create type public.available_slot as (
@@ -5168,7 +5237,7 @@ comment on type public.available_slot is
 create function private.get_availability(slug text, from_date date, to_date date, room_id uuid, party_size int)
 returns setof public.available_slot
 language plpgsql
-stable
+volatile
 security definer
 set jit = off
 set search_path = ''
@@ -5179,6 +5248,7 @@ declare
   room_ids uuid [];
   slots private.slot [];
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   if from_date is null or to_date is null or not isfinite(from_date) or not isfinite(to_date) or to_date < from_date then
     perform private.fail('date_range_invalid', 422, 'Give two dates, from_date not after to_date.');
   elsif to_date - from_date >= 92 then
@@ -5251,12 +5321,12 @@ create function public.get_availability(
 )
 returns setof public.available_slot
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select * from private.get_availability(slug, from_date, to_date, room_id, party_size) $$;
 
 comment on function public.get_availability(text, date, date, uuid, int) is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid.';
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
 grant execute on function public.get_availability(text, date, date, uuid, int) to anon, authenticated;
 
 create function private.offered_slot(
@@ -5319,7 +5389,7 @@ comment on function private.offered_slot(public.calendars, public.rooms, timesta
 create function private.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -5328,6 +5398,7 @@ declare
   room public.rooms := private.public_room(calendar, quote_booking.room_id);
   slot private.slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   return private.quote(room.organization_id, slot)
     || jsonb_build_object(
       'room_id', slot.room_id,
@@ -5345,12 +5416,12 @@ grant execute on function private.quote_booking(text, uuid, timestamptz, int) to
 create function public.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.quote_booking(slug, room_id, starts_at, party_size) $$;
 
 comment on function public.quote_booking(text, uuid, timestamptz, int) is
-  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered.';
+  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
 grant execute on function public.quote_booking(text, uuid, timestamptz, int) to anon, authenticated;
 
 -- =============================================================================
@@ -5787,6 +5858,9 @@ begin
 
     answer := private.booking_json(booking) || jsonb_build_object('booking_id', booking.id);
     perform private.idempotent_end(scope, idempotency_key, answer);
+    -- Last, since the counters' rows stay locked until the end of the transaction.
+    perform private.limit_rate('hold_booking', 'address', private.client_address());
+    perform private.limit_rate('hold_booking', 'target', calendar.id::text);
   end if;
 
   -- The token is derived, not stored: a replay shows it again.
@@ -5817,7 +5891,7 @@ as $$
 $$;
 
 comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, customer_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused.';
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, customer_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) to anon, authenticated;
 
 create function private.booking_with_token(reference text, manage_token text)
@@ -5908,7 +5982,7 @@ comment on function private.cancel(public.bookings, text) is
 create function private.get_booking(reference text, manage_token text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -5916,6 +5990,7 @@ declare
   booking public.bookings := private.booking_with_token(get_booking.reference, get_booking.manage_token);
   terms record := private.cancellation_terms(booking);
 begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.booking_json(booking) || (
     select jsonb_build_object(
       'paid_cents', balance.paid_cents,
@@ -5966,12 +6041,12 @@ grant execute on function private.get_booking(text, text) to anon, authenticated
 create function public.get_booking(reference text, manage_token text)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)
@@ -8307,7 +8382,7 @@ grant execute on function public.revoke_calendar_feed(uuid, uuid) to authenticat
 create function private.get_calendar_feed(token text)
 returns jsonb
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -8315,6 +8390,7 @@ declare
   feed record;
   sessions jsonb;
 begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
   select f.organization_id, f.name, o.timezone
   into feed
   from private.calendar_feed_secrets as s
@@ -8397,12 +8473,12 @@ grant execute on function private.get_calendar_feed(text) to anon, authenticated
 create function public.get_calendar_feed(token text)
 returns jsonb
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed(text) is
-  'A venue''s sessions from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. Errors: 404 feed_not_found for a token that is wrong or revoked.';
+  'A venue''s sessions from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. Errors: 404 feed_not_found for a token that is wrong or revoked; 429 rate_limited.';
 grant execute on function public.get_calendar_feed(text) to anon, authenticated;
 
 -- =============================================================================
