@@ -164,3 +164,19 @@ def test_reach_is_decided_by_every_directory_on_the_way(tmp_path: Path) -> None:
     inner.parent.chmod(0o700)
     assert not can_reach(inner, stranger)
     assert can_reach(Path("/"), stranger)
+
+
+def test_what_supabases_configuration_names_is_there() -> None:
+    directory = ROOT / "supabase"
+    document = tomllib.loads((directory / "config.toml").read_text())
+    config = read_supabase_config(ROOT)
+    assert config.schemas == ("public", "service")
+    assert document["api"]["auto_expose_new_tables"] is False
+    assert document["db"]["major_version"] == 17
+    assert {each.name for each in config.functions} >= {"calendar-feed", "booking-widget"}
+    for function in config.functions:
+        assert function.entrypoint.is_file(), function
+    for template in document["auth"]["email"]["template"].values():
+        assert (ROOT / template["content_path"]).is_file(), template
+    for seed in document["db"]["seed"]["sql_paths"]:
+        assert (directory / seed).is_file(), seed
