@@ -323,6 +323,15 @@ class TestTheSweep:
         )
         assert [row["key"] for row in left] == ["new"]
 
+    def test_it_forgets_rate_limit_windows_after_a_day(self, house: House) -> None:
+        house.owner_sql(
+            "insert into private.rate_limits (action, subject, window_start)"
+            " values ('x', 'old', now() - interval '25 hours'), ('x', 'new', now())"
+        )
+        assert house.service.call("service.sweep")["forgotten_rate_limits"] >= 1
+        left = house.owner_sql("select subject from private.rate_limits where action = 'x'")
+        assert [row["subject"] for row in left] == ["new"]
+
 
 class TestReclaiming:
     def reclaim(self, shop: Shop, booking: Row) -> bool:
