@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: 6b2c861a15a84e20db85f5044c91669817ecbb3cd4a399131b04036512fba9d8
+-- Digest of what follows: c6f9177f33fc09c4a373470424a2b999f1b731aa8b8904bf95ddebfb5f85cbc1
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -5658,7 +5658,8 @@ set search_path = ''
 as $$
 declare
   expired int := private.expire_lapsed_holds(500);
-  forgotten int;
+  keys int;
+  windows int;
 begin
   delete from private.idempotency_keys as k
   where (k.scope, k.key) in (
@@ -5669,8 +5670,23 @@ begin
     limit 1000
     for update skip locked
   );
-  get diagnostics forgotten = row_count;
-  return jsonb_build_object('expired_holds', expired, 'forgotten_idempotency_keys', forgotten);
+  get diagnostics keys = row_count;
+
+  -- The longest window of private.rate_limit_rules is a day.
+  delete from private.rate_limits as l
+  where (l.action, l.subject, l.window_start) in (
+    select old.action, old.subject, old.window_start
+    from private.rate_limits as old
+    where old.window_start < now() - interval '1 day'
+    order by old.window_start
+    limit 10000
+    for update skip locked
+  );
+  get diagnostics windows = row_count;
+
+  return jsonb_build_object(
+    'expired_holds', expired, 'forgotten_idempotency_keys', keys, 'forgotten_rate_limits', windows
+  );
 end
 $$;
 
@@ -5686,7 +5702,7 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep() is
-  'Expires at most 500 lapsed holds and forgets idempotency keys older than a day: {expired_holds, forgotten_idempotency_keys}. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Expires at most 500 lapsed holds and forgets idempotency keys and rate-limit windows older than a day: {expired_holds, forgotten_idempotency_keys, forgotten_rate_limits}. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep() to service_role;
 
 -- =============================================================================
