@@ -180,7 +180,7 @@ class TableCells:
     def _ask(self, relation: str, statement: str) -> object:
         known = (relation, statement)
         if known not in self._seen:
-            row = self._connection.execute(statement.replace("%", "%%").encode()).fetchone()
+            row = self._connection.execute(statement.encode()).fetchone()
             assert row is not None
             self._seen[known] = row[0]
         return self._seen[known]

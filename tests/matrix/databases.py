@@ -72,6 +72,26 @@ class Databases:
                 )
         return name
 
+    def shared(self, name: str, parent: str, fill: Callable[[str], None]) -> str:
+        """A database that all workers of the run read and none changes, made by the first.
+
+        Args:
+            name: Of the database.
+            parent: The template that it starts from.
+            fill: Gets the name of the new database and fills it.
+
+        Returns:
+            The superuser's URL.
+        """
+        ready = self.home / f"{name}.ready"
+        with (self.home / f"{name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists():
+                self._copy(parent, name)
+                fill(name)
+                ready.touch()
+        return self.admin_dsn(name)
+
     @contextmanager
     def copy_of(self, template: str) -> Iterator[str]:
         """The superuser's URL of a copy, which is gone when the block ends."""

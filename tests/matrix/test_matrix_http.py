@@ -362,7 +362,7 @@ def _evaluated(connection: Connection, table: TableExpectation, facts: Any) -> d
     row = connection.execute(
         f"select to_jsonb(t) from (select {expressions})"
         f" as s ({', '.join(values)}), lateral jsonb_populate_record("
-        f"null::{table.relation}, to_jsonb(s)) as t".replace("%", "%%").encode()
+        f"null::{table.relation}, to_jsonb(s)) as t".encode()
     ).fetchone()
     assert row is not None
     return {column: row[0][column] for column in values}

@@ -29,6 +29,24 @@ _GUARD = re.compile(
     r"(?:[^()']|\([^()]*\))*'([a-z_]+:[a-z_]+)'\s*\)"
     r"|'([a-z_]+:[a-z_]+)'\s+in\s+\(\s*select\s+private\.held_permissions"
 )
+_INTRODUCTION = (
+    "Written by `python -m escapemaster.schema.permission_table` from the database itself; a test"
+    " fails when it lags behind. How a request finds its organization, and why nothing else is"
+    " asked, is in [ARCHITECTURE.md](../ARCHITECTURE.md)."
+)
+_ABOUT_ROLES = (
+    "System roles; an organization's own roles hold any subset. A permission that changes"
+    " something rests while the organization is suspended."
+)
+_ABOUT_TABLES = (
+    "A row is seen, added, changed or deleted by whoever holds the permission in the row's own"
+    " organization. What is not here is done by functions only."
+)
+_ABOUT_MOVES = (
+    "What `transition_booking` needs beside, and what a customer may do with the booking's own"
+    " token."
+)
+
 _CALL = re.compile(r"private\.([a-z_0-9]+)\s*\(")
 
 
@@ -120,35 +138,23 @@ def render(connection: Connection) -> str:
     tables = [p for p in everything if not p.table.startswith("storage.")]
     files = [p for p in everything if p.table.startswith("storage.")]
     columns = _changeable_columns(connection)
+    verbs = ("see", "add", "change", "delete")
     sections = [
         "# Permissions",
-        (
-            "Written by `python -m escapemaster.schema.permission_table` from the database itself; a"
-            " test fails when it lags behind. How a request finds its organization, and why nothing"
-            " else is asked, is in [ARCHITECTURE.md](../ARCHITECTURE.md)."
-        ),
+        _INTRODUCTION,
         "## Who holds what",
-        (
-            "System roles; an organization's own roles hold any subset. A permission that changes"
-            " something rests while the organization is suspended."
-        ),
+        _ABOUT_ROLES,
         *_table(("permission", "lets somebody", "changes", *ROLES), _holders(connection)),
         "## Tables",
-        (
-            "A row is seen, added, changed or deleted by whoever holds the permission in the row's own"
-            " organization. What is not here is done by functions only."
-        ),
-        *_table(("table", "see", "add", "change", "delete"), _opened(tables, columns)),
+        _ABOUT_TABLES,
+        *_table(("table", *verbs), _opened(tables, columns)),
         "## Files",
         "The first folder of a path is the organization.",
-        *_table(("bucket", "see", "add", "change", "delete"), _opened(files, {})),
+        *_table(("bucket", *verbs), _opened(files, {})),
         "## Functions",
         *_table(("function", "who", "needs"), _called(callable_functions)),
         "## Moves of a booking",
-        (
-            "What `transition_booking` needs beside, and what a customer may do with the booking's own"
-            " token."
-        ),
+        _ABOUT_MOVES,
         *_table(("from", "to", "needs", "customer"), _moves(connection)),
     ]
     return "\n".join(_spaced(sections)) + "\n"
