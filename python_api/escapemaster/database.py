@@ -151,6 +151,14 @@ class Health(Row):
     migration: str | None = None
 
 
+class ApiKey(Row):
+    """The API key that a secret belongs to. `expires_at`: the key's own end."""
+
+    api_key_id: UUID
+    organization_id: UUID
+    expires_at: datetime
+
+
 class Received(Row):
     """Whether an event had been received before."""
 
@@ -170,6 +178,8 @@ _BOOLEAN: Final = TypeAdapter[bool](bool)
 _OPTIONAL_TEXT: Final = TypeAdapter[str | None](str | None)
 _COUNTS: Final = TypeAdapter[dict[str, JsonValue] | None](dict[str, JsonValue] | None)
 _QUEUE_STATISTICS: Final = TypeAdapter[QueueStatistics](QueueStatistics)
+_API_KEY: Final = TypeAdapter[ApiKey](ApiKey)
+_ROWS: Final = TypeAdapter[list[dict[str, JsonValue]]](list[dict[str, JsonValue]])
 _HEALTH: Final = TypeAdapter[Health](Health)
 
 
@@ -370,6 +380,57 @@ class ServiceDatabase:
     async def record_email_event(self, event: Mapping[str, object]) -> Received:
         """Put what became of a mail (delivered, bounced, complained) into the inbox, once."""
         return await self._call("record_email_event", _RECEIVED, {"event": event})
+
+    # -- organizations -------------------------------------------------------------------------
+
+    async def exchange_api_key(self, secret: str, address: str) -> ApiKey:
+        """Find the API key of a secret, and record the use.
+
+        Args:
+            secret: As it was shown when the key was made.
+            address: The client's, for the rate limit.
+
+        Raises:
+            DomainError: 401 `api_key_invalid`; 429 `rate_limited`.
+        """
+        return await self._call(
+            "exchange_api_key", _API_KEY, {"secret": secret, "address": address}
+        )
+
+    async def read_organization(
+        self, organization_id: UUID, after: Mapping[str, JsonValue] | None
+    ) -> list[dict[str, JsonValue]]:
+        """Read a page of a tenant's rows, `{table, row}` each.
+
+        Args:
+            organization_id: Whose.
+            after: The last row of the page before; None for the first page.
+
+        Returns:
+            The rows; none after the last page.
+        """
+        return await self._call(
+            "read_organization", _ROWS, {"organization_id": organization_id, "after": after}
+        )
+
+    async def finish_export(
+        self,
+        organization_id: UUID,
+        export_id: UUID,
+        object_path: str | None,
+        row_count: int | None,
+    ) -> None:
+        """Record the end of an export. Without a path, it failed."""
+        await self._call(
+            "finish_export",
+            _IGNORED,
+            {
+                "organization_id": organization_id,
+                "export_id": export_id,
+                "object_path": object_path,
+                "row_count": row_count,
+            },
+        )
 
     # -- queue ---------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -23,6 +23,14 @@ class Settings(BaseSettings):
         supabase_jwt_secret: Verifies HS256 tokens of users, where the project signs so.
         supabase_jwks_url: Verifies asymmetric tokens; wins over the secret.
         supabase_jwt_issuer: The `iss` that a user's token must have; not checked when absent.
+        api_token_secret: Signs the tokens that API keys are exchanged for (HS256); the project must
+            know it. Else `supabase_jwt_secret`.
+        api_token_private_key: Signs them instead (ES256): a P-256 key as PEM or JWK, imported into
+            the project as a standby key. For projects whose own signing key cannot be had.
+        api_token_key_id: The `kid` under which the project knows the signing key; a JWK names its
+            own.
+        trusted_proxy_count: How many proxies of ours each request passes, every one of which adds
+            whom it heard to `x-forwarded-for`. 0: the address is the connection's.
         stripe_secret_key: `sk_test_…`, `sk_live_…`, or the local sandbox's.
         stripe_webhook_secret: Signs what Stripe delivers (`whsec_…`).
         stripe_api_base: Another address than Stripe's own: the local sandbox.
@@ -49,6 +57,11 @@ class Settings(BaseSettings):
     supabase_jwt_secret: SecretStr | None = None
     supabase_jwks_url: str | None = None
     supabase_jwt_issuer: str | None = None
+
+    api_token_secret: SecretStr | None = None
+    api_token_private_key: SecretStr | None = None
+    api_token_key_id: str | None = None
+    trusted_proxy_count: Annotated[int, Field(ge=0)] = 0
 
     stripe_secret_key: SecretStr
     stripe_webhook_secret: SecretStr

@@ -15,14 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from escapemaster.api import problems
 from escapemaster.api.context import REQUEST_ID_HEADER, RequestContext
 from escapemaster.api.metrics import Metrics
-from escapemaster.api.routes import checkout, health, webhooks
+from escapemaster.api.routes import checkout, health, tokens, webhooks
 from escapemaster.api.services import Transports, open_services
 from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings, get_settings
 
 _DESCRIPTION: Final = """
-What needs a secret, beside the database's own interface (`/rest/v1`): opening payment pages and
-hearing from providers.
+What needs a secret, beside the database's own interface (`/rest/v1`): exchanging API keys,
+opening payment pages and hearing from providers.
 
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `code`.
 * **Every answer** carries `x-request-id`; send one to have it used.
@@ -30,6 +30,7 @@ hearing from providers.
 """
 
 _TAGS: Final = [
+    {"name": "Access", "description": "Access for other programs."},
     {"name": "Payments", "description": "Paying for bookings."},
     {"name": "Webhooks", "description": "What providers tell us. Signed; not for clients."},
     {"name": "Operations", "description": "Health and numbers."},
@@ -73,7 +74,7 @@ def create_app(
     )
     app.state.metrics = metrics
     problems.install(app)
-    for module in (checkout, webhooks, health):
+    for module in (tokens, checkout, webhooks, health):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

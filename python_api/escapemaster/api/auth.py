@@ -38,6 +38,7 @@ PUBLIC_ROUTES: Final = {
     "GET /metrics": "asked by Prometheus; holds counts only",
     "GET /openapi.json": "describes the service",
     "POST /v1/checkout": "players have no account; the booking's secret token decides",
+    "POST /v1/token": "the API key decides",
     "POST /webhooks/resend": "signed by Resend",
     "POST /webhooks/stripe": "signed by Stripe",
 }

@@ -144,10 +144,18 @@ def problem_for(request_id: str, error: BaseException) -> JSONResponse:
 
 def responses(*codes: int) -> dict[int | str, dict[str, Any]]:
     """The failures of a route, for its OpenAPI description."""
-    return {
+    described: dict[int | str, dict[str, Any]] = {
         code: {"model": Problem, "description": HTTPStatus(code).phrase}
         for code in sorted({*codes, 413, 422, 500, 503})
     }
+    if HTTPStatus.TOO_MANY_REQUESTS in described:
+        described[HTTPStatus.TOO_MANY_REQUESTS.value]["headers"] = {
+            "Retry-After": {
+                "description": "Seconds until the next try.",
+                "schema": {"type": "integer"},
+            }
+        }
+    return described
 
 
 def install(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ import httpx
 from fastapi import Depends, Request
 
 from escapemaster.api.auth import Jwks, KeySource, SharedSecret, TokenVerifier
+from escapemaster.api.tokens import TokenSigner, signer_of
 from escapemaster.database import PersonDatabase, ServiceDatabase, connection_pool
 from escapemaster.payments.checkout import ReturnAddresses
 from escapemaster.payments.stripe_gateway import StripeGateway
@@ -36,6 +37,7 @@ class Services:
     database: ServiceDatabase
     stripe: StripeGateway
     tokens: TokenVerifier
+    signer: TokenSigner | None
     return_addresses: ReturnAddresses
 
     def person_database(
@@ -83,6 +85,7 @@ async def open_services(
             tokens=TokenVerifier(
                 _key_source(settings, jwks_http), issuer=settings.supabase_jwt_issuer
             ),
+            signer=signer_of(settings),
             return_addresses=ReturnAddresses(
                 settings.public_site_url, settings.allowed_return_origins
             ),

@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from escapemaster.api.app import create_app
 from escapemaster.api.services import Transports
 from escapemaster.settings import Settings
+from stack import Stack
 
-from .fakes import FakePostgrest, FakeStripe
+from .fakes import FakePostgrest, FakeStorage, FakeStripe
 
 JWT_SECRET = "a secret of at least thirty-two bytes, for tests only"
 
@@ -54,6 +55,12 @@ def settings() -> Settings:
 
 
 @pytest.fixture
+def stack_settings(stack: Stack) -> Settings:
+    """The settings that the stack's own service has."""
+    return Settings.model_validate({name.lower(): value for name, value in stack.variables.items()})
+
+
+@pytest.fixture
 def postgrest() -> FakePostgrest:
     """The database."""
     return FakePostgrest()
@@ -63,6 +70,12 @@ def postgrest() -> FakePostgrest:
 def stripe_api() -> FakeStripe:
     """Stripe."""
     return FakeStripe()
+
+
+@pytest.fixture
+def files() -> FakeStorage:
+    """Storage."""
+    return FakeStorage()
 
 
 @pytest.fixture

@@ -151,6 +151,62 @@ class FakeStripe:
         return answer if isinstance(answer, httpx.Response) else _json(answer)
 
 
+@dataclass
+class FakeStorage:
+    """Keeps files by bucket and path, and answers as Storage does."""
+
+    files: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"exports": {}})
+    requests: list[httpx.Request] = field(default_factory=list)
+    #: Answers instead of working, one a request.
+    broken: list[httpx.Response | Exception] = field(default_factory=list)
+    #: Lists whole paths, as the local Storage does, instead of one folder.
+    flat: bool = False
+    deletes: bool = True
+
+    @property
+    def transport(self) -> httpx.MockTransport:
+        """Put it in the place of the network."""
+        return httpx.MockTransport(self._handle)
+
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        content = await request.aread()
+        self.requests.append(request)
+        if self.broken:
+            answer = self.broken.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        path = urlsplit(str(request.url)).path.removeprefix("/storage/v1/")
+        what = f"{request.method} {path}"
+        if what == "GET bucket":
+            return httpx.Response(200, json=[{"id": name, "name": name} for name in self.files])
+        if what.startswith("POST object/list/"):
+            return self._list(self.files[path.removeprefix("object/list/")], json.loads(content))
+        if request.method == "DELETE":
+            kept = self.files[path.removeprefix("object/")]
+            for name in json.loads(content)["prefixes"] if self.deletes else []:
+                kept.pop(name, None)
+            return httpx.Response(200, json=[])
+        bucket, _, name = path.removeprefix("object/").partition("/")
+        assert what == f"POST object/{bucket}/{name}", what
+        self.files[bucket][name] = content
+        return httpx.Response(200, json={"Key": f"{bucket}/{name}", "Id": "1"})
+
+    def _list(self, files: dict[str, bytes], wanted: dict[str, Any]) -> httpx.Response:
+        prefix = wanted["prefix"]
+        below = [name for name in files if name.startswith(prefix)]
+        entries: dict[str, str | None] = {}
+        for name in below:
+            first, slash, _ = name.removeprefix(prefix).partition("/")
+            if self.flat:
+                entries[name] = f"id of {name}"
+            else:
+                entries[first] = None if slash else f"id of {name}"
+        listed = [{"name": name, "id": number} for name, number in sorted(entries.items())]
+        first_line = wanted["offset"]
+        return httpx.Response(200, json=listed[first_line : first_line + wanted["limit"]])
+
+
 def stripe_error(
     status: int, kind: str, *, code: str | None = None, param: str | None = None
 ) -> httpx.Response:

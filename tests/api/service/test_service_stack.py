@@ -165,12 +165,6 @@ def venue(
 
 
 @pytest.fixture
-def stack_settings(stack: Stack) -> Settings:
-    """The settings that the stack's own service has."""
-    return Settings.model_validate({name.lower(): value for name, value in stack.variables.items()})
-
-
-@pytest.fixture
 async def sandbox(stack_settings: Settings) -> AsyncIterator[StripeGateway]:
     """Our gateway, talking to the sandbox."""
     async with httpx.AsyncClient(trust_env=False) as http:

@@ -213,10 +213,20 @@ async def test_the_description_is_complete(app: FastAPI, client: httpx.AsyncClie
                     assert list(response["content"]) == ["application/problem+json"], where
     schemas = description["components"]["schemas"]
     assert "HTTPValidationError" not in schemas
-    for name in ("CheckoutRequest", "CheckoutResponse", "Problem"):
+    for name in ("CheckoutRequest", "CheckoutResponse", "Problem", "TokenRequest", "TokenResponse"):
         assert schemas[name]["example"], name
         for field, schema in schemas[name]["properties"].items():
             assert schema.get("description"), f"{name}.{field}"
+
+
+async def test_the_description_of_the_exchange_says_all_that_may_come(app: FastAPI) -> None:
+    exchange = app.openapi()["paths"]["/v1/token"]["post"]
+    assert set(exchange["responses"]) >= {"200", "400", "401", "413", "422", "429", "500", "503"}
+    good = exchange["responses"]["200"]
+    assert good["content"]["application/json"]["schema"]["$ref"].endswith("/TokenResponse")
+    assert "Cache-Control" in good["headers"]
+    assert "Retry-After" in exchange["responses"]["429"]["headers"]
+    assert "security" not in exchange
 
 
 async def test_the_description_has_a_page(client: httpx.AsyncClient) -> None:

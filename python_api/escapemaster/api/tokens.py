@@ -1,0 +1,110 @@
+"""Signs the short-lived tokens that API keys are exchanged for.
+
+PostgREST takes such a token like a person's. What it may do is not in it: the database looks the
+key up at every request, so that a revoked key's tokens are worth nothing at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from escapemaster.api.auth import AUDIENCE
+from escapemaster.database import ApiKey
+from escapemaster.settings import Settings
+
+#: How long a token is good for, unless its key ends earlier.
+LIFETIME: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedToken:
+    """A token, and the seconds for which it is good."""
+
+    token: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSigner:
+    """Signs with one key of the project.
+
+    Attributes:
+        key: A shared secret, or a private key.
+        algorithm: Which of the two.
+        key_id: The `kid` of the header, by which the project finds its half of the key.
+        issuer: What `iss` says; left out when None.
+    """
+
+    key: str | ec.EllipticCurvePrivateKey
+    algorithm: Literal["HS256", "ES256"]
+    key_id: str | None = None
+    issuer: str | None = None
+
+    def sign(self, key: ApiKey, now: datetime) -> SignedToken:
+        """A token that stands for an API key.
+
+        Args:
+            key: Which one.
+            now: The moment, with its zone.
+        """
+        issued = int(now.timestamp())
+        expires = int(min(now + LIFETIME, key.expires_at).timestamp())
+        claims: dict[str, Any] = {
+            "aud": AUDIENCE,
+            "role": "authenticated",
+            "sub": str(key.api_key_id),
+            "api_key_id": str(key.api_key_id),
+            "organization_id": str(key.organization_id),
+            "iat": issued,
+            "nbf": issued,
+            "exp": expires,
+        }
+        if self.issuer is not None:
+            claims["iss"] = self.issuer
+        token = jwt.encode(
+            claims,
+            self.key,
+            self.algorithm,
+            headers={"kid": self.key_id} if self.key_id else None,
+        )
+        return SignedToken(token, max(0, expires - issued))
+
+
+def signer_of(settings: Settings) -> TokenSigner | None:
+    """The signer that the configuration describes; None if it describes none.
+
+    Raises:
+        ValueError: The key is none that ES256 can be signed with.
+    """
+    issuer, key_id = settings.supabase_jwt_issuer, settings.api_token_key_id
+    if settings.api_token_private_key is not None:
+        key, own_id = _private_key(settings.api_token_private_key.get_secret_value())
+        return TokenSigner(key, "ES256", key_id or own_id, issuer)
+    secret = settings.api_token_secret or settings.supabase_jwt_secret
+    if secret is not None:
+        return TokenSigner(secret.get_secret_value(), "HS256", key_id, issuer)
+    return None
+
+
+def _private_key(text: str) -> tuple[ec.EllipticCurvePrivateKey, str | None]:
+    """Read a key as PEM, or as the JWK that `supabase gen signing-key` writes, with its `kid`."""
+    key_id: str | None = None
+    try:
+        if text.lstrip().startswith("{"):
+            jwk = jwt.PyJWK.from_json(text)
+            key, key_id = jwk.key, jwk.key_id
+        else:
+            # Not every place for variables keeps line breaks.
+            key = load_pem_private_key(text.replace("\\n", "\n").encode(), password=None)
+        if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+            return key, key_id
+    except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
+        pass  # its words could quote the key
+    raise ValueError("API_TOKEN_PRIVATE_KEY is no P-256 private key")
