@@ -1,1 +1,1 @@
-"""The worker: does what the database has put off (mails, Stripe), and keeps deadlines."""
+"""The worker: does what the database has put off (mails, Stripe, files), and keeps deadlines."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -23,6 +24,14 @@ from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder
 from escapemaster.payments.stripe_gateway import StripeGateway
+from escapemaster.storage import Storage
+from escapemaster.worker.export import write_rows
+
+#: Where exports are kept: private, read through signed URLs.
+EXPORTS_BUCKET: Final = "exports"
+#: An export is given up after so many attempts, some ten minutes: somebody is waiting for it, and
+#: can ask for another.
+EXPORT_ATTEMPTS: Final = 8
 
 _log = get_logger("jobs")
 
@@ -34,6 +43,7 @@ class Tools:
     database: ServiceDatabase
     stripe: StripeGateway
     mail: Transport
+    storage: Storage
     public_site_url: str
 
 
@@ -41,6 +51,10 @@ class UnknownJobError(EscapemasterError):
     """A kind of job that this version does not know. A newer one may: the job is kept."""
 
     retryable = True
+
+
+class ExportFailedError(EscapemasterError):
+    """An export that is given up, and says so to whoever asked for it."""
 
 
 class InvalidJobError(EscapemasterError):
@@ -148,13 +162,48 @@ async def expire_checkout(job: Job, tools: Tools) -> None:
     _log.info("stripe.checkout_closed", status=session.status)
 
 
+async def export_organization(job: Job, tools: Tools) -> None:
+    """`organization.export`: write all rows of a tenant into one file, for its owner to fetch."""
+    wanted = _payload(job, _ExportPayload)
+    path = f"{wanted.organization_id}/{wanted.export_id}.jsonl"
+    try:
+        if job.attempt > EXPORT_ATTEMPTS:
+            raise ExportFailedError("export_given_up", "the last attempt did not come to its end")
+        with tempfile.TemporaryFile() as file:
+            rows = await write_rows(tools.database, wanted.organization_id, file)
+            if rows == 0:
+                _log.info("export.not_needed")  # the tenant has been erased
+                return
+            await tools.storage.upload(EXPORTS_BUCKET, path, file, "application/x-ndjson")
+    except EscapemasterError as error:
+        if error.retryable and job.attempt < EXPORT_ATTEMPTS:
+            raise
+        await tools.database.finish_export(wanted.organization_id, wanted.export_id, None, None)
+        raise ExportFailedError("export_failed", error.code) from error
+    await tools.database.finish_export(wanted.organization_id, wanted.export_id, path, rows)
+    _log.info("export.finished", rows=rows)
+
+
+async def erase_files(job: Job, tools: Tools) -> None:
+    """`storage.erase`: delete the files of a tenant that has been erased, from every bucket."""
+    wanted = _payload(job, _ErasePayload)
+    for bucket in await tools.storage.buckets():
+        erased = await tools.storage.erase(bucket, str(wanted.organization_id))
+        _log.info("files.erased", bucket=bucket, files=erased)
+
+
 #: What this worker can do.
 HANDLERS: Final[Mapping[str, Handler]] = {
     "email.send": send_email,
     "stripe.sync": sync_stripe_object,
     "stripe.refund": refund,
     "stripe.expire_checkout": expire_checkout,
+    "organization.export": export_organization,
+    "storage.erase": erase_files,
 }
+
+#: Kinds of job that take their time, with the seconds that one attempt may last.
+LONGER: Final[Mapping[str, float]] = {"organization.export": 1800.0, "storage.erase": 1800.0}
 
 
 class _Payload(BaseModel):
@@ -170,6 +219,15 @@ class _SyncPayload(_Payload):
 class _RefundPayload(_Payload):
     organization_id: UUID
     refund_request_id: UUID
+
+
+class _ExportPayload(_Payload):
+    organization_id: UUID
+    export_id: UUID
+
+
+class _ErasePayload(_Payload):
+    organization_id: UUID
 
 
 class _ExpirePayload(_Payload):

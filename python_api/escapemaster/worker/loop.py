@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -65,6 +65,7 @@ class Worker:
         lease_seconds: int = 20,
         poll_seconds: float = 0.5,
         job_timeout: float = JOB_TIMEOUT,
+        longer: Mapping[str, float] | None = None,
         grace: float = GRACE,
         metrics: WorkerMetrics | None = None,
     ) -> None:
@@ -78,6 +79,7 @@ class Worker:
             lease_seconds: How long a job stays ours without news from us.
             poll_seconds: Pause between two looks at an empty queue.
             job_timeout: See `JOB_TIMEOUT`.
+            longer: The kinds of job that may take longer, with their seconds.
             grace: See `GRACE`.
             metrics: Where to count.
         """
@@ -88,6 +90,7 @@ class Worker:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._job_timeout = job_timeout
+        self._longer = dict(longer or {})
         self._grace = grace
         self._metrics = metrics or WorkerMetrics()
         self._running: set[asyncio.Task[None]] = set()
@@ -178,7 +181,7 @@ class Worker:
         return await self._failed(job, failure)
 
     async def _timed(self, job: Job) -> None:
-        async with asyncio.timeout(self._job_timeout):
+        async with asyncio.timeout(self._longer.get(job.kind, self._job_timeout)):
             await self._handle(job)
 
     async def _failed(self, job: Job, failure: BaseException) -> str:

@@ -18,7 +18,8 @@ from escapemaster.email.resend_transport import ResendTransport
 from escapemaster.logging import configure_logging, get_logger
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
-from escapemaster.worker.handlers import Tools, handle
+from escapemaster.storage import Storage
+from escapemaster.worker.handlers import LONGER, Tools, handle
 from escapemaster.worker.health import health_server
 from escapemaster.worker.loop import Worker
 from escapemaster.worker.metrics import WorkerMetrics
@@ -58,6 +59,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             concurrency=settings.worker_concurrency,
             lease_seconds=settings.worker_lease_seconds,
             poll_seconds=settings.worker_poll_seconds,
+            longer=LONGER,
             metrics=metrics,
         )
         if settings.worker_health_port is not None:
@@ -93,6 +95,11 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
                 api_base=settings.stripe_api_base,
             ),
             mail=_transport(settings, http),
+            storage=Storage(
+                http,
+                url=settings.supabase_url,
+                secret_key=settings.supabase_secret_key.get_secret_value(),
+            ),
             public_site_url=settings.public_site_url,
         )
 

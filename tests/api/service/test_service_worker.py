@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,11 +19,27 @@ from structlog.testing import capture_logs
 
 from escapemaster.database import Job, ServiceDatabase, connection_pool
 from escapemaster.email.message import Message
-from escapemaster.errors import DomainError, EmailError, PaymentError, UnavailableError
+from escapemaster.errors import (
+    DomainError,
+    EmailError,
+    EscapemasterError,
+    PaymentError,
+    UnavailableError,
+    UnexpectedError,
+)
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
+from escapemaster.storage import PAGE, Storage
 from escapemaster.worker import main
-from escapemaster.worker.handlers import InvalidJobError, Tools, UnknownJobError, email_key, handle
+from escapemaster.worker.handlers import (
+    EXPORT_ATTEMPTS,
+    ExportFailedError,
+    InvalidJobError,
+    Tools,
+    UnknownJobError,
+    email_key,
+    handle,
+)
 from escapemaster.worker.health import READY_WITHIN, health_server
 from escapemaster.worker.loop import Worker
 from escapemaster.worker.metrics import WorkerMetrics
@@ -37,6 +54,7 @@ from escapemaster.worker.periodic import (
 
 from .fakes import (
     FakePostgrest,
+    FakeStorage,
     FakeStripe,
     stripe_error,
     stripe_event,
@@ -76,11 +94,12 @@ def mail() -> FakeMail:
 
 @pytest.fixture
 async def tools(
-    postgrest: FakePostgrest, stripe_api: FakeStripe, mail: FakeMail
+    postgrest: FakePostgrest, stripe_api: FakeStripe, mail: FakeMail, files: FakeStorage
 ) -> AsyncIterator[Tools]:
     async with (
         connection_pool(postgrest.transport) as pool,
         httpx.AsyncClient(transport=stripe_api.transport) as http,
+        httpx.AsyncClient(transport=files.transport) as storage,
     ):
         yield Tools(
             database=ServiceDatabase(
@@ -94,6 +113,7 @@ async def tools(
                 max_network_retries=0,
             ),
             mail=mail,
+            storage=Storage(storage, url="http://gateway.test/", secret_key="k"),
             public_site_url="https://play.example.test/",
         )
 
@@ -307,12 +327,130 @@ async def test_a_page_that_is_not_open_needs_no_closing(
     assert stripe_api.calls == []
 
 
+EXPORT: dict[str, Any] = {"organization_id": ORGANIZATION, "export_id": REQUEST}
+EXPORTED = f"{ORGANIZATION}/{REQUEST}.jsonl"
+
+
+def exported(number: int) -> dict[str, Any]:
+    return {"table": "rooms", "row": {"id": number, "name": "Ático"}}
+
+
+async def test_an_export_is_read_to_an_empty_page_and_stored(
+    tools: Tools, postgrest: FakePostgrest, files: FakeStorage
+) -> None:
+    # The second page is shorter than the first: that is not the end.
+    first, second, third = [exported(1), exported(2)], [exported(3)], [exported(4)]
+    postgrest.answer("read_organization", first, second, third, [])
+    postgrest.answer("finish_export", None)
+    await handle(job("organization.export", **EXPORT), tools)
+    lines = files.files["exports"][EXPORTED].decode().splitlines()
+    assert [json.loads(line) for line in lines] == [exported(number) for number in (1, 2, 3, 4)]
+    assert [call["after"] for call in postgrest.called("read_organization")] == [
+        None,
+        exported(2),
+        exported(3),
+        exported(4),
+    ]
+    assert postgrest.called("finish_export") == [
+        {**EXPORT, "object_path": EXPORTED, "row_count": 4}
+    ]
+    [upload] = files.requests
+    assert upload.headers["x-upsert"] == "true"
+    assert upload.headers["apikey"] == "k"
+    assert upload.headers["content-type"] == "application/x-ndjson"
+    assert upload.headers["content-length"] == str(len(files.files["exports"][EXPORTED]))
+    assert "transfer-encoding" not in upload.headers
+
+
+async def test_an_erased_tenant_is_not_exported(
+    tools: Tools, postgrest: FakePostgrest, files: FakeStorage
+) -> None:
+    postgrest.answer("read_organization", [])
+    await handle(job("organization.export", **EXPORT), tools)
+    assert files.requests == []
+    assert postgrest.called("finish_export") == []
+
+
+async def test_an_export_is_tried_again_and_given_up_in_the_end(
+    tools: Tools, postgrest: FakePostgrest, files: FakeStorage
+) -> None:
+    postgrest.answer("read_organization", [exported(1)], [], [exported(1)], [])
+    postgrest.answer("finish_export", None)
+    files.broken = [httpx.Response(503), httpx.Response(503)]
+    with pytest.raises(UnavailableError):
+        await handle(job("organization.export", attempt=EXPORT_ATTEMPTS - 1, **EXPORT), tools)
+    assert postgrest.called("finish_export") == []
+    with pytest.raises(ExportFailedError) as failed:
+        await handle(job("organization.export", attempt=EXPORT_ATTEMPTS, **EXPORT), tools)
+    assert not failed.value.retryable
+    assert "storage_unavailable" in str(failed.value)
+    given_up = {**EXPORT, "object_path": None, "row_count": None}
+    assert postgrest.called("finish_export") == [given_up]
+
+
+async def test_an_export_whose_last_attempt_was_cut_off_is_given_up(
+    tools: Tools, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer("finish_export", None)
+    with pytest.raises(ExportFailedError):
+        await handle(job("organization.export", attempt=EXPORT_ATTEMPTS + 1, **EXPORT), tools)
+    assert postgrest.called("read_organization") == []
+    [ended] = postgrest.called("finish_export")
+    assert ended["object_path"] is None
+
+
+@pytest.mark.parametrize("flat", [False, True])
+async def test_an_erased_tenant_s_files_go_from_every_bucket_and_folder(
+    tools: Tools, files: FakeStorage, flat: bool
+) -> None:
+    other = {f"{REQUEST}/keep.txt": b"", f"{ORGANIZATION}x/keep.txt": b""}
+    many = {f"{ORGANIZATION}/{number:04}.txt": b"" for number in range(PAGE + 1)}
+    deep = {f"{ORGANIZATION}/a/b.txt": b"", f"{ORGANIZATION}/a/c/d é.txt": b""}
+    files.files = {"documents": {**many, **other}, "photos": {**deep, **other}, "empty": {}}
+    files.flat = flat
+    await handle(job("storage.erase", organization_id=ORGANIZATION), tools)
+    assert files.files == {"documents": other, "photos": other, "empty": {}}
+    deleted = [json.loads(one.content) for one in files.requests if one.method == "DELETE"]
+    assert [len(one["prefixes"]) for one in deleted] == [PAGE, 1, 2]
+
+
+async def test_files_that_stay_are_noticed(tools: Tools, files: FakeStorage) -> None:
+    files.files["exports"][EXPORTED] = b""
+    files.deletes = False
+    with pytest.raises(UnexpectedError) as failed:
+        await handle(job("storage.erase", organization_id=ORGANIZATION), tools)
+    assert (failed.value.code, failed.value.retryable) == ("storage_not_erased", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (httpx.ConnectError("secret"), "storage_unavailable"),
+        (httpx.Response(500, text="secret"), "storage_unavailable"),
+        (httpx.Response(429, text="secret"), "storage_unavailable"),
+        (httpx.Response(400, text="secret"), "storage_error"),
+        (httpx.Response(200, text="secret"), "storage_contract"),
+        (httpx.Response(200, json=[{"name": "secret"}]), "storage_contract"),
+    ],
+)
+async def test_what_storage_answers_is_translated_without_its_words(
+    tools: Tools, files: FakeStorage, answer: httpx.Response | Exception, code: str
+) -> None:
+    files.broken = [answer]
+    with pytest.raises(EscapemasterError) as failed:
+        await tools.storage.buckets()
+    assert (failed.value.code, failed.value.retryable) == (code, True)
+    assert "secret" not in str(failed.value)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
         job("stripe.sync"),
         job("stripe.refund", organization_id="x", refund_request_id=REQUEST),
         job("stripe.expire_checkout", attempt_id=7),
+        job("organization.export", organization_id=ORGANIZATION),
+        job("storage.erase"),
     ],
 )
 async def test_a_job_that_nobody_understands_is_given_up(tools: Tools, broken: Job) -> None:
@@ -468,6 +606,20 @@ async def test_a_job_that_hangs_is_ended_and_tried_again() -> None:
     async with at_work(queue, hang, job_timeout=0.01):
         await queue.until(lambda: bool(queue.told))
     assert queue.told == [("failed", 1, "TimeoutError", True)]
+
+
+async def test_a_kind_of_job_that_takes_its_time_has_it() -> None:
+    queue = FakeQueue([job(number=1), job("slow", number=2)])
+    ended = asyncio.Event()
+
+    async def work(one: Job) -> None:
+        await ended.wait()
+
+    async with at_work(queue, work, job_timeout=0.01, longer={"slow": 60.0}):
+        await queue.until(lambda: bool(queue.told))
+        ended.set()
+        await queue.until(lambda: len(queue.told) == 2)
+    assert queue.told == [("failed", 1, "TimeoutError", True), ("done", 2)]
 
 
 async def test_a_lease_is_extended_while_its_job_runs() -> None:
