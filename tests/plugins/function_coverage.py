@@ -130,6 +130,7 @@ class FunctionCoverage:
 
     def __init__(self) -> None:
         self.called: set[str] = set()
+        self.known: set[str] = set()
         self.uncalled: list[str] = []
 
     def read_before_drop(self, port: int, database: str) -> None:
@@ -157,26 +158,30 @@ class FunctionCoverage:
         result = yield
         where = stack_of_the_run.config()
         if not hasattr(session.config, "workerinput") and is_running(where):
-            uncalled = self._find_uncalled(Stack.of(where).admin_dsn)
-            self.uncalled = sorted(uncalled - read_failed_calls(where.logs))
-            if self.uncalled and _is_whole(session.config):
+            self._read_the_rest(Stack.of(where).admin_dsn)
+            self.called |= read_failed_calls(where.logs)
+            self.uncalled = sorted(self.known - self.called)
+            if (self.uncalled or not self.known) and _is_whole(session.config):
                 session.testsfailed += 1
         return result
 
-    def _find_uncalled(self, admin_dsn: str) -> set[str]:
+    def _read_the_rest(self, admin_dsn: str) -> None:
         with psycopg.connect(admin_dsn) as connection:
             connection.execute("set search_path = ''")
-            ours = _column(connection, _OURS)
+            self.known = _column(connection, _OURS)
             databases = _column(connection, "select datname from pg_database where datallowconn")
         for database in databases:
             self.called |= read_calls(url_of(admin_dsn, database))
-        return ours - self.called
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
     ) -> None:
         """Name the functions that were never called."""
-        if self.uncalled and _is_whole(config):
+        if not self.known or not _is_whole(config):
+            return
+        executed = len(self.known) - len(self.uncalled)
+        terminalreporter.line(f"SQL functions executed: {executed} of {len(self.known)}")
+        if self.uncalled:
             terminalreporter.section("SQL functions that no test executes", red=True)
             for name in self.uncalled:
                 terminalreporter.line(name)
