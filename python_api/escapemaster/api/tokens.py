@@ -6,7 +6,7 @@ key up at every request, so that a revoked key's tokens are worth nothing at onc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -27,7 +27,7 @@ LIFETIME: Final = timedelta(minutes=15)
 class SignedToken:
     """A token, and the seconds for which it is good."""
 
-    token: str
+    token: str = field(repr=False)
     expires_in: int
 
 
@@ -42,7 +42,7 @@ class TokenSigner:
         issuer: What `iss` says; left out when None.
     """
 
-    key: str | ec.EllipticCurvePrivateKey
+    key: str | ec.EllipticCurvePrivateKey = field(repr=False)
     algorithm: Literal["HS256", "ES256"]
     key_id: str | None = None
     issuer: str | None = None

@@ -185,6 +185,7 @@ def test_a_secret_of_its_own_and_an_issuer_are_used_when_there_are_any(change: C
         options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
     )
     assert jwt.get_unverified_header(token)["kid"] == "mine"
+    assert "another secret" not in repr(signer)
 
 
 @pytest.mark.parametrize("form", ["pem", "pem in one line", "jwk"])
