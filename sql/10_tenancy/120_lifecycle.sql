@@ -106,7 +106,7 @@ $$;
 
 comment on function private.tenant_tables() is 'The tables of public that belong to organizations, from the catalogue.';
 
-create function private.read_organization(organization_id uuid, after jsonb, max_rows int)
+create function private.read_organization(organization_id uuid, after jsonb default null, max_rows int default 1000)
 returns setof jsonb
 language plpgsql
 stable
