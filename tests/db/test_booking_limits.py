@@ -72,7 +72,7 @@ def test_reading_is_limited_by_address(house: House, shop: Shop, room: str) -> N
     allow(house, "public_read", "address", 1)
     allow(house, "manage_booking", "address", 1)
     day = shop.at(3).date()
-    reads = {
+    reads: dict[str, dict[str, object]] = {
         "get_calendar": {"slug": shop.slug},
         "get_availability": {"slug": shop.slug, "from_date": day, "to_date": day},
         "quote_booking": {
