@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: c6f9177f33fc09c4a373470424a2b999f1b731aa8b8904bf95ddebfb5f85cbc1
+-- Digest of what follows: 18ae1843725d76c949b8afc1ac0b1639b4265ac639c9baf5bbf92264355c3515
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -3231,7 +3231,7 @@ $$;
 
 comment on function private.tenant_tables() is 'The tables of public that belong to organizations, from the catalogue.';
 
-create function private.read_organization(organization_id uuid, after jsonb, max_rows int)
+create function private.read_organization(organization_id uuid, after jsonb default null, max_rows int default 1000)
 returns setof jsonb
 language plpgsql
 stable
