@@ -10,8 +10,8 @@ from matrix.client import Caller, Client, Connection
 from matrix.house import House
 from matrix.world import CLOSED, EVERYWHERE, SOUTH, Facts
 
-#: What outlives a tenant: the log of the platform's own acts, and counters without names.
-_STAYS = {"private.platform_log"}
+#: What outlives a tenant: the log of the platform's own acts, and the job that deletes its files.
+_STAYS = {"private.platform_log", "private.jobs"}
 
 
 @pytest.fixture
@@ -63,7 +63,10 @@ def test_no_row_of_an_erased_tenant_is_left_anywhere(erased: House, facts: Facts
 
     erase(erased, facts)
 
-    assert set(rows(erased, organization)) - _STAYS == set()
+    left = rows(erased, organization)
+    assert set(left) - _STAYS == set()
+    (job,) = left["private.jobs"]
+    assert "storage.erase" in job
 
 
 def test_nothing_else_is_touched(erased: House, facts: Facts) -> None:
