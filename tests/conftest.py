@@ -24,7 +24,7 @@ from escapemaster.stack.config import ROOT
 from escapemaster.stack.platform import create_platform_database
 from stack import Mailbox, Rest, Stack, User, Users
 
-pytest_plugins = ["plugins.scratch", "matrix.fixtures"]
+pytest_plugins = ["plugins.scratch", "plugins.function_coverage", "matrix.fixtures"]
 
 #: What every test that asks for a database of its own gets a copy of.
 MIGRATED = "migrated"
