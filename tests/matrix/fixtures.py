@@ -19,6 +19,7 @@ from escapemaster.schema.server import Server
 from matrix.client import Client, Connection
 from matrix.databases import Databases
 from matrix.house import House
+from matrix.probe import install
 from matrix.world import Facts, build, load
 
 _PATIENCE = 20.0
@@ -64,8 +65,9 @@ def world_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def world(world_dsn: str) -> Iterator[Connection]:
-    """The superuser's connection to it. Nothing is changed for good."""
+    """The superuser's connection to it, with the prober. Nothing is changed for good."""
     with psycopg.connect(world_dsn, autocommit=True) as connection:
+        install(connection)
         yield connection
 
 

@@ -8,17 +8,11 @@ from matrix.actors import Actor, cast
 from matrix.cells import FunctionCells, TableCells
 from matrix.client import Connection
 from matrix.expectations import expectations
-from matrix.probe import attempt, install
+from matrix.probe import attempt
 from matrix.world import Facts
 
 _EXPECTED = expectations()
 _TABLES = {**_EXPECTED.tables, **{f"bucket {k}": b for k, b in _EXPECTED.buckets.items()}}
-
-
-@pytest.fixture(scope="module")
-def prober(world: Connection) -> Connection:
-    install(world)
-    return world
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +27,13 @@ def table_cells(world: Connection, facts: Facts) -> TableCells:
 
 @pytest.mark.parametrize("name", _TABLES)
 def test_everybody_sees_and_changes_what_they_may_of(
-    name: str, prober: Connection, facts: Facts, actors: list[Actor], table_cells: TableCells
+    name: str, world: Connection, facts: Facts, actors: list[Actor], table_cells: TableCells
 ) -> None:
     complaints = []
     for actor in actors:
         cells = list(table_cells.of(actor, _TABLES[name]))
         outcomes = attempt(
-            prober, actor.caller, facts[actor.tenant]["organization"], [c.attempt for c in cells]
+            world, actor.caller, facts[actor.tenant]["organization"], [c.attempt for c in cells]
         )
         for cell, outcome in zip(cells, outcomes, strict=True):
             complaints.append(cell.complaint(actor, outcome))
@@ -48,14 +42,14 @@ def test_everybody_sees_and_changes_what_they_may_of(
 
 @pytest.mark.parametrize("name", _EXPECTED.functions)
 def test_who_may_call_does_and_who_may_not_is_refused_by(
-    name: str, prober: Connection, facts: Facts, actors: list[Actor]
+    name: str, world: Connection, facts: Facts, actors: list[Actor]
 ) -> None:
     complaints = []
     cells = FunctionCells(facts, _EXPECTED)
     for actor in actors:
         cell = cells.of(actor, _EXPECTED.functions[name])
         (outcome,) = attempt(
-            prober, actor.caller, facts[actor.tenant]["organization"], [cell.attempt]
+            world, actor.caller, facts[actor.tenant]["organization"], [cell.attempt]
         )
         complaints.append(cell.complaint(actor, outcome))
     assert [c for c in complaints if c] == []

@@ -168,6 +168,36 @@ def test_tables_have_row_level_security_and_views_are_the_caller_s(world: Connec
     )
 
 
+def test_policies_are_for_signed_in_callers_and_one_an_action(world: Connection) -> None:
+    assert (
+        column(
+            world,
+            "select policyname from pg_policies where schemaname in ('public', 'storage')"
+            " and (roles <> '{authenticated}' or permissive <> 'PERMISSIVE' or cmd = 'ALL')",
+        )
+        == []
+    )
+    assert (
+        column(
+            world,
+            "select tablename from pg_policies where schemaname = 'public'"
+            " group by tablename, cmd having count(*) > 1",
+        )
+        == []
+    )
+
+
+def test_exposed_functions_run_with_their_caller_s_rights(world: Connection) -> None:
+    assert (
+        column(
+            world,
+            "select oid::regprocedure from pg_proc where prosecdef and pronamespace in"
+            " ('public'::regnamespace, 'service'::regnamespace)",
+        )
+        == []
+    )
+
+
 @pytest.mark.parametrize("role", _CLIENTS)
 def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
     world: Connection, role: str

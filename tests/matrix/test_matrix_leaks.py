@@ -10,7 +10,7 @@ import pytest
 from matrix.actors import Actor, cast
 from matrix.client import Connection
 from matrix.expectations import NOBODY, expectations, literal, with_facts
-from matrix.probe import Attempt, Outcome, attempt, install
+from matrix.probe import Attempt, Outcome, attempt
 from matrix.world import NORTH, SOUTH, TENANTS, Facts, added
 
 _EXPECTED = expectations()
@@ -20,12 +20,6 @@ _CALLED_BY_MEMBERS = [
     for name, function in _EXPECTED.functions.items()
     if "authenticated" in function.roles and not isinstance(function.needs, str)
 ]
-
-
-@pytest.fixture(scope="module")
-def prober(world: Connection) -> Connection:
-    install(world)
-    return world
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +44,7 @@ def _heard(outcome: Outcome, named: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("name", _CALLED_BY_MEMBERS)
 def test_another_tenant_s_ids_are_as_unknown_as_those_of_nothing_to(
-    name: str, prober: Connection, facts: Facts, owner: Actor
+    name: str, world: Connection, facts: Facts, owner: Actor
 ) -> None:
     function = _EXPECTED.functions[name]
     mine, theirs = facts[NORTH], facts[SOUTH]
@@ -63,25 +57,25 @@ def test_another_tenant_s_ids_are_as_unknown_as_those_of_nothing_to(
         nothing = str(uuid4())
         missing = function.call(mine, **{argument: literal(nothing)})
 
-        heard = tried(prober, owner, facts, "call", f"select to_jsonb({foreign})", theirs[fact])
+        heard = tried(world, owner, facts, "call", f"select to_jsonb({foreign})", theirs[fact])
 
-        assert heard == tried(prober, owner, facts, "call", f"select to_jsonb({missing})", nothing)
+        assert heard == tried(world, owner, facts, "call", f"select to_jsonb({missing})", nothing)
         assert heard[0] != "ok", argument
 
 
 @pytest.mark.parametrize("name", _WRITABLE)
 def test_rows_cannot_refer_to_another_tenant_s(
-    name: str, prober: Connection, facts: Facts, owner: Actor
+    name: str, world: Connection, facts: Facts, owner: Actor
 ) -> None:
     table = _EXPECTED.tables[name]
-    references = _references(prober, name)
+    references = _references(world, name)
     for column, parent, key in references:
         sample = table.sample
         if column not in sample:
             # A row that refers to one thing or to another.
             others = {other for other, _, _ in references}
             sample = {c: v for c, v in sample.items() if c not in others}
-        theirs = _any_key(prober, parent, key, facts[SOUTH])
+        theirs = _any_key(world, parent, key, facts[SOUTH])
         nothing = str(uuid4())
         heard = []
         for named in (theirs, nothing):
@@ -95,14 +89,35 @@ def test_rows_cannot_refer_to_another_tenant_s(
                 )
             if column in table.changes:
                 statements.append(f"update {table.relation} set {column} = {value}")
-            heard.append([tried(prober, owner, facts, "write", s, named) for s in statements])
+            heard.append([tried(world, owner, facts, "write", s, named) for s in statements])
         assert heard[0] == heard[1], column
         assert {code for code, _ in heard[0]} <= {"23503"}, heard[0]
 
 
 @pytest.mark.parametrize("name", _WRITABLE)
+def test_what_clients_write_refers_by_a_key_that_holds_the_tenant(
+    name: str, world: Connection
+) -> None:
+    """Without the key nothing would be refused above, for want of anything to try."""
+    table = _EXPECTED.tables[name]
+    written = {c for c in (*table.writes, *table.changes) if c.endswith("_id")}
+    assert written - {"organization_id"} == {
+        column for column, _, _ in _references(world, name)
+    } & (set(table.writes) | set(table.changes))
+
+
+def test_a_room_s_picture_is_in_the_own_folder(
+    world: Connection, facts: Facts, owner: Actor
+) -> None:
+    for tenant, code in ((NORTH, "ok"), (SOUTH, "23514")):
+        path = literal(f"{facts[tenant]['organization']}/rooms/x.png")
+        statement = f"update public.rooms set image_path = {path}"
+        assert tried(world, owner, facts, "write", statement, "")[0] == code
+
+
+@pytest.mark.parametrize("name", _WRITABLE)
 def test_rows_cannot_be_put_into_or_moved_to_another_tenant(
-    name: str, prober: Connection, facts: Facts, owner: Actor
+    name: str, world: Connection, facts: Facts, owner: Actor
 ) -> None:
     table = _EXPECTED.tables[name]
     if "organization_id" in table.writes:
@@ -111,7 +126,7 @@ def test_rows_cannot_be_put_into_or_moved_to_another_tenant(
             values = {**table.sample, "organization_id": literal(tenant)}
             row = ", ".join(with_facts(v, added(facts[NORTH])) for v in values.values())
             statement = f"insert into {table.relation} ({', '.join(values)}) values ({row})"
-            heard.add(tried(prober, owner, facts, "write", statement, tenant))
+            heard.add(tried(world, owner, facts, "write", statement, tenant))
         assert len(heard) == 1
         assert next(iter(heard))[0] == "42501"
     column = "organization_id" if "organization_id" in table.tenant else "id"
@@ -119,15 +134,15 @@ def test_rows_cannot_be_put_into_or_moved_to_another_tenant(
         statement = (
             f"update {table.relation} set {column} = {literal(facts[SOUTH]['organization'])}"
         )
-        assert tried(prober, owner, facts, "write", statement, "")[0] == "42501"
+        assert tried(world, owner, facts, "write", statement, "")[0] == "42501"
 
 
 @pytest.mark.parametrize("name", _WRITABLE)
 def test_a_name_that_another_tenant_uses_is_free(
-    name: str, prober: Connection, facts: Facts, owner: Actor
+    name: str, world: Connection, facts: Facts, owner: Actor
 ) -> None:
     """Unique keys start with the tenant. What is unique everywhere is a public address."""
-    rows = prober.execute(
+    rows = world.execute(
         """
         select array_agg(a.attname order by k.n)
         from pg_index as i
@@ -146,7 +161,7 @@ def test_a_name_that_another_tenant_uses_is_free(
 
 @pytest.mark.parametrize("name", [n for n, table in _EXPECTED.tables.items() if table.hidden])
 def test_hidden_columns_are_neither_shown_nor_filtered_nor_ordered_by(
-    name: str, prober: Connection, facts: Facts, owner: Actor
+    name: str, world: Connection, facts: Facts, owner: Actor
 ) -> None:
     table = _EXPECTED.tables[name]
     for column in table.hidden:
@@ -156,7 +171,7 @@ def test_hidden_columns_are_neither_shown_nor_filtered_nor_ordered_by(
             f"select to_jsonb(1) from {table.relation} order by {column} limit 1",
             f"select to_jsonb(count(*)) from {table.relation} group by {column}",
         ):
-            assert tried(prober, owner, facts, "read", clause, "")[0] == "42501", clause
+            assert tried(world, owner, facts, "read", clause, "")[0] == "42501", clause
 
 
 def test_every_table_of_a_tenant_has_rows_of_every_venue(world: Connection, facts: Facts) -> None:
