@@ -177,3 +177,29 @@ def test_a_player_books_and_pays_and_only_the_venue_sees_it(
         bookingId=booking["id"],
     )
     assert done["booking"]["status"] == "checked_in"
+
+
+def test_a_private_document_is_read_through_a_signed_url_only(
+    js: Step, make_user: Callable[..., User], as_user: Callable[..., Rest]
+) -> None:
+    owner, rival = make_user(), make_user()
+    opened = as_user(owner).rpc("create_organization", name="Archive").json()
+    as_user(rival).rpc("create_organization", name="Rival")
+    path = f"{opened['id']}/contract.txt"
+
+    kept = js("keepDocument", email=owner.email, password=owner.password, path=path, text="Ours")
+    assert kept["text"] == "Ours"
+    assert kept["unsigned"] >= 400
+    assert kept["tampered"] >= 400
+
+    for header in (None, opened["id"]):
+        reached = js(
+            "reachForDocument",
+            email=rival.email,
+            password=rival.password,
+            organizationId=header,
+            path=path,
+        )
+        assert reached["signed"]
+        assert reached["read"]
+        assert reached["listed"] == 0

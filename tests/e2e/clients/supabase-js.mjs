@@ -147,6 +147,34 @@ const steps = {
     return { rows: data, error, status };
   },
 
+  async keepDocument({ email, password, path, text }) {
+    const client = await signedIn({ email, password });
+    const documents = client.storage.from("documents");
+    await data(documents.upload(path, Buffer.from(text), { contentType: "text/plain" }));
+    const { signedUrl } = await data(documents.createSignedUrl(path, 60));
+    const signed = await fetch(signedUrl);
+    const unsigned = await fetch(signedUrl.replace("/object/sign/", "/object/public/"));
+    const tampered = await fetch(signedUrl.slice(0, -3));
+    return {
+      text: await signed.text(),
+      unsigned: unsigned.status,
+      tampered: tampered.status,
+    };
+  },
+
+  async reachForDocument({ email, password, organizationId, path }) {
+    const client = await signedIn({ email, password, organizationId });
+    const documents = client.storage.from("documents");
+    const signed = await documents.createSignedUrl(path, 60);
+    const read = await documents.download(path);
+    const listed = await documents.list(path.split("/")[0]);
+    return {
+      signed: signed.error?.message ?? null,
+      read: read.error?.name ?? null,
+      listed: listed.data?.length ?? 0,
+    };
+  },
+
   async checkIn({ email, password, organizationId, bookingId }) {
     const client = await signedIn({ email, password });
     const { data, error, status } = await client.rpc("transition_booking", {
