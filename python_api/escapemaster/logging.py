@@ -85,6 +85,7 @@ def configure_logging(level: str = "info", *, colours: bool = False) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+        logging.getLogger(name).setLevel(logging.NOTSET)
     logging.getLogger("uvicorn.access").disabled = True
     for name in ("httpx", "httpcore", "hpack", "stripe"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -184,8 +184,8 @@ async def test_every_kind_of_resend_event_is_understood(
         {"svix-id": "msg_1", "svix-timestamp": "1", "svix-signature": "v1,x"},
         {"svix-id": "msg_1", "svix-timestamp": "soon", "svix-signature": "v1,x"},
         svix_headers(resend_event(), secret=b"another"),
-        svix_headers(resend_event(), at=int(time.time()) - 400),
-        svix_headers(resend_event(), at=int(time.time()) + 400),
+        svix_headers(resend_event(), at=int(time.time()) - 86_400),
+        svix_headers(resend_event(), at=int(time.time()) + 86_400),
         svix_headers(resend_event() + " "),
     ],
 )
