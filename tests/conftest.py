@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page, sync_playwright
+from psycopg import sql
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
@@ -175,8 +176,11 @@ class _RunServer(NoopExecutor):
 
 @pytest.fixture(scope="session")
 def postgresql_server(server: Server, _migrated: str) -> NoopExecutor:
-    """For pytest-postgresql: the run's server, as the role that owns our objects."""
-    info = psycopg.conninfo.conninfo_to_dict(server.owner_dsn)
+    """For pytest-postgresql: the run's server, as the superuser.
+
+    Dropping a database ends the sessions in it, and only a superuser may end autovacuum's.
+    """
+    info = psycopg.conninfo.conninfo_to_dict(server.admin_dsn)
     return _RunServer(
         host=str(info["host"]),
         port=str(info["port"]),
@@ -187,8 +191,21 @@ def postgresql_server(server: Server, _migrated: str) -> NoopExecutor:
     )
 
 
-#: `postgresql`: a connection, as the owner, to a new database with all migrations.
-postgresql = factories.postgresql("postgresql_server")
+_own_database = factories.postgresql("postgresql_server")
+
+
+@pytest.fixture
+def postgresql(
+    _own_database: psycopg.Connection[Any], server: Server
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection, as the owner of our objects, to a new database with all migrations."""
+    name = _own_database.info.dbname
+    with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("alter database {} owner to postgres").format(sql.Identifier(name))
+        )
+    with psycopg.connect(server.dsn(name)) as connection:
+        yield connection
 
 
 @pytest.fixture
