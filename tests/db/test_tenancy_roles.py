@@ -215,6 +215,14 @@ def test_a_role_that_is_offered_counts_as_used_and_the_offer_moves_along(
     assert venue.role_of(ana) == "day"
 
 
+def test_an_invitation_that_is_over_keeps_no_role_alive(venue: Venue, admin: Client) -> None:
+    role = venue.make_role("Night", [])
+    invitation_id, _ = venue.invite(email_of("ana"), role)
+    admin.call("revoke_invitation", organization_id=venue.id, invitation_id=invitation_id)
+    admin.call("delete_role", organization_id=venue.id, role_id=role)
+    assert admin.select("select from public.roles where id = %s", role) == []
+
+
 def test_escalation_by_deleting_the_own_role_in_favour_of_a_greater_one_is_refused(
     venue: Venue,
 ) -> None:

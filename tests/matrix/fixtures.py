@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
@@ -33,6 +33,11 @@ WORLD_DATABASE = "ESCAPEMASTER_WORLD_DATABASE"
 WORLD = "matrix_world"
 
 
+def connected(dsn: str) -> AbstractContextManager[Connection]:
+    """A connection for the whole run. The mutation tool puts its own in this place."""
+    return psycopg.connect(dsn, autocommit=True)
+
+
 @pytest.fixture(scope="session")
 def databases(server: Server) -> Databases:
     """Templates that the workers of a run share."""
@@ -44,7 +49,7 @@ def tenancy_connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """The superuser's connection to a database made by `sql/`, for `house` only."""
     with (
         _given_or_copied(request, DATABASE) as dsn,
-        psycopg.connect(dsn, autocommit=True) as connection,
+        connected(dsn) as connection,
     ):
         yield connection
 
@@ -66,7 +71,7 @@ def world_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def world(world_dsn: str) -> Iterator[Connection]:
     """The superuser's connection to it, with the prober. Nothing is changed for good."""
-    with psycopg.connect(world_dsn, autocommit=True) as connection:
+    with connected(world_dsn) as connection:
         install(connection)
         yield connection
 

@@ -11,7 +11,7 @@ from matrix.actors import Actor, cast
 from matrix.client import Connection
 from matrix.expectations import NOBODY, expectations, literal, with_facts
 from matrix.probe import Attempt, Outcome, attempt
-from matrix.world import NORTH, SOUTH, TENANTS, Facts, added
+from matrix.world import NORTH, SOUTH, TENANTS, Facts, added, kept
 
 _EXPECTED = expectations()
 _WRITABLE = [name for name, table in _EXPECTED.tables.items() if table.writes or table.changes]
@@ -104,6 +104,50 @@ def test_what_clients_write_refers_by_a_key_that_holds_the_tenant(
     assert written - {"organization_id"} == {
         column for column, _, _ in _references(world, name)
     } & (set(table.writes) | set(table.changes))
+
+
+@pytest.mark.parametrize("name", [n for n, b in _EXPECTED.buckets.items() if b.writes])
+def test_files_stay_in_their_bucket_and_below_their_organization(
+    name: str, world: Connection, facts: Facts, owner: Actor
+) -> None:
+    bucket = _EXPECTED.buckets[name]
+    if bucket.verbs["update"] == NOBODY:
+        return
+    mine, theirs = facts[NORTH]["organization"], facts[SOUTH]["organization"]
+    file = f"name = {with_facts(bucket.sample['name'], kept(facts[NORTH]))}"
+    moves = [
+        *(f"bucket_id = {literal(other)}" for other in _EXPECTED.buckets if other != name),
+        *(f"name = {literal(f'{folder}/rooms/x')}" for folder in (theirs, str(uuid4()), "x")),
+        "name = 'x'",
+    ]
+    for move in moves:
+        statement = f"update storage.objects set {move} where {file}"
+        # Another bucket of the same permission is as good as this one to row level security.
+        may = {"42501"} if "bucket_id" not in move else {"42501", "ok"}
+        assert tried(world, owner, facts, "write", statement, "")[0] in may, move
+    rename = f"update storage.objects set name = {literal(f'{mine}/rooms/y')} where {file}"
+    assert tried(world, owner, facts, "write", rename, "")[0] == "ok"
+
+
+def test_a_file_moves_to_another_bucket_only_with_that_bucket_s_permission(
+    world: Connection, facts: Facts
+) -> None:
+    by_name = {actor.name: actor for actor in cast(facts, _EXPECTED)}
+    for name, bucket in _EXPECTED.buckets.items():
+        if bucket.verbs["update"] == NOBODY:
+            continue
+        for other, target in _EXPECTED.buckets.items():
+            if other == name:
+                continue
+            needed = target.verbs["update"]
+            actor = by_name["owner" if needed == NOBODY else f"without:{needed}"]
+            statement = (
+                f"update storage.objects set bucket_id = {literal(other)},"
+                f" name = {literal(facts[NORTH]['organization'] + '/rooms/z')}"
+                f" where bucket_id = {literal(name)}"
+                f" and name = {with_facts(bucket.sample['name'], kept(facts[NORTH]))}"
+            )
+            assert tried(world, actor, facts, "write", statement, "")[0] == "42501", (name, other)
 
 
 def test_a_room_s_picture_is_in_the_own_folder(

@@ -120,6 +120,32 @@ def test_policies_are_read_as_the_matrix_expects_them(owner: Connection) -> None
     assert read == expected
 
 
+def test_every_policy_has_the_one_shape(owner: Connection) -> None:
+    """Also where a column's grant alone would keep a row in its tenant."""
+    asked = (
+        r"\( SELECT private\.organization_with\('[a-z_]+:[a-z_]+'::text\) AS organization_with\)"
+    )
+    row = re.compile(rf"\((organization_id|id) = {asked}\)")
+    file = re.compile(
+        r"\(\(bucket_id = '[a-z-]+'::text\) AND"
+        rf" \(\(storage\.foldername\(name\)\)\[1\] = \({asked}\)::text\)\)"
+    )
+    own = r"\(user_id = \( SELECT auth\.uid\(\) AS uid\)\)"
+    colleagues = r"\(user_id IN \( SELECT private\.colleagues\(\) AS colleagues\)\)"
+    exceptions = {
+        "permissions_select": re.compile("true"),
+        "profiles_select": re.compile(rf"\({own} OR {colleagues}\)"),
+        "profiles_update": re.compile(own),
+    }
+    for schema, name, *texts in owner.execute(
+        "select schemaname, policyname, qual, with_check from pg_policies"
+        " where schemaname in ('public', 'storage')"
+    ):
+        shape = exceptions.get(name, row if schema == "public" else file)
+        for text in filter(None, texts):
+            assert shape.fullmatch(text), (name, text)
+
+
 def test_functions_are_read_as_the_matrix_expects_them(owner: Connection) -> None:
     for function in functions(owner):
         needs = _EXPECTED.functions[function.name].needs

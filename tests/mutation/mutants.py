@@ -1,0 +1,371 @@
+"""Mutants, made from the live catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from matrix.client import Connection
+
+#: Folders of sql/ whose functions lose every check in turn; of the others, those for permissions.
+OWN_DOMAINS = ("00_foundation", "10_tenancy", "15_storage", "80_audit")
+
+#: A policy that asks for a membership only, and one that asks for nothing about the tenant, are
+#: made with this helper. It is created with each mutant, in the mutant's own transaction.
+HELPERS = """
+create or replace function private.any_organization(permission text)
+returns uuid language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  wanted uuid := private.request_organization();
+begin
+  if exists (
+    select from public.memberships as m where m.organization_id = wanted and m.user_id = auth.uid()
+    union all
+    select from public.api_keys as k where k.organization_id = wanted and k.id = auth.uid()
+  ) then
+    return wanted;
+  end if;
+  return null;
+end
+$$;
+grant execute on function private.any_organization(text) to authenticated;
+"""
+
+_PERMISSION_CHECK = re.compile(r"private\.(require_\w+|has_permission|organization_with)\s*\(")
+_REFUSAL = re.compile(
+    r"^[ \t]*(?:(?:perform|return) private\."
+    r"(?:require_\w+|limit_rate|fail|refuse|act_as|lock_\w+)|raise exception)\b",
+    re.MULTILINE,
+)
+_CALLER = re.compile(r"(:= )private\.(require_user|require_platform_admin)\(\)")
+_ASSIGNED = re.compile(
+    r"^([ \t]*)(\w+) := private\.require_role_within_reach\(([\w.]+), ([\w.]+)\);", re.MULTILINE
+)
+_CONJUNCT = re.compile(r"^[ \t]*and [^\n]*$", re.MULTILINE)
+_TENANT = re.compile(r"^([ \t]*)where ([^\n]*organization_id = [^\n]*)$", re.MULTILINE)
+_LOCK = re.compile(r"\bfor (?:no key )?update(?: of \w+)?\b(?=;|\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One loosened door.
+
+    Attributes:
+        name: Stable from run to run, as long as the door is there.
+        kind: policy, grant, trigger, key, data or function.
+        about: The table, with its schema, or the function's plain name.
+        statement: What loosens it.
+        needs_race: Whether only requests that meet can notice.
+    """
+
+    name: str
+    kind: str
+    about: str
+    statement: str
+    needs_race: bool = False
+
+
+def all_mutants(connection: Connection, sql_folder: Path) -> list[Mutant]:
+    """Every mutant of a database made by `sql_folder`."""
+    makers = (policies, security, grants, triggers, keys, data)
+    found = [mutant for maker in makers for mutant in maker(connection)]
+    found += functions(connection, _folders(sql_folder))
+    return _numbered(found)
+
+
+def policies(connection: Connection) -> Iterator[Mutant]:
+    """Each expression of each policy: no permission, no tenant, no bucket, nothing at all."""
+    rows = connection.execute(
+        "select schemaname, tablename, policyname, qual, with_check from pg_policies"
+        " where schemaname in ('public', 'storage') order by 1, 2, 3"
+    )
+    for schema, table, policy, qual, check in rows.fetchall():
+        relation = f"{schema}.{table}"
+
+        def mutant(
+            what: str, change: str, relation: str = relation, policy: str = policy
+        ) -> Mutant:
+            return Mutant(
+                f"policy {policy}: {what}",
+                "policy",
+                relation,
+                f"alter policy {policy} on {relation} {change}",
+            )
+
+        for clause, text in (("using", qual), ("with check", check)):
+            if text is None or text == "true":
+                continue
+            yield mutant(f"{clause} true", f"{clause} (true)")
+            anyone = re.sub(r"private\.organization_with\('[^']+'::text\)", _MEMBER, text)
+            if anyone != text:
+                yield mutant(f"{clause} without the permission", f"{clause} ({anyone})")
+            everywhere = _without_tenant(text)
+            if everywhere != text:
+                yield mutant(f"{clause} without the tenant", f"{clause} ({everywhere})")
+            anywhere = re.sub(r"\(bucket_id = '[^']+'::text\)", "true", text)
+            if anywhere != text:
+                yield mutant(f"{clause} without the bucket", f"{clause} ({anywhere})")
+        yield mutant("for everybody", "to public")
+
+
+def security(connection: Connection) -> Iterator[Mutant]:
+    """Row level security off; views and functions with their owner's rights."""
+    for relation, kind in connection.execute(
+        "select oid::regclass, relkind from pg_class"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') order by 1"
+    ).fetchall():
+        name = f"public.{relation}"
+        if kind == "v":
+            statement = f"alter view {name} reset (security_invoker)"
+            yield Mutant(f"view {relation}: its owner's rights", "policy", name, statement)
+        else:
+            statement = f"alter table {name} disable row level security"
+            yield Mutant(f"table {relation}: no row level security", "policy", name, statement)
+    for signature, plain in connection.execute(
+        "select oid::regprocedure, proname from pg_proc"
+        " where pronamespace in ('public'::regnamespace, 'service'::regnamespace) order by 1"
+    ).fetchall():
+        statement = f"alter function {_qualified(signature)} security definer"
+        yield Mutant(f"function {signature}: its owner's rights", "grant", plain, statement)
+
+
+def grants(connection: Connection) -> Iterator[Mutant]:
+    """Each table and function to those who must not have it, and whole tables for columns."""
+    for (table,) in connection.execute(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace"
+        " and relkind in ('r', 'p', 'v') order by 1"
+    ).fetchall():
+        for role in ("anon", "service_role"):
+            for verb in ("select", "insert", "update", "delete"):
+                yield _grant(verb, f"public.{table}", role)
+        for verb in ("select", "insert", "update", "delete", "truncate", "references"):
+            row = connection.execute(
+                "select has_table_privilege('authenticated', %s, %s)", [f"public.{table}", verb]
+            ).fetchone()
+            if row is not None and not row[0]:
+                yield _grant(verb, f"public.{table}", "authenticated")
+    for (table,) in connection.execute(
+        "select relname from pg_class where relnamespace = 'private'::regnamespace"
+        " and relkind = 'r' order by 1"
+    ).fetchall():
+        for role in ("anon", "authenticated", "service_role"):
+            yield _grant("select", f"private.{table}", role)
+    for signature, plain, schema, role in connection.execute(
+        """
+        select p.oid::regprocedure, p.proname, n.nspname, r.role
+        from pg_proc as p
+        join pg_namespace as n on n.oid = p.pronamespace
+        cross join (values ('anon'), ('authenticated'), ('service_role')) as r (role)
+        where n.nspname in ('public', 'service', 'private')
+          and p.prorettype <> 'trigger'::regtype
+          and not has_function_privilege(r.role, p.oid, 'execute')
+          and (n.nspname <> 'private' or p.prosecdef)
+        order by 1, 4
+        """
+    ).fetchall():
+        statement = f"grant execute on function {_qualified(signature)} to {role}"
+        if schema == "service":
+            statement += f"; grant usage on schema service to {role}"
+        yield Mutant(f"grant execute on {signature} to {role}", "grant", plain, statement)
+
+
+def triggers(connection: Connection) -> Iterator[Mutant]:
+    """Each trigger that keeps a promise switched off."""
+    for trigger, table in connection.execute(
+        "select g.tgname, c.relname from pg_trigger as g join pg_class as c on c.oid = g.tgrelid"
+        " where c.relnamespace = 'public'::regnamespace and not g.tgisinternal"
+        " and g.tgname !~ '_touch_updated_at$' order by 2, 1"
+    ).fetchall():
+        statement = f"alter table public.{table} disable trigger {trigger}"
+        yield Mutant(f"trigger {trigger} of {table}: off", "trigger", f"public.{table}", statement)
+
+
+def keys(connection: Connection) -> Iterator[Mutant]:
+    """Each foreign key between tenants' rows gone, and each check that names the tenant."""
+    for constraint, table in connection.execute(
+        """
+        select c.conname, t.relname
+        from pg_constraint as c
+        join pg_class as t on t.oid = c.conrelid
+        where t.relnamespace = 'public'::regnamespace
+          and (
+            c.contype = 'f' and cardinality(c.conkey) > 1
+            and exists (
+              select from pg_attribute as a
+              where a.attrelid = t.oid and a.attnum = any (c.conkey)
+                and a.attname <> 'organization_id'
+                and (
+                  has_column_privilege('authenticated', t.oid, a.attnum, 'insert')
+                  or has_column_privilege('authenticated', t.oid, a.attnum, 'update')
+                )
+            )
+            or c.contype = 'c' and pg_get_constraintdef(c.oid) ~ 'organization_id'
+          )
+        order by 2, 1
+        """
+    ).fetchall():
+        yield Mutant(
+            f"key {constraint}: gone",
+            "key",
+            f"public.{table}",
+            f"alter table public.{table} drop constraint {constraint} cascade",
+        )
+
+
+def data(connection: Connection) -> Iterator[Mutant]:
+    """Each permission given to the least role, or awake while the organization is suspended."""
+    for permission, mutates, least in connection.execute(
+        "select p.key, p.mutates, exists (select from private.role_template_permissions as t"
+        " where t.permission_key = p.key and t.role_key = 'game_master')"
+        " from public.permissions as p order by 1"
+    ).fetchall():
+        if not least:
+            yield Mutant(
+                f"permission {permission}: for game masters",
+                "data",
+                "public.permissions",
+                "insert into private.role_template_permissions values"
+                f" ('game_master', '{permission}')",
+            )
+        if mutates:
+            yield Mutant(
+                f"permission {permission}: never rests",
+                "data",
+                "public.permissions",
+                f"update public.permissions set mutates = false where key = '{permission}'",
+            )
+
+
+def functions(connection: Connection, folders: dict[str, str]) -> Iterator[Mutant]:
+    """Each check in the body of each function."""
+    for name, definition, body in connection.execute(
+        "select p.proname, pg_get_functiondef(p.oid), p.prosrc from pg_proc as p"
+        " where p.pronamespace in"
+        " ('public'::regnamespace, 'service'::regnamespace, 'private'::regnamespace)"
+        " and p.prolang <> (select oid from pg_language where lanname = 'c') order by 1"
+    ).fetchall():
+        every_check = folders.get(name, "").startswith(OWN_DOMAINS)
+        for what, changed, needs_race in _changes(body, every_check=every_check):
+            if changed != body:
+                yield Mutant(
+                    f"function {name}: {what}",
+                    "function",
+                    name,
+                    definition.replace(body, changed),
+                    needs_race,
+                )
+
+
+def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]:
+    """What is changed, the changed body, and whether only a race can notice."""
+
+    def cut(start: int, end: int, instead: str) -> str:
+        return body[:start] + instead + body[end:]
+
+    for match in _REFUSAL.finditer(body):
+        end = _end_of_statement(body, match.start())
+        text = body[match.start() : end].strip()
+        if every_check or _PERMISSION_CHECK.search(text):
+            yield f"without {_short(text)}", cut(match.start(), end, " null;"), False
+    for match in _CALLER.finditer(body):
+        changed = cut(match.start(), match.end(), f"{match.group(1)}auth.uid()")
+        yield f"any caller for {match.group(2)}", changed, False
+    for match in _ASSIGNED.finditer(body):
+        indent, variable, organization, role = match.groups()
+        plain = (
+            f"{indent}select r.* into {variable} from public.roles as r"
+            f" where r.organization_id = {organization} and r.id = {role};"
+        )
+        yield "any role for require_role_within_reach", cut(*match.span(), plain), False
+    if not every_check:
+        return
+    for match in _CONJUNCT.finditer(body):
+        text = match.group().strip()
+        if text.count("(") != text.count(")"):
+            continue
+        # The end of a statement stays where it is.
+        rest = ";" if text.endswith(";") else ""
+        rest = " then" if text.endswith(" then") else rest
+        yield f"without {_short(text)}", cut(*match.span(), rest), False
+    for match in _TENANT.finditer(body):
+        text = match.group(2)
+        if text.count("(") == text.count(")"):
+            rest = ";" if text.endswith(";") else ""
+            changed = cut(*match.span(), f"{match.group(1)}where true{rest}")
+            yield f"without where {_short(text)}", changed, False
+    for match in _LOCK.finditer(body):
+        yield f"without {match.group()}", cut(*match.span(), ""), True
+
+
+def _end_of_statement(body: str, start: int) -> int:
+    """Where the statement that starts here ends, its semicolon included."""
+    depth, quoted = 0, False
+    for position in range(start, len(body)):
+        character = body[position]
+        if character == "'":
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+        elif character == ";" and depth == 0:
+            return position + 1
+    return len(body)
+
+
+_MEMBER = "private.any_organization('')"
+
+
+def _without_tenant(text: str) -> str:
+    """The same policy for rows of every tenant, as long as the permission is held somewhere."""
+    asked = r"\( SELECT (private\.organization_with\('[^']+'::text\)) AS organization_with\)"
+    text = re.sub(
+        r"\(\(storage\.foldername\(name\)\)\[1\] = \(" + asked + r"\)::text\)",
+        r"((select \1) is not null)",
+        text,
+    )
+    return re.sub(
+        r"\((?:organization_id|id) = " + asked + r"\)", r"((select \1) is not null)", text
+    )
+
+
+def _grant(verb: str, relation: str, role: str) -> Mutant:
+    return Mutant(
+        f"grant {verb} on {relation} to {role}",
+        "grant",
+        relation,
+        f"grant {verb} on {relation} to {role}",
+    )
+
+
+def _qualified(signature: str) -> str:
+    """regprocedure leaves out a schema that is in the search path."""
+    return signature if "." in signature.split("(", maxsplit=1)[0] else f"public.{signature}"
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.rstrip(";").split())
+    return flat if len(flat) <= 90 else flat[:87] + "..."
+
+
+def _folders(sql_folder: Path) -> dict[str, str]:
+    """Of each function, the folder of sql/ that defines it."""
+    found = {}
+    for path in sorted(sql_folder.rglob("*.sql")):
+        for name in re.findall(r"^create function \w+\.(\w+)", path.read_text(), re.MULTILINE):
+            found[name] = path.parent.name
+    return found
+
+
+def _numbered(found: Iterable[Mutant]) -> list[Mutant]:
+    """Names made unique: the second of a kind says so."""
+    seen: dict[str, int] = {}
+    named = []
+    for mutant in found:
+        count = seen[mutant.name] = seen.get(mutant.name, 0) + 1
+        name = mutant.name if count == 1 else f"{mutant.name} ({count})"
+        named.append(Mutant(name, mutant.kind, mutant.about, mutant.statement, mutant.needs_race))
+    return named
