@@ -60,6 +60,7 @@ class BookingData(BaseModel):
     party_size: int
     reference: str
     manage_url_token: str
+    calendar_slug: str | None = None
     currency: str
     total_cents: int
     paid_cents: int = 0
@@ -137,9 +138,17 @@ def render(prepared: PreparedEmail, public_site_url: str) -> Message:
     )
 
 
-def manage_url(public_site_url: str, reference: str, token: str) -> str:
-    """The link under which a player manages a booking."""
-    return _with_parameters(public_site_url, reference=reference, token=token)
+def manage_url(
+    public_site_url: str, reference: str, token: str, calendar: str | None = None
+) -> str:
+    """The link under which a player manages a booking.
+
+    The token is in the fragment, which browsers send to nobody. `calendar` is the slug that the
+    page shows beside the booking, so that "book another" leads back to the same venue.
+    """
+    shown = {"calendar": calendar} if calendar else {}
+    address = _with_parameters(public_site_url, reference=reference, **shown)
+    return f"{address}#{urlencode({'token': token})}"
 
 
 def _with_parameters(address: str, **parameters: str) -> str:
@@ -193,7 +202,9 @@ def _booking(prepared: PreparedEmail, language: str, public_site_url: str) -> _C
         **booking.model_dump(exclude={"manage_url_token"}),
         **_instant(booking.starts_at, booking.timezone, language),
         "refund": amount(booking.refund_cents) if booking.refund_cents else "",
-        "manage_url": manage_url(public_site_url, booking.reference, booking.manage_url_token),
+        "manage_url": manage_url(
+            public_site_url, booking.reference, booking.manage_url_token, booking.calendar_slug
+        ),
     }
     return _Content(booking.organization_name, values, rows)
 

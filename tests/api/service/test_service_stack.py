@@ -278,7 +278,7 @@ def test_a_booking_is_paid_confirmed_and_told_in_the_player_s_language(
     assert "hora de Madrid" in mail["text"]
     assert "100,00" in mail["text"]
     [link] = [word for word in mail["text"].split() if "token=" in word]
-    manage = parse_qs(urlsplit(link).query)
+    manage = parse_qs(urlsplit(link).fragment)
     assert manage["token"] == [hold["manage_token"]]
 
 
