@@ -90,6 +90,7 @@ def serving(dsn: str) -> Iterator[Door]:
                     "PGRST_DB_SCHEMAS": ",".join(supabase.schemas),
                     "PGRST_DB_EXTRA_SEARCH_PATH": ",".join(supabase.extra_search_path),
                     "PGRST_DB_ANON_ROLE": "anon",
+                    "PGRST_DB_PRE_REQUEST": "private.check_request",
                     "PGRST_DB_POOL": "2",
                     "PGRST_DB_TX_END": "commit-allow-override",
                     "PGRST_JWT_SECRET": secret,

@@ -145,6 +145,7 @@ class Parts:
             "PGRST_DB_EXTRA_SEARCH_PATH": ",".join(self.supabase.extra_search_path),
             "PGRST_DB_MAX_ROWS": str(self.supabase.max_rows),
             "PGRST_DB_ANON_ROLE": "anon",
+            "PGRST_DB_PRE_REQUEST": "private.check_request",
             "PGRST_DB_POOL": "40",
             "PGRST_DB_USE_LEGACY_GUCS": "false",
             "PGRST_DB_CHANNEL_ENABLED": "true",

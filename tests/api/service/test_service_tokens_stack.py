@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import httpx
 import jwt
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi import Depends
@@ -273,11 +274,6 @@ async def test_a_forged_token_opens_neither_door(
 async def test_the_service_refuses_another_issuer_when_it_knows_its_own(
     keeper: Keeper, stack: Stack, stack_settings: Settings
 ) -> None:
-    """PostgREST has no setting for the issuer: signature, times and audience are what it checks.
-
-    A token of another issuer reaches it only if it is signed with this project's key, and then it
-    is this project's.
-    """
     own, other = "http://auth.test/auth/v1", "http://other.test/auth/v1"
     knowing = stack_settings.model_copy(update={"supabase_jwt_issuer": own})
     async with service(knowing) as client:
@@ -287,6 +283,21 @@ async def test_the_service_refuses_another_issuer_when_it_knows_its_own(
                 del claims["iss"]
             answer = await asked(client, signed(claims, stack.jwt_secret, "HS256"))
             assert answer.status_code == status, (issuer, answer.text)
+
+
+def test_postgrest_refuses_another_issuer_when_the_database_knows_its_own(
+    keeper: Keeper, stack: Stack
+) -> None:
+    # Unique, so that tests beside this one, whose tokens name no issuer, are left alone.
+    own = f"http://auth.test/{uuid4().hex}"
+    with psycopg.connect(stack.owner_dsn, autocommit=True) as owner:
+        owner.execute("insert into private.token_issuers values (%s)", (own,))
+        try:
+            for issuer, status in ((own, 200), ("http://other.test/auth/v1", 401)):
+                token = signed({**own_claims(keeper), "iss": issuer}, stack.jwt_secret, "HS256")
+                assert bearer(keeper, token).get("rooms").status_code == status, issuer
+        finally:
+            owner.execute("delete from private.token_issuers where issuer = %s", (own,))
 
 
 async def test_a_key_s_token_opens_the_service_too(

@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: 18ae1843725d76c949b8afc1ac0b1639b4265ac639c9baf5bbf92264355c3515
+-- Digest of what follows: 0396f37fa70b9fda2a6ec405db9f5fcf229028f07860e3cea31c2be1ebf06ba3
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -729,6 +729,46 @@ $$;
 
 comment on function private.refuse(text, int, text) is
   'The same answer as private.fail, but the transaction commits: a wrong guess stays counted by private.limit_rate.';
+
+-- =============================================================================
+-- sql/00_foundation/080_requests.sql
+-- =============================================================================
+
+-- What PostgREST asks before every request, as the request's role (db-pre-request). It checks the
+-- signature, the times and the audience of a token itself, and has no setting for the issuer.
+
+create table private.token_issuers (
+  issuer text not null,
+  constraint token_issuers_pkey primary key (issuer)
+);
+
+comment on table private.token_issuers is
+  'The issuers whose tokens are taken; with no row, any. For projects that share a signing key with others.';
+
+create function private.check_request()
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  claims jsonb := coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
+begin
+  -- The keys' tokens, anon and service_role, are the gateway's own.
+  if claims ->> 'role' = 'authenticated'
+    and claims ? 'iss'
+    and exists (select from private.token_issuers)
+    and not exists (select from private.token_issuers as i where i.issuer = claims ->> 'iss')
+  then
+    perform private.fail('token_invalid', 401, 'Sign in again: the token is another project''s.');
+  end if;
+end
+$$;
+
+comment on function private.check_request() is
+  'definer: reads private.token_issuers for every role. Raises 401 token_invalid for a token that names an issuer which is not listed.';
+grant execute on function private.check_request() to anon, authenticated, service_role;
 
 -- =============================================================================
 -- sql/10_tenancy/010_organizations.sql
