@@ -316,8 +316,7 @@ begin
       e.admin_user_id = caller
       -- Not private.has_permission: a suspended organization can show its visitors out.
       or 'users:manage' in (select private.held_permissions(e.organization_id))
-    )
-  for update;
+    );
   if not found then
     perform private.fail('support_entry_not_found', 404, 'Choose an entry that support_entries lists.');
   end if;

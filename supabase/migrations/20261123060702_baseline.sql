@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: 0396f37fa70b9fda2a6ec405db9f5fcf229028f07860e3cea31c2be1ebf06ba3
+-- Digest of what follows: f324f7341761001facc3a6801463a649e922a1e59d385f91190ce23c07a6d63a
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -3125,8 +3125,7 @@ begin
       e.admin_user_id = caller
       -- Not private.has_permission: a suspended organization can show its visitors out.
       or 'users:manage' in (select private.held_permissions(e.organization_id))
-    )
-  for update;
+    );
   if not found then
     perform private.fail('support_entry_not_found', 404, 'Choose an entry that support_entries lists.');
   end if;
