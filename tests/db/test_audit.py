@@ -150,6 +150,37 @@ def test_what_the_service_changes_is_logged_as_the_service_s(house: House, venue
     assert (entry["actor_kind"], entry["actor_id"]) == ("service", None)
 
 
+def test_a_member_is_no_visitor_because_somebody_else_is(house: House, venue: Venue) -> None:
+    operator = house.sign_up("operator")
+    house.admit_platform_admin(operator)
+    foreign = house.open_venue("Foreign")
+    for place in (venue, foreign):
+        operator.call(
+            "platform_enter_organization", organization_id=place.id, reason="A look at both"
+        )
+    home = house.open_venue("Own", operator)
+
+    add_location(venue.owner)
+    add_location(operator.at(home.id))
+    add_location(operator.at(venue.id))
+
+    assert [e["actor_kind"] for e in entries(venue, "locations")] == ["user", "support"]
+    assert [e["actor_kind"] for e in entries(home, "locations")] == ["user"]
+
+
+def test_a_permission_that_a_role_keeps_is_not_logged_as_a_change(venue: Venue) -> None:
+    role = venue.make_role("Night", ["users:read", "rooms:read"])
+    made = len(entries(venue, "role_permissions"))
+    venue.owner.call(
+        "set_role_permissions",
+        organization_id=venue.id,
+        role_id=role,
+        permissions=["users:read", "bookings:read"],
+    )
+    log = [(e["action"], e["row_key"]) for e in entries(venue, "role_permissions")[made:]]
+    assert log == [("delete", f"{role}/rooms:read"), ("insert", f"{role}/bookings:read")]
+
+
 def test_every_tenant_table_is_logged(house: House) -> None:
     missing = house.owner_sql(
         """
@@ -261,6 +292,22 @@ def test_a_row_is_shown_as_it_was_at_any_time(house: House, venue: Venue) -> Non
     assert (then["name"], then["country"], then["timezone"]) == ("Second", None, "Europe/Madrid")
     assert row_at(venue, "locations", location, gone) is None
     assert row_at(venue, "no_such_table", location, gone) is None
+
+
+def test_a_row_s_past_is_its_own(house: House, venue: Venue) -> None:
+    one, two = add_location(venue.owner, "One"), add_location(venue.owner, "Two")
+    # Something else with the same id: ids are unique in a table and no further.
+    venue.owner.change("insert into public.calendars (slug, name) values ('c', 'Calendar')")
+    house.connection.execute("set local session_replication_role = replica")
+    house.connection.execute(
+        "update public.audit_log set row_key = %s where table_name = 'calendars'", [one]
+    )
+    house.connection.execute("set local session_replication_role = origin")
+    now = house.one("select clock_timestamp()")
+
+    assert row_at(venue, "locations", one, now)["name"] == "One"
+    assert row_at(venue, "locations", two, now)["name"] == "Two"
+    assert row_at(venue, "calendars", one, now)["name"] == "Calendar"
 
 
 def test_a_row_s_past_is_read_with_audit_read_only(house: House, venue: Venue) -> None:

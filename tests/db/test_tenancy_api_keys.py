@@ -74,6 +74,14 @@ def test_the_last_use_is_written_once_a_minute(house: House, venue: Venue) -> No
         assert house.one("select last_used_at < now() from public.api_keys") is kept
 
 
+def test_the_use_of_one_key_is_not_another_s(house: House, venue: Venue) -> None:
+    _, secret = venue.make_key(["rooms:read"], name="Used")
+    venue.make_key(["rooms:read"], name="Idle")
+    exchange(house, secret)
+    idle = "select last_used_at from public.api_keys where name = 'Idle'"
+    assert venue.owner.select(idle) == [{"last_used_at": None}]
+
+
 @pytest.mark.parametrize("state", ["unknown", "empty", "none", "revoked", "expired", "closed"])
 def test_a_key_that_is_not_alive_is_exchanged_for_nothing(
     house: House, venue: Venue, state: str

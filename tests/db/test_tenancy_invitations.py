@@ -116,6 +116,49 @@ def test_inviting_again_kills_the_old_link(house: House, venue: Venue, manager: 
     assert venue.role_of(ana) == "game_master"
 
 
+def test_another_tenant_s_invitation_of_the_same_address_lives_on(
+    house: House, venue: Venue
+) -> None:
+    other = house.open_venue("Other")
+    _, theirs = other.invite(email_of("ana"), other.role("manager"))
+    _, mine = venue.invite(email_of("ana"), venue.role("manager"))
+    _, newer = venue.invite(email_of("ana"), venue.role("manager"))
+    ana = house.sign_up("ana")
+    with refused(404, "invitation_not_found"):
+        ana.call("accept_invitation", token=mine)
+    ana.call("accept_invitation", token=newer)
+    ana.call("accept_invitation", token=theirs)
+    assert (venue.role_of(ana), other.role_of(ana)) == ("manager", "manager")
+
+
+def test_whoever_was_removed_can_be_invited_again(house: House, venue: Venue) -> None:
+    ana = venue.hire("ana", "manager")
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
+    venue.admit(ana, email_of("ana"), "receptionist")
+    assert venue.role_of(ana) == "receptionist"
+
+
+def test_whether_somebody_may_still_invite_is_weighed_as_things_are_now(
+    house: House, venue: Venue
+) -> None:
+    may = "select private.may_invite(%s, %s, %s)"
+    crew = venue.role("game_master")
+    adam, suspended = venue.hire("adam", "admin"), venue.hire("sam", "admin")
+    venue.owner.call("suspend_member", organization_id=venue.id, user_id=suspended.id)
+    deputy = venue.hire("dora", venue.make_role("All", venue.permissions_of(venue.owner)))
+    foreign = house.open_venue("Foreign")
+
+    assert house.one(may, venue.id, adam.id, crew) is True
+    assert house.one(may, venue.id, adam.id, venue.role("owner")) is False
+    assert house.one(may, venue.id, suspended.id, crew) is False
+    assert house.one(may, venue.id, deputy.id, venue.role("owner")) is False
+    assert house.one(may, venue.id, deputy.id, crew) is True
+    assert house.one(may, venue.id, venue.owner.id, venue.role("owner")) is True
+    assert house.one(may, venue.id, foreign.owner.id, crew) is False
+    assert house.one(may, venue.id, None, crew) is False
+    assert house.one(may, venue.id, adam.id, foreign.role("game_master")) is False
+
+
 def test_a_revoked_invitation_is_worth_nothing(house: House, venue: Venue, manager: Client) -> None:
     invitation_id, token = venue.invite(email_of("ana"), venue.role("game_master"))
     revoke = {"organization_id": venue.id, "invitation_id": invitation_id}

@@ -75,6 +75,15 @@ def test_a_disabled_code_stops_at_once_and_comes_back_as_another_one(
     assert venue.owner.call("rotate_join_code", organization_id=venue.id)["code"] != code
 
 
+def test_another_tenant_s_code_is_neither_rotated_nor_turned_off(
+    house: House, venue: Venue, code: str
+) -> None:
+    other = house.open_venue("Other")
+    for function in ("rotate_join_code", "rotate_join_code", "disable_join_code"):
+        other.owner.call(function, organization_id=other.id)
+    assert venue.owner.call("get_join_code", organization_id=venue.id)["code"] == code
+
+
 def test_who_works_here_keeps_their_role(house: House, venue: Venue, code: str) -> None:
     person = venue.hire("ana", "manager")
     with refused(409, "already_member"):

@@ -270,6 +270,48 @@ def test_both_sides_end_a_visit_at_once(house: House, venue: Venue, operator: Cl
         by.call("end_support_entry", **end)
 
 
+def test_the_end_of_one_visit_is_not_another_s(house: House, venue: Venue) -> None:
+    operators = [house.sign_up(f"operator_{n}") for n in range(2)]
+    other = house.open_venue("Other")
+    entries = []
+    for operator in operators:
+        house.admit_platform_admin(operator)
+        entries.append(enter(operator, venue))
+        enter(operator, other)
+
+    venue.owner.call(
+        "end_support_entry", organization_id=venue.id, support_entry_id=entries[0]["id"]
+    )
+
+    assert operators[0].at(venue.id).select("select from public.memberships") == []
+    assert operators[1].at(venue.id).select("select from public.memberships") != []
+    assert operators[0].at(other.id).select("select from public.memberships") != []
+    open_ones = "select count(*) from public.support_entries where ended_at is null"
+    assert house.one(open_ones) == 3
+
+
+def test_ending_a_visit_that_ended_by_itself_leaves_the_member_who_was_hired_since(
+    house: House, venue: Venue, operator: Client
+) -> None:
+    entry = enter(operator, venue)
+    expire(house, venue, operator)
+    venue.admit(operator, email_of("operator"), "receptionist")
+    venue.owner.call("end_support_entry", organization_id=venue.id, support_entry_id=entry["id"])
+    assert venue.role_of(operator) == "receptionist"
+
+
+def test_when_a_visit_ended_is_not_forgotten_at_the_next_one(
+    house: House, venue: Venue, operator: Client
+) -> None:
+    entry = enter(operator, venue)
+    house.owner_sql("update public.support_entries set ended_at = now() - interval '1 hour'")
+    enter(operator, venue)
+    assert house.one(
+        "select ended_at = now() - interval '1 hour' from public.support_entries where id = %s",
+        entry["id"],
+    )
+
+
 def test_a_suspended_organization_can_show_its_visitors_out(venue: Venue, operator: Client) -> None:
     entry = enter(operator, venue)
     operator.call("platform_suspend_organization", organization_id=venue.id, reason=REASON)

@@ -215,6 +215,23 @@ def test_a_role_that_is_offered_counts_as_used_and_the_offer_moves_along(
     assert venue.role_of(ana) == "day"
 
 
+def test_an_invitation_to_another_role_is_no_hindrance_and_stays_as_it_is(
+    house: House, venue: Venue, admin: Client
+) -> None:
+    role, other, heir = (venue.make_role(name, []) for name in ("Night", "Day", "Heir"))
+    _, token = venue.invite(email_of("ana"), other)
+    admin.call("delete_role", organization_id=venue.id, role_id=role)
+    admin.call(
+        "delete_role",
+        organization_id=venue.id,
+        role_id=venue.make_role("Noon", []),
+        replacement_role_id=heir,
+    )
+    ana = house.sign_up("ana")
+    ana.call("accept_invitation", token=token)
+    assert venue.role_of(ana) == "day"
+
+
 def test_an_invitation_that_is_over_keeps_no_role_alive(venue: Venue, admin: Client) -> None:
     role = venue.make_role("Night", [])
     invitation_id, _ = venue.invite(email_of("ana"), role)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from matrix.actors import Actor, cast
 from matrix.cells import FunctionCells, TableCells
-from matrix.client import Connection
+from matrix.client import Caller, Client, Connection
 from matrix.expectations import expectations
+from matrix.house import House
 from matrix.probe import attempt
-from matrix.world import Facts
+from matrix.world import EVERYWHERE, NORTH, SOUTH, Facts
 
 _EXPECTED = expectations()
 _TABLES = {**_EXPECTED.tables, **{f"bucket {k}": b for k, b in _EXPECTED.buckets.items()}}
@@ -53,3 +55,39 @@ def test_who_may_call_does_and_who_may_not_is_refused_by(
         )
         complaints.append(cell.complaint(actor, outcome))
     assert [c for c in complaints if c] == []
+
+
+@pytest.mark.parametrize("table", ["payments", "refunds", "audit_log"])
+@pytest.mark.parametrize(
+    "statement", ["update {0} set {1} = {1}", "delete from {0}", "truncate {0} cascade"]
+)
+def test_what_is_append_only_is_so_for_its_owner(
+    world: Connection, table: str, statement: str
+) -> None:
+    change = statement.format(f"public.{table}", "organization_id")
+    with (
+        world.transaction(force_rollback=True),
+        pytest.raises(psycopg.Error, match=f"{table} is append-only"),
+    ):
+        House(world).owner_sql(change)
+
+
+def test_an_operator_counts_the_bookings_of_each_tenant_and_of_the_last_month(
+    world: Connection, facts: Facts
+) -> None:
+    operator = Client(world, Caller.person(facts[EVERYWHERE]["operator"]))
+    with world.transaction(force_rollback=True):
+        world.execute(
+            "update public.sessions as s set starts_at = now() - interval '3 days',"
+            " ends_at = now() - interval '3 days' + interval '1 hour',"
+            " occupied_until = now() - interval '3 days' + interval '2 hours'"
+            " from public.bookings as b where b.id = %s and b.session_id = s.id"
+            " and b.organization_id = s.organization_id",
+            [facts[NORTH]["booking"]],
+        )
+        counted = {
+            str(row["id"]): row["bookings_30_days"]
+            for row in operator.select("select * from public.platform_list_organizations()")
+        }
+    assert counted[facts[NORTH]["organization"]] == 1
+    assert counted[facts[SOUTH]["organization"]] == 0

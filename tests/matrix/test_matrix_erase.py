@@ -61,8 +61,12 @@ def test_no_row_of_an_erased_tenant_is_left_anywhere(erased: House, facts: Facts
     organization = facts[CLOSED]["organization"]
     assert len(rows(erased, organization)) > 25
 
+    log = "select count(*) from private.platform_log where organization_id = %s"
+    done_before = erased.one(log, organization)
+
     erase(erased, facts)
 
+    assert erased.one(log, organization) == done_before + 1
     left = rows(erased, organization)
     assert set(left) - _STAYS == set()
     (job,) = left["private.jobs"]

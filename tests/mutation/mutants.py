@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +70,11 @@ class Mutant:
 
 def all_mutants(connection: Connection, sql_folder: Path) -> list[Mutant]:
     """Every mutant of a database made by `sql_folder`."""
-    makers = (policies, security, grants, triggers, keys, data)
+    folders = _folders(sql_folder)
+    makers = (policies, security, grants, keys, data)
     found = [mutant for maker in makers for mutant in maker(connection)]
-    found += functions(connection, _folders(sql_folder))
+    found += triggers(connection, folders)
+    found += functions(connection, folders)
     return _numbered(found)
 
 
@@ -172,13 +174,17 @@ def grants(connection: Connection) -> Iterator[Mutant]:
         yield Mutant(f"grant execute on {signature} to {role}", "grant", plain, statement)
 
 
-def triggers(connection: Connection) -> Iterator[Mutant]:
-    """Each trigger that keeps a promise switched off."""
-    for trigger, table in connection.execute(
-        "select g.tgname, c.relname from pg_trigger as g join pg_class as c on c.oid = g.tgrelid"
+def triggers(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mutant]:
+    """Each trigger of the own domains, and each that keeps a table append-only, switched off."""
+    for trigger, table, function in connection.execute(
+        "select g.tgname, c.relname, p.proname from pg_trigger as g"
+        " join pg_class as c on c.oid = g.tgrelid join pg_proc as p on p.oid = g.tgfoid"
         " where c.relnamespace = 'public'::regnamespace and not g.tgisinternal"
-        " and g.tgname !~ '_touch_updated_at$' order by 2, 1"
+        " and p.proname <> 'touch_updated_at' order by 2, 1"
     ).fetchall():
+        own = folders.get(function, "").startswith(OWN_DOMAINS)
+        if not own and function != "refuse_change":
+            continue
         statement = f"alter table public.{table} disable trigger {trigger}"
         yield Mutant(f"trigger {trigger} of {table}: off", "trigger", f"public.{table}", statement)
 
@@ -239,7 +245,7 @@ def data(connection: Connection) -> Iterator[Mutant]:
             )
 
 
-def functions(connection: Connection, folders: dict[str, str]) -> Iterator[Mutant]:
+def functions(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mutant]:
     """Each check in the body of each function."""
     for name, definition, body in connection.execute(
         "select p.proname, pg_get_functiondef(p.oid), p.prosrc from pg_proc as p"

@@ -49,6 +49,7 @@ SUBSET = (
     "tests/db/test_tenancy_platform.py",
     "tests/db/test_tenancy_races.py",
     "tests/db/test_tenancy_roles.py",
+    "tests/db/test_tenancy_twins.py",
 )
 # A page that is written from the policies changes with every one of them: that it notices says
 # nothing about the suite.
