@@ -216,7 +216,8 @@ def test_a_change_of_nothing_but_the_role_s_name_takes_no_invitation_back(venue:
         role_id=venue.role("manager"),
     )
     venue.owner.call("reactivate_member", organization_id=venue.id, user_id=manager.id)
-    assert venue.owner.select("select from public.invitations where revoked_at is null") != []
+    pending = "select email from public.invitations where coalesce(accepted_at, revoked_at) is null"
+    assert venue.owner.select(pending) == [{"email": email_of("friend")}]
 
 
 def test_a_member_leaves(venue: Venue) -> None:
