@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matrix.client import Refused
+from matrix.client import Caller, Client, Refused
 from matrix.house import House
 from matrix.promises import refused
 
@@ -141,6 +141,26 @@ def test_a_derived_token_is_an_hmac_that_only_this_deployment_can_make(house: Ho
     assert token != house.one("select private.derived_token('invitation', '1')")
     house.owner_sql("update private.signing_keys set key = extensions.gen_random_bytes(32)")
     assert token != house.one("select private.derived_token('booking', '1')")
+
+
+def test_a_token_of_an_issuer_that_is_not_listed_is_refused(house: House) -> None:
+    ana = house.sign_up("ana")
+    asked = "select private.check_request()"
+
+    def naming(issuer: str | None, role: str = "authenticated") -> Client:
+        named = {} if issuer is None else {"iss": issuer}
+        return Client(house.connection, Caller(role, {**ana.caller.claims, "role": role, **named}))
+
+    naming("https://anybody.test").select(asked)
+    house.owner_sql("insert into private.token_issuers values ('https://one.test')")
+    for accepted in (naming("https://one.test"), naming(None), house.nobody, house.service):
+        accepted.select(asked)
+    # What the gateway puts in for its keys names an issuer of its own.
+    naming("supabase", "service_role").select(asked)
+    naming("supabase", "anon").select(asked)
+    for issuer in ("https://two.test", "", "https://one.test/"):
+        with refused(401, "token_invalid"):
+            naming(issuer).select(asked)
 
 
 def test_the_same_key_and_request_get_the_same_answer(house: House) -> None:

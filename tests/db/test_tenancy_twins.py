@@ -186,10 +186,32 @@ def test_owning_the_other_tenant_is_not_owning_this_one(twins: Twins) -> None:
         )
 
 
+def test_belonging_to_the_other_tenant_is_not_belonging_to_this_one(twins: Twins) -> None:
+    house, venue = twins.venue.house, twins.venue
+    stranger = house.sign_up("stranger")
+    house.owner_sql(
+        "insert into public.memberships (organization_id, user_id, role_id) values (%s, %s, %s)",
+        twins.other,
+        stranger.id,
+        venue.role("owner"),
+    )
+    may = "select private.may_invite(%s, %s, %s)"
+    assert house.one(may, twins.other, stranger.id, twins.ids["crew"]) is True
+    assert house.one(may, venue.id, stranger.id, twins.ids["crew"]) is False
+
+
+def test_a_role_that_is_in_use_elsewhere_only_is_deleted(twins: Twins) -> None:
+    twins.call("revoke_invitation", invitation_id=twins.ids["invitation"])
+    twins.call("set_member_role", user_id=twins.ana.id, role_id=twins.ids["spare"])
+    before = twins.rows()
+    twins.call("delete_role", role_id=twins.ids["crew"])
+    assert twins.rows() == before
+
+
 def test_a_template_reaches_system_roles_and_not_others_with_their_ids(twins: Twins) -> None:
     house = twins.venue.house
     house.owner_sql(
-        "update public.roles set is_system = false, key = 'x' || key where organization_id = %s",
+        "update public.roles set is_system = false where organization_id = %s",
         twins.other,
     )
     before = twins.rows()["role_permissions"]
