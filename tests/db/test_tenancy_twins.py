@@ -184,6 +184,8 @@ def test_owning_the_other_tenant_is_not_owning_this_one(twins: Twins) -> None:
             user_id=twins.ana.id,
             role_id=venue.role("owner"),
         )
+    with refused(403, "permission_denied"):
+        deputy.call("transfer_ownership", organization_id=venue.id, user_id=twins.ana.id)
 
 
 def test_belonging_to_the_other_tenant_is_not_belonging_to_this_one(twins: Twins) -> None:
