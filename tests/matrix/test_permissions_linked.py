@@ -171,11 +171,7 @@ def test_every_rate_limit_is_asked_for_and_every_one_asked_for_is_set(owner: Con
         asked |= set(re.findall(r"private\.limit_rate\(\s*'([a-z_]+)',\s*'([a-z]+)'", body))
     ruled = set(owner.execute("select action, scope from private.rate_limit_rules").fetchall())
     assert asked - ruled == set()
-    assert {action for action, _ in ruled - asked} <= _LIMITS_TO_COME
-
-
-#: Rules of functions that do not ask yet.
-_LIMITS_TO_COME = {"public_read", "hold_booking", "manage_booking"}
+    assert ruled - asked == set()
 
 
 def test_a_policy_that_asks_for_nothing_is_not_read_as_one_that_does(house: House) -> None:
