@@ -19,7 +19,7 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 import stack as stack_of_the_run
-from escapemaster.schema.server import Server
+from escapemaster.schema.server import Server, scratch_server
 from escapemaster.stack import migrations
 from escapemaster.stack.config import ROOT
 from escapemaster.stack.platform import create_platform_database
@@ -81,12 +81,19 @@ def stack() -> Stack:
 
 
 @pytest.fixture(scope="session")
-def server() -> Server:
-    """The run's PostgreSQL, on which scratch databases may be made."""
+def server() -> Iterator[Server]:
+    """The run's PostgreSQL, on which scratch databases may be made.
+
+    A run in one process (`-n0`) does not start the whole stack for it.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        with scratch_server() as alone:
+            yield alone
+        return
     stack_of_the_run.ensure_started()
     stack_of_the_run.wait_for_status("database")
     made = Stack.of(stack_of_the_run.config())
-    return Server(admin_dsn=made.admin_dsn, owner_dsn=made.owner_dsn)
+    yield Server(admin_dsn=made.admin_dsn, owner_dsn=made.owner_dsn)
 
 
 @pytest.fixture(scope="session")

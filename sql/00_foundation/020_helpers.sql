@@ -117,6 +117,43 @@ $$;
 comment on function private.is_locale(text) is 'Whether the product speaks the language: es, en or ca.';
 grant execute on function private.is_locale(text) to authenticated;
 
+create function private.is_texts(texts jsonb, max_length int)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(texts) is distinct from 'object' then
+    return false;
+  end if;
+  return not exists (
+    select from jsonb_each(texts) as t
+    where not private.is_locale(t.key)
+      or jsonb_typeof(t.value) <> 'string'
+      or length(t.value #>> '{}') not between 1 and max_length
+  );
+end
+$$;
+
+comment on function private.is_texts(jsonb, int) is
+  'Whether this is one text a language, {"es": "…", "en": "…"}, none longer than so many characters.';
+grant execute on function private.is_texts(jsonb, int) to authenticated;
+
+create function private.text_in(texts jsonb, locale text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(texts ->> locale, texts ->> 'en', texts ->> 'es', texts ->> 'ca');
+end
+$$;
+
+comment on function private.text_in(jsonb, text) is
+  'The text in a language, else in one of the others; null when there is none.';
+
 create function private.is_slug(slug text)
 returns boolean
 language plpgsql

@@ -10,11 +10,17 @@ create table public.rooms (
   mode text not null default 'private',
   minimum_party int not null default 2,
   maximum_party int not null default 6,
+  capacity_limit int,
   duration_minutes int not null default 60,
   turnaround_minutes int not null default 30,
   price_per text not null default 'person',
   price_cents bigint not null,
   tax_rate_bp int not null default 2100,
+  exclusive_price_cents bigint,
+  deposit_kind text not null default 'full',
+  deposit_value bigint not null default 0,
+  no_show_fee_percent int not null default 100,
+  waiver_policy text not null default 'none',
   difficulty int,
   image_path text,
   is_published boolean not null default false,
@@ -29,11 +35,26 @@ create table public.rooms (
   constraint rooms_description_has_at_most_5000_characters check (length(description) <= 5000),
   constraint rooms_mode_is_known check (mode in ('private', 'shared')),
   constraint rooms_party_is_1_to_100 check (1 <= minimum_party and minimum_party <= maximum_party and maximum_party <= 100),
+  constraint rooms_capacity_limit_covers_the_party check (capacity_limit between maximum_party and 100),
   constraint rooms_duration_is_5_minutes_to_a_day check (duration_minutes between 5 and 1440),
   constraint rooms_turnaround_is_at_most_a_day check (turnaround_minutes between 0 and 1440),
   constraint rooms_price_per_is_known check (price_per in ('person', 'session')),
   constraint rooms_price_is_0_to_1_million check (price_cents between 0 and 100000000),
   constraint rooms_tax_rate_is_a_share check (tax_rate_bp between 0 and 10000),
+  constraint rooms_exclusive_price_is_for_shared_rooms check (
+    exclusive_price_cents between 0 and 100000000 and (exclusive_price_cents is null or mode = 'shared')
+  ),
+  constraint rooms_deposit_kind_is_known check (deposit_kind in ('full', 'none', 'percent', 'fixed', 'person')),
+  constraint rooms_deposit_value_fits_its_kind check (
+    case deposit_kind
+      when 'percent' then deposit_value between 1 and 100
+      when 'fixed' then deposit_value between 1 and 100000000
+      when 'person' then deposit_value between 1 and 100000000
+      else deposit_value = 0
+    end
+  ),
+  constraint rooms_no_show_fee_is_a_share check (no_show_fee_percent between 0 and 100),
+  constraint rooms_waiver_policy_is_known check (waiver_policy in ('none', 'optional', 'required')),
   constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5),
   constraint rooms_image_is_in_own_folder check (starts_with(image_path, organization_id::text || '/rooms/'))
 );
@@ -42,10 +63,16 @@ comment on table public.rooms is 'A game that a venue sells.';
 comment on column public.rooms.mode is 'private: a party takes the room whole. shared: several parties buy seats of one session.';
 comment on column public.rooms.minimum_party is 'Fewest people of one booking.';
 comment on column public.rooms.maximum_party is 'Most people of one booking; in a shared room also the seats of a session.';
+comment on column public.rooms.capacity_limit is 'Most people that staff may let in; null: maximum_party.';
 comment on column public.rooms.turnaround_minutes is 'Minutes after a session in which the room is prepared and cannot be sold.';
 comment on column public.rooms.price_per is 'What price_cents buys: a person''s seat or the session.';
 comment on column public.rooms.price_cents is 'Minor units of the organization''s currency, tax included.';
 comment on column public.rooms.tax_rate_bp is 'Tax contained in the price, in basis points: 2100 is 21 %.';
+comment on column public.rooms.exclusive_price_cents is 'Shared rooms: what a party pays to have the session for itself, minor units, tax included; null: not offered.';
+comment on column public.rooms.deposit_kind is 'What must be paid for a booking to be confirmed: full (all of it), none, percent, fixed or person (an amount a person).';
+comment on column public.rooms.deposit_value is 'Per cent of the total, or minor units; 0 for full and none.';
+comment on column public.rooms.no_show_fee_percent is 'Per cent of the total that the venue keeps of what was paid when nobody comes.';
+comment on column public.rooms.waiver_policy is 'Whether players sign a waiver: none, optional, or required before the game starts.';
 comment on column public.rooms.image_path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
 comment on column public.rooms.is_published is 'Whether calendars may sell it.';
 
@@ -54,12 +81,14 @@ create index rooms_location_id_idx on public.rooms (organization_id, location_id
 
 grant select, delete on public.rooms to authenticated;
 grant insert (
-  organization_id, location_id, slug, name, description, mode, minimum_party, maximum_party, duration_minutes,
-  turnaround_minutes, price_per, price_cents, tax_rate_bp, difficulty, image_path, is_published
+  organization_id, location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
+  duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, image_path, is_published
 ) on public.rooms to authenticated;
 grant update (
-  location_id, slug, name, description, mode, minimum_party, maximum_party, duration_minutes,
-  turnaround_minutes, price_per, price_cents, tax_rate_bp, difficulty, image_path, is_published
+  location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
+  duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, image_path, is_published
 ) on public.rooms to authenticated;
 
 alter table public.rooms enable row level security;

@@ -10,6 +10,14 @@ create table public.calendars (
   maximum_advance_days int not null default 90,
   hold_minutes int not null default 15,
   locales text [] not null default '{es,en,ca}',
+  flow text not null default 'room_first',
+  theme text not null default 'auto',
+  accent_color text,
+  terms jsonb not null default '{}',
+  fee_kind text not null default 'none',
+  fee_value bigint not null default 0,
+  fee_tax_rate_bp int not null default 2100,
+  waitlist_minutes int,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendars_pkey primary key (organization_id, id),
@@ -20,7 +28,21 @@ create table public.calendars (
   constraint calendars_minimum_notice_is_at_most_90_days check (minimum_notice_minutes between 0 and 129600),
   constraint calendars_maximum_advance_is_1_day_to_2_years check (maximum_advance_days between 1 and 730),
   constraint calendars_hold_is_5_minutes_to_2_hours check (hold_minutes between 5 and 120),
-  constraint calendars_locales_are_supported check (locales <@ array['es', 'en', 'ca'] and cardinality(locales) between 1 and 3)
+  constraint calendars_locales_are_supported check (locales <@ array['es', 'en', 'ca'] and cardinality(locales) between 1 and 3),
+  constraint calendars_flow_is_known check (flow in ('room_first', 'date_first')),
+  constraint calendars_theme_is_known check (theme in ('auto', 'light', 'dark')),
+  constraint calendars_accent_color_is_hexadecimal check (accent_color ~ '^#[0-9a-f]{6}$'),
+  constraint calendars_terms_are_texts_by_language check (private.is_texts(terms, 20000)),
+  constraint calendars_fee_kind_is_known check (fee_kind in ('none', 'booking', 'person', 'percent')),
+  constraint calendars_fee_value_fits_its_kind check (
+    case fee_kind
+      when 'none' then fee_value = 0
+      when 'percent' then fee_value between 1 and 100
+      else fee_value between 1 and 100000000
+    end
+  ),
+  constraint calendars_fee_tax_rate_is_a_share check (fee_tax_rate_bp between 0 and 10000),
+  constraint calendars_waitlist_is_5_minutes_to_2_days check (waitlist_minutes between 5 and 2880)
 );
 
 comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
@@ -30,12 +52,24 @@ comment on column public.calendars.minimum_notice_minutes is 'A session can be b
 comment on column public.calendars.maximum_advance_days is 'A session can be booked until so many days ahead, counted in local dates from today.';
 comment on column public.calendars.hold_minutes is 'How long a booking may wait for its payment before its seats go back on sale.';
 comment on column public.calendars.locales is 'Languages offered to visitors, of es, en and ca.';
+comment on column public.calendars.flow is 'What a visitor chooses first: room_first or date_first.';
+comment on column public.calendars.theme is 'auto (as the visitor''s device), light or dark.';
+comment on column public.calendars.accent_color is 'Colour of buttons and marks, as #rrggbb; null: the widget''s own.';
+comment on column public.calendars.terms is 'What a visitor must agree to, by language: {"es": "…"}; {}: nothing.';
+comment on column public.calendars.fee_kind is 'Fee of a booking made here: none, booking (an amount), person (an amount a person) or percent (of seats and extras after discounts).';
+comment on column public.calendars.fee_value is 'Per cent, or minor units, tax included; 0 for none.';
+comment on column public.calendars.fee_tax_rate_bp is 'Tax contained in the fee, in basis points.';
+comment on column public.calendars.waitlist_minutes is 'How long a place that became free is held for whoever waits for it; null: no waiting list.';
 
 grant select, delete on public.calendars to authenticated;
-grant insert (organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales)
-on public.calendars to authenticated;
-grant update (slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales)
-on public.calendars to authenticated;
+grant insert (
+  organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
+  theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes
+) on public.calendars to authenticated;
+grant update (
+  slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
+  accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes
+) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;
 

@@ -13,6 +13,8 @@ create table public.bookings (
   status_reason text,
   takes_capacity boolean not null generated always as (status not in ('expired', 'cancelled')) stored,
   party_size int not null,
+  exclusive boolean not null default false,
+  seats int not null,
   currency text not null,
   total_cents bigint not null,
   tax_cents bigint not null,
@@ -22,6 +24,8 @@ create table public.bookings (
   contact_name text not null,
   locale text not null,
   source text not null default 'widget',
+  fields jsonb not null default '{}',
+  customer_note text not null default '',
   staff_note text not null default '',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -46,6 +50,8 @@ create table public.bookings (
   ),
   constraint bookings_hold_expires_when_held check ((status = 'held') = (hold_expires_at is not null)),
   constraint bookings_party_is_positive check (party_size > 0),
+  constraint bookings_seats_hold_the_party check (seats >= party_size),
+  constraint bookings_fields_are_an_object check (jsonb_typeof(fields) = 'object'),
   constraint bookings_currency_is_iso_4217 check (private.is_currency(currency)),
   constraint bookings_amounts_add_up check (
     0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
@@ -53,7 +59,9 @@ create table public.bookings (
   constraint bookings_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
-  constraint bookings_notes_are_short check (length(staff_note) <= 5000 and length(status_reason) <= 500)
+  constraint bookings_notes_are_short check (
+    length(staff_note) <= 5000 and length(customer_note) <= 2000 and length(status_reason) <= 500
+  )
 );
 
 comment on table public.bookings is 'Seats of a session for one party. Its status moves only along private.booking_transitions.';
@@ -62,6 +70,11 @@ comment on column public.bookings.starts_at is 'The session''s start, kept equal
 comment on column public.bookings.status is 'held, pending, confirmed, checked_in, in_progress, completed; expired, cancelled, no_show.';
 comment on column public.bookings.status_reason is 'Why the booking is in its status, where somebody said so.';
 comment on column public.bookings.takes_capacity is 'Whether its seats are taken: unless expired or cancelled.';
+comment on column public.bookings.exclusive is 'Whether the party has a shared room for itself.';
+comment on column public.bookings.seats is 'Seats that it takes of its session: the party''s, or all of them when exclusive.';
+comment on column public.bookings.fields is 'Answers to the calendar''s own questions, by key.';
+comment on column public.bookings.customer_note is 'What the customer wrote with the booking.';
+comment on column public.bookings.staff_note is 'For the staff only.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';

@@ -134,8 +134,8 @@ begin
     -- Seats are given back here and taken only by private.claim_session.
     if old.takes_capacity and not new.takes_capacity then
       update public.sessions as s
-      set seats_taken = s.seats_taken - old.party_size,
-        status = case when s.seats_taken = old.party_size then 'cancelled' else s.status end
+      set seats_taken = s.seats_taken - old.seats,
+        status = case when s.seats_taken = old.seats then 'cancelled' else s.status end
       where s.organization_id = old.organization_id and s.id = old.session_id;
     end if;
     if new.status = 'confirmed' then

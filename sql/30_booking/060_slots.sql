@@ -125,7 +125,7 @@ begin
         -- Two questions, because only blocks are long: no more than what overlaps is read.
         select e.during, e.starts_at, e.ends_at, e.occupied_until, e.mode, e.capacity, e.seats_taken, (
           -- Seats of holds that are over, though nobody reaped them yet.
-          select coalesce(sum(b.party_size), 0)::int
+          select coalesce(sum(b.seats), 0)::int
           from public.bookings as b
           where b.organization_id = e.organization_id
             and b.session_id = e.id

@@ -35,7 +35,7 @@ $$;
 
 comment on function private.included_tax(bigint, int) is 'The tax in an amount that includes it, rounded half away from zero.';
 
-create function private.quote(organization_id uuid, slot private.slot)
+create function private.quote(organization_id uuid, slot private.slot, options jsonb default '{}')
 returns jsonb
 language plpgsql
 stable
@@ -78,5 +78,5 @@ begin
 end
 $$;
 
-comment on function private.quote(uuid, private.slot) is
+comment on function private.quote(uuid, private.slot, jsonb) is
   'What the slot''s party pays: {currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included.';

@@ -165,7 +165,7 @@ begin
 
   claimed_id := private.claim_session(
     session.organization_id, session.room_id, session.starts_at, session.ends_at, session.occupied_until,
-    session.mode, session.capacity, booking.party_size
+    session.mode, session.capacity, booking.seats
   );
   if claimed_id is null then
     return false;

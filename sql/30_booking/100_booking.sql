@@ -56,12 +56,13 @@ declare
 begin
   loop
     insert into public.bookings (
-      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
+      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size, seats,
       currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source
     )
     values (
       room.organization_id, private.booking_reference(), make_booking.session_id, room.id, make_booking.starts_at,
       make_booking.customer_id, calendar.id, 'held', make_booking.party_size,
+      make_booking.party_size,
       quote ->> 'currency', (quote ->> 'total_cents')::bigint, (quote ->> 'tax_cents')::bigint,
       (quote ->> 'due_now_cents')::bigint, now() + make_interval(mins => calendar.hold_minutes),
       customer ->> 'full_name', customer ->> 'locale', make_booking.source
