@@ -310,6 +310,10 @@ class Users:
 
 @contextmanager
 def client(base_url: str) -> Iterator[httpx.Client]:
-    """An HTTP client that never leaves this machine through a proxy."""
-    with httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http:
+    """An HTTP client that never leaves this machine through a proxy.
+
+    It gives up connections that have been idle for a second: the mailbox does so after five.
+    """
+    limits = httpx.Limits(keepalive_expiry=1)
+    with httpx.Client(base_url=base_url, timeout=30, limits=limits, trust_env=False) as http:
         yield http

@@ -37,10 +37,25 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_OPTIONS = answer  # noqa: N815 - their parent's names
+    do_GET = do_OPTIONS = do_POST = answer  # noqa: N815 - their parent's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
         pass
+
+
+class _Impatient(_Echo):
+    """Closes a connection when a second request has come on it, as a busy Node may."""
+
+    served = False
+
+    def answer(self) -> None:
+        if self.served:
+            self.close_connection = True
+            return
+        self.served = True
+        super().answer()
+
+    do_GET = do_OPTIONS = do_POST = answer  # noqa: N815 - their parent's names
 
 
 @dataclass(frozen=True)
@@ -64,8 +79,12 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     gateway.write_demo_config(credentials)
     parts = Parts(config, credentials, read_supabase_config(ROOT), os.environ)
     servers = [
-        ThreadingHTTPServer(("127.0.0.1", port), _Echo)
-        for port in (config.ports.postgrest, config.ports.lite, config.ports.edge)
+        ThreadingHTTPServer(("127.0.0.1", port), handler)
+        for port, handler in (
+            (config.ports.postgrest, _Echo),
+            (config.ports.lite, _Impatient),
+            (config.ports.edge, _Impatient),
+        )
     ]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -203,6 +222,12 @@ def test_paths_reach_their_parts_as_on_a_hosted_project(door: Door) -> None:
         "/functions/v1/calendar-feed/x.ics": "/calendar-feed/x.ics",
     }.items():
         assert door.http.get(asked, headers=key).json()["path"] == seen
+
+
+@pytest.mark.parametrize("path", ["/auth/v1/token", "/storage/v1/object/x", "/functions/v1/f"])
+def test_a_part_that_closes_an_idle_connection_loses_no_request(door: Door, path: str) -> None:
+    answers = [door.http.post(path, json={"n": n}) for n in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
 def test_the_demo_page_knows_where_everything_is(door: Door) -> None:

@@ -32,6 +32,8 @@ def serve(
         proxy_headers=True,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
         timeout_graceful_shutdown=10,
+        # Longer than the proxies before it keep a connection: who closes first loses no request.
+        timeout_keep_alive=120,
     )
 
 

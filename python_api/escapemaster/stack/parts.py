@@ -238,4 +238,5 @@ def _uvicorn(factory: str, port: int) -> list[str]:
         "--proxy-headers",
         f"--forwarded-allow-ips={os.environ.get('FORWARDED_ALLOW_IPS', '127.0.0.1')}",
         "--timeout-graceful-shutdown=5",
+        "--timeout-keep-alive=120",
     ]
