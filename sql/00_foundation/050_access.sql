@@ -42,21 +42,15 @@ as $$
 declare
   claims jsonb := coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
   wanted uuid := organization_with.organization_id;
+  caller uuid;
   granted_in uuid;
   current_status text;
 begin
-  -- The common request names nothing; its active organization is read in the same query below,
-  -- which costs half of asking private.request_organization for it.
-  if wanted is null
-    and (
-      claims ? 'api_key_id'
-      or nullif(current_setting('request.headers', true), '')::json ->> 'x-organization-id' is not null
-    )
-  then
-    wanted := private.request_organization();
-  end if;
-
+  -- The caller's id is a variable: inside a query the claim would be read and cast again for every
+  -- row that a scan looks at (27 µs a call instead of 11).
   if claims ? 'api_key_id' then
+    caller := (claims ->> 'api_key_id')::uuid;
+    wanted := coalesce(wanted, private.request_organization());
     select o.id, o.status
     into granted_in, current_status
     from public.api_keys as k
@@ -64,21 +58,31 @@ begin
     join public.api_key_permissions as kp
       on kp.organization_id = k.organization_id and kp.api_key_id = k.id
     where k.organization_id = wanted
-      and k.id = (claims ->> 'api_key_id')::uuid
+      and k.id = caller
       and k.revoked_at is null
       and k.expires_at > now()
       and kp.permission_key = organization_with.permission;
   else
+    caller := (claims ->> 'sub')::uuid;
+    if wanted is null then
+      -- The common request names nothing: its active organization costs half of asking
+      -- private.request_organization for it.
+      if nullif(current_setting('request.headers', true), '')::json ->> 'x-organization-id' is null then
+        select p.active_organization_id into wanted
+        from public.profiles as p
+        where p.user_id = caller;
+      else
+        wanted := private.request_organization();
+      end if;
+    end if;
     select o.id, o.status
     into granted_in, current_status
     from public.memberships as m
     join public.organizations as o on o.id = m.organization_id
     join public.role_permissions as rp
       on rp.organization_id = m.organization_id and rp.role_id = m.role_id
-    where m.organization_id = coalesce(wanted, (
-        select p.active_organization_id from public.profiles as p where p.user_id = (claims ->> 'sub')::uuid
-      ))
-      and m.user_id = (claims ->> 'sub')::uuid
+    where m.organization_id = wanted
+      and m.user_id = caller
       and m.status = 'active'
       and (m.expires_at is null or m.expires_at > now())
       and rp.permission_key = organization_with.permission;

@@ -192,7 +192,6 @@ declare
   presented public.api_keys;
 begin
   perform private.limit_rate('exchange_api_key', 'address', exchange_api_key.address);
-  perform private.limit_rate('exchange_api_key', 'target', left(exchange_api_key.secret, 12));
   select k.* into presented
   from private.api_key_secrets as s
   join public.api_keys as k on k.organization_id = s.organization_id and k.id = s.api_key_id
@@ -204,6 +203,9 @@ begin
   if not found then
     return private.refuse('api_key_invalid', 401, 'Send a key that is neither revoked nor expired.');
   end if;
+  -- Only who has the secret uses up the key's share: its prefix is no secret, and guesses at the
+  -- rest, of 192 bits and more, are counted by their address.
+  perform private.limit_rate('exchange_api_key', 'target', presented.id::text);
   -- To the minute: a busy key does not rewrite its row at every exchange.
   update public.api_keys as k
   set last_used_at = now()

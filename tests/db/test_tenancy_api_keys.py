@@ -138,6 +138,14 @@ def test_one_key_is_exchanged_sixty_times_a_minute_from_wherever(
         exchange(house, secret, address="198.51.100.1")
 
 
+def test_guesses_at_a_key_do_not_use_it_up(house: House, venue: Venue) -> None:
+    _, secret = venue.make_key(["rooms:read"])
+    for n in range(61):
+        with refused(401, "api_key_invalid"):
+            exchange(house, f"{secret[:12]}guess{n}", address=f"203.0.113.{n}")
+    assert exchange(house, secret, address="198.51.100.1")["organization_id"] == venue.id
+
+
 def test_only_the_service_exchanges_keys(house: House, venue: Venue) -> None:
     _, secret = venue.make_key(["rooms:read"])
     for caller in (venue.owner, house.nobody):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +14,7 @@ import httpx
 import jwt
 import pytest
 
-from stack import Rest, Stack, User
+from stack import Rest, Stack, User, wait_until
 
 AsUser = Callable[..., Rest]
 MakeUser = Callable[..., User]
@@ -161,3 +164,47 @@ def test_the_private_schema_is_not_there_for_anybody(
         answer = client.request("GET", "organizations", headers={"Accept-Profile": schema})
         body: dict[str, Any] = answer.json()
         assert answer.status_code in (403, 406), body
+
+
+def test_no_request_that_starts_after_a_revocation_was_answered_is_let_through(
+    owner: User, venue: str, make_user: MakeUser, as_user: AsUser
+) -> None:
+    boss, member = as_user(owner), make_user()
+    code = boss.rpc("rotate_join_code", organization_id=venue).json()["code"]
+    client = as_user(member)
+    assert client.rpc("join_organization", code=code).status_code == 200
+    seen: list[tuple[float, float, bool]] = []
+    over = threading.Event()
+
+    def read_on() -> None:
+        while not over.is_set():
+            started = time.monotonic()
+            let_through = client.get("memberships", select="id").json() != []
+            seen.append((started, time.monotonic(), let_through))
+
+    def somebody_asked_after(moment: float) -> bool:
+        return any(started > moment for started, _, _ in list(seen))
+
+    revoked: list[tuple[float, float]] = []
+    with ThreadPoolExecutor(4) as readers:
+        reading = [readers.submit(read_on) for _ in range(4)]
+        try:
+            for _ in range(10):
+                boss.rpc("suspend_member", organization_id=venue, user_id=member.id)
+                answered = time.monotonic()
+                wait_until(partial(somebody_asked_after, answered))
+                revoked.append((answered, time.monotonic()))
+                boss.rpc("reactivate_member", organization_id=venue, user_id=member.id)
+        finally:
+            over.set()
+    for reader in reading:
+        reader.result()
+
+    meanwhile = [
+        let_through
+        for started, ended, let_through in seen
+        if any(since < started and ended < until for since, until in revoked)
+    ]
+    assert len(meanwhile) >= len(revoked)
+    assert not any(meanwhile)
+    assert any(let_through for _, _, let_through in seen)
