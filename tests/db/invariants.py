@@ -1,0 +1,110 @@
+"""What must hold of a venue's books at every moment between two transactions.
+
+Each query finds what contradicts its promise; a consistent venue has none.
+"""
+
+from __future__ import annotations
+
+from matrix.house import House
+
+#: By promise; every query takes the organization's id.
+_VIOLATIONS = {
+    "no two sessions overlap in a room": """
+        select a.id, b.id
+        from public.sessions as a
+        join public.sessions as b
+          on b.organization_id = a.organization_id and b.room_id = a.room_id
+          and b.id > a.id and b.during && a.during
+        where a.organization_id = %(venue)s and 'cancelled' not in (a.status, b.status)
+    """,
+    "the seats taken are those of live bookings": """
+        select s.id, s.seats_taken, sum(b.seats)
+        from public.sessions as s
+        left join public.bookings as b
+          on b.organization_id = s.organization_id and b.session_id = s.id and b.takes_capacity
+        where s.organization_id = %(venue)s and s.mode <> 'block'
+        group by s.id, s.seats_taken
+        having s.seats_taken <> coalesce(sum(b.seats), 0)
+    """,
+    "seats are never above capacity": """
+        select s.id from public.sessions as s
+        where s.organization_id = %(venue)s and s.seats_taken > s.capacity
+    """,
+    "no session is an orphan: one that stands has a booking or is a block": """
+        select s.id
+        from public.sessions as s
+        where s.organization_id = %(venue)s and s.status = 'scheduled' and s.mode <> 'block'
+          and not exists (
+            select from public.bookings as b
+            where b.organization_id = s.organization_id and b.session_id = s.id and b.takes_capacity
+          )
+    """,
+    "a booking's status is where its history ends": """
+        select b.id, b.status
+        from public.bookings as b
+        where b.organization_id = %(venue)s and b.status is distinct from (
+          select h.to_status from public.booking_history as h
+          where h.organization_id = b.organization_id and h.booking_id = b.id
+          order by h.occurred_at desc, h.id desc
+          limit 1
+        )
+    """,
+    "every step of a history is a listed transition, and starts where the last one ended": """
+        select h.booking_id, h.previous, h.from_status, h.to_status
+        from (
+          select k.*, lag(k.to_status) over (
+            partition by k.booking_id order by k.occurred_at, k.id
+          ) as previous
+          from public.booking_history as k
+          where k.organization_id = %(venue)s
+        ) as h
+        where h.from_status is distinct from h.previous
+          or (
+            h.from_status is not null and h.from_status <> h.to_status
+            and not exists (
+              select from private.booking_transitions as t
+              where t.from_status = h.from_status and t.to_status = h.to_status
+            )
+          )
+    """,
+    "a booking costs what its lines say": """
+        select b.id, b.total_cents, sum(l.total_cents), b.tax_cents, sum(l.tax_cents)
+        from public.bookings as b
+        join public.booking_lines as l
+          on l.organization_id = b.organization_id and l.booking_id = b.id
+        where b.organization_id = %(venue)s
+        group by b.id, b.total_cents, b.tax_cents
+        having (b.total_cents, b.tax_cents) <> (sum(l.total_cents), sum(l.tax_cents))
+    """,
+    "every booking has lines": """
+        select b.id from public.bookings as b
+        where b.organization_id = %(venue)s and not exists (
+          select from public.booking_lines as l
+          where l.organization_id = b.organization_id and l.booking_id = b.id
+        )
+    """,
+    "no more is promised back of a payment than it brought": """
+        select p.id
+        from public.payments as p
+        join private.refund_requests as q
+          on q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
+        where p.organization_id = %(venue)s
+        group by p.id, p.amount_cents
+        having sum(q.amount_cents) > p.amount_cents
+    """,
+    "a booking that is over keeps no unpaid claim to money": """
+        select b.id
+        from public.bookings as b
+        where b.organization_id = %(venue)s and b.status = 'expired'
+          and private.booking_kept(b.organization_id, b.id) <> 0
+    """,
+}
+
+
+def broken_promises(house: House, venue: str) -> dict[str, list[dict[str, object]]]:
+    """Every promise that the venue's books break, with what breaks it."""
+    found = {
+        promise: house.owner_sql(query.replace("%(venue)s", "%s"), venue)
+        for promise, query in _VIOLATIONS.items()
+    }
+    return {promise: rows for promise, rows in found.items() if rows}
