@@ -51,8 +51,10 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  kind text := actor ->> 'kind';
 begin
-  if actor ->> 'kind' = 'user' and exists (
+  if kind = 'user' and exists (
     select from public.memberships as m
     where m.organization_id = audited_kind.organization_id
       and m.user_id = (actor ->> 'id')::uuid
@@ -60,7 +62,7 @@ begin
   ) then
     return 'support';
   end if;
-  return actor ->> 'kind';
+  return kind;
 end
 $$;
 
@@ -74,50 +76,58 @@ volatile
 security definer
 set search_path = ''
 as $$
--- Statement-level with transition tables: one insert a statement, however many rows.
+-- Statement-level with transition tables: one insert a statement, however many rows. The key is
+-- put together from the arguments as they are; aggregating over an array of them for every row
+-- made a statement 110 µs slower instead of 40.
 declare
-  key_columns text[] := string_to_array(tg_argv[0], ',');
-  tenant_column text := tg_argv[1];
+  tenant_column text := tg_argv[0];
   actor jsonb := private.current_actor();
-  actor_id uuid := (actor ->> 'id')::uuid;
   request text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
 begin
   if tg_op = 'INSERT' then
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, after, request_id)
     select
-      (r.image ->> tenant_column)::uuid, private.audited_kind(actor, (r.image ->> tenant_column)::uuid), actor_id, 'insert',
-      tg_table_name, (select string_agg(r.image ->> k, '/') from unnest(key_columns) as k), r.image, request
-    from (select to_jsonb(n) as image from new_rows as n) as r;
+      r.tenant, private.audited_kind(actor, r.tenant), (actor ->> 'id')::uuid, 'insert', tg_table_name,
+      concat_ws('/', r.image ->> tg_argv[1], r.image ->> tg_argv[2], r.image ->> tg_argv[3]),
+      r.image, request
+    from (
+      select n.image, (n.image ->> tenant_column)::uuid as tenant
+      from (select to_jsonb(x) as image from new_rows as x offset 0) as n
+    ) as r;
   elsif tg_op = 'DELETE' then
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, request_id)
     select
-      (r.image ->> tenant_column)::uuid, private.audited_kind(actor, (r.image ->> tenant_column)::uuid), actor_id, 'delete',
-      tg_table_name, (select string_agg(r.image ->> k, '/') from unnest(key_columns) as k), r.image, request
-    from (select to_jsonb(o) as image from old_rows as o) as r
+      r.tenant, private.audited_kind(actor, r.tenant), (actor ->> 'id')::uuid, 'delete', tg_table_name,
+      concat_ws('/', r.image ->> tg_argv[1], r.image ->> tg_argv[2], r.image ->> tg_argv[3]),
+      r.image, request
+    from (
+      select o.image, (o.image ->> tenant_column)::uuid as tenant
+      from (select to_jsonb(x) as image from old_rows as x offset 0) as o
+    ) as r
     -- The rows of an organization that is being erased take their log with them.
     where r.image ->> tenant_column is distinct from current_setting('escapemaster.erasing', true);
   else
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, after, request_id)
     select
-      (r.new_image ->> tenant_column)::uuid, private.audited_kind(actor, (r.new_image ->> tenant_column)::uuid), actor_id, 'update',
-      tg_table_name, r.row_key, d.before, d.after, request
+      r.tenant, private.audited_kind(actor, r.tenant), (actor ->> 'id')::uuid, 'update', tg_table_name,
+      r.row_key, d.before, d.after, request
     from (
-      select o.row_key, o.image as old_image, n.image as new_image
+      select n.row_key, o.image as old_image, n.image as new_image, (n.image ->> tenant_column)::uuid as tenant
       from (
-        select to_jsonb(x) as image, (select string_agg(to_jsonb(x) ->> k, '/') from unnest(key_columns) as k) as row_key
-        from old_rows as x
+        select k.image, concat_ws('/', k.image ->> tg_argv[1], k.image ->> tg_argv[2], k.image ->> tg_argv[3]) as row_key
+        from (select to_jsonb(x) as image from old_rows as x offset 0) as k
       ) as o
       join (
-        select to_jsonb(x) as image, (select string_agg(to_jsonb(x) ->> k, '/') from unnest(key_columns) as k) as row_key
-        from new_rows as x
+        select k.image, concat_ws('/', k.image ->> tg_argv[1], k.image ->> tg_argv[2], k.image ->> tg_argv[3]) as row_key
+        from (select to_jsonb(x) as image from new_rows as x offset 0) as k
       ) as n
         on n.row_key = o.row_key and n.image -> tenant_column = o.image -> tenant_column
-    ) as r,
-      lateral (
-        select jsonb_object_agg(c.key, r.old_image -> c.key) as before, jsonb_object_agg(c.key, c.value) as after
-        from jsonb_each(r.new_image) as c
-        where c.key not in ('updated_at', 'last_used_at') and r.old_image -> c.key is distinct from c.value
-      ) as d
+    ) as r
+    cross join lateral (
+      select jsonb_object_agg(c.key, r.old_image -> c.key) as before, jsonb_object_agg(c.key, c.value) as after
+      from jsonb_each(r.new_image) as c
+      where c.key not in ('updated_at', 'last_used_at') and r.old_image -> c.key is distinct from c.value
+    ) as d
     where d.after is not null;
   end if;
   return null;
@@ -125,7 +135,7 @@ end
 $$;
 
 comment on function private.audit_changes() is
-  'definer: writes the log, which no client may write. Arguments: the key columns beside the organization, comma-separated; the column that holds the organization. Secrets stay out because tenant tables in public hold none: hashes live in private.';
+  'definer: writes the log, which no client may write. Arguments: the column that holds the organization, then up to three columns that are the key beside it. Secrets stay out because tenant tables in public hold none: hashes live in private.';
 
 -- Every tenant table of public, so that a new one cannot be forgotten.
 do $$
@@ -136,15 +146,17 @@ begin
     select
       c.relname as name,
       case when c.relname = 'organizations' then 'id' else 'organization_id' end as tenant_column,
-      (
-        select string_agg(a.attname, ',' order by k.position)
-        from pg_catalog.pg_constraint as p,
-          unnest(p.conkey) with ordinality as k (attnum, position)
-        join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
-        where p.conrelid = c.oid and p.contype = 'p'
-          and (a.attname <> 'organization_id' or cardinality(p.conkey) = 1)
-      ) as key_columns
+      key.columns as key_columns,
+      key.length as key_length
     from pg_catalog.pg_class as c
+    cross join lateral (
+      select string_agg(quote_literal(a.attname), ', ' order by k.position) as columns, count(*) as length
+      from pg_catalog.pg_constraint as p
+      cross join unnest(p.conkey) with ordinality as k (attnum, position)
+      join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
+      where p.conrelid = c.oid and p.contype = 'p'
+        and (a.attname <> 'organization_id' or cardinality(p.conkey) = 1)
+    ) as key
     where c.relnamespace = 'public'::regnamespace
       and c.relkind = 'r'
       and c.relname <> 'audit_log'
@@ -157,19 +169,22 @@ begin
       )
     order by c.relname
   loop
+    if tenant_table.key_length > 3 then
+      raise exception 'private.audit_changes takes three key columns, % has more', tenant_table.name;
+    end if;
     execute format(
       'create trigger audit_insert after insert on public.%1$I referencing new table as new_rows
-       for each statement execute function private.audit_changes(%2$L, %3$L)',
+       for each statement execute function private.audit_changes(%3$L, %2$s)',
       tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
     );
     execute format(
       'create trigger audit_update after update on public.%1$I referencing old table as old_rows new table as new_rows
-       for each statement execute function private.audit_changes(%2$L, %3$L)',
+       for each statement execute function private.audit_changes(%3$L, %2$s)',
       tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
     );
     execute format(
       'create trigger audit_delete after delete on public.%1$I referencing old table as old_rows
-       for each statement execute function private.audit_changes(%2$L, %3$L)',
+       for each statement execute function private.audit_changes(%3$L, %2$s)',
       tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
     );
   end loop;
