@@ -1,9 +1,10 @@
 """`make bench`: what the database's own rules cost, as ratios within one run.
 
-Three things are measured, each beside raw PostgreSQL doing the same work at the same moment:
-the free times of a calendar, holding a place, and the staff's page of bookings under
-row-level security. Figures are medians of alternating rounds; the ratio is what counts, since
-machines differ and this one may be busy.
+Four things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
+free times of a calendar, holding a place among many and one that everybody wants, and the staff's
+page of bookings under row-level security. Figures are medians of alternating rounds; the ratio is
+what counts, since machines differ and this one may be busy. Commits wait for the disk, as they do
+where the product runs; `--forgetful` says what is left when they do not.
 """
 
 from __future__ import annotations
@@ -65,8 +66,12 @@ class Result:
 
 
 @contextmanager
-def world(server: Server, scale: Scale, console: Console) -> Iterator[str]:
-    """A database with the product's schema and the benchmark's rows; yields its name."""
+def world(server: Server, scale: Scale, console: Console, *, durable: bool = True) -> Iterator[str]:
+    """A database with the product's schema and the benchmark's rows; yields its name.
+
+    Args:
+        durable: Whether commits wait for the disk once the rows are there.
+    """
     with server.scratch("bench") as dsn:
         started = time.monotonic()
         apply_files(dsn, Project(HERE.parents[1]).source_files())
@@ -79,6 +84,11 @@ def world(server: Server, scale: Scale, console: Console) -> Iterator[str]:
             with psycopg.connect(admin, autocommit=True) as connection:
                 connection.execute(text.encode())
                 connection.execute("vacuum (analyze)")
+                for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                    value = "on" if durable else "off"
+                    connection.execute(f"alter system set {setting} = {value}".encode())
+                connection.execute("select pg_reload_conf()")
+                connection.execute("checkpoint")
         console.print(f"world made in {time.monotonic() - started:.0f} s")
         yield database
 
@@ -165,6 +175,21 @@ def holding(dsn: str, scale: Scale, seconds: int, advance: Callable[[], None]) -
     return Result("hold_booking, 8 clients, against a bare constrained insert", "1/s", ours, raw)
 
 
+def hot_slot(dsn: str, seconds: int, advance: Callable[[], None]) -> Result:
+    """Eight clients who want one place: all are told that it is taken, and nothing else.
+
+    Raises:
+        RuntimeError: somebody got another answer.
+    """
+    ours, raw = alternate(
+        lambda: pgbench(dsn, "select bench.fight_one();", clients=8, seconds=seconds),
+        lambda: pgbench(dsn, "select bench.insert_hot();", clients=8, seconds=seconds),
+        3,
+        advance,
+    )
+    return Result("one slot, 8 clients, attempts, against the bare insert", "1/s", ours, raw)
+
+
 PAGE = "select * from public.bookings {where} order by starts_at limit 50;"
 
 
@@ -199,22 +224,59 @@ def main() -> None:
     """Run the benchmarks and print their table; `--json` writes the figures to a file."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument(
-        "--scale", choices=SCALES, default="small", help="100,000 or 1,000,000 bookings"
+        "--scale",
+        choices=(*SCALES, "both"),
+        default="small",
+        help="100,000 or 1,000,000 bookings, or one after the other",
+    )
+    options.add_argument(
+        "--forgetful", action="store_true", help="commits do not wait for the disk"
     )
     options.add_argument("--seconds", type=int, default=5, help="of each measured round")
     options.add_argument("--json", type=Path, help="where the figures are written too")
     given = options.parse_args()
-    scale = SCALES[given.scale]
     console = Console()
-    with scratch_server() as server, world(server, scale, console) as database:
+    chosen = SCALES if given.scale == "both" else {given.scale: SCALES[given.scale]}
+    measured = {
+        name: measure(scale, console, given.seconds, durable=not given.forgetful)
+        for name, scale in chosen.items()
+    }
+    for name, results in measured.items():
+        show(SCALES[name], results, console)
+    if given.scale == "both":
+        small, large = (measured[name][0].ours for name in ("small", "large"))
+        console.print(f"get_availability with ten times the bookings: {large / small:.2f} of it")
+    if given.json:
+        figures = {
+            name: [asdict(result) | {"ratio": result.ratio} for result in results]
+            for name, results in measured.items()
+        }
+        given.json.write_text(json.dumps(figures, indent=2))
+
+
+def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> list[Result]:
+    """All figures of one world."""
+    with (
+        scratch_server() as server,
+        world(server, scale, console, durable=durable) as database,
+        Progress(console=console) as progress,
+    ):
         dsn = server.dsn(database)
-        with Progress(console=console) as progress:
-            task = progress.add_task("measuring", total=13)
-            results = [
-                availability(dsn, scale, lambda: progress.advance(task)),
-                staff_page(dsn, given.seconds, lambda: progress.advance(task)),
-                holding(dsn, scale, given.seconds, lambda: progress.advance(task)),
-            ]
+        task = progress.add_task("measuring", total=16)
+
+        def advance() -> None:
+            progress.advance(task)
+
+        return [
+            availability(dsn, scale, advance),
+            staff_page(dsn, seconds, advance),
+            holding(dsn, scale, seconds, advance),
+            hot_slot(dsn, seconds, advance),
+        ]
+
+
+def show(scale: Scale, results: list[Result], console: Console) -> None:
+    """Print the figures of one world."""
     table = Table(title=f"{scale.venues * scale.bookings:,} bookings, {scale.venues:,} venues")
     for heading in ("what", "ours", "raw", "ratio"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
@@ -226,10 +288,6 @@ def main() -> None:
             f"{result.ratio:.2f}",
         )
     console.print(table)
-    if given.json:
-        given.json.write_text(
-            json.dumps([asdict(result) | {"ratio": result.ratio} for result in results], indent=2)
-        )
 
 
 if __name__ == "__main__":

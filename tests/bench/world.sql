@@ -111,6 +111,9 @@ create table bench.bare_sessions (
 insert into bench.bare_sessions (organization_id, room_id, during)
 select organization_id, room_id, during from public.sessions;
 
+-- One calendar's share of holds a minute is soon used up when eight clients want one place.
+update private.rate_limit_rules set max_hits = 1000000000 where scope = 'target';
+
 create sequence bench.hold;
 create sequence bench.bare;
 
@@ -149,6 +152,43 @@ as $$
     bench.id(2, s.venue, 0), bench.id(4, s.venue, s.room),
     tstzrange(s.starts_at, s.starts_at + interval '90 minutes')
   from nextval('bench.bare') as n, bench.slot(n, venues, rooms) as s
+  on conflict do nothing
+$$;
+
+-- The one place that everybody wants: 19:00 of the last day on sale, in the first room.
+create function bench.hot_start()
+returns timestamptz
+language sql
+stable
+as $$
+  select ((now() at time zone 'Europe/Madrid')::date + 700 + time '19:00') at time zone 'Europe/Madrid'
+$$;
+
+create function bench.fight_one()
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  n bigint := nextval('bench.hold');
+begin
+  perform public.hold_booking(
+    'venue-1', bench.id(4, 1, 1), bench.hot_start(), 4,
+    jsonb_build_object('full_name', 'Load', 'email', 'load' || n % 1000 || '@bench.test'),
+    8000, 'fight-' || n
+  );
+exception
+  when sqlstate 'PT409' then null;
+end
+$$;
+
+create function bench.insert_hot()
+returns void
+language sql
+volatile
+as $$
+  insert into bench.bare_sessions (organization_id, room_id, during)
+  values (bench.id(2, 1, 0), bench.id(4, 1, 1), tstzrange(bench.hot_start(), bench.hot_start() + interval '90 minutes'))
   on conflict do nothing
 $$;
 
