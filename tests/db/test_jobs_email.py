@@ -91,10 +91,12 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
     mail = prepare(venue, job)
     assert mail["data"].pop("starts_at").startswith(f"{booking.starts_at:%Y-%m-%d}")
     assert datetime.fromisoformat(mail["data"].pop("ends_at")) > booking.starts_at
+    assert datetime.fromisoformat(mail["data"].pop("event_at")) < booking.starts_at
     assert mail == {
         "template": "booking_confirmed",
         "locale": "es",
         "to": {"name": "Ada Byron", "email": "ada@example.com"},
+        "override": None,
         "data": {
             "organization_name": "Casa Laberinto",
             "room_name": "The attic",
@@ -108,8 +110,12 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "currency": "EUR",
             "total_cents": TOTAL,
             "paid_cents": TOTAL,
-            "due_cents": 0,
+            "open_cents": 0,
             "refund_cents": 0,
+            "waiver_token": None,
+            "event_id": booking.id,
+            "event_version": 0,
+            "previous": None,
         },
     }
 
