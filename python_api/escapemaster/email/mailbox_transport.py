@@ -52,7 +52,7 @@ class MailboxTransport:
         try:
             response = await self._http.get(
                 f"{self._mailbox_url}/api/email",
-                params={"messageId": message_id},
+                params={"headers.message-id": message_id},
                 timeout=_TIMEOUT,
             )
             response.raise_for_status()

@@ -240,7 +240,10 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         to_address=prepared.to.email,
         subject=subject,
         html=mjml2html(
-            _template(f"{prepared.template}.mjml.j2").render(context), disable_comments=True
+            _template(f"{prepared.template}.mjml.j2").render(context),
+            disable_comments=True,
+            # Else MJML fetches those that it knows from Google, whenever the mail is opened.
+            fonts={},
         ),
         text=_tidy(_template(f"{prepared.template}.txt.j2").render(context)),
         attachments=content.attachments(text),

@@ -174,6 +174,14 @@ def test_an_invitation_says_who_invites_as_what_and_until_when() -> None:
     assert "booking" not in message.text
 
 
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_opening_a_mail_asks_nobody_for_anything(template: str) -> None:
+    page = render(prepared(template), SITE).html
+    assert not {"img", "link", "script"} & Page(page).tags
+    assert "@import" not in page
+    assert "url(" not in page
+
+
 def test_an_unknown_language_gets_english() -> None:
     assert render(prepared(locale="de"), SITE).subject.startswith("Booking confirmed")
 
@@ -780,7 +788,7 @@ class Mailbox:
         assert request.url.path == "/api/email"
         if isinstance(self.web_answer, Exception):
             raise self.web_answer
-        wanted = request.url.params["messageId"]
+        wanted = request.url.params["headers.message-id"]
         found = [{"id": "1"} for mail in self.taken if mail["Message-ID"] == wanted]
         return self.web_answer or httpx.Response(200, json=found)
 
