@@ -3,16 +3,55 @@
 -- Who wins. What somebody gives up (a cancellation, a change, a smaller party, a lifted block) is
 -- handed on in the same transaction, at its end: no visitor sees it free in between. Every other
 -- place (a hold that lapsed and that nobody has reaped, hours that were added) goes to whoever
--- claims it first, a visitor or the sweep. In all cases private.claim_session decides, and so the
--- exclusion constraint: there is one claim for a place, so there is one offer of it.
+-- claims it first, a visitor or the sweep. In all cases the exclusion constraint, or the session's
+-- row with its seats, decides: there is one claim for a place, so there is one offer of it.
 --
 -- Why nothing deadlocks. A transaction that hands on holds many locks already, so it must not wait
 -- for anybody. It claims only inside the time that it has freed itself: whoever else wants any of
--- that time waits for this transaction before holding anything there. Entries are taken with
+-- that time waits for this transaction before holding anything there, and a session that lives on
+-- there is locked by this transaction already (private.claim_freed_time). Entries are taken with
 -- "skip locked". The sweep claims time that it did not free: it does so once, before it holds any
 -- session's lock, so whoever it waits for cannot be waiting for it.
 --
 -- No stampede: one place, one offer, one mail. The next in the queue hears of it when that is over.
+
+create function private.claim_freed_time(organization_id uuid, slot private.slot)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  session_id uuid;
+begin
+  if (slot).mode = 'shared' then
+    update public.sessions as s
+    set seats_taken = s.seats_taken + (slot).party_size
+    where s.organization_id = claim_freed_time.organization_id
+      and s.room_id = (slot).room_id
+      and s.starts_at = (slot).starts_at
+      and s.mode = 'shared'
+      and s.status = 'scheduled'
+      and s.seats_taken + (slot).party_size <= s.capacity
+    returning s.id into session_id;
+  end if;
+  if session_id is null then
+    insert into public.sessions as s (
+      organization_id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken
+    )
+    values (
+      claim_freed_time.organization_id, (slot).room_id, (slot).starts_at, (slot).ends_at, (slot).occupied_until,
+      (slot).mode, (slot).capacity, (slot).party_size
+    )
+    on conflict do nothing
+    returning s.id into session_id;
+  end if;
+  return session_id;
+end
+$$;
+
+comment on function private.claim_freed_time(uuid, private.slot) is
+  'Takes a slot inside time that this transaction freed: what private.claim_session does, without its waiting and reaping. Returns the session''s id, null if the time or the seats are taken.';
 
 create function private.offer_place(entry public.waitlist_entries, freed_room_id uuid, freed tstzrange)
 returns text
@@ -64,10 +103,14 @@ begin
     return null;
   end if;
 
-  session_id := private.claim_session(
-    entry.organization_id, slot.room_id, slot.starts_at, slot.ends_at, slot.occupied_until,
-    slot.mode, slot.capacity, slot.party_size
-  );
+  if offer_place.freed is null then
+    session_id := private.claim_session(
+      entry.organization_id, slot.room_id, slot.starts_at, slot.ends_at, slot.occupied_until,
+      slot.mode, slot.capacity, slot.party_size
+    );
+  else
+    session_id := private.claim_freed_time(entry.organization_id, slot);
+  end if;
   if session_id is null then
     return 'taken';
   end if;

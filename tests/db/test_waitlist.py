@@ -664,6 +664,32 @@ class TestWhatFreesAPlace:
         # Three seats are free now: still not four, but two.
         assert [status(shop, e) for e in entries] == ["waiting", "offered", "offered", "offered"]
 
+    def test_seats_that_lapsed_beside_a_cancelled_one_are_left_to_the_sweep(
+        self, shop: Shop
+    ) -> None:
+        room = shop.add_room(mode="shared", minimum_party=1, maximum_party=6)
+        shop.open_on(room, "10:00", "11:00")
+        _, lapses, goes = (
+            taken(shop, room, party_size=2, customer=guest(name)) for name in ("a", "b", "c")
+        )
+        entry = join(shop, party_size=4)
+        shop.lapse(lapses)
+        shop.cancel(goes)
+        assert status(shop, entry) == "waiting"
+        sweep(shop)
+        assert offer(shop, entry)["party_size"] == 4
+        [session] = shop.sessions()
+        assert session["seats_taken"] == 6
+
+    def test_the_last_party_of_a_shared_session_leaves_a_new_one(self, shop: Shop) -> None:
+        room = shop.add_room(mode="shared", minimum_party=1, maximum_party=6)
+        shop.open_on(room, "10:00", "11:00")
+        booking = taken(shop, room, party_size=6)
+        entries = [join(shop, name, party_size=3) for name in ("eva", "dan", "kim")]
+        shop.cancel(booking)
+        assert [status(shop, e) for e in entries] == ["offered", "offered", "waiting"]
+        assert [s["seats_taken"] for s in shop.sessions() if s["status"] == "scheduled"] == [6]
+
     def test_what_a_transaction_takes_again_was_not_freed(self, shop: Shop, room: str) -> None:
         booking = taken(shop, room)
         entry = join(shop)
