@@ -197,25 +197,42 @@ security definer
 set search_path = ''
 as $$
 declare
+  freed record;
   entry public.waitlist_entries;
   entry_id uuid;
 begin
+  -- Most places that become free are waited for by nobody: that is asked first, of an index.
+  if not exists (
+    select from public.waitlist_entries as e
+    where e.organization_id = old.organization_id and e.status = 'waiting'
+  ) then
+    return null;
+  end if;
+  select
+    r.minimum_party,
+    r.maximum_party,
+    (lower(old.during) at time zone l.timezone)::date as first_date,
+    (upper(old.during) at time zone l.timezone)::date as last_date,
+    array(
+      select cr.calendar_id from public.calendar_rooms as cr
+      where cr.organization_id = r.organization_id and cr.room_id = r.id
+    ) as calendar_ids
+  into freed
+  from public.rooms as r
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  where r.organization_id = old.organization_id and r.id = old.room_id;
+
   for entry_id in
     select e.id
     from public.waitlist_entries as e
-    join public.rooms as r on r.organization_id = e.organization_id and r.id = old.room_id
-    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     where e.organization_id = old.organization_id
       and e.status = 'waiting'
       and e.waits_until > now()
       and (e.room_id is null or e.room_id = old.room_id)
-      and e.from_date <= (upper(old.during) at time zone l.timezone)::date
-      and e.to_date >= (lower(old.during) at time zone l.timezone)::date
-      and e.party_size between r.minimum_party and r.maximum_party
-      and exists (
-        select from public.calendar_rooms as cr
-        where cr.organization_id = e.organization_id and cr.calendar_id = e.calendar_id and cr.room_id = r.id
-      )
+      and e.from_date <= freed.last_date
+      and e.to_date >= freed.first_date
+      and e.party_size between freed.minimum_party and freed.maximum_party
+      and e.calendar_id = any (freed.calendar_ids)
     order by e.created_at, e.id
     -- Whoever gave up the place waits for this; the sweep looks further.
     limit 20
