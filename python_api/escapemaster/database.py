@@ -126,6 +126,13 @@ class Recipient(Row):
     email: str
 
 
+class EmailOverride(Row):
+    """An organization's own words for a mail; None: the product's."""
+
+    subject: str | None = None
+    body: str | None = None
+
+
 class PreparedEmail(Row):
     """Everything a template needs, read in the moment of sending."""
 
@@ -133,6 +140,19 @@ class PreparedEmail(Row):
     locale: str
     to: Recipient
     data: dict[str, JsonValue]
+    override: EmailOverride | None = None
+
+
+class DeadJob(Row):
+    """A job that was given up, and why."""
+
+    id: int
+    kind: str
+    organization_id: UUID | None = None
+    payload: dict[str, JsonValue]
+    attempts: int
+    last_error: str | None = None
+    finished_at: datetime
 
 
 class QueueStatistics(Row):
@@ -174,6 +194,7 @@ _STALE_CHECKOUTS: Final = TypeAdapter[list[StaleCheckout]](list[StaleCheckout])
 _REFUND_REQUEST: Final = TypeAdapter[RefundRequest](RefundRequest)
 _PREPARED_EMAIL: Final = TypeAdapter[PreparedEmail | None](PreparedEmail | None)
 _JOBS: Final = TypeAdapter[list[Job]](list[Job])
+_DEAD_JOBS: Final = TypeAdapter[list[DeadJob]](list[DeadJob])
 _BOOLEAN: Final = TypeAdapter[bool](bool)
 _OPTIONAL_TEXT: Final = TypeAdapter[str | None](str | None)
 _COUNTS: Final = TypeAdapter[dict[str, JsonValue] | None](dict[str, JsonValue] | None)
@@ -468,6 +489,21 @@ class ServiceDatabase:
             _BOOLEAN,
             {"job_id": job_id, "lease_token": lease_token, "lease_seconds": lease_seconds},
         )
+
+    async def list_dead_jobs(self, max_jobs: int, before_id: int | None = None) -> list[DeadJob]:
+        """The jobs that were given up, newest first; `before_id`: the last of the page before."""
+        return await self._call(
+            "list_dead_jobs", _DEAD_JOBS, {"max_jobs": max_jobs, "before_id": before_id}
+        )
+
+    async def retry_job(self, job_id: int) -> None:
+        """Queue a job that was given up once more.
+
+        Raises:
+            DomainError: 404 `job_not_found`; 409 `job_superseded`.
+        """
+        # A lost answer and a second call would say that there is no such job.
+        await self._call("retry_job", _IGNORED, {"job_id": job_id}, repeat=False)
 
     async def sweep(self) -> dict[str, JsonValue]:
         """Do what deadlines ask for (expire lapsed holds, …). Returns counts for the log."""

@@ -46,6 +46,7 @@ create table public.booking_history (
   from_status text,
   to_status text not null,
   reason text,
+  change jsonb,
   actor_kind text not null,
   actor_id uuid,
   occurred_at timestamptz not null default clock_timestamp(),
@@ -56,6 +57,7 @@ create table public.booking_history (
 
 comment on table public.booking_history is 'Every status that a booking took, who moved it there and when. Written by a trigger only.';
 comment on column public.booking_history.from_status is 'Null for the first.';
+comment on column public.booking_history.change is 'What a change without a new status changed: {"column": [before, after]}; null otherwise.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 
 -- for: a booking's history in order of time, and the foreign key

@@ -227,6 +227,8 @@ security definer
 set search_path = ''
 as $$
 declare
+  -- First: it is the one part that may wait for a lock.
+  waitlist jsonb := private.sweep_waitlist();
   expired int := private.expire_lapsed_holds(500);
   keys int;
   windows int;
@@ -255,8 +257,9 @@ begin
   get diagnostics windows = row_count;
 
   return jsonb_build_object(
-    'expired_holds', expired, 'forgotten_idempotency_keys', keys, 'forgotten_rate_limits', windows
-  );
+    'expired_holds', expired, 'forgotten_idempotency_keys', keys, 'forgotten_rate_limits', windows,
+    'forgotten_jobs', private.forget_jobs(1000)
+  ) || waitlist;
 end
 $$;
 
@@ -272,5 +275,5 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep() is
-  'Expires at most 500 lapsed holds and forgets idempotency keys and rate-limit windows older than a day: {expired_holds, forgotten_idempotency_keys, forgotten_rate_limits}. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Expires at most 500 lapsed holds, offers a place to who waits for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago: {expired_holds, forgotten_idempotency_keys, forgotten_rate_limits, forgotten_jobs, waitlist_offers, expired_waitlist_entries}. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep() to service_role;

@@ -61,8 +61,10 @@ create unique index jobs_unfinished_key on private.jobs (kind, dedupe_key)
 where status in ('queued', 'running') and kind <> 'email.send';
 -- for: private.enqueue; a mail that was sent is never queued again
 create unique index jobs_email_key on private.jobs (dedupe_key) where kind = 'email.send';
--- for: private.queue_statistics
+-- for: private.queue_statistics and private.list_dead_jobs
 create index jobs_dead_idx on private.jobs (id) where status = 'dead';
+-- for: private.forget_jobs
+create index jobs_done_idx on private.jobs (finished_at) where status = 'done';
 -- for: the foreign key, when an organization is erased
 create index jobs_organization_id_idx on private.jobs (organization_id);
 
@@ -313,3 +315,107 @@ as $$ select private.queue_statistics() $$;
 comment on function service.queue_statistics() is
   '{queued, running, dead, oldest_queued_seconds}: jobs by state, and for how long the oldest due one has been waiting.';
 grant execute on function service.queue_statistics() to service_role;
+
+create function private.list_dead_jobs(max_jobs int, before_id bigint default null)
+returns table (
+  id bigint, kind text, organization_id uuid, payload jsonb, attempts int, last_error text, finished_at timestamptz
+)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select j.id, j.kind, j.organization_id, j.payload, j.attempts, j.last_error, j.finished_at
+  from private.jobs as j
+  where j.status = 'dead' and (list_dead_jobs.before_id is null or j.id < list_dead_jobs.before_id)
+  order by j.id desc
+  limit least(greatest(list_dead_jobs.max_jobs, 0), 1000)
+$$;
+
+comment on function private.list_dead_jobs(int, bigint) is 'definer: the queue is visible to nobody.';
+grant execute on function private.list_dead_jobs(int, bigint) to service_role;
+
+create function service.list_dead_jobs(max_jobs int default 100, before_id bigint default null)
+returns table (
+  id bigint, kind text, organization_id uuid, payload jsonb, attempts int, last_error text, finished_at timestamptz
+)
+language sql
+stable
+set search_path = ''
+as $$ select * from private.list_dead_jobs(max_jobs, before_id) $$;
+
+comment on function service.list_dead_jobs(int, bigint) is
+  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. last_error says why; payload holds ids only. For operators.';
+grant execute on function service.list_dead_jobs(int, bigint) to service_role;
+
+create function private.retry_job(job_id bigint)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  job private.jobs;
+begin
+  select j.* into job
+  from private.jobs as j
+  where j.id = retry_job.job_id and j.status = 'dead'
+  for update;
+  if not found then
+    perform private.fail('job_not_found', 404, 'Choose one of the jobs that were given up.');
+  end if;
+  begin
+    update private.jobs as j
+    -- The count goes on: a handler that sees a first attempt may assume that there was none.
+    set status = 'queued', max_attempts = j.attempts + 25, again = false, run_at = now(), finished_at = null
+    where j.id = job.id;
+  exception
+    when unique_violation then
+      perform private.fail('job_superseded', 409, 'Let it be: another job does the same already.');
+  end;
+  return jsonb_build_object('id', job.id, 'kind', job.kind, 'status', 'queued');
+end
+$$;
+
+comment on function private.retry_job(bigint) is 'definer: the queue is visible to nobody.';
+grant execute on function private.retry_job(bigint) to service_role;
+
+create function service.retry_job(job_id bigint)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.retry_job(job_id) $$;
+
+comment on function service.retry_job(bigint) is
+  'Queues a job that was given up once more, for another 25 attempts: {id, kind, status}. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
+grant execute on function service.retry_job(bigint) to service_role;
+
+create function private.forget_jobs(max int)
+returns int
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  forgotten int;
+begin
+  -- Long after a cause could come again or a provider report on a mail. With a mail's job goes
+  -- its row in the log of mails, and so the address.
+  delete from private.jobs as j
+  where j.id in (
+    select old.id
+    from private.jobs as old
+    where old.status = 'done' and old.finished_at < now() - interval '90 days'
+    order by old.finished_at
+    limit forget_jobs.max
+    for update skip locked
+  );
+  get diagnostics forgotten = row_count;
+  return forgotten;
+end
+$$;
+
+comment on function private.forget_jobs(int) is
+  'Deletes at most so many jobs that were done 90 days ago, and returns how many. The dead stay until somebody deals with them.';

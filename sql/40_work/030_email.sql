@@ -73,93 +73,6 @@ create table private.email_suppressions (
 comment on table private.email_suppressions is
   'Addresses that nothing is sent to any more. Of the platform, not of a tenant: all mails leave from one sender, whose reputation a second bounce harms.';
 
-create function private.booking_email(organization_id uuid, history_id uuid)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select jsonb_build_object(
-      'booking_id', b.id,
-      'locale', b.locale,
-      'to', jsonb_build_object('name', b.contact_name, 'email', c.email),
-      'data', jsonb_build_object(
-        'organization_name', o.name,
-        'room_name', r.name,
-        'location_name', l.name,
-        'address', concat_ws(', ', nullif(l.address, ''), nullif(concat_ws(' ', nullif(l.postal_code, ''), nullif(l.city, '')), '')),
-        'timezone', l.timezone,
-        'starts_at', s.starts_at,
-        'ends_at', s.ends_at,
-        'party_size', b.party_size,
-        'reference', b.reference,
-        'manage_url_token', private.derived_token('booking', b.id::text),
-        'calendar_slug', k.slug,
-        'currency', b.currency,
-        'total_cents', b.total_cents,
-        'paid_cents', balance.paid_cents,
-        'due_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0),
-        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id)
-      )
-    )
-    from public.booking_history as h
-    join public.bookings as b on b.organization_id = h.organization_id and b.id = h.booking_id
-    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
-    join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
-    join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
-    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
-    join public.organizations as o on o.id = b.organization_id
-    left join public.calendars as k on k.organization_id = b.organization_id and k.id = b.calendar_id
-    cross join private.booking_balance(b.organization_id, b.id) as balance
-    where h.organization_id = booking_email.organization_id
-      and h.id = booking_email.history_id
-      -- The news must still be news: nothing later has taken it back or told it anew.
-      and not exists (
-        select from public.booking_history as later
-        where later.organization_id = h.organization_id
-          and later.booking_id = h.booking_id
-          and later.occurred_at > h.occurred_at
-          and later.to_status in ('confirmed', 'cancelled', 'expired', 'no_show')
-      )
-  );
-end
-$$;
-
-comment on function private.booking_email(uuid, uuid) is
-  'What a mail about a change of a booking''s status says now; no row when it must not be sent any more.';
-
-create function private.invitation_email(organization_id uuid, invitation_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'locale', i.locale,
-    'to', jsonb_build_object('name', '', 'email', i.email),
-    'data', jsonb_build_object(
-      'organization_name', o.name,
-      'role_name', r.name,
-      'invitation_token', private.derived_token('invitation', i.id::text),
-      'expires_at', i.expires_at,
-      'timezone', o.timezone
-    )
-  )
-  from public.invitations as i
-  join public.organizations as o on o.id = i.organization_id
-  join public.roles as r on r.organization_id = i.organization_id and r.id = i.role_id
-  where i.organization_id = invitation_email.organization_id
-    and i.id = invitation_email.invitation_id
-    and i.accepted_at is null
-    and i.revoked_at is null
-    and i.expires_at > now()
-$$;
-
-comment on function private.invitation_email(uuid, uuid) is
-  'What an invitation''s mail says; no row when it was accepted, replaced or revoked, or has expired.';
-
 create function private.prepare_email(job_id bigint, lease_token uuid)
 returns jsonb
 language plpgsql
@@ -186,8 +99,14 @@ begin
   end if;
 
   case job.payload ->> 'template'
-    when 'booking_confirmed', 'booking_cancelled' then
+    when 'booking_confirmed', 'booking_cancelled', 'booking_rescheduled' then
       mail := private.booking_email(job.organization_id, (job.payload ->> 'history_id')::uuid);
+    when 'booking_paid_late' then
+      mail := private.late_money_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
+    when 'waitlist_offer' then
+      mail := private.waitlist_email(
+        job.organization_id, (job.payload ->> 'entry_id')::uuid, (job.payload ->> 'booking_id')::uuid
+      );
     when 'invitation' then
       mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
     else
@@ -214,7 +133,16 @@ begin
     return null;
   end if;
 
-  return mail - 'booking_id' || jsonb_build_object('template', job.payload ->> 'template');
+  return mail - 'booking_id' || jsonb_build_object(
+    'template', job.payload ->> 'template',
+    'override', (
+      select jsonb_build_object('subject', t.subject, 'body', t.body)
+      from public.email_template_overrides as t
+      where t.organization_id = job.organization_id
+        and t.template = job.payload ->> 'template'
+        and t.locale = mail ->> 'locale'
+    )
+  );
 end
 $$;
 
@@ -230,7 +158,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email(bigint, uuid) is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data}; null when nothing is to be sent: sent before, overtaken by events, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words)}; null when nothing is to be sent: sent before, overtaken by events, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email(bigint, uuid) to service_role;
 
 create function private.follow_email_events(provider_message_id text)
@@ -358,20 +286,22 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  template text := case when new.change is null then 'booking_' || new.to_status else 'booking_rescheduled' end;
 begin
-  -- A hold that was let go was never announced, so its end is not announced either.
-  if new.to_status = 'cancelled' and new.from_status = 'held' then
+  -- A hold was never announced, so neither is its change or its end.
+  if new.from_status = 'held' and new.to_status in ('held', 'cancelled') then
     return null;
   end if;
   perform private.enqueue(
     'email.send',
     jsonb_build_object(
-      'template', 'booking_' || new.to_status,
+      'template', template,
       'organization_id', new.organization_id,
       'booking_id', new.booking_id,
       'history_id', new.id
     ),
-    concat_ws(':', 'booking_' || new.to_status, new.booking_id, new.id),
+    concat_ws(':', template, new.booking_id, new.id),
     new.organization_id
   );
   return null;
@@ -379,9 +309,9 @@ end
 $$;
 
 comment on function private.announce_booking() is
-  'The outbox: a booking that is confirmed or cancelled writes its mail in the same transaction.';
+  'The outbox: a booking that is confirmed, changed or cancelled writes its mail in the same transaction.';
 
 create trigger announce_booking
 after insert on public.booking_history
-for each row when (new.to_status in ('confirmed', 'cancelled'))
+for each row when (new.to_status in ('confirmed', 'cancelled') or new.change is not null)
 execute function private.announce_booking();

@@ -126,7 +126,7 @@ begin
     cross join lateral (
       select jsonb_object_agg(c.key, r.old_image -> c.key) as before, jsonb_object_agg(c.key, c.value) as after
       from jsonb_each(r.new_image) as c
-      where c.key not in ('updated_at', 'last_used_at') and r.old_image -> c.key is distinct from c.value
+      where c.key not in ('updated_at', 'last_used_at', 'looked_at') and r.old_image -> c.key is distinct from c.value
     ) as d
     where d.after is not null;
   end if;

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from db.money_world import (
     TOTAL,
@@ -91,10 +92,12 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
     mail = prepare(venue, job)
     assert mail["data"].pop("starts_at").startswith(f"{booking.starts_at:%Y-%m-%d}")
     assert datetime.fromisoformat(mail["data"].pop("ends_at")) > booking.starts_at
+    assert datetime.fromisoformat(mail["data"].pop("event_at")) < booking.starts_at
     assert mail == {
         "template": "booking_confirmed",
         "locale": "es",
         "to": {"name": "Ada Byron", "email": "ada@example.com"},
+        "override": None,
         "data": {
             "organization_name": "Casa Laberinto",
             "room_name": "The attic",
@@ -108,8 +111,12 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "currency": "EUR",
             "total_cents": TOTAL,
             "paid_cents": TOTAL,
-            "due_cents": 0,
+            "open_cents": 0,
             "refund_cents": 0,
+            "waiver_token": None,
+            "event_id": booking.id,
+            "event_version": 0,
+            "previous": None,
         },
     }
 
@@ -200,6 +207,252 @@ def test_an_invitation_is_written_until_it_is_revoked(venue: Venue) -> None:
         "revoke_invitation", organization_id=venue.organization_id, invitation_id=invited["id"]
     )
     assert prepare(venue, job) is None
+
+
+# -- changes, late money, places that are held ------------------------------------------------
+
+
+def changed(venue: Venue, booking: Booking, **change: object) -> None:
+    """The row that a change of a booking writes."""
+    venue.database.run(
+        "insert into public.booking_history"
+        " (organization_id, booking_id, from_status, to_status, change, actor_kind)"
+        " select b.organization_id, b.id, b.status, b.status, %s, 'system'"
+        " from public.bookings as b where b.id = %s",
+        Jsonb(change),
+        booking.id,
+    )
+
+
+def templates(venue: Venue) -> list[str]:
+    return [job["payload"]["template"] for job in venue.jobs("email.send")]
+
+
+def test_a_change_is_told_as_a_change(venue: Venue) -> None:
+    booking = confirmed(venue)
+    changed(venue, booking, starts_at=["2026-02-13T17:00:00Z", "2026-02-14T17:00:00Z"])
+    assert templates(venue) == ["booking_confirmed", "booking_rescheduled"]
+    confirmation, change = (prepare(venue, job) for job in claim_mails(venue))
+    # The confirmation says what is so now; both are versions of one event.
+    assert confirmation["template"] == "booking_confirmed"
+    assert confirmation["data"]["previous"] is None
+    assert change["data"]["previous"] == {
+        "starts_at": "2026-02-13T17:00:00Z",
+        "party_size": None,
+        "room_name": None,
+    }
+    assert confirmation["data"]["event_id"] == change["data"]["event_id"] == booking.id
+    assert (confirmation["data"]["event_version"], change["data"]["event_version"]) == (0, 1)
+
+
+def test_a_change_names_the_room_and_the_party_that_it_replaced(venue: Venue) -> None:
+    twin = make_venue(venue.database)
+    venue.database.run("update public.rooms set name = 'Not ours' where id = %s", twin.room_id)
+    booking = confirmed(venue)
+    changed(venue, booking, room_id=[venue.room_id, venue.room_id], party_size=[4, 2])
+    mails = [prepare(venue, job) for job in claim_mails(venue)]
+    assert mails[-1]["data"]["previous"] == {
+        "starts_at": None,
+        "party_size": 4,
+        "room_name": "The attic",
+    }
+    changed(venue, booking, room_id=[twin.room_id, venue.room_id])
+    [job] = claim_mails(venue)
+    assert prepare(venue, job)["data"]["previous"]["room_name"] is None
+
+
+def test_a_later_change_overtakes_an_earlier_one(venue: Venue) -> None:
+    booking = confirmed(venue)
+    changed(venue, booking, party_size=[3, 2])
+    changed(venue, booking, party_size=[2, 4])
+    mails = [prepare(venue, job) for job in claim_mails(venue)]
+    assert [mail and mail["template"] for mail in mails] == [
+        "booking_confirmed",
+        None,
+        "booking_rescheduled",
+    ]
+    assert mails[2]["data"]["event_version"] == 2
+
+
+def test_a_cancellation_overtakes_a_change(venue: Venue) -> None:
+    booking = confirmed(venue)
+    changed(venue, booking, party_size=[3, 2])
+    venue.cancel(booking)
+    mails = [prepare(venue, job) for job in claim_mails(venue)]
+    assert [mail and mail["template"] for mail in mails] == [None, None, "booking_cancelled"]
+    assert mails[2]["data"]["event_version"] == 2
+
+
+def test_a_change_of_a_hold_is_told_to_nobody(venue: Venue) -> None:
+    changed(venue, venue.hold(), party_size=[3, 2])
+    assert templates(venue) == []
+
+
+def test_money_that_came_too_late_is_told_to_its_payer(venue: Venue) -> None:
+    booking = venue.hold(email="late@example.com")
+    opened = venue.checkout(booking)
+    venue.lapse(booking)
+    assert venue.rival(booking) is not None
+    venue.apply(paid(opened))
+    [job] = claim_mails(venue)
+    mail = prepare(venue, job)
+    assert (mail["template"], mail["to"]["email"]) == ("booking_paid_late", "late@example.com")
+    assert mail["data"]["refund_cents"] == TOTAL
+    assert "event_id" not in mail["data"]
+    venue.apply(paid(opened))
+    assert templates(venue) == ["booking_paid_late"]
+
+
+def test_late_money_that_does_not_go_back_after_all_is_told_to_nobody(venue: Venue) -> None:
+    booking = confirmed(venue)
+    venue.cancel(booking)
+    opened = {
+        **venue.checkout(venue.hold()),
+        "attempt_id": str(
+            venue.database.one(
+                "select id from private.payment_attempts where booking_id = %s", booking.id
+            )
+        ),
+        "session_id": "cs_second",
+    }
+    venue.apply(paid(opened, payment_intent="pi_second"))
+    *_, job = claim_mails(venue)
+    assert prepare(venue, job)["template"] == "booking_paid_late"
+    # Only what came late: the cancellation has its own mail.
+    assert prepare(venue, job)["data"]["refund_cents"] == TOTAL
+    venue.database.run(
+        "update private.refund_requests set status = 'failed' where booking_id = %s"
+        " and reason = 'paid_late'",
+        booking.id,
+    )
+    assert prepare(venue, job) is None
+
+
+def test_late_money_whose_booking_found_a_place_is_told_to_nobody(venue: Venue) -> None:
+    booking = venue.hold()
+    opened = venue.checkout(booking)
+    venue.lapse(booking)
+    rival = venue.rival(booking)
+    assert rival is not None
+    venue.apply(paid(opened))
+    venue.cancel(rival)
+    job = next(j for j in claim_mails(venue) if j["payload"]["template"] == "booking_paid_late")
+    assert venue.database.one(
+        "select private.reclaim_booking(%s, %s)", venue.organization_id, booking.id
+    )
+    assert prepare(venue, job) is None
+
+
+def offered(venue: Venue) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Somebody who waits, and the job of the mail that offers a place."""
+    venue.owner.rows("update public.calendars set waitlist_minutes = 30")
+    day = venue.slot().date()
+    *_, booking = [
+        venue.hold(slot["starts_at"])
+        for slot in venue.public.rows(
+            "select starts_at from public.get_availability(%s, %s, %s)", venue.slug, day, day
+        )
+    ]
+    entry = venue.public.call(
+        "join_waitlist",
+        slug=venue.slug,
+        from_date=day,
+        to_date=day,
+        party_size=2,
+        customer={"full_name": "Eva", "email": "eva@example.com", "locale": "ca"},
+        idempotency_key=str(uuid.uuid4()),
+    )
+    venue.cancel(booking)
+    [job] = claim_mails(venue)
+    return entry, job
+
+
+def test_an_offer_says_which_place_and_until_when(venue: Venue) -> None:
+    entry, job = offered(venue)
+    mail = prepare(venue, job)
+    place = venue.public.call("get_waitlist_entry", token=entry["waitlist_token"])["offer"]
+    assert (mail["template"], mail["locale"]) == ("waitlist_offer", "ca")
+    assert mail["to"] == {"name": "Eva", "email": "eva@example.com"}
+    said = mail["data"]
+    assert (said["reference"], said["manage_url_token"]) == (
+        place["reference"],
+        place["manage_token"],
+    )
+    assert (said["expires_at"], said["due_now_cents"]) == (place["hold_expires_at"], TOTAL)
+    assert said["waitlist_token"] == entry["waitlist_token"]
+
+
+@pytest.mark.parametrize("what", ["left", "lapsed", "taken"])
+def test_an_offer_that_is_over_is_not_mailed(venue: Venue, what: str) -> None:
+    entry, job = offered(venue)
+    place = venue.public.call("get_waitlist_entry", token=entry["waitlist_token"])["offer"]
+    booking_id = job["payload"]["booking_id"]
+    if what == "left":
+        venue.public.call("leave_waitlist", token=entry["waitlist_token"])
+    elif what == "lapsed":
+        venue.database.run(
+            "update public.bookings set hold_expires_at = now() - interval '1 s' where id = %s",
+            booking_id,
+        )
+    else:
+        venue.owner.call(
+            "record_payment",
+            organization_id=venue.organization_id,
+            booking_id=booking_id,
+            method="cash",
+            amount_cents=place["due_now_cents"],
+            idempotency_key="cash",
+        )
+    assert prepare(venue, job) is None
+
+
+# -- an organization's own words --------------------------------------------------------------
+
+
+def reword(venue: Venue, template: str, locale: str, **words: str) -> None:
+    venue.owner.rows(
+        "insert into public.email_template_overrides (template, locale, subject, body)"
+        " values (%s, %s, %s, %s)",
+        template,
+        locale,
+        words.get("subject"),
+        words.get("body"),
+    )
+
+
+def test_a_mail_comes_with_the_organization_s_own_words_for_it(venue: Venue) -> None:
+    reword(venue, "booking_cancelled", "es", subject="Another mail")
+    reword(venue, "booking_confirmed", "en", subject="Another language")
+    reword(make_venue(venue.database), "booking_confirmed", "es", subject="Another venue")
+    confirmed(venue)
+    [job] = claim_mails(venue)
+    assert prepare(venue, job)["override"] is None
+    reword(venue, "booking_confirmed", "es", body="Hola")
+    assert prepare(venue, job)["override"] == {"subject": None, "body": "Hola"}
+
+
+@pytest.mark.parametrize(
+    ("values", "constraint"),
+    [
+        (("poem", "es", "x", None), "template_is_known"),
+        (("invitation", "de", "x", None), "locale_is_supported"),
+        (("invitation", "es", None, None), "says_something"),
+        (("invitation", "es", " ", None), "subject_has_1_to_200_characters"),
+        (("invitation", "es", "a\nb", None), "subject_has_1_to_200_characters"),
+        (("invitation", "es", "x" * 201, None), "subject_has_1_to_200_characters"),
+        (("invitation", "es", None, "x" * 5001), "body_has_1_to_5000_characters"),
+        (("invitation", "es", None, " "), "body_has_1_to_5000_characters"),
+    ],
+)
+def test_own_words_are_for_a_mail_that_exists_and_not_endless(
+    venue: Venue, values: tuple[str | None, ...], constraint: str
+) -> None:
+    with pytest.raises(Refused, match=f"email_template_overrides_{constraint}"):
+        venue.owner.rows(
+            "insert into public.email_template_overrides (template, locale, subject, body)"
+            " values (%s, %s, %s, %s)",
+            *values,
+        )
 
 
 # -- what becomes of a mail -------------------------------------------------------------------

@@ -287,6 +287,97 @@ def test_statistics_count_what_waits_runs_and_died(money: Database, worker: Door
     assert 90 <= statistics["oldest_queued_seconds"] < 120
 
 
+# -- what was given up ------------------------------------------------------------------------
+
+
+def bury(money: Database, worker: Door, key: str = "k", kind: str = "stripe.sync") -> int:
+    """A job that was given up."""
+    job_id = enqueue(money, key, kind)
+    [job] = claim(worker)
+    assert fail(worker, job, retry=False) == "dead"
+    return job_id
+
+
+def test_an_operator_sees_what_was_given_up_and_why(money: Database, worker: Door) -> None:
+    older, newer = bury(money, worker, "a"), bury(money, worker, "b")
+    enqueue(money, "c")
+    listed = worker.table("service.list_dead_jobs")
+    assert [job["id"] for job in listed] == [newer, older]
+    assert listed[0] == {
+        "id": newer,
+        "kind": "stripe.sync",
+        "organization_id": None,
+        "payload": {"n": 1},
+        "attempts": 1,
+        "last_error": "no answer",
+        "finished_at": state(money, newer)["finished_at"],
+    }
+    pages = [
+        worker.table("service.list_dead_jobs", max_jobs=1),
+        worker.table("service.list_dead_jobs", max_jobs=5, before_id=newer),
+        worker.table("service.list_dead_jobs", max_jobs=-1),
+    ]
+    assert [[job["id"] for job in page] for page in pages] == [[newer], [older], []]
+
+
+@pytest.mark.parametrize("kind", ["stripe.sync", "email.send"])
+def test_a_job_that_was_given_up_is_tried_again_when_asked(
+    money: Database, worker: Door, kind: str
+) -> None:
+    job_id = bury(money, worker, kind=kind)
+    assert worker.call("service.retry_job", job_id=job_id) == {
+        "id": job_id,
+        "kind": kind,
+        "status": "queued",
+    }
+    [job] = claim(worker)
+    # Not the first attempt: the one before may have reached the provider.
+    assert (job["id"], job["attempt"]) == (job_id, 2)
+    assert state(money, job_id)["max_attempts"] == 26
+    assert complete(worker, job)
+
+
+def test_only_a_job_that_was_given_up_is_tried_again(money: Database, worker: Door) -> None:
+    waiting = enqueue(money)
+    for job_id in (waiting, waiting + 1):
+        with pytest.raises(Refused) as refused:
+            worker.call("service.retry_job", job_id=job_id)
+        assert (refused.value.status, refused.value.code) == (404, "job_not_found")
+
+
+def test_a_job_that_another_one_has_replaced_is_let_be(money: Database, worker: Door) -> None:
+    job_id = bury(money, worker)
+    other = enqueue(money)
+    assert other != job_id
+    with pytest.raises(Refused) as refused:
+        worker.call("service.retry_job", job_id=job_id)
+    assert (refused.value.status, refused.value.code) == (409, "job_superseded")
+    assert state(money, job_id)["status"] == "dead"
+
+
+def test_work_that_was_done_long_ago_is_forgotten_and_what_died_is_not(
+    money: Database, worker: Door
+) -> None:
+    old, recent = enqueue(money, "old"), enqueue(money, "recent")
+    for job in claim(worker, 2):
+        complete(worker, job)
+    dead, waiting = bury(money, worker, "dead"), enqueue(money, "waiting")
+    money.run(
+        "update private.jobs set finished_at = now() - interval '91 days' where id in (%s, %s)",
+        old,
+        dead,
+    )
+    money.run(
+        "update private.jobs set finished_at = now() - interval '89 days' where id = %s", recent
+    )
+    assert worker.call("service.sweep")["forgotten_jobs"] == 1
+    assert [job["id"] for job in money.all("select id from private.jobs order by id")] == [
+        recent,
+        dead,
+        waiting,
+    ]
+
+
 def test_health_names_the_newest_migration(money: Database, worker: Door) -> None:
     money.run("create schema if not exists supabase_migrations")
     money.run(

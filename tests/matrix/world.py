@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -104,6 +105,7 @@ class _Builder:
             operator.call("end_support_entry", **mine, support_entry_id=entry["id"])
         self._catalogue(venue, keep)
         self._bookings(venue, keep)
+        self._waitlist(venue, keep)
         for bucket in expectations().buckets:
             self.house.owner_sql(
                 "insert into storage.objects (bucket_id, name) values (%s, %s)",
@@ -142,7 +144,13 @@ class _Builder:
         add("schedule_exceptions", room_id=room, date="2001-02-03", is_closed=True)
         add("room_cancellation_tiers", room_id=room, hours_before=1, refund_percent=100)
         calendar_slug = f"{venue.slug}-calendar"
-        calendar = add("calendars", slug=calendar_slug, name="Calendar", hold_minutes=120)
+        calendar = add(
+            "calendars",
+            slug=calendar_slug,
+            name="Calendar",
+            hold_minutes=120,
+            waitlist_minutes=60,
+        )
         keep(calendar=calendar, calendar_slug=calendar_slug)
         owner.change(
             "insert into public.calendar_rooms (calendar_id, room_id) values (%s, %s)",
@@ -223,6 +231,34 @@ class _Builder:
             open_reference=open_["reference"],
             open_manage_token=open_["manage_token"],
             free_slot=slots[-1]["starts_at"].isoformat(),
+        )
+
+    def _waitlist(self, venue: Venue, keep: _Keeper) -> None:
+        """Somebody who waits for a day on which the room is blocked."""
+        facts = load(self.house.connection)[keep.tenant]
+        day = self.house.one("select current_date + 20")
+        venue.owner.call(
+            "block_room",
+            organization_id=venue.id,
+            room_id=facts["room"],
+            starts_at=day - timedelta(days=1),
+            ends_at=day + timedelta(days=2),
+        )
+        entry = self.house.nobody.call(
+            "join_waitlist",
+            slug=facts["calendar_slug"],
+            from_date=day,
+            to_date=day,
+            party_size=2,
+            customer={"full_name": "Dora", "email": email_of("dora")},
+            idempotency_key="dora",
+        )
+        keep(
+            waitlist_day=day,
+            waitlist_token=entry["waitlist_token"],
+            waitlist_entry=self.house.one(
+                "select id from public.waitlist_entries where organization_id = %s", venue.id
+            ),
         )
 
     def _cast(self, venue: Venue, operator: Client) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from escapemaster.api import problems
 from escapemaster.api.context import REQUEST_ID_HEADER, RequestContext
 from escapemaster.api.metrics import Metrics
-from escapemaster.api.routes import checkout, health, tokens, webhooks
+from escapemaster.api.routes import checkout, email_templates, health, tokens, webhooks
 from escapemaster.api.services import Transports, open_services
 from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings, get_settings
@@ -32,6 +32,7 @@ opening payment pages and hearing from providers.
 _TAGS: Final = [
     {"name": "Access", "description": "Access for other programs."},
     {"name": "Payments", "description": "Paying for bookings."},
+    {"name": "Mail", "description": "What mails say."},
     {"name": "Webhooks", "description": "What providers tell us. Signed; not for clients."},
     {"name": "Operations", "description": "Health and numbers."},
 ]
@@ -74,7 +75,7 @@ def create_app(
     )
     app.state.metrics = metrics
     problems.install(app)
-    for module in (tokens, checkout, webhooks, health):
+    for module in (tokens, checkout, email_templates, webhooks, health):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

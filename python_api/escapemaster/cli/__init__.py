@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from escapemaster.cli import data, local, run
+from escapemaster.cli import data, jobs, local, run
 
 app = typer.Typer(
     name="escapemaster",
@@ -32,6 +32,7 @@ app = typer.Typer(
 local.register(app)
 data.register(app)
 run.register(app)
+jobs.register(app)
 
 
 def main() -> None:

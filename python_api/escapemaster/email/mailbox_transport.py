@@ -52,7 +52,7 @@ class MailboxTransport:
         try:
             response = await self._http.get(
                 f"{self._mailbox_url}/api/email",
-                params={"messageId": message_id},
+                params={"headers.message-id": message_id},
                 timeout=_TIMEOUT,
             )
             response.raise_for_status()
@@ -88,6 +88,15 @@ def _mime(message: Message, message_id: str, email_from: str) -> EmailMessage:
     mail["X-Template"] = message.template
     mail.set_content(message.text)
     mail.add_alternative(message.html, subtype="html")
+    for file in message.attachments:
+        kind, subtype = file.content_type.split("/")
+        mail.add_attachment(
+            file.content,
+            maintype=kind,
+            subtype=subtype,
+            filename=file.filename,
+            params={"charset": "utf-8", "method": file.method} if file.method else {},
+        )
     # Last, because setting the content takes away the headers that describe it.
     mail["Content-Language"] = message.language
     return mail

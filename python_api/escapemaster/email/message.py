@@ -8,6 +8,16 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that comes with a mail. `method`: of a calendar (RFC 5546)."""
+
+    filename: str
+    content_type: str
+    content: bytes
+    method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A rendered mail. `sender` is shown as the name of whoever the mail is about."""
 
@@ -19,6 +29,7 @@ class Message:
     subject: str
     html: str
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Transport(Protocol):

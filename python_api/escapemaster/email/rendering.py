@@ -2,7 +2,7 @@
 
 A mail is an MJML template (its look), a text template (its plain alternative) and a table of
 sentences a language. Values are escaped by Jinja for the HTML part, and the environment is
-sandboxed, so that a sentence may one day come from an organization.
+sandboxed. An organization may replace subject and opening words by its own (`overrides`).
 
 Rendering the same data gives the same bytes: a repeated send must be recognisable as the same.
 """
@@ -12,22 +12,28 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
 
 from jinja2 import PackageLoader, StrictUndefined, Template, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mjml import mjml2html
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from escapemaster.database import PreparedEmail
+from escapemaster.database import EmailOverride, PreparedEmail
+from escapemaster.email.event import BookingEvent, booking_calendar
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
-from escapemaster.email.message import Message
+from escapemaster.email.message import Attachment, Message
+from escapemaster.email.overrides import MAX_SUBJECT, Values, WordsError, fill, paragraphs
 from escapemaster.errors import EmailError
+from escapemaster.logging import get_logger
+
+_log = get_logger("email")
 
 #: The language of a mail whose own is not known.
 DEFAULT_LANGUAGE: Final = "en"
@@ -45,6 +51,16 @@ def _printable(text: str) -> str:
 Typed = Annotated[str, AfterValidator(_printable)]
 
 
+class Previous(BaseModel):
+    """What a change of a booking replaced; None: what stayed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    starts_at: datetime | None = None
+    room_name: Typed | None = None
+    party_size: int | None = None
+
+
 class BookingData(BaseModel):
     """What the database hands over about a booking. Amounts in minor units of `currency`."""
 
@@ -60,12 +76,41 @@ class BookingData(BaseModel):
     party_size: int
     reference: str
     manage_url_token: str
+    waiver_token: str | None = None
     calendar_slug: str | None = None
     currency: str
     total_cents: int
     paid_cents: int = 0
     open_cents: int = 0
     refund_cents: int = 0
+    event_id: UUID | None = None
+    event_at: datetime | None = None
+    event_version: int = 0
+    previous: Previous | None = None
+
+
+class OfferData(BookingData):
+    """What the database hands over about a place that is held for somebody who waits."""
+
+    expires_at: datetime
+    due_now_cents: int
+    waitlist_token: str
+
+
+class VoucherData(BaseModel):
+    """What the database hands over about a gift voucher. Amounts in minor units of `currency`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    organization_name: Typed
+    code: Typed
+    currency: str
+    initial_cents: int
+    expires_at: datetime | None = None
+    recipient_name: Typed | None = None
+    message: str | None = None
+    timezone: str
+    calendar_slug: str | None = None
 
 
 class InvitationData(BaseModel):
@@ -86,41 +131,104 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a mail says: whose name it carries, the values of its sentences, and its table."""
+    """What a mail says.
+
+    Attributes:
+        sender: Whose name it carries.
+        words: What its sentences, and an organization's own, may name.
+        values: What only its template knows: links, and switches.
+        rows: Its table.
+        attachments: Its files.
+    """
 
     sender: str
+    words: Values
     values: Mapping[str, object]
     rows: Callable[[_Texts], list[Row]]
+    attachments: Callable[[_Texts], tuple[Attachment, ...]] = lambda _: ()
 
 
-def render(prepared: PreparedEmail, public_site_url: str) -> Message:
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where mails lead to and come from.
+
+    Attributes:
+        public_url: The page to which the links of a mail lead.
+        email_from: The sender, `Name <address>`.
+    """
+
+    public_url: str
+    email_from: str = "bookings@escapemaster.test"
+
+
+def render(prepared: PreparedEmail, site: Site) -> Message:
     """Write a mail.
+
+    An organization's own words that cannot be used are left aside, and the log says so: a mail goes
+    out in any case.
 
     Args:
         prepared: What the database says it is about.
-        public_site_url: The page to which the links of a mail lead.
+        site: Where its links lead.
 
     Raises:
         EmailError: `template_unknown` or `template_data_invalid`; trying again would not help.
+    """
+    try:
+        return render_strictly(prepared, site)
+    except WordsInvalidError as error:
+        _log.warning(
+            "email.override_unusable",
+            template=prepared.template,
+            locale=prepared.locale,
+            field=error.field,
+            line=error.line,
+            problem=error.problem,
+        )
+        return render_strictly(prepared.model_copy(update={"override": None}), site)
+
+
+class WordsInvalidError(Exception):
+    """An organization's own words cannot be used. `field` is subject or body."""
+
+    def __init__(self, field: str, error: WordsError) -> None:
+        super().__init__(f"{field}: {error}")
+        self.field = field
+        self.line = error.line
+        self.problem = error.problem
+
+
+def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
+    """Write a mail, or say what is wrong with the organization's own words.
+
+    Raises:
+        WordsInvalidError: They cannot be used.
+        EmailError: As `render`.
     """
     read = TEMPLATES.get(prepared.template)
     if read is None:
         raise EmailError("template_unknown", prepared.template, retryable=False)
     language = prepared.locale if prepared.locale in LOCALES else DEFAULT_LANGUAGE
     try:
-        content = read(prepared, language, public_site_url)
+        content = read(prepared, language, site)
     except ValidationError as error:
         missing = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
         raise EmailError("template_data_invalid", missing, retryable=False) from None
 
-    values = {**content.values, "to_name": _printable(prepared.to.name)}
+    words = {**content.words, "to_name": _printable(prepared.to.name)}
     # The sentences are plain text; the HTML template escapes them where it places them.
-    text = _Texts(prepared.template, language, values)
-    subject = " ".join(text("subject").split())
+    text = _Texts(prepared.template, language, {**words, **content.values})
+    own = prepared.override or EmailOverride()
+    subject = " ".join(_own("subject", own.subject, words, MAX_SUBJECT).split())
+    opening = paragraphs(_own("body", own.body, words, None))
+    subject = subject or " ".join(text("subject").split())
     context = {
-        **values,
+        **words,
+        **content.values,
         "language": language,
         "subject": subject,
+        "opening": opening or [text("intro")],
+        "own_words": bool(opening),
         "rows": content.rows(text),
         "t": text,
     }
@@ -132,10 +240,30 @@ def render(prepared: PreparedEmail, public_site_url: str) -> Message:
         to_address=prepared.to.email,
         subject=subject,
         html=mjml2html(
-            _template(f"{prepared.template}.mjml.j2").render(context), disable_comments=True
+            _template(f"{prepared.template}.mjml.j2").render(context),
+            disable_comments=True,
+            # Else MJML fetches those that it knows from Google, whenever the mail is opened.
+            fonts={},
         ),
-        text=_template(f"{prepared.template}.txt.j2").render(context).strip() + "\n",
+        text=_tidy(_template(f"{prepared.template}.txt.j2").render(context)),
+        attachments=content.attachments(text),
     )
+
+
+def _own(field: str, source: str | None, words: Values, limit: int | None) -> str:
+    """A text of the organization, filled in; empty without one."""
+    if source is None:
+        return ""
+    try:
+        filled = fill(source, words)
+    except WordsError as error:
+        raise WordsInvalidError(field, error) from None
+    lines = [_printable(line) for line in filled.splitlines()]
+    return "\n".join(lines)[:limit]
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def manage_url(
@@ -146,9 +274,8 @@ def manage_url(
     The token is in the fragment, which browsers send to nobody. `calendar` is the slug that the
     page shows beside the booking, so that "book another" leads back to the same venue.
     """
-    shown = {"calendar": calendar} if calendar else {}
-    address = _with_parameters(public_site_url, reference=reference, **shown)
-    return f"{address}#{urlencode({'token': token})}"
+    address = _with_parameters(public_site_url, reference=reference, **_calendar(calendar))
+    return _fragment(address, token)
 
 
 def _with_parameters(address: str, **parameters: str) -> str:
@@ -169,12 +296,23 @@ class _Texts:
         return _sentence(self._language, self._template, name).render(self._values)
 
 
-def _booking(prepared: PreparedEmail, language: str, public_site_url: str) -> _Content:
-    """Both mails about a booking."""
-    booking = BookingData.model_validate(prepared.data)
+def _fragment(address: str, token: str) -> str:
+    """A link with its secret in the fragment, which browsers send to nobody."""
+    return f"{address}#{urlencode({'token': token})}"
 
+
+def _booking(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mails about a booking that is there, has changed, or is over."""
+    return _booking_content(BookingData.model_validate(prepared.data), prepared, language, site)
+
+
+def _booking_content(
+    booking: BookingData, prepared: PreparedEmail, language: str, site: Site
+) -> _Content:
     def amount(cents: int) -> str:
-        return money(cents, booking.currency, language)
+        return money(cents, booking.currency, language) if cents else ""
+
+    still_on = prepared.template in ("booking_confirmed", "booking_rescheduled")
 
     def rows(text: _Texts) -> list[Row]:
         hours = clock(booking.starts_at, booking.timezone, language)
@@ -185,31 +323,133 @@ def _booking(prepared: PreparedEmail, language: str, public_site_url: str) -> _C
             (text("room"), booking.room_name, ""),
             (text("when"), _capital(when), f"{hours}, {text('local_time')}"),
         ]
+        if before := _before(booking, language, text):
+            found.append((text("before"), before, ""))
         if place := booking.location_name or booking.address:
             found.append((text("where"), place, (booking.location_name and booking.address) or ""))
         found.append((text("players"), str(booking.party_size), ""))
         found.append((text("reference"), booking.reference, ""))
-        found.append((text("total"), amount(booking.total_cents), ""))
-        if booking.paid_cents:
+        if prepared.template != "booking_paid_late":
+            total = money(booking.total_cents, booking.currency, language)
+            found.append((text("total"), total, ""))
+        if booking.paid_cents and prepared.template != "booking_paid_late":
             found.append((text("paid"), amount(booking.paid_cents), ""))
-        if prepared.template == "booking_confirmed" and booking.open_cents:
+        if still_on and booking.open_cents:
             found.append((text("due"), amount(booking.open_cents), ""))
         if booking.refund_cents:
             found.append((text("refund"), amount(booking.refund_cents), ""))
         return found
 
-    values = {
-        **booking.model_dump(exclude={"manage_url_token"}),
+    def attachments(text: _Texts) -> tuple[Attachment, ...]:
+        if booking.event_id is None or booking.event_at is None:
+            return ()
+        event = BookingEvent(
+            uid=str(booking.event_id),
+            version=booking.event_version,
+            changed_at=booking.event_at,
+            starts_at=booking.starts_at,
+            ends_at=booking.ends_at,
+            summary=f"{booking.room_name} · {booking.organization_name}",
+            description=text("event"),
+            location=", ".join(filter(None, (booking.location_name, booking.address))),
+            organizer=booking.organization_name,
+            organizer_address=site.email_from,
+        )
+        return (booking_calendar(event, "PUBLISH" if still_on else "CANCEL"),)
+
+    words: dict[str, str | int] = {
+        "organization_name": booking.organization_name,
+        "room_name": booking.room_name,
+        "location_name": booking.location_name or "",
+        "address": booking.address or "",
         **_instant(booking.starts_at, booking.timezone, language),
-        "refund": amount(booking.refund_cents) if booking.refund_cents else "",
-        "manage_url": manage_url(
-            public_site_url, booking.reference, booking.manage_url_token, booking.calendar_slug
-        ),
+        "party_size": booking.party_size,
+        "reference": booking.reference,
+        "total": money(booking.total_cents, booking.currency, language),
+        "paid": amount(booking.paid_cents),
+        "due": amount(booking.open_cents),
+        "refund": amount(booking.refund_cents),
     }
-    return _Content(booking.organization_name, values, rows)
+    waiver = _with_parameters(site.public_url, waiver=booking.reference)
+    values = {
+        "manage_url": manage_url(
+            site.public_url, booking.reference, booking.manage_url_token, booking.calendar_slug
+        ),
+        "waiver_url": _fragment(waiver, booking.waiver_token) if booking.waiver_token else "",
+        "book_url": _calendar_url(site, booking.calendar_slug),
+    }
+    return _Content(booking.organization_name, words, values, rows, attachments)
 
 
-def _invitation(prepared: PreparedEmail, language: str, public_site_url: str) -> _Content:
+def _before(booking: BookingData, language: str, text: _Texts) -> str:
+    """What a change replaced, in one line."""
+    if booking.previous is None:
+        return ""
+    was = booking.previous
+    parts = [was.room_name or ""]
+    if was.starts_at is not None:
+        parts.append(_capital(day(was.starts_at, booking.timezone, language)))
+        parts.append(clock(was.starts_at, booking.timezone, language))
+    if was.party_size is not None:
+        parts.append(f"{was.party_size} {text('players').lower()}")
+    return ", ".join(filter(None, parts))
+
+
+def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mail that offers a place to somebody who waits for one."""
+    offer = OfferData.model_validate(prepared.data)
+    content = _booking_content(offer, prepared, language, site)
+    ends = _instant(offer.expires_at, offer.timezone, language)
+    due = money(offer.due_now_cents, offer.currency, language) if offer.due_now_cents else ""
+
+    def rows(text: _Texts) -> list[Row]:
+        held = (text("held_until"), _capital(ends["day"]), f"{ends['clock']}, {text('local_time')}")
+        found = [*content.rows(text), held]
+        return [*found[:-1], (text("due_now"), due, ""), held] if due else found
+
+    leave = _with_parameters(site.public_url, **_calendar(offer.calendar_slug), waitlist="leave")
+    return replace(
+        content,
+        words={
+            **content.words,
+            "until_day": ends["day"],
+            "until_clock": ends["clock"],
+            "due_now": due,
+        },
+        values={**content.values, "leave_url": _fragment(leave, offer.waitlist_token)},
+        rows=rows,
+    )
+
+
+def _voucher(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mail that brings a gift voucher."""
+    voucher = VoucherData.model_validate(prepared.data)
+    value = money(voucher.initial_cents, voucher.currency, language)
+    until = ""
+    if voucher.expires_at is not None:
+        # The last day on which it can be used: it ends at midnight, which is the next one's.
+        last = voucher.expires_at - timedelta(microseconds=1)
+        until = day(last, voucher.timezone, language)
+
+    def rows(text: _Texts) -> list[Row]:
+        found = [(text("value"), value, "")]
+        if until:
+            found.append((text("valid_until"), _capital(until), ""))
+        return found
+
+    words: dict[str, str | int] = {
+        "organization_name": voucher.organization_name,
+        "code": voucher.code,
+        "value": value,
+        "recipient_name": voucher.recipient_name or "",
+        "day": until,
+    }
+    lines = [_printable(line) for line in (voucher.message or "").splitlines()]
+    values = {"message": lines, "book_url": _calendar_url(site, voucher.calendar_slug)}
+    return _Content(voucher.organization_name, words, values, rows)
+
+
+def _invitation(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     """The mail that invites somebody to work for an organization."""
     invitation = InvitationData.model_validate(prepared.data)
     ends = _instant(invitation.expires_at, invitation.timezone, language)
@@ -220,12 +460,24 @@ def _invitation(prepared: PreparedEmail, language: str, public_site_url: str) ->
             (text("valid_until"), _capital(ends["day"]), f"{ends['clock']}, {text('local_time')}"),
         ]
 
-    values = {
-        **invitation.model_dump(exclude={"invitation_token"}),
+    words = {
+        "organization_name": invitation.organization_name,
+        "role_name": invitation.role_name,
         **ends,
-        "accept_url": _with_parameters(public_site_url, invitation=invitation.invitation_token),
     }
-    return _Content(invitation.organization_name, values, rows)
+    values = {
+        "accept_url": _with_parameters(site.public_url, invitation=invitation.invitation_token)
+    }
+    return _Content(invitation.organization_name, words, values, rows)
+
+
+def _calendar(slug: str | None) -> dict[str, str]:
+    return {"calendar": slug} if slug else {}
+
+
+def _calendar_url(site: Site, slug: str | None) -> str:
+    """Where a visitor books."""
+    return _with_parameters(site.public_url, **_calendar(slug))
 
 
 def _capital(text: str) -> str:
@@ -241,9 +493,13 @@ def _instant(instant: datetime, timezone: str, language: str) -> dict[str, str]:
 
 
 #: The mails that exist, and who reads their data.
-TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, str], _Content]]] = {
+TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, Site], _Content]]] = {
     "booking_confirmed": _booking,
     "booking_cancelled": _booking,
+    "booking_rescheduled": _booking,
+    "booking_paid_late": _booking,
+    "waitlist_offer": _offer,
+    "voucher_issued": _voucher,
     "invitation": _invitation,
 }
 

@@ -6,6 +6,7 @@ Every mail carries an idempotency key, which Resend remembers for 24 hours
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -14,7 +15,7 @@ import httpx
 import resend
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from escapemaster.email.message import Message, from_header
+from escapemaster.email.message import Attachment, Message, from_header
 from escapemaster.errors import EmailError, SignatureError
 
 #: Refusals that no repetition will change: the mail itself is wrong.
@@ -46,6 +47,17 @@ class ResendTransport:
             "headers": {"Content-Language": message.language},
             "tags": [{"name": "template", "value": message.template}],
         }
+        if message.attachments:
+            # https://resend.com/docs/api-reference/emails/send-email: base64, and the media type
+            # with its parameters.
+            parameters["attachments"] = [
+                {
+                    "filename": file.filename,
+                    "content": base64.b64encode(file.content).decode("ascii"),
+                    "content_type": _media_type(file),
+                }
+                for file in message.attachments
+            ]
         try:
             sent = await resend.Emails.send_async(parameters, {"idempotency_key": key})
         except resend.exceptions.ResendError as error:
@@ -156,6 +168,12 @@ class _HttpxClient(resend.AsyncHTTPClient):
             method, url, headers=headers, json=json, files=files, data=data
         )
         return response.content, response.status_code, response.headers
+
+
+def _media_type(file: Attachment) -> str:
+    if file.method is None:
+        return file.content_type
+    return f"{file.content_type}; charset=utf-8; method={file.method}"
 
 
 def _translated(error: resend.exceptions.ResendError) -> EmailError:

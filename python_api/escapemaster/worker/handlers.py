@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from escapemaster.database import Job, ServiceDatabase
 from escapemaster.email.message import Transport
-from escapemaster.email.rendering import render
+from escapemaster.email.rendering import Site, render
 from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder
@@ -44,7 +44,7 @@ class Tools:
     stripe: StripeGateway
     mail: Transport
     storage: Storage
-    public_site_url: str
+    site: Site
 
 
 class UnknownJobError(EscapemasterError):
@@ -92,7 +92,7 @@ async def send_email(job: Job, tools: Tools) -> None:
     if prepared is None:
         _log.info("email.not_needed")
         return
-    message = render(prepared, tools.public_site_url)
+    message = render(prepared, tools.site)
     message_id = await tools.mail.send(message, email_key(job))
     await tools.database.record_email(job.id, job.lease_token, tools.mail.name, message_id)
     _log.info("email.sent", template=message.template, provider=tools.mail.name)

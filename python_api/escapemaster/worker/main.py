@@ -14,6 +14,7 @@ import httpx
 from escapemaster.database import ServiceDatabase, connection_pool
 from escapemaster.email.mailbox_transport import MailboxTransport
 from escapemaster.email.message import Transport
+from escapemaster.email.rendering import Site
 from escapemaster.email.resend_transport import ResendTransport
 from escapemaster.logging import configure_logging, get_logger
 from escapemaster.payments.stripe_gateway import StripeGateway
@@ -100,7 +101,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
                 url=settings.supabase_url,
                 secret_key=settings.supabase_secret_key.get_secret_value(),
             ),
-            public_site_url=settings.public_site_url,
+            site=Site(settings.public_site_url, settings.email_from),
         )
 
 

@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import email
 import email.policy
 import json
+import time
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from icalendar import Calendar, Component
 from jinja2 import Environment, meta
+from structlog.testing import capture_logs
 
-from escapemaster.database import PreparedEmail
+from escapemaster.database import EmailOverride, PreparedEmail
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
 from escapemaster.email.mailbox_transport import MailboxTransport
-from escapemaster.email.message import Message, from_header
-from escapemaster.email.rendering import TEMPLATES, manage_url, render
+from escapemaster.email.message import Attachment, Message, from_header
+from escapemaster.email.overrides import MAX_SUBJECT
+from escapemaster.email.rendering import (
+    TEMPLATES,
+    Site,
+    WordsInvalidError,
+    manage_url,
+    render,
+    render_strictly,
+)
 from escapemaster.email.resend_transport import ResendTransport
+from escapemaster.email.samples import sample
 from escapemaster.errors import EmailError
 
-SITE = "https://play.example.test/demo/?lang=es"
+from .conftest import JWT_SECRET
+from .fakes import FakePostgrest
+
+SITE = Site("https://play.example.test/demo/?lang=es", "Escapemaster <bookings@example.test>")
 
 
 def prepared(template: str = "booking_confirmed", locale: str = "es", **data: Any) -> PreparedEmail:
@@ -39,6 +57,7 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
         {
             "template": template,
             "locale": locale,
+            "override": data.pop("override", None),
             "to": {"name": data.pop("to_name", "Marta"), "email": "marta@example.test"},
             "data": {
                 "organization_name": "Enigma",
@@ -59,6 +78,12 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "role_name": "Game master",
                 "invitation_token": "inv_-1",
                 "expires_at": "2026-02-21T18:30:00Z",
+                "due_now_cents": 4000,
+                "waitlist_token": "wait_-1",
+                "code": "REGALO-7",
+                "initial_cents": 8000,
+                "recipient_name": "Marta",
+                "message": "Feliz cumpleaños\nA jugar",
                 "a_field_of_tomorrow": True,
                 **data,
             },
@@ -147,6 +172,14 @@ def test_an_invitation_says_who_invites_as_what_and_until_when() -> None:
     assert link in message.text
     assert parse_qs(urlsplit(link).query)["invitation"] == ["inv_-1"]
     assert "booking" not in message.text
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_opening_a_mail_asks_nobody_for_anything(template: str) -> None:
+    page = render(prepared(template), SITE).html
+    assert not {"img", "link", "script"} & Page(page).tags
+    assert "@import" not in page
+    assert "url(" not in page
 
 
 def test_an_unknown_language_gets_english() -> None:
@@ -301,6 +334,318 @@ def test_the_sender_has_the_venue_s_name_and_our_address() -> None:
     assert "\n" not in from_header("a\r\nBcc: x@example.test", configured)
 
 
+# -- the reader's calendar -------------------------------------------------------------------------
+
+EVENT: dict[str, Any] = {
+    "event_id": "018f0000-0000-7000-8000-00000000000b",
+    "event_at": "2026-02-01T10:00:00Z",
+    "event_version": 2,
+}
+
+
+def event_of(message: Message) -> tuple[Component, Component]:
+    """The calendar that comes with a mail, and its one event."""
+    [file] = message.attachments
+    calendar = Calendar.from_ical(file.content)
+    [event] = calendar.walk("VEVENT")
+    assert (file.filename, file.content_type) == ("booking.ics", "text/calendar")
+    assert calendar["METHOD"] == file.method
+    return calendar, event
+
+
+@pytest.mark.parametrize("template", ["booking_confirmed", "booking_rescheduled"])
+def test_a_booking_comes_with_an_event_for_the_reader_s_calendar(template: str) -> None:
+    calendar, event = event_of(render(prepared(template, "en", **EVENT), SITE))
+    assert (calendar["METHOD"], calendar["VERSION"]) == ("PUBLISH", "2.0")
+    assert event["UID"] == EVENT["event_id"]
+    assert (event["SEQUENCE"], event["STATUS"]) == (2, "CONFIRMED")
+    # Instants in UTC need no description of a zone.
+    assert event.decoded("DTSTART") == datetime(2026, 2, 14, 18, 30, tzinfo=UTC)
+    assert event.decoded("DTEND") == datetime(2026, 2, 14, 19, 30, tzinfo=UTC)
+    assert event.decoded("DTSTAMP") == datetime(2026, 2, 1, 10, tzinfo=UTC)
+    assert event["SUMMARY"] == "The Attic · Enigma"
+    assert event["LOCATION"] == "Enigma Gràcia, Carrer de Verdi 12, 08012 Barcelona"
+    assert event["DESCRIPTION"] == "Booking ABCD-2345, 5 players."
+    assert event["ORGANIZER"] == "mailto:bookings@example.test"
+    assert event["ORGANIZER"].params["CN"] == "Enigma"
+    assert "ATTENDEE" not in event
+
+
+def test_a_cancellation_takes_the_event_out_of_the_calendar() -> None:
+    calendar, event = event_of(render(prepared("booking_cancelled", "en", **EVENT), SITE))
+    assert (calendar["METHOD"], event["STATUS"]) == ("CANCEL", "CANCELLED")
+    assert (event["UID"], event["SEQUENCE"]) == (EVENT["event_id"], 2)
+
+
+def test_the_event_tells_nobody_how_to_cancel_the_booking() -> None:
+    message = render(prepared(manage_url_token="very-secret", **EVENT), SITE)
+    assert b"secret" not in message.attachments[0].content
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=90))
+def test_whatever_a_name_is_the_event_is_one_event(name: str) -> None:
+    message = render(prepared(room_name=name, organization_name=name, **EVENT), SITE)
+    _, event = event_of(message)
+    assert event["SUMMARY"] == f"{name} · {name}"
+    assert all(len(line) <= 75 for line in message.attachments[0].content.split(b"\r\n"))
+
+
+def test_an_event_whose_end_or_place_is_not_known_leaves_them_out() -> None:
+    _, event = event_of(render(prepared(ends_at=None, location_name="", address="", **EVENT), SITE))
+    assert not {"DTEND", "LOCATION"} & set(event)
+
+
+@pytest.mark.parametrize(
+    "template", ["booking_paid_late", "waitlist_offer", "voucher_issued", "invitation"]
+)
+def test_what_is_no_booking_brings_no_event(template: str) -> None:
+    assert render(prepared(template), SITE).attachments == ()
+
+
+# -- each mail -------------------------------------------------------------------------------------
+
+
+def test_a_changed_booking_says_what_it_was_before() -> None:
+    message = render(
+        prepared(
+            "booking_rescheduled",
+            "en",
+            previous={"starts_at": "2026-02-13T17:00:00Z", "party_size": 3, "room_name": "Cellar"},
+            refund_cents=1000,
+        ),
+        SITE,
+    )
+    assert "Before: Cellar, Friday, 13 February 2026, 18:00, 3 players\n" in message.text
+    assert "We are refunding €10.00" in message.text
+    assert "To pay at the venue: €75.00" in message.text
+
+
+@pytest.mark.parametrize(
+    ("previous", "said"),
+    [
+        (None, None),
+        ({}, None),
+        ({"party_size": 3}, "Before: 3 players\n"),
+        ({"room_name": "Cellar"}, "Before: Cellar\n"),
+    ],
+)
+def test_only_what_changed_is_said_to_have_been_otherwise(previous: Any, said: str | None) -> None:
+    text = render(prepared("booking_rescheduled", "en", previous=previous), SITE).text
+    assert "refunding" not in text
+    assert ("Before" in text) is (said is not None)
+    assert (said or "") in text
+
+
+def test_money_that_came_too_late_is_said_to_go_back() -> None:
+    message = render(
+        prepared("booking_paid_late", "en", refund_cents=4000, calendar_slug="enigma"), SITE
+    )
+    assert "All of it, €40.00, goes back" in message.text
+    assert "Total" not in message.text
+    [link] = [link for link in Page(message.html).links if "calendar" in link]
+    assert link in message.text
+    assert "token" not in link
+
+
+@pytest.mark.parametrize(
+    ("due", "button"), [(4000, "Take the place and pay"), (0, "Take the place")]
+)
+def test_an_offer_says_until_when_and_how_to_take_or_leave_it(due: int, button: str) -> None:
+    message = render(
+        prepared("waitlist_offer", "en", due_now_cents=due, calendar_slug="enigma"), SITE
+    )
+    assert "held for you until 19:30 on Saturday, 21 February 2026" in message.text
+    assert ("Due now: €40.00" in message.text) is (due > 0)
+    assert f"{button}:\n" in message.text
+    take, leave = (
+        next(link for link in Page(message.html).links if word in link)
+        for word in ("reference=", "waitlist=")
+    )
+    assert take in message.text and leave in message.text
+    assert parse_qs(urlsplit(take).fragment) == {"token": ["tok_-1"]}
+    assert parse_qs(urlsplit(leave).query)["calendar"] == ["enigma"]
+    assert parse_qs(urlsplit(leave).fragment) == {"token": ["wait_-1"]}
+
+
+def test_a_voucher_says_what_it_is_worth_and_the_giver_s_words() -> None:
+    message = render(
+        prepared("voucher_issued", "en", expires_at="2026-02-21T23:00:00Z", message="A\n<b>B</b>"),
+        SITE,
+    )
+    assert message.subject == "Your gift voucher for Enigma"
+    for part in (Page(message.html).text, message.text):
+        for said in ("REGALO-7", "€80.00", "<b>B</b>"):
+            assert said in part
+    # It ends at the venue's midnight: the day before is the last.
+    assert "Valid until: Saturday, 21 February 2026\n" in message.text
+    plain = render(prepared("voucher_issued", "en", expires_at=None, message=None), SITE)
+    assert "Valid until" not in plain.text
+    assert ">" not in plain.text
+
+
+def test_a_waiver_to_be_signed_is_linked_where_there_is_one() -> None:
+    for template in ("booking_confirmed", "booking_rescheduled"):
+        assert "waiver=" not in render(prepared(template), SITE).html
+        message = render(prepared(template, waiver_token="sign_-1"), SITE)
+        [link] = [link for link in Page(message.html).links if "waiver=" in link]
+        assert link in message.text
+        assert parse_qs(urlsplit(link).fragment) == {"token": ["sign_-1"]}
+
+
+# -- an organization's own words -------------------------------------------------------------------
+
+
+def own(subject: str | None = None, body: str | None = None, **data: Any) -> PreparedEmail:
+    return prepared(override={"subject": subject, "body": body}, **{"locale": "en", **data})
+
+
+def test_an_organization_s_own_words_take_the_place_of_ours() -> None:
+    message = render(
+        own(
+            "See you on {{ day }}, {{ to_name|upper }}!",
+            "{{ room_name }} is yours.\nCome early.\n\n"
+            "{% if due %}{{ due }} is still open.{% endif %}",
+        ),
+        SITE,
+    )
+    assert message.subject == "See you on Saturday, 14 February 2026, MARTA!"
+    assert "The Attic is yours.\nCome early.\n\n€75.00 is still open.\n" in message.text
+    assert "The Attic is yours.<br" in message.html
+    for ours in ("We look forward", "ten minutes early"):
+        assert ours not in message.text
+    # Facts, link and footer stay.
+    for kept in ("ABCD-2345", "See or change your booking", "You receive this message"):
+        assert kept in message.text
+
+
+def test_a_subject_or_a_body_alone_leaves_the_other_as_it_is() -> None:
+    assert "We look forward" in render(own("Hi"), SITE).text
+    assert render(own(body="Hi"), SITE).subject.startswith("Booking confirmed")
+
+
+def test_own_words_are_text_and_no_markup() -> None:
+    message = render(own(body="<b>{{ room_name }}</b>", room_name="<i>x</i>"), SITE)
+    assert "<b>" not in message.html
+    assert "<i>x" not in message.html
+    assert "<b><i>x</i></b>" in Page(message.html).text
+
+
+@pytest.mark.parametrize("blank", ["{% if not reference %}x{% endif %}", " \n "])
+def test_own_words_that_come_out_empty_are_ours(blank: str) -> None:
+    message = render(own(blank, blank), SITE)
+    assert message.subject.startswith("Booking confirmed")
+    assert "We look forward" in message.text
+
+
+def test_a_subject_is_one_line_and_not_too_long() -> None:
+    message = render(own("{{ room_name }}" * 13, room_name="a\r\nb" * 20), SITE)
+    assert "\n" not in message.subject and "\r" not in message.subject
+    assert len(message.subject) <= MAX_SUBJECT
+
+
+UNUSABLE = [
+    ("{{ room_name", 1),
+    ("ok\n{% if due %}", 2),
+    ("{% for x in 'abc' %}{{ x }}{% endfor %}", 1),
+    ("{{ 'a' * 1000000000 }}", 1),
+    ("{{ room_name.upper() }}", 1),
+    ("{{ ''.__class__ }}", 1),
+    ("{{ room_name['x'] }}", 1),
+    ("{{ room_name ~ room_name }}", 1),
+    ("{% set x = 1 %}", 1),
+    ("{% include 'layout.txt.j2' %}", 1),
+    ("{% macro a() %}{% endmacro %}", 1),
+    ("{{ range(3) }}", 1),
+    ("\n\n{{ password }}", 3),
+    ("{{ manage_url }}", 1),
+    ("{{ room_name|center(1000000) }}", 1),
+    ("{{ room_name|tojson }}", 1),
+    ("{{ 1.5 }}", 1),
+    ("{{ [1, 2] }}", 1),
+    ("{{ party_size is odd }}", 1),
+    ("{% if party_size > room_name %}x{% endif %}", 1),
+    ("{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", 1),
+    ("{{ " + "not " * 100 + "1 }}", 1),
+    ("{% if due %}" * 40 + "x" + "{% endif %}" * 40, 1),
+]
+
+
+@pytest.mark.parametrize(("source", "line"), UNUSABLE)
+@pytest.mark.parametrize("field", ["subject", "body"])
+def test_words_that_cannot_be_used_are_named_and_never_hold_up_the_mail(
+    source: str, line: int, field: str
+) -> None:
+    broken = own(**{field: source})
+    with pytest.raises(WordsInvalidError) as failed:
+        render_strictly(broken, SITE)
+    assert (failed.value.field, failed.value.line) == (field, line)
+    assert failed.value.problem.endswith(".")
+    with capture_logs() as lines:
+        assert render(broken, SITE) == render(prepared(locale="en"), SITE)
+    [logged] = [entry for entry in lines if entry["event"] == "email.override_unusable"]
+    assert (logged["field"], logged["line"], logged["log_level"]) == (field, line, "warning")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    source=st.text(st.sampled_from(list("{}%#()[]'\"|.,+*~ \nabif0x_-=<>")), max_size=60)
+    | st.text(max_size=60)
+)
+def test_no_words_hold_up_a_mail(source: str) -> None:
+    assert render(own(source, source), SITE).subject
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_mail_has_a_sample_and_takes_own_words(template: str) -> None:
+    words = EmailOverride(subject="Hi {{ to_name }}", body="From {{ organization_name }}")
+    message = render_strictly(sample(template, "ca", words), SITE)
+    assert message.subject == "Hi Marta"
+    assert "From Casa Laberinto\n" in message.text
+
+
+async def test_a_preview_shows_the_mail(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=True)
+    response = await preview(client, subject="Hi {{ to_name }}", body="{{ room_name }}!")
+    assert response.status_code == 200
+    shown = response.json()
+    assert shown["subject"] == "Hi Marta"
+    assert "La cripta!" in shown["html"] and "La cripta!" in shown["text"]
+    assert postgrest.called("has_permission") == [{"permission": "templates:read"}]
+
+
+async def test_a_preview_names_what_is_wrong(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=True)
+    response = await preview(client, body="Hi\n{{ wrong }}")
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, "template_invalid")
+    assert problem["details"]["field"] == "body"
+    assert problem["details"]["line"] == 2
+    assert "There is no wrong" in problem["details"]["problem"]
+
+
+async def test_a_preview_is_for_those_who_may_see_the_words(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=False)
+    assert (await preview(client)).status_code == 403
+    assert (await client.post("/v1/email-templates/preview", json={})).status_code == 401
+
+
+async def preview(client: httpx.AsyncClient, **words: str) -> httpx.Response:
+    claims = {"sub": str(uuid4()), "aud": "authenticated", "role": "authenticated"}
+    token = jwt.encode({**claims, "exp": time.time() + 60}, JWT_SECRET, algorithm="HS256")
+    return await client.post(
+        "/v1/email-templates/preview",
+        json={"template": "booking_confirmed", "locale": "en", **words},
+        headers={"authorization": f"Bearer {token}"},
+    )
+
+
 # -- Resend ----------------------------------------------------------------------------------------
 
 MESSAGE = Message(
@@ -359,6 +704,29 @@ async def test_resend_is_given_the_mail_and_the_key_that_names_it(
         "headers": {"Content-Language": "es"},
         "tags": [{"name": "template", "value": "booking_confirmed"}],
     }
+
+
+ICS = Attachment("booking.ics", "text/calendar", b"BEGIN:VCALENDAR\r\n", "PUBLISH")
+FILE = Attachment("a.pdf", "application/pdf", b"\x00%PDF")
+
+
+async def test_resend_is_given_the_files(
+    resend_transport: ResendTransport, resend_api: Resend
+) -> None:
+    await resend_transport.send(replace(MESSAGE, attachments=(ICS, FILE)), "k")
+    [request] = resend_api.requests
+    assert json.loads(request.content)["attachments"] == [
+        {
+            "filename": "booking.ics",
+            "content": base64.b64encode(ICS.content).decode(),
+            "content_type": "text/calendar; charset=utf-8; method=PUBLISH",
+        },
+        {
+            "filename": "a.pdf",
+            "content": base64.b64encode(FILE.content).decode(),
+            "content_type": "application/pdf",
+        },
+    ]
 
 
 def resend_error(status: int, name: str) -> httpx.Response:
@@ -420,7 +788,7 @@ class Mailbox:
         assert request.url.path == "/api/email"
         if isinstance(self.web_answer, Exception):
             raise self.web_answer
-        wanted = request.url.params["messageId"]
+        wanted = request.url.params["headers.message-id"]
         found = [{"id": "1"} for mail in self.taken if mail["Message-ID"] == wanted]
         return self.web_answer or httpx.Response(200, json=found)
 
@@ -474,6 +842,22 @@ async def test_a_mail_lands_in_the_mailbox_in_both_forms() -> None:
     forms = {part.get_content_type(): part for part in mail.iter_parts()}
     assert list(forms) == ["text/plain", "text/html"]
     assert "Hola" in forms["text/html"].get_content()
+
+
+async def test_files_land_in_the_mailbox_beside_both_forms() -> None:
+    mailbox = Mailbox()
+    async with running(mailbox) as transport:
+        await transport.send(replace(MESSAGE, attachments=(ICS, FILE)), "k")
+    [mail] = mailbox.taken
+    assert mail.get_content_type() == "multipart/mixed"
+    assert mail["Content-Language"] == "es"
+    body = mail.get_body(("html",))
+    assert body is not None and "Hola" in body.get_content()
+    calendar, file = mail.iter_attachments()
+    assert calendar.get_content_type() == "text/calendar"
+    assert (calendar.get_param("method"), calendar.get_filename()) == ("PUBLISH", "booking.ics")
+    assert calendar.get_payload(decode=True) == ICS.content
+    assert (file.get_content_type(), file.get_content()) == ("application/pdf", FILE.content)
 
 
 async def test_a_mail_that_arrived_before_is_not_sent_again() -> None:

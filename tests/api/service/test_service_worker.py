@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 
 from escapemaster.database import Job, ServiceDatabase, connection_pool
 from escapemaster.email.message import Message
+from escapemaster.email.rendering import Site
 from escapemaster.errors import (
     DomainError,
     EmailError,
@@ -114,7 +115,7 @@ async def tools(
             ),
             mail=mail,
             storage=Storage(storage, url="http://gateway.test/", secret_key="k"),
-            public_site_url="https://play.example.test/",
+            site=Site("https://play.example.test/"),
         )
 
 

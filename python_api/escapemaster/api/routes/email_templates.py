@@ -1,0 +1,118 @@
+"""An organization's own words in its mails."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from escapemaster.api.auth import Person, require_permission
+from escapemaster.api.problems import responses
+from escapemaster.api.services import ServicesOf
+from escapemaster.database import EmailOverride
+from escapemaster.email.overrides import MAX_BODY, MAX_SUBJECT
+from escapemaster.email.rendering import Site, WordsInvalidError, render_strictly
+from escapemaster.email.samples import sample
+from escapemaster.errors import DomainError
+
+router = APIRouter(prefix="/v1", tags=["Mail"])
+
+
+class PreviewRequest(BaseModel):
+    """Which mail, and the words to try."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "template": "booking_confirmed",
+                "locale": "en",
+                "subject": "See you on {{ day }}!",
+                "body": "{{ room_name }} is yours.\n\nBring comfortable shoes.",
+            }
+        },
+    )
+
+    template: Annotated[
+        Literal[
+            "booking_confirmed",
+            "booking_cancelled",
+            "booking_rescheduled",
+            "booking_paid_late",
+            "waitlist_offer",
+            "voucher_issued",
+            "invitation",
+        ],
+        Field(description="The mail, as in `email_template_overrides`."),
+    ]
+    locale: Annotated[Literal["es", "en", "ca"], Field(description="Its language.")]
+    subject: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=MAX_SUBJECT,
+            description="Without it, the product's own.",
+        ),
+    ] = None
+    body: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=MAX_BODY,
+            description="The opening words, as plain text; an empty line begins a paragraph. "
+            "`{{ name }}` stands for a value of the mail, `{% if name %}…{% endif %}` asks whether "
+            "there is one. Without it, the product's own.",
+        ),
+    ] = None
+
+
+class PreviewResponse(BaseModel):
+    """The mail as it would be sent, about a sample booking."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "subject": "See you on Saturday, 15 May 2027!",
+                "html": "<!doctype html>…",
+                "text": "You are in!\n\nHello Marta,\n\nLa cripta is yours.\n",
+            }
+        }
+    )
+
+    subject: Annotated[str, Field(description="The subject, filled in.")]
+    html: Annotated[str, Field(description="The page that a mail program shows.")]
+    text: Annotated[str, Field(description="Its plain alternative.")]
+
+
+@router.post(
+    "/email-templates/preview",
+    operation_id="preview_email_template",
+    summary="Try an organization's own words",
+    response_description="The words can be used",
+    responses=responses(400, 401, 403),
+)
+async def preview_email_template(
+    wanted: PreviewRequest,
+    services: ServicesOf,
+    _: Annotated[Person, Depends(require_permission("templates:read"))],
+) -> PreviewResponse:
+    """Check the words of a mail and show the mail, about a sample booking.
+
+    Nothing is kept: store the words in `email_template_overrides`. Needs `templates:read`.
+
+    Codes: `token_missing`, `token_invalid` (401); `permission_denied` (403); `template_invalid`
+    (422, details `{field, line, problem}`); `invalid_request` (422).
+    """
+    words = EmailOverride(subject=wanted.subject, body=wanted.body)
+    site = Site(services.settings.public_site_url, services.settings.email_from)
+    try:
+        message = render_strictly(sample(wanted.template, wanted.locale, words), site)
+    except WordsInvalidError as error:
+        raise DomainError(
+            "template_invalid",
+            422,
+            f"Mend line {error.line} of the {error.field}: {error.problem}",
+            {"field": error.field, "line": error.line, "problem": error.problem},
+        ) from None
+    return PreviewResponse(subject=message.subject, html=message.html, text=message.text)

@@ -1,0 +1,113 @@
+"""`jobs`: work that was given up, for a person to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from escapemaster.database import DeadJob, ServiceDatabase
+    from escapemaster.settings import Settings
+
+T = TypeVar("T")
+
+jobs = typer.Typer(
+    help="Work that was given up: mails, refunds, exports.", invoke_without_command=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.add_typer(jobs, name="jobs", rich_help_panel="The service")
+
+
+@jobs.callback()
+def list_jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(help="Only older ones: the last id of the page before.")
+    ] = None,
+) -> None:
+    """List the jobs that were given up, and why."""
+    if context.invoked_subcommand is None:
+        show(Console(), _ask(lambda database: database.list_dead_jobs(limit, before)))
+
+
+@jobs.command()
+def retry(
+    ids: Annotated[list[int], typer.Argument(help="The jobs, as `jobs` lists them.", min=1)],
+) -> None:
+    """Queue jobs once more, when what stopped them is mended."""
+    from escapemaster.errors import DomainError
+
+    async def retry_all(database: ServiceDatabase) -> int:
+        failures = 0
+        for number in ids:
+            try:
+                await database.retry_job(number)
+            except DomainError as error:
+                failures += 1
+                typer.echo(f"{number}: {error.code}. {error.hint}", err=True)
+            else:
+                typer.echo(f"{number}: queued")
+        return failures
+
+    if _ask(retry_all):
+        raise typer.Exit(1)
+
+
+def show(console: Console, dead: list[DeadJob]) -> None:
+    """Write the jobs as a table."""
+    if not dead:
+        console.print("No job was given up.")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("id", "kind", "given up", "tries", "why", "about"):
+        table.add_column(column, overflow="fold")
+    for job in dead:
+        table.add_row(
+            str(job.id),
+            job.kind,
+            f"{job.finished_at:%Y-%m-%d %H:%M}",
+            str(job.attempts),
+            job.last_error or "",
+            json.dumps(job.payload, sort_keys=True),
+        )
+    console.print(table, markup=False, highlight=False)
+
+
+def _ask(work: Callable[[ServiceDatabase], Awaitable[T]]) -> T:
+    """Do something with the service's own door to the database."""
+    return asyncio.run(_with_database(work, _settings()))
+
+
+async def _with_database(work: Callable[[ServiceDatabase], Awaitable[T]], settings: Settings) -> T:
+    from escapemaster.database import ServiceDatabase, connection_pool
+
+    async with connection_pool() as pool:
+        return await work(
+            ServiceDatabase(
+                pool,
+                url=settings.supabase_url,
+                secret_key=settings.supabase_secret_key.get_secret_value(),
+            )
+        )
+
+
+def _settings() -> Settings:
+    """Those of the environment, else of the local stack."""
+    from escapemaster.settings import get_settings
+
+    if "SUPABASE_SECRET_KEY" not in os.environ:
+        from escapemaster.cli.data import use_stack_environment
+
+        use_stack_environment()
+    return get_settings()

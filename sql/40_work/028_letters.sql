@@ -1,0 +1,208 @@
+-- Letters: what each mail says, read anew in the moment of sending, and whether it may still be
+-- sent at all.
+
+create function private.booking_letter(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'booking_id', b.id,
+      'locale', b.locale,
+      'to', jsonb_build_object('name', b.contact_name, 'email', c.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'room_name', r.name,
+        'location_name', l.name,
+        'address', concat_ws(', ', nullif(l.address, ''), nullif(concat_ws(' ', nullif(l.postal_code, ''), nullif(l.city, '')), '')),
+        'timezone', l.timezone,
+        'starts_at', s.starts_at,
+        'ends_at', s.ends_at,
+        'party_size', b.party_size,
+        'reference', b.reference,
+        'manage_url_token', private.derived_token('booking', b.id::text),
+        'waiver_token', null,
+        'calendar_slug', k.slug,
+        'currency', b.currency,
+        'total_cents', b.total_cents,
+        'paid_cents', balance.paid_cents,
+        'open_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0),
+        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id)
+      )
+    )
+    from public.bookings as b
+    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
+    join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
+    join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    join public.organizations as o on o.id = b.organization_id
+    left join public.calendars as k on k.organization_id = b.organization_id and k.id = b.calendar_id
+    cross join private.booking_balance(b.organization_id, b.id) as balance
+    where b.organization_id = booking_letter.organization_id and b.id = booking_letter.booking_id
+  );
+end
+$$;
+
+comment on function private.booking_letter(uuid, uuid) is
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking.';
+
+create function private.with_data(mail jsonb, data jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_set(with_data.mail, '{data}', with_data.mail -> 'data' || with_data.data);
+end
+$$;
+
+comment on function private.with_data(jsonb, jsonb) is 'The mail with more data; null without a mail.';
+
+create function private.booking_email(organization_id uuid, history_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  told public.booking_history;
+begin
+  select h.* into told
+  from public.booking_history as h
+  where h.organization_id = booking_email.organization_id
+    and h.id = booking_email.history_id
+    -- The news must still be news: nothing later has taken it back or told it anew. A change
+    -- takes nothing from a confirmation, which says what is so now.
+    and not exists (
+      select from public.booking_history as later
+      where later.organization_id = h.organization_id
+        and later.booking_id = h.booking_id
+        and later.occurred_at > h.occurred_at
+        and later.to_status in ('confirmed', 'cancelled', 'expired', 'no_show')
+        and (later.change is null or h.change is not null)
+    );
+  if not found then
+    return null;
+  end if;
+  return private.with_data(
+    private.booking_letter(told.organization_id, told.booking_id),
+    jsonb_build_object(
+      -- The event in the reader's calendar: the same for ever, its versions counted.
+      'event_id', told.booking_id,
+      'event_at', told.occurred_at,
+      'event_version', (
+        select count(*)
+        from public.booking_history as h
+        where h.organization_id = told.organization_id
+          and h.booking_id = told.booking_id
+          and h.occurred_at <= told.occurred_at
+          and (h.to_status in ('confirmed', 'cancelled') or h.change is not null)
+      ) - 1,
+      'previous', case when told.change is not null then jsonb_build_object(
+        'starts_at', told.change #> '{starts_at,0}',
+        'party_size', told.change #> '{party_size,0}',
+        'room_name', (
+          select r.name
+          from public.rooms as r
+          where r.organization_id = told.organization_id and r.id::text = told.change #>> '{room_id,0}'
+        )
+      ) end
+    )
+  );
+end
+$$;
+
+comment on function private.booking_email(uuid, uuid) is
+  'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what was announced before; previous: what a change replaced.';
+
+create function private.late_money_email(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object('refund_cents', sum(q.amount_cents))
+    )
+    from public.bookings as b
+    join private.refund_requests as q on q.organization_id = b.organization_id and q.booking_id = b.id
+    where b.organization_id = late_money_email.organization_id
+      and b.id = late_money_email.booking_id
+      -- Somebody may have found it a place after all.
+      and not b.takes_capacity
+      and q.reason = 'paid_late'
+      and q.status <> 'failed'
+    group by b.organization_id, b.id
+  );
+end
+$$;
+
+comment on function private.late_money_email(uuid, uuid) is
+  'What a mail about money that came too late and goes back says; null when none does.';
+
+create function private.waitlist_email(organization_id uuid, entry_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object(
+        'expires_at', b.hold_expires_at,
+        'due_now_cents', b.due_now_cents,
+        'waitlist_token', private.derived_token('waitlist', e.id::text)
+      )
+    )
+    from public.waitlist_entries as e
+    join public.bookings as b on b.organization_id = e.organization_id and b.id = e.booking_id
+    where e.organization_id = waitlist_email.organization_id
+      and e.id = waitlist_email.entry_id
+      and e.booking_id = waitlist_email.booking_id
+      and e.status = 'offered'
+      and b.hold_expires_at > now()
+  );
+end
+$$;
+
+comment on function private.waitlist_email(uuid, uuid, uuid) is
+  'What the mail says that offers a place to somebody who waits; null when the offer was taken, given back or is over.';
+
+create function private.invitation_email(organization_id uuid, invitation_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'locale', i.locale,
+    'to', jsonb_build_object('name', '', 'email', i.email),
+    'data', jsonb_build_object(
+      'organization_name', o.name,
+      'role_name', r.name,
+      'invitation_token', private.derived_token('invitation', i.id::text),
+      'expires_at', i.expires_at,
+      'timezone', o.timezone
+    )
+  )
+  from public.invitations as i
+  join public.organizations as o on o.id = i.organization_id
+  join public.roles as r on r.organization_id = i.organization_id and r.id = i.role_id
+  where i.organization_id = invitation_email.organization_id
+    and i.id = invitation_email.invitation_id
+    and i.accepted_at is null
+    and i.revoked_at is null
+    and i.expires_at > now()
+$$;
+
+comment on function private.invitation_email(uuid, uuid) is
+  'What an invitation''s mail says; no row when it was accepted, replaced or revoked, or has expired.';

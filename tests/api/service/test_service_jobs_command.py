@@ -1,0 +1,90 @@
+"""`escapemaster jobs`: what was given up, and once more."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from escapemaster import database
+from escapemaster.cli import app
+from escapemaster.cli.jobs import _settings
+from escapemaster.settings import Settings, get_settings
+
+from .fakes import FakePostgrest
+
+JOB = {
+    "id": 12,
+    "kind": "email.send",
+    "organization_id": None,
+    "payload": {"template": "booking_confirmed"},
+    "attempts": 25,
+    "last_error": "HTTP 401 [missing_api_key]",
+    "finished_at": "2026-02-14T18:30:00Z",
+}
+
+
+@pytest.fixture(autouse=True)
+def _over_fakes(
+    monkeypatch: pytest.MonkeyPatch, postgrest: FakePostgrest, settings: Settings
+) -> None:
+    pool = database.connection_pool
+
+    def connection_pool() -> object:
+        return pool(postgrest.transport)
+
+    monkeypatch.setattr("escapemaster.database.connection_pool", connection_pool)
+    monkeypatch.setattr("escapemaster.cli.jobs._settings", lambda: settings)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["jobs", *arguments], env={"COLUMNS": "200"})
+
+
+def test_it_lists_what_was_given_up_and_why(postgrest: FakePostgrest) -> None:
+    postgrest.answer("list_dead_jobs", [JOB])
+    shown = run("--limit", "5", "--before", "20")
+    assert shown.exit_code == 0
+    for said in ("12", "email.send", "2026-02-14 18:30", "HTTP 401 [missing_api_key]"):
+        assert said in shown.output
+    assert postgrest.called("list_dead_jobs") == [{"max_jobs": 5, "before_id": 20}]
+
+
+def test_it_says_so_when_nothing_was(postgrest: FakePostgrest) -> None:
+    postgrest.answer("list_dead_jobs", [])
+    assert "No job was given up." in run().output
+
+
+def test_it_queues_jobs_once_more(postgrest: FakePostgrest) -> None:
+    postgrest.answer("retry_job", {"id": 12, "kind": "email.send", "status": "queued"})
+    done = run("retry", "12", "13")
+    assert (done.exit_code, done.stdout) == (0, "12: queued\n13: queued\n")
+    assert postgrest.called("retry_job") == [{"job_id": 12}, {"job_id": 13}]
+    assert not postgrest.called("list_dead_jobs")
+
+
+def test_a_job_that_cannot_be_retried_does_not_stop_the_next(postgrest: FakePostgrest) -> None:
+    postgrest.answer(
+        "retry_job",
+        httpx.Response(
+            404,
+            json={"code": "PT404", "message": "job_not_found", "hint": "Choose.", "details": ""},
+        ),
+        {"id": 13, "kind": "email.send", "status": "queued"},
+    )
+    done = run("retry", "12", "13")
+    assert (done.exit_code, done.stdout) == (1, "13: queued\n")
+    assert "12: job_not_found. Choose." in done.stderr
+
+
+def test_the_environment_says_whose_jobs(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    for name in ("URL", "PUBLISHABLE_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"SUPABASE_{name}", f"theirs-{name}")
+    for name in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "PUBLIC_SITE_URL"):
+        monkeypatch.setenv(name, "x")
+    assert _settings().supabase_url == "theirs-URL"
+    get_settings.cache_clear()
