@@ -74,7 +74,10 @@ function update(node: Node, child: VNode | string): void {
   for (const [name, value] of Object.entries(child.props)) {
     if (before[name] !== value || name === "value" || name === "checked") set(element, name, value);
   }
-  patch(element, child.children);
+  // A canvas keeps what was drawn on it.
+  if (child.tag !== "canvas") patch(element, child.children);
+  // A choice can only be made among options that are there.
+  if (child.tag === "select") set(element, "value", child.props.value);
   rendered.set(node, child);
 }
 
