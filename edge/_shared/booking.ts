@@ -208,20 +208,22 @@ export interface BookingWaiver {
 /** The answer of `get_waiver`: what is to be signed. */
 export interface Waiver {
   readonly text: string;
-  readonly version_id?: string;
-  readonly version?: number;
-  readonly locale?: string;
-  readonly room_name?: string;
-  readonly starts_at?: string;
-  readonly timezone?: string;
-  readonly signed?: number;
-  readonly needed?: number;
+  readonly version: number;
+  readonly locale: string;
+  readonly room_name: string;
+  readonly starts_at: string;
+  readonly timezone: string;
+  readonly organization: { readonly name: string };
+  /** People for whom somebody has signed, and for whom somebody has to. */
+  readonly signed: number;
+  readonly needed: number;
+  /** Whether it can be signed now. */
+  readonly open: boolean;
 }
 
 /** The answer of `join_waitlist`. */
 export interface WaitlistEntry {
-  readonly id?: string;
-  readonly status?: string;
+  readonly status: string;
 }
 
 /** The answer of the service's `POST /v1/checkout`. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Booking, BookingCalendar, Quote, Slot } from "../../edge/_shared/booking.ts";
+import type { Booking, BookingCalendar, Quote, Slot, Waiver } from "../../edge/_shared/booking.ts";
 import { handle } from "../../edge/booking-widget/handler.ts";
 import { hash, integrity, script } from "../../edge/booking-widget/dist/bundle.ts";
 import {
@@ -17,8 +17,10 @@ import {
   moveByKey,
   weeks,
 } from "../../edge/booking-widget/src/dates.ts";
-import { type Entry, Flow, type Text } from "../../edge/booking-widget/src/flow.ts";
+import { Flow } from "../../edge/booking-widget/src/flow.ts";
 import { clock, createFormat } from "../../edge/booking-widget/src/format.ts";
+import type { Text } from "../../edge/booking-widget/src/state.ts";
+import type { Entry } from "../../edge/booking-widget/src/world.ts";
 import { createStore, type Store } from "../../edge/booking-widget/src/store.ts";
 import { languages, pickLanguage, stringsFor } from "../../edge/booking-widget/src/strings.ts";
 import { createHash } from "node:crypto";
@@ -273,10 +275,25 @@ const booking: Booking = {
   history: [],
 };
 
+const waiver: Waiver = {
+  text: "You may get locked in.",
+  version: 3,
+  locale: "en",
+  room_name: "r1",
+  starts_at: slot.starts_at,
+  timezone: "Europe/Madrid",
+  organization: { name: "Casa" },
+  signed: 0,
+  needed: 2,
+  open: true,
+};
+
 interface Setting {
   readonly flow: Flow;
   readonly calls: string[];
   readonly holds: HoldRequest[];
+  /** What each door was asked, by its name. */
+  readonly asked: (name: string) => unknown[];
   readonly events: string[];
   readonly redirects: string[];
   readonly store: Store;
@@ -287,6 +304,7 @@ interface Setting {
 function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Store): Setting {
   const calls: string[] = [];
   const holds: HoldRequest[] = [];
+  const asked: { name: string; given: unknown }[] = [];
   const store = kept ?? createStore(() => {
     throw new Error("no storage in tests");
   });
@@ -294,7 +312,7 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
     getCalendar: () => Promise.resolve(calendar),
     getAvailability: ({ from_date, to_date }) =>
       Promise.resolve(from_date <= slot.local_date && slot.local_date <= to_date ? [slot] : []),
-    quote: (_slug, _room, _start, party_size) => Promise.resolve({ ...quote, party_size }),
+    quote: ({ party_size }) => Promise.resolve({ ...quote, party_size }),
     hold: () => Promise.resolve({ ...booking, manage_token: "secret" }),
     getBooking: () => Promise.resolve(booking),
     cancelBooking: () => Promise.resolve({ ...booking, status: "cancelled" as const }),
@@ -305,11 +323,19 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
         amount_cents: 8900,
         currency: "EUR",
       }),
+    quoteReschedule: (request) =>
+      Promise.resolve({ ...quote, ...request, total_cents: 9900, difference_cents: 1000 }),
+    reschedule: () => Promise.resolve({}),
+    joinWaitlist: () => Promise.resolve({ status: "waiting" }),
+    leaveWaitlist: () => Promise.resolve({ status: "left" }),
+    getWaiver: () => Promise.resolve(waiver),
+    signWaiver: () => Promise.resolve({ signed: 1, needed: 2 }),
   };
   const answers = { ...defaults, ...api };
   const traced = Object.fromEntries(
     Object.entries(answers).map(([name, answer]) => [name, (...given: unknown[]) => {
       calls.push(name);
+      asked.push({ name, given: given[0] });
       if (name === "hold") holds.push(given[0] as HoldRequest);
       return (answer as (...given: unknown[]) => unknown)(...given);
     }]),
@@ -321,6 +347,7 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
     flow: undefined as unknown as Flow,
     calls,
     holds,
+    asked: (name) => asked.filter((call) => call.name === name).map((call) => call.given),
     events,
     redirects,
     store,

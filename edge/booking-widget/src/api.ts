@@ -73,17 +73,24 @@ export interface WaitlistRequest {
   readonly party_size: number;
   readonly customer: Customer;
   readonly idempotency_key: string;
-  readonly locale?: string;
+  readonly fields?: Readonly<Record<string, Answer>>;
+  readonly consents?: readonly Consent[];
 }
 
 export interface SignRequest {
   readonly token: string;
-  readonly version_id?: string;
-  readonly full_name: string;
-  readonly minors: readonly string[];
-  /** The drawn signature as a `data:` address of a PNG; left out when the name was typed. */
-  readonly signature?: string;
+  /** The version of the text that was read. */
+  readonly version: number;
+  readonly signer: {
+    readonly full_name: string;
+    /** Whether they are one of the players, not only a guardian. */
+    readonly plays: boolean;
+  };
+  readonly minors: readonly { readonly full_name: string; readonly birth_year: number }[];
+  /** The drawn signature as a `data:` address of a PNG. */
+  readonly signature: string;
   readonly locale: string;
+  readonly idempotency_key: string;
 }
 
 export interface AvailabilityRequest {
@@ -116,6 +123,7 @@ export interface Api {
     },
   ): Promise<unknown>;
   joinWaitlist(request: WaitlistRequest): Promise<WaitlistEntry>;
+  leaveWaitlist(token: string): Promise<unknown>;
   getWaiver(token: string, locale: string): Promise<Waiver>;
   signWaiver(request: SignRequest): Promise<unknown>;
 }
@@ -147,6 +155,7 @@ export function createApi(options: ApiOptions): Api {
     quoteReschedule: (request) => rpc("quote_reschedule", request, read),
     reschedule: (request) => rpc("reschedule_booking", request),
     joinWaitlist: (request) => rpc("join_waitlist", request),
+    leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
     getWaiver: (token, locale) => rpc("get_waiver", { token, locale }, read),
     signWaiver: (request) => rpc("sign_waiver", request),
   };

@@ -26,6 +26,7 @@ export type FieldProblem =
   | "requiredTick"
   | "requiredTerms"
   | "requiredSignature"
+  | "invalidYear"
   | "invalidDates";
 
 /** The answers to the venue's questions as they stand in the form. */

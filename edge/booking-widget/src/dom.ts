@@ -88,7 +88,7 @@ function set(element: HTMLElement, name: string, value: unknown): void {
   } else if (name.startsWith("--")) {
     // Through the object model, so that a page's policy against inline styles is kept.
     element.style.setProperty(name, String(value ?? ""));
-  } else if (name === "value" || name === "checked") {
+  } else if ((name === "value" && element.localName !== "option") || name === "checked") {
     const input = element as unknown as Record<string, unknown>;
     if (input[name] !== value) input[name] = value ?? "";
   } else if (value === undefined || value === null || value === false) {

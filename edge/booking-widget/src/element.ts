@@ -252,17 +252,13 @@ function takeEntry(slug: string): Entry {
   const address = new URL(location.href);
   const fragment = new URLSearchParams(address.hash.slice(1));
   const get = (name: string) => address.searchParams.get(name) ?? fragment.get(name);
-  const entry: Entry = {
-    reference: get("reference"),
-    token: get("token"),
-    payment: get("payment"),
-    waiver: get("waiver"),
-  };
-  if (entry.waiver) {
+  const token = get("token");
+  if (token !== null && (get("waiver") !== null || get("waitlist") !== null)) {
     entryTaken = true;
     history.replaceState(history.state, "", cleanAddress(location.href));
-    return { ...noEntry, waiver: entry.waiver };
+    return get("waiver") !== null ? { ...noEntry, waiver: token } : { ...noEntry, leave: token };
   }
+  const entry: Entry = { reference: get("reference"), token, payment: get("payment") };
   if (entry.reference === null) return noEntry;
   const owner = store.load(entry.reference)?.calendar;
   if (owner !== undefined && owner !== slug && entry.token === null) return noEntry;
@@ -278,7 +274,7 @@ function takeEntry(slug: string): Entry {
 function cleanAddress(href: string): string {
   const address = new URL(href);
   const fragment = new URLSearchParams(address.hash.slice(1));
-  for (const name of ["reference", "token", "payment", "waiver"]) {
+  for (const name of ["reference", "token", "payment", "waiver", "waitlist"]) {
     address.searchParams.delete(name);
     // A fragment that is the page's own is left exactly as it is.
     if (fragment.has(name)) {

@@ -6,7 +6,7 @@
  * beside the way to a booking has a part of its own: moving it, the waitlist, waivers.
  */
 import type { Booking, Quote, Room, Slot } from "../../_shared/booking.ts";
-import { ApiError, type BookingKey, type Consent, type HoldRequest } from "./api.ts";
+import { ApiError, type BookingKey, type HoldRequest } from "./api.ts";
 import {
   type Field,
   type FieldErrors,
@@ -22,7 +22,15 @@ import {
 import { addDays, addMonths, firstDay, inMonth, lastDay, localDate, monthOf } from "./dates.ts";
 import { Moving } from "./moving.ts";
 import { Waivers } from "./signing.ts";
-import { initial, type Notice, noWishes, payableNow, type State, type Text } from "./state.ts";
+import {
+  codeRefusal,
+  initial,
+  type Notice,
+  noWishes,
+  payableNow,
+  type State,
+  type Text,
+} from "./state.ts";
 import { Waitlist } from "./waiting.ts";
 import { exclusiveOffered, fitWishes, termsText, toConsents, toOptions } from "./wishes.ts";
 import { Attempt, type Entry, type Inside, type World } from "./world.ts";
@@ -36,10 +44,7 @@ const goneCodes = new Set([
   "too_far_ahead",
   "party_size_invalid",
   "room_not_found",
-  "exclusive_not_possible",
 ]);
-/** Codes by which the database refuses a code: after the first word. */
-const codeRefusal = /^(coupon|voucher)_/;
 const CODE_LENGTH = 64;
 const NOTE_LENGTH = 1000;
 const FRESH_MS = 60_000;
@@ -79,7 +84,16 @@ export class Flow {
       (error) => this.#lookAgain(error, "move"),
       (booking) => this.#moved(booking),
     );
-    this.waitlist = new Waitlist(inside);
+    this.waitlist = new Waitlist(
+      inside,
+      {
+        problems: () => this.#problems(),
+        refused: (error) => this.#refusedFields(error),
+        request: () => this.#person(),
+        focusOnProblem: () => this.#focusOnProblem(),
+      },
+      (error) => this.#lookAgain(error, "choose"),
+    );
     this.waivers = new Waivers(inside, () => this.#afterWaiver());
   }
 
@@ -140,6 +154,7 @@ export class Flow {
     if (entry.waiver) {
       return await this.waivers.open(entry.waiver).catch((error) => this.#fail(error));
     }
+    if (entry.leave) return this.waitlist.askToLeave();
     const open = entry.reference ?? store.open(slug);
     if (open === null) return await this.#enterChoose();
     const remembered = store.load(open);
@@ -585,7 +600,7 @@ export class Flow {
       calendar?.has_coupons && "coupon",
       calendar?.has_vouchers && "voucher",
     ].filter((kind) => kind === "coupon" || kind === "voucher");
-    let problem = "code_not_found";
+    let problem = "";
     this.#set({ busy: "code", codeProblem: null });
     const quoting = ++this.#quoting;
     for (const kind of kinds) {
@@ -610,11 +625,10 @@ export class Flow {
       } catch (error) {
         problem = error instanceof ApiError ? error.code : "unexpected";
         if (problem !== `${kind}_not_found`) break;
-        problem = "code_not_found";
       }
     }
     this.#set({ busy: null });
-    if (codeRefusal.test(problem) || problem === "code_not_found") {
+    if (codeRefusal.test(problem)) {
       this.#set({ codeProblem: problem, focus: this.#focusOn("code") });
     } else await this.#refused(new ApiError(problem, 0));
   }
@@ -652,28 +666,36 @@ export class Flow {
     }
   }
 
-  async #hold(quote: Quote): Promise<void> {
-    const { form, calendar, note } = this.state;
+  /** Who books or waits, with the answers to the venue's questions and what they agreed to. */
+  #person(): Pick<HoldRequest, "customer" | "fields" | "consents"> {
+    const { form, calendar } = this.state;
     const phone = form.phone.trim();
     const locale = this.world.locale();
     const answers = toAnswers(calendar?.fields ?? [], this.state.answers);
-    const consents: Consent[] = toConsents(this.state, locale);
-    const request: Omit<HoldRequest, "idempotency_key"> = {
-      slug: this.world.slug,
-      room_id: quote.room_id,
-      starts_at: quote.starts_at,
-      party_size: quote.party_size,
+    const consents = toConsents(this.state, locale);
+    return {
       customer: {
         full_name: form.full_name.trim(),
         email: form.email.trim(),
         ...(phone === "" ? {} : { phone }),
         locale,
       },
+      ...(Object.keys(answers).length > 0 ? { fields: answers } : {}),
+      ...(consents.length > 0 ? { consents } : {}),
+    };
+  }
+
+  async #hold(quote: Quote): Promise<void> {
+    const { calendar, note } = this.state;
+    const request: Omit<HoldRequest, "idempotency_key"> = {
+      slug: this.world.slug,
+      room_id: quote.room_id,
+      starts_at: quote.starts_at,
+      party_size: quote.party_size,
+      ...this.#person(),
       expected_total_cents: quote.total_cents,
       ...toOptions(this.state.wishes),
-      ...(Object.keys(answers).length > 0 ? { fields: answers } : {}),
       ...(note.trim() === "" ? {} : { customer_note: note.trim() }),
-      ...(consents.length > 0 ? { consents } : {}),
     };
     this.#set({ busy: "hold", notice: null });
     try {
@@ -724,7 +746,7 @@ export class Flow {
     const { code, details } = error instanceof ApiError
       ? error
       : { code: "unexpected", details: {} as ApiError["details"] };
-    const { calendar, quote, wishes } = this.state;
+    const { quote, wishes } = this.state;
     if (goneCodes.has(code)) return await this.#lookAgain(error, "choose");
     if (code === "total_changed" && quote) {
       this.#set({ quote: null });
@@ -759,18 +781,20 @@ export class Flow {
         focus: this.#focusOn("notice"),
       });
     }
-    const question = code === "field_invalid" &&
-      calendar?.fields?.find((field) => field.key === details.field);
-    const refused = code === "customer_invalid" ? refusedField(details.field) : null;
-    const problem: FieldErrors = question
-      ? { [fieldName(question.key)]: refusedAnswer(question, details.rule) }
-      : refused
-      ? { [refused.field]: refused.problem }
-      : code === "terms_not_accepted"
-      ? { terms: "requiredTerms" }
-      : {};
-    if (Object.keys(problem).length > 0) {
-      this.#set({ fieldErrors: problem });
+    if (code === "exclusive_not_offered" || /^extras?_/.test(code)) {
+      const chosen = wishes.exclusive || Object.keys(wishes.extras).length > 0;
+      if (chosen) {
+        this.#set({ wishes: { ...wishes, extras: {}, exclusive: false }, quote: null });
+        await this.#requote();
+      }
+      return this.#set({
+        notice: this.#problem(new ApiError("extras_invalid", 422)),
+        focus: this.#focusOn("notice"),
+      });
+    }
+    const fieldErrors = this.#refusedFields(error);
+    if (Object.keys(fieldErrors).length > 0) {
+      this.#set({ fieldErrors });
       return this.#focusOnProblem();
     }
     this.#set({
@@ -778,6 +802,17 @@ export class Flow {
       notice: this.#problem(error),
       focus: this.#focusOn("notice"),
     });
+  }
+
+  #refusedFields(error: unknown): FieldErrors {
+    if (!(error instanceof ApiError)) return {};
+    const { code, details } = error;
+    if (code === "terms_not_accepted") return { terms: "requiredTerms" };
+    const refused = code === "customer_invalid" ? refusedField(details.field) : null;
+    if (refused) return { [refused.field]: refused.problem };
+    const question = code === "field_invalid" &&
+      this.state.calendar?.fields?.find((field) => field.key === details.field);
+    return question ? { [fieldName(question.key)]: refusedAnswer(question, details.rule) } : {};
   }
 
   /** Back to what is free, with the reason why. */

@@ -17,6 +17,8 @@ export type Step =
   | "choose"
   | "waitlist"
   | "waiting"
+  | "leave"
+  | "left"
   | "details"
   | "pay"
   | "confirming"
@@ -53,12 +55,19 @@ export interface Waiting {
   readonly roomId: string | null;
 }
 
+export interface Minor {
+  readonly name: string;
+  readonly year: string;
+}
+
 /** A waiver on its way to be signed. */
 export interface Signing {
   readonly token: string;
   readonly waiver: Waiver;
   readonly name: string;
-  readonly minors: readonly string[];
+  readonly minors: readonly Minor[];
+  /** A guardian may sign for minors and stay outside. */
+  readonly outside: boolean;
   readonly manner: "draw" | "type";
   /** The drawing as a `data:` address; empty while nothing was drawn. */
   readonly drawing: string;
@@ -111,6 +120,9 @@ export interface State {
   /** The element to focus after the next rendering, by its `data-focus`. */
   readonly focus: { readonly id: number; readonly target: string } | null;
 }
+
+/** How the codes begin by which the database refuses a code. */
+export const codeRefusal = /^(coupon|voucher)_/;
 
 export type Busy =
   | "search"

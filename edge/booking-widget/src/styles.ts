@@ -208,14 +208,14 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 }
 .day[data-kind="free"]:hover { background: var(--strong); }
 .day[data-kind="few"]:hover { background: var(--warn-strong); }
-.day[data-kind="none"] { color: var(--muted); opacity: .8; }
+.day[data-kind="none"] { color: var(--muted); }
+.day[aria-disabled] { opacity: .8; }
 .day:focus-visible { z-index: 1; }
 .day[data-past] { opacity: .5; }
 .day-number { display: block; line-height: 1.25; }
-.day-price { display: none; }
 .day[data-kind="wait"] { color: var(--muted); background: var(--raised); animation: breathe 1.2s ease-in-out infinite alternate; }
 @keyframes breathe { from { opacity: .9; } to { opacity: .45; } }
-.day[aria-current="date"] { text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 4px; }
+.day[aria-current="date"] .day-number { text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 4px; }
 .day[aria-pressed="true"], .day[aria-pressed="true"]:hover { background: var(--accent); color: var(--on-accent); }
 .day[aria-pressed="true"]::after { background: var(--on-accent); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-top: 10px; font-size: .8125rem; color: var(--muted); }
@@ -290,9 +290,11 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .policy { display: grid; gap: 2px; border-top: 1px solid var(--line); padding-top: 12px; }
 .narrow { max-width: 32rem; }
 .compare { display: grid; gap: 14px; }
+.compare .card { align-content: start; }
 .compare [data-old] { background: var(--raised); }
-.minor { display: flex; gap: 8px; align-items: flex-end; }
-.minor .field { flex: 1; min-width: 0; }
+.minor { display: grid; grid-template-columns: 1fr auto; gap: 10px 8px; align-items: start; }
+.minor .field:first-child { grid-column: 1 / -1; }
+.minor .round { margin-top: 29px; }
 .choices { display: flex; gap: 8px; }
 .choice { flex: 1; display: grid; place-items: center; min-height: 44px; border: 1px solid var(--edge); border-radius: var(--radius); cursor: pointer; }
 .choice[data-chosen] { border-color: var(--accent-ink); background: var(--soft); font-weight: 620; box-shadow: inset 0 0 0 1px var(--accent-ink); }
@@ -310,6 +312,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .ticket .fact { align-items: flex-start; }
 .ticket .fact .icon { margin-top: .2em; color: var(--muted); }
 .costs, .due, .facts { display: grid; gap: 7px; border-top: 1px solid var(--line); padding-top: 14px; }
+.sum { display: flex; justify-content: space-between; gap: 16px; font-weight: 680; }
 .summary[aria-busy] .costs, .summary[aria-busy] .due { opacity: .55; }
 .row { display: flex; justify-content: space-between; gap: 16px; font-size: .9375rem; }
 .row dt { color: var(--muted); min-width: 0; overflow-wrap: anywhere; }
@@ -365,9 +368,9 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .actions > * { flex: 0 1 auto; }
   .actions .primary { width: auto; }
   .compare { grid-template-columns: 1fr 1fr; }
-  .day-price { display: block; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
-  .day[aria-pressed="true"] .day-price { color: inherit; }
-  .day[data-kind="few"]:has(.day-price)::after { display: none; }
+  .day[data-price]::before { content: attr(data-price); order: 1; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
+  .day[data-price][aria-pressed="true"]::before { color: inherit; }
+  .day[data-price]::after { display: none; }
   .card { padding: 24px; }
   .card-top { grid-template-columns: 1fr auto; }
   .reference { justify-items: end; text-align: end; }
@@ -379,7 +382,8 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .when { grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr); gap: 40px; padding-top: 24px; }
   .times-head { min-height: 44px; display: flex; align-items: center; }
   .columns { grid-template-columns: minmax(0, 1fr) minmax(17rem, .8fr); gap: 40px; }
-  .columns > .summary.summary { order: 0; }
+  .columns > .summary.summary { order: 0; position: sticky; top: 16px; }
+  .sum { display: none; }
   .summary { padding: 22px; }
   .players { justify-content: flex-start; }
   .day { min-height: 50px; }

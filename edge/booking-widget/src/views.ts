@@ -5,7 +5,7 @@ import { details } from "./views/details.ts";
 import { booked, moveQuote } from "./views/manage.ts";
 import { button, heading, icon, type View } from "./views/parts.ts";
 import { confirming, elsewhere, pay } from "./views/pay.ts";
-import { waiting, waitlist } from "./views/waitlist.ts";
+import { leave, waiting, waitlist } from "./views/waitlist.ts";
 import { signed, waiver } from "./views/waiver.ts";
 
 export function render(view: View): VNode[] {
@@ -48,6 +48,9 @@ function content(view: View): Child {
       return waitlist(view);
     case "waiting":
       return waiting(view);
+    case "leave":
+    case "left":
+      return leave(view);
     case "waiver":
       return waiver(view);
     case "signed":

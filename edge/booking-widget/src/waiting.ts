@@ -1,13 +1,27 @@
 /** The waitlist: leave a name for a room, some days and a party, and hear when a place is free. */
-import { ApiError } from "./api.ts";
-import { fields, refusedField, validate } from "./customer.ts";
+import { ApiError, type WaitlistRequest } from "./api.ts";
+import type { FieldErrors } from "./customer.ts";
 import type { Waiting } from "./state.ts";
 import { Attempt, type Inside } from "./world.ts";
+
+/** What the form of a booking knows of its fields. */
+interface Form {
+  problems(): FieldErrors;
+  /** What a refusal says of a field; empty when it is about none. */
+  refused(error: unknown): FieldErrors;
+  request(): Pick<WaitlistRequest, "customer" | "fields" | "consents">;
+  focusOnProblem(): void;
+}
 
 export class Waitlist {
   #attempt: Attempt;
 
-  constructor(readonly inside: Inside) {
+  constructor(
+    readonly inside: Inside,
+    readonly form: Form,
+    /** Show what is free, with the reason why. */
+    readonly lookAgain: (error: unknown) => Promise<void>,
+  ) {
     this.#attempt = new Attempt(() => inside.world.newKey());
   }
 
@@ -33,37 +47,22 @@ export class Waitlist {
 
   async join(): Promise<void> {
     const { inside } = this;
-    const { waiting, form, partySize, busy } = inside.state();
+    const { waiting, partySize, busy } = inside.state();
     if (!waiting || busy) return;
     const wrongDates = !waiting.from || !waiting.to || waiting.to < waiting.from;
-    const fieldErrors = {
-      ...(wrongDates ? { dates: "invalidDates" as const } : {}),
-      ...validate(form),
+    const fieldErrors: FieldErrors = {
+      ...(wrongDates ? { dates: "invalidDates" } : {}),
+      ...this.form.problems(),
     };
-    const first = ["dates", ...fields].find((name) => name in fieldErrors);
     inside.set({ fieldErrors, notice: null });
-    if (first) {
-      const wrong = Object.keys(fieldErrors).length;
-      return inside.set({
-        focus: inside.focusOn(`field-${first}`),
-        announcement: inside.say((strings) => strings.checkFields(wrong)),
-      });
-    }
-    const phone = form.phone.trim();
-    const locale = inside.world.locale();
+    if (Object.keys(fieldErrors).length > 0) return this.form.focusOnProblem();
     const request = {
       slug: inside.world.slug,
       ...(waiting.roomId === null ? {} : { room_id: waiting.roomId }),
       from_date: waiting.from,
       to_date: waiting.to,
       party_size: partySize,
-      customer: {
-        full_name: form.full_name.trim(),
-        email: form.email.trim(),
-        ...(phone === "" ? {} : { phone }),
-        locale,
-      },
-      locale,
+      ...this.form.request(),
     };
     inside.set({ busy: "join" });
     try {
@@ -72,17 +71,34 @@ export class Waitlist {
       this.#attempt.done();
       inside.set({ busy: null, step: "waiting", focus: inside.focusOn("heading") });
     } catch (error) {
-      const refused = error instanceof ApiError && error.code === "customer_invalid"
-        ? refusedField(error.details.field)
-        : null;
+      inside.set({ busy: null });
+      if (error instanceof ApiError && error.code === "place_available") {
+        return await this.lookAgain(error);
+      }
+      const refused = this.form.refused(error);
+      inside.set({ fieldErrors: refused });
+      if (Object.keys(refused).length > 0) return this.form.focusOnProblem();
+      inside.set({ notice: inside.problem(error), focus: inside.focusOn("notice") });
+    }
+  }
+
+  /** The link in a mail leads here: it asks before it acts. */
+  askToLeave(): void {
+    this.inside.set({ step: "leave", focus: this.inside.focusOn("heading") });
+  }
+
+  async leave(token: string): Promise<void> {
+    const { inside } = this;
+    if (inside.state().busy) return;
+    inside.set({ busy: "join", notice: null });
+    try {
+      await inside.world.api.leaveWaitlist(token);
+      inside.set({ busy: null, step: "left", focus: inside.focusOn("heading") });
+    } catch (error) {
       inside.set({
         busy: null,
-        ...(refused
-          ? {
-            fieldErrors: { [refused.field]: refused.problem },
-            focus: inside.focusOn(`field-${refused.field}`),
-          }
-          : { notice: inside.problem(error), focus: inside.focusOn("notice") }),
+        notice: inside.problem(error),
+        focus: inside.focusOn("notice"),
       });
     }
   }

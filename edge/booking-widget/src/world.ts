@@ -11,6 +11,8 @@ export interface Entry {
   readonly payment: string | null;
   /** The token of a waiver that is to be signed. */
   readonly waiver?: string | null;
+  /** The token of a place on the waitlist that is to be given up. */
+  readonly leave?: string | null;
 }
 
 export type Event = "held" | "confirmed" | "rescheduled" | "cancelled";

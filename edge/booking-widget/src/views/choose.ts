@@ -342,6 +342,8 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
         type: "button",
         class: "day",
         "data-kind": known ? kind : "wait",
+        // Written by the style sheet; the label says it to those who hear it.
+        "data-price": priced && price,
         "data-past": day < flow.range.first,
         "data-focus": `day-${day}`,
         "aria-label": label.filter(Boolean).join(", "),
@@ -355,7 +357,6 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
         },
       },
       h("span", { class: "day-number" }, Number(day.slice(8))),
-      priced && price && h("span", { class: "day-price" }, price),
     ),
   );
 }

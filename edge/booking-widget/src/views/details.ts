@@ -2,7 +2,7 @@
 import type { CustomField, Extra } from "../../../_shared/booking.ts";
 import { type Field, fieldName } from "../customer.ts";
 import { type Child, h, type VNode } from "../dom.ts";
-import { payableNow } from "../state.ts";
+import { codeRefusal, payableNow } from "../state.ts";
 import { termsText } from "../wishes.ts";
 import {
   back,
@@ -42,7 +42,7 @@ export function details(view: View): Child {
           },
         },
         contactFields(view),
-        state.calendar?.fields?.map((question) => answerControl(view, question)),
+        questions(view),
         wishes(view),
         codes(view),
         control(view, {
@@ -77,6 +77,13 @@ export function details(view: View): Child {
             ),
           )
           : null,
+        // On a phone the prices are a long way up from here.
+        quote && h(
+          "p",
+          { class: "sum", key: "sum" },
+          h("span", {}, strings.total),
+          h("span", {}, format.money(quote.total_cents, quote.currency)),
+        ),
         button({
           kind: "primary",
           submit: true,
@@ -144,6 +151,10 @@ const inputTypes: Record<string, Record<string, unknown>> = {
   date: { type: "date" },
   select: {},
 };
+
+export function questions(view: View): Child {
+  return view.state.calendar?.fields?.map((question) => answerControl(view, question));
+}
 
 /** A question of the venue's, as the kind of control that its answer wants. */
 function answerControl(view: View, question: CustomField): VNode {
@@ -284,7 +295,7 @@ function codes(view: View): Child {
       "p",
       { class: "error", id: "code-error", role: "alert", key: "code-error" },
       icon("alert"),
-      strings.errors[codeProblem] ?? strings.errors.unexpected,
+      problemText(view, codeProblem),
     ),
     applied.length > 0 && h(
       "ul",
@@ -311,7 +322,14 @@ function codes(view: View): Child {
   );
 }
 
-function consents(view: View): Child {
+/** Codes of coupons and of vouchers are refused in the same words. */
+function problemText({ strings }: View, problem: string): string | undefined {
+  const { errors } = strings;
+  return errors[problem.replace(codeRefusal, "code_")] ?? errors.unexpected;
+}
+
+/** What must be agreed to, and what may be. */
+export function consents(view: View): Child {
   const { strings, state, flow } = view;
   const venue = state.calendar?.organization.name ?? "";
   const terms = termsText(state.calendar, flow.world.locale());

@@ -29,7 +29,8 @@ export function booked(view: View): Child {
     : booking.open_cents === undefined
     ? 0
     : open;
-  const { waiver } = booking;
+  // What is over, or was cancelled, needs no signature.
+  const waiver = ["confirmed", "checked_in"].includes(booking.status) ? booking.waiver : null;
   const token = waiver && waiver.missing > 0 ? waiver.token : null;
   const title = cancelled
     ? strings.cancelledTitle
@@ -97,7 +98,7 @@ export function booked(view: View): Child {
       "div",
       { class: "actions" },
       payable > 0 && button({
-        kind: "plain",
+        kind: "primary",
         busy: state.busy === "pay",
         label: state.busy === "pay"
           ? strings.opening
@@ -252,7 +253,7 @@ export function moveQuote(view: View): Child {
           kind: "primary",
           busy: state.busy === "move",
           label: state.busy === "move"
-            ? strings.movingNow
+            ? strings.joining
             : difference > 0
             ? strings.moveYesOwed(money(difference))
             : strings.moveYes,

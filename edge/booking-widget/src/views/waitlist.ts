@@ -1,7 +1,7 @@
 /** The waitlist: for whom, for which days, and that it is noted. */
 import { type Child, h } from "../dom.ts";
 import { players } from "./choose.ts";
-import { contactFields } from "./details.ts";
+import { consents, contactFields, questions } from "./details.ts";
 import {
   back,
   button,
@@ -70,6 +70,8 @@ export function waitlist(view: View): Child {
       ),
       state.fieldErrors.dates && errorText(view, "dates", state.fieldErrors.dates),
       contactFields(view),
+      questions(view),
+      consents(view),
       button({
         kind: "primary",
         submit: true,
@@ -99,5 +101,33 @@ export function waiting(view: View): Child {
       ),
     ),
     button({ kind: "plain", label: strings.backToTimes, press: () => flow.backToChoose() }),
+  );
+}
+
+/** Where the link in the waitlist's mail leads. */
+export function leave(view: View): Child {
+  const { state, strings, flow } = view;
+  const left = state.step === "left";
+  return h(
+    "div",
+    { class: "center" },
+    h("span", { class: "badge" }, icon(left ? "check" : "hourglass")),
+    heading(left ? strings.leftTitle : strings.leaveTitle),
+    notice(view),
+    h(
+      "div",
+      { class: "actions" },
+      !left && button({
+        kind: "primary",
+        busy: state.busy === "join",
+        label: strings.leaveYes,
+        press: () => void flow.waitlist.leave(flow.world.entry.leave ?? ""),
+      }),
+      button({
+        kind: "plain",
+        label: strings.backToTimes,
+        press: () => void flow.bookAnother(),
+      }),
+    ),
   );
 }

@@ -18,17 +18,17 @@ export function waiver(view: View): Child {
   const { state, strings, format, flow } = view;
   const { signing } = state;
   if (!signing) return null;
-  const { room_name, starts_at, timezone } = signing.waiver;
-  const zone = timezone ?? state.booking?.timezone ?? "UTC";
+  const { room_name, starts_at, timezone, organization } = signing.waiver;
   return [
-    header(view, null, strings.waiverTitle),
-    room_name && h(
+    header(view, null, strings.waiverSign),
+    h(
       "p",
       { class: "lead", key: "what" },
       [
+        organization.name,
         room_name,
-        starts_at && `${format.date(starts_at, zone)}, ${format.time(starts_at, zone)}`,
-      ].filter(Boolean).join(" · "),
+        `${format.date(starts_at, timezone)}, ${format.time(starts_at, timezone)}`,
+      ].join(" · "),
     ),
     notice(view),
     h(
@@ -43,7 +43,7 @@ export function waiver(view: View): Child {
         novalidate: true,
         onsubmit: (event: Event) => {
           event.preventDefault();
-          void flow.waivers.sign();
+          void flow.waivers.sign(write);
         },
       },
       control(view, {
@@ -66,7 +66,7 @@ export function waiver(view: View): Child {
         kind: "primary",
         submit: true,
         busy: state.busy === "sign",
-        label: state.busy === "sign" ? strings.signing : strings.sign,
+        label: state.busy === "sign" ? strings.joining : strings.sign,
       }),
       button({ kind: "link", label: strings.back, press: () => void flow.waivers.leave() }),
     ),
@@ -79,18 +79,22 @@ function minors(view: View, signing: Signing): VNode {
     "fieldset",
     { class: "minors", key: "minors" },
     h("legend", { class: "label" }, strings.minors),
-    signing.minors.map((name, index) =>
+    signing.minors.map((minor, index) =>
       h(
         "div",
         { class: "minor", key: `minor-${index}` },
         control(view, {
           name: `minor-${index}`,
           label: strings.minor(index + 1),
-          value: name,
-          input: (value) =>
-            flow.waivers.change({
-              minors: signing.minors.map((other, at) => at === index ? value : other),
-            }),
+          value: minor.name,
+          input: (name) => flow.waivers.changeMinor(index, { name }),
+        }),
+        control(view, {
+          name: `year-${index}`,
+          label: strings.birthYear,
+          value: minor.year,
+          attributes: { inputmode: "numeric", maxlength: 4 },
+          input: (year) => flow.waivers.changeMinor(index, { year: year.trim() }),
         }),
         h(
           "button",
@@ -109,6 +113,12 @@ function minors(view: View, signing: Signing): VNode {
       label: [icon("plus"), strings.addMinor],
       focus: "add-minor",
       press: () => flow.waivers.addMinor(),
+    }),
+    signing.minors.length > 0 && tick(view, {
+      name: "outside",
+      label: strings.onlyMinors,
+      checked: signing.outside,
+      change: (outside) => flow.waivers.change({ outside }),
     }),
   );
 }
@@ -173,6 +183,23 @@ function signature(view: View, signing: Signing): VNode {
   );
 }
 
+// Always dark on light, so that it can be read on paper.
+const INK = "#111";
+
+/** A typed name as a drawing. */
+function write(name: string): string {
+  const pad = document.createElement("canvas");
+  pad.width = 600;
+  pad.height = 200;
+  const pen = pad.getContext("2d");
+  if (!pen) return "";
+  pen.fillStyle = INK;
+  pen.font = "italic 48px cursive";
+  pen.textBaseline = "middle";
+  pen.fillText(name, 20, 100, 560);
+  return pad.toDataURL("image/png");
+}
+
 /** Follow one stroke of the pen, and tell what the drawing is by then. */
 function draw(event: PointerEvent, drawn: (drawing: string) => void): void {
   const pad = event.target as HTMLCanvasElement;
@@ -187,8 +214,7 @@ function draw(event: PointerEvent, drawn: (drawing: string) => void): void {
       (clientY - box.top) * pad.height / box.height,
     ] as const;
   };
-  // Always dark on light, so that it can be read on paper.
-  pen.strokeStyle = "#111";
+  pen.strokeStyle = INK;
   pen.lineWidth = 3;
   pen.lineCap = pen.lineJoin = "round";
   pen.beginPath();
