@@ -166,7 +166,7 @@ export class Flow {
       return this.#set({ step: "elsewhere", focus: this.#focusOn("heading") });
     }
     if (entry.token !== null) {
-      store.save(open, { token: entry.token, calendar: slug, skew: this.#skew });
+      store.save(open, { ...remembered, token: entry.token, calendar: slug, skew: this.#skew });
     }
     try {
       const booking = await this.world.api.getBooking({

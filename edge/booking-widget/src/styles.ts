@@ -370,7 +370,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .compare { grid-template-columns: 1fr 1fr; }
   .day[data-price]::before { content: attr(data-price); order: 1; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
   .day[data-price][aria-pressed="true"]::before { color: inherit; }
-  .day[data-price]::after { display: none; }
+  .day[data-price]::after { inset: 5px 5px auto auto; }
   .card { padding: 24px; }
   .card-top { grid-template-columns: 1fr auto; }
   .reference { justify-items: end; text-align: end; }
