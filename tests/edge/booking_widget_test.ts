@@ -1089,7 +1089,8 @@ Deno.test("a full day leads to the waitlist, where the calendar has one", async 
     room_id: "r2",
     from_date: "2026-12-10",
     to_date: "2026-12-12",
-    party_size: 2,
+    // As many as the room takes.
+    party_size: 5,
     customer: { full_name: "Maria", email: "maria@example.test", locale: "es" },
     fields: { select: "m" },
     idempotency_key: "key-1",

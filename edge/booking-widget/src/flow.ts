@@ -91,6 +91,7 @@ export class Flow {
         refused: (error) => this.#refusedFields(error),
         request: () => this.#person(),
         focusOnProblem: () => this.#focusOnProblem(),
+        fit: () => this.#set({ partySize: this.#fitParty(this.state.partySize) }),
       },
       (error) => this.#lookAgain(error, "choose"),
     );
@@ -113,9 +114,10 @@ export class Flow {
     return this.#entry.reference !== null;
   }
 
-  /** The room of the chosen time, else the one whose times are shown. */
+  /** The room of the chosen time, or that one waits for, else the one whose times are shown. */
   get room(): Room | null {
-    return this.roomOf(this.state.slot?.room_id ?? this.state.roomId);
+    const { slot, step, waiting, roomId } = this.state;
+    return this.roomOf(slot?.room_id ?? (step === "waitlist" && waiting ? waiting.roomId : roomId));
   }
 
   roomOf(roomId: string | null): Room | null {
@@ -151,6 +153,7 @@ export class Flow {
   async start(): Promise<void> {
     const { store, slug } = this.world;
     const entry = this.#entry;
+    if (entry.waiver || entry.leave) this.#dress();
     if (entry.waiver) {
       return await this.waivers.open(entry.waiver).catch((error) => this.#fail(error));
     }
@@ -168,6 +171,7 @@ export class Flow {
     if (entry.token !== null) {
       store.save(open, { ...remembered, token: entry.token, calendar: slug, skew: this.#skew });
     }
+    this.#dress();
     try {
       const booking = await this.world.api.getBooking({
         reference: open,
@@ -183,6 +187,14 @@ export class Flow {
       if (entry.reference === null) return await this.#enterChoose();
       this.#fail(error);
     }
+  }
+
+  /** The calendar's colours and languages, where the way does not begin at it. */
+  #dress(): void {
+    this.world.api.getCalendar(this.world.slug).then(
+      (calendar) => this.#set({ calendar: this.state.calendar ?? calendar }),
+      () => {},
+    );
   }
 
   async #enterChoose(focus: State["focus"] = null): Promise<void> {

@@ -1145,6 +1145,11 @@ const errors = {
     "Lo que se puede añadir ha cambiado. Vuelve a elegir.",
     "El que es pot afegir ha canviat. Torna a triar.",
   ),
+  nothing_to_change: say(
+    "This is what you have booked already. Choose something else.",
+    "Es lo que ya tienes reservado. Elige otra cosa.",
+    "És el que ja tens reservat. Tria una altra cosa.",
+  ),
   too_many_waitlist_entries: say(
     "You are on the waitlist too many times already.",
     "Ya estás en la lista de espera demasiadas veces.",

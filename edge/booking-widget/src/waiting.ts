@@ -11,6 +11,8 @@ interface Form {
   refused(error: unknown): FieldErrors;
   request(): Pick<WaitlistRequest, "customer" | "fields" | "consents">;
   focusOnProblem(): void;
+  /** Make the party one that the room takes. */
+  fit(): void;
 }
 
 export class Waitlist {
@@ -42,7 +44,9 @@ export class Waitlist {
 
   change(change: Partial<Waiting>): void {
     const { waiting } = this.inside.state();
-    if (waiting) this.inside.set({ waiting: { ...waiting, ...change } });
+    if (!waiting) return;
+    this.inside.set({ waiting: { ...waiting, ...change } });
+    this.form.fit();
   }
 
   async join(): Promise<void> {

@@ -403,7 +403,7 @@ function waitOffer({ strings, flow }: View): VNode {
       { class: "actions" },
       button({
         kind: "plain",
-        label: [icon("hourglass"), strings.waitTitle],
+        label: [icon("clock"), strings.waitTitle],
         press: () => flow.openWaitlist(),
       }),
     ),

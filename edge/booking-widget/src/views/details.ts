@@ -145,7 +145,7 @@ export function contactFields(view: View): Child {
 }
 
 const inputTypes: Record<string, Record<string, unknown>> = {
-  text: {},
+  text: { maxlength: 1000 },
   email: { type: "email", inputmode: "email" },
   number: { inputmode: "decimal", maxlength: 24 },
   date: { type: "date" },
@@ -304,7 +304,6 @@ function codes(view: View): Child {
         h(
           "li",
           { class: "chip", key: kind },
-          icon("tag"),
           h("span", {}, `${strings[kind]}: `, h("strong", {}, wishes[kind])),
           h(
             "button",

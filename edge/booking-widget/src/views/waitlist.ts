@@ -111,7 +111,7 @@ export function leave(view: View): Child {
   return h(
     "div",
     { class: "center" },
-    h("span", { class: "badge" }, icon(left ? "check" : "hourglass")),
+    h("span", { class: "badge" }, icon(left ? "check" : "clock")),
     heading(left ? strings.leftTitle : strings.leaveTitle),
     notice(view),
     h(
