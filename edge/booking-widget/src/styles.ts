@@ -203,7 +203,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .day[data-kind="free"] { background: var(--soft); font-weight: 640; }
 .day[data-kind="few"] { background: var(--warn-soft); font-weight: 640; }
 .day[data-kind="few"]::after {
-  content: ""; position: absolute; inset: auto 0 6px; margin: auto; width: 5px; height: 5px;
+  content: ""; position: absolute; inset: 5px 5px auto auto; width: 5px; height: 5px;
   border-radius: 50%; background: var(--warn);
 }
 .day[data-kind="free"]:hover { background: var(--strong); }
@@ -370,7 +370,6 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .compare { grid-template-columns: 1fr 1fr; }
   .day[data-price]::before { content: attr(data-price); order: 1; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
   .day[data-price][aria-pressed="true"]::before { color: inherit; }
-  .day[data-price]::after { inset: 5px 5px auto auto; }
   .card { padding: 24px; }
   .card-top { grid-template-columns: 1fr auto; }
   .reference { justify-items: end; text-align: end; }
