@@ -249,6 +249,16 @@ def page(browser: Browser) -> Page:
     return browser.new_page(locale="en-GB", timezone_id="UTC")
 
 
+#: The packed Chromium is made for functions in the cloud; these of its flags are only for there.
+#: With everything in one process the whole browser ends when a second context is closed; the others
+#: switch off what keeps a page from another origin's answers, which these tests are about.
+_FOR_THE_CLOUD_ONLY = {
+    "--single-process",
+    "--disable-web-security",
+    "--allow-running-insecure-content",
+}
+
+
 def _chromium() -> tuple[str, list[str]]:
     """Where a Chromium is, and what it wants to be started with."""
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
@@ -266,4 +276,4 @@ def _chromium() -> tuple[str, list[str]]:
         check=True,
     )
     executable, *arguments = packed.stdout.splitlines()
-    return executable, arguments
+    return executable, [flag for flag in arguments if flag not in _FOR_THE_CLOUD_ONLY]

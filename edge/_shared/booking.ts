@@ -1,4 +1,12 @@
-/** What the public booking RPCs and the checkout answer. Instants are ISO 8601, money is in cents. */
+/**
+ * What the public booking RPCs and the checkout answer. Instants are ISO 8601, money is in cents.
+ *
+ * A key with a question mark may be missing: a database that is older than this file leaves it out,
+ * and whoever reads it then does without.
+ */
+
+/** A text by language: `{"es": "…", "en": "…"}`. */
+export type Texts = Readonly<Record<string, string>>;
 
 export type Mode = "private" | "shared";
 export type BookingStatus =
@@ -28,6 +36,42 @@ export interface Room {
   readonly image_path: string | null;
   /** IANA zone of the room's location. */
   readonly timezone: string;
+  readonly location_name?: string;
+  /** Seats of a session. */
+  readonly capacity?: number;
+  /** Shared rooms: what a party pays to be alone; null when that is not offered. */
+  readonly exclusive_price_cents?: number | null;
+  readonly deposit?: { readonly kind: string; readonly value: number };
+  readonly waiver_policy?: string;
+  /** What is given back when somebody cancels so many hours before, the most hours first. */
+  readonly cancellation?: readonly {
+    readonly hours_before: number;
+    readonly refund_percent: number;
+  }[];
+  readonly extras?: readonly Extra[];
+}
+
+export interface Extra {
+  readonly id: string;
+  readonly name: Texts;
+  readonly description: Texts;
+  readonly price_cents: number;
+  readonly per: "booking" | "person";
+  readonly maximum_quantity: number;
+}
+
+export type CustomFieldKind = "text" | "email" | "number" | "select" | "checkbox" | "date";
+
+/** A question that the venue asks. */
+export interface CustomField {
+  readonly key: string;
+  readonly label: Texts;
+  readonly help?: Texts | null;
+  readonly kind: CustomFieldKind;
+  readonly required: boolean;
+  /** A regular expression that the whole answer must match. */
+  readonly pattern?: string | null;
+  readonly options?: readonly { readonly value: string; readonly label: Texts }[] | null;
 }
 
 export interface BookingCalendar {
@@ -42,6 +86,17 @@ export interface BookingCalendar {
   readonly maximum_advance_days: number;
   readonly hold_minutes: number;
   readonly rooms: readonly Room[];
+  readonly flow?: "room_first" | "date_first";
+  readonly theme?: "auto" | "light" | "dark";
+  /** `#rrggbb`; null: the widget's own. */
+  readonly accent_color?: string | null;
+  /** What a visitor must agree to; empty: nothing. */
+  readonly terms?: Texts;
+  readonly fields?: readonly CustomField[];
+  readonly fee?: { readonly kind: string; readonly value: number };
+  readonly has_coupons?: boolean;
+  readonly has_vouchers?: boolean;
+  readonly waitlist?: boolean;
 }
 
 export interface Slot {
@@ -67,6 +122,7 @@ export interface PriceLine {
   /** Basis points: 2100 is 21 %. Included in the total. */
   readonly tax_rate_bp: number;
   readonly tax_cents: number;
+  readonly extra_id?: string | null;
 }
 
 export interface Quote {
@@ -78,7 +134,19 @@ export interface Quote {
   readonly lines: readonly PriceLine[];
   readonly total_cents: number;
   readonly tax_cents: number;
+  /** What confirms the booking, however it is paid: the deposit, or all of it. */
   readonly due_now_cents: number;
+  /** What the voucher would pay of the total. */
+  readonly voucher_cents?: number;
+}
+
+/** What moving a booking would cost: the quote of the new time, and the difference. */
+export interface RescheduleQuote extends Quote {
+  readonly room_name?: string;
+  /** Owed when positive, given back when negative. */
+  readonly difference_cents?: number;
+  /** What is given back at once. */
+  readonly refund_cents?: number;
 }
 
 /** A type, not an interface: it has to be a JSON value to the generated types. */
@@ -119,7 +187,43 @@ export interface Booking extends BookingFields {
   readonly cancellable: boolean;
   /** What cancelling now would give back. */
   readonly cancellation: { readonly refund_percent: number; readonly refund_cents: number };
+  /** Whether the customer may still move it; unknown before one asks when it is missing. */
+  readonly reschedulable?: boolean;
+  /** What is still owed of the total. */
+  readonly open_cents?: number;
+  readonly exclusive?: boolean;
+  readonly waiver?: BookingWaiver | null;
   readonly history: readonly { readonly status: BookingStatus; readonly at: string }[];
+}
+
+/** The state of a booking's waivers, with the token to sign them where there is something to sign. */
+export interface BookingWaiver {
+  readonly policy: string;
+  readonly signed: number;
+  readonly needed: number;
+  readonly missing: number;
+  readonly token?: string | null;
+}
+
+/** The answer of `get_waiver`: what is to be signed. */
+export interface Waiver {
+  readonly text: string;
+  readonly version: number;
+  readonly locale: string;
+  readonly room_name: string;
+  readonly starts_at: string;
+  readonly timezone: string;
+  readonly organization: { readonly name: string };
+  /** People for whom somebody has signed, and for whom somebody has to. */
+  readonly signed: number;
+  readonly needed: number;
+  /** Whether it can be signed now. */
+  readonly open: boolean;
+}
+
+/** The answer of `join_waitlist`. */
+export interface WaitlistEntry {
+  readonly status: string;
 }
 
 /** The answer of the service's `POST /v1/checkout`. */

@@ -1,4 +1,5 @@
 /** Small pieces of HTTP that more than one function needs. */
+import { gzipSync } from "node:zlib";
 
 /**
  * The path below a function's own name, without slashes at its ends.
@@ -26,9 +27,9 @@ export function acceptsGzip(header: string | null): boolean {
   });
 }
 
-export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
-  return new Uint8Array(await new Response(packed).arrayBuffer());
+/** As small as it gets: `memLevel` 6 makes shorter blocks, each with a code of its own. */
+export function gzip(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(gzipSync(bytes, { level: 9, memLevel: 6 }));
 }
 
 /** An error body as the service writes it (RFC 9457), with a stable code for programs. */

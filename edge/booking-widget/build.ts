@@ -57,7 +57,7 @@ export const script = ${JSON.stringify(script)};
 
 const script = await bundle();
 const module = asModule(script);
-const packed = await gzip(new TextEncoder().encode(script));
+const packed = gzip(new TextEncoder().encode(script));
 const size = `${script.length} characters, ${packed.byteLength} bytes gzipped`;
 if (Deno.args.includes("--check")) {
   if (await Deno.readTextFile(output).catch(() => "") !== module) {

@@ -16,7 +16,7 @@ const LONG = "public, max-age=31536000, immutable";
 const file = `${hash}.js`;
 const plain = new TextEncoder().encode(script);
 // Packed once and well, instead of quickly at every request.
-const packed = await gzip(plain);
+const packed = gzip(plain);
 const manifest = JSON.stringify({ version: hash, file, integrity, bytes: plain.byteLength });
 
 /**

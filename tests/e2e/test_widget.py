@@ -67,7 +67,7 @@ class Visitor:
     def fill_in(self, email: str, name: str = "Leonora Carrington") -> None:
         """Fill in the form and send it."""
         self.page.get_by_label("Full name").fill(name)
-        self.page.get_by_label("E-mail").fill(email)
+        self.page.get_by_label("E-mail", exact=True).fill(email)
         self.press("Continue to payment")
 
     def press(self, name: str | re.Pattern[str]) -> None:
@@ -299,7 +299,7 @@ def test_a_time_that_somebody_else_takes_leads_back_to_what_is_free(
     expect(visitor.page.locator(".slot-time").get_by_text(time, exact=True)).to_have_count(0)
     # What was typed is not asked again.
     visitor.choose_time(0)
-    expect(visitor.page.get_by_label("E-mail")).to_have_value(email)
+    expect(visitor.page.get_by_label("E-mail", exact=True)).to_have_value(email)
 
 
 def test_a_changed_price_is_shown_and_asked_about(
@@ -376,8 +376,324 @@ def test_it_speaks_the_visitors_language(
     expect(visitor.page.get_by_role("heading", name="Book your game")).to_be_visible()
 
 
+#: Colours that a venue may have, and the corners of the cube.
+ACCENTS = [
+    *(f"#{red:02x}{green:02x}{blue:02x}" for red in (0, 119, 255) for green in (0, 119, 255)
+      for blue in (0, 119, 255)),
+    "#f5d90a", "#1b2a8f", "#e5484d", "#767676", "#8e4ec6", "#f76b15",
+]  # fmt: skip
+
+CONTRASTS = """(accents) => {
+  const host = document.querySelector('escape-booking');
+  const pen = new OffscreenCanvas(1, 1).getContext('2d');
+  const probe = host.shadowRoot.querySelector('.widget').appendChild(document.createElement('i'));
+  const luminance = (name) => {
+    probe.style.color = `var(${name})`;
+    pen.fillStyle = getComputedStyle(probe).color;
+    pen.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = [...pen.getImageData(0, 0, 1, 1).data].map((part) =>
+      part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+  };
+  const found = [];
+  for (const theme of ['light', 'dark']) {
+    for (const accent of accents) {
+      host.setAttribute('theme', theme);
+      host.style.setProperty('--escape-accent', accent);
+      for (const [letters, ground] of [
+        ['--on-accent', '--accent'],
+        ['--accent-ink', '--surface'],
+        ['--accent-ink', '--soft'],
+        ['--muted', '--soft'],
+      ]) {
+        const [one, other] = [luminance(letters), luminance(ground)];
+        const contrast = Math.max(one, other) / Math.min(one, other);
+        if (contrast < 4.5) found.push([theme, accent, letters, ground, contrast]);
+      }
+    }
+  }
+  return found;
+}"""
+
+
+def test_letters_can_be_read_on_any_colour_that_a_page_gives(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.open()
+    expect(visitor.page.locator(".slot").first).to_be_visible()
+    assert visitor.page.evaluate(CONTRASTS, ACCENTS) == []
+
+
+def test_a_plain_phone_sees_the_whole_form_without_scrolling_sideways(
+    visit: Callable[..., Visitor],
+) -> None:
+    visitor = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    visitor.open()
+    visitor.choose_time()
+    visitor.press("Continue to payment")
+    expect(visitor.page.get_by_label("Full name")).to_be_focused()
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 360
+    small = visitor.page.evaluate(
+        """() => [...document.querySelector('escape-booking').shadowRoot
+          .querySelectorAll('button, label.tick, .input')]
+          .filter((element) => element.getBoundingClientRect().height < 44)
+          .map((element) => element.outerHTML)"""
+    )
+    assert small == []
+
+
 def test_times_are_the_venues(visit: Callable[..., Visitor]) -> None:
     visitor = visit(timezone_id="America/New_York")
     visitor.open()
     expect(visitor.page.locator(".slot-time").last).to_have_text("21:00")
     expect(visitor.page.get_by_text("This is not your own time zone.")).to_be_visible()
+
+
+# ---- what the engine sells beside the time ----
+
+
+@pytest.fixture
+def rich_venue(venue: Venue) -> Venue:
+    """A venue that asks, offers and wants agreement: date first, in its own colour."""
+    owner = venue.owner
+    answer(
+        owner.update(
+            "calendars",
+            {
+                "flow": "date_first",
+                "theme": "dark",
+                "accent_color": "#f5d90a",
+                "terms": {"en": "Come ten minutes early.", "es": "Llegad diez minutos antes."},
+                "waitlist_minutes": 60,
+            },
+            slug=f"eq.{venue.calendar}",
+        )
+    )
+    calendar = answer(owner.get("calendars", slug=f"eq.{venue.calendar}", select="id"))[0]
+    answer(
+        owner.insert(
+            "calendar_fields",
+            [
+                {
+                    "calendar_id": calendar["id"],
+                    "key": "plate",
+                    "position": 0,
+                    "kind": "text",
+                    "label": {"en": "Number plate"},
+                    "required": True,
+                    "pattern": "[0-9]{4}[A-Z]{3}",
+                    "options": None,
+                },
+                {
+                    "calendar_id": calendar["id"],
+                    "key": "occasion",
+                    "position": 1,
+                    "kind": "select",
+                    "label": {"en": "What do you celebrate?"},
+                    "required": False,
+                    "pattern": None,
+                    "options": [{"value": "birthday", "label": {"en": "A birthday"}}],
+                },
+            ],
+        )
+    )
+    answer(
+        owner.insert(
+            "extras",
+            {"names": {"en": "Printed photo"}, "price_cents": 1000, "maximum_quantity": 3},
+        )
+    )
+    answer(
+        owner.rpc(
+            "create_coupon",
+            organization_id=venue.organization_id,
+            code="SUMMER",
+            kind="fixed",
+            value=500,
+        )
+    )
+    return venue
+
+
+def test_extras_codes_questions_and_terms_make_one_booking(
+    visit: Callable[..., Visitor], rich_venue: Venue, email: str
+) -> None:
+    voucher = answer(
+        rich_venue.owner.rpc(
+            "issue_voucher",
+            organization_id=rich_venue.organization_id,
+            amount_cents=2000,
+            idempotency_key=uuid4().hex,
+        )
+    )
+    visitor = visit()
+    page = visitor.page
+    visitor.open()
+    # The times of every room are shown together, each below its room.
+    expect(page.get_by_role("heading", name="La cripta")).to_be_visible()
+    expect(page.get_by_role("heading", name="El expreso")).to_be_visible()
+    expect(page.locator("button.day[aria-pressed=true]")).to_have_attribute(
+        "aria-label", re.compile(r"free times?, from €39")
+    )
+    visitor.check_accessibility()
+    page.locator(".room-times").filter(has_text="La cripta").locator(".slot").last.click()
+    visitor.heading("Your details")
+    total = page.locator(".costs .total dd")
+    expect(total).to_have_text("€60.00")
+    page.get_by_role("button", name="One more: Printed photo").click()
+    expect(total).to_have_text("€70.00")
+
+    page.get_by_label("Discount or gift voucher code").fill("WINTER")
+    visitor.press("Apply")
+    expect(page.get_by_role("alert")).to_contain_text("We do not know this code.")
+    page.get_by_label("Discount or gift voucher code").fill("summer")
+    visitor.press("Apply")
+    expect(total).to_have_text("€65.00")
+    page.get_by_label("Discount or gift voucher code").fill(voucher["code"])
+    visitor.press("Apply")
+    expect(page.locator(".due")).to_contain_text("€45.00")
+
+    visitor.fill_in(email)
+    expect(page.get_by_label("Number plate")).to_be_focused()
+    visitor.check_accessibility()
+    page.get_by_label("Number plate").fill("1234ABC")
+    page.get_by_label("What do you celebrate?").select_option("A birthday")
+    page.get_by_label("I have read and accept the terms").check()
+    page.get_by_label("Note to the venue").fill("We come from far.")
+    visitor.press("Continue to payment")
+    visitor.heading("It is yours for now")
+    expect(page.get_by_role("button", name="Pay €45.00")).to_be_visible()
+
+    booking = answer(rich_venue.owner.get("bookings", select="total_cents,fields,customer_note"))[0]
+    assert booking == {
+        "total_cents": 6500,
+        "fields": {"plate": "1234ABC", "occasion": "birthday"},
+        "customer_note": "We come from far.",
+    }
+
+    # Back gives the time and the voucher's money back, and keeps what was typed.
+    visitor.press("Back")
+    visitor.heading("Your details")
+    expect(page.get_by_label("Number plate")).to_have_value("1234ABC")
+    expect(total).to_have_text("€65.00")
+
+
+def test_the_venues_colour_and_theme_are_worn_until_the_page_says_otherwise(
+    visit: Callable[..., Visitor], rich_venue: Venue
+) -> None:
+    visitor = visit(color_scheme="light")
+    page = visitor.page
+    visitor.open()
+    day = page.locator("button.day[aria-pressed=true]")
+    expect(day).to_have_css("background-color", "rgb(245, 217, 10)")
+    expect(page.locator(".widget")).to_have_css("color-scheme", "dark")
+    page.locator("escape-booking").evaluate(
+        "element => { element.setAttribute('theme', 'light');"
+        " element.style.setProperty('--escape-accent', '#102030'); }"
+    )
+    expect(day).to_have_css("background-color", "rgb(16, 32, 48)")
+    expect(page.locator(".slot").first).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+def test_a_booking_is_moved_by_its_link(
+    visit: Callable[..., Visitor], mailbox: Mailbox, venue: Venue, anon: Rest, email: str
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    answer(venue.owner.update("rooms", {"price_cents": 0}, id=f"eq.{venue.rooms['la-cripta']}"))
+    visitor.open()
+    # Far enough ahead to be moved for free.
+    visitor.press("Next month")
+    time = visitor.choose_time()
+    page.get_by_label("Full name").fill("Leonora Carrington")
+    page.get_by_label("E-mail", exact=True).fill(email)
+    visitor.press("Confirm booking")
+    visitor.heading("You are booked")
+    visitor.press("Change date or players")
+    visitor.heading("Change your booking")
+    visitor.check_accessibility()
+    moved = visitor.page.locator(".slot").first.locator(".slot-time").inner_text()
+    assert moved != time
+    page.locator(".slot").first.click()
+    visitor.heading("Change to this?")
+    expect(page.get_by_text("The price stays the same.")).to_be_visible()
+    visitor.check_accessibility()
+    visitor.press("Yes, change it")
+    visitor.heading("Your booking")
+    expect(page.get_by_text("Your booking has been changed.")).to_be_visible()
+    expect(page.locator(".ticket")).to_contain_text(moved)
+    booking = answer(venue.owner.get("bookings", select="status,starts_at"))[0]
+    assert booking["status"] == "confirmed"
+
+
+def test_a_full_day_leads_to_the_waitlist(
+    visit: Callable[..., Visitor], rich_venue: Venue, email: str
+) -> None:
+    owner = rich_venue.owner
+    start = datetime.now(UTC) + timedelta(days=3)
+    for room in rich_venue.rooms.values():
+        answer(
+            owner.rpc(
+                "block_room",
+                organization_id=rich_venue.organization_id,
+                room_id=room,
+                starts_at=str(start - timedelta(days=1)),
+                ends_at=str(start + timedelta(days=1)),
+                reason="painting",
+            )
+        )
+    visitor = visit()
+    page = visitor.page
+    visitor.open()
+    day = page.locator(f"[data-focus=day-{start.date()}]")
+    if not day.count():
+        visitor.press("Next month")
+    expect(day).to_have_attribute("aria-label", re.compile("nothing free"))
+    day.click()
+    visitor.press("Join the waitlist")
+    visitor.heading("Join the waitlist")
+    visitor.check_accessibility()
+    page.get_by_label("Full name").fill("Leonora Carrington")
+    page.get_by_label("E-mail", exact=True).fill(email)
+    page.get_by_label("Number plate").fill("1234ABC")
+    page.get_by_label("I have read and accept the terms").check()
+    visitor.press("Put me on the waitlist")
+    visitor.heading("You are on the waitlist")
+    visitor.check_accessibility()
+
+
+def test_a_waiver_is_signed_at_the_booking(
+    visit: Callable[..., Visitor], venue: Venue, email: str
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    room = venue.rooms["la-cripta"]
+    answer(
+        venue.owner.rpc(
+            "publish_waiver",
+            organization_id=venue.organization_id,
+            texts={"en": "You may get locked in."},
+        )
+    )
+    answer(
+        venue.owner.update(
+            "rooms", {"price_cents": 0, "waiver_policy": "required"}, id=f"eq.{room}"
+        )
+    )
+    visitor.open()
+    visitor.choose_time()
+    page.get_by_label("Full name").fill("Leonora Carrington")
+    page.get_by_label("E-mail", exact=True).fill(email)
+    visitor.press("Confirm booking")
+    visitor.heading("You are booked")
+    expect(page.locator(".facts")).to_contain_text("0 of 2 signed")
+    visitor.press("Sign the waiver")
+    visitor.heading("Sign the waiver")
+    expect(page.get_by_text("You may get locked in.")).to_be_visible()
+    visitor.check_accessibility()
+    # By keyboard alone: the name is the signature.
+    page.get_by_label("I have read the text above and agree to it.").press("Space")
+    page.get_by_label("Draw it").press("ArrowRight")
+    page.get_by_role("button", name="Sign", exact=True).press("Enter")
+    visitor.heading("Signed, thank you")
+    visitor.press("Your booking")
+    expect(page.locator(".facts")).to_contain_text("1 of 2 signed")

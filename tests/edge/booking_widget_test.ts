@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import type { Booking, BookingCalendar, Quote, Slot } from "../../edge/_shared/booking.ts";
+import type {
+  Booking,
+  BookingCalendar,
+  CustomField,
+  Quote,
+  Slot,
+  Waiver,
+} from "../../edge/_shared/booking.ts";
 import { handle } from "../../edge/booking-widget/handler.ts";
 import { hash, integrity, script } from "../../edge/booking-widget/dist/bundle.ts";
 import {
@@ -8,7 +15,13 @@ import {
   type HoldRequest,
   toError,
 } from "../../edge/booking-widget/src/api.ts";
-import { validate } from "../../edge/booking-widget/src/customer.ts";
+import {
+  refusedAnswer,
+  textIn,
+  toAnswers,
+  validate,
+  validateAnswer,
+} from "../../edge/booking-widget/src/customer.ts";
 import {
   addMonths,
   inMonth,
@@ -17,10 +30,14 @@ import {
   moveByKey,
   weeks,
 } from "../../edge/booking-widget/src/dates.ts";
-import { type Entry, Flow, type Text } from "../../edge/booking-widget/src/flow.ts";
+import { Flow } from "../../edge/booking-widget/src/flow.ts";
 import { clock, createFormat } from "../../edge/booking-widget/src/format.ts";
+import type { Text } from "../../edge/booking-widget/src/state.ts";
+import type { Entry } from "../../edge/booking-widget/src/world.ts";
 import { createStore, type Store } from "../../edge/booking-widget/src/store.ts";
 import { languages, pickLanguage, stringsFor } from "../../edge/booking-widget/src/strings.ts";
+import { render } from "../../edge/booking-widget/src/views.ts";
+import type { VNode } from "../../edge/booking-widget/src/dom.ts";
 import { createHash } from "node:crypto";
 
 // ---- the function that serves it ----
@@ -183,6 +200,7 @@ Deno.test("an error's code is read from the database's and the service's form", 
   assert.equal(toError(500, { code: "XX000", message: "internal <b>" }).code, "unexpected");
   assert.equal(toError(502, undefined).code, "unexpected");
   assert.equal(toError(429, undefined).code, "rate_limited");
+  assert.equal(toError(429, { code: "PT429", message: "too_many_holds" }).code, "too_many_holds");
 });
 
 Deno.test("the store works in memory where the page may not store", () => {
@@ -273,10 +291,25 @@ const booking: Booking = {
   history: [],
 };
 
+const waiver: Waiver = {
+  text: "You may get locked in.",
+  version: 3,
+  locale: "en",
+  room_name: "r1",
+  starts_at: slot.starts_at,
+  timezone: "Europe/Madrid",
+  organization: { name: "Casa" },
+  signed: 0,
+  needed: 2,
+  open: true,
+};
+
 interface Setting {
   readonly flow: Flow;
   readonly calls: string[];
   readonly holds: HoldRequest[];
+  /** What each door was asked, by its name. */
+  readonly asked: (name: string) => unknown[];
   readonly events: string[];
   readonly redirects: string[];
   readonly store: Store;
@@ -287,6 +320,7 @@ interface Setting {
 function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Store): Setting {
   const calls: string[] = [];
   const holds: HoldRequest[] = [];
+  const asked: { name: string; given: unknown }[] = [];
   const store = kept ?? createStore(() => {
     throw new Error("no storage in tests");
   });
@@ -294,7 +328,7 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
     getCalendar: () => Promise.resolve(calendar),
     getAvailability: ({ from_date, to_date }) =>
       Promise.resolve(from_date <= slot.local_date && slot.local_date <= to_date ? [slot] : []),
-    quote: (_slug, _room, _start, party_size) => Promise.resolve({ ...quote, party_size }),
+    quote: ({ party_size }) => Promise.resolve({ ...quote, party_size }),
     hold: () => Promise.resolve({ ...booking, manage_token: "secret" }),
     getBooking: () => Promise.resolve(booking),
     cancelBooking: () => Promise.resolve({ ...booking, status: "cancelled" as const }),
@@ -305,11 +339,19 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
         amount_cents: 8900,
         currency: "EUR",
       }),
+    quoteReschedule: (request) =>
+      Promise.resolve({ ...quote, ...request, total_cents: 9900, difference_cents: 1000 }),
+    reschedule: () => Promise.resolve({}),
+    joinWaitlist: () => Promise.resolve({ status: "waiting" }),
+    leaveWaitlist: () => Promise.resolve({ status: "left" }),
+    getWaiver: () => Promise.resolve(waiver),
+    signWaiver: () => Promise.resolve({ signed: 1, needed: 2 }),
   };
   const answers = { ...defaults, ...api };
   const traced = Object.fromEntries(
     Object.entries(answers).map(([name, answer]) => [name, (...given: unknown[]) => {
       calls.push(name);
+      asked.push({ name, given: given[0] });
       if (name === "hold") holds.push(given[0] as HoldRequest);
       return (answer as (...given: unknown[]) => unknown)(...given);
     }]),
@@ -321,6 +363,7 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
     flow: undefined as unknown as Flow,
     calls,
     holds,
+    asked: (name) => asked.filter((call) => call.name === name).map((call) => call.given),
     events,
     redirects,
     store,
@@ -711,5 +754,615 @@ Deno.test("a calendar that is gone, or has no rooms, is said plainly", async () 
     await made.flow.start();
     assert.equal(made.flow.state.step, "failed");
     assert.match(read(made.flow.state.notice?.text) ?? "", /not available/);
+  }
+});
+
+// ---- what is booked beside the slot ----
+
+const extra = {
+  id: "x1",
+  name: { es: "Foto", en: "Photo" },
+  description: {},
+  price_cents: 1200,
+  per: "booking" as const,
+  maximum_quantity: 2,
+};
+const question = (kind: CustomField["kind"], more: Partial<CustomField> = {}): CustomField => ({
+  key: kind,
+  label: { en: kind },
+  kind,
+  required: false,
+  ...more,
+});
+const size = question("select", {
+  required: true,
+  options: [{ value: "m", label: { en: "Medium" } }],
+});
+const rich: BookingCalendar = {
+  ...calendar,
+  rooms: calendar.rooms.map((room, index) => ({
+    ...room,
+    extras: index === 0 ? [extra] : [],
+    mode: index === 0 ? "shared" : "private",
+    capacity: 8,
+    exclusive_price_cents: index === 0 ? 15000 : null,
+  })),
+  flow: "date_first",
+  terms: { es: "Llegad a tiempo.", en: "Be on time." },
+  fields: [size, question("number")],
+  has_coupons: true,
+  has_vouchers: true,
+  waitlist: true,
+};
+const richly = (api: Partial<Api> = {}, entry: Partial<Entry> = {}) =>
+  setting({ getCalendar: () => Promise.resolve(rich), ...api }, entry);
+
+async function toRichDetails(made: Setting): Promise<void> {
+  await toDetails(made);
+  made.flow.answer("select", "m");
+  made.flow.agree(true);
+}
+
+Deno.test("answers are checked as their kind wants it", () => {
+  const of = (kind: CustomField["kind"], value: string | boolean, more = {}) =>
+    validateAnswer(question(kind, more), value);
+  assert.equal(of("text", "", { required: true }), "requiredField");
+  assert.equal(of("text", "", {}), null);
+  assert.equal(of("text", "AB12", { pattern: "[A-Z]{2}[0-9]{2}" }), null);
+  assert.equal(of("text", "xAB12", { pattern: "[A-Z]{2}[0-9]{2}" }), "invalidField");
+  // An expression of another dialect is the database's to judge.
+  assert.equal(of("text", "x", { pattern: "(?<" }), null);
+  assert.equal(of("number", "3,5"), null);
+  assert.equal(of("number", "three"), "invalidNumber");
+  assert.equal(of("email", "a@b"), "invalidEmail");
+  assert.equal(of("checkbox", false, { required: true }), "requiredTick");
+  assert.equal(validateAnswer(size, "xl"), "requiredChoice");
+  assert.equal(refusedAnswer(size, "option"), "requiredChoice");
+  assert.equal(refusedAnswer(question("number"), "kind"), "invalidNumber");
+});
+
+Deno.test("answers are sent as values of their kind, and empty ones not at all", () => {
+  const questions = [question("number"), question("checkbox"), question("date"), question("text")];
+  const typed = { number: " 3,5 ", checkbox: false, date: "2026-12-24", text: "  " };
+  assert.deepEqual(toAnswers(questions, typed), { number: 3.5, date: "2026-12-24" });
+  assert.deepEqual(toAnswers(questions, { checkbox: true }), { checkbox: true });
+});
+
+Deno.test("a venue's text is shown in another language rather than not at all", () => {
+  assert.equal(textIn({ es: "hola", en: "hello" }, "en"), "hello");
+  assert.equal(textIn({ es: "hola", en: "hello" }, "ca", "es"), "hola");
+  assert.equal(textIn({ en: "hello" }, "ca", "es"), "hello");
+  assert.equal(textIn(null, "ca"), "");
+});
+
+Deno.test("by the date, the times of all rooms are asked for, and the time names the room", async () => {
+  const { flow, asked } = richly();
+  await flow.start();
+  assert.equal(flow.state.roomId, null);
+  assert.deepEqual(flow.party, { minimum: 2, maximum: 8 });
+  assert.ok(!("room_id" in (asked("getAvailability")[0] as object)));
+  await flow.chooseSlot({ ...slot, room_id: "r2" });
+  assert.equal(flow.room?.id, "r2");
+  flow.backToChoose();
+  assert.equal(flow.room, null);
+});
+
+Deno.test("a plain booking asks for nothing but its slot", async () => {
+  const made = setting();
+  await toDetails(made);
+  assert.deepEqual(made.asked("quote"), [
+    { slug: "casa", room_id: "r1", starts_at: slot.starts_at, party_size: 2 },
+  ]);
+});
+
+Deno.test("all that was wished for is quoted and held, with the words that were agreed to", async () => {
+  const made = richly();
+  await toRichDetails(made);
+  await Promise.all([made.flow.setExtra("x1", 1), made.flow.setExtra("x1", 2)]);
+  await made.flow.setExtra("x1", 3);
+  await made.flow.setExclusive(true);
+  made.flow.typeCode(" summer ");
+  await made.flow.applyCode();
+  made.flow.answer("number", "4");
+  made.flow.typeNote(" We come late. ");
+  made.flow.allowMarketing(true);
+  await made.flow.submitDetails();
+  const options = {
+    extras: [{ extra_id: "x1", quantity: 2 }],
+    coupon_code: "summer",
+    exclusive: true,
+  };
+  const quoted = made.asked("quote").at(-1) as object;
+  assert.deepEqual({ ...quoted, ...options }, quoted);
+  const { extras, coupon_code, exclusive, fields, customer_note, consents } = made.holds[0]!;
+  assert.deepEqual({ extras, coupon_code, exclusive }, options);
+  assert.deepEqual(fields, { select: "m", number: 4 });
+  assert.equal(customer_note, "We come late.");
+  assert.deepEqual(consents, [
+    {
+      kind: "terms",
+      granted: true,
+      wording: "He leído y acepto las condiciones de Casa.\n\nLlegad a tiempo.",
+    },
+    {
+      kind: "marketing",
+      granted: true,
+      wording: "Casa puede enviarme novedades y ofertas por correo electrónico.",
+    },
+  ]);
+  // Two steps in a row are one question: three quotes beside the first.
+  assert.equal(made.calls.filter((call) => call === "quote").length, 4);
+});
+
+Deno.test("nothing is held before the terms are accepted and the questions answered", async () => {
+  const made = richly();
+  await toDetails(made);
+  await made.flow.submitDetails();
+  assert.deepEqual(made.flow.state.fieldErrors, {
+    "field-select": "requiredChoice",
+    terms: "requiredTerms",
+  });
+  assert.equal(made.flow.state.focus?.target, "field-field-select");
+  assert.deepEqual(made.holds, []);
+});
+
+Deno.test("an answer that the database refuses is marked in the form", async () => {
+  const made = richly({ hold: refuse("field_invalid", { field: "number", rule: "pattern" }) });
+  await toRichDetails(made);
+  await made.flow.submitDetails();
+  assert.deepEqual(made.flow.state.fieldErrors, { "field-number": "invalidField" });
+  const terms = richly({ hold: refuse("terms_not_accepted") });
+  await toRichDetails(terms);
+  await terms.flow.submitDetails();
+  assert.deepEqual(terms.flow.state.fieldErrors, { terms: "requiredTerms" });
+});
+
+Deno.test("a code that is no discount is tried as a gift voucher", async () => {
+  const made = richly({
+    quote: (request) =>
+      request.coupon_code
+        ? Promise.reject(new ApiError("coupon_not_found", 422))
+        : Promise.resolve({ ...quote, voucher_cents: request.voucher_code ? 3000 : 0 }),
+  });
+  await toRichDetails(made);
+  made.flow.typeCode("GIFT");
+  await made.flow.applyCode();
+  assert.equal(made.flow.state.codeProblem, null);
+  assert.deepEqual(made.flow.state.wishes, {
+    extras: {},
+    exclusive: false,
+    coupon: null,
+    voucher: "GIFT",
+  });
+  assert.equal(made.flow.state.quote?.voucher_cents, 3000);
+  await made.flow.removeCode("voucher");
+  assert.equal(made.flow.state.quote?.voucher_cents, 0);
+});
+
+Deno.test("a refused code says why, and the price without it stays", async () => {
+  const made = richly({
+    quote: (request) =>
+      request.coupon_code
+        ? Promise.reject(new ApiError("coupon_expired", 422))
+        : Promise.resolve(quote),
+  });
+  await toRichDetails(made);
+  made.flow.typeCode("OLD");
+  await made.flow.applyCode();
+  assert.equal(made.flow.state.codeProblem, "coupon_expired");
+  assert.equal(made.flow.state.quote?.total_cents, 8900);
+  assert.ok(texts(made.flow).includes("This code has expired."));
+  made.flow.typeCode("");
+  await made.flow.applyCode();
+  assert.equal(made.flow.state.codeProblem, "code_required");
+});
+
+Deno.test("a coupon used up at the last moment is taken out, not the booking", async () => {
+  const made = richly({
+    hold: (request) =>
+      request.coupon_code
+        ? Promise.reject(new ApiError("coupon_max_uses", 422))
+        : Promise.resolve({ ...booking, manage_token: "secret" }),
+  });
+  await toRichDetails(made);
+  made.flow.typeCode("LAST");
+  await made.flow.applyCode();
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.step, "details");
+  assert.equal(made.flow.state.wishes.coupon, null);
+  assert.equal(made.flow.state.codeProblem, "coupon_max_uses");
+  assert.ok(made.flow.state.quote);
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.step, "pay");
+});
+
+Deno.test("an extra that is sold out is reduced to what is left", async () => {
+  let left = 9;
+  const made = richly({
+    hold: () => {
+      left = 1;
+      return Promise.reject(new ApiError("extra_sold_out", 409, { extra_id: "x1", left }));
+    },
+  });
+  await toRichDetails(made);
+  await made.flow.setExtra("x1", 2);
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.wishes.extras.x1, 1);
+  assert.match(read(made.flow.state.notice?.text) ?? "", /Only 1/);
+});
+
+Deno.test("what can be added may change meanwhile: it is dropped and said", async () => {
+  const made = richly({
+    quote: (request) =>
+      request.exclusive
+        ? Promise.reject(new ApiError("exclusive_not_offered", 422))
+        : Promise.resolve(quote),
+  });
+  await toRichDetails(made);
+  await made.flow.setExclusive(true);
+  assert.equal(made.flow.state.wishes.exclusive, false);
+  assert.ok(made.flow.state.quote);
+  assert.match(read(made.flow.state.notice?.text) ?? "", /choose again/);
+});
+
+Deno.test("a shared session is offered alone only while nobody is in it", async () => {
+  const made = richly();
+  await made.flow.start();
+  await made.flow.chooseSlot({ ...slot, seats_available: 8 });
+  assert.equal(made.flow.canBeExclusive, true);
+  await made.flow.setExclusive(true);
+  made.flow.backToChoose();
+  await made.flow.chooseSlot({ ...slot, seats_available: 5 });
+  assert.equal(made.flow.canBeExclusive, false);
+  assert.equal(made.flow.state.wishes.exclusive, false);
+});
+
+Deno.test("a voucher that pays all needs no payment page", async () => {
+  const confirmed = { ...booking, status: "confirmed" as const, paid_cents: 8900 };
+  const made = richly({
+    quote: () => Promise.resolve({ ...quote, voucher_cents: 8900 }),
+    hold: () => Promise.resolve({ ...confirmed, manage_token: "secret" }),
+    getBooking: () => Promise.resolve(confirmed),
+  });
+  await toRichDetails(made);
+  assert.ok(texts(made.flow).includes("Confirm booking"));
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.step, "booking");
+  assert.ok(!made.calls.includes("checkout"));
+});
+
+Deno.test("too many holds are explained where the visitor is", async () => {
+  const made = richly({ hold: refuse("too_many_holds", { maximum: 5 }) });
+  await toRichDetails(made);
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.step, "details");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /several times already/);
+});
+
+Deno.test("going back from the payment gives the time back and keeps what was typed", async () => {
+  const made = richly();
+  await toRichDetails(made);
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.step, "pay");
+  await made.flow.backToDetails();
+  assert.ok(made.calls.includes("cancelBooking"));
+  assert.equal(made.flow.state.step, "details");
+  assert.equal(made.flow.state.form.email, "maria@example.test");
+  assert.equal(made.flow.state.answers.select, "m");
+  assert.equal(made.store.open("casa"), null);
+  await made.flow.submitDetails();
+  assert.notEqual(made.holds[0]?.idempotency_key, made.holds[1]?.idempotency_key);
+});
+
+// ---- the waitlist ----
+
+Deno.test("a full day leads to the waitlist, where the calendar has one", async () => {
+  const plain = setting();
+  await plain.flow.start();
+  assert.equal(plain.flow.canSelect("2026-12-10"), false);
+
+  const made = richly();
+  await made.flow.start();
+  made.flow.selectDay("2026-12-10");
+  assert.equal(made.flow.state.day, "2026-12-10");
+  made.flow.openWaitlist();
+  assert.deepEqual(made.flow.state.waiting, {
+    from: "2026-12-10",
+    to: "2026-12-10",
+    roomId: null,
+  });
+  made.flow.waitlist.change({ to: "2026-12-01" });
+  await made.flow.waitlist.join();
+  assert.equal(made.flow.state.fieldErrors.dates, "invalidDates");
+  assert.equal(made.flow.state.focus?.target, "field-dates");
+  made.flow.waitlist.change({ to: "2026-12-12", roomId: "r2" });
+  made.flow.type("full_name", "Maria");
+  made.flow.type("email", "maria@example.test");
+  made.flow.answer("select", "m");
+  made.flow.agree(true);
+  await made.flow.waitlist.join();
+  assert.equal(made.flow.state.step, "waiting");
+  const { consents, ...asked } = made.asked("joinWaitlist")[0] as Record<string, unknown>;
+  assert.equal((consents as unknown[]).length, 1);
+  assert.deepEqual(asked, {
+    slug: "casa",
+    room_id: "r2",
+    from_date: "2026-12-10",
+    to_date: "2026-12-12",
+    // As many as the room takes.
+    party_size: 5,
+    customer: { full_name: "Maria", email: "maria@example.test", locale: "es" },
+    fields: { select: "m" },
+    idempotency_key: "key-1",
+  });
+});
+
+Deno.test("nobody waits beside a free place", async () => {
+  const made = richly({ joinWaitlist: refuse("place_available") });
+  await toRichDetails(made);
+  made.flow.backToChoose();
+  made.flow.openWaitlist();
+  await made.flow.waitlist.join();
+  assert.equal(made.flow.state.step, "choose");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /free place already/);
+});
+
+Deno.test("the link that leaves the waitlist asks before it does", async () => {
+  const made = richly({}, { leave: "w" });
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "leave");
+  assert.ok(!made.calls.includes("leaveWaitlist"));
+  await made.flow.waitlist.leave("w");
+  assert.deepEqual(made.asked("leaveWaitlist"), ["w"]);
+  assert.equal(made.flow.state.step, "left");
+});
+
+// ---- moving a booking ----
+
+const confirmed: Booking = { ...booking, status: "confirmed", paid_cents: 8900 };
+const later: Slot = { ...slot, starts_at: "2026-12-05T17:00:00Z", local_date: "2026-12-05" };
+
+async function toMove(api: Partial<Api> = {}): Promise<Setting> {
+  const made = richly({
+    getBooking: () => Promise.resolve(confirmed),
+    getAvailability: () => Promise.resolve([slot, later]),
+    ...api,
+  }, returned);
+  await made.flow.start();
+  await made.flow.moving.start();
+  return made;
+}
+
+Deno.test("a booking is moved to another time after its price was shown", async () => {
+  const made = await toMove();
+  assert.equal(made.flow.state.step, "move");
+  assert.equal(made.flow.state.roomId, "r1");
+  assert.equal(made.flow.state.month, "2026-12");
+  await made.flow.chooseSlot(later);
+  assert.equal(made.flow.state.step, "moveQuote");
+  assert.ok(!made.calls.includes("reschedule"));
+  assert.ok(texts(made.flow).includes("The new booking costs €10.00 more."));
+  await made.flow.moving.confirm();
+  assert.deepEqual(made.asked("reschedule"), [{
+    reference: "ABCD-2345",
+    manage_token: "secret",
+    starts_at: later.starts_at,
+    room_id: "r1",
+    party_size: 2,
+    expected_total_cents: 9900,
+    idempotency_key: "key-1",
+  }]);
+  assert.equal(made.flow.state.step, "booking");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /has been changed/);
+  assert.deepEqual(made.events, ["rescheduled ABCD-2345"]);
+});
+
+Deno.test("the time can be kept while the party changes", async () => {
+  const made = await toMove();
+  await made.flow.setPartySize(4);
+  await made.flow.moving.keepTime();
+  const [asked] = made.asked("quoteReschedule") as { starts_at: string; party_size: number }[];
+  assert.equal(asked?.starts_at, slot.starts_at);
+  assert.equal(asked?.party_size, 4);
+});
+
+Deno.test("a move that is not allowed any more is explained at the booking", async () => {
+  const made = await toMove({ quoteReschedule: refuse("not_reschedulable") });
+  await made.flow.chooseSlot(later);
+  assert.equal(made.flow.state.step, "booking");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /can no longer be changed/);
+});
+
+Deno.test("a move that finds its time taken leads back to what is free", async () => {
+  const made = await toMove({ reschedule: refuse("slot_taken") });
+  await made.flow.chooseSlot(later);
+  await made.flow.moving.confirm();
+  assert.equal(made.flow.state.step, "move");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /faster/);
+});
+
+Deno.test("a move whose price changed is asked about again, with another key", async () => {
+  let total = 9900;
+  const made = await toMove({
+    quoteReschedule: () => Promise.resolve({ ...quote, total_cents: total }),
+    reschedule: (request) =>
+      request.expected_total_cents === total
+        ? Promise.resolve({})
+        : Promise.reject(new ApiError("total_changed", 409)),
+  });
+  await made.flow.chooseSlot(later);
+  total = 10900;
+  await made.flow.moving.confirm();
+  assert.equal(made.flow.state.oldTotal, 9900);
+  assert.ok(texts(made.flow).includes("The price has changed from €99.00 to €109.00."));
+  await made.flow.moving.confirm();
+  assert.equal(made.flow.state.step, "booking");
+  const keys = (made.asked("reschedule") as { idempotency_key: string }[])
+    .map((request) => request.idempotency_key);
+  assert.equal(new Set(keys).size, 2);
+});
+
+Deno.test("a move whose answer got lost is tried again with its own key", async () => {
+  const made = await toMove({ reschedule: () => Promise.reject(new ApiError("network", 0)) });
+  await made.flow.chooseSlot(later);
+  await made.flow.moving.confirm();
+  await made.flow.moving.confirm();
+  const keys = (made.asked("reschedule") as { idempotency_key: string }[])
+    .map((request) => request.idempotency_key);
+  assert.deepEqual(keys, ["key-1", "key-1"]);
+});
+
+Deno.test("what is still open is shown, and paid where that can be done online", async () => {
+  const open = { ...confirmed, total_cents: 10900, open_cents: 2000 };
+  const made = richly({ getBooking: () => Promise.resolve(open) }, returned);
+  await made.flow.start();
+  assert.ok(texts(made.flow).includes("Pay €20.00"));
+  await made.flow.pay();
+  assert.deepEqual(made.redirects, ["https://pay.test/1"]);
+  // Back from the page, the money takes a moment: it is waited for.
+  let looks = 0;
+  const again = richly({
+    getBooking: () => Promise.resolve(++looks < 3 ? open : { ...open, paid_cents: 10900 }),
+  }, { ...returned, payment: "success" });
+  again.store.save("ABCD-2345", { token: "secret", calendar: "casa", skew: 0, paid: 8900 });
+  await again.flow.start();
+  assert.equal(again.flow.state.booking?.paid_cents, 10900);
+
+  const refused = richly({
+    getBooking: () => Promise.resolve(open),
+    checkout: refuse("nothing_due"),
+  }, returned);
+  await refused.flow.start();
+  await refused.flow.pay();
+  assert.match(read(refused.flow.state.notice?.text) ?? "", /at the venue/);
+});
+
+// ---- waivers ----
+
+Deno.test("a waiver is signed for oneself and one's minors, drawn or typed", async () => {
+  const made = richly({}, { waiver: "token" });
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "waiver");
+  const { waivers } = made.flow;
+  waivers.addMinor();
+  await waivers.sign(() => "");
+  assert.deepEqual(made.flow.state.fieldErrors, {
+    waiver_name: "requiredName",
+    "minor-0": "requiredField",
+    "year-0": "invalidYear",
+    agreed: "requiredTick",
+    signature: "requiredSignature",
+  });
+  waivers.change({ name: " Maria ", agreed: true, manner: "type", outside: true });
+  waivers.changeMinor(0, { name: "Ana", year: "2016" });
+  assert.deepEqual(made.flow.state.fieldErrors, {});
+  await waivers.sign((name) => `drawing of ${name}`);
+  assert.deepEqual(made.asked("signWaiver"), [{
+    token: "token",
+    version: 3,
+    signer: { full_name: "Maria", plays: false },
+    minors: [{ full_name: "Ana", birth_year: 2016 }],
+    signature: "drawing of Maria",
+    locale: "en",
+    idempotency_key: "key-1",
+  }]);
+  assert.equal(made.flow.state.step, "signed");
+});
+
+Deno.test("a text that changed while it was read is shown again, unsigned", async () => {
+  const made = richly({ signWaiver: refuse("waiver_outdated", { version: 4 }) }, { waiver: "t" });
+  await made.flow.start();
+  made.flow.waivers.change({ name: "Maria", agreed: true, drawing: "data:," });
+  await made.flow.waivers.sign(() => "");
+  assert.equal(made.flow.state.signing?.agreed, false);
+  assert.match(read(made.flow.state.notice?.text) ?? "", /read it again/);
+});
+
+Deno.test("a waiver that is closed or unknown is said plainly", async () => {
+  const closed = richly({ getWaiver: () => Promise.resolve({ ...waiver, open: false }) }, {
+    waiver: "t",
+  });
+  await closed.flow.start();
+  assert.equal(closed.flow.state.step, "failed");
+  assert.match(read(closed.flow.state.notice?.text) ?? "", /no longer be signed/);
+});
+
+// ---- what the views say ----
+
+const view = (flow: Flow, language: "es" | "en" | "ca" = "en") =>
+  render({
+    flow,
+    state: flow.state,
+    strings: stringsFor(language),
+    format: createFormat(language, ["en-GB"]),
+    visitorZone: "Europe/Madrid",
+    text: (given) => textIn(given, language),
+    imageUrl: () => null,
+    reveal: () => {},
+    clear: () => {},
+    download: () => {},
+  });
+
+function* nodes(tree: readonly (VNode | string)[]): Generator<VNode | string> {
+  for (const node of tree) {
+    yield node;
+    if (typeof node !== "string") yield* nodes(node.children);
+  }
+}
+const texts = (flow: Flow) => [...nodes(view(flow))].filter((node) => typeof node === "string");
+const elements = (flow: Flow, language?: "es" | "en" | "ca") =>
+  [...nodes(view(flow, language))].filter((node) => typeof node !== "string");
+
+Deno.test("a day tells those who hear it how many times are free and from what price", async () => {
+  const dear = { ...slot, starts_at: "2026-12-04T19:00:00Z", price_cents: 9900 };
+  const made = richly({ getAvailability: () => Promise.resolve([slot, dear]) });
+  await made.flow.start();
+  const labels = elements(made.flow).map((node) => node.props["aria-label"]);
+  assert.ok(labels.includes("Friday 4 December, 2 free times, from €89"));
+  assert.ok(labels.includes("Saturday 5 December, nothing free"));
+  // One day of the grid is in the order of the tab key.
+  const inOrder = elements(made.flow)
+    .filter((node) => node.props.class === "day" && node.props.tabindex === 0);
+  assert.equal(inOrder.length, 1);
+});
+
+Deno.test("every error is tied to the control that it is about", async () => {
+  const made = richly();
+  await made.flow.start();
+  await made.flow.chooseSlot(slot);
+  await made.flow.submitDetails();
+  const all = elements(made.flow);
+  const wrong = all.filter((node) => node.props["aria-invalid"] === "true");
+  assert.equal(wrong.length, 4);
+  for (const node of wrong) {
+    const described = String(node.props["aria-describedby"]).split(" ");
+    const ids = all.map((other) => other.props.id);
+    assert.deepEqual(described.filter((id) => !ids.includes(id)), []);
+    assert.ok(described.includes(`${node.props.id}-error`));
+  }
+});
+
+Deno.test("a database that knows nothing of extras, codes or terms is booked all the same", async () => {
+  const made = setting();
+  await toDetails(made);
+  const classes = elements(made.flow).map((node) => node.props.class);
+  assert.ok(!classes.includes("extras"));
+  assert.ok(!classes.includes("code"));
+  await made.flow.submitDetails();
+  assert.equal(made.flow.state.step, "pay");
+});
+
+Deno.test("no language leaves a gap in any step", async () => {
+  const moved = await toMove();
+  await moved.flow.chooseSlot(later);
+  const signing = richly({}, { waiver: "t" });
+  await signing.flow.start();
+  const details = richly();
+  await toRichDetails(details);
+  for (const { flow } of [moved, signing, details]) {
+    for (const language of languages) {
+      const said = [...nodes(view(flow, language))].filter((node) => typeof node === "string");
+      assert.deepEqual(said.filter((text) => /undefined|NaN|\[object/.test(text)), [], language);
+    }
   }
 });

@@ -6,9 +6,11 @@ import type {
   Customer,
   HeldBooking,
   Quote,
+  RescheduleQuote,
   Slot,
+  WaitlistEntry,
+  Waiver,
 } from "../../_shared/booking.ts";
-import type { Database } from "../../_shared/database.types.ts";
 
 /** A refusal with a stable code, or `network` / `unexpected` when there was none. */
 export class ApiError extends Error {
@@ -23,13 +25,71 @@ export class ApiError extends Error {
   }
 }
 
-export interface HoldRequest {
+/** What prices a booking beside the slot. What is not wanted is left out, not sent empty. */
+export interface Options {
+  readonly extras?: readonly { readonly extra_id: string; readonly quantity: number }[];
+  readonly coupon_code?: string;
+  readonly voucher_code?: string;
+  readonly exclusive?: boolean;
+}
+
+export interface QuoteRequest extends Options {
   readonly slug: string;
   readonly room_id: string;
   readonly starts_at: string;
   readonly party_size: number;
+}
+
+export type Answer = string | number | boolean;
+
+export interface Consent {
+  readonly kind: "terms" | "marketing";
+  readonly granted: boolean;
+  /** The words that the visitor saw. */
+  readonly wording: string;
+}
+
+export interface HoldRequest extends QuoteRequest {
   readonly customer: Customer;
   readonly expected_total_cents: number;
+  readonly idempotency_key: string;
+  readonly fields?: Readonly<Record<string, Answer>>;
+  readonly customer_note?: string;
+  readonly consents?: readonly Consent[];
+}
+
+export interface RescheduleRequest extends BookingKey {
+  readonly starts_at: string;
+  readonly room_id: string;
+  readonly party_size: number;
+}
+
+export interface WaitlistRequest {
+  readonly slug: string;
+  /** Left out: any room. */
+  readonly room_id?: string;
+  readonly from_date: string;
+  readonly to_date: string;
+  readonly party_size: number;
+  readonly customer: Customer;
+  readonly idempotency_key: string;
+  readonly fields?: Readonly<Record<string, Answer>>;
+  readonly consents?: readonly Consent[];
+}
+
+export interface SignRequest {
+  readonly token: string;
+  /** The version of the text that was read. */
+  readonly version: number;
+  readonly signer: {
+    readonly full_name: string;
+    /** Whether they are one of the players, not only a guardian. */
+    readonly plays: boolean;
+  };
+  readonly minors: readonly { readonly full_name: string; readonly birth_year: number }[];
+  /** The drawn signature as a `data:` address of a PNG. */
+  readonly signature: string;
+  readonly locale: string;
   readonly idempotency_key: string;
 }
 
@@ -37,7 +97,8 @@ export interface AvailabilityRequest {
   readonly slug: string;
   readonly from_date: string;
   readonly to_date: string;
-  readonly room_id: string;
+  /** Left out: every room that takes the party. */
+  readonly room_id?: string;
   readonly party_size: number;
 }
 
@@ -49,11 +110,22 @@ export interface BookingKey {
 export interface Api {
   getCalendar(slug: string): Promise<BookingCalendar>;
   getAvailability(request: AvailabilityRequest): Promise<Slot[]>;
-  quote(slug: string, roomId: string, startsAt: string, partySize: number): Promise<Quote>;
+  quote(request: QuoteRequest): Promise<Quote>;
   hold(request: HoldRequest): Promise<HeldBooking>;
   getBooking(key: BookingKey): Promise<Booking>;
   cancelBooking(key: BookingKey): Promise<Booking>;
   checkout(key: BookingKey, returnUrl: string): Promise<Checkout>;
+  quoteReschedule(request: RescheduleRequest): Promise<RescheduleQuote>;
+  reschedule(
+    request: RescheduleRequest & {
+      readonly expected_total_cents: number;
+      readonly idempotency_key: string;
+    },
+  ): Promise<unknown>;
+  joinWaitlist(request: WaitlistRequest): Promise<WaitlistEntry>;
+  leaveWaitlist(token: string): Promise<unknown>;
+  getWaiver(token: string, locale: string): Promise<Waiver>;
+  signWaiver(request: SignRequest): Promise<unknown>;
 }
 
 export interface ApiOptions {
@@ -62,27 +134,11 @@ export interface ApiOptions {
   readonly publishableKey: string;
 }
 
-type Functions = Database["public"]["Functions"];
-
-/** The JSON that each function answers, which the schema knows as `Json` only. */
-interface Answers {
-  readonly get_calendar: BookingCalendar;
-  readonly get_availability: Slot[];
-  readonly quote_booking: Quote;
-  readonly hold_booking: HeldBooking;
-  readonly get_booking: Booking;
-  readonly cancel_booking: Booking;
-}
-
 const TIMEOUT_MS = 20_000;
 
 export function createApi(options: ApiOptions): Api {
-  const rpc = <Name extends keyof Answers>(
-    name: Name,
-    body: Functions[Name]["Args"],
-    attempts = 1,
-  ) =>
-    post<Answers[Name]>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, attempts, {
+  const rpc = <T>(name: string, body: object, attempts = 1) =>
+    post<T>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, attempts, {
       apikey: options.publishableKey,
     });
   // Reading again harms nobody; a hold repeats safely by its idempotency key, when the person asks.
@@ -90,13 +146,18 @@ export function createApi(options: ApiOptions): Api {
   return {
     getCalendar: (slug) => rpc("get_calendar", { slug }, read),
     getAvailability: (request) => rpc("get_availability", request, read),
-    quote: (slug, room_id, starts_at, party_size) =>
-      rpc("quote_booking", { slug, room_id, starts_at, party_size }, read),
+    quote: (request) => rpc("quote_booking", request, read),
     hold: (request) => rpc("hold_booking", request),
     getBooking: (key) => rpc("get_booking", key, read),
     cancelBooking: (key) => rpc("cancel_booking", key),
     checkout: (key, return_url) =>
-      post<Checkout>(`${options.serviceUrl}/v1/checkout`, { ...key, return_url }, 1, {}),
+      post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url }, 1, {}),
+    quoteReschedule: (request) => rpc("quote_reschedule", request, read),
+    reschedule: (request) => rpc("reschedule_booking", request),
+    joinWaitlist: (request) => rpc("join_waitlist", request),
+    leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
+    getWaiver: (token, locale) => rpc("get_waiver", { token, locale }, read),
+    signWaiver: (request) => rpc("sign_waiver", request),
   };
 }
 
@@ -132,21 +193,21 @@ async function send<T>(url: string, body: object, headers: Record<string, string
   } catch {
     throw new ApiError("network", 0);
   }
-  const answer = parse(text);
+  // A function that answers nothing says so with an empty body.
+  const answer = text === "" ? null : parse(text);
   if (response.ok && answer !== undefined) return answer as T;
   throw toError(response.status, answer);
 }
 
 /** PostgREST says a domain code in `message`, the service in `code`; anything else is unexpected. */
 export function toError(status: number, answer: unknown): ApiError {
-  if (status === 429) return new ApiError("rate_limited", status);
   const body = (answer ?? {}) as { code?: unknown; message?: unknown; details?: unknown };
   const raised = typeof body.code === "string" && body.code.startsWith("PT");
   const code = raised ? body.message : body.code;
   const known = typeof code === "string" && /^[a-z][a-z_]*$/.test(code);
   const details = typeof body.details === "string" ? parse(body.details) : body.details;
   return new ApiError(
-    known ? code as string : "unexpected",
+    known ? code as string : status === 429 ? "rate_limited" : "unexpected",
     status,
     typeof details === "object" && details !== null ? details as Record<string, unknown> : {},
   );

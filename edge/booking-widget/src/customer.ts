@@ -1,5 +1,7 @@
-/** The fields a visitor fills in, and what is wrong with them. The database decides in the end. */
-import type { Strings } from "./strings.ts";
+/** What a visitor fills in, and what is wrong with it. The database decides in the end. */
+import type { CustomField, Texts } from "../../_shared/booking.ts";
+import type { Answer } from "./api.ts";
+import type { Language } from "./strings.ts";
 
 export interface CustomerForm {
   readonly full_name: string;
@@ -7,25 +9,36 @@ export interface CustomerForm {
   readonly phone: string;
 }
 export type Field = keyof CustomerForm;
-export type FieldErrors = Partial<Record<Field, FieldProblem>>;
+
+/** Problems by field: of the customer, of the venue's questions (`field-<key>`), and `terms`. */
+export type FieldErrors = Readonly<Record<string, FieldProblem>>;
+/** Each is also the name of its text in the strings. */
 export type FieldProblem =
   | "requiredName"
   | "requiredEmail"
   | "invalidEmail"
   | "invalidPhone"
   | "invalidName"
-  | "invalidField";
+  | "invalidField"
+  | "invalidNumber"
+  | "requiredField"
+  | "requiredChoice"
+  | "requiredTick"
+  | "requiredTerms"
+  | "requiredSignature"
+  | "invalidYear"
+  | "invalidDates";
+
+/** The answers to the venue's questions as they stand in the form. */
+export type Answers = Readonly<Record<string, string | boolean>>;
 
 export const fields: readonly Field[] = ["full_name", "email", "phone"];
 export const emptyForm: CustomerForm = { full_name: "", email: "", phone: "" };
 
+const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/;
+
 export function validate(form: CustomerForm): FieldErrors {
-  const errors: FieldErrors = {};
-  for (const field of fields) {
-    const problem = validateField(field, form[field]);
-    if (problem) errors[field] = problem;
-  }
-  return errors;
+  return collect(fields.map((field) => [field, validateField(field, form[field])]));
 }
 
 export function validateField(field: Field, value: string): FieldProblem | null {
@@ -35,10 +48,70 @@ export function validateField(field: Field, value: string): FieldProblem | null 
       return text === "" ? "requiredName" : null;
     case "email":
       if (text === "") return "requiredEmail";
-      return /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/.test(text) ? null : "invalidEmail";
+      return EMAIL.test(text) ? null : "invalidEmail";
     case "phone":
       return text === "" || /^\+?[\d\s().-]{6,24}$/.test(text) ? null : "invalidPhone";
   }
+}
+
+/** The name under which the error of a venue's question is kept. */
+export const fieldName = (key: string) => `field-${key}`;
+
+export function validateAnswers(questions: readonly CustomField[], answers: Answers): FieldErrors {
+  return collect(
+    questions.map((question) => [
+      fieldName(question.key),
+      validateAnswer(question, answers[question.key]),
+    ]),
+  );
+}
+
+export function validateAnswer(
+  { kind, required, pattern, options }: CustomField,
+  value: string | boolean | undefined,
+): FieldProblem | null {
+  if (kind === "checkbox") return required && value !== true ? "requiredTick" : null;
+  const text = String(value ?? "").trim();
+  if (text === "") {
+    return !required ? null : kind === "select" ? "requiredChoice" : "requiredField";
+  }
+  if (kind === "email" && !EMAIL.test(text)) return "invalidEmail";
+  if (kind === "number" && toNumber(text) === null) return "invalidNumber";
+  if (kind === "select" && !options?.some((option) => option.value === text)) {
+    return "requiredChoice";
+  }
+  return pattern && !matches(pattern, text) ? "invalidField" : null;
+}
+
+/** The database's expressions are another dialect: one that this one cannot read refuses nothing. */
+function matches(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(`^(?:${pattern})$`, "u").test(text);
+  } catch {
+    return true;
+  }
+}
+
+function toNumber(text: string): number | null {
+  return /^[+-]?\d+([.,]\d+)?$/.test(text) ? Number(text.replace(",", ".")) : null;
+}
+
+/** The answers as the database takes them; what was left empty is left out. */
+export function toAnswers(
+  questions: readonly CustomField[],
+  answers: Answers,
+): Record<string, Answer> {
+  const sent: Record<string, Answer> = {};
+  for (const { key, kind } of questions) {
+    const value = answers[key];
+    if (typeof value === "boolean") {
+      if (value) sent[key] = true;
+    } else if (value?.trim()) {
+      const text = value.trim();
+      sent[key] = kind === "number" ? toNumber(text) ?? text : text;
+    }
+  }
+  return sent;
 }
 
 /** What the database refused in a field, when it names one that the form has. */
@@ -55,6 +128,32 @@ export function refusedField(name: unknown): { field: Field; problem: FieldProbl
   }
 }
 
-export function problemText(problem: FieldProblem, strings: Strings): string {
-  return strings[problem];
+/** The database's rule that an answer broke, as the form says it. */
+export function refusedAnswer({ kind }: CustomField, rule: unknown): FieldProblem {
+  if (rule === "required") {
+    return kind === "checkbox"
+      ? "requiredTick"
+      : kind === "select"
+      ? "requiredChoice"
+      : "requiredField";
+  }
+  if (kind === "select") return "requiredChoice";
+  if (kind === "email") return "invalidEmail";
+  return kind === "number" && rule !== "pattern" ? "invalidNumber" : "invalidField";
+}
+
+/** A text in the visitor's language, or in the venue's, or in any. */
+export function textIn(
+  texts: Texts | null | undefined,
+  language: Language,
+  venues?: string,
+): string {
+  if (!texts) return "";
+  return texts[language] || (venues && texts[venues]) || Object.values(texts).find(Boolean) || "";
+}
+
+function collect(problems: readonly (readonly [string, FieldProblem | null])[]): FieldErrors {
+  const errors: Record<string, FieldProblem> = {};
+  for (const [name, problem] of problems) if (problem) errors[name] = problem;
+  return errors;
 }

@@ -74,7 +74,10 @@ function update(node: Node, child: VNode | string): void {
   for (const [name, value] of Object.entries(child.props)) {
     if (before[name] !== value || name === "value" || name === "checked") set(element, name, value);
   }
-  patch(element, child.children);
+  // A canvas keeps what was drawn on it.
+  if (child.tag !== "canvas") patch(element, child.children);
+  // A choice can only be made among options that are there.
+  if (child.tag === "select") set(element, "value", child.props.value);
   rendered.set(node, child);
 }
 
@@ -85,7 +88,7 @@ function set(element: HTMLElement, name: string, value: unknown): void {
   } else if (name.startsWith("--")) {
     // Through the object model, so that a page's policy against inline styles is kept.
     element.style.setProperty(name, String(value ?? ""));
-  } else if (name === "value" || name === "checked") {
+  } else if ((name === "value" && element.localName !== "option") || name === "checked") {
     const input = element as unknown as Record<string, unknown>;
     if (input[name] !== value) input[name] = value ?? "";
   } else if (value === undefined || value === null || value === false) {

@@ -1,14 +1,16 @@
 /** `<escape-booking>`: the custom element that joins the flow to the page it stands on. */
-import type { Booking, Room } from "../../_shared/booking.ts";
+import type { Booking, BookingCalendar, Room } from "../../_shared/booking.ts";
 import { renderCalendar } from "../../_shared/ical.ts";
 import { createApi } from "./api.ts";
 import { patch } from "./dom.ts";
-import { type Entry, Flow } from "./flow.ts";
+import { textIn } from "./customer.ts";
+import { Flow } from "./flow.ts";
 import { createFormat, type Format } from "./format.ts";
 import { createStore } from "./store.ts";
 import { type Language, pickLanguage, stringsFor } from "./strings.ts";
 import { styles } from "./styles.ts";
 import { render } from "./views.ts";
+import type { Entry } from "./world.ts";
 
 /** Where this script was loaded from: the address of the API unless the page says otherwise. */
 const scriptOrigin = (() => {
@@ -32,15 +34,15 @@ let entryTaken = false;
  *
  * Attributes: `calendar` (the public slug), `publishable-key`, `service-url` (of the payment
  * service), `api-url` (where the script came from, if left out), `lang` (`es`, `en` or `ca`; the
- * page's or the visitor's, if left out), `theme` (`light` or `dark`; the page's `color-scheme`, if
- * left out).
+ * page's or the visitor's, if left out), `theme` (`light`, `dark`, or `auto` for the page's
+ * `color-scheme`; the calendar's, if left out).
  *
  * Custom properties: `--escape-accent`, `--escape-on-accent`, `--escape-surface`,
  * `--escape-raised`, `--escape-ink`, `--escape-muted`, `--escape-line`, `--escape-edge`,
  * `--escape-warn`, `--escape-danger`, `--escape-radius`, `--escape-font`.
  *
  * Events, with `detail.reference`: `escape-booking:held`, `escape-booking:confirmed`,
- * `escape-booking:cancelled`.
+ * `escape-booking:rescheduled`, `escape-booking:cancelled`.
  */
 export class EscapeBooking extends HTMLElement {
   static readonly observedAttributes = [
@@ -179,6 +181,7 @@ export class EscapeBooking extends HTMLElement {
     }
     const { state } = flow;
     this.#body.lang = language;
+    this.#dress(state.calendar);
     patch(
       this.#body,
       render({
@@ -188,6 +191,11 @@ export class EscapeBooking extends HTMLElement {
         format: this.#format.format,
         visitorZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
         reveal: (selector) => this.#reveal(selector),
+        text: (texts) => textIn(texts, language, state.calendar?.locale),
+        clear: (selector) => {
+          const pad = this.#root.querySelector<HTMLCanvasElement>(selector);
+          pad?.getContext("2d")?.clearRect(0, 0, pad.width, pad.height);
+        },
         imageUrl: (room) => this.#imageUrl(room),
         download: (booking) => download(booking),
       }),
@@ -200,6 +208,16 @@ export class EscapeBooking extends HTMLElement {
       // A new step begins at the top, with what stands above its heading.
       else if (this.getBoundingClientRect().top < 0) this.scrollIntoView();
     }
+  }
+
+  /** The venue's colours; what the page sets wins over them, by the style sheet. */
+  #dress(calendar: BookingCalendar | null): void {
+    const { theme, accent_color } = calendar ?? {};
+    if (theme === "light" || theme === "dark") this.#body.dataset.theme = theme;
+    else delete this.#body.dataset.theme;
+    if (accent_color && /^#[0-9a-f]{6}$/i.test(accent_color)) {
+      this.#body.style.setProperty("--brand", accent_color);
+    } else this.#body.style.removeProperty("--brand");
   }
 
   #reveal(selector: string): void {
@@ -234,7 +252,13 @@ function takeEntry(slug: string): Entry {
   const address = new URL(location.href);
   const fragment = new URLSearchParams(address.hash.slice(1));
   const get = (name: string) => address.searchParams.get(name) ?? fragment.get(name);
-  const entry = { reference: get("reference"), token: get("token"), payment: get("payment") };
+  const token = get("token");
+  if (token !== null && (get("waiver") !== null || get("waitlist") !== null)) {
+    entryTaken = true;
+    history.replaceState(history.state, "", cleanAddress(location.href));
+    return get("waiver") !== null ? { ...noEntry, waiver: token } : { ...noEntry, leave: token };
+  }
+  const entry: Entry = { reference: get("reference"), token, payment: get("payment") };
   if (entry.reference === null) return noEntry;
   const owner = store.load(entry.reference)?.calendar;
   if (owner !== undefined && owner !== slug && entry.token === null) return noEntry;
@@ -250,7 +274,7 @@ function takeEntry(slug: string): Entry {
 function cleanAddress(href: string): string {
   const address = new URL(href);
   const fragment = new URLSearchParams(address.hash.slice(1));
-  for (const name of ["reference", "token", "payment"]) {
+  for (const name of ["reference", "token", "payment", "waiver", "waitlist"]) {
     address.searchParams.delete(name);
     // A fragment that is the page's own is left exactly as it is.
     if (fragment.has(name)) {

@@ -2,102 +2,38 @@
  * The visitor's way through a booking: what is known, what comes next, what went wrong.
  *
  * No DOM here. The element renders {@link State} and calls the methods; the world outside (network,
- * clock, address bar) comes in through {@link World}, so that every path can be tested.
+ * clock, address bar) comes in through {@link World}, so that every path can be tested. What stands
+ * beside the way to a booking has a part of its own: moving it, the waitlist, waivers.
  */
-import type { Booking, BookingCalendar, Quote, Room, Slot } from "../../_shared/booking.ts";
-import { type Api, ApiError, type BookingKey } from "./api.ts";
+import type { Booking, Quote, Room, Slot } from "../../_shared/booking.ts";
+import { ApiError, type BookingKey, type HoldRequest } from "./api.ts";
 import {
-  type CustomerForm,
-  emptyForm,
   type Field,
   type FieldErrors,
-  fields,
+  fieldName,
+  refusedAnswer,
   refusedField,
+  toAnswers,
   validate,
+  validateAnswer,
+  validateAnswers,
   validateField,
 } from "./customer.ts";
 import { addDays, addMonths, firstDay, inMonth, lastDay, localDate, monthOf } from "./dates.ts";
-import type { Format } from "./format.ts";
-import type { Store } from "./store.ts";
-import type { Strings } from "./strings.ts";
-
-export type Step =
-  | "loading"
-  | "failed"
-  | "choose"
-  | "details"
-  | "pay"
-  | "confirming"
-  | "slow"
-  | "booking"
-  | "elsewhere";
-
-/** A text that is written when it is shown, in the language of that moment. */
-export type Text = (strings: Strings, format: Format) => string;
-
-export interface Notice {
-  readonly tone: "error" | "info";
-  readonly text: Text;
-}
-
-export interface State {
-  readonly step: Step;
-  readonly calendar: BookingCalendar | null;
-  readonly roomId: string | null;
-  readonly partySize: number;
-  readonly month: string;
-  /** The day that the keyboard is on in the grid, and the day whose times are shown. */
-  readonly focusDay: string;
-  readonly day: string | null;
-  /** The free slots of the shown month; null while they are not known. */
-  readonly slots: readonly Slot[] | null;
-  readonly slot: Slot | null;
-  readonly quote: Quote | null;
-  readonly form: CustomerForm;
-  readonly fieldErrors: FieldErrors;
-  /** The price moved between the quote and the hold: the visitor must agree. */
-  readonly oldTotal: number | null;
-  readonly booking: Booking | null;
-  /** The booking was confirmed before the visitor's eyes, not opened later by its link. */
-  readonly fresh: boolean;
-  /** What the visitor was promised back when they cancelled before our eyes. */
-  readonly promisedCents: number;
-  /** Seconds that the hold has left; zero when it ended. */
-  readonly remaining: number;
-  readonly asking: "cancel" | null;
-  readonly busy: "search" | "hold" | "pay" | "cancel" | "release" | "check" | null;
-  readonly notice: Notice | null;
-  /** Said to screen readers; `id` makes the same words audible twice. */
-  readonly announcement: { readonly id: number; readonly text: Text } | null;
-  /** The element to focus after the next rendering, by its `data-focus`. */
-  readonly focus: { readonly id: number; readonly target: string } | null;
-}
-
-/** What the address bar said when the page was opened. */
-export interface Entry {
-  readonly reference: string | null;
-  readonly token: string | null;
-  readonly payment: string | null;
-}
-
-export interface World {
-  readonly api: Api;
-  readonly store: Store;
-  readonly slug: string;
-  readonly entry: Entry;
-  /** The language to write to the customer in. */
-  locale(): string;
-  now(): number;
-  wait(milliseconds: number): Promise<void>;
-  newKey(): string;
-  /** Leave the page for the payment provider's. */
-  redirect(url: string): void;
-  /** This page's address without anything of a booking: where the payment comes back to. */
-  returnUrl(): string;
-  /** Take the booking out of the address bar. */
-  clearAddress(): void;
-  emit(event: "held" | "confirmed" | "cancelled", reference: string): void;
-}
+import { Moving } from "./moving.ts";
+import { Waivers } from "./signing.ts";
+import {
+  codeRefusal,
+  initial,
+  type Notice,
+  noWishes,
+  payableNow,
+  type State,
+  type Text,
+} from "./state.ts";
+import { Waitlist } from "./waiting.ts";
+import { exclusiveOffered, fitWishes, termsText, toConsents, toOptions } from "./wishes.ts";
+import { Attempt, type Entry, type Inside, type World } from "./world.ts";
 
 /** Codes that mean: this time cannot be had, look again at what is free. */
 const goneCodes = new Set([
@@ -109,49 +45,57 @@ const goneCodes = new Set([
   "party_size_invalid",
   "room_not_found",
 ]);
+const CODE_LENGTH = 64;
+const NOTE_LENGTH = 1000;
 const FRESH_MS = 60_000;
 const CONFIRM_LIMIT_MS = 60_000;
 
-const initial: State = {
-  step: "loading",
-  calendar: null,
-  roomId: null,
-  partySize: 2,
-  month: "",
-  focusDay: "",
-  day: null,
-  slots: null,
-  slot: null,
-  quote: null,
-  form: emptyForm,
-  fieldErrors: {},
-  oldTotal: null,
-  booking: null,
-  fresh: false,
-  promisedCents: 0,
-  remaining: 0,
-  asking: null,
-  busy: null,
-  notice: null,
-  announcement: null,
-  focus: null,
-};
-
 export class Flow {
   state: State = initial;
+  readonly moving: Moving;
+  readonly waitlist: Waitlist;
+  readonly waivers: Waivers;
   #changed: () => void = () => {};
   #cache = new Map<string, { readonly at: number; readonly slots: readonly Slot[] }>();
+  #byDay = new WeakMap<readonly Slot[], Map<string, Slot[]>>();
   #search = 0;
   #quoting = 0;
   #token: string | null = null;
   #skew = 0;
-  #attempt: { readonly request: string; readonly key: string } | null = null;
+  #attempt: Attempt;
   #stopped = false;
-
   #entry: Entry;
 
   constructor(readonly world: World) {
     this.#entry = world.entry;
+    this.#attempt = new Attempt(() => world.newKey());
+    const inside: Inside = {
+      world,
+      state: () => this.state,
+      set: (change) => this.#set(change),
+      say: (text) => this.#say(text),
+      focusOn: (target) => this.#focusOn(target),
+      problem: (error) => this.#problem(error),
+      key: (reference) => this.#key(reference),
+    };
+    this.moving = new Moving(
+      inside,
+      (booking) => this.#enterMove(booking),
+      (error) => this.#lookAgain(error, "move"),
+      (booking) => this.#moved(booking),
+    );
+    this.waitlist = new Waitlist(
+      inside,
+      {
+        problems: () => this.#problems(),
+        refused: (error) => this.#refusedFields(error),
+        request: () => this.#person(),
+        focusOnProblem: () => this.#focusOnProblem(),
+        fit: () => this.#set({ partySize: this.#fitParty(this.state.partySize) }),
+      },
+      (error) => this.#lookAgain(error, "choose"),
+    );
+    this.waivers = new Waivers(inside, () => this.#afterWaiver());
   }
 
   onChange(callback: () => void): void {
@@ -170,8 +114,30 @@ export class Flow {
     return this.#entry.reference !== null;
   }
 
+  /** The room of the chosen time, or that one waits for, else the one whose times are shown. */
   get room(): Room | null {
-    return this.state.calendar?.rooms.find((room) => room.id === this.state.roomId) ?? null;
+    const { slot, step, waiting, roomId } = this.state;
+    return this.roomOf(slot?.room_id ?? (step === "waitlist" && waiting ? waiting.roomId : roomId));
+  }
+
+  roomOf(roomId: string | null): Room | null {
+    return this.state.calendar?.rooms.find((room) => room.id === roomId) ?? null;
+  }
+
+  /** Whether the times of all rooms are looked at together. */
+  get dateFirst(): boolean {
+    const { calendar, step } = this.state;
+    return calendar?.flow === "date_first" && calendar.rooms.length > 1 && step !== "move";
+  }
+
+  /** How many players the room takes, or any of the rooms. */
+  get party(): { readonly minimum: number; readonly maximum: number } {
+    const { room } = this;
+    const rooms = room ? [room] : this.state.calendar?.rooms ?? [];
+    return {
+      minimum: Math.min(...rooms.map((one) => one.minimum_party)),
+      maximum: Math.max(...rooms.map((one) => one.maximum_party)),
+    };
   }
 
   /** Today at the venue, and the last day that can be booked. */
@@ -187,6 +153,11 @@ export class Flow {
   async start(): Promise<void> {
     const { store, slug } = this.world;
     const entry = this.#entry;
+    if (entry.waiver || entry.leave) this.#dress();
+    if (entry.waiver) {
+      return await this.waivers.open(entry.waiver).catch((error) => this.#fail(error));
+    }
+    if (entry.leave) return this.waitlist.askToLeave();
     const open = entry.reference ?? store.open(slug);
     if (open === null) return await this.#enterChoose();
     const remembered = store.load(open);
@@ -198,8 +169,9 @@ export class Flow {
       return this.#set({ step: "elsewhere", focus: this.#focusOn("heading") });
     }
     if (entry.token !== null) {
-      store.save(open, { token: entry.token, calendar: slug, skew: this.#skew });
+      store.save(open, { ...remembered, token: entry.token, calendar: slug, skew: this.#skew });
     }
+    this.#dress();
     try {
       const booking = await this.world.api.getBooking({
         reference: open,
@@ -217,13 +189,25 @@ export class Flow {
     }
   }
 
+  /** The calendar's colours and languages, where the way does not begin at it. */
+  #dress(): void {
+    this.world.api.getCalendar(this.world.slug).then(
+      (calendar) => this.#set({ calendar: this.state.calendar ?? calendar }),
+      () => {},
+    );
+  }
+
   async #enterChoose(focus: State["focus"] = null): Promise<void> {
     try {
       const calendar = this.state.calendar ?? await this.world.api.getCalendar(this.world.slug);
       const room = calendar.rooms[0];
       this.#set({ calendar });
       if (!room) throw new ApiError("calendar_not_found", 404);
-      if (!this.room) this.#set({ roomId: room.id, partySize: fitParty(room, 2) });
+      if (this.dateFirst) this.#set({ roomId: null, partySize: this.#fitParty(2) });
+      else if (!this.room) {
+        this.#set({ roomId: room.id });
+        this.#set({ partySize: this.#fitParty(2) });
+      }
       this.#set({ step: "choose", ...(focus ? { focus } : {}) });
       await this.#firstMonth();
     } catch (error) {
@@ -243,21 +227,26 @@ export class Flow {
   // ---- choosing ----
 
   async selectRoom(roomId: string): Promise<void> {
-    if (roomId === this.state.roomId) return;
-    const room = this.state.calendar?.rooms.find((candidate) => candidate.id === roomId);
-    if (!room) return;
-    this.#set({ roomId, partySize: fitParty(room, this.state.partySize), notice: null });
+    if (roomId === this.state.roomId || !this.roomOf(roomId)) return;
+    this.#set({ roomId, notice: null });
+    this.#set({ partySize: this.#fitParty(this.state.partySize) });
     await this.#loadMonth();
   }
 
   async setPartySize(partySize: number): Promise<void> {
-    const { room } = this;
-    if (!room || fitParty(room, partySize) !== partySize) return;
+    if (this.#fitParty(partySize) !== partySize) return;
     this.#set({ partySize, notice: null });
+    // On the waitlist nothing is looked up.
+    if (this.state.step === "waitlist") return;
     // Somebody who taps "more" four times asks once.
     const search = ++this.#search;
     await this.world.wait(200);
     if (search === this.#search) await this.#loadMonth();
+  }
+
+  #fitParty(partySize: number): number {
+    const { minimum, maximum } = this.party;
+    return Math.min(Math.max(partySize, minimum), maximum);
   }
 
   canShow(month: string): boolean {
@@ -280,19 +269,62 @@ export class Flow {
     if (turned) await this.#loadMonth();
   }
 
+  /** Whether choosing the day leads anywhere: to times, or to the waitlist. */
+  canSelect(day: string): boolean {
+    if (this.slotsOn(day).length > 0) return true;
+    const { first, last } = this.range;
+    return this.canWait && day >= first && day <= last && this.state.slots !== null;
+  }
+
+  get canWait(): boolean {
+    return this.waitlist.offered && this.state.step === "choose";
+  }
+
   selectDay(day: string): void {
+    if (!this.canSelect(day)) return;
     const times = this.slotsOn(day).length;
-    if (times === 0) return;
     this.#set({
       day,
       focusDay: day,
       notice: null,
-      announcement: this.#say((strings, format) => `${format.day(day)}: ${strings.dayFree(times)}`),
+      announcement: this.#say((strings, format) =>
+        `${format.day(day)}: ${times > 0 ? strings.dayFree(times) : strings.dayFull}`
+      ),
     });
   }
 
   slotsOn(day: string): readonly Slot[] {
-    return this.state.slots?.filter((slot) => slot.local_date === day) ?? [];
+    const { slots } = this.state;
+    if (!slots) return [];
+    let days = this.#byDay.get(slots);
+    if (!days) {
+      days = new Map();
+      for (const slot of slots) {
+        const found = days.get(slot.local_date);
+        if (found) found.push(slot);
+        else days.set(slot.local_date, [slot]);
+      }
+      this.#byDay.set(slots, days);
+    }
+    return days.get(day) ?? [];
+  }
+
+  /** The least that a time of the day costs; null when none is free. */
+  cheapestOn(day: string): Slot | null {
+    return this.slotsOn(day).reduce<Slot | null>(
+      (least, slot) => least && least.price_cents <= slot.price_cents ? least : slot,
+      null,
+    );
+  }
+
+  /** Ask to be told when something becomes free on the chosen day, or in the shown month. */
+  openWaitlist(): void {
+    const { day, month } = this.state;
+    const whole = this.state.slots?.length === 0 || day === null;
+    this.waitlist.open(
+      this.#clamp(whole ? firstDay(month) : day),
+      this.#clamp(whole ? lastDay(month) : day),
+    );
   }
 
   /** Look at month after month until one has something free. */
@@ -319,11 +351,15 @@ export class Flow {
 
   /** Take a time and go on to the details; the price is asked for meanwhile. */
   async chooseSlot(slot: Slot): Promise<void> {
+    if (this.state.step === "move") return await this.moving.quote(slot);
     this.#set({
       step: "details",
       slot,
+      wishes: fitWishes(this.state.wishes, this.roomOf(slot.room_id), slot),
       quote: null,
       oldTotal: null,
+      fieldErrors: {},
+      codeProblem: null,
       notice: null,
       focus: this.#focusOn("heading"),
     });
@@ -336,7 +372,10 @@ export class Flow {
       step: "choose",
       slot: null,
       quote: null,
+      pricing: false,
       oldTotal: null,
+      waiting: null,
+      fieldErrors: {},
       notice: null,
       focus: this.#focusOn("heading"),
     });
@@ -345,12 +384,14 @@ export class Flow {
 
   /** Ask again what is free when the visitor comes back to a page that lay open. */
   async wake(): Promise<void> {
-    if (this.state.step === "choose") await this.#loadMonth("quiet");
-    else if (this.state.step === "pay" && this.state.booking) await this.checkAgain();
+    const { step } = this.state;
+    if (step === "choose" || step === "move") await this.#loadMonth("quiet");
+    else if (step === "pay" && this.state.booking) await this.checkAgain();
   }
 
   async #firstMonth(): Promise<void> {
     const { first } = this.range;
+    this.#cache.clear();
     this.#set({ month: monthOf(first), focusDay: first, day: null, slots: null });
     // Late in a month what is free is often in the next: the first look takes both.
     const { roomId, partySize } = this.state;
@@ -389,7 +430,9 @@ export class Flow {
   #showSlots(slots: readonly Slot[], manner?: "quiet"): void {
     const days = new Set(slots.map((slot) => slot.local_date));
     const { day, month, focusDay } = this.state;
-    const kept = day !== null && days.has(day) ? day : slots[0]?.local_date ?? null;
+    // A full day that was chosen for its waitlist stays chosen when it is only looked at again.
+    const waits = manner === "quiet" && day !== null && monthOf(day) === month && this.canWait;
+    const kept = day !== null && (days.has(day) || waits) ? day : slots[0]?.local_date ?? null;
     const inside = monthOf(focusDay) === month && this.state.focus?.target === `day-${focusDay}`;
     this.#set({
       slots,
@@ -424,7 +467,7 @@ export class Flow {
       slug: this.world.slug,
       from_date: from,
       to_date: to,
-      room_id: this.state.roomId ?? "",
+      ...(this.state.roomId === null ? {} : { room_id: this.state.roomId }),
       party_size: this.state.partySize,
     });
   }
@@ -448,70 +491,230 @@ export class Flow {
   /** Say what is wrong with a field once the visitor has left it filled in. */
   leaveField(field: Field): void {
     const value = this.state.form[field];
-    const { [field]: before, ...others } = this.state.fieldErrors;
-    const problem = value === "" && !before ? null : validateField(field, value);
-    this.#set({ fieldErrors: problem ? { ...others, [field]: problem } : others });
+    const before = this.state.fieldErrors[field];
+    this.#mark(field, value === "" && !before ? null : validateField(field, value));
+  }
+
+  /** Answer one of the venue's questions. */
+  answer(key: string, value: string | boolean): void {
+    this.state = { ...this.state, answers: { ...this.state.answers, [key]: value } };
+    if (this.state.fieldErrors[fieldName(key)] || typeof value === "boolean") {
+      this.leaveAnswer(key);
+    }
+  }
+
+  leaveAnswer(key: string): void {
+    const question = this.state.calendar?.fields?.find((field) => field.key === key);
+    if (!question) return;
+    const name = fieldName(key);
+    const value = this.state.answers[key];
+    const silent = !value && !this.state.fieldErrors[name];
+    this.#mark(name, silent ? null : validateAnswer(question, value));
+  }
+
+  #mark(name: string, problem: FieldErrors[string] | null): void {
+    const { [name]: _, ...others } = this.state.fieldErrors;
+    this.#set({ fieldErrors: problem ? { ...others, [name]: problem } : others });
+  }
+
+  typeNote(note: string): void {
+    this.state = { ...this.state, note: note.slice(0, NOTE_LENGTH) };
+  }
+
+  agree(terms: boolean): void {
+    this.#set({ terms });
+    this.#mark("terms", null);
+  }
+
+  allowMarketing(marketing: boolean): void {
+    this.#set({ marketing });
+  }
+
+  /** What cannot be booked like this, in the order of the form. */
+  #problems(): FieldErrors {
+    const { calendar, form, answers, terms } = this.state;
+    const agreed = terms || termsText(calendar, this.world.locale()) === "";
+    return {
+      ...validate(form),
+      ...validateAnswers(calendar?.fields ?? [], answers),
+      ...(agreed ? {} : { terms: "requiredTerms" }),
+    };
   }
 
   async submitDetails(): Promise<void> {
     if (this.state.busy) return;
-    const fieldErrors = validate(this.state.form);
-    const wrong = fields.filter((field) => fieldErrors[field]);
+    const fieldErrors = this.#problems();
     this.#set({ fieldErrors, notice: null });
-    if (wrong[0]) {
-      return this.#set({
-        focus: this.#focusOn(`field-${wrong[0]}`),
-        announcement: this.#say((strings) => strings.checkFields(wrong.length)),
-      });
-    }
-    if (!this.state.quote) await this.#requote();
-    if (this.state.quote) await this.#hold(this.state.quote);
+    if (Object.keys(fieldErrors).length > 0) return this.#focusOnProblem();
+    if (!this.state.quote || this.state.pricing) await this.#requote();
+    const { quote, pricing } = this.state;
+    if (quote && !pricing && this.state.step === "details") await this.#hold(quote);
   }
 
-  async #requote(): Promise<void> {
+  #focusOnProblem(): void {
+    const wrong = Object.keys(this.state.fieldErrors);
+    this.#set({
+      focus: this.#focusOn(`field-${wrong[0]}`),
+      announcement: this.#say((strings) => strings.checkFields(wrong.length)),
+    });
+  }
+
+  // ---- what the booking costs ----
+
+  async setExtra(extraId: string, quantity: number): Promise<void> {
+    const extra = this.room?.extras?.find(({ id }) => id === extraId);
+    if (!extra || quantity < 0 || quantity > extra.maximum_quantity) return;
+    const { wishes } = this.state;
+    await this.#wish({ extras: { ...wishes.extras, [extraId]: quantity } });
+  }
+
+  async setExclusive(exclusive: boolean): Promise<void> {
+    await this.#wish({ exclusive });
+  }
+
+  get canBeExclusive(): boolean {
+    const { slot } = this.state;
+    return slot !== null && this.room !== null && exclusiveOffered(this.room, slot);
+  }
+
+  async removeCode(kind: "coupon" | "voucher"): Promise<void> {
+    this.#set({ focus: this.#focusOn("code") });
+    await this.#wish({ [kind]: null });
+  }
+
+  /** Price what is wished for, once the visitor has stopped for a moment. */
+  async #wish(change: Partial<State["wishes"]>): Promise<void> {
+    this.#set({
+      wishes: { ...this.state.wishes, ...change },
+      pricing: true,
+      oldTotal: null,
+      notice: null,
+    });
+    const quoting = ++this.#quoting;
+    await this.world.wait(250);
+    if (quoting === this.#quoting) await this.#requote("say");
+  }
+
+  typeCode(code: string): void {
+    this.state = { ...this.state, code: code.slice(0, CODE_LENGTH) };
+    if (this.state.codeProblem) this.#set({ codeProblem: null });
+  }
+
+  /** A code may be a discount or a gift voucher: the visitor does not need to know which. */
+  async applyCode(): Promise<void> {
+    const { calendar, wishes, busy } = this.state;
+    const code = this.state.code.trim();
+    if (busy) return;
+    if (code === "") {
+      return this.#set({ codeProblem: "code_required", focus: this.#focusOn("code") });
+    }
+    const kinds = [
+      calendar?.has_coupons && "coupon",
+      calendar?.has_vouchers && "voucher",
+    ].filter((kind) => kind === "coupon" || kind === "voucher");
+    let problem = "";
+    this.#set({ busy: "code", codeProblem: null });
+    const quoting = ++this.#quoting;
+    for (const kind of kinds) {
+      const wished = { ...wishes, [kind]: code };
+      try {
+        const quote = await this.#quote(wished);
+        if (quoting !== this.#quoting || !quote) return this.#set({ busy: null });
+        return this.#set({
+          busy: null,
+          wishes: wished,
+          quote,
+          pricing: false,
+          code: "",
+          oldTotal: null,
+          announcement: this.#say((strings, format) =>
+            `${strings.codeApplied} ${
+              strings.totalNow(format.money(quote.total_cents, quote.currency))
+            }`
+          ),
+          focus: this.#focusOn("code"),
+        });
+      } catch (error) {
+        problem = error instanceof ApiError ? error.code : "unexpected";
+        if (problem !== `${kind}_not_found`) break;
+      }
+    }
+    this.#set({ busy: null });
+    if (codeRefusal.test(problem)) {
+      this.#set({ codeProblem: problem, focus: this.#focusOn("code") });
+    } else await this.#refused(new ApiError(problem, 0));
+  }
+
+  #quote(wishes: State["wishes"]): Promise<Quote> | null {
     const { slot, partySize } = this.state;
-    if (!slot) return;
+    if (!slot) return null;
+    return this.world.api.quote({
+      slug: this.world.slug,
+      room_id: slot.room_id,
+      starts_at: slot.starts_at,
+      party_size: partySize,
+      ...toOptions(wishes),
+    });
+  }
+
+  async #requote(manner?: "say"): Promise<void> {
     const quoting = ++this.#quoting;
     try {
-      const quote = await this.world.api.quote(
-        this.world.slug,
-        slot.room_id,
-        slot.starts_at,
-        partySize,
-      );
-      if (quoting === this.#quoting) this.#set({ quote });
+      const quote = await this.#quote(this.state.wishes);
+      if (quoting !== this.#quoting || !quote) return;
+      this.#set({
+        quote,
+        pricing: false,
+        ...(manner === "say"
+          ? {
+            announcement: this.#say((strings, format) =>
+              strings.totalNow(format.money(quote.total_cents, quote.currency))
+            ),
+          }
+          : {}),
+      });
     } catch (error) {
       if (quoting === this.#quoting) await this.#refused(error);
     }
   }
 
-  async #hold(quote: Quote): Promise<void> {
+  /** Who books or waits, with the answers to the venue's questions and what they agreed to. */
+  #person(): Pick<HoldRequest, "customer" | "fields" | "consents"> {
     const { form, calendar } = this.state;
     const phone = form.phone.trim();
-    const request = {
-      slug: this.world.slug,
-      room_id: quote.room_id,
-      starts_at: quote.starts_at,
-      party_size: quote.party_size,
+    const locale = this.world.locale();
+    const answers = toAnswers(calendar?.fields ?? [], this.state.answers);
+    const consents = toConsents(this.state, locale);
+    return {
       customer: {
         full_name: form.full_name.trim(),
         email: form.email.trim(),
         ...(phone === "" ? {} : { phone }),
-        locale: this.world.locale(),
+        locale,
       },
-      expected_total_cents: quote.total_cents,
+      ...(Object.keys(answers).length > 0 ? { fields: answers } : {}),
+      ...(consents.length > 0 ? { consents } : {}),
     };
-    // The key names the attempt: pressing again after a lost answer is the same attempt, another
-    // time or another name is a new one.
-    const signature = JSON.stringify(request);
-    if (this.#attempt?.request !== signature) {
-      this.#attempt = { request: signature, key: this.world.newKey() };
-    }
+  }
+
+  async #hold(quote: Quote): Promise<void> {
+    const { calendar, note } = this.state;
+    const request: Omit<HoldRequest, "idempotency_key"> = {
+      slug: this.world.slug,
+      room_id: quote.room_id,
+      starts_at: quote.starts_at,
+      party_size: quote.party_size,
+      ...this.#person(),
+      expected_total_cents: quote.total_cents,
+      ...toOptions(this.state.wishes),
+      ...(note.trim() === "" ? {} : { customer_note: note.trim() }),
+    };
     this.#set({ busy: "hold", notice: null });
     try {
-      const held = await this.world.api.hold({ ...request, idempotency_key: this.#attempt.key });
+      const idempotency_key = this.#attempt.key(request);
+      const held = await this.world.api.hold({ ...request, idempotency_key });
       const { manage_token, ...fields_ } = held;
-      this.#attempt = null;
+      this.#attempt.done();
       this.#token = manage_token;
       // The visitor's clock may be wrong; the hold has just begun, so its end tells the server's.
       const expected = this.world.now() + (calendar?.hold_minutes ?? 0) * 60_000;
@@ -522,7 +725,7 @@ export class Flow {
       this.world.emit("held", held.reference);
       const booking: Booking = {
         ...fields_,
-        paid_cents: 0,
+        paid_cents: quote.voucher_cents ?? 0,
         refunded_cents: 0,
         customer: { full_name: request.customer.full_name, email: request.customer.email },
         organization: { name: calendar?.organization.name ?? "" },
@@ -532,7 +735,7 @@ export class Flow {
         history: [],
       };
       this.#set({ busy: null, oldTotal: null });
-      if (held.status === "held") return this.#enterPay(booking);
+      if (held.status === "held" && payableNow(quote) > 0) return this.#enterPay(booking);
       await this.#show(await this.world.api.getBooking(this.#key(held.reference)), "success");
     } catch (error) {
       this.#set({ busy: null });
@@ -540,48 +743,104 @@ export class Flow {
     }
   }
 
-  #remember(reference: string): void {
+  /** `paid`: what was paid when the visitor left for the payment page. */
+  #remember(reference: string, paid?: number): void {
     const { slug, store } = this.world;
     if (this.#token) {
-      store.save(reference, { token: this.#token, calendar: slug, skew: this.#skew });
+      const kept = { token: this.#token, calendar: slug, skew: this.#skew };
+      store.save(reference, paid === undefined ? kept : { ...kept, paid });
     }
-    store.setOpen(slug, reference);
+    if (this.state.step !== "booking") store.setOpen(slug, reference);
   }
 
   /** A quote or a hold was refused: say why, in the place where it can be mended. */
   async #refused(error: unknown): Promise<void> {
-    const code = error instanceof ApiError ? error.code : "unexpected";
-    if (goneCodes.has(code)) {
-      this.#attempt = null;
-      this.#cache.clear();
-      this.#set({
-        step: "choose",
-        slot: null,
-        quote: null,
-        oldTotal: null,
-        notice: this.#problem(error),
-        focus: this.#focusOn("notice"),
-      });
-      return await this.#loadMonth();
-    }
-    if (code === "total_changed" && this.state.quote) {
-      const oldTotal = this.state.quote.total_cents;
+    const { code, details } = error instanceof ApiError
+      ? error
+      : { code: "unexpected", details: {} as ApiError["details"] };
+    const { quote, wishes } = this.state;
+    if (goneCodes.has(code)) return await this.#lookAgain(error, "choose");
+    if (code === "total_changed" && quote) {
       this.#set({ quote: null });
       await this.#requote();
-      if (this.state.quote) this.#set({ oldTotal, focus: this.#focusOn("notice") });
+      if (this.state.quote) {
+        this.#set({ oldTotal: quote.total_cents, focus: this.#focusOn("notice") });
+      }
       return;
     }
-    const refused = code === "customer_invalid" && error instanceof ApiError
-      ? refusedField(error.details.field)
-      : null;
-    if (refused) {
+    const kind = codeRefusal.exec(code)?.[1];
+    if (kind === "coupon" || kind === "voucher") {
+      // What can be had without the code is shown beside what is wrong with it.
+      this.#set({
+        wishes: { ...wishes, [kind]: null },
+        quote: null,
+        code: wishes[kind] ?? "",
+        codeProblem: code,
+        focus: this.#focusOn("code"),
+      });
+      return await this.#requote();
+    }
+    if (code === "extra_sold_out" && typeof details.extra_id === "string") {
+      const left = Math.max(0, Number(details.left) || 0);
+      const wished = wishes.extras[details.extra_id] ?? 0;
+      const extras = { ...wishes.extras, [details.extra_id]: Math.min(left, wished - 1) };
+      if (wished > 0) {
+        this.#set({ wishes: { ...wishes, extras }, quote: null });
+        await this.#requote();
+      }
       return this.#set({
-        fieldErrors: { [refused.field]: refused.problem },
-        focus: this.#focusOn(`field-${refused.field}`),
-        announcement: this.#say((strings) => strings.checkFields(1)),
+        notice: { tone: "error", text: (strings) => strings.extraLeft(left) },
+        focus: this.#focusOn("notice"),
       });
     }
-    this.#set({ notice: this.#problem(error), focus: this.#focusOn("notice") });
+    if (code === "exclusive_not_offered" || /^extras?_/.test(code)) {
+      const chosen = wishes.exclusive || Object.keys(wishes.extras).length > 0;
+      if (chosen) {
+        this.#set({ wishes: { ...wishes, extras: {}, exclusive: false }, quote: null });
+        await this.#requote();
+      }
+      return this.#set({
+        notice: this.#problem(new ApiError("extras_invalid", 422)),
+        focus: this.#focusOn("notice"),
+      });
+    }
+    const fieldErrors = this.#refusedFields(error);
+    if (Object.keys(fieldErrors).length > 0) {
+      this.#set({ fieldErrors });
+      return this.#focusOnProblem();
+    }
+    this.#set({
+      pricing: false,
+      notice: this.#problem(error),
+      focus: this.#focusOn("notice"),
+    });
+  }
+
+  #refusedFields(error: unknown): FieldErrors {
+    if (!(error instanceof ApiError)) return {};
+    const { code, details } = error;
+    if (code === "terms_not_accepted") return { terms: "requiredTerms" };
+    const refused = code === "customer_invalid" ? refusedField(details.field) : null;
+    if (refused) return { [refused.field]: refused.problem };
+    const question = code === "field_invalid" &&
+      this.state.calendar?.fields?.find((field) => field.key === details.field);
+    return question ? { [fieldName(question.key)]: refusedAnswer(question, details.rule) } : {};
+  }
+
+  /** Back to what is free, with the reason why. */
+  async #lookAgain(error: unknown, step: "choose" | "move"): Promise<void> {
+    this.#attempt.done();
+    this.#cache.clear();
+    this.#set({
+      step,
+      slot: null,
+      quote: null,
+      pricing: false,
+      oldTotal: null,
+      notice: this.#problem(error),
+      focus: this.#focusOn("notice"),
+    });
+    await this.#loadMonth();
   }
 
   // ---- payment ----
@@ -617,9 +876,10 @@ export class Flow {
   }
 
   async pay(): Promise<void> {
-    const { booking, busy } = this.state;
+    const { booking, busy, step } = this.state;
     if (!booking || busy) return;
     this.#set({ busy: "pay", notice: null });
+    this.#remember(booking.reference, booking.paid_cents);
     try {
       const checkout = await this.world.api.checkout(
         this.#key(booking.reference),
@@ -632,13 +892,14 @@ export class Flow {
       // A page on an origin that the service does not allow is the owner's to find out.
       console.error(`escape-booking: the payment page was refused (${code})`);
       this.#set({ busy: null });
-      if (code === "nothing_due" || code === "not_payable") await this.checkAgain();
+      const over = code === "nothing_due" || code === "not_payable";
+      if (over && step === "pay") await this.checkAgain();
       const known = code in { not_payable: 1, booking_not_found: 1, network: 1 };
-      if (this.state.step !== "pay") return;
+      if (this.state.step !== step) return;
+      const text: Text = (strings) =>
+        step === "booking" ? strings.payAtVenue : strings.errors.payment_unavailable ?? "";
       this.#set({
-        notice: known
-          ? this.#problem(error)
-          : { tone: "error", text: (strings) => strings.errors.payment_unavailable ?? "" },
+        notice: known && step === "pay" ? this.#problem(error) : { tone: "error", text },
         focus: this.#focusOn("notice"),
       });
     }
@@ -653,8 +914,22 @@ export class Flow {
 
   /** Give the held time back and look for another. */
   async release(): Promise<void> {
+    if (await this.#giveBack()) await this.bookAnother();
+  }
+
+  /** Give the held time back and go on changing the details. */
+  async backToDetails(): Promise<void> {
+    const { slot } = this.state;
+    if (!await this.#giveBack()) return;
+    if (!slot) return await this.bookAnother();
+    this.#forget();
+    this.#set({ booking: null });
+    await this.chooseSlot(slot);
+  }
+
+  async #giveBack(): Promise<boolean> {
     const { booking, busy } = this.state;
-    if (!booking || busy) return;
+    if (!booking || busy) return false;
     this.#set({ busy: "release" });
     try {
       await this.world.api.cancelBooking(this.#key(booking.reference));
@@ -662,7 +937,15 @@ export class Flow {
       // It lapses by itself.
     }
     this.#set({ busy: null });
-    await this.bookAnother();
+    return true;
+  }
+
+  #forget(): void {
+    this.world.store.setOpen(this.world.slug, null);
+    this.world.clearAddress();
+    this.#entry = { reference: null, token: null, payment: null };
+    this.#token = null;
+    this.#cache.clear();
   }
 
   async checkAgain(): Promise<void> {
@@ -684,7 +967,10 @@ export class Flow {
   async #show(booking: Booking, payment: string | null): Promise<void> {
     const waiting = booking.status === "held" || booking.status === "pending";
     const late = payment === "success" && booking.status === "expired";
-    if ((waiting && (payment === "success" || booking.status === "pending")) || late) {
+    // More was paid for a booking that was confirmed before: the money shows when it is there.
+    const more = payment === "success" && booking.status === "confirmed" &&
+      booking.paid_cents === this.world.store.load(booking.reference)?.paid;
+    if ((waiting && (payment === "success" || booking.status === "pending")) || late || more) {
       return await this.#awaitConfirmation(booking);
     }
     if (waiting) {
@@ -706,7 +992,8 @@ export class Flow {
       await this.world.wait(Math.min(pause, 4_000));
       try {
         const now = await this.world.api.getBooking(this.#key(booking.reference));
-        if (!["held", "pending", "expired"].includes(now.status)) {
+        const paid = now.paid_cents !== booking.paid_cents || booking.status !== "confirmed";
+        if (!["held", "pending", "expired"].includes(now.status) && paid) {
           return this.#enterBooking(now, now.status === "confirmed");
         }
         this.#set({ booking: now });
@@ -730,6 +1017,53 @@ export class Flow {
       focus: this.#focusOn("heading"),
     });
     if (fresh) this.world.emit("confirmed", booking.reference);
+  }
+
+  #moved(booking: Booking): void {
+    this.#cache.clear();
+    this.#enterBooking(booking, false);
+    this.#set({ notice: { tone: "info", text: (strings) => strings.moved } });
+    this.world.emit("rescheduled", booking.reference);
+  }
+
+  /** The grid again, at the booking's own room, party and month. */
+  async #enterMove(booking: Booking): Promise<void> {
+    const rooms = this.state.calendar?.rooms ?? [];
+    const room = this.roomOf(booking.room_id) ?? rooms[0];
+    if (!room) throw new ApiError("not_reschedulable", 409);
+    const day = localDate(Date.parse(booking.starts_at), booking.timezone);
+    this.#cache.clear();
+    this.#set({
+      step: "move",
+      slot: null,
+      moveQuote: null,
+      oldTotal: null,
+      roomId: room.id,
+      partySize: booking.party_size,
+      day: null,
+      focus: this.#focusOn("heading"),
+    });
+    this.#set({ partySize: this.#fitParty(booking.party_size) });
+    this.#set({ focusDay: this.#clamp(day), month: monthOf(this.#clamp(day)) });
+    await this.#loadMonth();
+  }
+
+  /** Back from the times of a move to the grid. */
+  async backToMove(): Promise<void> {
+    const focus = this.#focusOn("heading");
+    this.#set({ step: "move", slot: null, moveQuote: null, notice: null, focus });
+    await this.#loadMonth();
+  }
+
+  async #afterWaiver(): Promise<void> {
+    const { booking } = this.state;
+    if (!booking) return await this.bookAnother();
+    try {
+      const now = await this.world.api.getBooking(this.#key(booking.reference));
+      this.#enterBooking(now, false);
+    } catch {
+      this.#enterBooking(booking, false);
+    }
   }
 
   /** Show what cancelling would give back, as it is now. */
@@ -772,16 +1106,16 @@ export class Flow {
   }
 
   async bookAnother(): Promise<void> {
-    this.world.store.setOpen(this.world.slug, null);
-    this.world.clearAddress();
-    this.#entry = { reference: null, token: null, payment: null };
-    this.#token = null;
-    this.#cache.clear();
+    this.#forget();
     this.#set({
       step: this.state.month === "" ? "loading" : "choose",
       booking: null,
       slot: null,
       quote: null,
+      wishes: noWishes,
+      code: "",
+      codeProblem: null,
+      waiting: null,
       fresh: false,
       promisedCents: 0,
       notice: null,
@@ -790,6 +1124,8 @@ export class Flow {
     const focus = this.#focusOn("heading");
     // Nothing has been chosen yet on a page that was opened at a booking.
     if (this.state.month === "") return await this.#enterChoose(focus);
+    // Moving a booking looked at one room.
+    if (this.dateFirst) this.#set({ roomId: null });
     this.#set({ focus });
     await this.#loadMonth();
   }
@@ -831,8 +1167,4 @@ export class Flow {
     this.state = { ...this.state, ...change };
     this.#changed();
   }
-}
-
-function fitParty(room: Room, partySize: number): number {
-  return Math.min(Math.max(partySize, room.minimum_party), room.maximum_party);
 }

@@ -20,6 +20,8 @@ export interface Format {
   zone(timezone: string, instant: number): string;
   percent(basisPoints: number): string;
   duration(minutes: number): string;
+  /** `48 hours` or `7 days`, whichever reads better. */
+  hours(hours: number): string;
 }
 
 /** How to write for this language, with the visitor's own regional habits when they match it. */
@@ -87,6 +89,14 @@ export function createFormat(language: Language, preferred: readonly string[]): 
     duration: (minutes) =>
       new Intl.NumberFormat(tag, { style: "unit", unit: "minute", unitDisplay: "short" })
         .format(minutes),
+    hours: (hours) => {
+      const days = hours >= 72 && hours % 24 === 0;
+      return new Intl.NumberFormat(tag, {
+        style: "unit",
+        unit: days ? "day" : "hour",
+        unitDisplay: "long",
+      }).format(days ? hours / 24 : hours);
+    },
   };
 }
 

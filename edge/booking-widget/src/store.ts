@@ -5,6 +5,8 @@ export interface Remembered {
   readonly calendar: string;
   /** Milliseconds to add to the visitor's clock to get the server's. */
   readonly skew: number;
+  /** What had been paid when the visitor left for the payment page. */
+  readonly paid?: number;
 }
 
 export interface Store {

@@ -1,4 +1,9 @@
-/** Every word the widget says, in every language it speaks. */
+/**
+ * Every word the widget says, in every language it speaks.
+ *
+ * A text stands once, with its translations side by side: none can be forgotten, and what is alike is
+ * near enough to be packed well.
+ */
 
 export const languages = ["es", "en", "ca"] as const;
 export type Language = typeof languages[number];
@@ -6,491 +11,1269 @@ export type Language = typeof languages[number];
 const count = (number: number, one: string, other: string) =>
   `${number} ${number === 1 ? one : other}`;
 
-const en = {
-  title: "Book your game",
-  stepWhen: "Date and time",
-  stepDetails: "Your details",
-  stepPay: "Payment",
-  stepOf: (step: number, total: number) => `Step ${step} of ${total}`,
-  loading: "Loading…",
-  back: "Back",
-  retry: "Try again",
+type Said<T> = Readonly<Record<Language, T>>;
 
-  chooseRoom: "Room",
-  players: "Players",
-  fewer: "One player fewer",
-  more: "One player more",
-  playerCount: (count_: number) => count(count_, "player", "players"),
-  playerRange: (low: number, high: number) =>
-    low === high ? `${low} players` : `${low}–${high} players`,
-  perPerson: (price: string) => `${price} per person`,
-  perGroup: (price: string) => `${price} per group`,
-  difficulty: (level: number) => `Difficulty ${level} of 5`,
-  shared: "Shared with other groups",
+const say = <T>(en: T, es: T, ca: T): Said<T> => ({ en, es, ca });
 
-  chooseDay: "Day",
-  previousMonth: "Previous month",
-  nextMonth: "Next month",
-  dayFree: (times: number) => count(times, "free time", "free times"),
-  dayFull: "nothing free",
-  dayToday: "today",
-  legendFree: "Free",
-  legendFew: "Almost full",
-  legendFull: "Nothing free",
-  monthFree: (month: string, days: number) =>
-    `${month}: ${count(days, "day", "days")} with free times`,
-  monthFull: (month: string) => `Nothing free in ${month}`,
-  searchNext: "Find the next free day",
-  searchNone: (day: string) => `There is nothing free until ${day}.`,
-  loadingTimes: "Loading free times…",
+const texts = {
+  title: say(
+    "Book your game",
+    "Reserva tu partida",
+    "Reserva la teva partida",
+  ),
+  stepWhen: say(
+    "Date and time",
+    "Fecha y hora",
+    "Data i hora",
+  ),
+  stepDetails: say(
+    "Your details",
+    "Tus datos",
+    "Les teves dades",
+  ),
+  stepPay: say(
+    "Payment",
+    "Pago",
+    "Pagament",
+  ),
+  stepOf: say(
+    (step: number, total: number) => `Step ${step} of ${total}`,
+    (step, total) => `Paso ${step} de ${total}`,
+    (step, total) => `Pas ${step} de ${total}`,
+  ),
+  loading: say(
+    "Loading…",
+    "Cargando…",
+    "Carregant…",
+  ),
+  back: say(
+    "Back",
+    "Atrás",
+    "Enrere",
+  ),
+  retry: say(
+    "Try again",
+    "Reintentar",
+    "Torna-ho a provar",
+  ),
 
-  chooseTime: "Time",
-  pickDay: "Choose a day to see its free times.",
-  priceNote: (players: string) => `Total for ${players}, tax included.`,
-  zoneNote: (zone: string) => `Times of the venue: ${zone}.`,
-  zoneDiffers: "This is not your own time zone.",
-  seatsLeft: (seats: number) => count(seats, "seat left", "seats left"),
+  chooseRoom: say(
+    "Room",
+    "Sala",
+    "Sala",
+  ),
+  players: say(
+    "Players",
+    "Jugadores",
+    "Jugadors",
+  ),
+  fewer: say(
+    "One player fewer",
+    "Un jugador menos",
+    "Un jugador menys",
+  ),
+  more: say(
+    "One player more",
+    "Un jugador más",
+    "Un jugador més",
+  ),
+  playerCount: say(
+    (count_: number) => count(count_, "player", "players"),
+    (number) => count(number, "jugador", "jugadores"),
+    (number) => count(number, "jugador", "jugadors"),
+  ),
+  playerRange: say(
+    (low: number, high: number) => low === high ? `${low} players` : `${low}–${high} players`,
+    (low, high) => low === high ? `${low} jugadores` : `${low}–${high} jugadores`,
+    (low, high) => low === high ? `${low} jugadors` : `${low}–${high} jugadors`,
+  ),
+  perPerson: say(
+    (price: string) => `${price} per person`,
+    (price) => `${price} por persona`,
+    (price) => `${price} per persona`,
+  ),
+  perGroup: say(
+    (price: string) => `${price} per group`,
+    (price) => `${price} por grupo`,
+    (price) => `${price} per grup`,
+  ),
+  difficulty: say(
+    (level: number) => `Difficulty ${level} of 5`,
+    (level) => `Dificultad ${level} de 5`,
+    (level) => `Dificultat ${level} de 5`,
+  ),
+  shared: say(
+    "Shared with other groups",
+    "Compartida con otros grupos",
+    "Compartida amb altres grups",
+  ),
 
-  name: "Full name",
-  email: "E-mail",
-  emailHint: "Your confirmation goes here.",
-  phone: "Phone",
-  optional: "optional",
-  requiredName: "Tell us your name.",
-  requiredEmail: "Tell us your e-mail.",
-  invalidEmail: "This e-mail does not look complete.",
-  invalidPhone: "This phone number does not look right.",
-  invalidName: "This name cannot be used.",
-  invalidField: "Please check this field.",
-  checkFields: (fields: number) =>
-    fields === 1 ? "One field needs another look." : `${fields} fields need another look.`,
+  fromPrice: say(
+    (price: string) => `from ${price}`,
+    (price) => `desde ${price}`,
+    (price) => `des de ${price}`,
+  ),
 
-  summary: "Your booking",
-  change: "Change",
-  room: "Room",
-  when: "When",
-  total: "Total",
-  includesTax: (amount: string, rate: string) => `Includes ${amount} tax${rate && ` (${rate})`}`,
-  dueNow: "To pay now",
-  dueLater: "To pay at the venue",
-  reserve: "Continue to payment",
-  reserveFree: "Confirm booking",
-  reserving: "Reserving your time…",
-  reserveHint: (minutes: number) =>
-    `We keep the time for you for ${minutes} minutes while you pay.`,
+  chooseDay: say(
+    "Day",
+    "Día",
+    "Dia",
+  ),
+  previousMonth: say(
+    "Previous month",
+    "Mes anterior",
+    "Mes anterior",
+  ),
+  nextMonth: say(
+    "Next month",
+    "Mes siguiente",
+    "Mes següent",
+  ),
+  dayFree: say(
+    (times: number) => count(times, "free time", "free times"),
+    (times) => count(times, "hora libre", "horas libres"),
+    (times) => count(times, "hora lliure", "hores lliures"),
+  ),
+  dayFull: say(
+    "nothing free",
+    "nada libre",
+    "res lliure",
+  ),
+  dayToday: say(
+    "today",
+    "hoy",
+    "avui",
+  ),
+  legendFree: say(
+    "Free",
+    "Libre",
+    "Lliure",
+  ),
+  legendFew: say(
+    "Almost full",
+    "Casi lleno",
+    "Gairebé ple",
+  ),
+  legendFull: say(
+    "Nothing free",
+    "Nada libre",
+    "Res lliure",
+  ),
+  monthFree: say(
+    (month: string, days: number) => `${month}: ${count(days, "day", "days")} with free times`,
+    (month, days) => `${month}: ${count(days, "día", "días")} con horas libres`,
+    (month, days) => `${month}: ${count(days, "dia", "dies")} amb hores lliures`,
+  ),
+  monthFull: say(
+    (month: string) => `Nothing free in ${month}`,
+    (month) => `Nada libre en ${month.toLowerCase()}`,
+    (month) => `Res lliure: ${month.toLowerCase()}`,
+  ),
+  searchNext: say(
+    "Find the next free day",
+    "Buscar el próximo día libre",
+    "Busca el pròxim dia lliure",
+  ),
+  searchNone: say(
+    (day: string) => `There is nothing free until ${day}.`,
+    (day) => `No hay nada libre hasta el ${day.toLowerCase()}.`,
+    (day) => `No hi ha res lliure fins al ${day.toLowerCase()}.`,
+  ),
+  loadingTimes: say(
+    "Loading free times…",
+    "Cargando horas libres…",
+    "Carregant hores lliures…",
+  ),
 
-  totalChanged: (old: string, now: string) => `The price has changed from ${old} to ${now}.`,
-  acceptTotal: (now: string) => `Book for ${now}`,
+  chooseTime: say(
+    "Time",
+    "Hora",
+    "Hora",
+  ),
+  pickDay: say(
+    "Choose a day to see its free times.",
+    "Elige un día para ver sus horas libres.",
+    "Tria un dia per veure'n les hores lliures.",
+  ),
+  priceNote: say(
+    (players: string) => `Total for ${players}, tax included.`,
+    (players) => `Total para ${players}, impuestos incluidos.`,
+    (players) => `Total per a ${players}, impostos inclosos.`,
+  ),
+  zoneNote: say(
+    (zone: string) => `Times of the venue: ${zone}.`,
+    (zone) => `Hora del local: ${zone}.`,
+    (zone) => `Hora del local: ${zone}.`,
+  ),
+  zoneDiffers: say(
+    "This is not your own time zone.",
+    "No es tu zona horaria.",
+    "No és la teva zona horària.",
+  ),
+  seatsLeft: say(
+    (seats: number) => count(seats, "seat left", "seats left"),
+    (seats) => count(seats, "plaza libre", "plazas libres"),
+    (seats) => count(seats, "plaça lliure", "places lliures"),
+  ),
 
-  heldTitle: "It is yours for now",
-  heldText: "We are keeping this time for you. Pay to confirm it.",
-  timeLeft: "Time left",
-  timeLeftSpoken: (minutes: number, seconds: number) =>
-    minutes > 0
-      ? `${count(minutes, "minute", "minutes")} left to pay.`
-      : `${seconds} seconds left to pay.`,
-  pay: (amount: string) => `Pay ${amount}`,
-  opening: "Opening the payment page…",
-  payHint: "You pay on the secure page of our payment provider and come back here.",
-  release: "Give this time up and choose another",
-  paymentCancelled: "The payment was not completed. Your time is still kept.",
-  holdEnded: "The time we were keeping for you has run out.",
-  holdEndedText: "Nothing was charged. It may still be free: choose it again.",
-  chooseAgain: "Choose a time",
+  waitTitle: say(
+    "Join the waitlist",
+    "Apúntate a la lista de espera",
+    "Apunta't a la llista d'espera",
+  ),
+  waitOffer: say(
+    "Nothing free? We write to you as soon as a place opens up.",
+    "¿Nada libre? Te escribimos en cuanto se libere una plaza.",
+    "Res lliure? T'escrivim de seguida que s'alliberi una plaça.",
+  ),
+  waitLead: say(
+    "If a place opens up we keep it for you for a while and send you an e-mail.",
+    "Si se libera una plaza, te la guardamos un rato y te escribimos un correo.",
+    "Si s'allibera una plaça, te la guardem una estona i t'escrivim un correu.",
+  ),
+  waitFrom: say(
+    "From",
+    "Desde",
+    "Des de",
+  ),
+  waitTo: say(
+    "Until",
+    "Hasta",
+    "Fins a",
+  ),
+  anyRoom: say(
+    "Any room",
+    "Cualquier sala",
+    "Qualsevol sala",
+  ),
+  waitJoin: say(
+    "Put me on the waitlist",
+    "Apuntarme a la lista de espera",
+    "Apunta'm a la llista d'espera",
+  ),
+  joining: say(
+    "One moment…",
+    "Un momento…",
+    "Un moment…",
+  ),
+  invalidDates: say(
+    "The last day must not be before the first.",
+    "El último día no puede ser anterior al primero.",
+    "L'últim dia no pot ser anterior al primer.",
+  ),
+  waitingTitle: say(
+    "You are on the waitlist",
+    "Estás en la lista de espera",
+    "Ets a la llista d'espera",
+  ),
+  waitingText: say(
+    (email: string, from: string, to: string) =>
+      from === to
+        ? `We write to ${email} when a place opens up on ${from}.`
+        : `We write to ${email} when a place opens up between ${from} and ${to}.`,
+    (email, from, to) =>
+      from === to
+        ? `Escribiremos a ${email} si se libera una plaza el ${from.toLowerCase()}.`
+        : `Escribiremos a ${email} si se libera una plaza entre el ${from.toLowerCase()} y el ${to.toLowerCase()}.`,
+    (email, from, to) =>
+      from === to
+        ? `Escriurem a ${email} si s'allibera una plaça el ${from.toLowerCase()}.`
+        : `Escriurem a ${email} si s'allibera una plaça entre el ${from.toLowerCase()} i el ${to.toLowerCase()}.`,
+  ),
+  leaveTitle: say(
+    "Leave the waitlist?",
+    "¿Salir de la lista de espera?",
+    "Vols sortir de la llista d'espera?",
+  ),
+  leaveYes: say("Yes, leave it", "Sí, salir", "Sí, surt-ne"),
+  leftTitle: say(
+    "You are off the waitlist",
+    "Ya no estás en la lista de espera",
+    "Ja no ets a la llista d'espera",
+  ),
+  backToTimes: say(
+    "Back to the calendar",
+    "Volver al calendario",
+    "Torna al calendari",
+  ),
 
-  confirmingTitle: "Confirming your payment",
-  confirmingText: "This takes a few seconds. You do not need to do anything.",
-  slowTitle: "Your payment is on its way",
-  slowText:
+  name: say(
+    "Full name",
+    "Nombre y apellidos",
+    "Nom i cognoms",
+  ),
+  email: say(
+    "E-mail",
+    "Correo electrónico",
+    "Correu electrònic",
+  ),
+  emailHint: say(
+    "Your confirmation goes here.",
+    "Aquí recibirás la confirmación.",
+    "Aquí rebràs la confirmació.",
+  ),
+  phone: say(
+    "Phone",
+    "Teléfono",
+    "Telèfon",
+  ),
+  optional: say(
+    "optional",
+    "opcional",
+    "opcional",
+  ),
+  requiredName: say(
+    "Tell us your name.",
+    "Dinos tu nombre.",
+    "Digue'ns el teu nom.",
+  ),
+  requiredEmail: say(
+    "Tell us your e-mail.",
+    "Dinos tu correo electrónico.",
+    "Digue'ns el teu correu electrònic.",
+  ),
+  invalidEmail: say(
+    "This e-mail does not look complete.",
+    "Este correo no parece completo.",
+    "Aquest correu no sembla complet.",
+  ),
+  invalidPhone: say(
+    "This phone number does not look right.",
+    "Este teléfono no parece correcto.",
+    "Aquest telèfon no sembla correcte.",
+  ),
+  invalidName: say(
+    "This name cannot be used.",
+    "Este nombre no se puede usar.",
+    "Aquest nom no es pot fer servir.",
+  ),
+  invalidField: say(
+    "Please check this field.",
+    "Revisa este campo.",
+    "Revisa aquest camp.",
+  ),
+  invalidNumber: say(
+    "This must be a number.",
+    "Tiene que ser un número.",
+    "Ha de ser un número.",
+  ),
+  requiredField: say(
+    "Please fill this in.",
+    "Rellena este campo.",
+    "Omple aquest camp.",
+  ),
+  requiredChoice: say(
+    "Please choose one.",
+    "Elige una opción.",
+    "Tria una opció.",
+  ),
+  requiredTick: say(
+    "Please tick this to go on.",
+    "Márcalo para continuar.",
+    "Marca-ho per continuar.",
+  ),
+  checkFields: say(
+    (fields: number) =>
+      fields === 1 ? "One field needs another look." : `${fields} fields need another look.`,
+    (fields) => fields === 1 ? "Revisa un campo." : `Revisa ${fields} campos.`,
+    (fields) => fields === 1 ? "Revisa un camp." : `Revisa ${fields} camps.`,
+  ),
+
+  extras: say(
+    "Extras",
+    "Extras",
+    "Extres",
+  ),
+  perBooking: say(
+    "per booking",
+    "por reserva",
+    "per reserva",
+  ),
+  each: say(
+    "per person",
+    "por persona",
+    "per persona",
+  ),
+  upTo: say(
+    (most: number) => `up to ${most}`,
+    (most) => `máximo ${most}`,
+    (most) => `màxim ${most}`,
+  ),
+  fewerOf: say(
+    (name: string) => `One fewer: ${name}`,
+    (name) => `Uno menos: ${name}`,
+    (name) => `Un menys: ${name}`,
+  ),
+  moreOf: say(
+    (name: string) => `One more: ${name}`,
+    (name) => `Uno más: ${name}`,
+    (name) => `Un més: ${name}`,
+  ),
+  extraLeft: say(
+    (left: number) =>
+      left > 0
+        ? `Only ${left} of this extra can still be had. We have changed your booking.`
+        : "One of the extras is sold out. We have taken it out of your booking.",
+    (left) =>
+      left > 0
+        ? `De este extra solo quedan ${left}. Hemos cambiado tu reserva.`
+        : "Uno de los extras se ha agotado. Lo hemos quitado de tu reserva.",
+    (left) =>
+      left > 0
+        ? `D'aquest extra només en queden ${left}. Hem canviat la teva reserva.`
+        : "Un dels extres s'ha exhaurit. L'hem tret de la teva reserva.",
+  ),
+  exclusive: say(
+    "Only for your group",
+    "Solo para vuestro grupo",
+    "Només per al vostre grup",
+  ),
+  exclusiveHint: say(
+    (price: string) => `Nobody else joins the session, for ${price}.`,
+    (price) => `Nadie más se une a la sesión, por ${price}.`,
+    (price) => `Ningú més s'uneix a la sessió, per ${price}.`,
+  ),
+  note: say(
+    "Note to the venue",
+    "Nota para el local",
+    "Nota per al local",
+  ),
+  noteHint: say(
+    "Anything that they should know beforehand.",
+    "Lo que deban saber de antemano.",
+    "El que hagin de saber abans.",
+  ),
+  choose: say(
+    "Choose…",
+    "Elige…",
+    "Tria…",
+  ),
+  code: say(
+    "Discount or gift voucher code",
+    "Código de descuento o tarjeta regalo",
+    "Codi de descompte o targeta regal",
+  ),
+  apply: say(
+    "Apply",
+    "Aplicar",
+    "Aplica",
+  ),
+  codeApplied: say(
+    "The code has been applied.",
+    "El código se ha aplicado.",
+    "El codi s'ha aplicat.",
+  ),
+  totalNow: say(
+    (total: string) => `The total is now ${total}.`,
+    (total) => `El total es ahora ${total}.`,
+    (total) => `El total és ara ${total}.`,
+  ),
+  coupon: say(
+    "Discount code",
+    "Código de descuento",
+    "Codi de descompte",
+  ),
+  voucher: say(
+    "Gift voucher",
+    "Tarjeta regalo",
+    "Targeta regal",
+  ),
+  removeCode: say(
+    (code: string) => `Remove ${code}`,
+    (code) => `Quitar ${code}`,
+    (code) => `Treu ${code}`,
+  ),
+  termsLabel: say(
+    (venue: string) => `I have read and accept the terms of ${venue}.`,
+    (venue) => `He leído y acepto las condiciones de ${venue}.`,
+    (venue) => `He llegit i accepto les condicions de ${venue}.`,
+  ),
+  termsRead: say(
+    "Read the terms",
+    "Leer las condiciones",
+    "Llegeix les condicions",
+  ),
+  requiredTerms: say(
+    "Please accept the terms to book.",
+    "Acepta las condiciones para reservar.",
+    "Accepta les condicions per reservar.",
+  ),
+  marketingLabel: say(
+    (venue: string) => `${venue} may send me news and offers by e-mail.`,
+    (venue) => `${venue} puede enviarme novedades y ofertas por correo electrónico.`,
+    (venue) => `${venue} em pot enviar novetats i ofertes per correu electrònic.`,
+  ),
+
+  summary: say(
+    "Your booking",
+    "Tu reserva",
+    "La teva reserva",
+  ),
+  room: say(
+    "Room",
+    "Sala",
+    "Sala",
+  ),
+  total: say(
+    "Total",
+    "Total",
+    "Total",
+  ),
+  includesTax: say(
+    (amount: string, rate: string) => `Includes ${amount} tax${rate && ` (${rate})`}`,
+    (amount, rate) => `Incluye ${amount} de IVA${rate && ` (${rate})`}`,
+    (amount, rate) => `Inclou ${amount} d'IVA${rate && ` (${rate})`}`,
+  ),
+  dueNow: say(
+    "To pay now",
+    "A pagar ahora",
+    "A pagar ara",
+  ),
+  dueLater: say(
+    "To pay at the venue",
+    "A pagar en el local",
+    "A pagar al local",
+  ),
+  reserve: say(
+    "Continue to payment",
+    "Continuar al pago",
+    "Continua al pagament",
+  ),
+  reserveFree: say(
+    "Confirm booking",
+    "Confirmar la reserva",
+    "Confirma la reserva",
+  ),
+  reserving: say(
+    "Reserving your time…",
+    "Reservando tu hora…",
+    "Reservant la teva hora…",
+  ),
+  reserveHint: say(
+    (minutes: number) => `We keep the time for you for ${minutes} minutes while you pay.`,
+    (minutes) => `Te guardamos la hora ${minutes} minutos mientras pagas.`,
+    (minutes) => `Et guardem l'hora ${minutes} minuts mentre pagues.`,
+  ),
+
+  totalChanged: say(
+    (old: string, now: string) => `The price has changed from ${old} to ${now}.`,
+    (old, now) => `El precio ha cambiado de ${old} a ${now}.`,
+    (old, now) => `El preu ha canviat de ${old} a ${now}.`,
+  ),
+  acceptTotal: say(
+    (now: string) => `Book for ${now}`,
+    (now) => `Reservar por ${now}`,
+    (now) => `Reserva per ${now}`,
+  ),
+
+  heldTitle: say(
+    "It is yours for now",
+    "Es tuya, de momento",
+    "És teva, de moment",
+  ),
+  heldText: say(
+    "We are keeping this time for you. Pay to confirm it.",
+    "Te guardamos esta hora. Paga para confirmarla.",
+    "Et guardem aquesta hora. Paga per confirmar-la.",
+  ),
+  timeLeft: say(
+    "Time left",
+    "Tiempo restante",
+    "Temps restant",
+  ),
+  timeLeftSpoken: say(
+    (minutes: number, seconds: number) =>
+      minutes > 0
+        ? `${count(minutes, "minute", "minutes")} left to pay.`
+        : `${seconds} seconds left to pay.`,
+    (minutes, seconds) =>
+      minutes > 0
+        ? `Te quedan ${count(minutes, "minuto", "minutos")} para pagar.`
+        : `Te quedan ${seconds} segundos para pagar.`,
+    (minutes, seconds) =>
+      minutes > 0
+        ? `Et queden ${count(minutes, "minut", "minuts")} per pagar.`
+        : `Et queden ${seconds} segons per pagar.`,
+  ),
+  pay: say(
+    (amount: string) => `Pay ${amount}`,
+    (amount) => `Pagar ${amount}`,
+    (amount) => `Paga ${amount}`,
+  ),
+  opening: say(
+    "Opening the payment page…",
+    "Abriendo la página de pago…",
+    "Obrint la pàgina de pagament…",
+  ),
+  payHint: say(
+    "You pay on the secure page of our payment provider and come back here.",
+    "Pagas en la página segura de nuestro proveedor de pagos y vuelves aquí.",
+    "Pagues a la pàgina segura del nostre proveïdor de pagaments i tornes aquí.",
+  ),
+  release: say(
+    "Give this time up and choose another",
+    "Dejar esta hora y elegir otra",
+    "Deixa aquesta hora i tria'n una altra",
+  ),
+  paymentCancelled: say(
+    "The payment was not completed. Your time is still kept.",
+    "El pago no se ha completado. Seguimos guardando tu hora.",
+    "El pagament no s'ha completat. Encara et guardem l'hora.",
+  ),
+  holdEnded: say(
+    "The time we were keeping for you has run out.",
+    "Se ha acabado el tiempo que te guardábamos la hora.",
+    "S'ha acabat el temps que et guardàvem l'hora.",
+  ),
+  holdEndedText: say(
+    "Nothing was charged. It may still be free: choose it again.",
+    "No se ha cobrado nada. Puede que siga libre: vuelve a elegirla.",
+    "No s'ha cobrat res. Potser encara és lliure: torna-la a triar.",
+  ),
+  chooseAgain: say(
+    "Choose a time",
+    "Elegir una hora",
+    "Tria una hora",
+  ),
+
+  confirmingTitle: say(
+    "Confirming your payment",
+    "Confirmando tu pago",
+    "Confirmant el teu pagament",
+  ),
+  confirmingText: say(
+    "This takes a few seconds. You do not need to do anything.",
+    "Tarda unos segundos. No tienes que hacer nada.",
+    "Triga uns segons. No has de fer res.",
+  ),
+  slowTitle: say(
+    "Your payment is on its way",
+    "Tu pago está en camino",
+    "El teu pagament està en camí",
+  ),
+  slowText: say(
     "It takes longer than usual. We will write to you as soon as it is confirmed; you can close this page.",
-  checkAgain: "Check again",
-  lateText:
-    "Your payment came after the time ran out. If the place is gone, you get all of it back.",
-  elsewhereTitle: "Thank you",
-  elsewhereText: "This page does not know your booking. Open it by the link in your e-mail.",
-
-  confirmedTitle: "You are booked",
-  confirmedText: (email: string) => `We have sent the confirmation to ${email}.`,
-  bookingTitle: "Your booking",
-  reference: "Reference",
-  status: "Status",
-  venue: "Venue",
-  bookedBy: "Booked by",
-  paid: "Paid",
-  refunded: "Refunded",
-  addToCalendar: "Add to calendar",
-  bookAnother: "Book another game",
-  statuses: {
-    held: "Waiting for payment",
-    pending: "Payment in progress",
-    confirmed: "Confirmed",
-    checked_in: "Arrived",
-    in_progress: "Playing",
-    completed: "Played",
-    expired: "Expired",
-    cancelled: "Cancelled",
-    no_show: "Not attended",
-  } as Record<string, string>,
-
-  cancel: "Cancel booking",
-  cancelTitle: "Cancel this booking?",
-  cancelFull: (amount: string) => `You get all of it back: ${amount}.`,
-  cancelPart: (percent: string, amount: string) => `You get ${percent} back: ${amount}.`,
-  cancelNone: "It is too late for a refund: you get nothing back.",
-  cancelFree: "Nothing was charged.",
-  cancelYes: "Yes, cancel it",
-  cancelNo: "Keep it",
-  cancelling: "Cancelling…",
-  cancelledTitle: "Your booking is cancelled",
-  cancelledRefund: (amount: string) => `${amount} will be back on your card within a few days.`,
-  cancelledText: "Nobody is waiting for you any more.",
-
-  errors: {
-    network: "There is no connection. Check it and try again.",
-    unexpected: "Something went wrong on our side. Try again in a moment.",
-    slot_taken: "Somebody was faster: this time has just been taken. Here is what is still free.",
-    slot_in_past: "This time has already passed.",
-    slot_not_offered: "This time is not offered any more. Here is what is free.",
-    notice_too_short: "This time is too soon to be booked here.",
-    too_far_ahead: "This date cannot be booked yet.",
-    party_size_invalid: "This number of players does not fit the room.",
-    customer_invalid: "Please check your details.",
-    calendar_not_found: "This booking calendar is not available.",
-    room_not_found: "This room cannot be booked now.",
-    booking_not_found: "We cannot find this booking. Open it by the link in your e-mail.",
-    not_cancellable: "This booking cannot be cancelled any more.",
-    not_payable: "This booking cannot be paid any more.",
-    nothing_due: "There is nothing left to pay.",
-    idempotency_key_reused: "Something has changed. Please try again.",
-    rate_limited: "That was a lot at once. Wait a minute and try again.",
-    payment_unavailable:
-      "The payment page cannot be opened now. Your time is still kept: try again.",
-  } as Record<string, string>,
-};
-
-export type Strings = typeof en;
-
-const es: Strings = {
-  title: "Reserva tu partida",
-  stepWhen: "Fecha y hora",
-  stepDetails: "Tus datos",
-  stepPay: "Pago",
-  stepOf: (step, total) => `Paso ${step} de ${total}`,
-  loading: "Cargando…",
-  back: "Atrás",
-  retry: "Reintentar",
-
-  chooseRoom: "Sala",
-  players: "Jugadores",
-  fewer: "Un jugador menos",
-  more: "Un jugador más",
-  playerCount: (number) => count(number, "jugador", "jugadores"),
-  playerRange: (low, high) => low === high ? `${low} jugadores` : `${low}–${high} jugadores`,
-  perPerson: (price) => `${price} por persona`,
-  perGroup: (price) => `${price} por grupo`,
-  difficulty: (level) => `Dificultad ${level} de 5`,
-  shared: "Compartida con otros grupos",
-
-  chooseDay: "Día",
-  previousMonth: "Mes anterior",
-  nextMonth: "Mes siguiente",
-  dayFree: (times) => count(times, "hora libre", "horas libres"),
-  dayFull: "nada libre",
-  dayToday: "hoy",
-  legendFree: "Libre",
-  legendFew: "Casi lleno",
-  legendFull: "Nada libre",
-  monthFree: (month, days) => `${month}: ${count(days, "día", "días")} con horas libres`,
-  monthFull: (month) => `Nada libre en ${month.toLowerCase()}`,
-  searchNext: "Buscar el próximo día libre",
-  searchNone: (day) => `No hay nada libre hasta el ${day.toLowerCase()}.`,
-  loadingTimes: "Cargando horas libres…",
-
-  chooseTime: "Hora",
-  pickDay: "Elige un día para ver sus horas libres.",
-  priceNote: (players) => `Total para ${players}, impuestos incluidos.`,
-  zoneNote: (zone) => `Hora del local: ${zone}.`,
-  zoneDiffers: "No es tu zona horaria.",
-  seatsLeft: (seats) => count(seats, "plaza libre", "plazas libres"),
-
-  name: "Nombre y apellidos",
-  email: "Correo electrónico",
-  emailHint: "Aquí recibirás la confirmación.",
-  phone: "Teléfono",
-  optional: "opcional",
-  requiredName: "Dinos tu nombre.",
-  requiredEmail: "Dinos tu correo electrónico.",
-  invalidEmail: "Este correo no parece completo.",
-  invalidPhone: "Este teléfono no parece correcto.",
-  invalidName: "Este nombre no se puede usar.",
-  invalidField: "Revisa este campo.",
-  checkFields: (fields) => fields === 1 ? "Revisa un campo." : `Revisa ${fields} campos.`,
-
-  summary: "Tu reserva",
-  change: "Cambiar",
-  room: "Sala",
-  when: "Cuándo",
-  total: "Total",
-  includesTax: (amount, rate) => `Incluye ${amount} de IVA${rate && ` (${rate})`}`,
-  dueNow: "A pagar ahora",
-  dueLater: "A pagar en el local",
-  reserve: "Continuar al pago",
-  reserveFree: "Confirmar la reserva",
-  reserving: "Reservando tu hora…",
-  reserveHint: (minutes) => `Te guardamos la hora ${minutes} minutos mientras pagas.`,
-
-  totalChanged: (old, now) => `El precio ha cambiado de ${old} a ${now}.`,
-  acceptTotal: (now) => `Reservar por ${now}`,
-
-  heldTitle: "Es tuya, de momento",
-  heldText: "Te guardamos esta hora. Paga para confirmarla.",
-  timeLeft: "Tiempo restante",
-  timeLeftSpoken: (minutes, seconds) =>
-    minutes > 0
-      ? `Te quedan ${count(minutes, "minuto", "minutos")} para pagar.`
-      : `Te quedan ${seconds} segundos para pagar.`,
-  pay: (amount) => `Pagar ${amount}`,
-  opening: "Abriendo la página de pago…",
-  payHint: "Pagas en la página segura de nuestro proveedor de pagos y vuelves aquí.",
-  release: "Dejar esta hora y elegir otra",
-  paymentCancelled: "El pago no se ha completado. Seguimos guardando tu hora.",
-  holdEnded: "Se ha acabado el tiempo que te guardábamos la hora.",
-  holdEndedText: "No se ha cobrado nada. Puede que siga libre: vuelve a elegirla.",
-  chooseAgain: "Elegir una hora",
-
-  confirmingTitle: "Confirmando tu pago",
-  confirmingText: "Tarda unos segundos. No tienes que hacer nada.",
-  slowTitle: "Tu pago está en camino",
-  slowText:
     "Tarda más de lo normal. Te escribiremos en cuanto se confirme; puedes cerrar esta página.",
-  checkAgain: "Comprobar otra vez",
-  lateText:
+    "Triga més del normal. T'escriurem quan es confirmi; pots tancar aquesta pàgina.",
+  ),
+  checkAgain: say(
+    "Check again",
+    "Comprobar otra vez",
+    "Comprova-ho un altre cop",
+  ),
+  lateText: say(
+    "Your payment came after the time ran out. If the place is gone, you get all of it back.",
     "Tu pago llegó cuando el tiempo se había acabado. Si la plaza ya no está, te lo devolvemos todo.",
-  elsewhereTitle: "Gracias",
-  elsewhereText: "Esta página no conoce tu reserva. Ábrela con el enlace de tu correo.",
-
-  confirmedTitle: "Reserva confirmada",
-  confirmedText: (email) => `Hemos enviado la confirmación a ${email}.`,
-  bookingTitle: "Tu reserva",
-  reference: "Referencia",
-  status: "Estado",
-  venue: "Local",
-  bookedBy: "A nombre de",
-  paid: "Pagado",
-  refunded: "Devuelto",
-  addToCalendar: "Añadir al calendario",
-  bookAnother: "Reservar otra partida",
-  statuses: {
-    held: "Pendiente de pago",
-    pending: "Pago en curso",
-    confirmed: "Confirmada",
-    checked_in: "Habéis llegado",
-    in_progress: "En juego",
-    completed: "Jugada",
-    expired: "Caducada",
-    cancelled: "Cancelada",
-    no_show: "No presentada",
-  },
-
-  cancel: "Cancelar la reserva",
-  cancelTitle: "¿Cancelar esta reserva?",
-  cancelFull: (amount) => `Te devolvemos todo: ${amount}.`,
-  cancelPart: (percent, amount) => `Te devolvemos el ${percent}: ${amount}.`,
-  cancelNone: "Es demasiado tarde para una devolución: no se devuelve nada.",
-  cancelFree: "No se ha cobrado nada.",
-  cancelYes: "Sí, cancelarla",
-  cancelNo: "Mantenerla",
-  cancelling: "Cancelando…",
-  cancelledTitle: "Tu reserva está cancelada",
-  cancelledRefund: (amount) => `Tendrás ${amount} de vuelta en tu tarjeta en unos días.`,
-  cancelledText: "Ya no te esperamos.",
-
-  errors: {
-    network: "No hay conexión. Compruébala e inténtalo de nuevo.",
-    unexpected: "Algo ha fallado por nuestra parte. Inténtalo dentro de un momento.",
-    slot_taken:
-      "Alguien ha sido más rápido: acaban de reservar esta hora. Esto es lo que queda libre.",
-    slot_in_past: "Esta hora ya ha pasado.",
-    slot_not_offered: "Esta hora ya no se ofrece. Esto es lo que hay libre.",
-    notice_too_short: "Falta demasiado poco para reservar esta hora aquí.",
-    too_far_ahead: "Esta fecha todavía no se puede reservar.",
-    party_size_invalid: "Este número de jugadores no cabe en la sala.",
-    customer_invalid: "Revisa tus datos.",
-    calendar_not_found: "Este calendario de reservas no está disponible.",
-    room_not_found: "Esta sala no se puede reservar ahora.",
-    booking_not_found: "No encontramos esta reserva. Ábrela con el enlace de tu correo.",
-    not_cancellable: "Esta reserva ya no se puede cancelar.",
-    not_payable: "Esta reserva ya no se puede pagar.",
-    nothing_due: "No queda nada por pagar.",
-    idempotency_key_reused: "Algo ha cambiado. Inténtalo de nuevo.",
-    rate_limited: "Han sido muchas peticiones seguidas. Espera un minuto e inténtalo de nuevo.",
-    payment_unavailable:
-      "No se puede abrir la página de pago. Seguimos guardando tu hora: inténtalo de nuevo.",
-  },
-};
-
-const ca: Strings = {
-  title: "Reserva la teva partida",
-  stepWhen: "Data i hora",
-  stepDetails: "Les teves dades",
-  stepPay: "Pagament",
-  stepOf: (step, total) => `Pas ${step} de ${total}`,
-  loading: "Carregant…",
-  back: "Enrere",
-  retry: "Torna-ho a provar",
-
-  chooseRoom: "Sala",
-  players: "Jugadors",
-  fewer: "Un jugador menys",
-  more: "Un jugador més",
-  playerCount: (number) => count(number, "jugador", "jugadors"),
-  playerRange: (low, high) => low === high ? `${low} jugadors` : `${low}–${high} jugadors`,
-  perPerson: (price) => `${price} per persona`,
-  perGroup: (price) => `${price} per grup`,
-  difficulty: (level) => `Dificultat ${level} de 5`,
-  shared: "Compartida amb altres grups",
-
-  chooseDay: "Dia",
-  previousMonth: "Mes anterior",
-  nextMonth: "Mes següent",
-  dayFree: (times) => count(times, "hora lliure", "hores lliures"),
-  dayFull: "res lliure",
-  dayToday: "avui",
-  legendFree: "Lliure",
-  legendFew: "Gairebé ple",
-  legendFull: "Res lliure",
-  monthFree: (month, days) => `${month}: ${count(days, "dia", "dies")} amb hores lliures`,
-  monthFull: (month) => `Res lliure: ${month.toLowerCase()}`,
-  searchNext: "Busca el pròxim dia lliure",
-  searchNone: (day) => `No hi ha res lliure fins al ${day.toLowerCase()}.`,
-  loadingTimes: "Carregant hores lliures…",
-
-  chooseTime: "Hora",
-  pickDay: "Tria un dia per veure'n les hores lliures.",
-  priceNote: (players) => `Total per a ${players}, impostos inclosos.`,
-  zoneNote: (zone) => `Hora del local: ${zone}.`,
-  zoneDiffers: "No és la teva zona horària.",
-  seatsLeft: (seats) => count(seats, "plaça lliure", "places lliures"),
-
-  name: "Nom i cognoms",
-  email: "Correu electrònic",
-  emailHint: "Aquí rebràs la confirmació.",
-  phone: "Telèfon",
-  optional: "opcional",
-  requiredName: "Digue'ns el teu nom.",
-  requiredEmail: "Digue'ns el teu correu electrònic.",
-  invalidEmail: "Aquest correu no sembla complet.",
-  invalidPhone: "Aquest telèfon no sembla correcte.",
-  invalidName: "Aquest nom no es pot fer servir.",
-  invalidField: "Revisa aquest camp.",
-  checkFields: (fields) => fields === 1 ? "Revisa un camp." : `Revisa ${fields} camps.`,
-
-  summary: "La teva reserva",
-  change: "Canvia",
-  room: "Sala",
-  when: "Quan",
-  total: "Total",
-  includesTax: (amount, rate) => `Inclou ${amount} d'IVA${rate && ` (${rate})`}`,
-  dueNow: "A pagar ara",
-  dueLater: "A pagar al local",
-  reserve: "Continua al pagament",
-  reserveFree: "Confirma la reserva",
-  reserving: "Reservant la teva hora…",
-  reserveHint: (minutes) => `Et guardem l'hora ${minutes} minuts mentre pagues.`,
-
-  totalChanged: (old, now) => `El preu ha canviat de ${old} a ${now}.`,
-  acceptTotal: (now) => `Reserva per ${now}`,
-
-  heldTitle: "És teva, de moment",
-  heldText: "Et guardem aquesta hora. Paga per confirmar-la.",
-  timeLeft: "Temps restant",
-  timeLeftSpoken: (minutes, seconds) =>
-    minutes > 0
-      ? `Et queden ${count(minutes, "minut", "minuts")} per pagar.`
-      : `Et queden ${seconds} segons per pagar.`,
-  pay: (amount) => `Paga ${amount}`,
-  opening: "Obrint la pàgina de pagament…",
-  payHint: "Pagues a la pàgina segura del nostre proveïdor de pagaments i tornes aquí.",
-  release: "Deixa aquesta hora i tria'n una altra",
-  paymentCancelled: "El pagament no s'ha completat. Encara et guardem l'hora.",
-  holdEnded: "S'ha acabat el temps que et guardàvem l'hora.",
-  holdEndedText: "No s'ha cobrat res. Potser encara és lliure: torna-la a triar.",
-  chooseAgain: "Tria una hora",
-
-  confirmingTitle: "Confirmant el teu pagament",
-  confirmingText: "Triga uns segons. No has de fer res.",
-  slowTitle: "El teu pagament està en camí",
-  slowText: "Triga més del normal. T'escriurem quan es confirmi; pots tancar aquesta pàgina.",
-  checkAgain: "Comprova-ho un altre cop",
-  lateText:
     "El teu pagament va arribar quan el temps s'havia acabat. Si la plaça ja no hi és, t'ho tornem tot.",
-  elsewhereTitle: "Gràcies",
-  elsewhereText: "Aquesta pàgina no coneix la teva reserva. Obre-la amb l'enllaç del teu correu.",
+  ),
+  elsewhereTitle: say(
+    "Thank you",
+    "Gracias",
+    "Gràcies",
+  ),
+  elsewhereText: say(
+    "This page does not know your booking. Open it by the link in your e-mail.",
+    "Esta página no conoce tu reserva. Ábrela con el enlace de tu correo.",
+    "Aquesta pàgina no coneix la teva reserva. Obre-la amb l'enllaç del teu correu.",
+  ),
 
-  confirmedTitle: "Reserva confirmada",
-  confirmedText: (email) => `Hem enviat la confirmació a ${email}.`,
-  bookingTitle: "La teva reserva",
-  reference: "Referència",
-  status: "Estat",
-  venue: "Local",
-  bookedBy: "A nom de",
-  paid: "Pagat",
-  refunded: "Retornat",
-  addToCalendar: "Afegeix al calendari",
-  bookAnother: "Reserva una altra partida",
-  statuses: {
-    held: "Pendent de pagament",
-    pending: "Pagament en curs",
-    confirmed: "Confirmada",
-    checked_in: "Heu arribat",
-    in_progress: "En joc",
-    completed: "Jugada",
-    expired: "Caducada",
-    cancelled: "Cancel·lada",
-    no_show: "No presentada",
-  },
+  confirmedTitle: say(
+    "You are booked",
+    "Reserva confirmada",
+    "Reserva confirmada",
+  ),
+  confirmedText: say(
+    (email: string) => `We have sent the confirmation to ${email}.`,
+    (email) => `Hemos enviado la confirmación a ${email}.`,
+    (email) => `Hem enviat la confirmació a ${email}.`,
+  ),
+  bookingTitle: say(
+    "Your booking",
+    "Tu reserva",
+    "La teva reserva",
+  ),
+  reference: say(
+    "Reference",
+    "Referencia",
+    "Referència",
+  ),
+  venue: say(
+    "Venue",
+    "Local",
+    "Local",
+  ),
+  bookedBy: say(
+    "Booked by",
+    "A nombre de",
+    "A nom de",
+  ),
+  paid: say(
+    "Paid",
+    "Pagado",
+    "Pagat",
+  ),
+  refunded: say(
+    "Refunded",
+    "Devuelto",
+    "Retornat",
+  ),
+  addToCalendar: say(
+    "Add to calendar",
+    "Añadir al calendario",
+    "Afegeix al calendari",
+  ),
+  bookAnother: say(
+    "Book another game",
+    "Reservar otra partida",
+    "Reserva una altra partida",
+  ),
 
-  cancel: "Cancel·la la reserva",
-  cancelTitle: "Vols cancel·lar aquesta reserva?",
-  cancelFull: (amount) => `T'ho tornem tot: ${amount}.`,
-  cancelPart: (percent, amount) => `Et tornem el ${percent}: ${amount}.`,
-  cancelNone: "És massa tard per a una devolució: no es torna res.",
-  cancelFree: "No s'ha cobrat res.",
-  cancelYes: "Sí, cancel·la-la",
-  cancelNo: "Mantén-la",
-  cancelling: "Cancel·lant…",
-  cancelledTitle: "La teva reserva està cancel·lada",
-  cancelledRefund: (amount) => `Tindràs ${amount} de tornada a la targeta en uns dies.`,
-  cancelledText: "Ja no t'esperem.",
+  policy: say(
+    "Cancelling",
+    "Cancelación",
+    "Cancel·lació",
+  ),
+  policyTier: say(
+    (time: string, percent: string) =>
+      `Cancel up to ${time} before: ${percent ? `${percent} back` : "all of it back"}`,
+    (time, percent) =>
+      `Si cancelas hasta ${time} antes: ${
+        percent ? `te devolvemos el ${percent}` : "te devolvemos todo"
+      }`,
+    (time, percent) =>
+      `Si cancel·les fins a ${time} abans: ${
+        percent ? `et tornem el ${percent}` : "t'ho tornem tot"
+      }`,
+  ),
+  cancel: say(
+    "Cancel booking",
+    "Cancelar la reserva",
+    "Cancel·la la reserva",
+  ),
+  cancelTitle: say(
+    "Cancel this booking?",
+    "¿Cancelar esta reserva?",
+    "Vols cancel·lar aquesta reserva?",
+  ),
+  cancelFull: say(
+    (amount: string) => `You get all of it back: ${amount}.`,
+    (amount) => `Te devolvemos todo: ${amount}.`,
+    (amount) => `T'ho tornem tot: ${amount}.`,
+  ),
+  cancelPart: say(
+    (percent: string, amount: string) => `You get ${percent} back: ${amount}.`,
+    (percent, amount) => `Te devolvemos el ${percent}: ${amount}.`,
+    (percent, amount) => `Et tornem el ${percent}: ${amount}.`,
+  ),
+  cancelNone: say(
+    "It is too late for a refund: you get nothing back.",
+    "Es demasiado tarde para una devolución: no se devuelve nada.",
+    "És massa tard per a una devolució: no es torna res.",
+  ),
+  cancelFree: say(
+    "Nothing was charged.",
+    "No se ha cobrado nada.",
+    "No s'ha cobrat res.",
+  ),
+  cancelYes: say(
+    "Yes, cancel it",
+    "Sí, cancelarla",
+    "Sí, cancel·la-la",
+  ),
+  cancelNo: say(
+    "Keep it",
+    "Mantenerla",
+    "Mantén-la",
+  ),
+  cancelling: say(
+    "Cancelling…",
+    "Cancelando…",
+    "Cancel·lant…",
+  ),
+  cancelledTitle: say(
+    "Your booking is cancelled",
+    "Tu reserva está cancelada",
+    "La teva reserva està cancel·lada",
+  ),
+  cancelledRefund: say(
+    (amount: string) => `${amount} will be back on your card within a few days.`,
+    (amount) => `Tendrás ${amount} de vuelta en tu tarjeta en unos días.`,
+    (amount) => `Tindràs ${amount} de tornada a la targeta en uns dies.`,
+  ),
+  cancelledText: say(
+    "Nobody is waiting for you any more.",
+    "Ya no te esperamos.",
+    "Ja no t'esperem.",
+  ),
 
-  errors: {
-    network: "No hi ha connexió. Comprova-la i torna-ho a provar.",
-    unexpected: "Alguna cosa ha fallat per part nostra. Torna-ho a provar d'aquí a un moment.",
-    slot_taken:
-      "Algú ha estat més ràpid: acaben de reservar aquesta hora. Això és el que queda lliure.",
-    slot_in_past: "Aquesta hora ja ha passat.",
-    slot_not_offered: "Aquesta hora ja no s'ofereix. Això és el que hi ha lliure.",
-    notice_too_short: "Falta massa poc per reservar aquesta hora aquí.",
-    too_far_ahead: "Aquesta data encara no es pot reservar.",
-    party_size_invalid: "Aquest nombre de jugadors no hi cap a la sala.",
-    customer_invalid: "Revisa les teves dades.",
-    calendar_not_found: "Aquest calendari de reserves no està disponible.",
-    room_not_found: "Aquesta sala no es pot reservar ara.",
-    booking_not_found: "No trobem aquesta reserva. Obre-la amb l'enllaç del teu correu.",
-    not_cancellable: "Aquesta reserva ja no es pot cancel·lar.",
-    not_payable: "Aquesta reserva ja no es pot pagar.",
-    nothing_due: "No queda res per pagar.",
-    idempotency_key_reused: "Alguna cosa ha canviat. Torna-ho a provar.",
-    rate_limited: "Han estat moltes peticions seguides. Espera un minut i torna-ho a provar.",
-    payment_unavailable:
-      "No es pot obrir la pàgina de pagament. Encara et guardem l'hora: torna-ho a provar.",
-  },
+  move: say(
+    "Change date or players",
+    "Cambiar fecha o jugadores",
+    "Canvia la data o els jugadors",
+  ),
+  moveTitle: say(
+    "Change your booking",
+    "Cambia tu reserva",
+    "Canvia la teva reserva",
+  ),
+  moveNow: say(
+    (when: string) => `Now: ${when}`,
+    (when) => `Ahora: ${when}`,
+    (when) => `Ara: ${when}`,
+  ),
+  keepTime: say(
+    "Keep the time, only change the players",
+    "Mantener la hora y cambiar solo los jugadores",
+    "Mantén l'hora i canvia només els jugadors",
+  ),
+  moveQuoteTitle: say(
+    "Change to this?",
+    "¿Cambiar a esto?",
+    "Vols canviar a això?",
+  ),
+  moveFrom: say(
+    "Until now",
+    "Hasta ahora",
+    "Fins ara",
+  ),
+  moveTo: say(
+    "New",
+    "Nueva",
+    "Nova",
+  ),
+  moveOwed: say(
+    (amount: string) => `The new booking costs ${amount} more.`,
+    (amount) => `La nueva reserva cuesta ${amount} más.`,
+    (amount) => `La nova reserva costa ${amount} més.`,
+  ),
+  moveBack: say(
+    (amount: string) => `You get ${amount} back.`,
+    (amount) => `Te devolvemos ${amount}.`,
+    (amount) => `Et tornem ${amount}.`,
+  ),
+  moveSame: say(
+    "The price stays the same.",
+    "El precio es el mismo.",
+    "El preu és el mateix.",
+  ),
+  moveYes: say(
+    "Yes, change it",
+    "Sí, cambiarla",
+    "Sí, canvia-la",
+  ),
+  moveYesOwed: say(
+    (amount: string) => `Change it for ${amount} more`,
+    (amount) => `Cambiarla por ${amount} más`,
+    (amount) => `Canvia-la per ${amount} més`,
+  ),
+  moved: say(
+    "Your booking has been changed. We have sent you the new confirmation.",
+    "Hemos cambiado tu reserva y te hemos enviado la nueva confirmación.",
+    "Hem canviat la teva reserva i t'hem enviat la nova confirmació.",
+  ),
+  open: say(
+    "Still to pay",
+    "Falta por pagar",
+    "Falta per pagar",
+  ),
+  payAtVenue: say(
+    "What is still open can be paid at the venue.",
+    "Lo que falta se puede pagar en el local.",
+    "El que falta es pot pagar al local.",
+  ),
+
+  waiver: say(
+    "Waiver",
+    "Exención de responsabilidad",
+    "Exempció de responsabilitat",
+  ),
+  waiverSigned: say(
+    (signed: number, needed: number) => `${signed} of ${needed} signed`,
+    (signed, needed) => `${signed} de ${needed} firmadas`,
+    (signed, needed) => `${signed} de ${needed} signades`,
+  ),
+  waiverSign: say(
+    "Sign the waiver",
+    "Firmar la exención",
+    "Signa l'exempció",
+  ),
+  waiverName: say(
+    "Your full name",
+    "Tu nombre y apellidos",
+    "El teu nom i cognoms",
+  ),
+  minors: say(
+    "I also sign for these minors",
+    "Firmo también por estos menores",
+    "Signo també per aquests menors",
+  ),
+  minor: say(
+    (number: number) => `Full name of minor ${number}`,
+    (number) => `Nombre y apellidos del menor ${number}`,
+    (number) => `Nom i cognoms del menor ${number}`,
+  ),
+  birthYear: say("Year of birth", "Año de nacimiento", "Any de naixement"),
+  onlyMinors: say(
+    "I only sign for the minors and do not play.",
+    "Solo firmo por los menores y no juego.",
+    "Només signo pels menors i no jugo.",
+  ),
+  invalidYear: say(
+    "This must be the year of birth of a minor.",
+    "Tiene que ser el año de nacimiento de un menor.",
+    "Ha de ser l'any de naixement d'un menor.",
+  ),
+  addMinor: say(
+    "Add a minor",
+    "Añadir un menor",
+    "Afegeix un menor",
+  ),
+  removeMinor: say(
+    (number: number) => `Remove minor ${number}`,
+    (number) => `Quitar al menor ${number}`,
+    (number) => `Treu el menor ${number}`,
+  ),
+  signature: say(
+    "Signature",
+    "Firma",
+    "Signatura",
+  ),
+  drawIt: say(
+    "Draw it",
+    "Dibujarla",
+    "Dibuixa-la",
+  ),
+  typeIt: say(
+    "Type it",
+    "Escribirla",
+    "Escriu-la",
+  ),
+  drawHint: say(
+    "Draw your signature here with a finger or the mouse.",
+    "Dibuja aquí tu firma con el dedo o el ratón.",
+    "Dibuixa aquí la teva signatura amb el dit o el ratolí.",
+  ),
+  typeHint: say(
+    "Your full name above counts as your signature.",
+    "Tu nombre completo de arriba vale como firma.",
+    "El teu nom complet de dalt val com a signatura.",
+  ),
+  clearSignature: say(
+    "Clear",
+    "Borrar",
+    "Esborra",
+  ),
+  waiverAgree: say(
+    "I have read the text above and agree to it.",
+    "He leído el texto y estoy de acuerdo.",
+    "He llegit el text i hi estic d'acord.",
+  ),
+  requiredSignature: say(
+    "Draw your signature, or choose to type it.",
+    "Dibuja tu firma o elige escribirla.",
+    "Dibuixa la signatura o tria escriure-la.",
+  ),
+  sign: say(
+    "Sign",
+    "Firmar",
+    "Signa",
+  ),
+  signedTitle: say(
+    "Signed, thank you",
+    "Firmada, gracias",
+    "Signada, gràcies",
+  ),
+  signedText: say(
+    "Everybody who plays signs for themselves: pass the link on.",
+    "Cada jugador firma por sí mismo: comparte el enlace.",
+    "Cada jugador signa per si mateix: comparteix l'enllaç.",
+  ),
+  signAnother: say(
+    "Somebody else signs here",
+    "Otra persona firma aquí",
+    "Una altra persona signa aquí",
+  ),
+  done: say(
+    "Done",
+    "Listo",
+    "Fet",
+  ),
 };
 
-const all: Record<Language, Strings> = { es, en, ca };
+const statuses = {
+  held: say(
+    "Waiting for payment",
+    "Pendiente de pago",
+    "Pendent de pagament",
+  ),
+  pending: say(
+    "Payment in progress",
+    "Pago en curso",
+    "Pagament en curs",
+  ),
+  confirmed: say(
+    "Confirmed",
+    "Confirmada",
+    "Confirmada",
+  ),
+  checked_in: say(
+    "Arrived",
+    "Habéis llegado",
+    "Heu arribat",
+  ),
+  in_progress: say(
+    "Playing",
+    "En juego",
+    "En joc",
+  ),
+  completed: say(
+    "Played",
+    "Jugada",
+    "Jugada",
+  ),
+  expired: say(
+    "Expired",
+    "Caducada",
+    "Caducada",
+  ),
+  cancelled: say(
+    "Cancelled",
+    "Cancelada",
+    "Cancel·lada",
+  ),
+  no_show: say(
+    "Not attended",
+    "No presentada",
+    "No presentada",
+  ),
+};
+
+/** By the stable codes of the database and the service, and a few of the widget's own. */
+const errors = {
+  network: say(
+    "There is no connection. Check it and try again.",
+    "No hay conexión. Compruébala e inténtalo de nuevo.",
+    "No hi ha connexió. Comprova-la i torna-ho a provar.",
+  ),
+  unexpected: say(
+    "Something went wrong on our side. Try again in a moment.",
+    "Algo ha fallado por nuestra parte. Inténtalo dentro de un momento.",
+    "Alguna cosa ha fallat per part nostra. Torna-ho a provar d'aquí a un moment.",
+  ),
+  slot_taken: say(
+    "Somebody was faster: this time has just been taken. Here is what is still free.",
+    "Alguien ha sido más rápido: acaban de reservar esta hora. Esto es lo que queda libre.",
+    "Algú ha estat més ràpid: acaben de reservar aquesta hora. Això és el que queda lliure.",
+  ),
+  slot_in_past: say(
+    "This time has already passed.",
+    "Esta hora ya ha pasado.",
+    "Aquesta hora ja ha passat.",
+  ),
+  slot_not_offered: say(
+    "This time is not offered any more. Here is what is free.",
+    "Esta hora ya no se ofrece. Esto es lo que hay libre.",
+    "Aquesta hora ja no s'ofereix. Això és el que hi ha lliure.",
+  ),
+  notice_too_short: say(
+    "This time is too soon to be booked here.",
+    "Falta demasiado poco para reservar esta hora aquí.",
+    "Falta massa poc per reservar aquesta hora aquí.",
+  ),
+  too_far_ahead: say(
+    "This date cannot be booked yet.",
+    "Esta fecha todavía no se puede reservar.",
+    "Aquesta data encara no es pot reservar.",
+  ),
+  party_size_invalid: say(
+    "This number of players does not fit the room.",
+    "Este número de jugadores no cabe en la sala.",
+    "Aquest nombre de jugadors no hi cap a la sala.",
+  ),
+  customer_invalid: say(
+    "Please check your details.",
+    "Revisa tus datos.",
+    "Revisa les teves dades.",
+  ),
+  calendar_not_found: say(
+    "This booking calendar is not available.",
+    "Este calendario de reservas no está disponible.",
+    "Aquest calendari de reserves no està disponible.",
+  ),
+  room_not_found: say(
+    "This room cannot be booked now.",
+    "Esta sala no se puede reservar ahora.",
+    "Aquesta sala no es pot reservar ara.",
+  ),
+  booking_not_found: say(
+    "We cannot find this booking. Open it by the link in your e-mail.",
+    "No encontramos esta reserva. Ábrela con el enlace de tu correo.",
+    "No trobem aquesta reserva. Obre-la amb l'enllaç del teu correu.",
+  ),
+  not_cancellable: say(
+    "This booking cannot be cancelled any more.",
+    "Esta reserva ya no se puede cancelar.",
+    "Aquesta reserva ja no es pot cancel·lar.",
+  ),
+  not_payable: say(
+    "This booking cannot be paid any more.",
+    "Esta reserva ya no se puede pagar.",
+    "Aquesta reserva ja no es pot pagar.",
+  ),
+  nothing_due: say(
+    "There is nothing left to pay.",
+    "No queda nada por pagar.",
+    "No queda res per pagar.",
+  ),
+  idempotency_key_reused: say(
+    "Something has changed. Please try again.",
+    "Algo ha cambiado. Inténtalo de nuevo.",
+    "Alguna cosa ha canviat. Torna-ho a provar.",
+  ),
+  rate_limited: say(
+    "That was a lot at once. Wait a minute and try again.",
+    "Han sido muchas peticiones seguidas. Espera un minuto e inténtalo de nuevo.",
+    "Han estat moltes peticions seguides. Espera un minut i torna-ho a provar.",
+  ),
+  too_many_holds: say(
+    "You are keeping several times already. Pay or give one up, or wait until one runs out.",
+    "Ya te guardamos varias horas. Paga o deja alguna, o espera a que se acabe el tiempo.",
+    "Ja et guardem unes quantes hores. Paga o deixa'n alguna, o espera que s'acabi el temps.",
+  ),
+  extras_invalid: say(
+    "What can be added has changed. Please choose again.",
+    "Lo que se puede añadir ha cambiado. Vuelve a elegir.",
+    "El que es pot afegir ha canviat. Torna a triar.",
+  ),
+  nothing_to_change: say(
+    "This is what you have booked already. Choose something else.",
+    "Es lo que ya tienes reservado. Elige otra cosa.",
+    "És el que ja tens reservat. Tria una altra cosa.",
+  ),
+  too_many_waitlist_entries: say(
+    "You are on the waitlist too many times already.",
+    "Ya estás en la lista de espera demasiadas veces.",
+    "Ja ets a la llista d'espera massa vegades.",
+  ),
+  place_available: say(
+    "There is a free place already: choose it here.",
+    "Ya hay una plaza libre: elígela aquí.",
+    "Ja hi ha una plaça lliure: tria-la aquí.",
+  ),
+  waitlist_entry_not_found: say(
+    "We cannot find you on the waitlist.",
+    "No te encontramos en la lista de espera.",
+    "No et trobem a la llista d'espera.",
+  ),
+  waiver_outdated: say(
+    "The text has changed. Please read it again.",
+    "El texto ha cambiado. Léelo otra vez, por favor.",
+    "El text ha canviat. Torna'l a llegir, si us plau.",
+  ),
+  waiver_full: say(
+    "Everybody has signed already.",
+    "Ya han firmado todos.",
+    "Ja ha signat tothom.",
+  ),
+  code_required: say(
+    "Type a code first.",
+    "Escribe primero un código.",
+    "Escriu primer un codi.",
+  ),
+  code_expired: say(
+    "This code has expired.",
+    "Este código ha caducado.",
+    "Aquest codi ha caducat.",
+  ),
+  code_not_active: say(
+    "This code is not active.",
+    "Este código no está activo.",
+    "Aquest codi no està actiu.",
+  ),
+  code_not_valid_yet: say(
+    "This code is not valid yet.",
+    "Este código todavía no es válido.",
+    "Aquest codi encara no és vàlid.",
+  ),
+  code_max_uses: say(
+    "This code has been used up.",
+    "Este código se ha agotado.",
+    "Aquest codi s'ha exhaurit.",
+  ),
+  code_max_uses_per_customer: say(
+    "You have already used this code.",
+    "Ya has usado este código.",
+    "Ja has fet servir aquest codi.",
+  ),
+  code_min_amount: say(
+    "This code needs a higher amount.",
+    "Este código pide un importe mayor.",
+    "Aquest codi demana un import més alt.",
+  ),
+  code_not_for_room: say(
+    "This code is not for this room.",
+    "Este código no es para esta sala.",
+    "Aquest codi no és per a aquesta sala.",
+  ),
+  code_empty: say(
+    "There is nothing left on this gift voucher.",
+    "A esta tarjeta regalo no le queda saldo.",
+    "A aquesta targeta regal no li queda saldo.",
+  ),
+  code_not_found: say(
+    "We do not know this code. Check it for typing mistakes.",
+    "No conocemos este código. Comprueba que esté bien escrito.",
+    "No coneixem aquest codi. Comprova que estigui ben escrit.",
+  ),
+  not_reschedulable: say(
+    "This booking can no longer be changed here: it is too close to its start, or over. Ask the venue.",
+    "Esta reserva ya no se puede cambiar aquí: falta muy poco o ya ha pasado. Pregunta al local.",
+    "Aquesta reserva ja no es pot canviar aquí: falta molt poc o ja ha passat. Pregunta al local.",
+  ),
+  date_range_invalid: say(
+    "Please check the dates.",
+    "Revisa las fechas.",
+    "Revisa les dates.",
+  ),
+  waiver_not_found: say(
+    "We cannot find this waiver. Open it by the link in your e-mail.",
+    "No encontramos esta exención. Ábrela con el enlace de tu correo.",
+    "No trobem aquesta exempció. Obre-la amb l'enllaç del teu correu.",
+  ),
+  waiver_closed: say(
+    "This waiver can no longer be signed.",
+    "Esta exención ya no se puede firmar.",
+    "Aquesta exempció ja no es pot signar.",
+  ),
+  payment_unavailable: say(
+    "The payment page cannot be opened now. Your time is still kept: try again.",
+    "No se puede abrir la página de pago. Seguimos guardando tu hora: inténtalo de nuevo.",
+    "No es pot obrir la pàgina de pagament. Encara et guardem l'hora: torna-ho a provar.",
+  ),
+};
+
+type Texts = typeof texts;
+export type Strings =
+  & { readonly [Key in keyof Texts]: Texts[Key] extends Said<infer Text> ? Text : never }
+  & { readonly statuses: Record<string, string>; readonly errors: Record<string, string> };
+
+function inLanguage<T extends Record<string, Said<unknown>>>(said: T, language: Language) {
+  return Object.fromEntries(Object.entries(said).map(([name, text]) => [name, text[language]]));
+}
+
+const made = new Map<Language, Strings>();
 
 export function stringsFor(language: Language): Strings {
-  return all[language];
+  let strings = made.get(language);
+  if (!strings) {
+    strings = {
+      ...inLanguage(texts, language),
+      statuses: inLanguage(statuses, language),
+      errors: inLanguage(errors, language),
+    } as unknown as Strings;
+    made.set(language, strings);
+  }
+  return strings;
 }
 
 /** The first candidate that the widget speaks; regional forms count (`es-MX` is `es`). */

@@ -7,8 +7,25 @@
  */
 export const styles = /* css */ `
 :host {
-  --accent: var(--escape-accent, light-dark(#1b5e4b, #86d6ba));
-  --on-accent: var(--escape-on-accent, light-dark(#ffffff, #06231a));
+  display: block;
+  scroll-margin-top: 12px;
+  container-type: inline-size;
+  max-width: 62rem;
+  font-family: var(--escape-font, inherit);
+}
+:host([theme="light"]) { color-scheme: light; }
+:host([theme="dark"]) { color-scheme: dark; }
+:host(:not([theme])) .widget[data-theme="light"] { color-scheme: light; }
+:host(:not([theme])) .widget[data-theme="dark"] { color-scheme: dark; }
+:host([hidden]) { display: none; }
+.widget {
+  /* The page's colour, else the venue's, else our own. */
+  --accent: var(--escape-accent, var(--brand, light-dark(#1b5e4b, #86d6ba)));
+  /* Black or white, whichever has more contrast: the luminance at which both have the same is .179. */
+  --on-accent: var(--escape-on-accent, color(from var(--accent) xyz-d65
+    clamp(0, (.179 - y) * 9999, .95046) clamp(0, (.179 - y) * 9999, 1) clamp(0, (.179 - y) * 9999, 1.08906)));
+  /* The accent as a colour of letters and lines: dark or light enough for 4.5 to 1 on every ground here. */
+  --accent-ink: light-dark(oklch(from var(--accent) min(l, .47) min(c, .13) h), oklch(from var(--accent) max(l, .78) min(c, .11) h));
   --surface: var(--escape-surface, light-dark(#ffffff, #171c1b));
   --raised: var(--escape-raised, light-dark(#f6f7f5, #1f2624));
   --ink: var(--escape-ink, light-dark(#1c2421, #edf2ef));
@@ -19,22 +36,14 @@ export const styles = /* css */ `
   --danger: var(--escape-danger, light-dark(#a8261c, #ff9d92));
   --radius: var(--escape-radius, 12px);
   /* Tints keep the hue of their colour, whatever colour the page gives. */
-  --soft: light-dark(oklch(from var(--accent) .943 .027 h), oklch(from var(--accent) .31 .042 h));
-  --softer: light-dark(oklch(from var(--accent) .985 .01 h), oklch(from var(--accent) .25 .022 h));
-  --strong: light-dark(oklch(from var(--accent) .89 .05 h), oklch(from var(--accent) .4 .055 h));
+  --soft: light-dark(oklch(from var(--accent) .943 min(c, .027) h), oklch(from var(--accent) .31 min(c, .042) h));
+  --softer: light-dark(oklch(from var(--accent) .985 min(c, .01) h), oklch(from var(--accent) .25 min(c, .022) h));
+  --strong: light-dark(oklch(from var(--accent) .89 min(c, .05) h), oklch(from var(--accent) .4 min(c, .055) h));
   --warn-soft: light-dark(oklch(from var(--warn) .955 .04 80), oklch(from var(--warn) .31 .045 80));
   --warn-strong: light-dark(oklch(from var(--warn) .9 .075 80), oklch(from var(--warn) .4 .06 80));
   --danger-soft: light-dark(oklch(from var(--danger) .962 .022 h), oklch(from var(--danger) .28 .045 h));
-  display: block;
-  scroll-margin-top: 12px;
-  container-type: inline-size;
-  max-width: 62rem;
-  font-family: var(--escape-font, inherit);
   color: var(--ink);
 }
-:host([theme="light"]) { color-scheme: light; }
-:host([theme="dark"]) { color-scheme: dark; }
-:host([hidden]) { display: none; }
 
 *, *::before, *::after { box-sizing: border-box; }
 .widget {
@@ -50,7 +59,7 @@ export const styles = /* css */ `
 }
 h2, h3, p, dl, dd, ul, ol, fieldset, legend { margin: 0; padding: 0; border: 0; }
 ul, ol { list-style: none; }
-button, input { font: inherit; color: inherit; letter-spacing: inherit; }
+button, input, select, textarea { font: inherit; color: inherit; letter-spacing: inherit; }
 button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 [aria-disabled="true"] { cursor: default; }
 .sr {
@@ -58,7 +67,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   clip-path: inset(50%); white-space: nowrap; border: 0;
 }
 :focus { outline: none; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+:focus-visible { outline: 2px solid var(--accent-ink); outline-offset: 2px; }
 [tabindex="-1"]:not(button):focus-visible { outline: none; }
 .icon {
   width: 1.15em; height: 1.15em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8;
@@ -77,7 +86,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .steps { display: flex; gap: 8px; font-size: .8125rem; }
 .step { flex: 1; display: grid; gap: 6px; color: var(--muted); align-content: start; }
 .step::before { content: ""; height: 3px; border-radius: 3px; background: var(--line); }
-.step[data-done]::before, .step[aria-current]::before { background: var(--accent); }
+.step[data-done]::before, .step[aria-current]::before { background: var(--accent-ink); }
 .step[aria-current] { color: var(--ink); font-weight: 620; }
 .step-mark { display: none; }
 
@@ -111,7 +120,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   display: inline-flex; align-items: center; gap: 8px;
 }
 .primary { background: var(--accent); color: var(--on-accent); width: 100%; }
-.primary:hover { background: color-mix(in oklab, var(--accent) 88%, var(--ink)); }
+.primary:hover { box-shadow: inset 0 0 0 2px color-mix(in oklab, var(--on-accent) 45%, transparent); }
 .plain { background: transparent; border-color: var(--edge); }
 .plain:hover { background: var(--raised); }
 .danger { background: transparent; border-color: currentColor; color: var(--danger); }
@@ -119,7 +128,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .question .danger { background: var(--danger); border-color: transparent; color: var(--surface); }
 .question .danger:hover { background: color-mix(in oklab, var(--danger) 86%, var(--ink)); }
 .link {
-  background: none; border: 0; padding: 10px 0; min-height: 44px; color: var(--accent);
+  background: none; border: 0; padding: 10px 0; min-height: 44px; color: var(--accent-ink);
   font-weight: 560; justify-self: start; text-align: start; display: inline-flex; gap: 8px;
   align-items: center;
 }
@@ -137,7 +146,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   width: 1.1em; height: 1.1em; border-radius: 50%; border: 2px solid currentColor;
   border-inline-end-color: transparent; animation: turn .8s linear infinite;
 }
-.spinner.large { width: 40px; height: 40px; color: var(--accent); border-width: 3px; }
+.spinner.large { width: 40px; height: 40px; color: var(--accent-ink); border-width: 3px; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
 /* rooms */
@@ -150,8 +159,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   transition: border-color .15s, background .15s;
 }
 .room:hover { border-color: var(--edge); }
-.room[data-chosen] { border-color: var(--accent); background: var(--softer); box-shadow: inset 0 0 0 1px var(--accent); }
-.room:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
+.room[data-chosen] { border-color: var(--accent-ink); background: var(--softer); box-shadow: inset 0 0 0 1px var(--accent-ink); }
+.room:has(:focus-visible) { outline: 2px solid var(--accent-ink); outline-offset: 2px; }
 .room-art {
   position: relative; width: 68px; height: 68px; flex: none; border-radius: calc(var(--radius) * .7);
   overflow: hidden; display: grid; place-items: center; color: oklch(.93 .035 var(--hue));
@@ -188,28 +197,30 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .grid th { font-size: .75rem; font-weight: 560; color: var(--muted); padding: 4px 0; }
 .grid td { padding: 0; }
 .day {
-  position: relative; width: 100%; min-height: 44px; border: 0; padding: 0; border-radius: 10px;
+  position: relative; width: 100%; min-height: 44px; border: 0; display: grid; place-content: center; justify-items: center; padding: 0; border-radius: 10px;
   background: none; font-variant-numeric: tabular-nums; transition: background .12s;
 }
 .day[data-kind="free"] { background: var(--soft); font-weight: 640; }
 .day[data-kind="few"] { background: var(--warn-soft); font-weight: 640; }
 .day[data-kind="few"]::after {
-  content: ""; position: absolute; inset: auto 0 6px; margin: auto; width: 5px; height: 5px;
+  content: ""; position: absolute; inset: 5px 5px auto auto; width: 5px; height: 5px;
   border-radius: 50%; background: var(--warn);
 }
 .day[data-kind="free"]:hover { background: var(--strong); }
 .day[data-kind="few"]:hover { background: var(--warn-strong); }
-.day[data-kind="none"] { color: var(--muted); opacity: .8; }
+.day[data-kind="none"] { color: var(--muted); }
+.day[aria-disabled] { opacity: .8; }
 .day:focus-visible { z-index: 1; }
 .day[data-past] { opacity: .5; }
+.day-number { display: block; line-height: 1.25; }
 .day[data-kind="wait"] { color: var(--muted); background: var(--raised); animation: breathe 1.2s ease-in-out infinite alternate; }
 @keyframes breathe { from { opacity: .9; } to { opacity: .45; } }
-.day[aria-current="date"] { text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 4px; }
+.day[aria-current="date"] .day-number { text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 4px; }
 .day[aria-pressed="true"], .day[aria-pressed="true"]:hover { background: var(--accent); color: var(--on-accent); }
 .day[aria-pressed="true"]::after { background: var(--on-accent); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-top: 10px; font-size: .8125rem; color: var(--muted); }
 .legend li { display: inline-flex; align-items: center; gap: 7px; }
-.legend li::before { content: ""; width: 14px; height: 14px; border-radius: 4px; background: var(--soft); box-shadow: inset 0 0 0 1px color-mix(in oklab, var(--accent) 35%, transparent); }
+.legend li::before { content: ""; width: 14px; height: 14px; border-radius: 4px; background: var(--soft); box-shadow: inset 0 0 0 1px color-mix(in oklab, var(--accent-ink) 35%, transparent); }
 .legend li[data-kind="few"]::before {
   background: radial-gradient(circle, var(--warn) 2.5px, transparent 3px) var(--warn-soft);
   box-shadow: inset 0 0 0 1px color-mix(in oklab, var(--warn) 35%, transparent);
@@ -225,9 +236,15 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   padding: 8px 6px; border: 1px solid var(--line); border-radius: var(--radius);
   background: var(--surface); transition: border-color .12s, background .12s;
 }
-.slot:hover { border-color: var(--accent); background: var(--soft); }
+.slot:hover { border-color: var(--accent-ink); background: var(--soft); }
 .slot-time { font-weight: 660; font-size: 1.0625rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .slot-price, .slot-seats { font-size: .8125rem; color: var(--muted); font-variant-numeric: tabular-nums; }
+.wait-offer { display: grid; gap: 10px; padding: 14px; border-radius: var(--radius); background: var(--raised); }
+.room-times { display: grid; gap: 10px; }
+.room-times + .room-times { border-top: 1px solid var(--line); padding-top: 14px; }
+.room-head { display: flex; gap: 12px; align-items: center; }
+.room-head .room-art { width: 52px; height: 52px; }
+h4 { margin: 0; font-size: inherit; }
 .zone { display: flex; gap: 6px; align-items: center; font-size: .8125rem; color: var(--muted); }
 
 /* form and summary */
@@ -240,8 +257,50 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   border-radius: var(--radius); background: var(--surface); font-size: 16px;
   transition: border-color .15s, box-shadow .15s;
 }
-.input:focus { border-color: var(--accent); box-shadow: 0 0 0 3px color-mix(in oklab, var(--accent) 24%, transparent); outline: none; }
+.input:focus { border-color: var(--accent-ink); box-shadow: 0 0 0 3px color-mix(in oklab, var(--accent-ink) 24%, transparent); outline: none; }
 .input[aria-invalid] { border-color: var(--danger); }
+textarea.input { min-height: 76px; resize: vertical; line-height: 1.4; }
+select.input { appearance: none; padding-inline-end: 40px; background-image: linear-gradient(45deg, transparent 50%, currentColor 50%), linear-gradient(-45deg, transparent 50%, currentColor 50%); background-size: 6px 6px; background-position: right 20px center, right 14px center; background-repeat: no-repeat; }
+.input[type="date"] { min-width: 0; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 14px; }
+.tick { display: flex; gap: 12px; align-items: flex-start; min-height: 44px; padding: 10px 0; cursor: pointer; font-size: .9375rem; }
+.tick input { width: 22px; height: 22px; margin: 0; flex: none; accent-color: var(--accent-ink); }
+.tick + .hint { margin: -12px 0 0 34px; }
+.consents { display: grid; gap: 4px; }
+.terms summary { min-height: 44px; display: flex; align-items: center; gap: 8px; color: var(--accent-ink); font-weight: 560; cursor: pointer; font-size: .9375rem; }
+.terms summary::before { content: "+"; width: 22px; text-align: center; font-size: 1.25rem; line-height: 1; }
+.terms[open] summary::before { content: "–"; }
+.terms-text, .waiver-text { max-height: 16rem; overflow: auto; white-space: pre-line; overflow-wrap: anywhere; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); font-size: .9375rem; }
+.waiver-text { max-height: 24rem; }
+.extras, .signature, .minors { display: grid; gap: 10px; min-width: 0; }
+.extras legend, .signature legend, .minors legend { margin-bottom: 6px; }
+.extra-list { border: 1px solid var(--line); border-radius: var(--radius); }
+.extra { display: flex; gap: 12px; align-items: center; justify-content: space-between; padding: 10px 10px 10px 14px; }
+.extra + .extra { border-top: 1px solid var(--line); }
+.extra[data-on] { background: var(--softer); }
+.extra-text { display: grid; min-width: 0; }
+.extra-name { font-weight: 600; overflow-wrap: anywhere; }
+.extra .stepper { flex: none; gap: 0; }
+.extra .party { min-width: 1.9em; font-size: 1rem; }
+.code { display: flex; gap: 8px; }
+.code .input { flex: 1; min-width: 0; text-transform: uppercase; }
+.chips { display: flex; flex-wrap: wrap; gap: 8px; }
+.chip { display: inline-flex; gap: 8px; align-items: center; padding-inline-start: 12px; border-radius: 99px; background: var(--soft); font-size: .875rem; max-width: 100%; overflow-wrap: anywhere; }
+.chip .round { border: 0; background: none; }
+.policy { display: grid; gap: 2px; border-top: 1px solid var(--line); padding-top: 12px; }
+.narrow { max-width: 32rem; }
+.compare { display: grid; gap: 14px; }
+.compare .card { align-content: start; }
+.compare [data-old] { background: var(--raised); }
+.minor { display: grid; grid-template-columns: 1fr auto; gap: 10px 8px; align-items: start; }
+.minor .field:first-child { grid-column: 1 / -1; }
+.minor .round { margin-top: 29px; }
+.choices { display: flex; gap: 8px; }
+.choice { flex: 1; display: grid; place-items: center; min-height: 44px; border: 1px solid var(--edge); border-radius: var(--radius); cursor: pointer; }
+.choice[data-chosen] { border-color: var(--accent-ink); background: var(--soft); font-weight: 620; box-shadow: inset 0 0 0 1px var(--accent-ink); }
+.choice:has(:focus-visible) { outline: 2px solid var(--accent-ink); outline-offset: 2px; }
+.pad { width: 100%; aspect-ratio: 3; border: 1px solid var(--edge); border-radius: var(--radius); background: #fff; touch-action: none; cursor: crosshair; }
+.typed { font: italic 1.75rem/1.4 "Segoe Script", "Snell Roundhand", "Brush Script MT", cursive; border-bottom: 1px solid var(--edge); overflow-wrap: anywhere; }
 .hint { font-size: .8125rem; color: var(--muted); }
 .error { display: flex; gap: 6px; align-items: center; font-size: .875rem; color: var(--danger); font-weight: 560; }
 .summary {
@@ -253,6 +312,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .ticket .fact { align-items: flex-start; }
 .ticket .fact .icon { margin-top: .2em; color: var(--muted); }
 .costs, .due, .facts { display: grid; gap: 7px; border-top: 1px solid var(--line); padding-top: 14px; }
+.sum { display: flex; justify-content: space-between; gap: 16px; font-weight: 680; }
+.summary[aria-busy] .costs, .summary[aria-busy] .due { opacity: .55; }
 .row { display: flex; justify-content: space-between; gap: 16px; font-size: .9375rem; }
 .row dt { color: var(--muted); min-width: 0; overflow-wrap: anywhere; }
 .row dd { font-variant-numeric: tabular-nums; text-align: end; overflow-wrap: anywhere; }
@@ -269,8 +330,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 }
 .countdown-label { font-size: .875rem; font-weight: 560; }
 .countdown-clock { font-size: 1.75rem; line-height: 1.1; font-weight: 680; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
-.countdown-bar { grid-column: 1 / -1; height: 4px; border-radius: 4px; background: color-mix(in oklab, var(--accent) 20%, transparent); overflow: hidden; }
-.countdown-bar::after { content: ""; display: block; height: 100%; border-radius: 4px; background: var(--accent); transform-origin: left; transform: scaleX(var(--left, 1)); transition: transform 1s linear; }
+.countdown-bar { grid-column: 1 / -1; height: 4px; border-radius: 4px; background: color-mix(in oklab, var(--accent-ink) 20%, transparent); overflow: hidden; }
+.countdown-bar::after { content: ""; display: block; height: 100%; border-radius: 4px; background: var(--accent-ink); transform-origin: left; transform: scaleX(var(--left, 1)); transition: transform 1s linear; }
 .countdown[data-low] { background: var(--warn-soft); color: var(--warn); }
 .countdown[data-low] .countdown-bar { background: color-mix(in oklab, var(--warn) 20%, transparent); }
 .countdown[data-low] .countdown-bar::after { background: var(--warn); }
@@ -292,7 +353,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .reference { display: grid; gap: 2px; justify-items: start; align-content: start; }
 .reference-code { font-size: 1.25rem; letter-spacing: .05em; font-variant-numeric: tabular-nums; font-weight: 680; }
 .state { margin-top: 4px; padding: 2px 10px; border-radius: 99px; font-size: .8125rem; font-weight: 600; background: var(--raised); }
-.state[data-tone="good"] { background: var(--soft); color: var(--accent); }
+.state[data-tone="good"] { background: var(--soft); color: var(--accent-ink); }
 .state[data-tone="error"] { background: var(--danger-soft); color: var(--danger); }
 .question { display: grid; gap: 12px; padding: 18px 16px; border: 1px solid var(--danger); border-radius: var(--radius); background: var(--danger-soft); scroll-margin: 20px; }
 .question-title { font-size: 1.0625rem; font-weight: 660; }
@@ -305,6 +366,10 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   .room-list[data-count="2"] { grid-template-columns: repeat(2, 1fr); }
   .room-list[data-count="3"] { grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); }
   .actions > * { flex: 0 1 auto; }
+  .actions .primary { width: auto; }
+  .compare { grid-template-columns: 1fr 1fr; }
+  .day[data-price]::before { content: attr(data-price); order: 1; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
+  .day[data-price][aria-pressed="true"]::before { color: inherit; }
   .card { padding: 24px; }
   .card-top { grid-template-columns: 1fr auto; }
   .reference { justify-items: end; text-align: end; }
@@ -316,7 +381,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   .when { grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr); gap: 40px; padding-top: 24px; }
   .times-head { min-height: 44px; display: flex; align-items: center; }
   .columns { grid-template-columns: minmax(0, 1fr) minmax(17rem, .8fr); gap: 40px; }
-  .columns > .summary.summary { order: 0; }
+  .columns > .summary.summary { order: 0; position: sticky; top: 16px; }
+  .sum { display: none; }
   .summary { padding: 22px; }
   .players { justify-content: flex-start; }
   .day { min-height: 50px; }

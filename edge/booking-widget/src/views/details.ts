@@ -1,0 +1,429 @@
+/** Step 2: who comes, with what, and for how much. */
+import type { CustomField, Extra } from "../../../_shared/booking.ts";
+import { type Field, fieldName } from "../customer.ts";
+import { type Child, h, type VNode } from "../dom.ts";
+import { codeRefusal, payableNow } from "../state.ts";
+import { termsText } from "../wishes.ts";
+import {
+  back,
+  button,
+  control,
+  costs,
+  header,
+  icon,
+  notice,
+  optional,
+  row,
+  stepper,
+  tick,
+  ticket,
+  type View,
+} from "./parts.ts";
+
+export function details(view: View): Child {
+  const { state, strings, format, flow } = view;
+  const { quote, oldTotal } = state;
+  const free = quote !== null && payableNow(quote) === 0;
+  return [
+    back(view, () => flow.backToChoose()),
+    header(view, 2, strings.stepDetails),
+    notice(view),
+    h(
+      "div",
+      { class: "columns", "data-first": "summary" },
+      h(
+        "form",
+        {
+          class: "form",
+          novalidate: true,
+          onsubmit: (event: Event) => {
+            event.preventDefault();
+            void flow.submitDetails();
+          },
+        },
+        contactFields(view),
+        questions(view),
+        wishes(view),
+        codes(view),
+        control(view, {
+          name: "note",
+          label: optional(view, strings.note),
+          hint: strings.noteHint,
+          value: state.note,
+          rows: 2,
+          attributes: { maxlength: 1000 },
+          input: (value) => flow.typeNote(value),
+        }),
+        consents(view),
+        oldTotal !== null && quote
+          ? h(
+            "div",
+            {
+              class: "notice",
+              key: "changed",
+              role: "alert",
+              "data-tone": "warn",
+              "data-focus": "notice",
+              tabindex: -1,
+            },
+            icon("info"),
+            h(
+              "p",
+              {},
+              strings.totalChanged(
+                format.money(oldTotal, quote.currency),
+                format.money(quote.total_cents, quote.currency),
+              ),
+            ),
+          )
+          : null,
+        // On a phone the prices are a long way up from here.
+        quote && h(
+          "p",
+          { class: "sum", key: "sum" },
+          h("span", {}, strings.total),
+          h("span", {}, format.money(quote.total_cents, quote.currency)),
+        ),
+        button({
+          kind: "primary",
+          submit: true,
+          busy: state.busy === "hold",
+          label: state.busy === "hold"
+            ? strings.reserving
+            : oldTotal !== null && quote
+            ? strings.acceptTotal(format.money(quote.total_cents, quote.currency))
+            : free
+            ? strings.reserveFree
+            : strings.reserve,
+        }),
+        !free && h(
+          "p",
+          { class: "muted small", key: "hint" },
+          strings.reserveHint(state.calendar?.hold_minutes ?? 0),
+        ),
+      ),
+      summary(view),
+    ),
+  ];
+}
+
+// ---- who ----
+
+/** Name, e-mail and phone: whoever books or waits is asked for them. */
+export function contactFields(view: View): Child {
+  const { strings, state, flow } = view;
+  const field = (
+    name: Field,
+    label: string,
+    attributes: Record<string, unknown>,
+    hint?: string,
+  ) =>
+    control(view, {
+      name,
+      label,
+      ...(hint ? { hint } : {}),
+      value: state.form[name],
+      attributes: { autocomplete: name, ...attributes },
+      input: (value) => flow.type(name, value),
+      leave: () => flow.leaveField(name),
+    });
+  return [
+    field("full_name", strings.name, { autocomplete: "name", required: true }),
+    field(
+      "email",
+      strings.email,
+      { type: "email", inputmode: "email", required: true },
+      strings.emailHint,
+    ),
+    field("phone", optional(view, strings.phone), {
+      type: "tel",
+      autocomplete: "tel",
+      inputmode: "tel",
+      maxlength: 24,
+    }),
+  ];
+}
+
+const inputTypes: Record<string, Record<string, unknown>> = {
+  text: { maxlength: 1000 },
+  email: { type: "email", inputmode: "email" },
+  number: { inputmode: "decimal", maxlength: 24 },
+  date: { type: "date" },
+  select: {},
+};
+
+export function questions(view: View): Child {
+  return view.state.calendar?.fields?.map((question) => answerControl(view, question));
+}
+
+/** A question of the venue's, as the kind of control that its answer wants. */
+function answerControl(view: View, question: CustomField): VNode {
+  const { state, flow, strings } = view;
+  const { key, kind, required } = question;
+  const label = view.text(question.label) || key;
+  const hint = view.text(question.help);
+  const value = state.answers[key];
+  const common = { name: fieldName(key), ...(hint ? { hint } : {}) };
+  if (kind === "checkbox") {
+    return tick(view, {
+      ...common,
+      label: required ? label : optional(view, label),
+      checked: value === true,
+      required,
+      change: (checked) => flow.answer(key, checked),
+    });
+  }
+  return control(view, {
+    ...common,
+    label: required ? label : optional(view, label),
+    value: typeof value === "string" ? value : "",
+    attributes: { ...inputTypes[kind], ...(required ? { required: true } : {}) },
+    ...(kind === "select"
+      ? {
+        choices: [
+          { value: "", label: strings.choose },
+          ...(question.options ?? []).map((option) => ({
+            value: option.value,
+            label: view.text(option.label) || option.value,
+          })),
+        ],
+      }
+      : {}),
+    input: (text) => flow.answer(key, text),
+    leave: () => flow.leaveAnswer(key),
+  });
+}
+
+// ---- what else ----
+
+function wishes(view: View): Child {
+  const { strings, state, flow, format } = view;
+  const { room } = flow;
+  const extras = room?.extras ?? [];
+  const currency = state.calendar?.currency ?? "EUR";
+  return [
+    extras.length > 0 && h(
+      "fieldset",
+      { class: "extras", key: "extras" },
+      h("legend", { class: "label" }, strings.extras),
+      h("ul", { class: "extra-list" }, extras.map((extra) => extraRow(view, extra))),
+    ),
+    flow.canBeExclusive && tick(view, {
+      name: "exclusive",
+      label: strings.exclusive,
+      hint: strings.exclusiveHint(format.money(room?.exclusive_price_cents ?? 0, currency)),
+      checked: state.wishes.exclusive,
+      change: (checked) => void flow.setExclusive(checked),
+    }),
+  ];
+}
+
+function extraRow(view: View, extra: Extra): VNode {
+  const { strings, state, flow, format } = view;
+  const name = view.text(extra.name);
+  const description = view.text(extra.description);
+  const price = format.money(extra.price_cents, state.calendar?.currency ?? "EUR");
+  const value = state.wishes.extras[extra.id] ?? 0;
+  return h(
+    "li",
+    { class: "extra", key: extra.id, "data-on": value > 0 },
+    h(
+      "div",
+      { class: "extra-text" },
+      h("span", { class: "extra-name" }, name),
+      description && h("span", { class: "muted small" }, description),
+      h(
+        "span",
+        { class: "small" },
+        `${price} ${extra.per === "person" ? strings.each : strings.perBooking}`,
+        extra.maximum_quantity > 1 &&
+          h("span", { class: "muted" }, ` · ${strings.upTo(extra.maximum_quantity)}`),
+      ),
+    ),
+    stepper({
+      value,
+      minimum: 0,
+      maximum: extra.maximum_quantity,
+      fewer: strings.fewerOf(name),
+      more: strings.moreOf(name),
+      spoken: `${value} × ${name}`,
+      change: (quantity) => void flow.setExtra(extra.id, quantity),
+    }),
+  );
+}
+
+function codes(view: View): Child {
+  const { strings, state, flow } = view;
+  const { calendar, codeProblem, wishes } = state;
+  if (!calendar?.has_coupons && !calendar?.has_vouchers) return null;
+  const applied = (["coupon", "voucher"] as const).filter((kind) => wishes[kind] !== null);
+  return h(
+    "div",
+    { class: "field", key: "codes" },
+    h("label", { for: "code", class: "label" }, optional(view, strings.code)),
+    h(
+      "div",
+      { class: "code" },
+      h("input", {
+        id: "code",
+        class: "input",
+        type: "text",
+        autocomplete: "off",
+        autocapitalize: "characters",
+        spellcheck: "false",
+        maxlength: 64,
+        value: state.code,
+        "data-focus": "code",
+        "aria-invalid": codeProblem ? "true" : undefined,
+        "aria-describedby": codeProblem ? "code-error" : undefined,
+        oninput: (event: Event) => flow.typeCode((event.target as HTMLInputElement).value),
+        // Enter applies the code; it does not book.
+        onkeydown: (event: KeyboardEvent) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          void flow.applyCode();
+        },
+      }),
+      button({
+        kind: "plain",
+        busy: state.busy === "code",
+        label: strings.apply,
+        press: () => void flow.applyCode(),
+      }),
+    ),
+    codeProblem && h(
+      "p",
+      { class: "error", id: "code-error", role: "alert", key: "code-error" },
+      icon("alert"),
+      problemText(view, codeProblem),
+    ),
+    applied.length > 0 && h(
+      "ul",
+      { class: "chips", key: "chips" },
+      applied.map((kind) =>
+        h(
+          "li",
+          { class: "chip", key: kind },
+          h("span", {}, `${strings[kind]}: `, h("strong", {}, wishes[kind])),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "round small-round",
+              "aria-label": strings.removeCode(wishes[kind] ?? ""),
+              onclick: () => void flow.removeCode(kind),
+            },
+            icon("cross"),
+          ),
+        )
+      ),
+    ),
+  );
+}
+
+/** Codes of coupons and of vouchers are refused in the same words. */
+function problemText({ strings }: View, problem: string): string | undefined {
+  const { errors } = strings;
+  return errors[problem.replace(codeRefusal, "code_")] ?? errors.unexpected;
+}
+
+/** What must be agreed to, and what may be. */
+export function consents(view: View): Child {
+  const { strings, state, flow } = view;
+  const venue = state.calendar?.organization.name ?? "";
+  const terms = termsText(state.calendar, flow.world.locale());
+  return h(
+    "div",
+    { class: "consents", key: "consents" },
+    terms && [
+      h(
+        "details",
+        { class: "terms", key: "read" },
+        h("summary", {}, strings.termsRead),
+        h("div", {
+          class: "terms-text",
+          tabindex: 0,
+          role: "region",
+          "aria-label": strings.termsRead,
+        }, terms),
+      ),
+      tick(view, {
+        name: "terms",
+        label: strings.termsLabel(venue),
+        checked: state.terms,
+        required: true,
+        change: (checked) => flow.agree(checked),
+      }),
+    ],
+    tick(view, {
+      name: "marketing",
+      label: optional(view, strings.marketingLabel(venue)),
+      checked: state.marketing,
+      change: (checked) => flow.allowMarketing(checked),
+    }),
+  );
+}
+
+// ---- for how much ----
+
+/** What is being booked and what it costs, before there is a booking. */
+function summary(view: View): Child {
+  const { state, strings, flow } = view;
+  const { slot, quote } = state;
+  if (!slot || !flow.room) return null;
+  return h(
+    "aside",
+    {
+      class: "summary",
+      "aria-label": strings.summary,
+      "aria-busy": state.pricing || !quote ? "true" : undefined,
+    },
+    ticket(view, {
+      room: flow.room.name,
+      startsAt: slot.starts_at,
+      endsAt: slot.ends_at,
+      timezone: slot.timezone,
+      partySize: state.partySize,
+    }),
+    quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
+    quote && due(view),
+    flow.room.cancellation && flow.room.cancellation.length > 0 && policy(view),
+  );
+}
+
+/** How the total is paid, when it is not simply paid now. */
+function due({ state, strings, format }: View): Child {
+  const { quote } = state;
+  if (!quote) return null;
+  const voucher = quote.voucher_cents ?? 0;
+  const now = payableNow(quote);
+  const later = quote.total_cents - voucher - now;
+  if (voucher === 0 && later <= 0) return null;
+  const money = (cents: number) => format.money(cents, quote.currency);
+  return h(
+    "dl",
+    { class: "due" },
+    voucher > 0 && row(strings.voucher, money(-voucher), "voucher"),
+    row(strings.dueNow, money(now), "now"),
+    later > 0 && row(strings.dueLater, money(later), "later"),
+  );
+}
+
+function policy({ strings, format, flow }: View): Child {
+  const tiers = [...(flow.room?.cancellation ?? [])]
+    .sort((one, other) => other.hours_before - one.hours_before);
+  return h(
+    "ul",
+    { class: "policy muted small", key: "policy", "aria-label": strings.policy },
+    tiers.map((tier) =>
+      h(
+        "li",
+        { key: `tier-${tier.hours_before}` },
+        strings.policyTier(
+          format.hours(tier.hours_before),
+          tier.refund_percent >= 100 ? "" : format.percent(tier.refund_percent * 100),
+        ),
+      )
+    ),
+  );
+}

@@ -1,0 +1,266 @@
+/** The booking as its link shows it: see it, change it, cancel it. */
+import type { Booking } from "../../../_shared/booking.ts";
+import { type Child, h, type VNode } from "../dom.ts";
+import { dueNow, stillOpen } from "../state.ts";
+import {
+  back,
+  bookingTicket,
+  button,
+  costs,
+  header,
+  heading,
+  icon,
+  notice,
+  row,
+  ticket,
+  type View,
+} from "./parts.ts";
+
+export function booked(view: View): Child {
+  const { state, strings, format, flow } = view;
+  const { booking } = state;
+  if (!booking) return null;
+  const cancelled = booking.status === "cancelled";
+  const confirmed = booking.status === "confirmed";
+  const open = stillOpen(booking);
+  // Money is owed to the venue; the page of the provider takes it when the database says so.
+  const payable = booking.status === "held" || booking.status === "pending"
+    ? dueNow(booking)
+    : booking.open_cents === undefined
+    ? 0
+    : open;
+  // What is over, or was cancelled, needs no signature.
+  const waiver = ["confirmed", "checked_in"].includes(booking.status) ? booking.waiver : null;
+  const token = waiver && waiver.missing > 0 ? waiver.token : null;
+  const title = cancelled
+    ? strings.cancelledTitle
+    : state.fresh
+    ? strings.confirmedTitle
+    : strings.bookingTitle;
+  // The refund travels by itself: until it is in the books, what was promised is what counts.
+  const refund = Math.max(state.promisedCents, booking.refunded_cents);
+  const lead = state.fresh
+    ? strings.confirmedText(booking.customer.email)
+    : !cancelled
+    ? ""
+    : refund > 0
+    ? strings.cancelledRefund(format.money(refund, booking.currency))
+    : strings.cancelledText;
+  return h(
+    "div",
+    { class: "booked" },
+    h(
+      "div",
+      { class: "booked-head" },
+      h(
+        "span",
+        { class: "badge", "data-tone": confirmed ? "good" : cancelled ? "error" : "plain" },
+        icon(confirmed ? "check" : cancelled ? "cross" : "info"),
+      ),
+      h("div", {}, heading(title), lead && h("p", { class: "lead" }, lead)),
+    ),
+    notice(view),
+    h(
+      "div",
+      { class: "card" },
+      h(
+        "div",
+        { class: "card-top" },
+        bookingTicket(view, booking),
+        h(
+          "div",
+          { class: "reference" },
+          h("span", { class: "muted small" }, strings.reference),
+          h("strong", { class: "reference-code" }, booking.reference),
+          h(
+            "span",
+            { class: "state", "data-tone": confirmed ? "good" : cancelled ? "error" : "plain" },
+            strings.statuses[booking.status] ?? booking.status,
+          ),
+        ),
+      ),
+      h(
+        "dl",
+        { class: "facts" },
+        row(strings.venue, booking.organization.name),
+        row(strings.bookedBy, booking.customer.full_name),
+        waiver && waiver.needed > 0 &&
+          row(strings.waiver, strings.waiverSigned(waiver.signed, waiver.needed)),
+        booking.paid_cents > 0 &&
+          row(strings.paid, format.money(booking.paid_cents, booking.currency)),
+        booking.refunded_cents > 0 &&
+          row(strings.refunded, format.money(booking.refunded_cents, booking.currency)),
+        open > 0 && row(strings.open, format.money(open, booking.currency)),
+      ),
+      costs(view, booking),
+    ),
+    state.asking === "cancel" ? question(view, booking) : h(
+      "div",
+      { class: "actions" },
+      payable > 0 && button({
+        kind: "primary",
+        busy: state.busy === "pay",
+        label: state.busy === "pay"
+          ? strings.opening
+          : strings.pay(format.money(payable, booking.currency)),
+        press: () => void flow.pay(),
+      }),
+      token && button({
+        kind: "plain",
+        busy: state.busy === "waiver",
+        label: [icon("pen"), strings.waiverSign],
+        press: () => void flow.waivers.open(token),
+      }),
+      confirmed && button({
+        kind: "plain",
+        label: [icon("calendar"), strings.addToCalendar],
+        press: () => view.download(booking),
+      }),
+      confirmed && booking.reschedulable !== false && button({
+        kind: "plain",
+        busy: state.busy === "move",
+        label: [icon("clock"), strings.move],
+        focus: "move",
+        press: () => void flow.moving.start(),
+      }),
+      button({
+        kind: "plain",
+        label: strings.bookAnother,
+        press: () => void flow.bookAnother(),
+      }),
+      booking.cancellable && button({
+        kind: "danger",
+        busy: state.busy === "check",
+        label: strings.cancel,
+        focus: "cancel",
+        press: () => void flow.askCancel(),
+      }),
+    ),
+  );
+}
+
+/** Cancelling is asked twice, with what it gives back in between. */
+function question(view: View, booking: Booking): VNode {
+  const { state, strings, format, flow } = view;
+  const { refund_percent, refund_cents } = booking.cancellation;
+  const amount = format.money(refund_cents, booking.currency);
+  const text = booking.paid_cents === 0
+    ? strings.cancelFree
+    : refund_cents === 0
+    ? strings.cancelNone
+    : refund_percent >= 100
+    ? strings.cancelFull(amount)
+    : strings.cancelPart(format.percent(refund_percent * 100), amount);
+  return h(
+    "div",
+    {
+      class: "question",
+      role: "alertdialog",
+      "aria-labelledby": "question",
+      "aria-describedby": "question-text",
+      "data-focus": "question",
+      tabindex: -1,
+      onkeydown: (event: KeyboardEvent) => {
+        if (event.key === "Escape") flow.keep();
+      },
+    },
+    h("h3", { id: "question", class: "question-title" }, strings.cancelTitle),
+    h("p", { id: "question-text" }, text),
+    h(
+      "div",
+      { class: "actions" },
+      button({
+        kind: "danger",
+        busy: state.busy === "cancel",
+        label: state.busy === "cancel" ? strings.cancelling : strings.cancelYes,
+        press: () => void flow.confirmCancel(),
+      }),
+      button({ kind: "plain", label: strings.cancelNo, press: () => flow.keep() }),
+    ),
+  );
+}
+
+/** What a change would cost, before it is made. */
+export function moveQuote(view: View): Child {
+  const { state, strings, format, flow } = view;
+  const { booking, slot, moveQuote, oldTotal } = state;
+  if (!booking || !slot) return null;
+  const money = (cents: number) => format.money(cents, booking.currency);
+  const difference = moveQuote
+    ? moveQuote.difference_cents ?? moveQuote.total_cents - booking.total_cents
+    : 0;
+  return [
+    back(view, () => void flow.backToMove()),
+    header(view, null, strings.moveQuoteTitle),
+    notice(view),
+    moveQuote && oldTotal !== null && h(
+      "div",
+      {
+        class: "notice",
+        key: "changed",
+        role: "alert",
+        "data-tone": "warn",
+        "data-focus": "notice",
+        tabindex: -1,
+      },
+      icon("info"),
+      h("p", {}, strings.totalChanged(money(oldTotal), money(moveQuote.total_cents))),
+    ),
+    h(
+      "div",
+      { class: "compare" },
+      h(
+        "section",
+        { class: "card", "data-old": true, "aria-labelledby": "move-from" },
+        h("h3", { class: "label", id: "move-from" }, strings.moveFrom),
+        bookingTicket(view, booking),
+        h("dl", { class: "costs" }, row(strings.total, money(booking.total_cents))),
+      ),
+      h(
+        "section",
+        { class: "card", "aria-labelledby": "move-to" },
+        h("h3", { class: "label", id: "move-to" }, strings.moveTo),
+        ticket(view, {
+          room: flow.roomOf(slot.room_id)?.name ?? moveQuote?.room_name ?? booking.room_name,
+          startsAt: slot.starts_at,
+          endsAt: slot.ends_at,
+          timezone: slot.timezone,
+          partySize: state.partySize,
+        }),
+        moveQuote
+          ? costs(view, moveQuote)
+          : h("p", { class: "muted", "aria-busy": "true" }, strings.loading),
+      ),
+    ),
+    moveQuote && [
+      h(
+        "p",
+        { class: "lead", key: "difference" },
+        h(
+          "strong",
+          {},
+          difference > 0
+            ? strings.moveOwed(money(difference))
+            : difference < 0
+            ? strings.moveBack(money(moveQuote.refund_cents ?? -difference))
+            : strings.moveSame,
+        ),
+      ),
+      h(
+        "div",
+        { class: "actions", key: "actions" },
+        button({
+          kind: "primary",
+          busy: state.busy === "move",
+          label: state.busy === "move"
+            ? strings.joining
+            : difference > 0
+            ? strings.moveYesOwed(money(difference))
+            : strings.moveYes,
+          press: () => void flow.moving.confirm(),
+        }),
+        button({ kind: "plain", label: strings.cancelNo, press: () => flow.moving.leave() }),
+      ),
+    ],
+  ];
+}

@@ -1,0 +1,390 @@
+/** What the views share: headings, buttons, icons, controls, tables of prices. */
+import type { Booking, PriceLine, Room, Texts } from "../../../_shared/booking.ts";
+import type { FieldProblem } from "../customer.ts";
+import { type Child, h, type VNode } from "../dom.ts";
+import type { Flow } from "../flow.ts";
+import type { Format } from "../format.ts";
+import type { State } from "../state.ts";
+import type { Strings } from "../strings.ts";
+
+export interface View {
+  readonly flow: Flow;
+  readonly state: State;
+  readonly strings: Strings;
+  readonly format: Format;
+  /** The visitor's own zone, to say when the venue's is another. */
+  readonly visitorZone: string;
+  /** A text of the venue's, in the visitor's language. */
+  text(texts: Texts | null | undefined): string;
+  imageUrl(room: Room): string | null;
+  /** Bring a part into sight once it is rendered: on a phone it may be below the edge. */
+  reveal(selector: string): void;
+  /** Wipe a canvas. */
+  clear(selector: string): void;
+  /** Offer the booking as a calendar file. */
+  download(booking: Booking): void;
+}
+
+export function heading(text: string): VNode {
+  return h("h2", { class: "title", tabindex: -1, "data-focus": "heading" }, text);
+}
+
+export function header(view: View, step: 1 | 2 | 3 | null, title: string): VNode {
+  const { strings, state } = view;
+  const names = [strings.stepWhen, strings.stepDetails, strings.stepPay];
+  const venue = state.calendar?.organization.name ?? state.booking?.organization.name;
+  return h(
+    "header",
+    { class: "head" },
+    h(
+      "div",
+      { class: "head-text" },
+      venue && h("p", { class: "venue" }, venue),
+      heading(title),
+    ),
+    step !== null && h(
+      "ol",
+      { class: "steps", "aria-label": strings.stepOf(step, names.length) },
+      names.map((name, index) =>
+        h(
+          "li",
+          {
+            class: "step",
+            key: `step-${index}`,
+            "data-done": index + 1 < step,
+            "aria-current": index + 1 === step && "step",
+          },
+          h(
+            "span",
+            { class: "step-mark", "aria-hidden": "true" },
+            index + 1 < step ? icon("check") : index + 1,
+          ),
+          h("span", { class: "step-name" }, name),
+        )
+      ),
+    ),
+  );
+}
+
+export function notice(view: View): Child {
+  const { notice } = view.state;
+  if (!notice) return null;
+  return h(
+    "div",
+    {
+      class: "notice",
+      key: "notice",
+      role: notice.tone === "error" ? "alert" : "status",
+      "data-tone": notice.tone,
+      "data-focus": "notice",
+      tabindex: -1,
+    },
+    icon(notice.tone === "error" ? "alert" : "info"),
+    h("p", { key: "text" }, notice.text(view.strings, view.format)),
+  );
+}
+
+export interface ButtonOptions {
+  readonly kind: "primary" | "plain" | "link" | "danger";
+  readonly label: Child;
+  readonly busy?: boolean;
+  readonly disabled?: boolean;
+  readonly submit?: boolean;
+  readonly focus?: string;
+  readonly press?: () => void;
+}
+
+export function button(options: ButtonOptions): VNode {
+  return h(
+    "button",
+    {
+      class: options.kind,
+      type: options.submit ? "submit" : "button",
+      // A disabled button would lose the focus of whoever has just pressed it.
+      "aria-disabled": options.busy || options.disabled ? "true" : undefined,
+      "data-focus": options.focus,
+      onclick: options.press && !options.busy && !options.disabled ? options.press : null,
+    },
+    options.busy && h("span", { class: "spinner", "aria-hidden": "true" }),
+    h("span", {}, options.label),
+  );
+}
+
+const paths = {
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  check: "M5 12.5l4.5 4.5L19 7.5",
+  alert: "M12 8v5m0 3.2v.1M12 3.5l9.2 16.2H2.8z",
+  info: "M12 11v5.5m0-9v.1M12 21a9 9 0 100-18 9 9 0 000 18z",
+  clock: "M12 7v5l3 2M12 21a9 9 0 100-18 9 9 0 000 18z",
+  people:
+    "M9 11a3.5 3.5 0 100-7 3.5 3.5 0 000 7zM2.5 20c.4-3.6 3-5.5 6.5-5.500s6.1 1.9 6.5 5.500M16 4.300a3.5 3.5 0 010 6.400M18 14.900c2 .7 3.2 2.5 3.5 5.1",
+  minus: "M6 12h12",
+  plus: "M6 12h12M12 6v12",
+  calendar:
+    "M4 10h16M8 3v4m8-4v4M5 5.500h14a1 1 0 011 1V20a1 1 0 01-1 1H5a1 1 0 01-1-1V6.500a1 1 0 011-1z",
+  pen: "M4 20l1-4L16.500 4.500l3 3L8 19z",
+  cross: "M7 7l10 10M17 7L7 17",
+  key:
+    "M14.5 14a5 5 0 10-4.7-3.300L3 17.500V21h3.500v-2.500H9V16h2.300l1.2-1.200c.6.2 1.3.2 2 .2zM16 8v.1",
+} as const;
+
+export function icon(name: keyof typeof paths): VNode {
+  return h(
+    "svg",
+    { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", key: `icon-${name}` },
+    h("path", { d: paths[name] }),
+  );
+}
+
+// ---- controls ----
+
+/** What is said about a control: a hint below it, and what is wrong with it. */
+export interface Described {
+  /** Names the control in the errors and as `field-<name>` for the focus. */
+  readonly name: string;
+  readonly label: Child;
+  readonly hint?: Child;
+}
+
+function described(view: View, { name, hint }: Described): {
+  readonly attributes: Record<string, unknown>;
+  readonly below: Child;
+} {
+  const problem = view.state.fieldErrors[name];
+  const ids = [hint && `${name}-hint`, problem && `${name}-error`].filter(Boolean).join(" ");
+  return {
+    attributes: {
+      id: name,
+      name,
+      // What is announced, and where the focus goes, when it is wrong.
+      "data-focus": name.startsWith("field-") ? name : `field-${name}`,
+      "aria-invalid": problem ? "true" : undefined,
+      "aria-describedby": ids || undefined,
+    },
+    below: [
+      hint && h("p", { class: "hint", id: `${name}-hint` }, hint),
+      problem && errorText(view, name, problem),
+    ],
+  };
+}
+
+export function errorText(view: View, name: string, problem: FieldProblem): VNode {
+  return h(
+    "p",
+    { class: "error", id: `${name}-error`, key: `${name}-error` },
+    icon("alert"),
+    view.strings[problem],
+  );
+}
+
+export interface ControlOptions extends Described {
+  readonly value: string;
+  readonly attributes?: Record<string, unknown>;
+  /** Choices make it a list. */
+  readonly choices?: readonly { readonly value: string; readonly label: string }[];
+  readonly rows?: number;
+  input(value: string): void;
+  leave?(): void;
+}
+
+/** A labelled control to type or choose in. */
+export function control(view: View, options: ControlOptions): VNode {
+  const { name, label, choices, rows } = options;
+  const { attributes, below } = described(view, options);
+  const read = (event: Event) => options.input((event.target as HTMLInputElement).value);
+  const common = {
+    ...attributes,
+    class: "input",
+    ...options.attributes,
+    value: options.value,
+    onblur: options.leave ? () => options.leave?.() : null,
+  };
+  return h(
+    "div",
+    { class: "field", key: name },
+    h("label", { for: name, class: "label" }, label),
+    choices
+      ? h(
+        "select",
+        { ...common, onchange: read },
+        choices.map((choice) =>
+          h("option", { key: choice.value, value: choice.value }, choice.label)
+        ),
+      )
+      : rows
+      ? h("textarea", { ...common, rows, oninput: read })
+      : h("input", { type: "text", maxlength: 200, ...common, oninput: read }),
+    below,
+  );
+}
+
+export interface TickOptions extends Described {
+  readonly checked: boolean;
+  readonly required?: boolean;
+  change(checked: boolean): void;
+}
+
+/** A box to tick, whose label may be pressed too. */
+export function tick(view: View, options: TickOptions): VNode {
+  const { attributes, below } = described(view, options);
+  return h(
+    "div",
+    { class: "field", key: options.name },
+    h(
+      "label",
+      { class: "tick" },
+      h("input", {
+        ...attributes,
+        type: "checkbox",
+        checked: options.checked,
+        "aria-required": options.required ? "true" : undefined,
+        onchange: (event: Event) => options.change((event.target as HTMLInputElement).checked),
+      }),
+      h("span", {}, options.label),
+    ),
+    below,
+  );
+}
+
+/** A note on what may be left empty. */
+export function optional(view: View, label: string): string {
+  return `${label} (${view.strings.optional})`;
+}
+
+export interface StepperOptions {
+  readonly value: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly fewer: string;
+  readonly more: string;
+  /** What the number means, for those who hear it. */
+  readonly spoken: string;
+  change(value: number): void;
+}
+
+export function stepper(options: StepperOptions): VNode {
+  const { value, minimum, maximum } = options;
+  const step = (by: number, label: string, name: "minus" | "plus") => {
+    const next = value + by;
+    const possible = next >= minimum && next <= maximum;
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "round",
+        key: name,
+        "aria-label": label,
+        "aria-disabled": possible ? undefined : "true",
+        onclick: possible ? () => options.change(next) : null,
+      },
+      icon(name),
+    );
+  };
+  return h(
+    "div",
+    { class: "stepper" },
+    step(-1, options.fewer, "minus"),
+    h(
+      "output",
+      { class: "party", "aria-live": "polite" },
+      h("span", { "aria-hidden": "true" }, value),
+      h("span", { class: "sr" }, options.spoken),
+    ),
+    step(1, options.more, "plus"),
+  );
+}
+
+export function back(view: View, press: () => void, busy = false): VNode {
+  return h(
+    "p",
+    { class: "crumb", key: "crumb" },
+    button({ kind: "link", label: [icon("left"), view.strings.back], busy, press }),
+  );
+}
+
+// ---- what is booked, and what it costs ----
+
+export interface Ticket {
+  readonly room: string;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly timezone: string;
+  readonly partySize: number;
+}
+
+export function ticket({ strings, format }: View, what: Ticket): VNode {
+  return h(
+    "div",
+    { class: "ticket" },
+    h("p", { class: "ticket-room" }, what.room),
+    h(
+      "p",
+      { class: "fact", key: "day" },
+      icon("calendar"),
+      format.date(what.startsAt, what.timezone),
+    ),
+    h(
+      "p",
+      { class: "fact", key: "time" },
+      icon("clock"),
+      `${format.time(what.startsAt, what.timezone)} – ${format.time(what.endsAt, what.timezone)}`,
+    ),
+    h("p", { class: "fact", key: "party" }, icon("people"), strings.playerCount(what.partySize)),
+  );
+}
+
+export function bookingTicket(view: View, booking: Booking): VNode {
+  return ticket(view, {
+    room: booking.room_name,
+    startsAt: booking.starts_at,
+    endsAt: booking.ends_at,
+    timezone: booking.timezone,
+    partySize: booking.party_size,
+  });
+}
+
+export interface Costs {
+  readonly lines: readonly PriceLine[];
+  readonly currency: string;
+  readonly total_cents: number;
+}
+
+export function costs({ strings, format }: View, { lines, currency, total_cents }: Costs): VNode {
+  const tax = lines.reduce((sum, line) => sum + line.tax_cents, 0);
+  const rates = new Set(
+    lines.filter((line) => line.tax_cents !== 0).map((line) => line.tax_rate_bp),
+  );
+  const rate = rates.size === 1 ? format.percent([...rates][0] ?? 0) : "";
+  return h(
+    "dl",
+    { class: "costs" },
+    lines.map((line, index) =>
+      row(
+        line.quantity > 1
+          ? `${line.description} · ${line.quantity}\u00a0×\u00a0${
+            format.money(line.unit_cents, currency)
+          }`
+          : line.description,
+        format.money(line.total_cents, currency),
+        `line-${index}`,
+      )
+    ),
+    h(
+      "div",
+      { class: "row total", key: "total" },
+      h("dt", {}, strings.total),
+      h("dd", {}, format.money(total_cents, currency)),
+    ),
+    tax > 0 && h(
+      "div",
+      { class: "row tax", key: "tax" },
+      h("dt", { class: "sr" }, strings.total),
+      h("dd", {}, strings.includesTax(format.money(tax, currency), rate)),
+    ),
+  );
+}
+
+export function row(name: string, value: Child, key = name): VNode {
+  return h("div", { class: "row", key }, h("dt", {}, name), h("dd", {}, value));
+}
