@@ -115,6 +115,7 @@ begin
     cross join private.booking_balance(b.organization_id, b.id) as balance
     where h.organization_id = booking_email.organization_id
       and h.id = booking_email.history_id
+      and c.erased_at is null
       -- The news must still be news: nothing later has taken it back or told it anew.
       and not exists (
         select from public.booking_history as later
