@@ -57,9 +57,7 @@ NEWS = {"kind": "marketing", "granted": True, "wording": "Send me news"}
 TERMS = {"kind": "terms", "granted": True, "wording": "The terms"}
 
 
-def test_a_consent_is_kept_with_wording_language_time_and_booking(
-    shop: Shop, booking: Row
-) -> None:
+def test_a_consent_is_kept_with_wording_language_time_and_booking(shop: Shop, booking: Row) -> None:
     record(shop, booking, [NEWS, TERMS], "en")
     rows = shop.venue.owner.select(
         "select kind, granted, wording, locale, booking_id::text, occurred_at is not null as timed"
@@ -104,9 +102,7 @@ def test_nothing_said_is_nothing_kept(shop: Shop, booking: Row) -> None:
         ([{**NEWS, "wording": "x" * 10001}], "wording"),
     ],
 )
-def test_what_is_no_consent_is_refused(
-    shop: Shop, booking: Row, consents: Any, field: str
-) -> None:
+def test_what_is_no_consent_is_refused(shop: Shop, booking: Row, consents: Any, field: str) -> None:
     with pytest.raises(Exception, match="consent_invalid") as caught:
         record(shop, booking, consents)
     assert f'"field": "{field}"' in str(caught.value)

@@ -75,13 +75,20 @@ class TestStaff:
         made = insert(
             desk, "customers", email=" Ana@Example.TEST ", full_name=" Ana ", phone=" ", locale="ca"
         )
-        assert (made["email"], made["full_name"], made["phone"]) == ("ana@example.test", "Ana", None)
-        assert change(
-            desk,
-            "customers",
-            {"email": "ANA@other.test", "staff_note": "VIP"},
-            organization_id=shop.id,
-        ) == 1
+        assert (made["email"], made["full_name"], made["phone"]) == (
+            "ana@example.test",
+            "Ana",
+            None,
+        )
+        assert (
+            change(
+                desk,
+                "customers",
+                {"email": "ANA@other.test", "staff_note": "VIP"},
+                organization_id=shop.id,
+            )
+            == 1
+        )
         (row,) = desk.select("select email, staff_note from public.customers")
         assert row == {"email": "ana@other.test", "staff_note": "VIP"}
 
