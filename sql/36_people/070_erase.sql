@@ -49,7 +49,7 @@ begin
   where p.is_address
     and to_regclass(p.relation) = customer_links.relation
     and p.column_name = any (columns);
-  return format('t.organization_id = $1 and (%s)', array_to_string(links, ' or '));
+  return format('t.organization_id = $1 and (%s)', array_to_string('false'::text || links, ' or '));
 end
 $$;
 
@@ -163,7 +163,7 @@ begin
     order by c.relname
   loop
     execute format(
-      'select coalesce(jsonb_agg(to_jsonb(t) - ''organization_id'' order by t), ''[]'') from %s as t where %s',
+      'select coalesce(jsonb_agg(to_jsonb(t) - ''organization_id'' order by to_jsonb(t)), ''[]'') from %s as t where %s',
       source.relation, private.customer_links(source.relation)
     )
     into found_rows

@@ -177,6 +177,18 @@ class TestTags:
         assert shop.venue.owner.change("delete from public.customer_tags") == 1
         assert foreign.venue.count("customer_tags") == 1
 
+    def test_the_customers_with_a_tag_are_found_by_an_index_under_row_level_security(
+        self, shop: Shop
+    ) -> None:
+        shop.house.connection.execute("set local enable_seqscan = off")
+        plan = str(
+            shop.venue.owner.select(
+                "explain (costs off) select customer_id from public.customer_tags where tag = 'vip'"
+            )
+        )
+        assert "customer_tags_tag_idx" in plan
+        assert "(tag = 'vip'::text)" in plan.partition("Index Cond")[2]
+
     @pytest.mark.parametrize("tag", ["", " vip", "x" * 41, "a\nb"])
     def test_a_tag_is_a_short_word(self, shop: Shop, room: str, tag: str) -> None:
         shop.hold(room, shop.at(1))

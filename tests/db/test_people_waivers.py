@@ -12,6 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from db.booking_world import PRICE, Row, Shop, insert, open_shop
+from db.people_world import share_ids
 from matrix.client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
@@ -313,7 +314,7 @@ class TestSigning:
     def test_minors_have_names_and_are_under_age(self, desk: Desk, booking: Row) -> None:
         year = desk.shop.today.year
         good = {"full_name": "Kim", "birth_year": year - 9}
-        for wrong in (
+        wrongs: tuple[object, ...] = (
             {},
             ["Kim"],
             [{**good, "full_name": ""}],
@@ -325,7 +326,8 @@ class TestSigning:
             [{**good, "birth_year": year - 19}],
             [{**good, "birth_year": year + 1}],
             [{**good, "birth_year": 2015.5}],
-        ):
+        )
+        for wrong in wrongs:
             with refused(422, "minors_invalid"):
                 desk.sign(booking, minors=wrong)
         with refused(422, "minors_invalid"):
@@ -615,3 +617,54 @@ class TestAtTheVenue:
             listed(location_id=foreign.shop.location_id)
         with refused(403, "permission_denied"):
             listed(organization_id=foreign.shop.id)
+
+
+class TestTwins:
+    """Another tenant whose room, booking, text and signature have the same ids."""
+
+    def test_what_is_signed_or_published_there_counts_there(
+        self, desk: Desk, foreign: Desk
+    ) -> None:
+        booking, theirs = desk.book(), foreign.book()
+        mine = desk.sign(booking, signer={"full_name": "Ana"})
+        foreign.sign(theirs, signer={"full_name": "Ben"})
+        share_ids(
+            desk.shop,
+            foreign.shop,
+            *("locations", "rooms", "bookings", "waiver_texts", "waiver_signatures"),
+        )
+        foreign.publish(texts={"es": "Suyo"}, room_id=desk.room)
+
+        assert desk.read(booking)["version"] == 1
+        assert desk.waiver(booking)["signed"] == 1
+        assert desk.sign(booking)["signed"] == 2
+        shown = desk.venue.owner.call(
+            "get_waiver_signature",
+            organization_id=desk.shop.id,
+            signature_id=mine["signature_id"],
+        )
+        assert shown["full_name"] == "Ana"
+        (party,) = desk.venue.owner.call(
+            "get_waivers_to_sign",
+            organization_id=desk.shop.id,
+            location_id=desk.shop.location_id,
+            date=desk.shop.today + timedelta(1),
+        )
+        assert (party["reference"], party["signed"]) == (booking["reference"], 2)
+
+    def test_a_kiosk_is_closed_there(self, desk: Desk, foreign: Desk) -> None:
+        kiosks = [
+            place.venue.owner.call(
+                "create_waiver_kiosk",
+                organization_id=place.shop.id,
+                location_id=place.shop.location_id,
+                name=place.venue.slug,
+            )
+            for place in (desk, foreign)
+        ]
+        share_ids(desk.shop, foreign.shop, "locations", "waiver_kiosks")
+        foreign.venue.owner.call(
+            "revoke_waiver_kiosk", organization_id=foreign.shop.id, kiosk_id=kiosks[0]["id"]
+        )
+        shown = desk.shop.visitor.call("get_waiver_kiosk", token=kiosks[0]["token"])
+        assert shown["location_name"] == "Venue"
