@@ -429,28 +429,6 @@ class TestErasing:
                 erase(shop, customer, reason=reason)
         assert customer_of(shop) == customer
 
-    def test_the_log_has_no_other_door(self, shop: Shop, room: str) -> None:
-        shop.hold(room, shop.at(1), customer=ME)
-        shop.house.owner_sql(
-            "select set_config('escapemaster.erasing_customer', %s, true)", shop.id
-        )
-        for change_of_mind in (
-            "action = 'delete'",
-            "before = '{\"x\": 1}'",
-            "after = after || '{\"x\": 1}'",
-            "actor_kind = 'system'",
-        ):
-            with pytest.raises(Exception, match="append-only"):
-                shop.house.owner_sql(
-                    f"update public.audit_log set {change_of_mind} where action = 'insert'"
-                )
-        foreign = shop.house.open_venue("Foreign")
-        with pytest.raises(Exception, match="append-only"):
-            shop.house.owner_sql(
-                "update public.audit_log set after = after where organization_id = %s", foreign.id
-            )
-        shop.house.owner_sql("select set_config('escapemaster.erasing_customer', '', true)")
-
 
 class TestExporting:
     def test_a_customer_gets_all_that_the_venue_knows(self, shop: Shop, room: str) -> None:
