@@ -1,12 +1,14 @@
 -- Customers: who books, one row an e-mail address and venue.
 
 create table public.customers (
-  organization_id uuid not null,
+  organization_id uuid not null default private.organization_with('customers:create'),
   id uuid not null default private.uuid_v7(),
   email text not null,
   full_name text not null,
   phone text,
   locale text not null,
+  staff_note text not null default '',
+  erased_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint customers_pkey primary key (organization_id, id),
@@ -15,14 +17,26 @@ create table public.customers (
   constraint customers_email_is_plausible check (private.is_email(email)),
   constraint customers_full_name_has_1_to_200_characters check (length(trim(full_name)) between 1 and 200),
   constraint customers_phone_has_at_most_40_characters check (length(phone) between 1 and 40),
-  constraint customers_locale_is_supported check (private.is_locale(locale))
+  constraint customers_locale_is_supported check (private.is_locale(locale)),
+  constraint customers_staff_note_has_at_most_5000_characters check (length(staff_note) <= 5000),
+  -- The domain is reserved (RFC 2606): nothing that is sent there arrives, and nobody books with it.
+  constraint customers_erased_have_no_address check ((erased_at is not null) = (email like '%@erased.invalid'))
 );
 
 comment on table public.customers is 'A person who booked at a venue, known there by e-mail address.';
 comment on column public.customers.full_name is
   'As first given, then as in the newest confirmed booking: anybody can type somebody''s address, so an unconfirmed hold renames nobody.';
+comment on column public.customers.email is
+  'In lower case. Mails of all the customer''s bookings go there. Of an erased customer: erased-<id>@erased.invalid.';
+comment on column public.customers.staff_note is 'For the staff only.';
+comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
+
+-- for: private.my_bookings, which looks for a person in every organization
+create index customers_email_idx on public.customers (email);
 
 grant select on public.customers to authenticated;
+grant insert (organization_id, email, full_name, phone, locale, staff_note) on public.customers to authenticated;
+grant update (email, full_name, phone, locale, staff_note) on public.customers to authenticated;
 
 alter table public.customers enable row level security;
 
@@ -30,9 +44,107 @@ create policy customers_select on public.customers
 for select to authenticated
 using (organization_id = (select private.organization_with('customers:read')));
 
+create policy customers_insert on public.customers
+for insert to authenticated
+with check (organization_id = (select private.organization_with('customers:create')));
+
+create policy customers_update on public.customers
+for update to authenticated
+using (organization_id = (select private.organization_with('customers:update')))
+with check (organization_id = (select private.organization_with('customers:update')));
+
 create trigger customers_touch_updated_at
 before update on public.customers
 for each row execute function private.touch_updated_at();
+
+create function private.normalise_customer()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if tg_op = 'UPDATE' and old.erased_at is not null then
+    perform private.fail('customer_erased', 409, 'Make a new customer: what was erased stays erased.');
+  end if;
+  new.email := lower(trim(new.email));
+  new.full_name := trim(new.full_name);
+  new.phone := nullif(trim(new.phone), '');
+  return new;
+end
+$$;
+
+comment on function private.normalise_customer() is
+  'Keeps one spelling of an address, whoever writes it, and an erased customer erased: 409 customer_erased.';
+
+create trigger customers_normalise
+before insert or update on public.customers
+for each row execute function private.normalise_customer();
+
+create table public.customer_tags (
+  organization_id uuid not null default private.organization_with('customers:update'),
+  id uuid not null default private.uuid_v7(),
+  customer_id uuid not null,
+  tag text not null,
+  created_at timestamptz not null default now(),
+  constraint customer_tags_pkey primary key (organization_id, id),
+  -- Also the index for: the tags of a customer, and the foreign key.
+  constraint customer_tags_tag_key unique (organization_id, customer_id, tag),
+  constraint customer_tags_customer_fkey foreign key (organization_id, customer_id)
+  references public.customers (organization_id, id) on delete cascade,
+  constraint customer_tags_tag_has_1_to_40_characters check (
+    length(tag) between 1 and 40 and tag = trim(tag) and tag !~ '[[:cntrl:]]'
+  )
+);
+
+comment on table public.customer_tags is
+  'Words by which staff find customers. Rows, not an array: under row-level security only equality of a column reaches an index.';
+comment on column public.customer_tags.tag is 'As typed, without space around it.';
+
+-- for: the customers with a tag
+create index customer_tags_tag_idx on public.customer_tags (organization_id, tag, customer_id);
+
+grant select, delete on public.customer_tags to authenticated;
+grant insert (organization_id, customer_id, tag) on public.customer_tags to authenticated;
+
+alter table public.customer_tags enable row level security;
+
+create policy customer_tags_select on public.customer_tags
+for select to authenticated
+using (organization_id = (select private.organization_with('customers:read')));
+
+create policy customer_tags_insert on public.customer_tags
+for insert to authenticated
+with check (organization_id = (select private.organization_with('customers:update')));
+
+create policy customer_tags_delete on public.customer_tags
+for delete to authenticated
+using (organization_id = (select private.organization_with('customers:update')));
+
+create function private.refuse_tag_of_nobody()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  -- Waits for whoever is erasing the customer just now.
+  perform from public.customers as c
+  where c.organization_id = new.organization_id and c.id = new.customer_id and c.erased_at is null
+  for key share;
+  if not found then
+    perform private.fail('customer_erased', 409, 'Make a new customer: what was erased stays erased.');
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.refuse_tag_of_nobody() is
+  'definer: reads customers for members who may tag and not read them. An erased customer gets no tag: 409 customer_erased.';
+
+-- After row-level security and the foreign key have spoken, so that it tells of no other tenant.
+create trigger refuse_tag_of_nobody
+after insert on public.customer_tags
+for each row execute function private.refuse_tag_of_nobody();
 
 create function private.checked_customer(customer jsonb, default_locale text)
 returns jsonb
@@ -51,7 +163,9 @@ begin
     when jsonb_typeof(customer -> 'full_name') is distinct from 'string'
       or length(full_name) not between 1 and 200 or full_name ~ '[[:cntrl:]]' then 'full_name'
     when jsonb_typeof(customer -> 'email') is distinct from 'string'
-      or email ~ '[[:cntrl:]]' or not private.is_email(email) then 'email'
+      or email ~ '[[:cntrl:]]' or not private.is_email(email)
+      -- Reserved for customers who were erased.
+      or email like '%@erased.invalid' then 'email'
     when coalesce(jsonb_typeof(customer -> 'phone'), 'null') not in ('string', 'null')
       or length(phone) > 40 or phone ~ '[[:cntrl:]]' then 'phone'
     when coalesce(jsonb_typeof(customer -> 'locale'), 'null') not in ('string', 'null')
@@ -80,12 +194,14 @@ as $$
 declare
   found_id uuid;
 begin
-  -- Reading first costs a returning customer no write; a concurrent insert of the same
-  -- address is waited for by the insert and seen by the next turn.
+  -- A concurrent insert of the same address is waited for by the insert and seen by the next
+  -- turn. The lock, which the booking's foreign key would take anyway, waits for whoever is
+  -- erasing or merging the customer just now: then the address is nobody's, and free again.
   loop
     select c.id into found_id
     from public.customers as c
-    where c.organization_id = customer_with_email.organization_id and c.email = customer ->> 'email';
+    where c.organization_id = customer_with_email.organization_id and c.email = customer ->> 'email'
+    for key share;
     if found then
       return found_id;
     end if;
@@ -104,4 +220,4 @@ end
 $$;
 
 comment on function private.customer_with_email(uuid, jsonb) is
-  'The venue''s customer with the address of a checked customer, made when there is none.';
+  'The venue''s customer with the address of a checked customer, made when there is none; until the transaction ends nobody erases or merges that customer.';

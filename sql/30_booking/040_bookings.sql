@@ -120,14 +120,17 @@ create table private.booking_secrets (
   organization_id uuid not null,
   booking_id uuid not null,
   manage_token_hash bytea not null,
+  waiver_token_hash bytea not null,
   constraint booking_secrets_pkey primary key (organization_id, booking_id),
   constraint booking_secrets_manage_token_hash_key unique (manage_token_hash),
+  constraint booking_secrets_waiver_token_hash_key unique (waiver_token_hash),
   constraint booking_secrets_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
-  constraint booking_secrets_manage_token_hash_is_sha256 check (length(manage_token_hash) = 32)
+  constraint booking_secrets_hashes_are_sha256 check (length(manage_token_hash) = 32 and length(waiver_token_hash) = 32)
 );
 
-comment on table private.booking_secrets is 'Hash of the token with which a customer manages a booking. Found by hash on the whole platform: the token is all that the customer brings.';
+comment on table private.booking_secrets is 'Hashes of the tokens with which a customer manages a booking and its party signs the waiver. Found by hash on the whole platform: the token is all that they bring.';
+comment on column private.booking_secrets.waiver_token_hash is 'Filled by the trigger waiver_token.';
 
 create table public.booking_lines (
   organization_id uuid not null,

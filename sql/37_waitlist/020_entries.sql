@@ -94,6 +94,14 @@ create index waitlist_entries_calendar_id_idx on public.waitlist_entries (organi
 -- for: the foreign key, when a room is deleted
 create index waitlist_entries_room_id_idx on public.waitlist_entries (organization_id, room_id);
 
+insert into private.personal_columns (relation, column_name, erased)
+values
+('public.waitlist_entries', 'contact_name', '"Erased"'),
+('public.waitlist_entries', 'fields', '{}'),
+('public.waitlist_entries', 'consents', '[]')
+on conflict (relation, column_name) do update
+set erased = excluded.erased;
+
 grant select on public.waitlist_entries to authenticated;
 
 alter table public.waitlist_entries enable row level security;

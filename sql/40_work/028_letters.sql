@@ -24,7 +24,7 @@ begin
         'party_size', b.party_size,
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
-        'waiver_token', null,
+        'waiver_token', private.booking_waiver(b) ->> 'token',
         'calendar_slug', k.slug,
         'currency', b.currency,
         'total_cents', b.total_cents,
@@ -41,7 +41,9 @@ begin
     join public.organizations as o on o.id = b.organization_id
     left join public.calendars as k on k.organization_id = b.organization_id and k.id = b.calendar_id
     cross join private.booking_balance(b.organization_id, b.id) as balance
-    where b.organization_id = booking_letter.organization_id and b.id = booking_letter.booking_id
+    where b.organization_id = booking_letter.organization_id
+      and b.id = booking_letter.booking_id
+      and c.erased_at is null
   );
 end
 $$;

@@ -19,7 +19,7 @@ create table public.audit_log (
 );
 
 comment on table public.audit_log is
-  'Who changed what and when. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters.';
+  'Who changed what and when. Append-only for everyone, but for the persons whom private.erase_customer takes out of the images; ids are a sequence, since the order of two changes in one millisecond matters.';
 comment on column public.audit_log.actor_kind is 'user, api_key, support, service, customer or system.';
 comment on column public.audit_log.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
 comment on column public.audit_log.before is 'Delete: the whole row. Update: the changed columns as they were.';
@@ -28,6 +28,8 @@ comment on column public.audit_log.request_id is 'x-request-id of the request, t
 
 -- for: one row's history, and the row as it was at a time
 create index audit_log_row_idx on public.audit_log (organization_id, table_name, row_key, id);
+-- for: private.erase_customer, which looks for rows that are no more
+create index audit_log_deleted_idx on public.audit_log (organization_id, table_name) where action = 'delete';
 
 grant select on public.audit_log to authenticated;
 
@@ -38,8 +40,36 @@ for select to authenticated
 using (organization_id = (select private.organization_with('audit:read')));
 
 create trigger audit_log_is_append_only
-before update or delete on public.audit_log
+before delete on public.audit_log
 for each row execute function private.refuse_change();
+
+create function private.refuse_log_change()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Set by private.erase_customer only: a person leaves the images, and nothing else changes.
+  if old.organization_id::text = current_setting('escapemaster.erasing_customer', true)
+    and to_jsonb(new) - '{before,after}'::text [] = to_jsonb(old) - '{before,after}'::text []
+    and array(select jsonb_object_keys(new.before) order by 1)
+      = array(select jsonb_object_keys(old.before) order by 1)
+    and array(select jsonb_object_keys(new.after) order by 1)
+      = array(select jsonb_object_keys(old.after) order by 1)
+  then
+    return new;
+  end if;
+  raise exception '% is append-only', tg_table_name
+    using errcode = 'restrict_violation', hint = 'Write a further entry that corrects the wrong one.';
+end
+$$;
+
+comment on function private.refuse_log_change() is
+  'Keeps entries as they were written, for their owner too; only the erasure of a customer passes, which replaces values in images.';
+
+create trigger audit_log_is_not_rewritten
+before update on public.audit_log
+for each row execute function private.refuse_log_change();
 
 create trigger audit_log_is_never_truncated
 before truncate on public.audit_log

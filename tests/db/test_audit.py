@@ -241,6 +241,35 @@ def test_the_log_is_append_only_for_everyone(house: House, venue: Venue, stateme
     assert venue.count("audit_log") == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "action = 'delete'",
+        "actor_kind = 'system'",
+        "row_key = 'x'",
+        "before = '{\"x\": 1}'",
+        "after = after || '{\"x\": 1}'",
+        "after = after - 'name'",
+    ],
+)
+def test_while_a_person_is_erased_values_in_images_change_and_nothing_else(
+    house: House, venue: Venue, change: str
+) -> None:
+    add_location(venue.owner)
+    house.owner_sql("select set_config('escapemaster.erasing_customer', %s, true)", venue.id)
+    own = "where organization_id = %s and table_name = 'locations'"
+    house.owner_sql(
+        f"update public.audit_log set after = after || '{{\"name\": 1}}' {own}", venue.id
+    )
+    with pytest.raises(Exception, match="append-only"):
+        house.owner_sql(f"update public.audit_log set {change} {own}", venue.id)
+    foreign = house.open_venue("Foreign")
+    with pytest.raises(Exception, match="append-only"):
+        house.owner_sql(
+            "update public.audit_log set after = after where organization_id = %s", foreign.id
+        )
+
+
 def test_nobody_writes_lines_of_their_own(venue: Venue) -> None:
     with refused(403, "42501"):
         venue.owner.change(

@@ -55,6 +55,7 @@ class TestLooking:
             "refunded_cents": 0,
             "customer": {"full_name": GUEST["full_name"], "email": GUEST["email"]},
             "organization": {"name": "Venue"},
+            "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0, "token": None},
             "cancellable": True,
             "cancellation": {"refund_percent": 100, "refund_cents": 0},
         }

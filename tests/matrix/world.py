@@ -106,6 +106,7 @@ class _Builder:
         self._catalogue(venue, keep)
         self._bookings(venue, keep)
         self._waitlist(venue, keep)
+        self._people(venue, keep)
         for bucket in expectations().buckets:
             self.house.owner_sql(
                 "insert into storage.objects (bucket_id, name) values (%s, %s)",
@@ -259,6 +260,42 @@ class _Builder:
             waitlist_entry=self.house.one(
                 "select id from public.waitlist_entries where organization_id = %s", venue.id
             ),
+        )
+
+    def _people(self, venue: Venue, keep: _Keeper) -> None:
+        """A waiver that is signed on a link, a kiosk, and customers to merge and to erase."""
+        facts = load(self.house.connection)[keep.tenant]
+        mine = {"organization_id": venue.id}
+        venue.owner.change("update public.rooms set waiver_policy = 'optional'")
+        published = venue.owner.call("publish_waiver", **mine, texts={"es": "Firmo"})
+        kiosk = venue.owner.call(
+            "create_waiver_kiosk", **mine, location_id=facts["location"], name="Lobby"
+        )
+        link = {"reference": facts["reference"], "manage_token": facts["manage_token"]}
+        token = self.house.nobody.call("get_booking", **link)["waiver"]["token"]
+        signed = self.house.nobody.call(
+            "sign_waiver",
+            token=token,
+            version=published["version"],
+            signer={"full_name": "Ada"},
+            signature="M0 0L1 1",
+            idempotency_key="ada",
+        )
+        customers = {
+            name: str(
+                venue.owner.select(
+                    "select id from public.customers where email = %s", email_of(name)
+                )[0]["id"]
+            )
+            for name in ("ada", "cleo")
+        }
+        keep(
+            waiver_token=token,
+            signature=signed["signature_id"],
+            kiosk=kiosk["id"],
+            kiosk_token=kiosk["token"],
+            customer=customers["ada"],
+            former_customer=customers["cleo"],
         )
 
     def _cast(self, venue: Venue, operator: Client) -> None:
