@@ -3,13 +3,12 @@
 -- Staff is not looked at when a session is sold: what is sold without a game master is marked
 -- on the board. A venue hires for what it sells, and not the other way round.
 
-create function private.game_masters(organization_id uuid, session_ids uuid [], user_id uuid default null)
+create function private.game_masters(organization_id uuid, session_ids uuid [], only_user_id uuid default null)
 returns table (session_id uuid, user_id uuid, is_skilled boolean, is_on_shift boolean, is_free boolean)
 language plpgsql
 stable
 set search_path = ''
 as $$
-#variable_conflict use_column
 begin
   return query
   select
@@ -48,9 +47,9 @@ begin
   where s.organization_id = game_masters.organization_id
     and s.id = any (game_masters.session_ids)
     and (
-      m.user_id = game_masters.user_id
+      m.user_id = game_masters.only_user_id
       or (
-        game_masters.user_id is null
+        game_masters.only_user_id is null
         and (
           skill.room_id is not null
           or exists (

@@ -59,7 +59,9 @@ begin
             'currency', b.currency,
             'total_cents', b.total_cents,
             'paid_cents', case
-              when sees_money then (private.booking_balance(b.organization_id, b.id)).balance_cents
+              when sees_money then (
+                select m.balance_cents from private.booking_balance(b.organization_id, b.id) as m
+              )
             end,
             'due_cents', case
               when sees_money then greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0)
