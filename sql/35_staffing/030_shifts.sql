@@ -7,7 +7,7 @@ create table public.staff_shifts (
   id uuid not null default private.uuid_v7(),
   user_id uuid not null,
   location_id uuid not null,
-  timezone text not null,
+  timezone text not null default 'UTC',
   date date not null,
   from_time time not null,
   to_time time not null,
@@ -89,15 +89,11 @@ begin
   perform from public.memberships as m
   where m.organization_id = new.organization_id and m.user_id = new.user_id
   for no key update;
-  -- Without such a location any zone does: the foreign key says what is wrong.
-  new.timezone := coalesce(
-    (
-      select l.timezone
-      from public.locations as l
-      where l.organization_id = new.organization_id and l.id = new.location_id
-    ),
-    'UTC'
-  );
+  -- Where there is no such location any zone does: the foreign key says what is wrong.
+  select l.timezone into new.timezone
+  from public.locations as l
+  where l.organization_id = new.organization_id and l.id = new.location_id;
+  new.timezone := coalesce(new.timezone, 'UTC');
   return new;
 end
 $$;
