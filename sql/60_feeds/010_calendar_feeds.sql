@@ -59,7 +59,7 @@ stable
 set search_path = ''
 as $$
 begin
-  -- Whoever may take sessions may follow them. An API key's id is no user's.
+  -- Whoever may take sessions may follow them. An API key is nobody's self: no member has its id.
   if user_id is distinct from auth.uid() or not private.has_permission(organization_id, 'bookings:claim') then
     perform private.require_permission(organization_id, 'calendars:manage');
   end if;
@@ -210,6 +210,7 @@ begin
       'starts_at', s.starts_at,
       'ends_at', s.ends_at,
       'room_name', r.name,
+      'location', concat_ws(', ', l.name, nullif(l.address, ''), nullif(l.city, '')),
       'status', case
         when s.mode = 'block' then 'block'
         when s.status = 'cancelled' then 'cancelled'
@@ -227,6 +228,7 @@ begin
   into sessions
   from public.sessions as s
   join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
   cross join lateral (
     select
       sum(k.party_size) filter (where k.counts)::int as party_size,
@@ -286,5 +288,5 @@ set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed(text) is
-  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, or whose member is suspended or has left; 429 rate_limited.';
+  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, location, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, or whose member is suspended or has left; 429 rate_limited.';
 grant execute on function public.get_calendar_feed(text) to anon, authenticated;

@@ -123,9 +123,7 @@ class Crew:
         )
 
     def board(self, day: date | None, by: Client | None = None, **values: object) -> Any:
-        return (by or self.by).call(
-            "get_board", organization_id=self.shop.id, date=day, **values
-        )
+        return (by or self.by).call("get_board", organization_id=self.shop.id, date=day, **values)
 
     def staff(self, session: str) -> set[str]:
         """The ids of who runs a session."""
@@ -157,7 +155,8 @@ class Crew:
             self.house.owner_sql(
                 "select a.session_id, b.session_id from public.session_staff as a"
                 " join public.session_staff as b on b.organization_id = a.organization_id"
-                " and b.user_id = a.user_id and b.session_id > a.session_id and b.during && a.during"
+                " and b.user_id = a.user_id and b.session_id > a.session_id"
+                " and b.during && a.during"
                 " where a.organization_id = %s",
                 self.shop.id,
             )

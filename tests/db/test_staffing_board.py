@@ -168,9 +168,7 @@ def test_everything_lies_on_the_locations_own_day(house: House) -> None:
 
 
 @pytest.mark.parametrize(("date", "hours"), [("2030-03-31", 23), ("2030-10-27", 25)])
-def test_a_day_has_as_many_hours_as_its_clock(
-    crew: Crew, room: str, date: str, hours: int
-) -> None:
+def test_a_day_has_as_many_hours_as_its_clock(crew: Crew, room: str, date: str, hours: int) -> None:
     crew.house.owner_sql(
         "select private.claim_session(%s, %s, s, s + interval '30 minutes', s + interval '1 hour',"
         " 'block', 0, 0) from generate_series("

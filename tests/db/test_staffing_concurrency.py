@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_one_person_gets_one_of_the_sessions_of_a_time(track: Track, crew: Crew)
         sessions = [crew.session(room, 1, f"{hour}:00") for room in rooms]
         results = race(
             [
-                lambda who=who, session=session: who.assign(session, master)  # type: ignore[misc]
+                partial(who.assign, session, master)
                 for who, session in zip(managers, sessions, strict=True)
             ]
         )
@@ -61,9 +62,7 @@ def test_a_session_is_claimed_once(track: Track, crew: Crew) -> None:
     people = [track.alone(crew.hire(room)) for _ in range(6)]
     for hour in range(10, 20, 2):
         session = crew.session(room, 1, f"{hour}:00")
-        results = race(
-            [lambda one=one: crew.claim(session, one) for one in people]  # type: ignore[misc]
-        )
+        results = race([partial(crew.claim, session, one) for one in people])
         assert results == {"ok": 1, "409 session_has_game_master": len(people) - 1}
         assert len(crew.staff(session)) == 1
 
@@ -71,9 +70,7 @@ def test_a_session_is_claimed_once(track: Track, crew: Crew) -> None:
 def test_the_same_assignment_twice_at_once_is_one(track: Track, crew: Crew) -> None:
     session, master = crew.session(crew.add_room()), crew.hire()
     managers = [crew.at(track.alone(crew.by)) for _ in range(6)]
-    assert race(
-        [lambda who=who: who.assign(session, master) for who in managers]  # type: ignore[misc]
-    ) == {"ok": 6}
+    assert race([partial(who.assign, session, master) for who in managers]) == {"ok": 6}
     assert crew.staff(session) == {master.id}
 
 
@@ -88,9 +85,11 @@ def test_two_automatic_runs_at_once_give_each_session_one_game_master(
             crew.session(room, 1, f"{hour}:00")
     managers = [crew.at(track.alone(crew.by)) for _ in range(3)]
     answers: list[Any] = []
-    assert race([lambda who=who: answers.append(who.fill()) for who in managers]) == {  # type: ignore[misc]
-        "ok": 3
-    }
+
+    def fill(who: Crew) -> None:
+        answers.append(who.fill())
+
+    assert race([partial(fill, who) for who in managers]) == {"ok": 3}
     assert sorted(len(answer["assigned"]) for answer in answers) == [0, 0, 15]
     assert all(answer["unassigned"] == [] for answer in answers)
     assert crew.shop.venue.count("session_staff") == 15

@@ -175,11 +175,12 @@ class TestShifts:
 
     def test_they_are_of_members_at_the_venues_own_locations(self, crew: Crew) -> None:
         other = open_crew(crew.house, "Other")
-        for wrong in (
+        wrongs: tuple[Row, ...] = (
             {"user_id": other.hire().id},
             {"location_id": other.shop.location_id},
             {"location_id": str(uuid4())},
-        ):
+        )
+        for wrong in wrongs:
             with refused(409, "23503"):
                 crew.shift(crew.hire(), **wrong)
 
