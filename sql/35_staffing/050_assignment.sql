@@ -235,6 +235,21 @@ comment on function public.claim_session_as_game_master(uuid, uuid) is
   'The caller takes a session that nobody runs, in a room for which the caller is skilled, on shift or not; the same again changes nothing. Returns what assign_game_master does. For persons with bookings:claim, not for API keys. Errors: 401 not_authenticated; 403 user_required, permission_denied, organization_suspended; 404 session_not_found, member_not_found (for a visitor from support); 409 session_not_open (cancelled, over or a block), session_has_game_master, not_skilled, game_master_busy (as in assign_game_master).';
 grant execute on function public.claim_session_as_game_master(uuid, uuid) to authenticated;
 
+create function private.acts_for_oneself(organization_id uuid, user_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- An API key is nobody's self: no member has its id.
+  return coalesce(user_id = auth.uid(), false) and private.has_permission(organization_id, 'bookings:claim');
+end
+$$;
+
+comment on function private.acts_for_oneself(uuid, uuid) is
+  'Whether the caller is that person and holds bookings:claim: for what game masters settle without the planner. Raises 403 organization_suspended.';
+
 create function private.unassign_game_master(organization_id uuid, session_id uuid, user_id uuid)
 returns jsonb
 language plpgsql
@@ -247,19 +262,17 @@ begin
   perform from public.sessions as s
   where s.organization_id = unassign_game_master.organization_id and s.id = unassign_game_master.session_id
   for no key update;
-  -- What somebody took alone, they may give back alone, as long as it has not begun. (An API
-  -- key's id is no user's.)
+  -- What somebody took alone, they may give back alone, as long as it has not begun.
   if not (
     exists (
       select from public.session_staff as x
       where x.organization_id = unassign_game_master.organization_id
         and x.session_id = unassign_game_master.session_id
         and x.user_id = unassign_game_master.user_id
-        and x.user_id = auth.uid()
         and x.source = 'claimed'
         and lower(x.during) > now()
     )
-    and private.has_permission(unassign_game_master.organization_id, 'bookings:claim')
+    and private.acts_for_oneself(unassign_game_master.organization_id, unassign_game_master.user_id)
   ) then
     perform private.require_permission(unassign_game_master.organization_id, 'bookings:assign');
   end if;

@@ -52,23 +52,6 @@ create table private.calendar_feed_secrets (
 comment on table private.calendar_feed_secrets is
   'Hash of each feed''s token. Found by hash on the whole platform: the token is all that a subscriber brings.';
 
-create function private.require_feed_permission(organization_id uuid, user_id uuid)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  -- Whoever may take sessions may follow them. An API key is nobody's self: no member has its id.
-  if user_id is distinct from auth.uid() or not private.has_permission(organization_id, 'bookings:claim') then
-    perform private.require_permission(organization_id, 'calendars:manage');
-  end if;
-end
-$$;
-
-comment on function private.require_feed_permission(uuid, uuid) is
-  'Raises 403 permission_denied unless the caller may open and close a feed of that member''s sessions (null: a venue''s or a room''s): calendars:manage, or bookings:claim for one''s own.';
-
 create function private.create_calendar_feed(organization_id uuid, name text, room_id uuid, user_id uuid)
 returns jsonb
 language plpgsql
@@ -80,7 +63,9 @@ declare
   token text := private.random_token();
   feed_id uuid;
 begin
-  perform private.require_feed_permission(create_calendar_feed.organization_id, create_calendar_feed.user_id);
+  if not private.acts_for_oneself(create_calendar_feed.organization_id, create_calendar_feed.user_id) then
+    perform private.require_permission(create_calendar_feed.organization_id, 'calendars:manage');
+  end if;
   if length(trim(coalesce(create_calendar_feed.name, ''))) not between 1 and 120 then
     perform private.fail('name_invalid', 422, 'Give the feed a name of 1 to 120 characters.');
   elsif create_calendar_feed.room_id is not null and not exists (
@@ -133,15 +118,15 @@ set search_path = ''
 as $$
 declare
   revoked timestamptz;
-begin
-  perform private.require_feed_permission(
-    revoke_calendar_feed.organization_id,
-    (
-      select f.user_id
-      from public.calendar_feeds as f
-      where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
-    )
+  feed_user_id uuid := (
+    select f.user_id
+    from public.calendar_feeds as f
+    where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
   );
+begin
+  if not private.acts_for_oneself(revoke_calendar_feed.organization_id, feed_user_id) then
+    perform private.require_permission(revoke_calendar_feed.organization_id, 'calendars:manage');
+  end if;
   update public.calendar_feeds as f
   set revoked_at = coalesce(f.revoked_at, now())
   where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
@@ -154,7 +139,7 @@ end
 $$;
 
 comment on function private.revoke_calendar_feed(uuid, uuid) is
-  'definer: writes revoked_at, which clients may not write. Asks for what private.require_feed_permission says.';
+  'definer: writes revoked_at, which clients may not write. Asks for calendars:manage, or for bookings:claim where it is one''s own.';
 grant execute on function private.revoke_calendar_feed(uuid, uuid) to authenticated;
 
 create function public.revoke_calendar_feed(organization_id uuid, feed_id uuid)
