@@ -163,8 +163,9 @@ def test_everything_lies_on_the_locations_own_day(house: House) -> None:
     assert times(board) == ["00:00", "22:30"]
     (location,) = board["locations"]
     assert len(location["shifts"]) == 2, "also the one that runs on from the evening before"
-    assert [len(shown["blocks"]) for shown in location["rooms"]] == [0, 1]
-    assert [len(shown["blocks"]) for shown in day(crew, 6)["locations"][0]["rooms"]] == [0, 0]
+    assert sorted(len(shown["blocks"]) for shown in location["rooms"]) == [0, 1]
+    (later,) = day(crew, 6)["locations"]
+    assert [shown["blocks"] for shown in later["rooms"]] == [[], []]
 
 
 @pytest.mark.parametrize(("date", "hours"), [("2030-03-31", 23), ("2030-10-27", 25)])
