@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from threading import Barrier
 from typing import Any
@@ -172,6 +173,21 @@ def test_a_run_does_not_wait_for_somebody_who_is_being_released(track: Track, cr
         cancel(guest, booking)
         assert [one["reason"] for one in crew.fill()["unassigned"]] == ["nobody_free"]
     assert [one["session_id"] for one in crew.fill()["assigned"]] == [wanted]
+
+
+def test_two_managers_who_plan_one_person_at_once_make_one_shift(track: Track, crew: Crew) -> None:
+    person = crew.hire()
+    first, second = (track.alone(crew.by) for _ in range(2))
+
+    with first.connection.transaction():
+        crew_of_first = crew.at(first)
+        crew_of_first.shift(person, 1, "10:00", "14:00")
+        racer = track.start(second, lambda: crew.at(second).shift(person, 1, "12:00", "16:00"))
+        track.wait_until_blocked(racer)
+    outcome = racer.outcome()
+    assert getattr(outcome, "code", outcome) == "23P01"
+    (kept,) = crew.by.select("select starts_at, ends_at from public.staff_shifts")
+    assert kept["ends_at"] - kept["starts_at"] == timedelta(hours=4)
 
 
 def test_any_mixture_of_plans_leaves_nobody_in_two_places(track: Track, crew: Crew) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from db.booking_world import Row, change, insert
 from db.staffing_world import Crew, open_crew
 from matrix.client import Client
-from matrix.fixtures import Track
 from matrix.house import House
 from matrix.promises import refused
 
@@ -193,19 +192,3 @@ class TestShifts:
 
 def _email(person: Client, house: House) -> tuple[str]:
     return (str(house.one("select email from public.profiles where user_id = %s", person.id)),)
-
-
-def test_two_managers_who_plan_one_person_at_once_make_one_shift(track: Track) -> None:
-    crew = open_crew(track.house, track.name("Venue"))
-    person = crew.hire()
-    first, second = (track.alone(crew.by) for _ in range(2))
-
-    with first.connection.transaction():
-        crew_of_first = crew.at(first)
-        crew_of_first.shift(person, 1, "10:00", "14:00")
-        racer = track.start(second, lambda: crew.at(second).shift(person, 1, "12:00", "16:00"))
-        track.wait_until_blocked(racer)
-    outcome = racer.outcome()
-    assert getattr(outcome, "code", outcome) == OVERLAP
-    (kept,) = crew.by.select("select starts_at, ends_at from public.staff_shifts")
-    assert kept["ends_at"] - kept["starts_at"] == timedelta(hours=4)
