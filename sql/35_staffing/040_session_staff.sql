@@ -50,27 +50,24 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  taken_by uuid;
 begin
   -- Looks before it inserts: a row that a transaction is about to release is in the way here,
   -- where the constraint would wait for that transaction, which may wait for this one's locks.
-  if exists (
-    select from public.session_staff as x
-    where x.organization_id = session.organization_id
-      and x.user_id = place_game_master.user_id
-      and x.session_id <> session.id
-      and x.during && session.during
-  ) then
-    return false;
+  select x.session_id into taken_by
+  from public.session_staff as x
+  where x.organization_id = session.organization_id
+    and x.user_id = place_game_master.user_id
+    and x.during && session.during
+  limit 1;
+  if found then
+    return taken_by = session.id;
   end if;
   insert into public.session_staff (organization_id, session_id, user_id, during, source)
   values (session.organization_id, session.id, place_game_master.user_id, session.during, place_game_master.source)
   on conflict do nothing;
-  return found or exists (
-    select from public.session_staff as x
-    where x.organization_id = session.organization_id
-      and x.session_id = session.id
-      and x.user_id = place_game_master.user_id
-  );
+  return found;
 end
 $$;
 

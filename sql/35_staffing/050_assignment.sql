@@ -35,7 +35,6 @@ begin
       select from public.session_staff as x
       where x.organization_id = s.organization_id
         and x.user_id = m.user_id
-        and x.session_id <> s.id
         and x.during && s.during
     )
   from public.sessions as s
@@ -63,7 +62,7 @@ end
 $$;
 
 comment on function private.game_masters(uuid, uuid [], uuid) is
-  'What makes members fit to run sessions: skilled for the room, on shift at its location for the whole game, free of other sessions. Of all active members who are skilled or run it, or of one person, skilled or not; visitors from the platform''s support are no staff.';
+  'What makes members fit to run sessions: skilled for the room, on shift at its location for the whole game, free at that time (of this session, too). Of all active members who are skilled or run it, or of one person, skilled or not; visitors from the platform''s support are no staff.';
 
 create function private.staffed_session(organization_id uuid, session_id uuid)
 returns public.sessions
@@ -106,7 +105,6 @@ begin
         join public.sessions as s on s.organization_id = x.organization_id and s.id = x.session_id
         where x.organization_id = session.organization_id
           and x.user_id = put_in_charge.user_id
-          and x.session_id <> session.id
           and x.during && session.during
         order by s.starts_at
         limit 1

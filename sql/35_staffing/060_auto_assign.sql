@@ -71,19 +71,12 @@ begin
   );
   perform from public.memberships as m
   where m.organization_id = auto_assign_game_masters.organization_id
-    and m.status = 'active'
-    and m.expires_at is null
-    and exists (
-      select from public.staff_skills as k
-      where k.organization_id = m.organization_id and k.user_id = m.user_id
-    )
   order by m.user_id
   for no key update;
   locked := array(
     select s.id
     from public.sessions as s
     where s.organization_id = auto_assign_game_masters.organization_id
-      and s.status = 'scheduled'
       and s.id in (
         select o.id from private.sessions_without_game_master(
           auto_assign_game_masters.organization_id, auto_assign_game_masters.from_date, auto_assign_game_masters.to_date

@@ -142,10 +142,12 @@ class Crew:
         self.house.owner_sql(
             "update public.sessions set starts_at = %s,"
             " ends_at = %s + (ends_at - starts_at),"
-            " occupied_until = %s + (occupied_until - starts_at) where id = %s",
+            " occupied_until = %s + (occupied_until - starts_at)"
+            " where organization_id = %s and id = %s",
             starts_at,
             starts_at,
             starts_at,
+            self.shop.id,
             session,
         )
 

@@ -99,6 +99,9 @@ class TestAssigning:
     ) -> None:
         there, here = crew.add_room(), crew.session(room, 1, "12:00")
         crew.assign(here, master)
+        # Work at other times, and what others do, is in nobody's way.
+        crew.assign(crew.session(room, 1, "08:00"), master)
+        crew.assign(crew.session(crew.add_room(), 1, "11:30"), crew.hire())
         for clock in ("11:00", "12:00", "13:00"):
             booking = crew.book(there, crew.shop.at(1, clock))
             with refused(409, "game_master_busy") as caught:

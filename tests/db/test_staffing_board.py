@@ -120,6 +120,7 @@ def test_what_nobody_runs_is_marked_and_those_who_could_are_named(crew: Crew, ro
         crew.shift(person)
     there = crew.add_room()
     crew.assign(crew.session(there), busy)
+    crew.assign(crew.session(there, 1, "14:00"), free)
     open_session = crew.session(room)
     board = day(crew)
     assert board["unassigned"] == 1
@@ -159,13 +160,22 @@ def test_everything_lies_on_the_locations_own_day(house: House) -> None:
         starts_at=crew.shop.at(0, "10:00"),
         ends_at=crew.shop.at(5, "10:00"),
     )
+    lifted = crew.by.call(
+        "block_room",
+        organization_id=crew.shop.id,
+        room_id=room,
+        starts_at=crew.shop.at(2, "12:00"),
+        ends_at=crew.shop.at(2, "13:00"),
+    )
+    crew.by.call("unblock_room", organization_id=crew.shop.id, session_id=lifted["session_id"])
     board = day(crew, 2)
     assert times(board) == ["00:00", "22:30"]
     (location,) = board["locations"]
     assert len(location["shifts"]) == 2, "also the one that runs on from the evening before"
     assert sorted(len(shown["blocks"]) for shown in location["rooms"]) == [0, 1]
-    (later,) = day(crew, 6)["locations"]
-    assert [shown["blocks"] for shown in later["rooms"]] == [[], []]
+    for other_day in (-1, 6):
+        (another,) = day(crew, other_day)["locations"]
+        assert [shown["blocks"] for shown in another["rooms"]] == [[], []]
 
 
 @pytest.mark.parametrize(("date", "hours"), [("2030-03-31", 23), ("2030-10-27", 25)])
@@ -226,6 +236,8 @@ def test_one_location_or_all(crew: Crew, room: str) -> None:
     crew.session(there, 1, "22:00")
     everywhere = [one["id"] for one in day(crew)["locations"]]
     assert everywhere == [str(branch["id"]), crew.shop.location_id]
+    crew.shift(crew.hire(), location_id=branch["id"])
+    assert [len(one["shifts"]) for one in day(crew)["locations"]] == [1, 0]
     only = day(crew, 1, location_id=crew.shop.location_id)
     assert [one["id"] for one in only["locations"]] == [crew.shop.location_id]
     assert (times(only), only["unassigned"]) == (["12:00"], 1)

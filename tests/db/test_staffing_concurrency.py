@@ -145,6 +145,35 @@ def test_a_removal_waits_for_an_assignment_and_releases_it(track: Track, crew: C
     assert crew.staff(session) == set()
 
 
+def test_a_suspension_waits_for_a_move_and_releases_the_person_at_the_new_time(
+    track: Track, crew: Crew
+) -> None:
+    session, master = crew.session(crew.add_room()), crew.hire()
+    crew.assign(session, master)
+    first, second = crew.at(track.alone(crew.by)), crew.at(track.alone(crew.by))
+    member = {"organization_id": crew.shop.id, "user_id": master.id}
+    with first.by.connection.transaction():
+        first.retime(session, crew.shop.at(1, "18:00"))
+        racer = track.start(second.by, lambda: second.by.call("suspend_member", **member))
+        track.wait_until_blocked(racer)
+    assert isinstance(racer.outcome(), dict)
+    crew.assert_sound()
+    assert crew.staff(session) == set()
+
+
+def test_an_automatic_run_waits_for_no_other_organization(track: Track, crew: Crew) -> None:
+    other = open_crew(track.house, track.name("Other"))
+    stranger = other.at(track.alone(other.by))
+    member = {"organization_id": other.shop.id, "user_id": other.hire().id}
+    room = crew.add_room()
+    crew.shift(crew.hire(room))
+    session = crew.session(room)
+    with stranger.by.connection.transaction(force_rollback=True):
+        stranger.by.call("suspend_member", **member)
+        stranger.fill()
+        assert [one["session_id"] for one in crew.fill()["assigned"]] == [session]
+
+
 def test_an_automatic_run_waits_for_no_session(track: Track, crew: Crew) -> None:
     """Somebody else is changing one of them: the run leaves it to the next one."""
     room = crew.add_room()
@@ -188,6 +217,20 @@ def test_two_managers_who_plan_one_person_at_once_make_one_shift(track: Track, c
     assert getattr(outcome, "code", outcome) == "23P01"
     (kept,) = crew.by.select("select starts_at, ends_at from public.staff_shifts")
     assert kept["ends_at"] - kept["starts_at"] == timedelta(hours=4)
+
+
+def test_many_who_plan_one_person_at_once_make_one_shift_and_no_deadlock(
+    track: Track, crew: Crew
+) -> None:
+    person, managers = crew.hire(), [crew.at(track.alone(crew.by)) for _ in range(6)]
+    for day in range(1, 6):
+        results = race(
+            [
+                partial(who.shift, person, day, f"{10 + number}:00", "20:00")
+                for number, who in enumerate(managers)
+            ]
+        )
+        assert results == {"ok": 1, "400 23P01": len(managers) - 1}
 
 
 def test_any_mixture_of_plans_leaves_nobody_in_two_places(track: Track, crew: Crew) -> None:
