@@ -14,6 +14,8 @@ export interface CalendarEvent {
   readonly status: EventStatus;
   readonly summary: string;
   readonly description?: string;
+  /** Where it takes place, in words. */
+  readonly location?: string;
 }
 
 export interface Calendar {
@@ -61,6 +63,7 @@ function renderEvent(event: CalendarEvent): string[] {
     `STATUS:${event.status}`,
     `TRANSP:${event.status === "CANCELLED" ? "TRANSPARENT" : "OPAQUE"}`,
     `SUMMARY:${escapeText(event.summary)}`,
+    ...(event.location ? [`LOCATION:${escapeText(event.location)}`] : []),
     ...(event.description ? [`DESCRIPTION:${escapeText(event.description)}`] : []),
     "END:VEVENT",
   ];

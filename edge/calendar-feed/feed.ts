@@ -4,7 +4,7 @@ import { type CalendarEvent, type EventStatus, renderCalendar } from "../_shared
 /** The answer of the RPC `get_calendar_feed(token)`. */
 export interface CalendarFeed {
   readonly name: string;
-  /** IANA zone of the venue. */
+  /** IANA zone of the venue, or of the one room that the feed is of. */
   readonly timezone: string;
   readonly updated_at: string | null;
   /** Changes whenever anything below it does. */
@@ -17,6 +17,8 @@ export interface FeedSession {
   readonly starts_at: string;
   readonly ends_at: string;
   readonly room_name: string;
+  /** Name and address of the place, in one line. */
+  readonly location: string;
   readonly status: "held" | "confirmed" | "cancelled" | "block";
   /** Of all its bookings together; null for a block. */
   readonly party_size: number | null;
@@ -60,7 +62,7 @@ const statuses: Record<FeedSession["status"], EventStatus> = {
 };
 
 /** Raise this when the rendering changes, so that subscribers fetch again. */
-const RENDERING = 1;
+const RENDERING = 2;
 const REFRESH_MINUTES = 15;
 
 /** The language asked for, English otherwise. */
@@ -103,6 +105,7 @@ function toEvent(session: FeedSession, language: FeedLanguage): CalendarEvent {
     sequence: session.sequence,
     status: statuses[session.status],
     summary: summary.filter(Boolean).join(" "),
+    location: session.location,
     description: description.filter(Boolean).join("\n"),
   };
 }

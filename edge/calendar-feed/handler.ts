@@ -6,11 +6,13 @@ import { type CalendarFeed, feedEtag, feedLanguage, renderFeed } from "./feed.ts
 const TIMEOUT_MS = 8_000;
 
 /**
- * Answer one request for a venue's calendar.
+ * Answer one request for the calendar of a venue, of a room or of a game master; the token decides
+ * which.
  *
  * `GET|HEAD /calendar-feed?token=…` or `/calendar-feed/<token>.ics`, with an optional
  * `lang=en|es|ca`. 200 with a strong ETag, 304 when the subscriber has it already, 404 for a token
- * that never was or was revoked, 405 for other methods, 503 when the database cannot answer.
+ * that never was, was revoked, or belongs to somebody who no longer works there, 405 for other
+ * methods, 503 when the database cannot answer.
  */
 export async function handle(request: Request, environment: Environment): Promise<Response> {
   if (request.method !== "GET" && request.method !== "HEAD") {

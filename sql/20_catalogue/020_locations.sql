@@ -12,6 +12,8 @@ create table public.locations (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint locations_pkey primary key (organization_id, id),
+  -- The target of staff_shifts' foreign key, so that a shift is read by its location's clock.
+  constraint locations_timezone_key unique (organization_id, id, timezone),
   constraint locations_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
   constraint locations_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
   constraint locations_timezone_is_iana check (private.is_timezone(timezone)),

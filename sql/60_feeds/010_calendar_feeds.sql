@@ -1,20 +1,35 @@
--- Calendar feeds: a venue's sessions for a calendar program, by a secret address.
+-- Calendar feeds: sessions of a venue, of a room or of a game master for a calendar program, by a
+-- secret address.
 
 create table public.calendar_feeds (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
   name text not null,
+  room_id uuid,
+  user_id uuid,
   created_at timestamptz not null default now(),
   revoked_at timestamptz,
   constraint calendar_feeds_pkey primary key (organization_id, id),
   constraint calendar_feeds_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
+  constraint calendar_feeds_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade,
+  -- Whoever leaves takes the feed along: coming back does not open it again.
+  constraint calendar_feeds_member_fkey foreign key (organization_id, user_id)
+  references public.memberships (organization_id, user_id) on delete cascade,
   constraint calendar_feeds_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
 );
 
-comment on table public.calendar_feeds is 'Who was given a feed of the venue''s sessions. Made and revoked through functions only; the token is kept elsewhere, as a hash.';
+comment on table public.calendar_feeds is 'Who was given a feed of the venue''s sessions, of all or of some. Made and revoked through functions only; the token is kept elsewhere, as a hash.';
 comment on column public.calendar_feeds.name is 'What the venue calls it, such as the calendar that subscribes.';
+comment on column public.calendar_feeds.room_id is 'Only this room''s sessions; null: of every room.';
+comment on column public.calendar_feeds.user_id is 'Only the sessions that this member runs; null: all. It opens while the membership is active.';
 comment on column public.calendar_feeds.revoked_at is 'From then on the token opens nothing.';
+
+-- for: the foreign key, when a room is deleted
+create index calendar_feeds_room_id_idx on public.calendar_feeds (organization_id, room_id);
+-- for: a member's own feeds, and the foreign key
+create index calendar_feeds_user_id_idx on public.calendar_feeds (organization_id, user_id);
 
 grant select on public.calendar_feeds to authenticated;
 
@@ -37,7 +52,7 @@ create table private.calendar_feed_secrets (
 comment on table private.calendar_feed_secrets is
   'Hash of each feed''s token. Found by hash on the whole platform: the token is all that a subscriber brings.';
 
-create function private.create_calendar_feed(organization_id uuid, name text)
+create function private.create_calendar_feed(organization_id uuid, name text, room_id uuid, user_id uuid)
 returns jsonb
 language plpgsql
 volatile
@@ -48,12 +63,25 @@ declare
   token text := private.random_token();
   feed_id uuid;
 begin
-  perform private.require_permission(create_calendar_feed.organization_id, 'calendars:manage');
+  if not private.acts_for_oneself(create_calendar_feed.organization_id, create_calendar_feed.user_id) then
+    perform private.require_permission(create_calendar_feed.organization_id, 'calendars:manage');
+  end if;
   if length(trim(coalesce(create_calendar_feed.name, ''))) not between 1 and 120 then
     perform private.fail('name_invalid', 422, 'Give the feed a name of 1 to 120 characters.');
+  elsif create_calendar_feed.room_id is not null and not exists (
+    select from public.rooms as r
+    where r.organization_id = create_calendar_feed.organization_id and r.id = create_calendar_feed.room_id
+  ) then
+    perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
   end if;
-  insert into public.calendar_feeds (organization_id, name)
-  values (create_calendar_feed.organization_id, trim(create_calendar_feed.name))
+  if create_calendar_feed.user_id is not null then
+    perform private.lock_member(create_calendar_feed.organization_id, create_calendar_feed.user_id);
+  end if;
+  insert into public.calendar_feeds (organization_id, name, room_id, user_id)
+  values (
+    create_calendar_feed.organization_id, trim(create_calendar_feed.name), create_calendar_feed.room_id,
+    create_calendar_feed.user_id
+  )
   returning id into feed_id;
   insert into private.calendar_feed_secrets (organization_id, feed_id, token_hash)
   values (create_calendar_feed.organization_id, feed_id, private.token_hash(token));
@@ -61,20 +89,25 @@ begin
 end
 $$;
 
-comment on function private.create_calendar_feed(uuid, text) is
-  'definer: writes the token''s hash, which no client may see. Asks for calendars:manage.';
-grant execute on function private.create_calendar_feed(uuid, text) to authenticated;
+comment on function private.create_calendar_feed(uuid, text, uuid, uuid) is
+  'definer: writes the token''s hash, which no client may see. Asks for calendars:manage, or for bookings:claim where it is one''s own.';
+grant execute on function private.create_calendar_feed(uuid, text, uuid, uuid) to authenticated;
 
-create function public.create_calendar_feed(organization_id uuid, name text)
+create function public.create_calendar_feed(
+  organization_id uuid,
+  name text,
+  room_id uuid default null,
+  user_id uuid default null
+)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.create_calendar_feed(organization_id, name) $$;
+as $$ select private.create_calendar_feed(organization_id, name, room_id, user_id) $$;
 
-comment on function public.create_calendar_feed(uuid, text) is
-  'Staff with calendars:manage open a feed. Returns {id, token}; the token is shown this once. Errors: 403 permission_denied, organization_suspended; 422 name_invalid.';
-grant execute on function public.create_calendar_feed(uuid, text) to authenticated;
+comment on function public.create_calendar_feed(uuid, text, uuid, uuid) is
+  'Opens a feed: of the venue, of one room (room_id), of the sessions that a member runs (user_id), or of those in that room. Returns {id, token}; the token is shown this once. For members with calendars:manage; of one''s own sessions (user_id: the caller) bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, member_not_found (also when suspended); 422 name_invalid.';
+grant execute on function public.create_calendar_feed(uuid, text, uuid, uuid) to authenticated;
 
 create function private.revoke_calendar_feed(organization_id uuid, feed_id uuid)
 returns jsonb
@@ -85,8 +118,15 @@ set search_path = ''
 as $$
 declare
   revoked timestamptz;
+  feed_user_id uuid := (
+    select f.user_id
+    from public.calendar_feeds as f
+    where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
+  );
 begin
-  perform private.require_permission(revoke_calendar_feed.organization_id, 'calendars:manage');
+  if not private.acts_for_oneself(revoke_calendar_feed.organization_id, feed_user_id) then
+    perform private.require_permission(revoke_calendar_feed.organization_id, 'calendars:manage');
+  end if;
   update public.calendar_feeds as f
   set revoked_at = coalesce(f.revoked_at, now())
   where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
@@ -99,7 +139,7 @@ end
 $$;
 
 comment on function private.revoke_calendar_feed(uuid, uuid) is
-  'definer: writes revoked_at, which clients may not write. Asks for calendars:manage.';
+  'definer: writes revoked_at, which clients may not write. Asks for calendars:manage, or for bookings:claim where it is one''s own.';
 grant execute on function private.revoke_calendar_feed(uuid, uuid) to authenticated;
 
 create function public.revoke_calendar_feed(organization_id uuid, feed_id uuid)
@@ -110,7 +150,7 @@ set search_path = ''
 as $$ select private.revoke_calendar_feed(organization_id, feed_id) $$;
 
 comment on function public.revoke_calendar_feed(uuid, uuid) is
-  'Staff with calendars:manage close a feed for good, from the next request on. Returns {id, revoked_at}. Errors: 403 permission_denied, organization_suspended; 404 feed_not_found.';
+  'Closes a feed for good, from the next request on. Returns {id, revoked_at}. For members with calendars:manage; for the feed of one''s own sessions bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 feed_not_found.';
 grant execute on function public.revoke_calendar_feed(uuid, uuid) to authenticated;
 
 create function private.get_calendar_feed(token text)
@@ -125,13 +165,22 @@ declare
   sessions jsonb;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
-  select f.organization_id, f.name, o.timezone
+  select f.organization_id, f.name, f.room_id, f.user_id, coalesce(l.timezone, o.timezone) as timezone
   into feed
   from private.calendar_feed_secrets as s
   join public.calendar_feeds as f on f.organization_id = s.organization_id and f.id = s.feed_id
   join public.organizations as o on o.id = f.organization_id
+  left join public.rooms as r on r.organization_id = f.organization_id and r.id = f.room_id
+  left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
   where s.token_hash = private.token_hash(get_calendar_feed.token)
     and f.revoked_at is null
+    and (
+      f.user_id is null
+      or exists (
+        select from public.memberships as m
+        where m.organization_id = f.organization_id and m.user_id = f.user_id and m.status = 'active'
+      )
+    )
     and o.status <> 'closed';
   if not found then
     perform private.fail('feed_not_found', 404, 'Ask the venue for a new address of its calendar.');
@@ -146,6 +195,7 @@ begin
       'starts_at', s.starts_at,
       'ends_at', s.ends_at,
       'room_name', r.name,
+      'location', concat_ws(', ', l.name, nullif(l.address, ''), nullif(l.city, '')),
       'status', case
         when s.mode = 'block' then 'block'
         when s.status = 'cancelled' then 'cancelled'
@@ -163,6 +213,7 @@ begin
   into sessions
   from public.sessions as s
   join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
   cross join lateral (
     select
       sum(k.party_size) filter (where k.counts)::int as party_size,
@@ -188,6 +239,16 @@ begin
   ) as b
   where s.organization_id = feed.organization_id
     and s.starts_at >= now() - interval '30 days'
+    and (feed.room_id is null or s.room_id = feed.room_id)
+    -- What one no longer runs is gone from one's calendar at the next look, cancelled or given
+    -- to somebody else.
+    and (
+      feed.user_id is null
+      or exists (
+        select from public.session_staff as x
+        where x.organization_id = s.organization_id and x.session_id = s.id and x.user_id = feed.user_id
+      )
+    )
     and (b.any_counts or s.mode = 'block');
 
   return jsonb_build_object(
@@ -201,7 +262,7 @@ end
 $$;
 
 comment on function private.get_calendar_feed(text) is
-  'definer: anonymous callers may read no table. The token decides which venue is shown.';
+  'definer: anonymous callers may read no table. The token decides what is shown.';
 grant execute on function private.get_calendar_feed(text) to anon, authenticated;
 
 create function public.get_calendar_feed(token text)
@@ -212,5 +273,5 @@ set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed(text) is
-  'A venue''s sessions from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. Errors: 404 feed_not_found for a token that is wrong or revoked; 429 rate_limited.';
+  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, location, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, or whose member is suspended or has left; 429 rate_limited.';
 grant execute on function public.get_calendar_feed(text) to anon, authenticated;

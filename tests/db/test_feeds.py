@@ -58,6 +58,7 @@ def test_a_booking_appears_and_changes_and_stays_as_cancelled(
         "starts_at": entry["starts_at"],
         "ends_at": entry["ends_at"],
         "room_name": "The attic",
+        "location": "Centro, Calle Mayor 1, Madrid",
         "status": "held",
         "party_size": 2,
         "booking_reference": booking.reference,

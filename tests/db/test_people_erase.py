@@ -501,6 +501,7 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("bookings.currency", "bookings.locale", "bookings.reference", "bookings.source"),
         *("bookings.status", "booking_lines.description", "booking_lines.kind"),
         *("booking_history.from_status", "booking_history.to_status", "booking_history.actor_kind"),
+        *("booking_history.change", "waitlist_entries.locale", "waitlist_entries.status"),
         *("customers.locale", "customer_consents.kind", "customer_consents.locale"),
         *("waiver_signatures.locale", "email_messages.locale", "email_messages.template"),
         *("email_messages.status", "email_messages.provider", "email_messages.provider_message_id"),

@@ -20,6 +20,7 @@ const feed: CalendarFeed = {
     starts_at: "2026-01-10T17:00:00Z",
     ends_at: "2026-01-10T18:00:00Z",
     room_name: "La cripta",
+    location: "Casa Laberinto, Calle del Minotauro 12, Madrid",
     status: "confirmed",
     party_size: 4,
     booking_reference: "ABCD-2345",
@@ -100,6 +101,15 @@ Deno.test("a cancelled session is kept and marked, so that subscribers drop it",
   const text = renderFeed(cancelled, "es");
   assert.match(text, /STATUS:CANCELLED/);
   assert.match(text, /SUMMARY:Cancelada: La cripta/);
+});
+
+Deno.test("an event says where it is, and nothing where nothing is known", () => {
+  assert.match(
+    renderFeed(feed, "en"),
+    /\r\nLOCATION:Casa Laberinto\\, Calle del Minotauro 12\\, Madrid\r\n/,
+  );
+  const nowhere = { ...feed, sessions: [{ ...feed.sessions[0]!, location: "" }] };
+  assert.doesNotMatch(renderFeed(nowhere, "en"), /LOCATION/);
 });
 
 Deno.test("a language that does not exist falls back to English", () => {

@@ -34,9 +34,13 @@ def held(venue: Venue, anon: Rest) -> dict[str, Any]:
     return hold(venue, anon)
 
 
-def new_feed(venue: Venue, name: str = "Agenda, de «la casa»") -> dict[str, str]:
+def new_feed(
+    venue: Venue, name: str = "Agenda, de «la casa»", by: Rest | None = None, **values: str
+) -> dict[str, str]:
     feed: dict[str, str] = answer(
-        venue.owner.rpc("create_calendar_feed", organization_id=venue.organization_id, name=name)
+        (by or venue.owner).rpc(
+            "create_calendar_feed", organization_id=venue.organization_id, name=name, **values
+        )
     )
     return feed
 
@@ -102,6 +106,7 @@ def test_a_calendar_program_reads_the_sessions(
     assert event["DTSTART"].dt == datetime.fromisoformat(held["starts_at"])
     assert event["DTEND"].dt == datetime.fromisoformat(held["ends_at"])
     assert event["STATUS"] == "TENTATIVE"
+    assert event["LOCATION"] == venue.name
     assert event["LAST-MODIFIED"].dt == event["DTSTAMP"].dt
     assert "@" in event["UID"]
 
@@ -230,3 +235,57 @@ def test_other_methods_are_405(gateway: httpx.Client, token: str, method: str) -
     response = gateway.request(method, FEED, params={"token": token})
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, HEAD"
+
+
+def test_a_game_master_subscribes_to_what_is_theirs_until_they_leave(
+    gateway: httpx.Client,
+    make_user: Callable[..., User],
+    as_user: Callable[..., Rest],
+    anon: Rest,
+) -> None:
+    venue = open_venue(make_user, as_user, name="Casa con equipo")
+    here = {"organization_id": venue.organization_id}
+    person = make_user()
+    master = as_user(person, venue.organization_id)
+    answer(
+        as_user(person).rpc(
+            "join_organization", code=answer(venue.owner.rpc("rotate_join_code", **here))["code"]
+        )
+    )
+    booking, other = hold(venue, anon), hold(venue, anon)
+    sessions = {
+        one["reference"]: one["session_id"]
+        for one in answer(venue.owner.get("bookings", select="reference,session_id"))
+    }
+    token = new_feed(venue, "Mis partidas", master, user_id=person.id)["token"]
+    empty = fetch(gateway, token)
+    assert events(empty) == []
+
+    assign = {**here, "session_id": sessions[booking["reference"]], "user_id": person.id}
+    answer(venue.owner.rpc("assign_game_master", **assign))
+    filled = fetch(gateway, token, **{"If-None-Match": empty.headers["etag"]})
+    event = event_of(filled, booking)
+    assert event["DTSTART"].dt == datetime.fromisoformat(booking["starts_at"])
+    assert other["reference"] not in filled.text
+    assert len(events(fetch(gateway, new_feed(venue)["token"]))) == 2
+
+    answer(venue.owner.rpc("unassign_game_master", **assign))
+    assert fetch(gateway, token).headers["etag"] == empty.headers["etag"]
+    assert venue.owner.rpc("remove_member", **here, user_id=person.id).is_success
+    assert fetch(gateway, token).status_code == 404
+
+
+def test_a_room_s_feed_shows_that_room(
+    gateway: httpx.Client,
+    make_user: Callable[..., User],
+    as_user: Callable[..., Rest],
+    anon: Rest,
+) -> None:
+    venue = open_venue(
+        make_user, as_user, name="Dos salas", rooms={"la-cripta": {}, "la-torre": {}}
+    )
+    booking = hold(venue, anon)
+    for room, shown in (("la-cripta", 1), ("la-torre", 0)):
+        feed = fetch(gateway, new_feed(venue, room_id=venue.rooms[room])["token"])
+        assert len(events(feed)) == shown
+        assert (booking["reference"] in feed.text) == bool(shown)

@@ -29,6 +29,7 @@ _OF_TYPE = {
     "date": "current_date",
     "time": "time '10:00'",
     "timestamptz": "now()",
+    "tstzrange": "'empty'",
     "jsonb": "'{}'",
     "bytea": "''",
     "_text": "'{}'",

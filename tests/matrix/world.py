@@ -107,6 +107,7 @@ class _Builder:
         self._bookings(venue, keep)
         self._waitlist(venue, keep)
         self._people(venue, keep)
+        self._staffing(venue, keep)
         for bucket in expectations().buckets:
             self.house.owner_sql(
                 "insert into storage.objects (bucket_id, name) values (%s, %s)",
@@ -296,6 +297,31 @@ class _Builder:
             kiosk_token=kiosk["token"],
             customer=customers["ada"],
             former_customer=customers["cleo"],
+        )
+
+    def _staffing(self, venue: Venue, keep: _Keeper) -> None:
+        """Somebody who may run the room, is there, and runs the first booking's session."""
+        facts = load(self.house.connection)[keep.tenant]
+        person = facts["spare_member"]
+        session = self.house.one(
+            "select session_id from public.bookings where organization_id = %s and id = %s",
+            venue.id,
+            facts["booking"],
+        )
+        keep(session=session)
+        venue.owner.change(
+            "insert into public.staff_skills (user_id, room_id) values (%s, %s)",
+            person,
+            facts["room"],
+        )
+        venue.owner.change(
+            "insert into public.staff_shifts (user_id, location_id, date, from_time, to_time)"
+            " values (%s, %s, current_date + 2, '09:00', '23:00')",
+            person,
+            facts["location"],
+        )
+        venue.owner.call(
+            "assign_game_master", organization_id=venue.id, session_id=session, user_id=person
         )
 
     def _cast(self, venue: Venue, operator: Client) -> None:

@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from escapemaster.seed.bookings import fill
 from escapemaster.seed.catalogue import set_up
 from escapemaster.seed.clients import Account, Connection, Gateway, as_owner
+from escapemaster.seed.crew import staff
 from escapemaster.seed.pictures import draw
 from escapemaster.seed.settings import SeedSettings
 from escapemaster.seed.venues import PASSWORD, VENUES, Venue
@@ -78,26 +79,30 @@ def _make(
             return f"{venue.name}: there already", None
         signed_in = requests.map(lambda one: gateway.sign_in(one, venue.locale), venue.staff)
         accounts = {account.person.email: account for account in signed_in}
-        count = _open(connection, venue, accounts)
-    made = f"{len(accounts)} people, {len(venue.rooms)} rooms, {count} bookings"
+        bookings, staffed = _open(connection, venue, accounts)
+    made = (
+        f"{len(accounts)} people, {len(venue.rooms)} rooms, {bookings} bookings,"
+        f" {staffed} games with a game master"
+    )
     line = f"{venue.name}: {made} ({time.monotonic() - began:.1f} s)"
     return line, accounts[venue.person("manager").email]
 
 
-def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account]) -> int:
-    """Set the venue up and fill it; the number of its bookings."""
+def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account]) -> tuple[int, int]:
+    """Set the venue up, fill and staff it; how many bookings, and games with a game master."""
     (row,) = connection.execute(
         "select now() as now, coalesce((select max(id) from private.jobs), 0) as last_job"
     ).fetchall()
     now: datetime = row["now"]
     today = now.astimezone(ZoneInfo(venue.timezone)).date()
     opened = set_up(connection, venue, accounts, today)
-    count = fill(connection, opened, now)
+    bookings = fill(connection, opened, now)
+    staffed = staff(opened, today)
     as_owner(connection).execute(
         "delete from private.jobs where id > %s and organization_id = %s and kind = 'email.send'",
         (row["last_job"], opened.organization_id),
     )
-    return count
+    return bookings, staffed
 
 
 def _hang_pictures(

@@ -56,6 +56,15 @@ class Closure:
 
 
 @dataclass(frozen=True, slots=True)
+class Runner:
+    """Whoever runs games: which rooms, by slug, and on which ISO weekdays, all day."""
+
+    role: RoleKey
+    rooms: tuple[str, ...]
+    weekdays: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """An organization with one location and one calendar; `slug` is the address of both."""
 
@@ -74,6 +83,7 @@ class Venue:
     rooms: tuple[Room, ...]
     windows: tuple[Window, ...]
     closures: tuple[Closure, ...]
+    runners: tuple[Runner, ...]
     cancellation: tuple[tuple[int, int], ...]
     """Hours before the start, and the percentage refunded until then."""
     desk_methods: tuple[str, ...]
@@ -173,6 +183,19 @@ CASA_LABERINTO = Venue(
         Window((_SUNDAY,), time(10, 30), time(21, 0)),
     ),
     closures=(Closure(9, "Mantenimiento anual"),),
+    runners=(
+        Runner(
+            "game_master",
+            ("el-taller-del-relojero", "la-biblioteca-prohibida", "submarino-a-la-deriva"),
+            (_TUESDAY, _WEDNESDAY, _FRIDAY, _SATURDAY),
+        ),
+        Runner(
+            "receptionist",
+            ("el-taller-del-relojero", "submarino-a-la-deriva"),
+            (_THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY),
+        ),
+        Runner("manager", ("la-biblioteca-prohibida",), (_SATURDAY, _SUNDAY)),
+    ),
     cancellation=((48, 100), (24, 50)),
     desk_methods=("card_terminal", "card_terminal", "bizum", "bizum", "cash", "transfer"),
     phone_prefix="+34 600",
@@ -258,6 +281,19 @@ THE_LOCKED_ATTIC = Venue(
         Window((_SUNDAY,), time(11, 0), time(19, 30)),
     ),
     closures=(Closure(8, "Closed for a private event"),),
+    runners=(
+        Runner(
+            "game_master",
+            ("the-attic-of-doctor-locke", "fog-over-whitechapel", "last-train-to-nowhere"),
+            (_MONDAY, _WEDNESDAY, _FRIDAY, _SATURDAY),
+        ),
+        Runner(
+            "receptionist",
+            ("the-attic-of-doctor-locke", "last-train-to-nowhere"),
+            (_THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY),
+        ),
+        Runner("manager", ("fog-over-whitechapel",), (_SATURDAY, _SUNDAY)),
+    ),
     cancellation=((72, 100), (24, 50)),
     desk_methods=("card_terminal", "card_terminal", "card_terminal", "cash", "transfer"),
     phone_prefix="+44 7700",
