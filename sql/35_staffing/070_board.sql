@@ -71,7 +71,9 @@ begin
             end,
             'due_cents', case
               when sees_money then greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0)
-            end
+            end,
+            -- Not the token: whoever has it signs.
+            'waiver', private.booking_waiver(b) - 'token'
           )
           order by b.created_at, b.id
         ) as bookings
@@ -247,5 +249,5 @@ set search_path = ''
 as $$ select private.get_board(organization_id, date, location_id) $$;
 
 comment on function public.get_board(uuid, date, uuid) is
-  'A day of a location, or of all, on its own clock: {date, unassigned, locations: [{id, name, timezone, rooms: [{id, name, sessions: [{id, starts_at, ends_at, occupied_until, local_time, mode, status, capacity, seats_taken, bookings: [{id, reference, status, contact_name, party_size, exclusive, customer_note, staff_note, currency, total_cents, paid_cents, due_cents}], is_unassigned, staff: [{user_id, full_name, source, is_skilled, is_on_shift}], candidates}], blocks: [{session_id, starts_at, ends_at, reason}]}], shifts: [{id, user_id, full_name, starts_at, ends_at, sessions}]}]}. Sessions that start on the date and that somebody has booked (booked) or holds (held); blocks and shifts that touch it. unassigned: how many sessions nobody runs; candidates: user ids of who could run such a session, skilled, on shift and free. Amounts in minor units; paid_cents after refunds. For members with bookings:read; null is what takes a further permission: contact_name customers:read, paid_cents and due_cents payments:read, full_name users:read, shifts, candidates, is_skilled and is_on_shift shifts:read. Errors: 403 permission_denied; 404 location_not_found; 422 date_invalid.';
+  'A day of a location, or of all, on its own clock: {date, unassigned, locations: [{id, name, timezone, rooms: [{id, name, sessions: [{id, starts_at, ends_at, occupied_until, local_time, mode, status, capacity, seats_taken, bookings: [{id, reference, status, contact_name, party_size, exclusive, customer_note, staff_note, currency, total_cents, paid_cents, due_cents, waiver: {policy, signed, needed, missing}}], is_unassigned, staff: [{user_id, full_name, source, is_skilled, is_on_shift}], candidates}], blocks: [{session_id, starts_at, ends_at, reason}]}], shifts: [{id, user_id, full_name, starts_at, ends_at, sessions}]}]}. Sessions that start on the date and that somebody has booked (booked) or holds (held); blocks and shifts that touch it. unassigned: how many sessions nobody runs; candidates: user ids of who could run such a session, skilled, on shift and free. Amounts in minor units; paid_cents after refunds. For members with bookings:read; null is what takes a further permission: contact_name customers:read, paid_cents and due_cents payments:read, full_name users:read, shifts, candidates, is_skilled and is_on_shift shifts:read. Errors: 403 permission_denied; 404 location_not_found; 422 date_invalid.';
 grant execute on function public.get_board(uuid, date, uuid) to authenticated;

@@ -93,6 +93,7 @@ def test_it_shows_who_comes_what_is_owed_and_who_runs_it(crew: Crew, room: str) 
         "total_cents": 2 * PRICE,
         "paid_cents": PRICE,
         "due_cents": PRICE,
+        "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0},
     }
     assert person == {
         "user_id": master.id,
