@@ -11,44 +11,28 @@ language plpgsql
 stable
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- How many slots there are the planner cannot know, and it takes them for few.
+set enable_nestloop = off
 set search_path = ''
 as $$
 declare
-  room_ids uuid [] := array(select distinct s.room_id from unnest(base_prices.slots) as s);
+  room_ids uuid [];
+  first_date date;
+  last_date date;
+  ruled boolean;
 begin
-  -- Rules are few and slots many, so rules meet the distinct starts of a week only as often as
-  -- there are slots; without rules nothing of it is done.
-  if not exists (
+  select array_agg(distinct s.room_id), min(s.local_start)::date, max(s.local_start)::date
+  into room_ids, first_date, last_date
+  from unnest(base_prices.slots) as s;
+  ruled := exists (
     select from public.price_rules as u
     where u.organization_id = base_prices.organization_id
       and u.is_active
       and (u.room_id is null or u.room_id = any (room_ids))
-  ) then
-    return query
-    with room as materialized (
-      select r.id, r.price_per, r.price_cents, tier.minimums, tier.prices
-      from public.rooms as r
-      cross join lateral (
-        select
-          array_agg(t.minimum_party order by t.minimum_party) as minimums,
-          array_agg(t.price_cents order by t.minimum_party) as prices
-        from public.price_tiers as t
-        where t.organization_id = r.organization_id and t.room_id = r.id
-      ) as tier
-      where r.organization_id = base_prices.organization_id and r.id = any (room_ids)
-    )
-    select
-      case r.price_per when 'person' then s.party_size else 1 end,
-      case
-        when r.minimums is null then r.price_cents
-        else coalesce(r.prices[width_bucket(s.party_size, r.minimums)], r.price_cents)
-      end
-    from unnest(base_prices.slots) with ordinality as s
-    join room as r on r.id = s.room_id
-    order by s.ordinality;
-    return;
-  end if;
+  );
 
+  -- A rule meets a room's days first, which are few, and not its slots, which are many: what
+  -- is left for a slot is to look at the windows that are open on its day, if any are.
   return query
   with room as materialized (
     select r.id, r.price_per, r.price_cents, tier.minimums, tier.prices
@@ -65,50 +49,72 @@ begin
   rule as materialized (
     select u.*, row_number() over (order by u.priority desc, u.room_id is null, u.id desc) as place
     from public.price_rules as u
-    where u.organization_id = base_prices.organization_id
+    where ruled
+      and u.organization_id = base_prices.organization_id
       and u.is_active
       and (u.room_id is null or u.room_id = any (room_ids))
+  ),
+  ranked as materialized (
+    select array_agg(u.kind order by u.place) as kinds, array_agg(u.value order by u.place) as amounts
+    from rule as u
+  ),
+  opened as materialized (
+    select
+      room.id as room_id,
+      part.date,
+      array_agg(part.opens) as opens,
+      array_agg(part.closes) as closes,
+      array_agg(u.place) as places
+    from rule as u
+    -- A window of the day before may run past midnight into the first day.
+    cross join lateral (
+      select first_date + n as date
+      from generate_series(-1, last_date - first_date) as n
+    ) as began
+    join room on room.id = coalesce(u.room_id, room.id)
+    cross join lateral (
+      values
+      (
+        began.date, u.from_time,
+        case when u.until_time > u.from_time then u.until_time else time '24:00' end
+      ),
+      (began.date + 1, time '00:00', case when u.until_time <= u.from_time then u.until_time else time '00:00' end)
+    ) as part (date, opens, closes)
+    where extract(isodow from began.date)::int = any (u.weekdays)
+      and (u.from_date is null or began.date >= u.from_date)
+      and (u.until_date is null or began.date <= u.until_date)
+      and part.opens < part.closes
+    group by room.id, part.date
   )
   select
-    case r.price_per when 'person' then s.party_size else 1 end,
-    case u.kind
-      when 'price' then u.value
-      when 'percent' then round(tier.cents::numeric * (100 + u.value) / 100)::bigint
-      when 'amount' then greatest(tier.cents + u.value, 0)
-      else tier.cents
+    case priced.price_per when 'person' then priced.party_size else 1 end,
+    case ranked.kinds[priced.place]
+      when 'price' then ranked.amounts[priced.place]
+      when 'percent' then round(priced.cents::numeric * (100 + ranked.amounts[priced.place]) / 100)::bigint
+      when 'amount' then greatest(priced.cents + ranked.amounts[priced.place], 0)
+      else priced.cents
     end
-  from unnest(base_prices.slots) with ordinality as s
-  join room as r on r.id = s.room_id
-  cross join lateral (
-    select case
-      when r.minimums is null then r.price_cents
-      else coalesce(r.prices[width_bucket(s.party_size, r.minimums)], r.price_cents)
-    end as cents
+  from (
+    select
+      s.ordinality,
+      s.party_size,
+      r.price_per,
+      case
+        when r.minimums is null then r.price_cents
+        else coalesce(r.prices[width_bucket(s.party_size, r.minimums)], r.price_cents)
+      end as cents,
+      case when o.places is not null then (
+        select min(w.place)
+        from unnest(o.opens, o.closes, o.places) as w (opens, closes, place)
+        where s.local_start::time >= w.opens and s.local_start::time < w.closes
+      ) end as place
+    from unnest(base_prices.slots) with ordinality as s
+    join room as r on r.id = s.room_id
+    left join opened as o on o.room_id = s.room_id and o.date = s.local_start::date
     offset 0
-  ) as tier
-  cross join lateral (
-    select s.local_start::time as clock, s.local_start::date as date
-    offset 0
-  ) as start
-  left join lateral (
-    select x.kind, x.value
-    from rule as x
-    cross join lateral (
-      -- After midnight a window belongs to the day on which it began.
-      select start.date - (x.until_time <= x.from_time and start.clock < x.until_time)::int as date
-    ) as day
-    where (x.room_id is null or x.room_id = s.room_id)
-      and case
-        when x.until_time > x.from_time then start.clock >= x.from_time and start.clock < x.until_time
-        else start.clock >= x.from_time or start.clock < x.until_time
-      end
-      and extract(isodow from day.date)::int = any (x.weekdays)
-      and (x.from_date is null or day.date >= x.from_date)
-      and (x.until_date is null or day.date <= x.until_date)
-    order by x.place
-    limit 1
-  ) as u on true
-  order by s.ordinality;
+  ) as priced
+  cross join ranked
+  order by priced.ordinality;
 end
 $$;
 
