@@ -149,7 +149,7 @@ class Shop:
         total: int | None = None,
         customer: Mapping[str, object] | None = None,
         key: str | None = None,
-        **options: object,
+        **options: Any,
     ) -> Row:
         """A hold by a visitor; the total is the party's price unless something else is said.
 
@@ -175,7 +175,7 @@ class Shop:
         party_size: int = 2,
         *,
         by: Client | None = None,
-        **options: object,
+        **options: Any,
     ) -> Row:
         """What a visitor is told that it costs."""
         quoted: Row = (by or self.visitor).call(
@@ -189,16 +189,16 @@ class Shop:
         return quoted
 
     def book(
-        self, room_id: str, starts_at: datetime, party_size: int = 2, **options: object
+        self, room_id: str, starts_at: datetime, party_size: int = 2, **options: Any
     ) -> Row:
         """A hold at the price that was quoted."""
-        priced = {
+        priced: dict[str, Any] = {
             name: value
             for name, value in options.items()
             if name in ("extras", "coupon_code", "voucher_code", "exclusive")
         }
         total = self.quote(room_id, starts_at, party_size, **priced)["total_cents"]
-        return self.hold(room_id, starts_at, party_size=party_size, total=total, **options)  # type: ignore[arg-type]
+        return self.hold(room_id, starts_at, party_size=party_size, total=total, **options)
 
     def add_extra(self, **values: object) -> str:
         """An extra at 5.00 a booking, in every room."""

@@ -229,7 +229,9 @@ def rules(draw: st.DrawFn, centre: date) -> Rule:
     return Rule(
         own=draw(st.booleans()),
         priority=draw(st.integers(0, 2)),
-        weekdays=draw(st.just(frozenset(range(1, 8))) | st.frozensets(st.integers(1, 7), min_size=1)),
+        weekdays=draw(
+            st.just(frozenset(range(1, 8))) | st.frozensets(st.integers(1, 7), min_size=1)
+        ),
         from_time=draw(st.just(time(0)) | clocks),
         until_time=draw(st.just(time(0)) | clocks),
         from_date=first,
@@ -356,7 +358,9 @@ _SLOT = "row(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)::private.slot"
 @given(shelf=shelves())
 def test_the_database_asks_for_the_same_cents_as_the_model(house: House, shelf: Shelf) -> None:
     # A clock that a gap leaves out is read as the instant after it; the price is the wall's.
-    starts_at = datetime.combine(shelf.day, shelf.clock, tzinfo=ZoneInfo(shelf.zone)).astimezone(UTC)
+    starts_at = datetime.combine(shelf.day, shelf.clock, tzinfo=ZoneInfo(shelf.zone)).astimezone(
+        UTC
+    )
     wall = starts_at.astimezone(ZoneInfo(shelf.zone)).replace(tzinfo=None)
     with house.connection.transaction(force_rollback=True):
         shop = open_shop(house, "Model")
@@ -420,9 +424,7 @@ def test_what_is_shown_quoted_and_booked_is_the_same(house: House, shelf: Shelf)
         start = offered[len(shelf.rules) % len(offered)]["starts_at"]
         alone = shop.quote(room, start, shelf.party)
         quote = shop.quote(room, start, shelf.party, **options)
-        held = shop.hold(
-            room, start, party_size=shelf.party, total=quote["total_cents"], **options
-        )
+        held = shop.hold(room, start, party_size=shelf.party, total=quote["total_cents"], **options)
         booked = shop.look(held)
 
     assert alone["lines"][0]["total_cents"] == shown[start]

@@ -254,9 +254,7 @@ class TestExtras:
         shop.insert("extra_rooms", extra_id=elsewhere, room_id=room)
         assert len(shop.quote(room, start, extras=[taking(elsewhere)])["lines"]) == 2
 
-    def test_no_more_than_a_booking_may_have(
-        self, shop: Shop, room: str, start: datetime
-    ) -> None:
+    def test_no_more_than_a_booking_may_have(self, shop: Shop, room: str, start: datetime) -> None:
         photo = shop.add_extra(maximum_quantity=2)
         with refused(422, "extra_quantity_invalid") as caught:
             shop.quote(room, start, extras=[taking(photo, 3)])
@@ -371,9 +369,7 @@ class TestDiscount:
         book = shop.add_extra(price_cents=500, tax_rate_bp=400)
         food = shop.add_extra(price_cents=500, tax_rate_bp=1000)
         shop.add_coupon(kind="fixed", value=333)
-        quote = shop.quote(
-            room, start, extras=[taking(book), taking(food)], coupon_code="Vera-no"
-        )
+        quote = shop.quote(room, start, extras=[taking(book), taking(food)], coupon_code="Vera-no")
         off = [o for o in quote["lines"] if o["kind"] == "discount"]
         assert [(o["description"], o["total_cents"], o["tax_rate_bp"]) for o in off] == [
             ("VERANO", -167, 2100), ("VERANO", -83, 400), ("VERANO", -83, 1000),
@@ -414,9 +410,7 @@ class TestCoupon:
             assert refusal == code
         nothing_happened(shop)
 
-    def test_at_its_minimum_amount_it_is_good(
-        self, shop: Shop, room: str, start: datetime
-    ) -> None:
+    def test_at_its_minimum_amount_it_is_good(self, shop: Shop, room: str, start: datetime) -> None:
         shop.add_coupon(minimum_cents=2 * PRICE)
         assert shop.quote(room, start, coupon_code="verano")["total_cents"] == 4_500
 
