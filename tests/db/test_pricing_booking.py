@@ -211,6 +211,15 @@ class TestLiveHolds:
         with refused(429, "too_many_holds"):
             self.hold(shop, room, 14)
 
+    def test_a_calendar_may_allow_more_or_fewer(self, shop: Shop, room: str) -> None:
+        shop.set_calendar(holds_per_address=1)
+        self.hold(shop, room, 0)
+        with refused(429, "too_many_holds") as caught:
+            self.hold(shop, room, 1)
+        assert caught.value.details == {"maximum": 1}
+        shop.set_calendar(holds_per_address=2)
+        self.hold(shop, room, 1)
+
     def test_another_calendar_counts_for_itself(self, shop: Shop, room: str) -> None:
         for turn in range(5):
             self.hold(shop, room, turn)
