@@ -188,9 +188,7 @@ class Shop:
         )
         return quoted
 
-    def book(
-        self, room_id: str, starts_at: datetime, party_size: int = 2, **options: Any
-    ) -> Row:
+    def book(self, room_id: str, starts_at: datetime, party_size: int = 2, **options: Any) -> Row:
         """A hold at the price that was quoted."""
         priced: dict[str, Any] = {
             name: value
