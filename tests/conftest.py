@@ -75,7 +75,7 @@ def stack() -> Stack:
     with psycopg.connect(made.owner_dsn) as connection:
         connection.execute(
             "update private.rate_limit_rules set max_hits = 1000000 where scope = 'address'"
-            " and action in ('public_read', 'hold_booking', 'manage_booking')"
+            " and action in ('public_read', 'hold_booking', 'manage_booking', 'try_code')"
         )
     return made
 

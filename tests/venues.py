@@ -50,7 +50,10 @@ def open_venue(
     location = _insert(owner, "locations", {"name": name, "timezone": timezone})
     slug = f"prueba-{uuid4().hex[:10]}"
     calendar = _insert(
-        owner, "calendars", {"slug": slug, "name": name, "minimum_notice_minutes": 0}
+        owner,
+        "calendars",
+        # All tests come from one address.
+        {"slug": slug, "name": name, "minimum_notice_minutes": 0, "holds_per_address": 1000},
     )
     venue = Venue(organization["id"], name, owner, slug)
     for position, (room, changes) in enumerate((rooms or {"la-cripta": {}}).items()):

@@ -64,3 +64,18 @@ end
 $$;
 
 comment on function private.idempotent_end(text, text, jsonb) is 'Stores the answer that a repeated request will get.';
+
+create function private.idempotent_forget(scope text, key text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  delete from private.idempotency_keys as k
+  where k.scope = idempotent_forget.scope and k.key = idempotent_forget.key;
+end
+$$;
+
+comment on function private.idempotent_forget(text, text) is
+  'Gives back the key of a request that was refused without rolling back (private.refuse): it may be tried again.';

@@ -37,6 +37,7 @@ values
 ('public_read', 'address', 600, 60, 'Calendars, availability, quotes and bookings read by one address'),
 ('hold_booking', 'address', 30, 60, 'Places held by one address'),
 ('hold_booking', 'target', 600, 60, 'Places held in one calendar by everybody'),
+('try_code', 'address', 120, 3600, 'Codes of coupons and vouchers tried by one address'),
 ('manage_booking', 'address', 60, 60, 'Bookings looked up or changed with a token by one address'),
 ('join_organization', 'user', 10, 3600, 'Join codes tried by one user'),
 ('join_organization', 'address', 20, 3600, 'Join codes tried by one address'),

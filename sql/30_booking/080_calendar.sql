@@ -92,6 +92,8 @@ begin
       'minimum_notice_minutes', calendar.minimum_notice_minutes,
       'maximum_advance_days', calendar.maximum_advance_days,
       'hold_minutes', calendar.hold_minutes,
+      'has_coupons', private.sells_coupons(calendar.organization_id),
+      'has_vouchers', private.sells_vouchers(calendar.organization_id),
       'rooms', coalesce((
         select jsonb_agg(
           jsonb_build_object(
@@ -107,6 +109,7 @@ begin
             'price_cents', r.price_cents,
             'difficulty', r.difficulty,
             'image_path', r.image_path,
+            'extras', private.room_extras(r.organization_id, r.id),
             'timezone', l.timezone
           )
           order by cr.position, r.name, r.id
@@ -137,7 +140,7 @@ set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar(text) is
-  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, timezone}]}. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
+  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], timezone}]}. Texts of extras by language; per is booking or person; prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar(text) to anon, authenticated;
 
 create type public.available_slot as (
@@ -307,7 +310,16 @@ $$;
 comment on function private.offered_slot(public.calendars, public.rooms, timestamptz, int) is
   'The slot of the room that starts then. Raises 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; a taken slot is for the caller to refuse.';
 
-create function private.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
+create function private.quote_booking(
+  slug text,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  extras jsonb,
+  coupon_code text,
+  voucher_code text,
+  exclusive boolean
+)
 returns jsonb
 language plpgsql
 volatile
@@ -318,29 +330,138 @@ declare
   calendar public.calendars := private.public_calendar(quote_booking.slug);
   room public.rooms := private.public_room(calendar, quote_booking.room_id);
   slot private.slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
+  quote jsonb;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
-  return private.quote(room.organization_id, slot)
-    || jsonb_build_object(
-      'room_id', slot.room_id,
-      'starts_at', slot.starts_at,
-      'ends_at', slot.ends_at,
-      'party_size', slot.party_size
-    );
+  quote := private.tried_quote(room.organization_id, slot, jsonb_build_object(
+    'calendar_id', calendar.id, 'locale', calendar.locales[1], 'extras', quote_booking.extras,
+    'coupon_code', quote_booking.coupon_code, 'voucher_code', quote_booking.voucher_code,
+    'exclusive', quote_booking.exclusive
+  ));
+  if quote ? 'code' then
+    return quote;
+  end if;
+  return quote || jsonb_build_object(
+    'room_id', slot.room_id,
+    'starts_at', slot.starts_at,
+    'ends_at', slot.ends_at,
+    'party_size', slot.party_size
+  );
 end
 $$;
 
-comment on function private.quote_booking(text, uuid, timestamptz, int) is
+comment on function private.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean) is
   'definer: prices a slot for visitors, who may read no table.';
-grant execute on function private.quote_booking(text, uuid, timestamptz, int) to anon, authenticated;
+grant execute on function private.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean)
+to anon, authenticated;
 
-create function public.quote_booking(slug text, room_id uuid, starts_at timestamptz, party_size int)
+create function public.quote_booking(
+  slug text,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  extras jsonb default '[]',
+  coupon_code text default null,
+  voucher_code text default null,
+  exclusive boolean default false
+)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.quote_booking(slug, room_id, starts_at, party_size) $$;
+as $$
+  select private.quote_booking(slug, room_id, starts_at, party_size, extras, coupon_code, voucher_code, exclusive)
+$$;
 
-comment on function public.quote_booking(text, uuid, timestamptz, int) is
-  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents}], total_cents, tax_cents, due_now_cents}, minor units, tax included. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
-grant execute on function public.quote_booking(text, uuid, timestamptz, int) to anon, authenticated;
+comment on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean) is
+  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking), voucher_cents (what the voucher pays of the total)}, minor units, tax included. extras: [{extra_id, quantity}]; exclusive: the whole of a shared room. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, voucher_not_found, voucher_not_active, voucher_expired, voucher_empty; 429 rate_limited.';
+grant execute on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean)
+to anon, authenticated;
+
+create function private.validate_coupon(
+  slug text,
+  code text,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(validate_coupon.slug);
+  room public.rooms;
+  slot private.slot;
+  coupon public.coupons;
+  quote jsonb;
+  refusal text;
+  hint text;
+  details text;
+begin
+  if validate_coupon.room_id is not null then
+    room := private.public_room(calendar, validate_coupon.room_id);
+    if validate_coupon.starts_at is not null and validate_coupon.party_size is not null then
+      slot := private.offered_slot(calendar, room, validate_coupon.starts_at, validate_coupon.party_size);
+    end if;
+  end if;
+  -- Outside of the block whose end takes back what it did: a wrong guess stays counted.
+  perform private.limit_rate('try_code', 'address', private.client_address());
+  begin
+    coupon := private.coupon_with_code(calendar.organization_id, validate_coupon.code);
+    perform private.refuse_coupon_now(coupon);
+    if slot.room_id is null then
+      perform private.refuse_coupon(coupon, room.id, null);
+      perform private.refuse_used_coupon(coupon, null, null);
+    else
+      quote := private.quote(calendar.organization_id, slot, jsonb_build_object(
+        'calendar_id', calendar.id, 'coupon_code', coupon.code
+      ));
+    end if;
+  exception
+    when sqlstate 'PT422' then
+      get stacked diagnostics refusal = message_text, hint = pg_exception_hint, details = pg_exception_detail;
+      return private.refuse(refusal, 422, hint) || jsonb_build_object('details', details);
+  end;
+  return jsonb_build_object(
+    'code', coupon.code,
+    'kind', coupon.kind,
+    'value', coupon.value,
+    'minimum_cents', coupon.minimum_cents,
+    'valid_until', coupon.valid_until
+  ) || case
+    when quote is null then '{}'
+    else jsonb_build_object(
+      'total_cents', quote -> 'total_cents',
+      'discount_cents', (
+        select coalesce(-sum((line ->> 'total_cents')::bigint), 0)
+        from jsonb_array_elements(quote -> 'lines') as line
+        where line ->> 'kind' = 'discount'
+      )
+    )
+  end;
+end
+$$;
+
+comment on function private.validate_coupon(text, text, uuid, timestamptz, int) is
+  'definer: looks a coupon up for visitors, who may read no table.';
+grant execute on function private.validate_coupon(text, text, uuid, timestamptz, int) to anon, authenticated;
+
+create function public.validate_coupon(
+  slug text,
+  code text,
+  room_id uuid default null,
+  starts_at timestamptz default null,
+  party_size int default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.validate_coupon(slug, code, room_id, starts_at, party_size) $$;
+
+comment on function public.validate_coupon(text, text, uuid, timestamptz, int) is
+  'What a coupon gives: {code, kind: percent or fixed, value, minimum_cents, valid_until}; for a room, a time that it offers and a party also {total_cents, discount_cents} of the seats with it. Only booking decides about its last uses. For anybody; every try is counted. Errors: 404 calendar_not_found, room_not_found; 422 coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
+grant execute on function public.validate_coupon(text, text, uuid, timestamptz, int) to anon, authenticated;

@@ -163,23 +163,29 @@ begin
   from public.sessions as s
   where s.organization_id = booking.organization_id and s.id = booking.session_id;
 
-  claimed_id := private.claim_session(
-    session.organization_id, session.room_id, session.starts_at, session.ends_at, session.occupied_until,
-    session.mode, session.capacity, booking.seats
-  );
-  if claimed_id is null then
-    return false;
-  end if;
+  begin
+    claimed_id := private.claim_session(
+      session.organization_id, session.room_id, session.starts_at, session.ends_at, session.occupied_until,
+      session.mode, session.capacity, booking.seats
+    );
+    if claimed_id is null then
+      return false;
+    end if;
 
-  update public.bookings as b
-  set session_id = claimed_id, status = 'pending', status_reason = 'reclaimed'
-  where b.organization_id = booking.organization_id and b.id = booking.id;
+    update public.bookings as b
+    set session_id = claimed_id, status = 'pending', status_reason = 'reclaimed'
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+  exception
+    -- Its extras or its coupon's use are somebody else's by now (private.retake_options).
+    when sqlstate 'PT409' or sqlstate 'PT422' then
+      return false;
+  end;
   return true;
 end
 $$;
 
 comment on function private.reclaim_booking(uuid, uuid) is
-  'Takes the seats of an expired or cancelled booking again if they are free and the start is to come; it is then pending. True for a booking that has its seats. Raises 404 booking_not_found.';
+  'Takes the seats of an expired or cancelled booking again if they, its extras and its coupon''s use are free and the start is to come; it is then pending. True for a booking that has its seats. Raises 404 booking_not_found.';
 
 create function private.expire_lapsed_holds(max int)
 returns int

@@ -21,6 +21,24 @@ begin
       'room_id', r.id,
       'room_name', r.name,
       'party_size', booking.party_size,
+      'seats', booking.seats,
+      'exclusive', booking.exclusive,
+      'extras', (
+        select coalesce(
+          jsonb_agg(
+            jsonb_build_object(
+              'extra_id', x.id, 'name', private.text_in(x.names, booking.locale), 'quantity', be.quantity
+            )
+            order by x.position, x.id
+          ),
+          '[]'
+        )
+        from public.booking_extras as be
+        join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
+        where be.organization_id = booking.organization_id and be.booking_id = booking.id
+      ),
+      'fields', booking.fields,
+      'customer_note', booking.customer_note,
       'currency', booking.currency,
       'total_cents', booking.total_cents,
       'due_now_cents', booking.due_now_cents
@@ -44,7 +62,11 @@ create function private.make_booking(
   calendar public.calendars,
   party_size int,
   quote jsonb,
-  source text
+  source text,
+  seats int default null,
+  options jsonb default '{}',
+  fields jsonb default '{}',
+  customer_note text default ''
 )
 returns public.bookings
 language plpgsql
@@ -56,16 +78,18 @@ declare
 begin
   loop
     insert into public.bookings (
-      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size, seats,
-      currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source
+      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
+      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source,
+      fields, customer_note
     )
     values (
       room.organization_id, private.booking_reference(), make_booking.session_id, room.id, make_booking.starts_at,
       make_booking.customer_id, calendar.id, 'held', make_booking.party_size,
-      make_booking.party_size,
+      coalesce((options ->> 'exclusive')::boolean, false), coalesce(make_booking.seats, make_booking.party_size),
       quote ->> 'currency', (quote ->> 'total_cents')::bigint, (quote ->> 'tax_cents')::bigint,
       (quote ->> 'due_now_cents')::bigint, now() + make_interval(mins => calendar.hold_minutes),
-      customer ->> 'full_name', customer ->> 'locale', make_booking.source
+      customer ->> 'full_name', customer ->> 'locale', make_booking.source,
+      make_booking.fields, make_booking.customer_note
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into booking;
@@ -78,21 +102,18 @@ begin
     private.token_hash(private.derived_token('booking', booking.id::text))
   );
 
-  insert into public.booking_lines (
-    organization_id, booking_id, position, kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents
-  )
-  select
-    booking.organization_id, booking.id, line.position, line.item ->> 'kind', line.item ->> 'description',
-    (line.item ->> 'quantity')::int, (line.item ->> 'unit_cents')::bigint, (line.item ->> 'total_cents')::bigint,
-    (line.item ->> 'tax_rate_bp')::int, (line.item ->> 'tax_cents')::bigint
-  from jsonb_array_elements(quote -> 'lines') with ordinality as line (item, position);
-
+  perform private.take_options(booking, quote, options);
+  if options ->> 'voucher_code' is not null then
+    select b.* into booking
+    from public.bookings as b
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+  end if;
   return booking;
 end
 $$;
 
-comment on function private.make_booking(uuid, public.rooms, timestamptz, uuid, jsonb, public.calendars, int, jsonb, text) is
-  'Stores a held booking for seats that were claimed, with its lines and the hash of its manage token.';
+comment on function private.make_booking(uuid, public.rooms, timestamptz, uuid, jsonb, public.calendars, int, jsonb, text, int, jsonb, jsonb, text) is
+  'Stores a held booking for seats that were claimed (null: one a person), with the hash of its manage token and the options that it was quoted with; a voucher may confirm it. Raises what private.take_options does.';
 
 create function private.hold_booking(
   slug text,
@@ -101,7 +122,14 @@ create function private.hold_booking(
   party_size int,
   customer jsonb,
   expected_total_cents bigint,
-  idempotency_key text
+  idempotency_key text,
+  extras jsonb,
+  coupon_code text,
+  voucher_code text,
+  exclusive boolean,
+  fields jsonb,
+  customer_note text,
+  consents jsonb
 )
 returns jsonb
 language plpgsql
@@ -117,13 +145,18 @@ declare
     idempotency_key,
     jsonb_build_object(
       'slug', hold_booking.slug, 'room_id', hold_booking.room_id, 'starts_at', hold_booking.starts_at,
-      'party_size', hold_booking.party_size, 'customer', customer, 'expected_total_cents', expected_total_cents
+      'party_size', hold_booking.party_size, 'customer', customer, 'expected_total_cents', expected_total_cents,
+      'extras', extras, 'coupon_code', hold_booking.coupon_code, 'voucher_code', hold_booking.voucher_code,
+      'exclusive', hold_booking.exclusive, 'fields', hold_booking.fields,
+      'customer_note', hold_booking.customer_note, 'consents', consents
     )
   );
   room public.rooms;
   slot private.slot;
   guest jsonb;
+  options jsonb;
   quote jsonb;
+  seats int;
   session_id uuid;
   customer_id uuid;
   booking public.bookings;
@@ -131,9 +164,27 @@ begin
   if answer is null then
     room := private.public_room(calendar, hold_booking.room_id);
     guest := private.checked_customer(customer, calendar.locales[1]);
+    -- The seam of the calendar's own questions: what is stored is an object.
+    if jsonb_typeof(hold_booking.fields) is distinct from 'object' then
+      perform private.fail('fields_invalid', 422, 'Give the answers as an object by the keys of the calendar''s fields.');
+    elsif length(hold_booking.customer_note) > 2000 then
+      perform private.fail('customer_note_too_long', 422, 'Write a note of at most 2000 characters.');
+    end if;
+    perform private.check_terms(calendar, consents);
     slot := private.offered_slot(calendar, room, hold_booking.starts_at, hold_booking.party_size);
 
-    quote := private.quote(room.organization_id, slot);
+    options := jsonb_build_object(
+      'calendar_id', calendar.id, 'locale', guest -> 'locale', 'extras', extras,
+      'coupon_code', nullif(trim(hold_booking.coupon_code), ''),
+      'voucher_code', nullif(trim(hold_booking.voucher_code), ''),
+      'exclusive', coalesce(hold_booking.exclusive, false)
+    );
+    quote := private.tried_quote(room.organization_id, slot, options);
+    if quote ? 'code' then
+      -- Refused, and committed since the guess counts: the key may be used again.
+      perform private.idempotent_forget(scope, idempotency_key);
+      return quote;
+    end if;
     if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
       perform private.fail(
         'total_changed', 409, 'Show the new total and ask again.',
@@ -141,10 +192,12 @@ begin
       );
     end if;
 
-    if slot.seats_available >= slot.party_size then
+    -- All seats of a shared session can only be had while nobody has one.
+    seats := case when hold_booking.exclusive then slot.capacity else hold_booking.party_size end;
+    if slot.seats_available >= seats then
       session_id := private.claim_session(
         room.organization_id, room.id, hold_booking.starts_at, slot.ends_at, slot.occupied_until,
-        room.mode, slot.capacity, hold_booking.party_size
+        room.mode, slot.capacity, seats
       );
     end if;
     if session_id is null then
@@ -154,17 +207,24 @@ begin
     customer_id := private.customer_with_email(room.organization_id, guest);
     perform private.act_as('customer', customer_id);
     booking := private.make_booking(
-      session_id, room, hold_booking.starts_at, customer_id, guest, calendar, hold_booking.party_size, quote, 'widget'
+      session_id, room, hold_booking.starts_at, customer_id, guest, calendar, hold_booking.party_size, quote, 'widget',
+      seats, options, hold_booking.fields, coalesce(hold_booking.customer_note, '')
     );
-    if booking.due_now_cents = 0 then
+    if booking.status = 'held' and booking.due_now_cents = 0 then
       perform private.transition(booking.organization_id, booking.id, 'confirmed', 'nothing_due');
       booking.status := 'confirmed';
       booking.hold_expires_at := null;
     end if;
+    perform private.record_consents(
+      booking.organization_id, customer_id, booking.id, consents, booking.locale
+    );
 
     answer := private.booking_json(booking) || jsonb_build_object('booking_id', booking.id);
     perform private.idempotent_end(scope, idempotency_key, answer);
     -- Last, since the counters' rows stay locked until the end of the transaction.
+    if booking.status = 'held' then
+      perform private.limit_live_holds(booking, private.client_address());
+    end if;
     perform private.limit_rate('hold_booking', 'address', private.client_address());
     perform private.limit_rate('hold_booking', 'target', calendar.id::text);
   end if;
@@ -175,9 +235,10 @@ begin
 end
 $$;
 
-comment on function private.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) is
+comment on function private.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb) is
   'definer: books for visitors, who may write no table.';
-grant execute on function private.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) to anon, authenticated;
+grant execute on function private.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb)
+to anon, authenticated;
 
 create function public.hold_booking(
   slug text,
@@ -186,19 +247,30 @@ create function public.hold_booking(
   party_size int,
   customer jsonb,
   expected_total_cents bigint,
-  idempotency_key text
+  idempotency_key text,
+  extras jsonb default '[]',
+  coupon_code text default null,
+  voucher_code text default null,
+  exclusive boolean default false,
+  fields jsonb default '{}',
+  customer_note text default '',
+  consents jsonb default '[]'
 )
 returns jsonb
 language sql
 volatile
 set search_path = ''
 as $$
-  select private.hold_booking(slug, room_id, starts_at, party_size, customer, expected_total_cents, idempotency_key)
+  select private.hold_booking(
+    slug, room_id, starts_at, party_size, customer, expected_total_cents, idempotency_key, extras, coupon_code,
+    voucher_code, exclusive, fields, customer_note, consents
+  )
 $$;
 
-comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, customer_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
-grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text) to anon, authenticated;
+comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb) is
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day; extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), fields_invalid, customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}).';
+grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb)
+to anon, authenticated;
 
 create function private.booking_with_token(reference text, manage_token text)
 returns public.bookings
@@ -353,7 +425,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)

@@ -54,11 +54,8 @@ begin
       perform private.fail('party_size_invalid', 422, 'Choose a party of at least one person.');
     elsif jsonb_typeof(join_waitlist.fields) is distinct from 'object' or length(join_waitlist.fields::text) > 20000 then
       perform private.fail('field_invalid', 422, 'Send the answers as an object.');
-    elsif jsonb_typeof(join_waitlist.consents) is distinct from 'array' or length(join_waitlist.consents::text) > 50000 then
-      perform private.fail('consents_invalid', 422, 'Send the consents as a list.');
-    elsif calendar.terms <> '{}' and not join_waitlist.consents @> '[{"kind": "terms", "granted": true}]' then
-      perform private.fail('terms_not_accepted', 422, 'The venue''s terms must be accepted.');
     end if;
+    perform private.check_terms(calendar, consents);
     if join_waitlist.room_id is not null then
       room := private.public_room(calendar, join_waitlist.room_id);
       if join_waitlist.party_size not between room.minimum_party and room.maximum_party then
@@ -114,6 +111,9 @@ begin
       );
     end if;
     perform private.act_as('customer', waiting_customer_id);
+    perform private.record_consents(
+      calendar.organization_id, waiting_customer_id, null, consents, guest ->> 'locale'
+    );
 
     insert into public.waitlist_entries (
       organization_id, calendar_id, room_id, from_date, to_date, waits_until, party_size, customer_id,

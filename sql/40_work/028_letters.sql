@@ -208,3 +208,44 @@ $$;
 
 comment on function private.invitation_email(uuid, uuid) is
   'What an invitation''s mail says; no row when it was accepted, replaced or revoked, or has expired.';
+
+create function private.voucher_email(organization_id uuid, voucher_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', v.locale,
+      'to', jsonb_build_object('name', v.recipient_name, 'email', v.recipient_email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'code', v.code,
+        'currency', v.currency,
+        'initial_cents', (
+          select e.amount_cents
+          from public.voucher_entries as e
+          where e.organization_id = v.organization_id and e.voucher_id = v.id
+          order by e.occurred_at, e.id
+          limit 1
+        ),
+        'expires_at', v.expires_at,
+        'recipient_name', v.recipient_name,
+        'message', v.message,
+        'timezone', o.timezone
+      )
+    )
+    from public.vouchers as v
+    join public.organizations as o on o.id = v.organization_id
+    where v.organization_id = voucher_email.organization_id
+      and v.id = voucher_email.voucher_id
+      and v.status = 'active'
+      and v.recipient_email is not null
+  );
+end
+$$;
+
+comment on function private.voucher_email(uuid, uuid) is
+  'What the mail with a gift voucher says; no row when it was cancelled or names nobody to write to.';

@@ -109,6 +109,8 @@ begin
       );
     when 'invitation' then
       mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
+    when 'voucher_issued' then
+      mail := private.voucher_email(job.organization_id, (job.payload ->> 'voucher_id')::uuid);
     else
       -- Not null, which would end the job as if there were nothing to say.
       perform private.fail('template_unknown', 422, 'Teach private.prepare_email what this mail says.');

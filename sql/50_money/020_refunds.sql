@@ -184,8 +184,11 @@ begin
   )
   returning id into request_id;
 
-  -- Cash and the like go back by hand: their request waits for a person, not for a job.
-  if payment.method = 'stripe' then
+  -- Cash and the like go back by hand: their request waits for a person, not for a job. What a
+  -- voucher paid is on it again at once.
+  if payment.method = 'voucher' then
+    perform private.return_to_voucher(request_payment_refund.organization_id, request_id);
+  elsif payment.method = 'stripe' then
     perform private.enqueue(
       'stripe.refund',
       jsonb_build_object('organization_id', request_payment_refund.organization_id, 'refund_request_id', request_id),
@@ -199,6 +202,36 @@ $$;
 
 comment on function private.request_payment_refund(uuid, uuid, bigint, text) is
   'Promises back up to amount_cents of one payment and returns what was promised. The caller holds the booking''s lock.';
+
+create function private.return_to_voucher(organization_id uuid, refund_request_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  update private.refund_requests as q
+  set status = 'succeeded'
+  where q.organization_id = return_to_voucher.organization_id and q.id = return_to_voucher.refund_request_id
+  returning q.* into request;
+  insert into public.refunds (
+    organization_id, booking_id, payment_id, refund_request_id, method, amount_cents, currency
+  )
+  values (
+    request.organization_id, request.booking_id, request.payment_id, request.id, 'voucher', request.amount_cents,
+    request.currency
+  );
+  insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents, payment_id)
+  select e.organization_id, e.voucher_id, 'returned', request.amount_cents, e.payment_id
+  from public.voucher_entries as e
+  where e.organization_id = request.organization_id and e.payment_id = request.payment_id and e.kind = 'redeemed';
+end
+$$;
+
+comment on function private.return_to_voucher(uuid, uuid) is
+  'Carries out a promised refund of a payment by voucher: the money is on the voucher again, whatever became of that meanwhile.';
 
 create function private.request_refund(organization_id uuid, booking_id uuid, amount_cents bigint, reason text)
 returns bigint
@@ -214,13 +247,13 @@ begin
   -- Whoever moves a booking's money holds its lock: two refunds cannot promise the same cents.
   perform private.locked_booking(request_refund.organization_id, request_refund.booking_id);
 
-  -- Newest first: what was paid last is what was paid too much. Provider payments before
-  -- cash, because they go back by themselves.
+  -- Newest first: what was paid last is what was paid too much. Provider payments, then
+  -- vouchers, before cash, because they go back by themselves.
   for payment_id in
     select p.id
     from public.payments as p
     where p.organization_id = request_refund.organization_id and p.booking_id = request_refund.booking_id
-    order by (p.method = 'stripe') desc, p.occurred_at desc, p.id desc
+    order by (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
   loop
     exit when promised >= wanted;
     promised := promised + private.request_payment_refund(

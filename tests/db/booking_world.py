@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from matrix.client import Client
 from matrix.house import House, Venue
@@ -148,8 +149,12 @@ class Shop:
         total: int | None = None,
         customer: Mapping[str, object] | None = None,
         key: str | None = None,
+        **options: Any,
     ) -> Row:
-        """A hold by a visitor; the total is the party's price unless something else is said."""
+        """A hold by a visitor; the total is the party's price unless something else is said.
+
+        Options are further parameters of hold_booking: extras, coupon_code, and so on.
+        """
         booked: Row = (by or self.visitor).call(
             "hold_booking",
             slug=self.slug,
@@ -159,8 +164,80 @@ class Shop:
             customer=dict(GUEST if customer is None else customer),
             expected_total_cents=PRICE * (party_size or 0) if total is None else total,
             idempotency_key=f"key-{next(_numbers)}" if key is None else key,
+            **in_json(options),
         )
         return booked
+
+    def quote(
+        self,
+        room_id: str,
+        starts_at: datetime,
+        party_size: int = 2,
+        *,
+        by: Client | None = None,
+        **options: Any,
+    ) -> Row:
+        """What a visitor is told that it costs."""
+        quoted: Row = (by or self.visitor).call(
+            "quote_booking",
+            slug=self.slug,
+            room_id=room_id,
+            starts_at=starts_at,
+            party_size=party_size,
+            **in_json(options),
+        )
+        return quoted
+
+    def book(self, room_id: str, starts_at: datetime, party_size: int = 2, **options: Any) -> Row:
+        """A hold at the price that was quoted."""
+        priced: dict[str, Any] = {
+            name: value
+            for name, value in options.items()
+            if name in ("extras", "coupon_code", "voucher_code", "exclusive")
+        }
+        total = self.quote(room_id, starts_at, party_size, **priced)["total_cents"]
+        return self.hold(room_id, starts_at, party_size=party_size, total=total, **options)
+
+    def add_extra(self, **values: object) -> str:
+        """An extra at 5.00 a booking, in every room."""
+        extra = self.insert(
+            "extras",
+            **{"names": Jsonb({"es": "Foto", "en": "Photo"}), "price_cents": 500, **values},
+        )
+        return str(extra["id"])
+
+    def add_coupon(self, code: str = "VERANO", **values: object) -> Row:
+        """A coupon of 10 % without limits."""
+        made: Row = self.venue.owner.call(
+            "create_coupon",
+            **{"organization_id": self.id, "code": code, "kind": "percent", "value": 10, **values},
+        )
+        return made
+
+    def add_voucher(self, cents: int = 10_000, **values: object) -> Row:
+        """A voucher that anybody may pay with."""
+        made: Row = self.venue.owner.call(
+            "issue_voucher",
+            **{
+                "organization_id": self.id,
+                "amount_cents": cents,
+                "idempotency_key": f"voucher-{next(_numbers)}",
+                **values,
+            },
+        )
+        return made
+
+    def voucher(self, made: Row) -> Row:
+        """The voucher as it is now; its balance must be the sum of its entries."""
+        (row,) = self.house.owner_sql(
+            "select v.*, (select sum(e.amount_cents) from public.voucher_entries as e"
+            " where e.organization_id = v.organization_id and e.voucher_id = v.id) as entries"
+            " from public.vouchers as v where v.organization_id = %s and v.id = %s",
+            self.id,
+            made["id"],
+        )
+        assert row["balance_cents"] == row["entries"]
+        return row
 
     def look(self, booking: Row) -> Row:
         """The booking as its customer sees it."""
@@ -262,6 +339,16 @@ def open_shop(house: House, name: str, zone: str = "Europe/Madrid", **calendar: 
         **{"slug": f"{venue.slug}-calendar", "name": name, "maximum_advance_days": 365, **calendar},
     )
     return Shop(venue, str(location["id"]), str(made["id"]), made["slug"], ZoneInfo(zone))
+
+
+def taking(extra_id: str, quantity: int = 1) -> Row:
+    """One of the extras that a party asks for."""
+    return {"extra_id": extra_id, "quantity": quantity}
+
+
+def in_json(options: Mapping[str, object]) -> dict[str, object]:
+    """Lists as JSON, which is what the functions take; objects are sent as JSON in any case."""
+    return {k: Jsonb(v) if isinstance(v, list) else v for k, v in options.items()}
 
 
 def insert(client: Client, table: str, **values: object) -> Row:

@@ -283,11 +283,11 @@ def cancel(client: Client, booking: Row) -> Row:
 def assert_consistent(shop: Shop) -> None:
     """What must hold at every moment between two transactions."""
     wrong_seats = shop.house.owner_sql(
-        "select s.id, s.seats_taken, sum(b.party_size) from public.sessions as s"
+        "select s.id, s.seats_taken, sum(b.seats) from public.sessions as s"
         " left join public.bookings as b on b.organization_id = s.organization_id"
         " and b.session_id = s.id and b.takes_capacity"
         " where s.organization_id = %s and s.mode <> 'block'"
-        " group by s.id, s.seats_taken having s.seats_taken <> coalesce(sum(b.party_size), 0)",
+        " group by s.id, s.seats_taken having s.seats_taken <> coalesce(sum(b.seats), 0)",
         shop.id,
     )
     assert wrong_seats == []

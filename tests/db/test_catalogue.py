@@ -367,6 +367,8 @@ class TestGetCalendar:
             "minimum_notice_minutes": 60,
             "maximum_advance_days": 365,
             "hold_minutes": 15,
+            "has_coupons": False,
+            "has_vouchers": False,
         }
         assert room["id"] == first
         assert set(room) == {
@@ -382,6 +384,7 @@ class TestGetCalendar:
             "price_cents",
             "difficulty",
             "image_path",
+            "extras",
             "timezone",
         }
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from matrix.client import Client, Connection
 from matrix.expectations import expectations, with_facts
@@ -128,6 +130,13 @@ class _Builder:
             )
             return str(row["id"])
 
+        def add_link(table: str, **values: object) -> None:
+            columns = ", ".join(values)
+            marks = ", ".join("%s" for _ in values)
+            owner.change(
+                f"insert into public.{table} ({columns}) values ({marks})", *values.values()
+            )
+
         location = add("locations", name="Sótano", timezone="Europe/Madrid")
         room, spare, kept = (
             add(
@@ -154,10 +163,22 @@ class _Builder:
             waitlist_minutes=60,
         )
         keep(calendar=calendar, calendar_slug=calendar_slug)
-        owner.change(
-            "insert into public.calendar_rooms (calendar_id, room_id) values (%s, %s)",
-            calendar,
-            room,
+        add_link("calendar_rooms", calendar_id=calendar, room_id=room)
+        add("price_tiers", room_id=room, minimum_party=6, price_cents=1900)
+        add("price_rules", room_id=room, name="Nights", kind="percent", value=10, from_time="23:00")
+        extra = add("extras", names=Jsonb({"en": "Photo"}), price_cents=500, all_rooms=False)
+        add_link("extra_rooms", extra_id=extra, room_id=room)
+        mine = {"organization_id": venue.id}
+        coupon = owner.call(
+            "create_coupon", **mine, code="MATRIX", kind="fixed", value=100, room_ids=[UUID(room)]
+        )
+        voucher = owner.call("issue_voucher", **mine, amount_cents=5000, idempotency_key="world")
+        keep(
+            extra=extra,
+            coupon=coupon["id"],
+            coupon_code=coupon["code"],
+            voucher=voucher["id"],
+            voucher_code=voucher["code"],
         )
         block = owner.call(
             "block_room",
@@ -177,13 +198,14 @@ class _Builder:
             facts["calendar_slug"],
         )
 
-        def hold(slot: dict[str, Any], name: str) -> dict[str, Any]:
+        def hold(slot: dict[str, Any], name: str, **options: object) -> dict[str, Any]:
             total = nobody.call(
                 "quote_booking",
                 slug=facts["calendar_slug"],
                 room_id=facts["room"],
                 starts_at=slot["starts_at"],
                 party_size=2,
+                **options,
             )["total_cents"]
             held: dict[str, Any] = nobody.call(
                 "hold_booking",
@@ -194,6 +216,7 @@ class _Builder:
                 customer={"full_name": name.title(), "email": email_of(name)},
                 expected_total_cents=total,
                 idempotency_key=name,
+                **options,
             )
             held["id"] = str(
                 self.house.one(
@@ -214,9 +237,24 @@ class _Builder:
                 idempotency_key=booking["reference"],
             )
 
-        confirmed, open_, returned = (
-            hold(slot, name) for slot, name in zip(slots, ("ada", "bob", "cleo"), strict=False)
+        confirmed, open_, returned, given = (
+            hold(slot, name, **options)
+            for slot, (name, options) in zip(
+                slots,
+                {
+                    "ada": {},
+                    "bob": {},
+                    "cleo": {},
+                    "dora": {
+                        "extras": Jsonb([{"extra_id": facts["extra"], "quantity": 1}]),
+                        "coupon_code": facts["coupon_code"],
+                        "voucher_code": facts["voucher_code"],
+                    },
+                }.items(),
+                strict=False,
+            )
         )
+        assert given["status"] == "confirmed"
         pay(confirmed)
         pay(returned)
         nobody.call(

@@ -16,6 +16,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from psycopg.types.json import Jsonb
+
 from escapemaster.seed.catalogue import OpenVenue
 from escapemaster.seed.clients import Client, Connection, as_owner
 from escapemaster.seed.plan import Fate, Slot, Visit, visits
@@ -98,6 +100,13 @@ class _Desk:
                 "room_id": visit.slot.room_id,
                 "starts_at": visit.slot.starts_at,
                 "party_size": visit.party,
+                "extras": Jsonb(
+                    [
+                        {"extra_id": self._opened.extras[place], "quantity": 1}
+                        for place in sorted(visit.extras)
+                    ]
+                ),
+                "coupon_code": self._opened.venue.coupon.code if visit.has_coupon else None,
             }
             for visit in planned
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -20,6 +20,8 @@ class OpenVenue:
     user_ids: Mapping[RoleKey, str]
     rooms: Mapping[str, str]
     """Ids by slug."""
+    extras: Sequence[str]
+    """Ids, in the venue's order."""
 
 
 def set_up(
@@ -45,7 +47,8 @@ def set_up(
     }
     _hire(organization_id, staff, user_ids)
     rooms = _open(venue, organization_id, staff["manager"], today)
-    return OpenVenue(venue, organization_id, staff, user_ids, rooms)
+    extras = _price(venue, organization_id, staff["manager"], rooms)
+    return OpenVenue(venue, organization_id, staff, user_ids, rooms, extras)
 
 
 def picture_path(organization_id: str, room_slug: str) -> str:
@@ -109,6 +112,9 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "price_per": room.price_per,
                 "price_cents": room.price_cents,
                 "tax_rate_bp": venue.tax_rate_bp,
+                "exclusive_price_cents": (
+                    venue.exclusive[1] if room.slug == venue.exclusive[0] else None
+                ),
                 "difficulty": room.difficulty,
                 "image_path": picture_path(organization_id, room.slug) if room.picture else None,
                 "is_published": room.is_published,
@@ -173,3 +179,67 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
         ],
     )
     return rooms
+
+
+def _price(
+    venue: Venue, organization_id: str, manager: Client, rooms: Mapping[str, str]
+) -> list[str]:
+    """Tiers, rules, extras, a coupon and a gift voucher; the ids of the extras."""
+    manager.insert(
+        "price_tiers",
+        [
+            {
+                "room_id": rooms[tier.room],
+                "minimum_party": tier.minimum_party,
+                "price_cents": tier.price_cents,
+            }
+            for tier in venue.tiers
+        ],
+    )
+    manager.insert(
+        "price_rules",
+        [
+            {
+                "name": rule.name,
+                "weekdays": list(rule.weekdays),
+                "from_time": rule.from_time,
+                "kind": rule.kind,
+                "value": rule.value,
+                "priority": rule.priority,
+            }
+            for rule in venue.rules
+        ],
+    )
+    extras = manager.insert(
+        "extras",
+        [
+            {
+                "names": extra.names,
+                "descriptions": extra.descriptions,
+                "price_per": extra.price_per,
+                "price_cents": extra.price_cents,
+                "tax_rate_bp": venue.tax_rate_bp,
+                "maximum_quantity": extra.maximum_quantity,
+                "stock_per_session": extra.stock_per_session,
+                "position": position,
+            }
+            for position, extra in enumerate(venue.extras)
+        ],
+    )
+    manager.call(
+        "create_coupon",
+        organization_id=organization_id,
+        code=venue.coupon.code,
+        kind=venue.coupon.kind,
+        value=venue.coupon.value,
+        description=venue.coupon.description,
+        maximum_uses=venue.coupon.maximum_uses,
+    )
+    manager.call(
+        "issue_voucher",
+        organization_id=organization_id,
+        amount_cents=venue.voucher_cents,
+        idempotency_key="demo",
+        recipient_name=venue.guests[0],
+    )
+    return extras

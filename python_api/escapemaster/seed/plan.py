@@ -23,6 +23,11 @@ PAST: dict[Fate, int] = {"came": 85, "no_show": 5, "cancelled": 6, "lapsed": 4}
 COMING: dict[Fate, int] = {"paid": 80, "pending": 11, "cancelled": 6, "held": 3}
 
 
+#: How many parties take an extra, and how many have the coupon.
+_EXTRA = 0.2
+_COUPON = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A time on offer in a room."""
@@ -49,6 +54,9 @@ class Visit:
     takes_place_at: datetime
     made_at: datetime
     """When a booking of the past was made."""
+    extras: frozenset[int]
+    """Which of the venue's extras the party takes, by their place."""
+    has_coupon: bool
 
     @property
     def ends_at(self) -> datetime:
@@ -85,6 +93,8 @@ def visits(venue: Venue, slot: Slot, back: timedelta | None) -> Iterator[Visit]:
             takes_place_at=takes_place_at,
             made_at=takes_place_at
             - timedelta(days=dice.randint(1, 12), minutes=dice.randint(30, 600)),
+            extras=frozenset(n for n in range(len(venue.extras)) if dice.random() < _EXTRA),
+            has_coupon=dice.random() < _COUPON,
         )
 
 

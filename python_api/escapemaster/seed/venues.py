@@ -65,6 +65,50 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """Another price of a room for parties of so many people or more."""
+
+    room: str
+    minimum_party: int
+    price_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Another price on some ISO weekdays from a time on, in per cent or minor units."""
+
+    name: str
+    weekdays: tuple[int, ...]
+    from_time: time
+    kind: Literal["percent", "amount"]
+    value: int
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What a party may take beside its seats; names and descriptions by language."""
+
+    names: dict[str, str]
+    descriptions: dict[str, str]
+    price_per: Literal["booking", "person"]
+    price_cents: int
+    maximum_quantity: int = 1
+    stock_per_session: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A code that makes a booking cheaper, by per cent or minor units."""
+
+    code: str
+    kind: Literal["percent", "fixed"]
+    value: int
+    description: str
+    maximum_uses: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """An organization with one location and one calendar; `slug` is the address of both."""
 
@@ -86,6 +130,14 @@ class Venue:
     runners: tuple[Runner, ...]
     cancellation: tuple[tuple[int, int], ...]
     """Hours before the start, and the percentage refunded until then."""
+    tiers: tuple[Tier, ...]
+    rules: tuple[Rule, ...]
+    extras: tuple[Extra, ...]
+    coupon: Coupon
+    voucher_cents: int
+    """What a gift voucher is worth that somebody has bought."""
+    exclusive: tuple[str, int]
+    """A shared room that a party may have for itself, and what that costs."""
     desk_methods: tuple[str, ...]
     phone_prefix: str
     guests: tuple[str, ...]
@@ -197,6 +249,29 @@ CASA_LABERINTO = Venue(
         Runner("manager", ("la-biblioteca-prohibida",), (_SATURDAY, _SUNDAY)),
     ),
     cancellation=((48, 100), (24, 50)),
+    tiers=(
+        Tier("el-taller-del-relojero", 4, 2000),
+        Tier("el-taller-del-relojero", 6, 1800),
+        Tier("la-biblioteca-prohibida", 4, 11200),
+    ),
+    rules=(
+        Rule("Fin de semana", (_SATURDAY, _SUNDAY), time(0, 0), "percent", 10),
+        Rule("Noche de viernes y sábado", (_FRIDAY, _SATURDAY), time(20, 0), "amount", 300, 10),
+    ),
+    extras=(
+        Extra(
+            {"es": "Foto enmarcada", "ca": "Foto emmarcada", "en": "Framed photo"},
+            {"es": "La foto del equipo, lista al salir.", "en": "Your team's picture, to go."},
+            "booking", 900, maximum_quantity=3,
+        ),
+        Extra(
+            {"es": "Refresco", "ca": "Refresc", "en": "Soft drink"},
+            {}, "person", 250, stock_per_session=12,
+        ),
+    ),
+    coupon=Coupon("LABERINTO10", "percent", 10, "Bienvenida"),
+    voucher_cents=6000,
+    exclusive=("submarino-a-la-deriva", 11000),
     desk_methods=("card_terminal", "card_terminal", "bizum", "bizum", "cash", "transfer"),
     phone_prefix="+34 600",
     guests=(
@@ -295,6 +370,25 @@ THE_LOCKED_ATTIC = Venue(
         Runner("manager", ("fog-over-whitechapel",), (_SATURDAY, _SUNDAY)),
     ),
     cancellation=((72, 100), (24, 50)),
+    tiers=(
+        Tier("the-attic-of-doctor-locke", 4, 2400),
+        Tier("the-attic-of-doctor-locke", 6, 2200),
+    ),
+    rules=(
+        Rule("Weekend", (_SATURDAY, _SUNDAY), time(0, 0), "percent", 15),
+        Rule("Friday night", (_FRIDAY,), time(18, 0), "percent", 15),
+    ),
+    extras=(
+        Extra(
+            {"en": "Team photo", "es": "Foto del equipo"},
+            {"en": "Printed while you catch your breath.", "es": "Impresa al momento."},
+            "booking", 800, maximum_quantity=2,
+        ),
+        Extra({"en": "Hot chocolate", "es": "Chocolate caliente"}, {}, "person", 350),
+    ),
+    coupon=Coupon("ATTIC5", "fixed", 500, "Five pounds off", maximum_uses=200),
+    voucher_cents=10000,
+    exclusive=("last-train-to-nowhere", 13000),
     desk_methods=("card_terminal", "card_terminal", "card_terminal", "cash", "transfer"),
     phone_prefix="+44 7700",
     guests=(

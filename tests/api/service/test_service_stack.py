@@ -158,7 +158,9 @@ def venue(
             ],
         )
     )
-    calendar = made(rest.insert("calendars", {"slug": slug, "name": "Book"}))
+    calendar = made(
+        rest.insert("calendars", {"slug": slug, "name": "Book", "holds_per_address": 1000})
+    )
     made(rest.insert("calendar_rooms", {"calendar_id": calendar["id"], "room_id": room["id"]}))
     with httpx.Client(base_url=stack.stripe_url, trust_env=False) as stripe:
         yield Venue(owner, organization["id"], slug, room["id"], anon, api, stripe)

@@ -1,0 +1,389 @@
+-- Coupons: codes that make a booking cheaper.
+
+create function private.plain_code(code text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return upper(regexp_replace(code, '[^A-Za-z0-9]', '', 'g'));
+end
+$$;
+
+comment on function private.plain_code(text) is
+  'A code as it is stored, however it was typed: letters A to Z in upper case and digits, without spaces and hyphens.';
+
+create table public.coupons (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  code text not null,
+  description text not null default '',
+  kind text not null,
+  value bigint not null,
+  minimum_cents bigint not null default 0,
+  valid_from timestamptz,
+  valid_until timestamptz,
+  maximum_uses int,
+  maximum_uses_per_customer int,
+  all_rooms boolean not null default true,
+  status text not null default 'active',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint coupons_pkey primary key (organization_id, id),
+  constraint coupons_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
+  constraint coupons_code_key unique (organization_id, code),
+  constraint coupons_code_is_plain check (code ~ '^[A-Z0-9]{3,32}$'),
+  constraint coupons_description_is_short check (length(description) <= 300),
+  constraint coupons_kind_is_known check (kind in ('percent', 'fixed')),
+  constraint coupons_value_fits_its_kind check (
+    case kind when 'percent' then value between 1 and 100 else value between 1 and 100000000 end
+  ),
+  constraint coupons_minimum_is_not_negative check (minimum_cents between 0 and 100000000),
+  constraint coupons_dates_are_finite_and_ordered check (
+    isfinite(valid_from) and isfinite(valid_until) and valid_from < valid_until
+  ),
+  constraint coupons_maximum_uses_is_positive check (maximum_uses > 0 and maximum_uses_per_customer > 0),
+  constraint coupons_status_is_known check (status in ('active', 'inactive'))
+);
+
+comment on table public.coupons is
+  'A code that makes a booking cheaper. Its uses are the bookings of coupon_redemptions that still stand: one that expires or is cancelled frees its use.';
+comment on column public.coupons.code is 'As private.plain_code stores it; case, spaces and hyphens do not matter to who types it.';
+comment on column public.coupons.kind is 'percent or fixed, of seats and extras together.';
+comment on column public.coupons.value is 'Per cent, or minor units of the organization''s currency.';
+comment on column public.coupons.minimum_cents is 'Least that seats and extras must cost before the discount.';
+comment on column public.coupons.valid_from is 'From when on it can be used; null: at once.';
+comment on column public.coupons.valid_until is 'Until when it can be used; null: without an end.';
+comment on column public.coupons.maximum_uses is 'Null: as often as wanted.';
+comment on column public.coupons.all_rooms is 'Whether it is good for every room; otherwise for those of coupon_rooms.';
+comment on column public.coupons.status is 'active or inactive.';
+
+grant select on public.coupons to authenticated;
+
+alter table public.coupons enable row level security;
+
+create policy coupons_select on public.coupons
+for select to authenticated
+using (organization_id = (select private.organization_with('coupons:read')));
+
+create trigger coupons_touch_updated_at
+before update on public.coupons
+for each row execute function private.touch_updated_at();
+
+create table public.coupon_rooms (
+  organization_id uuid not null,
+  coupon_id uuid not null,
+  room_id uuid not null,
+  constraint coupon_rooms_pkey primary key (organization_id, coupon_id, room_id),
+  constraint coupon_rooms_coupon_fkey foreign key (organization_id, coupon_id)
+  references public.coupons (organization_id, id) on delete cascade,
+  constraint coupon_rooms_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade
+);
+
+comment on table public.coupon_rooms is 'The rooms that a coupon is good for, when it is not for all.';
+
+-- for: the foreign key, when a room is deleted
+create index coupon_rooms_room_id_idx on public.coupon_rooms (organization_id, room_id);
+
+grant select on public.coupon_rooms to authenticated;
+
+alter table public.coupon_rooms enable row level security;
+
+create policy coupon_rooms_select on public.coupon_rooms
+for select to authenticated
+using (organization_id = (select private.organization_with('coupons:read')));
+
+create function private.sells_coupons(organization_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.coupons as c
+    where c.organization_id = sells_coupons.organization_id
+      and c.status = 'active'
+      and (c.valid_until is null or c.valid_until > now())
+  );
+end
+$$;
+
+comment on function private.sells_coupons(uuid) is 'Whether a visitor may have a coupon to type in.';
+
+create function private.coupon_uses(
+  coupon public.coupons,
+  booking_id uuid,
+  customer_id uuid default null,
+  with_lapsed boolean default false
+)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*)
+    from public.coupon_redemptions as r
+    join public.bookings as b on b.organization_id = r.organization_id and b.id = r.booking_id
+    where r.organization_id = coupon.organization_id
+      and r.coupon_id = coupon.id
+      and r.booking_id is distinct from coupon_uses.booking_id
+      and b.takes_capacity
+      and (with_lapsed or b.status <> 'held' or b.hold_expires_at > now())
+      and b.customer_id = coalesce(coupon_uses.customer_id, b.customer_id)
+  );
+end
+$$;
+
+comment on function private.coupon_uses(public.coupons, uuid, uuid, boolean) is
+  'How many bookings that stand have the coupon, beside the named one; of a customer, or of all. with_lapsed: whether a hold counts whose time is over, which may yet be paid until somebody expires it.';
+
+create function private.refuse_used_coupon(
+  coupon public.coupons,
+  booking_id uuid,
+  customer_id uuid,
+  with_lapsed boolean default false
+)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if coupon.maximum_uses <= private.coupon_uses(coupon, refuse_used_coupon.booking_id, null, with_lapsed) then
+    perform private.fail('coupon_max_uses', 422, 'Leave the coupon out: it was used as often as it may be.');
+  elsif refuse_used_coupon.customer_id is not null
+    and coupon.maximum_uses_per_customer <= private.coupon_uses(
+      coupon, refuse_used_coupon.booking_id, refuse_used_coupon.customer_id, with_lapsed
+    )
+  then
+    perform private.fail(
+      'coupon_max_uses_per_customer', 422, 'Leave the coupon out: you have used it as often as one person may.'
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_used_coupon(public.coupons, uuid, uuid, boolean) is
+  'Raises 422 coupon_max_uses or, if a customer is named, coupon_max_uses_per_customer when a further booking may not have the coupon. It decides only under the coupon''s lock.';
+
+create function private.coupon_with_code(organization_id uuid, code text)
+returns public.coupons
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  coupon public.coupons;
+begin
+  select c.* into coupon
+  from public.coupons as c
+  where c.organization_id = coupon_with_code.organization_id and c.code = private.plain_code(coupon_with_code.code);
+  if not found then
+    perform private.fail('coupon_not_found', 422, 'Check the coupon''s code, or leave it out.');
+  end if;
+  return coupon;
+end
+$$;
+
+comment on function private.coupon_with_code(uuid, text) is 'The coupon with a code. Raises 422 coupon_not_found.';
+
+create function private.refuse_coupon(coupon public.coupons, room_id uuid, cents bigint)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not coupon.all_rooms and refuse_coupon.room_id is not null and not exists (
+    select from public.coupon_rooms as cr
+    where cr.organization_id = coupon.organization_id
+      and cr.coupon_id = coupon.id
+      and cr.room_id = refuse_coupon.room_id
+  ) then
+    perform private.fail('coupon_not_for_room', 422, 'Choose a room that the coupon is good for, or leave it out.');
+  elsif refuse_coupon.cents < coupon.minimum_cents then
+    perform private.fail(
+      'coupon_min_amount', 422, 'Book for at least the coupon''s minimum amount, or leave it out.',
+      jsonb_build_object('minimum_cents', coupon.minimum_cents)
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_coupon(public.coupons, uuid, bigint) is
+  'Raises 422 coupon_not_for_room, or coupon_min_amount (details {"minimum_cents"}) for seats and extras of so many cents; null: not known yet.';
+
+create function private.refuse_coupon_now(coupon public.coupons)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if coupon.status <> 'active' then
+    perform private.fail('coupon_not_active', 422, 'Leave the coupon out: it was switched off.');
+  elsif coupon.valid_from > now() then
+    perform private.fail(
+      'coupon_not_valid_yet', 422, 'Use the coupon later, or leave it out.',
+      jsonb_build_object('valid_from', coupon.valid_from)
+    );
+  elsif coupon.valid_until <= now() then
+    perform private.fail('coupon_expired', 422, 'Leave the coupon out: its time is over.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_coupon_now(public.coupons) is
+  'Raises 422 coupon_not_active, coupon_not_valid_yet (details {"valid_from"}), coupon_expired.';
+
+create function private.create_coupon(
+  organization_id uuid,
+  code text,
+  kind text,
+  value bigint,
+  description text,
+  minimum_cents bigint,
+  valid_from timestamptz,
+  valid_until timestamptz,
+  maximum_uses int,
+  maximum_uses_per_customer int,
+  room_ids uuid []
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  plain text := private.plain_code(create_coupon.code);
+  field text;
+  coupon public.coupons;
+begin
+  perform private.require_permission(create_coupon.organization_id, 'coupons:manage');
+  field := case
+    when plain is null or length(plain) not between 3 and 32 then 'code'
+    when kind is null or kind not in ('percent', 'fixed') then 'kind'
+    when value is null or value not between 1 and case kind when 'percent' then 100 else 100000000 end then 'value'
+    when description is null or length(description) > 300 then 'description'
+    when minimum_cents is null or minimum_cents not between 0 and 100000000 then 'minimum_cents'
+    when not isfinite(valid_from) then 'valid_from'
+    when not isfinite(valid_until) or valid_until <= coalesce(valid_from, '-infinity') then 'valid_until'
+    when maximum_uses < 1 then 'maximum_uses'
+    when maximum_uses_per_customer < 1 then 'maximum_uses_per_customer'
+    when cardinality(room_ids) = 0 or array_position(room_ids, null) is not null then 'room_ids'
+  end;
+  if field is not null then
+    perform private.fail(
+      'coupon_invalid', 422,
+      'Give a code of 3 to 32 letters and digits, kind percent (1 to 100) or fixed (minor units), and limits that can be met.',
+      jsonb_build_object('field', field)
+    );
+  elsif exists (
+    select from unnest(room_ids) as wanted (id)
+    where not exists (
+      select from public.rooms as r
+      where r.organization_id = create_coupon.organization_id and r.id = wanted.id
+    )
+  ) then
+    perform private.fail('room_not_found', 404, 'Choose rooms of the organization.');
+  end if;
+
+  insert into public.coupons as c (
+    organization_id, code, description, kind, value, minimum_cents, valid_from, valid_until, maximum_uses,
+    maximum_uses_per_customer, all_rooms
+  )
+  values (
+    create_coupon.organization_id, plain, create_coupon.description, create_coupon.kind, create_coupon.value,
+    create_coupon.minimum_cents, create_coupon.valid_from, create_coupon.valid_until, create_coupon.maximum_uses,
+    create_coupon.maximum_uses_per_customer, room_ids is null
+  )
+  on conflict on constraint coupons_code_key do nothing
+  returning c.* into coupon;
+  if not found then
+    perform private.fail('coupon_code_taken', 409, 'Choose another code: the organization has a coupon with this one.');
+  end if;
+  insert into public.coupon_rooms (organization_id, coupon_id, room_id)
+  select distinct coupon.organization_id, coupon.id, wanted.id
+  from unnest(room_ids) as wanted (id);
+  return to_jsonb(coupon);
+end
+$$;
+
+comment on function private.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid []) is
+  'definer: writes coupons, which no client may write.';
+grant execute on function private.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid [])
+to authenticated;
+
+create function public.create_coupon(
+  organization_id uuid,
+  code text,
+  kind text,
+  value bigint,
+  description text default '',
+  minimum_cents bigint default 0,
+  valid_from timestamptz default null,
+  valid_until timestamptz default null,
+  maximum_uses int default null,
+  maximum_uses_per_customer int default null,
+  room_ids uuid [] default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.create_coupon(
+    organization_id, code, kind, value, description, minimum_cents, valid_from, valid_until, maximum_uses,
+    maximum_uses_per_customer, room_ids
+  )
+$$;
+
+comment on function public.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid []) is
+  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+grant execute on function public.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid [])
+to authenticated;
+
+create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  coupon public.coupons;
+begin
+  perform private.require_permission(set_coupon_status.organization_id, 'coupons:manage');
+  if set_coupon_status.status is null or set_coupon_status.status not in ('active', 'inactive') then
+    perform private.fail('status_invalid', 422, 'Choose active or inactive.');
+  end if;
+  update public.coupons as c
+  set status = set_coupon_status.status
+  where c.organization_id = set_coupon_status.organization_id and c.id = set_coupon_status.coupon_id
+  returning c.* into coupon;
+  if not found then
+    perform private.fail('coupon_not_found', 404, 'Choose one of the organization''s coupons.');
+  end if;
+  return to_jsonb(coupon);
+end
+$$;
+
+comment on function private.set_coupon_status(uuid, uuid, text) is 'definer: writes coupons, which no client may write.';
+grant execute on function private.set_coupon_status(uuid, uuid, text) to authenticated;
+
+create function public.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.set_coupon_status(organization_id, coupon_id, status) $$;
+
+comment on function public.set_coupon_status(uuid, uuid, text) is
+  'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
+grant execute on function public.set_coupon_status(uuid, uuid, text) to authenticated;

@@ -1,0 +1,316 @@
+-- Gift vouchers: money that was paid before, behind a code. What one is worth is the sum of its
+-- entries (sql/50_money), which keep its balance.
+
+create table public.vouchers (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  code text not null,
+  currency text not null,
+  balance_cents bigint not null default 0,
+  status text not null default 'active',
+  expires_at timestamptz,
+  recipient_name text not null default '',
+  recipient_email text,
+  message text not null default '',
+  locale text not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint vouchers_pkey primary key (organization_id, id),
+  constraint vouchers_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
+  constraint vouchers_code_key unique (organization_id, code),
+  constraint vouchers_code_is_crockford_base32 check (code ~ '^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}$'),
+  constraint vouchers_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint vouchers_balance_is_never_negative check (balance_cents >= 0),
+  constraint vouchers_status_is_known check (status in ('active', 'cancelled')),
+  constraint vouchers_expiry_is_finite check (isfinite(expires_at)),
+  constraint vouchers_texts_are_short check (length(recipient_name) <= 200 and length(message) <= 1000),
+  constraint vouchers_recipient_email_is_plausible check (private.is_email(recipient_email)),
+  constraint vouchers_locale_is_supported check (private.is_locale(locale))
+);
+
+comment on table public.vouchers is 'A gift voucher: whoever knows its code can pay with its balance.';
+comment on column public.vouchers.code is 'Twelve random characters of Crockford''s base 32, 60 bits, as ABCD-2345-WXYZ. Unique in the organization.';
+comment on column public.vouchers.balance_cents is 'Minor units of currency: the sum of its entries, kept by their trigger only.';
+comment on column public.vouchers.status is 'active, or cancelled: it pays nothing any more.';
+comment on column public.vouchers.expires_at is 'From when on it pays nothing; null: never.';
+comment on column public.vouchers.recipient_email is 'Whom the code was mailed to, if anybody.';
+comment on column public.vouchers.locale is 'Language of its mail: es, en or ca.';
+
+-- for: private.sells_vouchers; those that are spent, in time most, are not in it
+create index vouchers_usable_idx on public.vouchers (organization_id)
+where status = 'active' and balance_cents > 0;
+
+grant select on public.vouchers to authenticated;
+
+alter table public.vouchers enable row level security;
+
+create policy vouchers_select on public.vouchers
+for select to authenticated
+using (organization_id = (select private.organization_with('vouchers:read')));
+
+create trigger vouchers_touch_updated_at
+before update on public.vouchers
+for each row execute function private.touch_updated_at();
+
+create function private.voucher_code(typed text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
+  plain text := translate(private.plain_code(typed), 'OIL', '011');
+begin
+  return left(plain, 4) || '-' || substr(plain, 5, 4) || '-' || substr(plain, 9);
+end
+$$;
+
+comment on function private.voucher_code(text) is 'A voucher''s code as it is stored, however it was typed.';
+
+create function private.sells_vouchers(organization_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.vouchers as v
+    where v.organization_id = sells_vouchers.organization_id
+      and v.status = 'active'
+      and v.balance_cents > 0
+      and (v.expires_at is null or v.expires_at > now())
+  );
+end
+$$;
+
+comment on function private.sells_vouchers(uuid) is 'Whether a visitor may have a voucher to pay with.';
+
+create function private.voucher_usable(voucher public.vouchers)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when voucher.status = 'active' and (voucher.expires_at is null or voucher.expires_at > now())
+      then voucher.balance_cents
+    else 0
+  end;
+end
+$$;
+
+comment on function private.voucher_usable(public.vouchers) is 'What the voucher can pay now, in minor units.';
+
+create function private.voucher_paid(voucher public.vouchers, booking_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(-sum(e.amount_cents), 0)::bigint
+    from public.payments as p
+    join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
+    where p.organization_id = voucher.organization_id
+      and p.booking_id = voucher_paid.booking_id
+      and e.voucher_id = voucher.id
+  );
+end
+$$;
+
+comment on function private.voucher_paid(public.vouchers, uuid) is
+  'What the voucher has paid of a booking and did not get back, in minor units.';
+
+create function private.valid_voucher(organization_id uuid, code text, booking_id uuid default null)
+returns public.vouchers
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  voucher public.vouchers;
+begin
+  select v.* into voucher
+  from public.vouchers as v
+  where v.organization_id = valid_voucher.organization_id and v.code = private.voucher_code(valid_voucher.code);
+  if not found then
+    perform private.fail('voucher_not_found', 422, 'Check the voucher''s code, or leave it out.');
+  elsif private.voucher_paid(voucher, valid_voucher.booking_id) > 0 then
+    return voucher;
+  elsif voucher.status <> 'active' then
+    perform private.fail('voucher_not_active', 422, 'Leave the voucher out: it was cancelled.');
+  elsif voucher.expires_at <= now() then
+    perform private.fail('voucher_expired', 422, 'Leave the voucher out: its time is over.');
+  elsif voucher.balance_cents = 0 then
+    perform private.fail('voucher_empty', 422, 'Leave the voucher out: all of it was spent.');
+  end if;
+  return voucher;
+end
+$$;
+
+comment on function private.valid_voucher(uuid, text, uuid) is
+  'The voucher with a code, if it can pay something; one that has paid a part of the named booking is taken in any case. Raises 422 voucher_not_found, voucher_not_active, voucher_expired, voucher_empty.';
+
+create function private.issue_voucher(
+  organization_id uuid,
+  amount_cents bigint,
+  idempotency_key text,
+  expires_at timestamptz,
+  recipient_name text,
+  recipient_email text,
+  message text,
+  locale text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := issue_voucher.organization_id || ':issue_voucher';
+  email text := nullif(lower(trim(issue_voucher.recipient_email)), '');
+  field text;
+  answer jsonb;
+  voucher public.vouchers;
+begin
+  perform private.require_permission(issue_voucher.organization_id, 'vouchers:manage');
+  answer := private.idempotent_begin(scope, issue_voucher.idempotency_key, jsonb_build_object(
+    'amount_cents', issue_voucher.amount_cents, 'expires_at', issue_voucher.expires_at,
+    'recipient_name', issue_voucher.recipient_name, 'recipient_email', issue_voucher.recipient_email,
+    'message', issue_voucher.message, 'locale', issue_voucher.locale
+  ));
+  if answer is not null then
+    return answer;
+  end if;
+
+  field := case
+    when amount_cents is null or amount_cents not between 1 and 100000000 then 'amount_cents'
+    when not isfinite(issue_voucher.expires_at) or issue_voucher.expires_at <= now() then 'expires_at'
+    when recipient_name is null or length(recipient_name) > 200 or recipient_name ~ '[[:cntrl:]]' then 'recipient_name'
+    when not private.is_email(email) or email ~ '[[:cntrl:]]' then 'recipient_email'
+    when message is null or length(message) > 1000 then 'message'
+    when not private.is_locale(issue_voucher.locale) then 'locale'
+  end;
+  if field is not null then
+    perform private.fail(
+      'voucher_invalid', 422,
+      'Give a positive amount in minor units, an expiry that is to come, and a recipient who can be reached.',
+      jsonb_build_object('field', field)
+    );
+  end if;
+
+  loop
+    insert into public.vouchers as v (
+      organization_id, code, currency, expires_at, recipient_name, recipient_email, message, locale
+    )
+    select
+      o.id, private.booking_reference() || '-' || left(private.booking_reference(), 4), o.currency,
+      issue_voucher.expires_at, trim(issue_voucher.recipient_name), email, issue_voucher.message,
+      coalesce(issue_voucher.locale, o.locale)
+    from public.organizations as o
+    where o.id = issue_voucher.organization_id
+    on conflict on constraint vouchers_code_key do nothing
+    returning v.* into voucher;
+    exit when found;
+  end loop;
+  insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents)
+  values (voucher.organization_id, voucher.id, 'issued', issue_voucher.amount_cents);
+  if email is not null then
+    perform private.enqueue(
+      'email.send',
+      jsonb_build_object(
+        'template', 'voucher_issued', 'organization_id', voucher.organization_id, 'voucher_id', voucher.id
+      ),
+      'voucher_issued:' || voucher.id,
+      voucher.organization_id
+    );
+  end if;
+
+  select to_jsonb(v) into answer
+  from public.vouchers as v
+  where v.organization_id = voucher.organization_id and v.id = voucher.id;
+  perform private.idempotent_end(scope, issue_voucher.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) is
+  'definer: writes vouchers and their entries, which no client may write.';
+grant execute on function private.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) to authenticated;
+
+create function public.issue_voucher(
+  organization_id uuid,
+  amount_cents bigint,
+  idempotency_key text,
+  expires_at timestamptz default null,
+  recipient_name text default '',
+  recipient_email text default null,
+  message text default '',
+  locale text default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.issue_voucher(
+    organization_id, amount_cents, idempotency_key, expires_at, recipient_name, recipient_email, message, locale
+  )
+$$;
+
+comment on function public.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) is
+  'Issues a gift voucher of amount_cents (minor units of the organization''s currency) and returns its row with the code; with recipient_email the code is mailed, in locale or the organization''s language. The same idempotency key and request give the same voucher. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) to authenticated;
+
+create function private.cancel_voucher(organization_id uuid, voucher_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  voucher public.vouchers;
+begin
+  perform private.require_permission(cancel_voucher.organization_id, 'vouchers:manage');
+  -- The row's lock: nobody pays with it between what is read here and the entry.
+  select v.* into voucher
+  from public.vouchers as v
+  where v.organization_id = cancel_voucher.organization_id and v.id = cancel_voucher.voucher_id
+  for no key update;
+  if not found then
+    perform private.fail('voucher_not_found', 404, 'Choose one of the organization''s vouchers.');
+  elsif voucher.status <> 'active' then
+    perform private.fail('voucher_not_active', 409, 'The voucher was cancelled before.');
+  end if;
+  if voucher.balance_cents > 0 then
+    insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents)
+    values (voucher.organization_id, voucher.id, 'cancelled', -voucher.balance_cents);
+  end if;
+  update public.vouchers as v
+  set status = 'cancelled'
+  where v.organization_id = voucher.organization_id and v.id = voucher.id
+  returning v.* into voucher;
+  return to_jsonb(voucher);
+end
+$$;
+
+comment on function private.cancel_voucher(uuid, uuid) is
+  'definer: writes vouchers and their entries, which no client may write.';
+grant execute on function private.cancel_voucher(uuid, uuid) to authenticated;
+
+create function public.cancel_voucher(organization_id uuid, voucher_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.cancel_voucher(organization_id, voucher_id) $$;
+
+comment on function public.cancel_voucher(uuid, uuid) is
+  'Cancels a voucher with all that is left on it and returns its row; what it has paid stays paid. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 404 voucher_not_found; 409 voucher_not_active.';
+grant execute on function public.cancel_voucher(uuid, uuid) to authenticated;

@@ -1,0 +1,103 @@
+-- What a hold must meet beside its place: the calendar's terms are accepted, and one address does
+-- not hold a whole calendar.
+
+create table private.hold_addresses (
+  organization_id uuid not null,
+  booking_id uuid not null,
+  calendar_id uuid not null,
+  address_hash bytea not null,
+  constraint hold_addresses_pkey primary key (organization_id, booking_id),
+  constraint hold_addresses_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint hold_addresses_calendar_fkey foreign key (organization_id, calendar_id)
+  references public.calendars (organization_id, id) on delete cascade
+);
+
+comment on table private.hold_addresses is
+  'From where a hold was made, as long as it is one: a keyed hash of the address for this calendar alone, which says nothing about it elsewhere.';
+
+-- for: the live holds of an address in a calendar, and the foreign key
+create index hold_addresses_calendar_id_idx
+on private.hold_addresses (organization_id, calendar_id, address_hash);
+
+create function private.forget_hold_address()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  delete from private.hold_addresses as h
+  where h.organization_id = new.organization_id and h.booking_id = new.id;
+  return null;
+end
+$$;
+
+comment on function private.forget_hold_address() is 'A booking that is no hold any more need not know its address.';
+
+create trigger forget_hold_address
+after update of status on public.bookings
+for each row when (old.status = 'held' and new.status <> 'held')
+execute function private.forget_hold_address();
+
+create function private.limit_live_holds(booking public.bookings, address text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  allowed int := (
+    select c.holds_per_address from public.calendars as c
+    where c.organization_id = booking.organization_id and c.id = booking.calendar_id
+  );
+  hash bytea := private.token_hash(private.derived_token('hold_address', booking.calendar_id || ' ' || address));
+begin
+  if address is null then
+    return; -- nobody's: the owner's own session, not a request
+  end if;
+  -- Holds of one address go one after the other from here, or each would miss the others.
+  perform pg_advisory_xact_lock(('x' || encode(substr(hash, 1, 8), 'hex'))::bit(64)::bigint);
+  if (
+    select count(*)
+    from private.hold_addresses as h
+    join public.bookings as b on b.organization_id = h.organization_id and b.id = h.booking_id
+    where h.organization_id = booking.organization_id
+      and h.calendar_id = booking.calendar_id
+      and h.address_hash = hash
+      and b.status = 'held'
+      and b.hold_expires_at > now()
+  ) >= allowed then
+    perform private.fail(
+      'too_many_holds', 429, 'Pay for or cancel one of your reservations first, or wait until one lapses.',
+      jsonb_build_object('maximum', allowed)
+    );
+  end if;
+  insert into private.hold_addresses (organization_id, booking_id, calendar_id, address_hash)
+  values (booking.organization_id, booking.id, booking.calendar_id, hash);
+end
+$$;
+
+comment on function private.limit_live_holds(public.bookings, text) is
+  'Notes the address of a hold. Raises 429 too_many_holds (details {"maximum"}) when it has as many in the calendar already as this allows; a null address is not limited.';
+
+create function private.check_terms(calendar public.calendars, consents jsonb)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(consents) is distinct from 'array' then
+    perform private.fail('consents_invalid', 422, 'Give consents as a list of {kind, granted, wording}.');
+  elsif calendar.terms <> '{}' and not exists (
+    select from jsonb_array_elements(consents) as c
+    where c ->> 'kind' = 'terms' and c -> 'granted' = 'true'
+  ) then
+    perform private.fail('terms_not_accepted', 422, 'Accept the calendar''s terms.');
+  end if;
+end
+$$;
+
+comment on function private.check_terms(public.calendars, jsonb) is
+  'Raises 422 consents_invalid, and terms_not_accepted when the calendar has terms and nobody agreed to them.';
