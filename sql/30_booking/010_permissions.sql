@@ -6,6 +6,17 @@ select private.permission_upsert(
   array['admin', 'manager', 'receptionist', 'game_master']
 );
 select private.permission_upsert(
+  'bookings:create', 'bookings', true,
+  'Make bookings for customers', 'Hacer reservas para clientes',
+  array['admin', 'manager', 'receptionist']
+);
+select private.permission_upsert(
+  'pricing:override', 'pricing', true,
+  'Book at another price than the calculated one, with a reason',
+  'Reservar a un precio distinto del calculado, indicando el motivo',
+  array['admin', 'manager']
+);
+select private.permission_upsert(
   'bookings:update', 'bookings', true,
   'Change and confirm bookings', 'Cambiar y confirmar reservas',
   array['admin', 'manager', 'receptionist']

@@ -12,7 +12,7 @@ begin
       'reference', booking.reference,
       -- A hold that nobody reaped yet is over all the same.
       'status', case
-        when booking.status = 'held' and booking.hold_expires_at <= now() then 'expired' else booking.status
+        when booking.hold_expires_at <= now() then 'expired' else booking.status
       end,
       'hold_expires_at', booking.hold_expires_at,
       'starts_at', booking.starts_at,
@@ -238,7 +238,7 @@ set search_path = ''
 as $$
 begin
   by_customer := booking.starts_at > now()
-    and (booking.status <> 'held' or booking.hold_expires_at > now())
+    and coalesce(booking.hold_expires_at > now(), true)
     and exists (
       select from private.booking_transitions as t
       where t.from_status = booking.status and t.to_status = 'cancelled' and t.by_customer
