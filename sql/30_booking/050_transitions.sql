@@ -328,7 +328,12 @@ $$;
 comment on function private.locked_booking(uuid, uuid) is
   'The booking, its session and itself locked in that order. Raises 404 booking_not_found.';
 
-create function private.locked_for_change(organization_id uuid, booking_id uuid, to_room_id uuid)
+create function private.locked_for_change(
+  organization_id uuid,
+  booking_id uuid,
+  to_room_id uuid,
+  refusal_status int default 409
+)
 returns public.bookings
 language plpgsql
 volatile
@@ -354,14 +359,14 @@ begin
   booking := private.locked_booking(locked_for_change.organization_id, locked_for_change.booking_id);
   if booking.room_id <> seen_room_id then
     -- Its room is not locked, and it is too late to ask for it in order.
-    perform private.fail('booking_changed', 409, 'Somebody else just moved the booking: look at it again.');
+    perform private.fail('booking_changed', refusal_status, 'Somebody else just moved the booking: look at it again.');
   end if;
   return booking;
 end
 $$;
 
-comment on function private.locked_for_change(uuid, uuid, uuid) is
-  'The booking with all that a change to that room (null: its own) may touch: both rooms, its session and itself. Raises 404 booking_not_found, 409 booking_changed.';
+comment on function private.locked_for_change(uuid, uuid, uuid, int) is
+  'The booking with all that a change to that room (null: its own) may touch: both rooms, its session and itself. Raises 404 booking_not_found, and booking_changed with that status when it moves to another room at this moment.';
 
 create function private.transition(organization_id uuid, booking_id uuid, to_status text, reason text default null)
 returns void

@@ -61,7 +61,18 @@ begin
   into currency, lines
   from public.rooms as r
   join public.organizations as o on o.id = r.organization_id
-  cross join private.base_prices(quote.organization_id, array[quote.slot]) as base
+  cross join lateral (
+    select
+      case when agreed.cents is null then standard.quantity else 1 end as quantity,
+      coalesce(agreed.cents, standard.unit_cents) as unit_cents
+    from private.base_prices(quote.organization_id, array[quote.slot]) as standard
+    cross join lateral (
+      select coalesce(
+        (options ->> 'price_cents')::bigint,
+        case when (options ->> 'exclusive')::boolean then r.exclusive_price_cents end
+      ) as cents
+    ) as agreed
+  ) as base
   where r.organization_id = quote.organization_id and r.id = (quote.slot).room_id;
 
   select sum((line ->> 'total_cents')::bigint), sum((line ->> 'tax_cents')::bigint)

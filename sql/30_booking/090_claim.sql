@@ -55,7 +55,8 @@ create function private.claim_session(
   mode text,
   capacity int,
   seats int,
-  reason text default ''
+  reason text default '',
+  capacity_limit int default null
 )
 returns uuid
 language plpgsql
@@ -120,7 +121,7 @@ begin
         and s.starts_at = claim_session.starts_at
         and s.mode = 'shared'
         and s.status = 'scheduled'
-        and s.seats_taken + claim_session.seats <= greatest(s.capacity, claim_session.capacity)
+        and s.seats_taken + claim_session.seats <= greatest(s.capacity, claim_session.capacity_limit)
         and (
           s.seats_taken + claim_session.seats <= s.capacity
           or not exists (
@@ -145,8 +146,10 @@ begin
 end
 $$;
 
-comment on function private.claim_session(uuid, uuid, timestamptz, timestamptz, timestamptz, text, int, int, text) is
-  'Takes the time for a new session of that capacity, or seats of the shared session that starts then, which has at least its own. Returns the session''s id, null if the time or the seats are taken. The caller stores the booking that the seats are for, and locked no session before without the room''s lock.';
+comment on function private.claim_session(
+  uuid, uuid, timestamptz, timestamptz, timestamptz, text, int, int, text, int
+) is
+  'Takes the time for a new session of that capacity, or seats of the shared session that starts then, up to capacity_limit if that is more than it has. Returns the session''s id, null if the time or the seats are taken. The caller stores the booking that the seats are for, and locked no session before without the room''s lock.';
 
 create function private.extend_hold(organization_id uuid, booking_id uuid, until timestamptz)
 returns boolean

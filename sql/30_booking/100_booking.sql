@@ -301,6 +301,10 @@ begin
     select jsonb_build_object(
       'paid_cents', balance.paid_cents,
       'refunded_cents', balance.refunded_cents,
+      'open_cents', greatest(
+        booking.total_cents - private.booking_kept(booking.organization_id, booking.id), 0
+      ),
+      'exclusive', booking.exclusive,
       'customer', jsonb_build_object('full_name', booking.contact_name, 'email', c.email),
       'organization', jsonb_build_object('name', o.name),
       'lines', (
@@ -320,6 +324,7 @@ begin
         where line.organization_id = booking.organization_id and line.booking_id = booking.id
       ),
       'cancellable', terms.by_customer,
+      'reschedulable', private.is_reschedulable(booking),
       'cancellation', case
         when terms.by_customer then jsonb_build_object(
           'refund_percent', terms.refund_percent, 'refund_cents', terms.refund_cents
@@ -327,7 +332,10 @@ begin
         else jsonb_build_object('refund_percent', 0, 'refund_cents', 0)
       end,
       'history', (
-        select jsonb_agg(jsonb_build_object('status', h.to_status, 'at', h.occurred_at) order by h.occurred_at)
+        select jsonb_agg(
+          jsonb_strip_nulls(jsonb_build_object('status', h.to_status, 'at', h.occurred_at, 'change', h.change))
+          order by h.occurred_at
+        )
         from public.booking_history as h
         where h.organization_id = booking.organization_id and h.booking_id = booking.id
       )
@@ -352,7 +360,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (of the total), exclusive, customer: {full_name, email}, organization: {name}, lines, cancellable, reschedulable (by reschedule_booking), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)

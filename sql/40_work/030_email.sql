@@ -358,6 +358,8 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  template text := case when new.change is null then 'booking_' || new.to_status else 'booking_rescheduled' end;
 begin
   -- A hold that was let go was never announced, so its end is not announced either.
   if new.to_status = 'cancelled' and new.from_status = 'held' then
@@ -366,12 +368,12 @@ begin
   perform private.enqueue(
     'email.send',
     jsonb_build_object(
-      'template', 'booking_' || new.to_status,
+      'template', template,
       'organization_id', new.organization_id,
       'booking_id', new.booking_id,
       'history_id', new.id
     ),
-    concat_ws(':', 'booking_' || new.to_status, new.booking_id, new.id),
+    concat_ws(':', template, new.booking_id, new.id),
     new.organization_id
   );
   return null;

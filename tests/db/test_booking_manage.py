@@ -60,9 +60,12 @@ class TestLooking:
         assert rest == {
             "paid_cents": 0,
             "refunded_cents": 0,
+            "open_cents": TOTAL,
+            "exclusive": False,
             "customer": {"full_name": GUEST["full_name"], "email": GUEST["email"]},
             "organization": {"name": "Venue"},
             "cancellable": True,
+            "reschedulable": True,
             "cancellation": {"refund_percent": 100, "refund_cents": 0},
         }
 
