@@ -199,8 +199,9 @@ begin
   update public.sessions as s
   set seats_taken = s.seats_taken - booking.seats,
     status = case when s.seats_taken = booking.seats then 'cancelled' else s.status end,
-    capacity = case s.mode
-      when 'shared' then least(s.capacity, greatest(s.seats_taken - booking.seats, r.maximum_party))
+    capacity = case
+      when s.mode = 'shared' and s.seats_taken > booking.seats
+        then least(s.capacity, greatest(s.seats_taken - booking.seats, r.maximum_party))
       else s.capacity
     end
   from public.rooms as r

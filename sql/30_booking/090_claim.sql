@@ -86,19 +86,23 @@ begin
     end if;
 
     -- Looked at without a lock, so that a fight for a time that is simply taken costs no
-    -- more: what is in the way and has nobody's lapsed hold in it stays.
+    -- more. Worth another turn: a lapsed hold is in the way, or nothing is any more, or there
+    -- is a session whose seats are shared.
     if attempt = 1 then
-      exit when claim_session.mode <> 'shared' and not exists (
-        select
+      exit when claim_session.mode <> 'shared' and not (
+        select coalesce(bool_or(exists (
+          select from public.bookings as b
+          where b.organization_id = s.organization_id
+            and b.session_id = s.id
+            and b.hold_expires_at <= now()
+        )), true)
         from public.sessions as s
-        join public.bookings as b on b.organization_id = s.organization_id and b.session_id = s.id
         where s.organization_id = claim_session.organization_id
           and s.room_id = claim_session.room_id
           and s.starts_at > claim_session.starts_at - interval '48 hours'
           and s.starts_at < claim_session.occupied_until
           and s.occupied_until > claim_session.starts_at
           and s.status = 'scheduled'
-          and b.hold_expires_at <= now()
       );
       -- From here on sessions are changed and waited for: one claim of a room at a time.
       perform private.lock_room(claim_session.organization_id, claim_session.room_id);
@@ -138,9 +142,8 @@ begin
       end if;
     end if;
 
-    -- What is in the way stays, unless a hold was reaped or, in a shared session, the last
-    -- party may have left while its row was waited for: then there is one more look.
-    exit when reaped = 0 and (claim_session.mode <> 'shared' or attempt > 1);
+    -- What is in the way after the second look stays, unless a hold was reaped again.
+    exit when attempt > 1 and reaped = 0;
   end loop;
   return null;
 end

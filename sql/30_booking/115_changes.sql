@@ -190,6 +190,11 @@ declare
   change jsonb;
   excess bigint;
 begin
+  -- Seats of lapsed holds beside it are free, and no longer count for the session's size.
+  perform private.reap_lapsed_holds(s.organization_id, s.room_id, s.during)
+  from public.sessions as s
+  where s.organization_id = booking.organization_id and s.id = booking.session_id;
+
   plan := private.plan_change(
     booking, by_staff, apply_change.starts_at, apply_change.room_id, apply_change.party_size,
     apply_change.exclusive, apply_change.price_cents, apply_change.override_reason
@@ -268,10 +273,6 @@ volatile
 set search_path = ''
 as $$
 begin
-  perform private.reap_lapsed_holds(s.organization_id, s.room_id, s.during)
-  from public.sessions as s
-  where s.organization_id = booking.organization_id and s.id = booking.session_id;
-
   update public.sessions as s
   set seats_taken = seats.wanted,
     capacity = case s.mode
