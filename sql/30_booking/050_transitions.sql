@@ -59,6 +59,8 @@ create table private.booking_deadlines (
 
 comment on table private.booking_deadlines is
   'reference data. What becomes of a booking that stays in a status: service.sweep moves it, and whoever claims its seats treats them as free. Seats are kept until bookings.hold_expires_at while held or pending.';
+comment on column private.booking_deadlines.status is 'The status that is not final.';
+comment on column private.booking_deadlines.to_status is 'What the booking becomes.';
 comment on column private.booking_deadlines.counted_from is
   'hold: the calendar''s hold_minutes, or the payment that extended it. entry: when the booking took the status, but never past its session''s end. session_end: the end of its session.';
 comment on column private.booking_deadlines.after is 'How long after that; for a hold nothing is added.';

@@ -40,9 +40,7 @@ def now(shop: Shop) -> datetime:
 
 
 class TestWhatStaffBook:
-    def test_a_booking_waits_for_its_money_and_keeps_its_seats(
-        self, shop: Shop, room: str
-    ) -> None:
+    def test_a_booking_waits_for_its_money_and_keeps_its_seats(self, shop: Shop, room: str) -> None:
         booked = book(shop, room, shop.at(3, "11:30"))
         assert booked["status"] == "pending"
         assert (booked["total_cents"], booked["due_now_cents"]) == (TOTAL, TOTAL)
@@ -150,9 +148,7 @@ class TestWhatStaffBook:
             with refused(422, "idempotency_key_reused"):
                 book(shop, room, **{**again, **other})  # type: ignore[arg-type]
 
-    def test_a_key_of_another_venue_is_another_key(
-        self, shop: Shop, twin: Shop, room: str
-    ) -> None:
+    def test_a_key_of_another_venue_is_another_key(self, shop: Shop, twin: Shop, room: str) -> None:
         theirs = twin.add_room()
         first = book(shop, room, shop.at(3), idempotency_key="desk")
         second = book(twin, theirs, twin.at(3), idempotency_key="desk")

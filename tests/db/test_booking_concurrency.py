@@ -300,9 +300,7 @@ def test_any_mixture_of_requests_leaves_the_books_consistent(
 def reclaim(desk: Shop, booking: Row) -> None:
     """What late money does."""
     try:
-        desk.house.owner_sql(
-            "select private.reclaim_booking(%s, %s)", desk.id, desk.id_of(booking)
-        )
+        desk.house.owner_sql("select private.reclaim_booking(%s, %s)", desk.id, desk.id_of(booking))
     except psycopg.Error as error:
         raise Refused.from_database(error, ANON) from error
 
@@ -570,9 +568,7 @@ class TestTheOrderOfLocks:
         mover = track.alone(shop.visitor)
         with ThreadPoolExecutor(1) as pool:
             with mover.connection.transaction():
-                reschedule(
-                    shop, booking, total=2 * PRICE, by=mover, starts_at=shop.at(3, "11:30")
-                )
+                reschedule(shop, booking, total=2 * PRICE, by=mover, starts_at=shop.at(3, "11:30"))
                 waiting = pool.submit(cancel, visitors[0], booking)
                 wait_until_it_waits(shop, visitors[0])
             assert waiting.result()["status"] == "cancelled"

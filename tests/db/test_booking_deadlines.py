@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from db.booking_world import PRICE, Row, Shop, open_shop
-from db.changes_world import book, promised, take
+from db.changes_world import book, copy_tenant, promised, take
 from matrix.house import House
 from matrix.promises import refused
 
@@ -195,9 +195,7 @@ class TestVisitsWhoseEndNobodyWroteDown:
         assert (entry["actor_kind"], entry["reason"]) == ("system", "nobody_said_otherwise")
         assert [s["seats_taken"] for s in shop.sessions()] == [2]
 
-    def test_it_takes_a_limited_number_at_a_time_oldest_first(
-        self, shop: Shop, room: str
-    ) -> None:
+    def test_it_takes_a_limited_number_at_a_time_oldest_first(self, shop: Shop, room: str) -> None:
         bookings = [book(shop, room, shop.at(day)) for day in (3, 4, 5)]
         for age, booking in enumerate(bookings, 2):
             shop.move(booking, "confirmed")
@@ -215,8 +213,6 @@ class TestVisitsWhoseEndNobodyWroteDown:
     def test_a_venue_with_the_same_ids_is_left_alone(
         self, shop: Shop, pending: Row, house: House
     ) -> None:
-        from db.test_booking_changes import copy_tenant
-
         twin = open_shop(house, "Twin")
         shop.move(pending, "confirmed")
         copy_tenant(shop, twin, ("customers", "sessions", "bookings"))
@@ -228,9 +224,7 @@ class TestVisitsWhoseEndNobodyWroteDown:
             twin.id,
         )
         assert sweep(shop)["ended_visits"] == 1
-        left = house.one(
-            "select status from public.bookings where organization_id = %s", twin.id
-        )
+        left = house.one("select status from public.bookings where organization_id = %s", twin.id)
         assert left == "confirmed"
 
 
@@ -281,10 +275,8 @@ class TestNoShow:
         assert promised(shop, pending) == []
 
     def test_the_fee_is_that_of_the_venue_s_own_room(
-        self, shop: Shop, room: str, pending: Row, house: House
+        self, shop: Shop, pending: Row, house: House
     ) -> None:
-        from db.test_booking_changes import copy_tenant
-
         twin = open_shop(house, "Twin")
         copy_tenant(shop, twin, ())
         house.owner_sql(
@@ -301,7 +293,7 @@ class TestPgCron:
 
     def test_with_it_the_sweep_runs_every_minute(self, house: House) -> None:
         house.owner_sql("create schema cron")
-        house.owner_sql("create table cron.job (name text primary key, schedule text, command text)")
+        house.owner_sql("create table cron.job (name text unique, schedule text, command text)")
         house.owner_sql(
             "create function cron.schedule(name text, schedule text, command text) returns bigint"
             " language sql as $$ insert into cron.job values (name, schedule, command)"

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from db.booking_world import PRICE, Row, Shop, open_shop
-from db.changes_world import alter, book, everything, key, take
+from db.changes_world import alter, book, copy_tenant, everything, key, take
 from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
@@ -143,9 +143,7 @@ class TestPromising:
                 refund(shop, paid, cents, idempotency_key="one", **values)
         assert everything(shop) == before
 
-    def test_another_venue_s_booking_is_not_found(
-        self, shop: Shop, twin: Shop, paid: Row
-    ) -> None:
+    def test_another_venue_s_booking_is_not_found(self, twin: Shop, paid: Row) -> None:
         for booking in (paid["id"], uuid4(), None):
             with refused(404, "booking_not_found"):
                 refund(twin, {"id": booking}, 1)
@@ -215,8 +213,6 @@ class TestHandingOver:
     def test_a_venue_with_the_same_ids_is_left_alone(
         self, shop: Shop, twin: Shop, paid: Row
     ) -> None:
-        from db.test_booking_changes import copy_tenant
-
         request = refund(shop, paid, 100)["refunds"][0]["refund_request_id"]
         copy_tenant(shop, twin, ("customers", "sessions", "bookings", "payments"))
         shop.house.owner_sql(
