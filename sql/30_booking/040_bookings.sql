@@ -19,8 +19,6 @@ create table public.bookings (
   total_cents bigint not null,
   tax_cents bigint not null,
   due_now_cents bigint not null,
-  override_price_cents bigint,
-  override_reason text,
   hold_expires_at timestamptz,
   hold_extended_at timestamptz,
   contact_name text not null,
@@ -60,11 +58,6 @@ create table public.bookings (
   constraint bookings_amounts_add_up check (
     0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
   ),
-  constraint bookings_override_has_a_reason check (
-    (override_price_cents is null) = (override_reason is null)
-    and override_price_cents between 0 and 100000000
-    and length(trim(override_reason)) between 1 and 500
-  ),
   constraint bookings_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
@@ -87,8 +80,6 @@ comment on column public.bookings.staff_note is 'For the staff only.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
-comment on column public.bookings.override_price_cents is 'What staff agreed that the seats cost, instead of the calculated price; minor units, tax included. It holds while room and party stay.';
-comment on column public.bookings.override_reason is 'Why staff agreed on another price.';
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.contact_name is 'The name given with this booking: all that its manage token shows of the customer beside the address.';
@@ -208,15 +199,13 @@ begin
   loop
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
-      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, override_price_cents, override_reason,
-      hold_expires_at, contact_name, locale, source, fields, customer_note, staff_note
+      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source, fields, customer_note, staff_note
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.override_price_cents, booking.override_reason,
-      booking.hold_expires_at, booking.contact_name, booking.locale, booking.source, booking.fields,
+      booking.due_now_cents, booking.hold_expires_at, booking.contact_name, booking.locale, booking.source, booking.fields,
       booking.customer_note, booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing

@@ -47,6 +47,17 @@ declare
   total bigint;
   tax bigint;
 begin
+  if (options ->> 'price_cents')::bigint not between 0 and 100000000 then
+    perform private.fail('price_invalid', 422, 'Set a price of 0 to 1,000,000.00.');
+  elsif (options ->> 'exclusive')::boolean and exists (
+    select from public.rooms as r
+    where r.organization_id = quote.organization_id
+      and r.id = (quote.slot).room_id
+      and r.exclusive_price_cents is null
+  ) then
+    perform private.fail('exclusive_not_offered', 422, 'Book seats: the room is not offered to one party alone.');
+  end if;
+
   select
     o.currency,
     jsonb_build_array(jsonb_build_object(

@@ -145,32 +145,14 @@ begin
     return;
   end if;
   perform private.require_permission(check_override.organization_id, 'pricing:override');
-  if price_cents not between 0 and 100000000 then
-    perform private.fail('price_invalid', 422, 'Give the price of the seats in minor units, 0 to 100000000.');
-  elsif coalesce(length(trim(reason)), 0) not between 1 and 500 then
+  if coalesce(length(trim(reason)), 0) not between 1 and 500 then
     perform private.fail('override_reason_invalid', 422, 'Say in 1 to 500 characters why the price is another one.');
   end if;
 end
 $$;
 
 comment on function private.check_override(uuid, bigint, text) is
-  'Whether the caller may set this price of the seats; null: nothing is set. Raises 403 permission_denied, 422 price_invalid, override_reason_invalid.';
-
-create function private.check_exclusive(room public.rooms, exclusive boolean, price_cents bigint)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if exclusive and (room.mode <> 'shared' or (room.exclusive_price_cents is null and price_cents is null)) then
-    perform private.fail('exclusive_not_offered', 422, 'Only shared rooms with a price for it can be had for one party alone.');
-  end if;
-end
-$$;
-
-comment on function private.check_exclusive(public.rooms, boolean, bigint) is
-  'Raises 422 exclusive_not_offered when a party wants for itself what is not sold that way.';
+  'Whether the caller may set a price of the seats, and said why; null: nothing is set. Raises 403 permission_denied, 422 override_reason_invalid.';
 
 create function private.claim_slot(room public.rooms, slot private.slot, exclusive boolean, by_staff boolean)
 returns uuid
@@ -286,7 +268,6 @@ begin
     from public.organizations as o
     where o.id = create_booking.organization_id;
     slot := private.staff_slot(room, create_booking.starts_at, create_booking.party_size);
-    perform private.check_exclusive(room, create_booking.exclusive, create_booking.price_cents);
 
     booking.organization_id := room.organization_id;
     booking.room_id := room.id;
@@ -294,8 +275,6 @@ begin
     booking.calendar_id := create_booking.calendar_id;
     booking.party_size := slot.party_size;
     booking.exclusive := coalesce(create_booking.exclusive, false);
-    booking.override_price_cents := create_booking.price_cents;
-    booking.override_reason := case when create_booking.price_cents is not null then trim(create_booking.override_reason) end;
     -- Known before the quote, since coupons count the uses of a customer.
     select c.id into booking.customer_id
     from public.customers as c
@@ -304,7 +283,9 @@ begin
     options := private.booking_options(booking) || jsonb_strip_nulls(jsonb_build_object(
       'extras', create_booking.extras,
       'coupon_code', create_booking.coupon_code,
-      'voucher_code', create_booking.voucher_code
+      'voucher_code', create_booking.voucher_code,
+      'price_cents', create_booking.price_cents,
+      'override_reason', case when create_booking.price_cents is not null then trim(create_booking.override_reason) end
     ));
     quote := private.quote(room.organization_id, slot, options);
     if create_booking.expected_total_cents is not null then
@@ -330,11 +311,11 @@ begin
     perform private.take_options(
       booking, quote, options || jsonb_build_object('customer_id', booking.customer_id, 'booking_id', booking.id)
     );
+    -- A voucher that covers what is due has confirmed it.
     if booking.due_now_cents = 0 then
-      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'nothing_due');
-    else
-      -- A voucher may have paid what is due.
-      perform private.settle_booking(booking.organization_id, booking.id);
+      perform private.transition(b.organization_id, b.id, 'confirmed', 'nothing_due')
+      from public.bookings as b
+      where b.organization_id = booking.organization_id and b.id = booking.id and b.status = 'pending';
     end if;
 
     select jsonb_build_object('id', b.id) || private.booking_json(b) into answer

@@ -85,19 +85,15 @@ begin
 
   target.exclusive := coalesce(plan_change.exclusive, booking.exclusive and room.mode = 'shared');
   target.seats := case when target.exclusive then slot.capacity else target.party_size end;
+  -- The voucher's money is in the ledger: it is not redeemed again.
+  options := private.booking_options(target) - 'voucher_code';
   if price_cents is not null then
-    target.override_price_cents := price_cents;
-    target.override_reason := trim(plan_change.override_reason);
+    options := options || jsonb_build_object('price_cents', price_cents, 'override_reason', trim(plan_change.override_reason));
   elsif (target.room_id, target.party_size, target.exclusive)
     is distinct from (booking.room_id, booking.party_size, booking.exclusive)
   then
-    target.override_price_cents := null;
-    target.override_reason := null;
+    options := options - 'price_cents' - 'override_reason';
   end if;
-  perform private.check_exclusive(room, target.exclusive, target.override_price_cents);
-
-  -- The voucher's money is in the ledger: it is not redeemed again.
-  options := private.booking_options(target) - 'voucher_code';
   quote := private.quote(booking.organization_id, slot, options);
   target.total_cents := quote -> 'total_cents';
   target.tax_cents := quote -> 'tax_cents';
@@ -109,7 +105,7 @@ end
 $$;
 
 comment on function private.plan_change(public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text) is
-  'What a booking would become; null: as it is. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable, 422 exclusive_not_offered.';
+  'What a booking would become; null: as it is. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
 
 create function private.refuse_reschedule()
 returns void
@@ -231,8 +227,6 @@ begin
     total_cents = target.total_cents,
     tax_cents = target.tax_cents,
     due_now_cents = target.due_now_cents,
-    override_price_cents = target.override_price_cents,
-    override_reason = target.override_reason,
     hold_expires_at = case b.status
       when 'pending' then least(b.hold_expires_at, (plan.slot).ends_at) else b.hold_expires_at
     end

@@ -244,8 +244,12 @@ class TestAnotherPrice:
             shop, room, shop.at(3), by=mia, price_cents=1_000, override_reason=" A friend "
         )
         assert booked["total_cents"] == 1_000
-        (row,) = mia.select("select override_price_cents, override_reason from public.bookings")
-        assert row == {"override_price_cents": 1_000, "override_reason": "A friend"}
+        (row,) = mia.select("select price_cents, reason, set_by from public.price_overrides")
+        assert row == {
+            "price_cents": 1_000,
+            "reason": "A friend",
+            "set_by": {"kind": "user", "id": mia.id},
+        }
 
     def test_nothing_is_a_price(self, shop: Shop, room: str) -> None:
         booked = book(shop, room, shop.at(3), price_cents=0, override_reason="Press")
