@@ -6,6 +6,11 @@ select private.permission_upsert(
   array['admin', 'manager', 'receptionist', 'game_master']
 );
 select private.permission_upsert(
+  'bookings:create', 'bookings', true,
+  'Make bookings for customers', 'Hacer reservas para clientes',
+  array['admin', 'manager', 'receptionist']
+);
+select private.permission_upsert(
   'bookings:update', 'bookings', true,
   'Change and confirm bookings', 'Cambiar y confirmar reservas',
   array['admin', 'manager', 'receptionist']

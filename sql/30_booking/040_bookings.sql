@@ -48,7 +48,9 @@ create table public.bookings (
       'held', 'pending', 'confirmed', 'checked_in', 'in_progress', 'completed', 'no_show', 'expired', 'cancelled'
     )
   ),
-  constraint bookings_hold_expires_when_held check ((status = 'held') = (hold_expires_at is not null)),
+  constraint bookings_hold_expires_until_confirmed check (
+    (status in ('held', 'pending')) = (hold_expires_at is not null)
+  ),
   constraint bookings_party_is_positive check (party_size > 0),
   constraint bookings_seats_hold_the_party check (seats >= party_size),
   constraint bookings_fields_are_an_object check (jsonb_typeof(fields) = 'object'),
@@ -78,7 +80,7 @@ comment on column public.bookings.staff_note is 'For the staff only.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
-comment on column public.bookings.hold_expires_at is 'Until when an unpaid booking keeps its seats; only while held.';
+comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.contact_name is 'The name given with this booking: all that its manage token shows of the customer beside the address.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
@@ -96,7 +98,10 @@ create index bookings_customer_id_idx on public.bookings (organization_id, custo
 create index bookings_calendar_id_idx on public.bookings (organization_id, calendar_id);
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
-where status = 'held';
+where hold_expires_at is not null;
+-- for: private.end_past_visits; what is to come is not read, since it starts later
+create index bookings_visits_idx on public.bookings (starts_at)
+where status in ('confirmed', 'checked_in', 'in_progress');
 
 grant select on public.bookings to authenticated;
 grant update (staff_note) on public.bookings to authenticated;
@@ -184,3 +189,40 @@ end
 $$;
 
 comment on function private.booking_reference() is 'A random reference of 40 bits, as ABCD-2345.';
+
+create function private.insert_booking(booking public.bookings)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  stored public.bookings;
+begin
+  loop
+    insert into public.bookings (
+      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
+      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source,
+      fields, customer_note, staff_note
+    )
+    values (
+      booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
+      booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
+      booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
+      booking.due_now_cents, booking.hold_expires_at, booking.contact_name, booking.locale, booking.source,
+      booking.fields, booking.customer_note, booking.staff_note
+    )
+    on conflict on constraint bookings_reference_key do nothing
+    returning * into stored;
+    exit when found;
+  end loop;
+  insert into private.booking_secrets (organization_id, booking_id, manage_token_hash)
+  values (
+    stored.organization_id, stored.id, private.token_hash(private.derived_token('booking', stored.id::text))
+  );
+  return stored;
+end
+$$;
+
+comment on function private.insert_booking(public.bookings) is
+  'Stores a booking for seats that were claimed, under a new id and reference, with the hash of its manage token.';

@@ -32,12 +32,75 @@ values
 ('checked_in', 'in_progress', 'bookings:check_in', false),
 ('checked_in', 'cancelled', 'bookings:cancel', false),
 ('in_progress', 'completed', 'bookings:check_in', false),
+-- Visits whose end nobody wrote down (private.booking_deadlines).
+('confirmed', 'completed', null, false),
+('checked_in', 'completed', null, false),
 -- Money that came too late takes the seats again (private.reclaim_booking).
 ('expired', 'pending', null, false),
 ('cancelled', 'pending', null, false)
 on conflict (from_status, to_status) do update
 set permission = excluded.permission,
   by_customer = excluded.by_customer;
+
+-- No booking stays in a state that is not final: each has a deadline and a way out.
+
+create table private.booking_deadlines (
+  status text not null,
+  to_status text not null,
+  counted_from text not null,
+  after interval not null,
+  reason text not null,
+  constraint booking_deadlines_pkey primary key (status),
+  constraint booking_deadlines_transition_fkey foreign key (status, to_status)
+  references private.booking_transitions (from_status, to_status),
+  constraint booking_deadlines_counted_from_is_known check (counted_from in ('hold', 'entry', 'session_end')),
+  constraint booking_deadlines_after_is_not_negative check (after >= interval '0')
+);
+
+comment on table private.booking_deadlines is
+  'reference data. What becomes of a booking that stays in a status: service.sweep moves it, and whoever claims its seats treats them as free. Seats are kept until bookings.hold_expires_at while held or pending.';
+comment on column private.booking_deadlines.status is 'The status that is not final.';
+comment on column private.booking_deadlines.to_status is 'What the booking becomes.';
+comment on column private.booking_deadlines.counted_from is
+  'hold: the calendar''s hold_minutes, or the payment that extended it. entry: when the booking took the status, but never past its session''s end. session_end: the end of its session.';
+comment on column private.booking_deadlines.after is 'How long after that; for a hold nothing is added.';
+comment on column private.booking_deadlines.reason is 'What the history says.';
+
+-- for: the foreign key, when a move leaves private.booking_transitions
+create index booking_deadlines_transition_idx on private.booking_deadlines (status, to_status);
+
+insert into private.booking_deadlines (status, to_status, counted_from, after, reason)
+values
+('held', 'expired', 'hold', interval '0', 'hold_lapsed'),
+-- Long enough for a transfer.
+('pending', 'expired', 'entry', interval '72 hours', 'payment_overdue'),
+-- Not no_show: that moves money, so a person says it. A day is left for saying it.
+('confirmed', 'completed', 'session_end', interval '24 hours', 'nobody_said_otherwise'),
+('checked_in', 'completed', 'session_end', interval '4 hours', 'nobody_said_otherwise'),
+('in_progress', 'completed', 'session_end', interval '4 hours', 'nobody_said_otherwise')
+on conflict (status) do update
+set to_status = excluded.to_status,
+  counted_from = excluded.counted_from,
+  after = excluded.after,
+  reason = excluded.reason;
+
+create function private.pending_until(ends_at timestamptz)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select least(now() + d.after, pending_until.ends_at)
+    from private.booking_deadlines as d
+    where d.status = 'pending'
+  );
+end
+$$;
+
+comment on function private.pending_until(timestamptz) is
+  'Until when a booking that becomes pending now keeps its seats, of a session that ends then.';
 
 create table public.booking_history (
   organization_id uuid not null,
@@ -50,12 +113,20 @@ create table public.booking_history (
   actor_kind text not null,
   actor_id uuid,
   occurred_at timestamptz not null default clock_timestamp(),
+  change jsonb,
   constraint booking_history_pkey primary key (organization_id, id),
   constraint booking_history_booking_fkey foreign key (organization_id, booking_id)
-  references public.bookings (organization_id, id) on delete cascade
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint booking_history_change_keeps_the_status check (
+    (change is not null) = (from_status is not distinct from to_status)
+  ),
+  constraint booking_history_change_is_an_object check (jsonb_typeof(change) = 'object')
 );
 
-comment on table public.booking_history is 'Every status that a booking took, who moved it there and when. Written by a trigger only.';
+comment on table public.booking_history is
+  'Every status that a booking took and every change of time, room, party or price, who did it and when. Statuses are written by a trigger only, changes by private.apply_change only.';
+comment on column public.booking_history.change is
+  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, total_cents; null for a move to another status.';
 comment on column public.booking_history.from_status is 'Null for the first.';
 comment on column public.booking_history.change is 'What a change without a new status changed: {"column": [before, after]}; null otherwise.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
@@ -121,6 +192,33 @@ create trigger refuse_unlisted_transition
 before update of status on public.bookings
 for each row execute function private.refuse_unlisted_transition();
 
+create function private.release_seats(booking public.bookings)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Seats that staff added beyond what the room sells leave with those who took them.
+  update public.sessions as s
+  set seats_taken = s.seats_taken - booking.seats,
+    status = case when s.seats_taken = booking.seats then 'cancelled' else s.status end,
+    capacity = case
+      when s.mode = 'shared' and s.seats_taken > booking.seats
+        then least(s.capacity, greatest(s.seats_taken - booking.seats, r.maximum_party))
+      else s.capacity
+    end
+  from public.rooms as r
+  where s.organization_id = booking.organization_id
+    and s.id = booking.session_id
+    and r.organization_id = s.organization_id
+    and r.id = s.room_id;
+end
+$$;
+
+comment on function private.release_seats(public.bookings) is
+  'Gives back the seats that a booking takes; a session that nobody is left in is cancelled. The caller holds the locks of both.';
+
 create function private.follow_booking_status()
 returns trigger
 language plpgsql
@@ -135,10 +233,7 @@ begin
     previous := old.status;
     -- Seats are given back here and taken only by private.claim_session.
     if old.takes_capacity and not new.takes_capacity then
-      update public.sessions as s
-      set seats_taken = s.seats_taken - old.seats,
-        status = case when s.seats_taken = old.seats then 'cancelled' else s.status end
-      where s.organization_id = old.organization_id and s.id = old.session_id;
+      perform private.release_seats(old);
     end if;
     if new.status = 'confirmed' then
       update public.customers as c
@@ -167,9 +262,35 @@ create trigger follow_booking_status
 after insert or update of status on public.bookings
 for each row execute function private.follow_booking_status();
 
--- Lock order, everywhere: the session, then its bookings. A claim that meets a session
--- holds the session's lock while it reaps that session's lapsed holds; so whoever changes
--- a booking's status must take the locks in the same order, or the two would deadlock.
+-- Lock order, everywhere: the room, sessions in order of time, their bookings, and then what
+-- hangs on a booking (its customer, its attempt to pay, jobs).
+--
+-- Most take one session and its booking, or claim a time by an insert alone, and need no room.
+-- Who may come to wait for a second session while holding a first takes the room beforehand:
+--   a claim that the insert did not settle (private.claim_session), because it reaps holds,
+--   that is, changes sessions, and then waits for others'. Two of them, each with a lapsed hold
+--   of its own reaped, waited for each other: that was a deadlock;
+--   a change (private.locked_for_change), which leaves one session and claims another;
+--   money that may have to claim again what expired (private.lock_attempt).
+-- Nobody waits for a room's lock while holding a session. So a wait for a session or for the
+-- exclusion constraint always ends: it is for somebody who waits for no session, or who holds
+-- the lock of the same room, and that one is not waiting for us.
+
+create function private.lock_room(organization_id uuid, room_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(
+    hashtextextended('room:' || lock_room.organization_id || ':' || lock_room.room_id, 0)
+  );
+end
+$$;
+
+comment on function private.lock_room(uuid, uuid) is
+  'Until the end of the transaction, nobody else reaps, moves or reclaims in the room; plain claims and moves of status go on. To be taken before any session; two rooms in the order of their ids.';
 
 create function private.locked_booking(organization_id uuid, booking_id uuid)
 returns public.bookings
@@ -188,22 +309,69 @@ begin
     if not found then
       perform private.fail('booking_not_found', 404, 'Check the booking''s id.');
     end if;
-    perform from public.sessions as s
-    where s.organization_id = locked_booking.organization_id and s.id = seen_session_id
-    for no key update;
-    select b.* into booking
-    from public.bookings as b
-    where b.organization_id = locked_booking.organization_id and b.id = locked_booking.booking_id
-    for no key update;
-    -- It may have moved to another session while this one was waited for.
-    exit when booking.session_id = seen_session_id;
+    begin
+      perform from public.sessions as s
+      where s.organization_id = locked_booking.organization_id and s.id = seen_session_id
+      for no key update;
+      select b.* into booking
+      from public.bookings as b
+      where b.organization_id = locked_booking.organization_id and b.id = locked_booking.booking_id
+      for no key update;
+      -- It may have moved to another session while this one was waited for: then both locks
+      -- are let go with this block, so that no second session is waited for under a first.
+      if booking.session_id is distinct from seen_session_id then
+        raise exception using errcode = 'EM001', message = 'booking_moved';
+      end if;
+      return booking;
+    exception
+      when sqlstate 'EM001' then null;
+    end;
   end loop;
-  return booking;
 end
 $$;
 
 comment on function private.locked_booking(uuid, uuid) is
   'The booking, its session and itself locked in that order. Raises 404 booking_not_found.';
+
+create function private.locked_for_change(
+  organization_id uuid,
+  booking_id uuid,
+  to_room_id uuid,
+  refusal_status int default 409
+)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  seen_room_id uuid;
+  booking public.bookings;
+begin
+  select b.room_id into seen_room_id
+  from public.bookings as b
+  where b.organization_id = locked_for_change.organization_id and b.id = locked_for_change.booking_id;
+  if not found then
+    perform private.fail('booking_not_found', 404, 'Check the booking''s id.');
+  end if;
+  perform private.lock_room(locked_for_change.organization_id, wanted.room_id)
+  from (
+    select distinct r.id as room_id
+    from unnest(array[seen_room_id, locked_for_change.to_room_id]) as r (id)
+    where r.id is not null
+    order by r.id
+  ) as wanted;
+  booking := private.locked_booking(locked_for_change.organization_id, locked_for_change.booking_id);
+  if booking.room_id <> seen_room_id then
+    -- Its room is not locked, and it is too late to ask for it in order.
+    perform private.fail('booking_changed', refusal_status, 'Somebody else just moved the booking: look at it again.');
+  end if;
+  return booking;
+end
+$$;
+
+comment on function private.locked_for_change(uuid, uuid, uuid, int) is
+  'The booking with all that a change to that room (null: its own) may touch: both rooms, its session and itself. Raises 404 booking_not_found, and booking_changed with that status when it moves to another room at this moment.';
 
 create function private.transition(organization_id uuid, booking_id uuid, to_status text, reason text default null)
 returns void
@@ -211,13 +379,18 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  booking public.bookings := private.locked_booking(transition.organization_id, transition.booking_id);
 begin
-  perform private.locked_booking(transition.organization_id, transition.booking_id);
   update public.bookings as b
   set status = transition.to_status,
     status_reason = transition.reason,
-    hold_expires_at = null
-  where b.organization_id = transition.organization_id and b.id = transition.booking_id;
+    hold_expires_at = case transition.to_status when 'pending' then private.pending_until(s.ends_at) end
+  from public.sessions as s
+  where b.organization_id = booking.organization_id
+    and b.id = booking.id
+    and s.organization_id = booking.organization_id
+    and s.id = booking.session_id;
 end
 $$;
 

@@ -129,7 +129,6 @@ begin
           from public.bookings as b
           where b.organization_id = e.organization_id
             and b.session_id = e.id
-            and b.status = 'held'
             and b.hold_expires_at <= now()
         ) as seats_lapsed
         from public.sessions as e

@@ -1,4 +1,4 @@
--- Claiming time in a room, and giving it back when a hold lapses.
+-- Claiming time in a room, and giving it back when its deadline has passed.
 
 create function private.reap_lapsed_holds(organization_id uuid, room_id uuid, during tstzrange)
 returns int
@@ -24,7 +24,6 @@ begin
         select from public.bookings as b
         where b.organization_id = s.organization_id
           and b.session_id = s.id
-          and b.status = 'held'
           and b.hold_expires_at <= now()
       )
     order by s.starts_at
@@ -32,11 +31,12 @@ begin
   ) as locked;
   if session_ids is not null then
     update public.bookings as b
-    set status = 'expired', status_reason = 'hold_lapsed', hold_expires_at = null
+    set status = d.to_status, status_reason = d.reason, hold_expires_at = null
+    from private.booking_deadlines as d
     where b.organization_id = reap_lapsed_holds.organization_id
       and b.session_id = any (session_ids)
-      and b.status = 'held'
-      and b.hold_expires_at <= now();
+      and b.hold_expires_at <= now()
+      and d.status = b.status;
     get diagnostics reaped = row_count;
   end if;
   return reaped;
@@ -44,7 +44,7 @@ end
 $$;
 
 comment on function private.reap_lapsed_holds(uuid, uuid, tstzrange) is
-  'Expires the lapsed holds of the room in that time, so that a claim never waits for the sweep. Returns how many.';
+  'Expires what is held or pending past its deadline in the room in that time, so that a claim never waits for the sweep. Returns how many. The caller holds the room''s lock.';
 
 create function private.claim_session(
   organization_id uuid,
@@ -55,7 +55,8 @@ create function private.claim_session(
   mode text,
   capacity int,
   seats int,
-  reason text default ''
+  reason text default '',
+  capacity_limit int default null
 )
 returns uuid
 language plpgsql
@@ -84,6 +85,29 @@ begin
       return session_id;
     end if;
 
+    -- Looked at without a lock, so that a fight for a time that is simply taken costs no
+    -- more. Worth another turn: a lapsed hold is in the way, or nothing is any more, or there
+    -- is a session whose seats are shared.
+    if attempt = 1 then
+      exit when claim_session.mode <> 'shared' and not (
+        select coalesce(bool_or(exists (
+          select from public.bookings as b
+          where b.organization_id = s.organization_id
+            and b.session_id = s.id
+            and b.hold_expires_at <= now()
+        )), true)
+        from public.sessions as s
+        where s.organization_id = claim_session.organization_id
+          and s.room_id = claim_session.room_id
+          and s.starts_at > claim_session.starts_at - interval '48 hours'
+          and s.starts_at < claim_session.occupied_until
+          and s.occupied_until > claim_session.starts_at
+          and s.status = 'scheduled'
+      );
+      -- From here on sessions are changed and waited for: one claim of a room at a time.
+      perform private.lock_room(claim_session.organization_id, claim_session.room_id);
+    end if;
+
     reaped := private.reap_lapsed_holds(
       claim_session.organization_id, claim_session.room_id,
       tstzrange(claim_session.starts_at, claim_session.occupied_until)
@@ -91,30 +115,44 @@ begin
 
     if claim_session.mode = 'shared' then
       -- The row's lock makes seats one after the other; the condition is read again under it.
+      -- More seats than the session has are only asked for by staff, for a room that lets
+      -- more people in; a party that has the session for itself is left alone all the same.
       update public.sessions as s
-      set seats_taken = s.seats_taken + claim_session.seats
+      set seats_taken = s.seats_taken + claim_session.seats,
+        capacity = greatest(s.capacity, s.seats_taken + claim_session.seats)
       where s.organization_id = claim_session.organization_id
         and s.room_id = claim_session.room_id
         and s.starts_at = claim_session.starts_at
         and s.mode = 'shared'
         and s.status = 'scheduled'
-        and s.seats_taken + claim_session.seats <= s.capacity
+        and s.seats_taken + claim_session.seats <= greatest(s.capacity, claim_session.capacity_limit)
+        and (
+          s.seats_taken + claim_session.seats <= s.capacity
+          or not exists (
+            select from public.bookings as b
+            where b.organization_id = s.organization_id
+              and b.session_id = s.id
+              and b.exclusive
+              and b.takes_capacity
+          )
+        )
       returning s.id into session_id;
       if found then
         return session_id;
       end if;
     end if;
 
-    -- What is in the way stays, unless a hold was reaped or, in a shared session, the last
-    -- party may have left while its row was waited for: then there is one more look.
-    exit when reaped = 0 and (claim_session.mode <> 'shared' or attempt > 1);
+    -- What is in the way after the second look stays, unless a hold was reaped again.
+    exit when attempt > 1 and reaped = 0;
   end loop;
   return null;
 end
 $$;
 
-comment on function private.claim_session(uuid, uuid, timestamptz, timestamptz, timestamptz, text, int, int, text) is
-  'Takes the time for a new session, or seats of the shared session that starts then. Returns the session''s id, null if the time or the seats are taken. The caller stores the booking that the seats are for.';
+comment on function private.claim_session(
+  uuid, uuid, timestamptz, timestamptz, timestamptz, text, int, int, text, int
+) is
+  'Takes the time for a new session of that capacity, or seats of the shared session that starts then, up to capacity_limit if that is more than it has. Returns the session''s id, null if the time or the seats are taken. The caller stores the booking that the seats are for, and locked no session before without the room''s lock.';
 
 create function private.extend_hold(organization_id uuid, booking_id uuid, until timestamptz)
 returns boolean
@@ -125,7 +163,7 @@ as $$
 declare
   booking public.bookings := private.locked_booking(extend_hold.organization_id, extend_hold.booking_id);
 begin
-  if booking.status <> 'held' or booking.hold_expires_at <= now() then
+  if booking.hold_expires_at is null or booking.hold_expires_at <= now() then
     return false;
   elsif booking.hold_expires_at >= extend_hold.until then
     return true;
@@ -140,7 +178,7 @@ end
 $$;
 
 comment on function private.extend_hold(uuid, uuid, timestamptz) is
-  'Whether the hold now lasts at least until then. A hold is extended once, and not after it has lapsed. Raises 404 booking_not_found.';
+  'Whether the booking, held or pending, now keeps its seats at least until then. That is extended once, and not after it has lapsed. Raises 404 booking_not_found.';
 
 create function private.reclaim_booking(organization_id uuid, booking_id uuid)
 returns boolean
@@ -149,7 +187,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  booking public.bookings := private.locked_booking(reclaim_booking.organization_id, reclaim_booking.booking_id);
+  booking public.bookings := private.locked_for_change(
+    reclaim_booking.organization_id, reclaim_booking.booking_id, null
+  );
   session public.sessions;
   claimed_id uuid;
 begin
@@ -173,7 +213,8 @@ begin
     end if;
 
     update public.bookings as b
-    set session_id = claimed_id, status = 'pending', status_reason = 'reclaimed'
+    set session_id = claimed_id, status = 'pending', status_reason = 'reclaimed',
+      hold_expires_at = private.pending_until(session.ends_at)
     where b.organization_id = booking.organization_id and b.id = booking.id;
   exception
     -- Its extras or its coupon's use are somebody else's by now (private.retake_options).
@@ -185,7 +226,7 @@ end
 $$;
 
 comment on function private.reclaim_booking(uuid, uuid) is
-  'Takes the seats of an expired or cancelled booking again if they, its extras and its coupon''s use are free and the start is to come; it is then pending. True for a booking that has its seats. Raises 404 booking_not_found.';
+  'Takes the seats of an expired or cancelled booking again if they, its extras and its coupon''s use are free and the start is to come; it is then pending. True for a booking that has its seats. Whoever locked the booking before took the room''s lock first. Raises 404 booking_not_found.';
 
 create function private.expire_lapsed_holds(max int)
 returns int
@@ -205,17 +246,18 @@ begin
     select b.id
     from public.bookings as b
     join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
-    where b.status = 'held' and b.hold_expires_at <= now()
+    where b.hold_expires_at <= now()
     order by b.hold_expires_at
     limit expire_lapsed_holds.max
     for no key update of s, b skip locked
   ) as lapsed;
   if booking_ids is not null then
     update public.bookings as b
-    set status = 'expired', status_reason = 'hold_lapsed', hold_expires_at = null
+    set status = d.to_status, status_reason = d.reason, hold_expires_at = null
+    from private.booking_deadlines as d
     where b.id = any (booking_ids)
-      and b.status = 'held'
-      and b.hold_expires_at <= now();
+      and b.hold_expires_at <= now()
+      and d.status = b.status;
     get diagnostics expired = row_count;
   end if;
   return expired;
@@ -223,7 +265,49 @@ end
 $$;
 
 comment on function private.expire_lapsed_holds(int) is
-  'Expires at most so many lapsed holds, oldest first, and returns how many. Tidying only: availability and claims do not wait for it.';
+  'Expires at most so many bookings that are held or pending past their deadline, oldest first, and returns how many. Tidying only: availability and claims do not wait for it.';
+
+create function private.end_past_visits(max int)
+returns int
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  organization_ids uuid [];
+  booking_ids uuid [];
+  ended int := 0;
+begin
+  perform private.act_as('system', null);
+  select array_agg(past.organization_id), array_agg(past.id) into organization_ids, booking_ids
+  from (
+    select b.organization_id, b.id
+    from public.bookings as b
+    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
+    join private.booking_deadlines as d on d.status = b.status
+    where b.status in ('confirmed', 'checked_in', 'in_progress')
+      and d.counted_from = 'session_end'
+      -- The index reads the past only; the second line says how much of it is over.
+      and b.starts_at < now()
+      and s.ends_at <= now() - d.after
+    order by b.starts_at
+    limit end_past_visits.max
+    for no key update of s, b skip locked
+  ) as past;
+  if booking_ids is not null then
+    update public.bookings as b
+    set status = d.to_status, status_reason = d.reason
+    from unnest(organization_ids, booking_ids) as past (organization_id, id)
+    cross join private.booking_deadlines as d
+    where b.organization_id = past.organization_id and b.id = past.id and d.status = b.status;
+    get diagnostics ended = row_count;
+  end if;
+  return ended;
+end
+$$;
+
+comment on function private.end_past_visits(int) is
+  'Completes at most so many visits whose end nobody wrote down, oldest first, and returns how many; private.booking_deadlines says how long after the session.';
 
 create function private.sweep()
 returns jsonb
@@ -236,6 +320,7 @@ declare
   -- First: it is the one part that may wait for a lock.
   waitlist jsonb := private.sweep_waitlist();
   expired int := private.expire_lapsed_holds(500);
+  ended int := private.end_past_visits(500);
   keys int;
   windows int;
 begin
@@ -263,7 +348,10 @@ begin
   get diagnostics windows = row_count;
 
   return jsonb_build_object(
-    'expired_holds', expired, 'forgotten_idempotency_keys', keys, 'forgotten_rate_limits', windows,
+    'expired_holds', expired,
+    'ended_visits', ended,
+    'forgotten_idempotency_keys', keys,
+    'forgotten_rate_limits', windows,
     'forgotten_jobs', private.forget_jobs(1000)
   ) || waitlist;
 end
@@ -281,5 +369,27 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep() is
-  'Expires at most 500 lapsed holds, offers a place to who waits for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago: {expired_holds, forgotten_idempotency_keys, forgotten_rate_limits, forgotten_jobs, waitlist_offers, expired_waitlist_entries}. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers a place to who waits for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago: {expired_holds, ended_visits, forgotten_idempotency_keys, forgotten_rate_limits, forgotten_jobs, waitlist_offers, expired_waitlist_entries}. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep() to service_role;
+
+create function private.schedule_sweep()
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- By the function, not by the extension: where pg_cron is missing nothing here names it.
+  if to_regprocedure('cron.schedule(text,text,text)') is null then
+    return false;
+  end if;
+  execute 'select cron.schedule($1, $2, $3)'
+  using 'escapemaster-sweep', '* * * * *', 'select private.sweep()';
+  return true;
+end
+$$;
+
+comment on function private.schedule_sweep() is
+  'Lets pg_cron, where it is installed, run the sweep every minute under one name; false without it, when the worker''s own clock does it. Both may run. For the database''s owner: call it once after pg_cron was installed.';
+
+select private.schedule_sweep();

@@ -12,7 +12,7 @@ begin
       'reference', booking.reference,
       -- A hold that nobody reaped yet is over all the same.
       'status', case
-        when booking.status = 'held' and booking.hold_expires_at <= now() then 'expired' else booking.status
+        when booking.hold_expires_at <= now() then 'expired' else booking.status
       end,
       'hold_expires_at', booking.hold_expires_at,
       'starts_at', booking.starts_at,
@@ -76,32 +76,28 @@ as $$
 declare
   booking public.bookings;
 begin
-  loop
-    insert into public.bookings (
-      organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
-      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source,
-      fields, customer_note
-    )
-    values (
-      room.organization_id, private.booking_reference(), make_booking.session_id, room.id, make_booking.starts_at,
-      make_booking.customer_id, calendar.id, 'held', make_booking.party_size,
-      coalesce((options ->> 'exclusive')::boolean, false), coalesce(make_booking.seats, make_booking.party_size),
-      quote ->> 'currency', (quote ->> 'total_cents')::bigint, (quote ->> 'tax_cents')::bigint,
-      (quote ->> 'due_now_cents')::bigint, now() + make_interval(mins => calendar.hold_minutes),
-      customer ->> 'full_name', customer ->> 'locale', make_booking.source,
-      make_booking.fields, make_booking.customer_note
-    )
-    on conflict on constraint bookings_reference_key do nothing
-    returning * into booking;
-    exit when found;
-  end loop;
-
-  insert into private.booking_secrets (organization_id, booking_id, manage_token_hash)
-  values (
-    booking.organization_id, booking.id,
-    private.token_hash(private.derived_token('booking', booking.id::text))
-  );
-
+  booking.organization_id := room.organization_id;
+  booking.session_id := make_booking.session_id;
+  booking.room_id := room.id;
+  booking.starts_at := make_booking.starts_at;
+  booking.customer_id := make_booking.customer_id;
+  booking.calendar_id := calendar.id;
+  booking.status := 'held';
+  booking.party_size := make_booking.party_size;
+  booking.exclusive := coalesce((options ->> 'exclusive')::boolean, false);
+  booking.seats := coalesce(make_booking.seats, make_booking.party_size);
+  booking.currency := quote ->> 'currency';
+  booking.total_cents := quote -> 'total_cents';
+  booking.tax_cents := quote -> 'tax_cents';
+  booking.due_now_cents := quote -> 'due_now_cents';
+  booking.hold_expires_at := now() + make_interval(mins => calendar.hold_minutes);
+  booking.contact_name := customer ->> 'full_name';
+  booking.locale := customer ->> 'locale';
+  booking.source := make_booking.source;
+  booking.fields := make_booking.fields;
+  booking.customer_note := make_booking.customer_note;
+  booking.staff_note := '';
+  booking := private.insert_booking(booking);
   perform private.take_options(booking, quote, options);
   if options ->> 'voucher_code' is not null then
     select b.* into booking
@@ -310,7 +306,7 @@ set search_path = ''
 as $$
 begin
   by_customer := booking.starts_at > now()
-    and (booking.status <> 'held' or booking.hold_expires_at > now())
+    and coalesce(booking.hold_expires_at > now(), true)
     and exists (
       select from private.booking_transitions as t
       where t.from_status = booking.status and t.to_status = 'cancelled' and t.by_customer
@@ -373,6 +369,9 @@ begin
     select jsonb_build_object(
       'paid_cents', balance.paid_cents,
       'refunded_cents', balance.refunded_cents,
+      'open_cents', greatest(
+        booking.total_cents - private.booking_kept(booking.organization_id, booking.id), 0
+      ),
       'customer', jsonb_build_object('full_name', booking.contact_name, 'email', c.email),
       'organization', jsonb_build_object('name', o.name),
       'waiver', private.booking_waiver(booking),
@@ -393,6 +392,7 @@ begin
         where line.organization_id = booking.organization_id and line.booking_id = booking.id
       ),
       'cancellable', terms.by_customer,
+      'reschedulable', private.is_reschedulable(booking),
       'cancellation', case
         when terms.by_customer then jsonb_build_object(
           'refund_percent', terms.refund_percent, 'refund_cents', terms.refund_cents
@@ -400,7 +400,10 @@ begin
         else jsonb_build_object('refund_percent', 0, 'refund_cents', 0)
       end,
       'history', (
-        select jsonb_agg(jsonb_build_object('status', h.to_status, 'at', h.occurred_at) order by h.occurred_at)
+        select jsonb_agg(
+          jsonb_strip_nulls(jsonb_build_object('status', h.to_status, 'at', h.occurred_at, 'change', h.change))
+          order by h.occurred_at
+        )
         from public.booking_history as h
         where h.organization_id = booking.organization_id and h.booking_id = booking.id
       )
@@ -425,7 +428,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, cancellation: {refund_percent, refund_cents}, history: [{status, at}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (of the total), customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)

@@ -1,5 +1,29 @@
 -- Bookings and rooms from the staff's side.
 
+create function private.mark_no_show(booking public.bookings, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  fee bigint;
+  excess bigint;
+begin
+  perform private.transition(booking.organization_id, booking.id, 'no_show', mark_no_show.reason);
+  select round(booking.total_cents::numeric * r.no_show_fee_percent / 100)::bigint into fee
+  from public.rooms as r
+  where r.organization_id = booking.organization_id and r.id = booking.room_id;
+  excess := private.booking_kept(booking.organization_id, booking.id) - fee;
+  if excess > 0 then
+    perform private.request_refund(booking.organization_id, booking.id, excess, 'no_show');
+  end if;
+end
+$$;
+
+comment on function private.mark_no_show(public.bookings, text) is
+  'Notes of a locked booking that nobody came, and queues the refund of what was paid beyond the room''s no_show_fee_percent of the total.';
+
 create function private.transition_booking(organization_id uuid, booking_id uuid, to_status text, reason text)
 returns jsonb
 language plpgsql
@@ -27,6 +51,8 @@ begin
 
   if transition_booking.to_status = 'cancelled' then
     perform private.cancel(booking, transition_booking.reason);
+  elsif transition_booking.to_status = 'no_show' then
+    perform private.mark_no_show(booking, transition_booking.reason);
   else
     perform private.transition(
       booking.organization_id, booking.id, transition_booking.to_status, transition_booking.reason
@@ -57,8 +83,299 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason) $$;
 
 comment on function public.transition_booking(uuid, uuid, text, text) is
-  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}); 422 reason_too_long.';
+  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}); 422 reason_too_long.';
 grant execute on function public.transition_booking(uuid, uuid, text, text) to authenticated;
+
+create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)
+returns private.slot
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  capacity_limit int := coalesce(room.capacity_limit, room.maximum_party);
+  timezone text;
+  slot private.slot;
+begin
+  if party_size is null or party_size not between 1 and capacity_limit then
+    perform private.fail(
+      'party_size_invalid', 422, 'Choose a party size that the room can hold.',
+      jsonb_build_object('minimum', 1, 'maximum', capacity_limit)
+    );
+  elsif starts_at is null or not isfinite(starts_at) then
+    perform private.fail('start_invalid', 422, 'Give the start of the session.');
+  elsif starts_at > now() + interval '5 years' then
+    perform private.fail(
+      'too_far_ahead', 422, 'Choose an earlier time.', jsonb_build_object('maximum_advance_days', 5 * 365)
+    );
+  end if;
+
+  select l.timezone into timezone
+  from public.locations as l
+  where l.organization_id = room.organization_id and l.id = room.location_id;
+  slot := row(
+    room.id, staff_slot.starts_at,
+    staff_slot.starts_at + make_interval(mins => room.duration_minutes),
+    staff_slot.starts_at + make_interval(mins => room.duration_minutes + room.turnaround_minutes),
+    staff_slot.starts_at at time zone timezone, timezone, room.mode,
+    -- A private session and a new shared one have the seats that the room sells, or as many
+    -- as the party needs.
+    greatest(room.maximum_party, staff_slot.party_size),
+    greatest(room.maximum_party, staff_slot.party_size),
+    staff_slot.party_size
+  )::private.slot;
+  if slot.ends_at <= now() then
+    perform private.fail('slot_in_past', 422, 'Choose a time that is not over.');
+  end if;
+  return slot;
+end
+$$;
+
+comment on function private.staff_slot(public.rooms, timestamptz, int) is
+  'The session that staff may make of the room at any time that is not over, on its schedule or not, with or without notice, for a party of up to capacity_limit; whether the time is free decides the claim. Raises 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, too_far_ahead, slot_in_past.';
+
+create function private.check_override(organization_id uuid, price_cents bigint, reason text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if price_cents is null then
+    return;
+  end if;
+  perform private.require_permission(check_override.organization_id, 'pricing:override');
+  if coalesce(length(trim(reason)), 0) not between 1 and 500 then
+    perform private.fail('override_reason_invalid', 422, 'Say in 1 to 500 characters why the price is another one.');
+  end if;
+end
+$$;
+
+comment on function private.check_override(uuid, bigint, text) is
+  'Whether the caller may set a price of the seats, and said why; null: nothing is set. Raises 403 permission_denied, 422 override_reason_invalid.';
+
+create function private.claim_slot(room public.rooms, slot private.slot, exclusive boolean, by_staff boolean)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  session_id uuid;
+begin
+  session_id := private.claim_session(
+    room.organization_id, room.id, slot.starts_at, slot.ends_at, slot.occupied_until, room.mode,
+    slot.capacity, case when exclusive then slot.capacity else slot.party_size end,
+    capacity_limit => case when by_staff and not exclusive then room.capacity_limit end
+  );
+  if session_id is null then
+    perform private.fail('slot_taken', 409, 'Choose another time: this one was just taken.');
+  end if;
+  return session_id;
+end
+$$;
+
+comment on function private.claim_slot(public.rooms, private.slot, boolean, boolean) is
+  'Takes the slot for its party, or all its seats. Raises 409 slot_taken.';
+
+create function private.refuse_total(quote jsonb, expected_total_cents bigint)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
+    perform private.fail(
+      'total_changed', 409, 'Show the new total and ask again.',
+      jsonb_build_object('total_cents', quote -> 'total_cents')
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_total(jsonb, bigint) is
+  'Raises 409 total_changed, details {"total_cents"}, when the quote is not what the client saw.';
+
+create function private.create_booking(
+  organization_id uuid,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  customer jsonb,
+  idempotency_key text,
+  calendar_id uuid,
+  source text,
+  extras jsonb,
+  coupon_code text,
+  voucher_code text,
+  exclusive boolean,
+  fields jsonb,
+  customer_note text,
+  staff_note text,
+  price_cents bigint,
+  override_reason text,
+  expected_total_cents bigint
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := create_booking.organization_id || ':create_booking';
+  room public.rooms;
+  slot private.slot;
+  guest jsonb;
+  options jsonb;
+  quote jsonb;
+  booking public.bookings;
+  answer jsonb;
+begin
+  perform private.require_permission(create_booking.organization_id, 'bookings:create');
+  perform private.check_override(create_booking.organization_id, create_booking.price_cents, create_booking.override_reason);
+  answer := private.idempotent_begin(scope, create_booking.idempotency_key, jsonb_build_object(
+    'room_id', create_booking.room_id, 'starts_at', create_booking.starts_at,
+    'party_size', create_booking.party_size, 'customer', create_booking.customer,
+    'calendar_id', create_booking.calendar_id, 'source', create_booking.source, 'extras', create_booking.extras,
+    'coupon_code', create_booking.coupon_code, 'voucher_code', create_booking.voucher_code,
+    'exclusive', create_booking.exclusive, 'fields', create_booking.fields,
+    'customer_note', create_booking.customer_note, 'staff_note', create_booking.staff_note,
+    'price_cents', create_booking.price_cents, 'override_reason', create_booking.override_reason,
+    'expected_total_cents', create_booking.expected_total_cents
+  ));
+  if answer is null then
+    if create_booking.source is null or create_booking.source not in ('direct', 'marketplace', 'api') then
+      perform private.fail('source_invalid', 422, 'Choose direct, marketplace or api.');
+    elsif length(create_booking.customer_note) > 2000 or length(create_booking.staff_note) > 5000 then
+      perform private.fail('note_too_long', 422, 'Write at most 2000 characters for the customer, 5000 for the staff.');
+    elsif jsonb_typeof(coalesce(create_booking.fields, '{}')) <> 'object' then
+      perform private.fail('field_invalid', 422, 'Give the answers as an object, by key.');
+    end if;
+    select r.* into room
+    from public.rooms as r
+    where r.organization_id = create_booking.organization_id and r.id = create_booking.room_id;
+    if not found then
+      perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
+    elsif create_booking.calendar_id is not null and not exists (
+      select from public.calendars as c
+      where c.organization_id = create_booking.organization_id and c.id = create_booking.calendar_id
+    ) then
+      perform private.fail('calendar_not_found', 404, 'Choose one of the organization''s calendars.');
+    end if;
+    select private.checked_customer(create_booking.customer, o.locale) into guest
+    from public.organizations as o
+    where o.id = create_booking.organization_id;
+    slot := private.staff_slot(room, create_booking.starts_at, create_booking.party_size);
+
+    booking.organization_id := room.organization_id;
+    booking.room_id := room.id;
+    booking.starts_at := slot.starts_at;
+    booking.calendar_id := create_booking.calendar_id;
+    booking.party_size := slot.party_size;
+    booking.exclusive := coalesce(create_booking.exclusive, false);
+    -- Known before the quote, since coupons count the uses of a customer.
+    select c.id into booking.customer_id
+    from public.customers as c
+    where c.organization_id = room.organization_id and c.email = guest ->> 'email';
+
+    options := private.booking_options(booking) || jsonb_strip_nulls(jsonb_build_object(
+      'extras', create_booking.extras,
+      'coupon_code', create_booking.coupon_code,
+      'voucher_code', create_booking.voucher_code,
+      'price_cents', create_booking.price_cents,
+      'override_reason', case when create_booking.price_cents is not null then trim(create_booking.override_reason) end
+    ));
+    quote := private.quote(room.organization_id, slot, options);
+    if create_booking.expected_total_cents is not null then
+      perform private.refuse_total(quote, create_booking.expected_total_cents);
+    end if;
+
+    booking.session_id := private.claim_slot(room, slot, booking.exclusive, true);
+    booking.seats := case when booking.exclusive then slot.capacity else slot.party_size end;
+    booking.customer_id := private.customer_with_email(room.organization_id, guest);
+    booking.status := 'pending';
+    booking.hold_expires_at := private.pending_until(slot.ends_at);
+    booking.currency := quote ->> 'currency';
+    booking.total_cents := quote -> 'total_cents';
+    booking.tax_cents := quote -> 'tax_cents';
+    booking.due_now_cents := quote -> 'due_now_cents';
+    booking.contact_name := guest ->> 'full_name';
+    booking.locale := guest ->> 'locale';
+    booking.source := create_booking.source;
+    booking.fields := coalesce(create_booking.fields, '{}');
+    booking.customer_note := coalesce(create_booking.customer_note, '');
+    booking.staff_note := coalesce(create_booking.staff_note, '');
+    booking := private.insert_booking(booking);
+    perform private.take_options(
+      booking, quote, options || jsonb_build_object('customer_id', booking.customer_id, 'booking_id', booking.id)
+    );
+    -- A voucher that covers what is due has confirmed it.
+    if booking.due_now_cents = 0 then
+      perform private.transition(b.organization_id, b.id, 'confirmed', 'nothing_due')
+      from public.bookings as b
+      where b.organization_id = booking.organization_id and b.id = booking.id and b.status = 'pending';
+    end if;
+
+    select jsonb_build_object('id', b.id) || private.booking_json(b) into answer
+    from public.bookings as b
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+    perform private.idempotent_end(scope, create_booking.idempotency_key, answer);
+  end if;
+
+  -- The token is derived, not stored: a replay shows it again.
+  return answer || jsonb_build_object('manage_token', private.derived_token('booking', answer ->> 'id'));
+end
+$$;
+
+comment on function private.create_booking(
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+) is
+  'definer: writes sessions, customers and bookings, which no client may write. Asks for bookings:create.';
+grant execute on function private.create_booking(
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+) to authenticated;
+
+create function public.create_booking(
+  organization_id uuid,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  customer jsonb,
+  idempotency_key text,
+  calendar_id uuid default null,
+  source text default 'direct',
+  extras jsonb default '[]',
+  coupon_code text default null,
+  voucher_code text default null,
+  exclusive boolean default false,
+  fields jsonb default '{}',
+  customer_note text default '',
+  staff_note text default '',
+  price_cents bigint default null,
+  override_reason text default null,
+  expected_total_cents bigint default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.create_booking(
+    organization_id, room_id, starts_at, party_size, customer, idempotency_key, calendar_id, source, extras,
+    coupon_code, voucher_code, exclusive, fields, customer_note, staff_note, price_cents, override_reason,
+    expected_total_cents
+  )
+$$;
+
+comment on function public.create_booking(
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+) is
+  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email, phone?, locale?}; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. Returns {id, reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, idempotency_key_invalid, idempotency_key_reused, and those of extras, coupons and vouchers.';
+grant execute on function public.create_booking(
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+) to authenticated;
 
 create function private.block_room(
   organization_id uuid,

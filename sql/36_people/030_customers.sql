@@ -218,7 +218,7 @@ begin
     from (
       select
         q.id, q.reference, q.starts_at, q.room_id, q.party_size, q.currency, q.total_cents, q.staff_note,
-        case when q.status = 'held' and q.hold_expires_at <= now() then 'expired' else q.status end as status
+        case when q.hold_expires_at <= now() then 'expired' else q.status end as status
       from public.bookings as q
       where q.organization_id = customer.organization_id and q.customer_id = customer.id
     ) as b

@@ -8,6 +8,7 @@ create table private.refund_requests (
   amount_cents bigint not null,
   currency text not null,
   reason text not null,
+  note text not null default '',
   status text not null default 'pending',
   provider_refund_id text,
   as_of timestamptz,
@@ -22,14 +23,16 @@ create table private.refund_requests (
   constraint refund_requests_payment_fkey foreign key (organization_id, payment_id)
   references public.payments (organization_id, id),
   constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed')),
-  constraint refund_requests_amount_is_positive check (amount_cents > 0)
+  constraint refund_requests_amount_is_positive check (amount_cents > 0),
+  constraint refund_requests_note_is_short check (length(note) <= 500)
 );
 
 comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails, so nothing is promised twice.';
 comment on column private.refund_requests.status is
   'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round.';
-comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, overpaid, paid_late, hold_expired, or provider (made on its dashboard).';
+comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, or provider (made on its dashboard).';
+comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
 comment on column private.refund_requests.requested_by is 'Who caused it: {kind, id} as in private.current_actor.';
 comment on column private.refund_requests.as_of is 'The newest instant at which the provider''s state was read.';
 
@@ -151,7 +154,13 @@ $$;
 comment on function private.booking_kept(uuid, uuid, text) is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
 
-create function private.request_payment_refund(organization_id uuid, payment_id uuid, amount_cents bigint, reason text)
+create function private.request_payment_refund(
+  organization_id uuid,
+  payment_id uuid,
+  amount_cents bigint,
+  reason text,
+  note text default ''
+)
 returns bigint
 language plpgsql
 volatile
@@ -177,10 +186,10 @@ begin
     return 0;
   end if;
 
-  insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason)
+  insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason, note)
   values (
     request_payment_refund.organization_id, payment.booking_id, request_payment_refund.payment_id,
-    payment.cents, payment.currency, request_payment_refund.reason
+    payment.cents, payment.currency, request_payment_refund.reason, request_payment_refund.note
   )
   returning id into request_id;
 
@@ -200,7 +209,7 @@ begin
 end
 $$;
 
-comment on function private.request_payment_refund(uuid, uuid, bigint, text) is
+comment on function private.request_payment_refund(uuid, uuid, bigint, text, text) is
   'Promises back up to amount_cents of one payment and returns what was promised. The caller holds the booking''s lock.';
 
 create function private.return_to_voucher(organization_id uuid, refund_request_id uuid)
@@ -233,7 +242,13 @@ $$;
 comment on function private.return_to_voucher(uuid, uuid) is
   'Carries out a promised refund of a payment by voucher: the money is on the voucher again, whatever became of that meanwhile.';
 
-create function private.request_refund(organization_id uuid, booking_id uuid, amount_cents bigint, reason text)
+create function private.request_refund(
+  organization_id uuid,
+  booking_id uuid,
+  amount_cents bigint,
+  reason text,
+  note text default ''
+)
 returns bigint
 language plpgsql
 volatile
@@ -257,14 +272,14 @@ begin
   loop
     exit when promised >= wanted;
     promised := promised + private.request_payment_refund(
-      request_refund.organization_id, payment_id, wanted - promised, request_refund.reason
+      request_refund.organization_id, payment_id, wanted - promised, request_refund.reason, request_refund.note
     );
   end loop;
   return promised;
 end
 $$;
 
-comment on function private.request_refund(uuid, uuid, bigint, text) is
+comment on function private.request_refund(uuid, uuid, bigint, text, text) is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
 
 create function private.get_refund_request(organization_id uuid, refund_request_id uuid)

@@ -12,6 +12,10 @@
 --
 -- Whoever touches the money of a booking calls private.locked_booking first and locks the
 -- attempt after it: one order, no deadlock.
+--
+-- A booking that was changed may owe another amount than its open attempt asks for. Then the
+-- attempt's session is closed at the provider, and until that is known no other opens: whatever
+-- is paid into the old one meanwhile counts, and the difference stays open or goes back.
 
 create table private.payment_attempts (
   organization_id uuid not null,
@@ -74,7 +78,9 @@ begin
   if not found then
     return null;
   end if;
-  perform private.locked_booking(attempt.organization_id, attempt.booking_id);
+  -- With its room, since money that came late may have to claim the time again.
+  -- 503 makes a worker's job come back.
+  perform private.locked_for_change(attempt.organization_id, attempt.booking_id, null, 503);
   select a.* into attempt
   from private.payment_attempts as a
   where a.organization_id = attempt.organization_id and a.id = attempt.id
@@ -83,7 +89,7 @@ begin
 end
 $$;
 
-comment on function private.lock_attempt(uuid) is 'The attempt, with its booking and itself locked; null if there is none.';
+comment on function private.lock_attempt(uuid) is 'The attempt, with its booking''s room, its booking and itself locked; null if there is none. Raises 503 booking_changed when the booking moves to another room at that moment.';
 
 create function private.request_checkout_expiry(attempt private.payment_attempts, run_at timestamptz default now())
 returns void
@@ -102,6 +108,35 @@ $$;
 
 comment on function private.request_checkout_expiry(private.payment_attempts, timestamptz) is
   'Queues closing the attempt''s session at the provider, so that nobody can pay for what is no longer for sale.';
+
+create function private.close_attempt(organization_id uuid, booking_id uuid, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts;
+begin
+  select a.* into attempt
+  from private.payment_attempts as a
+  where a.organization_id = close_attempt.organization_id
+    and a.booking_id = close_attempt.booking_id
+    and a.status = 'open'
+  for update;
+  if attempt.session_id is not null then
+    -- The attempt stays open until the provider says what became of it: it may be paid.
+    perform private.request_checkout_expiry(attempt);
+  elsif attempt.id is not null then
+    update private.payment_attempts as a
+    set status = 'failed', error = close_attempt.reason
+    where a.organization_id = attempt.organization_id and a.id = attempt.id;
+  end if;
+end
+$$;
+
+comment on function private.close_attempt(uuid, uuid, text) is
+  'Closes the open attempt of a locked booking, if it has one: at the provider, or here when no session was made.';
 
 create function private.open_checkout(reference text, manage_token text)
 returns jsonb
@@ -122,11 +157,12 @@ begin
   booking := private.locked_booking(booking.organization_id, booking.id);
   perform private.act_as('customer', booking.customer_id);
 
-  if booking.status not in ('held', 'pending', 'expired', 'cancelled') then
-    perform private.fail('nothing_due', 409, 'The booking is confirmed: nothing is due online.');
-  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
+  if booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
     perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
+  elsif booking.status in ('in_progress', 'completed', 'no_show') then
+    perform private.fail('nothing_due', 409, 'The visit has begun or is over: ask the venue what is open.');
   end if;
+  -- Of a confirmed booking too: a change may have made it dearer.
   due := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
   if due <= 0 then
     perform private.fail('nothing_due', 409, 'Nothing is due online.');
@@ -144,8 +180,15 @@ begin
     set status = 'failed', error = 'no session was recorded'
     where a.organization_id = attempt.organization_id and a.id = attempt.id;
     attempt := null;
+  elsif attempt.session_id is not null and attempt.amount_cents <> due then
+    perform private.fail('checkout_closing', 409, 'The booking was changed, and the former page is being closed: try again in a minute.');
   elsif attempt.session_id is not null and attempt.expires_at <= now() then
     perform private.fail('not_payable', 409, 'The time to pay is over. Look at the booking in a minute: if it was paid it will be confirmed.');
+  end if;
+
+  if attempt.id is not null and attempt.session_id is null and attempt.amount_cents <> due then
+    perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
+    attempt := null;
   end if;
 
   if attempt.id is null then
@@ -209,7 +252,7 @@ set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout(text, text) is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, checkout_url or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, checkout_url or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout(text, text) to service_role;
 
 create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)

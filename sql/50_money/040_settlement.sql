@@ -54,12 +54,23 @@ begin
       perform private.request_refund(booking.organization_id, booking.id, excess, 'overpaid');
     end if;
   end if;
+
+  -- Paid otherwise, or changed: the page that asks for another amount is closed.
+  if booking.takes_capacity and exists (
+    select from private.payment_attempts as a
+    where a.organization_id = booking.organization_id
+      and a.booking_id = booking.id
+      and a.status = 'open'
+      and a.amount_cents <> booking.due_now_cents - kept
+  ) then
+    perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
+  end if;
   return booking.status;
 end
 $$;
 
 comment on function private.settle_booking(uuid, uuid) is
-  'Brings a booking into the state that its money asks for and returns its status. Calling it again changes nothing.';
+  'Brings a booking into the state that its money asks for and returns its status. Calling it again changes nothing. Who may meet an expired booking holds its room''s lock.';
 
 create function private.receive_payment(payment public.payments)
 returns text
@@ -180,21 +191,9 @@ volatile
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts;
   kept bigint;
 begin
-  select a.* into attempt
-  from private.payment_attempts as a
-  where a.organization_id = new.organization_id and a.booking_id = new.booking_id and a.status = 'open'
-  for update;
-  if attempt.session_id is not null then
-    -- The attempt stays open until the provider says what became of it: it may be paid.
-    perform private.request_checkout_expiry(attempt);
-  elsif attempt.id is not null then
-    update private.payment_attempts as a
-    set status = 'failed', error = 'the booking became ' || new.to_status
-    where a.organization_id = attempt.organization_id and a.id = attempt.id;
-  end if;
+  perform private.close_attempt(new.organization_id, new.booking_id, 'the booking became ' || new.to_status);
 
   -- A hold that was paid in part and lapsed keeps nothing. A cancelled booking's refund
   -- is the business of its policy.
@@ -213,7 +212,9 @@ comment on function private.close_checkout() is
 
 create trigger close_checkout
 after insert on public.booking_history
-for each row when (new.to_status in ('confirmed', 'cancelled', 'expired'))
+for each row when (
+  new.to_status in ('confirmed', 'cancelled', 'expired') and new.change is null
+)
 execute function private.close_checkout();
 
 create function private.record_payment(

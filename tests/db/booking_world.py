@@ -283,7 +283,7 @@ class Shop:
         """Let the time of a hold be over."""
         self.house.owner_sql(
             "update public.bookings set hold_expires_at = now()"
-            " where organization_id = %s and reference = %s and status = 'held'",
+            " where organization_id = %s and reference = %s and hold_expires_at is not null",
             self.id,
             booking["reference"],
         )

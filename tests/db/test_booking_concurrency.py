@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,15 @@ from datetime import datetime, timedelta
 from threading import Barrier
 from typing import TypeVar
 
+import psycopg
 import pytest
 
 from db.booking_world import GUEST, PRICE, Row, Shop, open_shop
-from matrix.client import Client, Refused
+from db.changes_world import alter, book, promised, reschedule
+from matrix.client import ANON, SERVICE, Client, Refused
 from matrix.fixtures import Track
 from matrix.house import House
+from matrix.promises import refused
 
 CLIENTS = 24
 T = TypeVar("T")
@@ -190,9 +194,17 @@ class TestOneRequestTwice:
 def test_any_mixture_of_requests_leaves_the_books_consistent(
     shop: Shop, track: Track, visitors: list[Client]
 ) -> None:
-    """Holds, cancellations, confirmations, lapses, reclaims, blocks and sweeps, all at once."""
+    """Holds, bookings by staff, changes, cancellations, confirmations, lapses, reclaims, blocks and
+    sweeps, all at once."""
     rooms = [
-        shop.add_room(mode=mode, minimum_party=1, maximum_party=4) for mode in ("private", "shared")
+        shop.add_room(
+            mode=mode,
+            minimum_party=1,
+            maximum_party=4,
+            capacity_limit=5,
+            exclusive_price_cents=9_000 if mode == "shared" else None,
+        )
+        for mode in ("private", "shared")
     ]
     for room in rooms:
         shop.open_on(room, "10:00", "13:00", slot_interval_minutes=30)
@@ -203,6 +215,10 @@ def test_any_mixture_of_requests_leaves_the_books_consistent(
         "409 slot_taken",
         "409 not_cancellable",
         "409 transition_not_allowed",
+        "409 not_reschedulable",
+        "409 booking_changed",
+        "422 nothing_to_change",
+        "422 exclusive_not_offered",
         "404 block_not_found",
     }
 
@@ -221,10 +237,13 @@ def test_any_mixture_of_requests_leaves_the_books_consistent(
         return done
 
     def step(chance: random.Random, desk: Shop, client: Client, mine: list[Row]) -> None:
-        others = ["cancel"] * 3 + ["lapse"] * 3 + ["confirm", "sweep", "block", "reclaim"]
+        others = ["cancel"] * 3 + ["lapse"] * 3 + ["change"] * 4 + ["confirm", "sweep", "block"]
+        others += ["reclaim", "book"]
         what = chance.choice(["hold"] * 6 + others)
         booking = chance.choice(mine) if mine else None
-        if what == "hold" or (booking is None and what not in ("sweep", "block")):
+        if what == "book":
+            mine.append(book(desk, chance.choice(rooms), chance.choice(starts), party_size=5))
+        elif what == "hold" or (booking is None and what not in ("sweep", "block")):
             size = chance.randint(1, 3)
             mine.append(
                 desk.hold(
@@ -256,10 +275,17 @@ def test_any_mixture_of_requests_leaves_the_books_consistent(
                 desk.move(booking, "confirmed")
             elif what == "lapse":
                 desk.lapse(booking)
-            else:
-                desk.house.owner_sql(
-                    "select private.reclaim_booking(%s, %s)", desk.id, desk.id_of(booking)
+            elif what == "change":
+                alter(
+                    desk,
+                    booking,
+                    starts_at=chance.choice(starts),
+                    room_id=chance.choice(rooms),
+                    party_size=chance.randint(1, 5),
+                    exclusive=chance.choice([True, False, None]),
                 )
+            else:
+                reclaim(desk, booking)
 
     results = race(visitors[:12], work)
     total: Counter[str] = Counter()
@@ -269,6 +295,313 @@ def test_any_mixture_of_requests_leaves_the_books_consistent(
     assert set(total) <= allowed, total
     assert total["ok"] > 80, total
     assert_consistent(shop)
+
+
+def reclaim(desk: Shop, booking: Row) -> None:
+    """What late money does."""
+    try:
+        desk.house.owner_sql("select private.reclaim_booking(%s, %s)", desk.id, desk.id_of(booking))
+    except psycopg.Error as error:
+        raise Refused.from_database(error, ANON) from error
+
+
+class TestChanges:
+    @pytest.fixture
+    def room(self, shop: Shop) -> str:
+        room = shop.add_room()
+        shop.open_on(room, "10:00", "22:00", slot_interval_minutes=30)
+        return room
+
+    def test_many_changes_of_one_booking_are_made_one_after_the_other(
+        self, shop: Shop, visitors: list[Client], room: str
+    ) -> None:
+        booking = shop.hold(room, shop.at(3))
+        starts = [shop.at(4, f"{10 + n // 2}:{n % 2 * 30:02}") for n in range(CLIENTS - 4)]
+        results = race(
+            visitors[: len(starts)],
+            lambda client, who: reschedule(
+                shop, booking, total=2 * PRICE, by=client, starts_at=starts[who]
+            ),
+        )
+        assert outcomes(results) == {"ok": len(starts)}
+        assert len(shop.history(booking)) == 1 + len(starts)
+        assert len([s for s in shop.sessions() if s["status"] == "scheduled"]) == 1
+        assert_consistent(shop)
+
+    def test_the_same_change_twice_is_made_once(
+        self, shop: Shop, visitors: list[Client], room: str
+    ) -> None:
+        booking = shop.hold(room, shop.at(3))
+        target = shop.at(4)
+        results = race(
+            visitors,
+            lambda client, _: reschedule(
+                shop,
+                booking,
+                total=2 * PRICE,
+                by=client,
+                starts_at=target,
+                idempotency_key=f"once-{booking['reference']}",
+            ),
+        )
+        assert outcomes(results) == {"ok": CLIENTS}
+        assert len(shop.history(booking)) == 2
+
+    def test_bookings_that_want_the_same_time_and_visitors_get_it_once(
+        self, shop: Shop, visitors: list[Client], room: str
+    ) -> None:
+        for day in range(5, 10):
+            bookings = [
+                shop.hold(room, shop.at(day + 10, f"{10 + 2 * n}:00"), customer=guest(n))
+                for n in range(5)
+            ]
+
+            wanted = shop.at(day)
+
+            def work(
+                client: Client, who: int, mine: list[Row] = bookings, at: datetime = wanted
+            ) -> Row:
+                if who < len(mine):
+                    return reschedule(shop, mine[who], total=2 * PRICE, by=client, starts_at=at)
+                return shop.hold(room, at, by=client, customer=guest(who))
+
+            results = race(visitors[:10], work)
+            assert outcomes(results) == {"ok": 1, "409 slot_taken": 9}
+            for booking in bookings:
+                shop.cancel(booking)
+        assert_consistent(shop)
+
+    def test_bookings_swap_rooms_without_waiting_for_each_other(
+        self, shop: Shop, visitors: list[Client], room: str
+    ) -> None:
+        """Each leaves what the other wants: whoever is first is refused, and nobody waits on."""
+        other = shop.add_room()
+        shop.open_on(other, "10:00", "22:00", slot_interval_minutes=30)
+        rooms = (room, other)
+        bookings = [shop.hold(rooms[n % 2], shop.at(3 + n // 2)) for n in range(8)]
+
+        days = [shop.at(3 + n) for n in range(4)]
+
+        def work(client: Client, who: int) -> Row:
+            return reschedule(
+                shop,
+                bookings[who],
+                total=2 * PRICE,
+                by=client,
+                room_id=rooms[(who + 1) % 2],
+                starts_at=days[(who // 2 + 1) % 4],
+            )
+
+        for _ in range(5):
+            got = outcomes(race(visitors[:8], work))
+            assert set(got) <= {"ok", "409 slot_taken", "422 nothing_to_change"}, got
+        assert_consistent(shop)
+
+    def test_a_change_and_a_cancellation(
+        self, shop: Shop, visitors: list[Client], room: str
+    ) -> None:
+        for day in range(3, 11):
+            booking = shop.hold(room, shop.at(day))
+            shop.pay(booking, 2 * PRICE)
+
+            evening = shop.at(day, "20:00")
+
+            def work(client: Client, who: int, it: Row = booking, at: datetime = evening) -> Row:
+                if who:
+                    return cancel(client, it)
+                return reschedule(shop, it, total=2 * PRICE, by=client, starts_at=at)
+
+            got = outcomes(race(visitors[:2], work))
+            assert got in ({"ok": 2}, {"ok": 1, "409 not_reschedulable": 1}), got
+            assert shop.look(booking)["status"] == "cancelled"
+            assert promised(shop, booking) == [("cancelled", 2 * PRICE)]
+        assert_consistent(shop)
+
+    def test_a_change_and_the_end_of_the_hold(
+        self, shop: Shop, visitors: list[Client], room: str
+    ) -> None:
+        for day in range(3, 11):
+            booking = shop.hold(room, shop.at(day))
+            shop.lapse(booking)
+
+            noon, evening = shop.at(day), shop.at(day, "20:00")
+
+            def work(
+                client: Client,
+                who: int,
+                it: Row = booking,
+                now: datetime = noon,
+                later: datetime = evening,
+            ) -> object:
+                if who == 0:
+                    return replace(client, caller=SERVICE).call("service.sweep")
+                if who == 1:
+                    return shop.hold(room, now, by=client, customer=guest(1))
+                return reschedule(shop, it, total=2 * PRICE, by=client, starts_at=later)
+
+            got = outcomes(race(visitors[:4], work))
+            assert got == {"ok": 2, "409 not_reschedulable": 2}, got
+            assert shop.look(booking)["status"] == "expired"
+        assert_consistent(shop)
+
+    def test_seats_of_a_shared_session_and_a_party_that_wants_it_alone(
+        self, shop: Shop, visitors: list[Client]
+    ) -> None:
+        room = shop.add_room(
+            mode="shared", minimum_party=1, maximum_party=6, exclusive_price_cents=9_000
+        )
+        shop.open_on(room, "12:00", "13:00")
+        for day in range(3, 11):
+            booking = shop.hold(room, shop.at(day))
+
+            noon = shop.at(day)
+
+            def work(client: Client, who: int, it: Row = booking, at: datetime = noon) -> Row:
+                if who:
+                    return shop.hold(room, at, by=client, party_size=1, customer=guest(who))
+                return reschedule(shop, it, total=9_000, by=client, exclusive=True)
+
+            got = outcomes(race(visitors[:4], work))
+            assert got in ({"ok": 1, "409 slot_taken": 3}, {"ok": 3, "409 slot_taken": 1}), got
+        assert_consistent(shop)
+
+
+class TestTheOrderOfLocks:
+    """The room before any session: see sql/30_booking/050_transitions.sql."""
+
+    @pytest.fixture
+    def room(self, shop: Shop) -> str:
+        room = shop.add_room(mode="shared", minimum_party=1)
+        shop.open_on(room, "10:00", "16:00", slot_interval_minutes=90)
+        return room
+
+    def test_who_reaped_a_hold_may_reap_another(
+        self, shop: Shop, room: str, visitors: list[Client]
+    ) -> None:
+        """Two claims that each had reaped a hold in the other's way waited for each other."""
+        first, second = (shop.hold(room, shop.at(3, clock)) for clock in ("10:00", "11:30"))
+        shop.lapse(first)
+        shop.lapse(second)
+        claim = (
+            "select private.claim_session(%s, %s, %s, %s, %s, 'block', 0, 0)",
+            (shop.id, room, shop.at(3, "11:30"), shop.at(3, "12:30"), shop.at(3, "12:30")),
+        )
+        one, other = visitors[:2]
+        with (
+            ThreadPoolExecutor(1) as pool,
+            one.connection.transaction(),
+        ):
+            one.connection.execute(*claim)
+            blocked = pool.submit(
+                other.connection.execute,
+                "select private.claim_session(%s, %s, %s, %s, %s, 'block', 0, 0)",
+                (shop.id, room, shop.at(3, "10:00"), shop.at(3, "13:00"), shop.at(3, "13:00")),
+            )
+            wait_until_it_waits(shop, other)
+            claimed = one.connection.execute(
+                "select private.claim_session(%s, %s, %s, %s, %s, 'block', 0, 0)",
+                (shop.id, room, shop.at(3, "10:00"), shop.at(3, "11:00"), shop.at(3, "11:00")),
+            ).fetchone()
+            assert claimed is not None
+            assert claimed[0] is not None
+        assert blocked.result().fetchone() == (None,)
+
+    @pytest.mark.parametrize("what", ["hold", "reschedule", "change", "reclaim", "late money"])
+    def test_nobody_waits_for_a_room_with_a_session_in_the_hand(
+        self, shop: Shop, room: str, visitors: list[Client], track: Track, what: str
+    ) -> None:
+        start = shop.at(3, "10:00")
+        booking = shop.hold(room, start, party_size=1)
+        booking["id"] = shop.id_of(booking)
+        attempt = shop.house.service.call(
+            "service.open_checkout",
+            reference=booking["reference"],
+            manage_token=booking["manage_token"],
+        )
+        lapsed = shop.hold(room, start, party_size=1, customer=guest(1))
+        shop.lapse(lapsed)
+        client, owner = visitors[0], track.alone(shop.venue.owner)
+        desk = replace(shop, venue=replace(shop.venue, house=House(owner.connection)))
+        works: dict[str, Callable[[], object]] = {
+            "hold": lambda: shop.hold(room, start, by=client, customer=guest(2)),
+            "reschedule": lambda: reschedule(
+                shop, booking, total=2 * PRICE, by=client, party_size=2
+            ),
+            "change": lambda: alter(
+                shop, booking, by=replace(client, caller=owner.caller), party_size=3
+            ),
+            "reclaim": lambda: reclaim(
+                replace(desk, venue=replace(desk.venue, house=House(client.connection))), booking
+            ),
+            "late money": lambda: replace(client, caller=SERVICE).call(
+                "service.apply_checkout_session",
+                session={
+                    "id": "cs_late",
+                    "status": "open",
+                    "payment_status": "unpaid",
+                    "client_reference_id": attempt["attempt_id"],
+                    "as_of": "2030-01-01T00:00:00Z",
+                },
+            ),
+        }
+        with ThreadPoolExecutor(1) as pool, owner.connection.transaction():
+            owner.connection.execute("select private.lock_room(%s, %s)", (shop.id, room))
+            waiting = pool.submit(works[what])
+            wait_until_it_waits(shop, client)
+            owner.connection.execute(
+                "select from public.sessions where organization_id = %s for update nowait",
+                (shop.id,),
+            )
+            owner.connection.execute(
+                "select from public.bookings where organization_id = %s for update nowait",
+                (shop.id,),
+            )
+        waiting.result()
+        assert_consistent(shop)
+
+    def test_a_booking_that_moved_while_it_was_waited_for_is_found_again(
+        self, shop: Shop, room: str, visitors: list[Client], track: Track
+    ) -> None:
+        """And its former session is let go first."""
+        booking = shop.hold(room, shop.at(3, "10:00"))
+        stays = shop.hold(room, shop.at(3, "10:00"), customer=guest(1))
+        mover = track.alone(shop.visitor)
+        with ThreadPoolExecutor(1) as pool:
+            with mover.connection.transaction():
+                reschedule(shop, booking, total=2 * PRICE, by=mover, starts_at=shop.at(3, "11:30"))
+                waiting = pool.submit(cancel, visitors[0], booking)
+                wait_until_it_waits(shop, visitors[0])
+            assert waiting.result()["status"] == "cancelled"
+        assert shop.look(stays)["status"] == "held"
+        assert_consistent(shop)
+
+    def test_a_booking_that_left_the_room_meanwhile_is_not_changed(
+        self, shop: Shop, room: str, visitors: list[Client], track: Track
+    ) -> None:
+        other = shop.add_room()
+        shop.open_on(other, "10:00", "11:00")
+        booking = shop.hold(room, shop.at(3, "10:00"))
+        mover = track.alone(shop.visitor)
+        with ThreadPoolExecutor(1) as pool:
+            with mover.connection.transaction():
+                reschedule(shop, booking, total=2 * PRICE, by=mover, room_id=other)
+                waiting = pool.submit(
+                    reschedule, shop, booking, total=3 * PRICE, by=visitors[0], party_size=3
+                )
+                wait_until_it_waits(shop, visitors[0])
+            with refused(409, "booking_changed"):
+                waiting.result()
+        assert shop.look(booking)["party_size"] == 2
+
+
+def wait_until_it_waits(shop: Shop, client: Client) -> None:
+    """Return once the client's connection waits for another one's lock."""
+    backend = client.connection.info.backend_pid
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if shop.house.one("select cardinality(pg_blocking_pids(%s)) > 0", backend):
+            return
+    raise AssertionError("waited for no lock")
 
 
 def cancel(client: Client, booking: Row) -> Row:
@@ -307,3 +640,11 @@ def assert_consistent(shop: Shop) -> None:
         shop.id,
     )
     assert unrecorded == []
+    unreachable = shop.house.owner_sql(
+        "select h.id from public.booking_history as h where h.organization_id = %s"
+        " and h.from_status is not null and h.change is null and not exists (select"
+        " from private.booking_transitions as t"
+        " where t.from_status = h.from_status and t.to_status = h.to_status)",
+        shop.id,
+    )
+    assert unreachable == []

@@ -113,6 +113,8 @@ class TestTheLifeOfABooking:
             ("held", "expired"),
             ("pending", "expired"),
             ("expired", "pending"),
+            ("confirmed", "completed"),
+            ("checked_in", "completed"),
             ("cancelled", "pending"),
         }
         assert {r["from_status"] for r in rows if r["by_customer"]} == {

@@ -262,7 +262,23 @@ class _Builder:
             reference=returned["reference"],
             manage_token=returned["manage_token"],
         )
+        (handed_over,) = venue.owner.call("get_pending_refunds", organization_id=venue.id)
+        venue.owner.call(
+            "record_refund",
+            organization_id=venue.id,
+            refund_request_id=handed_over["refund_request_id"],
+            idempotency_key="handed over",
+        )
+        promised = venue.owner.call(
+            "refund_booking",
+            organization_id=venue.id,
+            booking_id=confirmed["id"],
+            amount_cents=100,
+            reason="The fog machine was broken",
+            idempotency_key="promised",
+        )["refunds"]
         keep(
+            refund_request=promised[0]["refund_request_id"],
             booking=confirmed["id"],
             reference=confirmed["reference"],
             manage_token=confirmed["manage_token"],

@@ -1,0 +1,425 @@
+-- Changing a booking: another time, room or party, the room for oneself, another price.
+--
+-- One transaction releases the old seats, claims the new ones, prices anew, settles the
+-- difference and writes the history; refused, it changes nothing.
+--
+-- Who may: staff with bookings:update until the game starts; the customer as long as
+--   cancelling would be refunded in full (else a change would be a way around the tiers), for a
+--   booking of a calendar that is still public, to what that calendar offers.
+-- The price: calculated anew with the same options. A price that staff agreed holds while room,
+--   party and exclusiveness stay; then the calculated one counts again.
+-- The money: what was paid stays with the booking. Paid beyond the new total goes back, as a
+--   queued refund. A difference that is owed never takes the place away: a confirmed booking
+--   stays confirmed, the difference is open (open_cents) and can be paid online or at the desk;
+--   a held or pending one keeps its deadline, and is confirmed once what is due is covered.
+--   What was paid already is never less than what is due, so a deposit is not handed back.
+
+create function private.plan_change(
+  booking public.bookings,
+  by_staff boolean,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  price_cents bigint,
+  override_reason text,
+  out room public.rooms,
+  out slot private.slot,
+  out target public.bookings,
+  out options jsonb,
+  out quote jsonb
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  calendar public.calendars;
+  session public.sessions;
+  stays boolean;
+begin
+  target := booking;
+  target.starts_at := coalesce(plan_change.starts_at, booking.starts_at);
+  target.room_id := coalesce(plan_change.room_id, booking.room_id);
+  target.party_size := coalesce(plan_change.party_size, booking.party_size);
+  stays := target.starts_at = booking.starts_at and target.room_id = booking.room_id;
+
+  if by_staff then
+    select r.* into room
+    from public.rooms as r
+    where r.organization_id = booking.organization_id and r.id = target.room_id;
+    if not found then
+      perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
+    end if;
+  else
+    select c.* into calendar
+    from public.calendars as c
+    join public.organizations as o on o.id = c.organization_id
+    where c.organization_id = booking.organization_id
+      and c.id = booking.calendar_id
+      and c.is_active
+      and o.status = 'active';
+    if not found then
+      perform private.refuse_reschedule();
+    end if;
+    room := private.public_room(calendar, target.room_id);
+    if target.party_size not between room.minimum_party and room.maximum_party then
+      perform private.refuse_party(room);
+    end if;
+  end if;
+
+  if by_staff or stays then
+    slot := private.staff_slot(room, target.starts_at, target.party_size);
+  else
+    -- Whether it is taken is for the claim to say: what is in the way may be this booking.
+    slot := private.offered_slot(calendar, room, target.starts_at, target.party_size);
+  end if;
+  if stays then
+    select s.* into session
+    from public.sessions as s
+    where s.organization_id = booking.organization_id and s.id = booking.session_id;
+    slot.ends_at := session.ends_at;
+    slot.occupied_until := session.occupied_until;
+    slot.capacity := greatest(session.capacity, target.party_size);
+  end if;
+
+  target.exclusive := coalesce(plan_change.exclusive, booking.exclusive and room.mode = 'shared');
+  target.seats := case when target.exclusive then slot.capacity else target.party_size end;
+  -- The voucher's money is in the ledger: it is not redeemed again.
+  options := private.booking_options(target) - 'voucher_code';
+  if price_cents is not null then
+    options := options || jsonb_build_object('price_cents', price_cents, 'override_reason', trim(plan_change.override_reason));
+  elsif (target.room_id, target.party_size, target.exclusive)
+    is distinct from (booking.room_id, booking.party_size, booking.exclusive)
+  then
+    options := options - 'price_cents' - 'override_reason';
+  end if;
+  quote := private.quote(booking.organization_id, slot, options);
+  target.total_cents := quote -> 'total_cents';
+  target.tax_cents := quote -> 'tax_cents';
+  target.due_now_cents := greatest(
+    (quote ->> 'due_now_cents')::bigint,
+    least(private.booking_kept(booking.organization_id, booking.id), target.total_cents)
+  );
+end
+$$;
+
+comment on function private.plan_change(public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text) is
+  'What a booking would become; null: as it is. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
+
+create function private.refuse_reschedule()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform private.fail('not_reschedulable', 409, 'The booking can no longer be changed here; ask the venue.');
+end
+$$;
+
+comment on function private.refuse_reschedule() is 'Raises 409 not_reschedulable.';
+
+create function private.is_reschedulable(booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  terms record := private.cancellation_terms(booking);
+begin
+  return terms.by_customer and terms.refund_percent = 100 and booking.calendar_id is not null;
+end
+$$;
+
+comment on function private.is_reschedulable(public.bookings) is
+  'Whether the customer may change the booking now: while cancelling it would be refunded in full.';
+
+create function private.change_json(booking public.bookings, target public.bookings, ends_at timestamptz, quote jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  kept bigint := private.booking_kept(booking.organization_id, booking.id);
+begin
+  return quote || jsonb_build_object(
+    'room_id', target.room_id,
+    'starts_at', target.starts_at,
+    'ends_at', change_json.ends_at,
+    'party_size', target.party_size,
+    'exclusive', target.exclusive,
+    'due_now_cents', target.due_now_cents,
+    'difference_cents', target.total_cents - booking.total_cents,
+    'refund_cents', greatest(kept - target.total_cents, 0),
+    'open_cents', greatest(target.total_cents - kept, 0)
+  );
+end
+$$;
+
+comment on function private.change_json(public.bookings, public.bookings, timestamptz, jsonb) is
+  'What a change would cost, as clients see it.';
+
+create function private.apply_change(
+  booking public.bookings,
+  by_staff boolean,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  price_cents bigint,
+  override_reason text,
+  expected_total_cents bigint,
+  reason text
+)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan record;
+  target public.bookings;
+  actor jsonb := private.current_actor();
+  change jsonb;
+  excess bigint;
+begin
+  -- Seats of lapsed holds beside it are free, and no longer count for the session's size.
+  perform private.reap_lapsed_holds(s.organization_id, s.room_id, s.during)
+  from public.sessions as s
+  where s.organization_id = booking.organization_id and s.id = booking.session_id;
+
+  plan := private.plan_change(
+    booking, by_staff, apply_change.starts_at, apply_change.room_id, apply_change.party_size,
+    apply_change.exclusive, apply_change.price_cents, apply_change.override_reason
+  );
+  target := plan.target;
+  if expected_total_cents is not null then
+    perform private.refuse_total(plan.quote, expected_total_cents);
+  end if;
+
+  select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value)) into change
+  from jsonb_each(to_jsonb(booking)) as old
+  join jsonb_each(to_jsonb(target)) as new on new.key = old.key
+  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'total_cents')
+    and old.value <> new.value;
+  if change is null then
+    perform private.fail('nothing_to_change', 422, 'Choose another time, room, party or price.');
+  end if;
+
+  if target.starts_at = booking.starts_at and target.room_id = booking.room_id then
+    perform private.change_seats(booking, target, plan.room, by_staff);
+  else
+    perform private.release_seats(booking);
+    target.session_id := private.claim_slot(plan.room, plan.slot, target.exclusive, by_staff);
+  end if;
+
+  perform private.drop_options(booking);
+  update public.bookings as b
+  set session_id = target.session_id,
+    room_id = target.room_id,
+    starts_at = target.starts_at,
+    party_size = target.party_size,
+    exclusive = target.exclusive,
+    seats = target.seats,
+    total_cents = target.total_cents,
+    tax_cents = target.tax_cents,
+    due_now_cents = target.due_now_cents,
+    hold_expires_at = case b.status
+      when 'pending' then least(b.hold_expires_at, (plan.slot).ends_at) else b.hold_expires_at
+    end
+  where b.organization_id = booking.organization_id and b.id = booking.id
+  returning b.* into target;
+  perform private.take_options(target, plan.quote, plan.options);
+
+  insert into public.booking_history (
+    organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id, change
+  )
+  values (
+    target.organization_id, target.id, target.status, target.status, apply_change.reason,
+    actor ->> 'kind', (actor ->> 'id')::uuid, change
+  );
+
+  excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
+  if excess > 0 then
+    perform private.request_refund(target.organization_id, target.id, excess, 'changed');
+  end if;
+  perform private.settle_booking(target.organization_id, target.id);
+end
+$$;
+
+comment on function private.apply_change(
+  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, bigint, text
+) is
+  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change raises, 409 slot_taken, total_changed, 422 nothing_to_change.';
+
+create function private.change_seats(
+  booking public.bookings,
+  target public.bookings,
+  room public.rooms,
+  by_staff boolean
+)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.sessions as s
+  set seats_taken = seats.wanted,
+    capacity = case s.mode
+      when 'shared' then greatest(seats.wanted, least(s.capacity, room.maximum_party))
+      else greatest(s.capacity, seats.wanted)
+    end
+  from (
+    select e.seats_taken - booking.seats + target.seats as wanted
+    from public.sessions as e
+    where e.organization_id = booking.organization_id and e.id = booking.session_id
+  ) as seats
+  where s.organization_id = booking.organization_id
+    and s.id = booking.session_id
+    and (
+      seats.wanted <= s.capacity
+      -- Nobody else is there, or staff let more people in than the room sells.
+      or seats.wanted = target.seats and seats.wanted = target.party_size
+      or by_staff and not target.exclusive and seats.wanted <= room.capacity_limit
+    );
+  if not found then
+    perform private.fail('slot_taken', 409, 'The session has not so many seats left: choose another time or a smaller party.');
+  end if;
+end
+$$;
+
+comment on function private.change_seats(public.bookings, public.bookings, public.rooms, boolean) is
+  'Takes another number of seats of the session that the booking stays in. Raises 409 slot_taken.';
+
+create function private.quote_reschedule(
+  reference text,
+  manage_token text,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_token(quote_reschedule.reference, quote_reschedule.manage_token);
+  plan record;
+begin
+  if not private.is_reschedulable(booking) then
+    perform private.refuse_reschedule();
+  end if;
+  plan := private.plan_change(
+    booking, false, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
+    quote_reschedule.exclusive, null, null
+  );
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.quote);
+end
+$$;
+
+comment on function private.quote_reschedule(text, text, timestamptz, uuid, int, boolean) is
+  'definer: prices a change for whoever holds the booking''s manage token.';
+grant execute on function private.quote_reschedule(text, text, timestamptz, uuid, int, boolean) to anon, authenticated;
+
+create function public.quote_reschedule(
+  reference text,
+  manage_token text,
+  starts_at timestamptz default null,
+  room_id uuid default null,
+  party_size int default null,
+  exclusive boolean default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.quote_reschedule(reference, manage_token, starts_at, room_id, party_size, exclusive) $$;
+
+comment on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean) is
+  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone. Returns {room_id, starts_at, ends_at, party_size, exclusive, currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered; 429 rate_limited.';
+grant execute on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean) to anon, authenticated;
+
+create function private.reschedule_booking(
+  reference text,
+  manage_token text,
+  expected_total_cents bigint,
+  idempotency_key text,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_token(
+    reschedule_booking.reference, reschedule_booking.manage_token
+  );
+  scope text := booking.organization_id || ':reschedule_booking';
+  answer jsonb := private.idempotent_begin(scope, reschedule_booking.idempotency_key, jsonb_build_object(
+    'booking_id', booking.id, 'expected_total_cents', reschedule_booking.expected_total_cents,
+    'starts_at', reschedule_booking.starts_at, 'room_id', reschedule_booking.room_id,
+    'party_size', reschedule_booking.party_size, 'exclusive', reschedule_booking.exclusive
+  ));
+begin
+  if answer is not null then
+    return answer;
+  end if;
+  booking := private.locked_for_change(booking.organization_id, booking.id, reschedule_booking.room_id);
+  if not private.is_reschedulable(booking) then
+    perform private.refuse_reschedule();
+  elsif reschedule_booking.expected_total_cents is null then
+    perform private.fail('expected_total_missing', 422, 'Send the total that quote_reschedule gave.');
+  end if;
+  perform private.act_as('customer', booking.customer_id);
+  perform private.apply_change(
+    booking, false, reschedule_booking.starts_at, reschedule_booking.room_id, reschedule_booking.party_size,
+    reschedule_booking.exclusive, null, null, reschedule_booking.expected_total_cents, 'changed_by_customer'
+  );
+  answer := private.get_booking(reschedule_booking.reference, reschedule_booking.manage_token);
+  perform private.idempotent_end(scope, reschedule_booking.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean) is
+  'definer: changes a booking for whoever holds its manage token.';
+grant execute on function private.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean)
+to anon, authenticated;
+
+create function public.reschedule_booking(
+  reference text,
+  manage_token text,
+  expected_total_cents bigint,
+  idempotency_key text,
+  starts_at timestamptz default null,
+  room_id uuid default null,
+  party_size int default null,
+  exclusive boolean default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.reschedule_booking(
+    reference, manage_token, expected_total_cents, idempotency_key, starts_at, room_id, party_size, exclusive
+  )
+$$;
+
+comment on function public.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean) is
+  'Moves a booking to another time, room or party, or makes a shared session its party''s alone, and returns it as get_booking does; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed; 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+grant execute on function public.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean)
+to anon, authenticated;

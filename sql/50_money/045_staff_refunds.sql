@@ -1,0 +1,257 @@
+-- Refunds by the staff: promised by hand, and handed over by hand.
+--
+-- A promise (private.refund_requests) of a payment that came through a provider is carried out
+-- by a job. One of money taken at the desk waits until somebody says that it was given back:
+-- get_pending_refunds lists what waits, record_refund writes it into the ledger.
+
+select private.permission_upsert(
+  'payments:refund', 'payments', true,
+  'Refund payments, and record money given back at the desk',
+  'Devolver pagos y registrar devoluciones hechas en recepción',
+  array['admin', 'manager']
+);
+
+-- for: private.get_pending_refunds; what is carried out is not in it
+create index refund_requests_pending_idx on private.refund_requests (organization_id, created_at, id)
+where status = 'pending';
+
+create function private.refund_booking(
+  organization_id uuid,
+  booking_id uuid,
+  amount_cents bigint,
+  reason text,
+  idempotency_key text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := refund_booking.organization_id || ':refund_booking';
+  booking public.bookings;
+  kept bigint;
+  known uuid [];
+  answer jsonb;
+begin
+  perform private.require_permission(refund_booking.organization_id, 'payments:refund');
+  answer := private.idempotent_begin(scope, refund_booking.idempotency_key, jsonb_build_object(
+    'booking_id', refund_booking.booking_id,
+    'amount_cents', refund_booking.amount_cents,
+    'reason', refund_booking.reason
+  ));
+  if answer is not null then
+    return answer;
+  end if;
+
+  if refund_booking.amount_cents is null or refund_booking.amount_cents <= 0 then
+    perform private.fail('amount_invalid', 422, 'Send the amount as a positive number of minor units.');
+  elsif coalesce(length(trim(refund_booking.reason)), 0) not between 1 and 500 then
+    perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
+  end if;
+  booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
+  kept := private.booking_kept(booking.organization_id, booking.id);
+  if refund_booking.amount_cents > kept then
+    perform private.fail(
+      'amount_too_high', 422, 'Refund no more than the venue still holds of this booking.',
+      jsonb_build_object('refundable_cents', kept)
+    );
+  end if;
+
+  known := array(
+    select q.id
+    from private.refund_requests as q
+    where q.organization_id = booking.organization_id and q.booking_id = booking.id
+  );
+  perform private.request_refund(
+    booking.organization_id, booking.id, refund_booking.amount_cents, 'staff', trim(refund_booking.reason)
+  );
+  -- What was given back is not asked for again online.
+  if booking.status not in ('held', 'pending') then
+    update public.bookings as b
+    set due_now_cents = least(b.due_now_cents, kept - refund_booking.amount_cents)
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+  end if;
+
+  answer := jsonb_build_object(
+    'booking_id', booking.id,
+    'amount_cents', refund_booking.amount_cents,
+    'currency', booking.currency,
+    'refundable_cents', kept - refund_booking.amount_cents,
+    'refunds', (
+      select jsonb_agg(
+        jsonb_build_object(
+          'refund_request_id', q.id, 'payment_id', q.payment_id, 'method', p.method,
+          'amount_cents', q.amount_cents, 'status', q.status
+        )
+        order by q.created_at, q.id
+      )
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      where q.organization_id = booking.organization_id
+        and q.booking_id = booking.id
+        and q.id <> all (known)
+    )
+  );
+  perform private.idempotent_end(scope, refund_booking.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.refund_booking(uuid, uuid, bigint, text, text) is
+  'definer: writes promises of refunds, which no client may write. Asks for payments:refund.';
+grant execute on function private.refund_booking(uuid, uuid, bigint, text, text) to authenticated;
+
+create function public.refund_booking(
+  organization_id uuid,
+  booking_id uuid,
+  amount_cents bigint,
+  reason text,
+  idempotency_key text
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.refund_booking(organization_id, booking_id, amount_cents, reason, idempotency_key) $$;
+
+comment on function public.refund_booking(uuid, uuid, bigint, text, text) is
+  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Returns {booking_id, amount_cents, currency, refundable_cents (what is left), refunds: [{refund_request_id, payment_id, method, amount_cents, status}]}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.refund_booking(uuid, uuid, bigint, text, text) to authenticated;
+
+create function private.record_refund(organization_id uuid, refund_request_id uuid, idempotency_key text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := record_refund.organization_id || ':record_refund';
+  request private.refund_requests;
+  method text;
+  refund_id uuid;
+  answer jsonb;
+begin
+  perform private.require_permission(record_refund.organization_id, 'payments:refund');
+  answer := private.idempotent_begin(
+    scope, record_refund.idempotency_key, jsonb_build_object('refund_request_id', record_refund.refund_request_id)
+  );
+  if answer is not null then
+    return answer;
+  end if;
+
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = record_refund.organization_id and q.id = record_refund.refund_request_id;
+  if not found then
+    perform private.fail('refund_request_not_found', 404, 'Choose one of those that get_pending_refunds lists.');
+  end if;
+  perform private.locked_booking(request.organization_id, request.booking_id);
+
+  -- Under the booking's lock nobody else settles it.
+  update private.refund_requests as q
+  set status = 'succeeded', as_of = now()
+  from public.payments as p
+  where q.organization_id = request.organization_id
+    and q.id = request.id
+    and q.status = 'pending'
+    and p.organization_id = q.organization_id
+    and p.id = q.payment_id
+    and p.method in ('cash', 'card_terminal', 'transfer', 'bizum')
+  returning p.method into method;
+  if not found then
+    perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
+  end if;
+  insert into public.refunds as r (
+    organization_id, booking_id, payment_id, refund_request_id, method, amount_cents, currency
+  )
+  values (
+    request.organization_id, request.booking_id, request.payment_id, request.id, method,
+    request.amount_cents, request.currency
+  )
+  returning r.id into refund_id;
+
+  select jsonb_build_object(
+    'refund_id', refund_id,
+    'refund_request_id', request.id,
+    'booking_id', request.booking_id,
+    'method', method,
+    'amount_cents', request.amount_cents,
+    'currency', request.currency,
+    'paid_cents', balance.paid_cents,
+    'refunded_cents', balance.refunded_cents
+  )
+  into answer
+  from private.booking_balance(request.organization_id, request.booking_id) as balance;
+  perform private.idempotent_end(scope, record_refund.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.record_refund(uuid, uuid, text) is
+  'definer: writes the ledger, which nobody else may write. Asks for payments:refund.';
+grant execute on function private.record_refund(uuid, uuid, text) to authenticated;
+
+create function public.record_refund(organization_id uuid, refund_request_id uuid, idempotency_key text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_refund(organization_id, refund_request_id, idempotency_key) $$;
+
+comment on function public.record_refund(uuid, uuid, text) is
+  'Staff with payments:refund say that money taken at the desk (cash, card_terminal, transfer, bizum) was given back, as get_pending_refunds asked; it goes into the ledger. Returns {refund_id, refund_request_id, booking_id, method, amount_cents, currency, paid_cents, refunded_cents (of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.record_refund(uuid, uuid, text) to authenticated;
+
+create function private.get_pending_refunds(organization_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission(get_pending_refunds.organization_id, 'payments:read');
+  return (
+    select coalesce(jsonb_agg(pending.item order by pending.created_at, pending.id), '[]')
+    from (
+      select q.created_at, q.id, jsonb_build_object(
+        'refund_request_id', q.id,
+        'booking_id', q.booking_id,
+        'reference', b.reference,
+        'contact_name', b.contact_name,
+        'method', p.method,
+        'by_hand', p.method in ('cash', 'card_terminal', 'transfer', 'bizum'),
+        'amount_cents', q.amount_cents,
+        'currency', q.currency,
+        'reason', q.reason,
+        'note', q.note,
+        'requested_at', q.created_at
+      ) as item
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
+      where q.organization_id = get_pending_refunds.organization_id and q.status = 'pending'
+      order by q.created_at, q.id
+      limit 500
+    ) as pending
+  );
+end
+$$;
+
+comment on function private.get_pending_refunds(uuid) is
+  'definer: reads promises of refunds, which no client may read. Asks for payments:read.';
+grant execute on function private.get_pending_refunds(uuid) to authenticated;
+
+create function public.get_pending_refunds(organization_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_pending_refunds(organization_id) $$;
+
+comment on function public.get_pending_refunds(uuid) is
+  'The refunds that are promised and not carried out yet, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name, method, by_hand (whether somebody must give it back and call record_refund), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+grant execute on function public.get_pending_refunds(uuid) to authenticated;
