@@ -355,6 +355,7 @@ class TestTheAnswer:
             "seats_available": 6,
             "price_cents": 2 * PRICE,
             "currency": "EUR",
+            "is_empty": True,
         }
         assert {row["price_cents"] for row in rows if row["room_id"] == UUID(other)} == {9_000}
 
