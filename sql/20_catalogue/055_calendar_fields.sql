@@ -171,7 +171,7 @@ set search_path = ''
 as $$
 declare
   wanted text := case field.kind when 'checkbox' then 'boolean' when 'number' then 'number' else 'string' end;
-  answered text := trim(answer #>> '{}');
+  answered text := btrim(answer #>> '{}', e' \t\r\n');
 begin
   if jsonb_typeof(answer) <> wanted then
     perform private.refuse_field(field.key, 'type');
@@ -222,7 +222,7 @@ begin
     order by f.position, f.key
   loop
     answer := fields -> field.key;
-    if answer is null or answer = 'null' or trim(answer #>> '{}') = '' then
+    if answer is null or answer = 'null' or btrim(answer #>> '{}', e' \t\r\n') = '' then
       answer := null;
     else
       answer := private.checked_answer(field, answer);
