@@ -325,7 +325,7 @@ begin
   bookable := private.booking_window(timezone, notice_minutes, advance_days);
   if starts_at <= now() then
     perform private.fail('slot_in_past', 422, 'Choose a time that is still to come.');
-  elsif starts_at < lower(bookable) then
+  elsif isempty(bookable) or starts_at < lower(bookable) then
     perform private.fail(
       'notice_too_short', 422, 'Choose a later time, or call the venue.',
       jsonb_build_object('minimum_notice_minutes', notice_minutes)

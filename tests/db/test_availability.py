@@ -283,6 +283,18 @@ class TestNoticeAndAdvance:
             assert caught.value.details == details
             shop.hold(other, shop.at(day, "12:00"))
 
+    def test_a_notice_beyond_the_advance_leaves_nothing_to_book(
+        self, shop: Shop, room: str
+    ) -> None:
+        shop.set_calendar(minimum_notice_minutes=20 * 1440, maximum_advance_days=10)
+        assert shop.available(0, 30) == []
+        assert not shop.visitor.select(
+            "select * from public.get_availability(%s, '5874800-01-01', '5874800-01-31')", shop.slug
+        )
+        for day in (9, 25):
+            with refused(422, "notice_too_short"):
+                shop.hold(room, shop.at(day, "12:00"))
+
     def test_another_calendars_limits_are_not_ours(self, shop: Shop, room: str) -> None:
         second = shop.insert("calendars", slug=f"{shop.slug}-2", name="Second")
         shop.insert(
@@ -308,7 +320,7 @@ class TestDatesOnWhichACalendarSellsNothing:
             },
         )
 
-    def test_both_ends_are_included(self, shop: Shop, room: str) -> None:
+    def test_both_ends_are_included(self, shop: Shop) -> None:
         self.block(shop, 2, 4)
         dates = {(row["local_date"] - shop.today).days for row in shop.available(1, 6)}
         assert dates == {1, 5, 6}
