@@ -612,3 +612,89 @@ class TestRefusals:
         with refused(422, "party_size_invalid") as caught:
             shop.available(room_id=room, party_size=7)
         assert caught.value.details == {"minimum": 2, "maximum": 6}
+
+
+class TestTwins:
+    """Another venue whose rows have the ids of ours: it closes, blocks and asks for itself."""
+
+    TWINS = (
+        (
+            "insert into public.locations (organization_id, id, name, timezone)"
+            " values (%(other)s, %(location)s, 'Twin', 'Asia/Kathmandu')"
+        ),
+        (
+            "insert into public.rooms (organization_id, id, location_id, slug, name, price_cents,"
+            " is_published) values (%(other)s, %(room)s, %(location)s, 'twin', 'Twin', 1, true)"
+        ),
+        (
+            "insert into public.calendars (organization_id, id, slug, name)"
+            " values (%(other)s, %(calendar)s, 'twin', 'Twin')"
+        ),
+        (
+            "insert into public.calendar_rooms (organization_id, calendar_id, room_id,"
+            " minimum_notice_minutes, maximum_advance_days)"
+            " values (%(other)s, %(calendar)s, %(room)s, 129600, 1)"
+        ),
+        (
+            "insert into public.calendar_fields (organization_id, calendar_id, key, label)"
+            """ values (%(other)s, %(calendar)s, 'twin', '{"en": "Twin"}')"""
+        ),
+        (
+            "insert into public.room_cancellation_tiers (organization_id, room_id, hours_before,"
+            " refund_percent) values (%(other)s, %(room)s, 1, 1)"
+        ),
+        (
+            "insert into public.schedules (organization_id, room_id, weekday, opens_at, closes_at)"
+            " select %(other)s, %(room)s, n, '01:00', '09:00' from generate_series(1, 7) as n"
+        ),
+        (
+            "insert into public.schedule_exceptions (organization_id, room_id, date, is_closed)"
+            " values (%(other)s, %(room)s, %(day)s, true)"
+        ),
+        (
+            "insert into public.schedule_exceptions (organization_id, location_id, date, is_closed)"
+            " values (%(other)s, %(location)s, %(day)s, true)"
+        ),
+        (
+            "insert into public.calendar_blocked_dates (organization_id, calendar_id, from_date,"
+            " to_date) values (%(other)s, %(calendar)s, %(day)s, %(day)s)"
+        ),
+        (
+            "insert into public.sessions (organization_id, room_id, starts_at, ends_at,"
+            " occupied_until, mode, capacity, seats_taken) values"
+            " (%(other)s, %(room)s, %(noon)s, %(noon)s + interval '1 hour',"
+            " %(noon)s + interval '1 hour', 'private', 6, 6),"
+            " (%(other)s, %(room)s, %(noon)s + interval '2 hours', %(noon)s + interval '90 hours',"
+            " %(noon)s + interval '90 hours', 'block', 0, 0)"
+        ),
+    )
+
+    def test_nothing_of_it_is_ours(self, shop: Shop, room: str, house: House) -> None:
+        shop.open_on(room, "10:00", "19:00", **HOURLY)
+        exception = {"date": shop.today + timedelta(3), "opens_at": "12:00", "closes_at": "20:00"}
+        shop.insert("schedule_exceptions", room_id=room, **exception)
+        shop.hold(room, shop.at(2, "12:00"))
+
+        def seen() -> object:
+            return shop.available(1, 9), shop.visitor.call("get_calendar", slug=shop.slug)
+
+        before = seen()
+        twin = open_shop(house, "Other")
+        for statement in self.TWINS:
+            for day in (1, 2, 3):
+                if day == 1 or "%(day)s" in statement:
+                    self.write(house, statement, shop, room, twin, day)
+        assert seen() == before
+        assert shop.hold(room, shop.at(1, "12:00"))["status"] == "held"
+
+    @staticmethod
+    def write(house: House, statement: str, shop: Shop, room: str, twin: Shop, day: int) -> None:
+        facts = {
+            "other": twin.id,
+            "location": shop.location_id,
+            "room": room,
+            "calendar": shop.calendar_id,
+            "day": shop.today + timedelta(day),
+            "noon": shop.at(day, "12:00"),
+        }
+        house.connection.execute(statement.encode(), facts)
