@@ -42,7 +42,7 @@ create table public.rooms (
   constraint rooms_price_is_0_to_1_million check (price_cents between 0 and 100000000),
   constraint rooms_tax_rate_is_a_share check (tax_rate_bp between 0 and 10000),
   constraint rooms_exclusive_price_is_for_shared_rooms check (
-    exclusive_price_cents between 0 and 100000000 and (exclusive_price_cents is null or mode = 'shared')
+    exclusive_price_cents >= 0 and exclusive_price_cents <= 100000000 and (exclusive_price_cents is null or mode = 'shared')
   ),
   constraint rooms_deposit_kind_is_known check (deposit_kind in ('full', 'none', 'percent', 'fixed', 'person')),
   constraint rooms_deposit_value_fits_its_kind check (

@@ -104,22 +104,29 @@ create table public.calendar_rooms (
   calendar_id uuid not null,
   room_id uuid not null,
   position int not null default 0,
+  minimum_notice_minutes int,
+  maximum_advance_days int,
   constraint calendar_rooms_pkey primary key (organization_id, calendar_id, room_id),
   constraint calendar_rooms_calendar_fkey foreign key (organization_id, calendar_id)
   references public.calendars (organization_id, id) on delete cascade,
   constraint calendar_rooms_room_fkey foreign key (organization_id, room_id)
-  references public.rooms (organization_id, id) on delete cascade
+  references public.rooms (organization_id, id) on delete cascade,
+  constraint calendar_rooms_minimum_notice_is_at_most_90_days check (minimum_notice_minutes between 0 and 129600),
+  constraint calendar_rooms_maximum_advance_is_1_day_to_2_years check (maximum_advance_days between 1 and 730)
 );
 
 comment on table public.calendar_rooms is 'Which rooms a calendar sells; a room that is not published is left out.';
 comment on column public.calendar_rooms.position is 'Order in which the calendar shows its rooms.';
+comment on column public.calendar_rooms.minimum_notice_minutes is 'The room''s own, in this calendar; null: the calendar''s.';
+comment on column public.calendar_rooms.maximum_advance_days is 'The room''s own, in this calendar; null: the calendar''s.';
 
 -- for: the foreign key, when a room is deleted
 create index calendar_rooms_room_id_idx on public.calendar_rooms (organization_id, room_id);
 
 grant select, delete on public.calendar_rooms to authenticated;
-grant insert (organization_id, calendar_id, room_id, position) on public.calendar_rooms to authenticated;
-grant update (position) on public.calendar_rooms to authenticated;
+grant insert (organization_id, calendar_id, room_id, position, minimum_notice_minutes, maximum_advance_days)
+on public.calendar_rooms to authenticated;
+grant update (position, minimum_notice_minutes, maximum_advance_days) on public.calendar_rooms to authenticated;
 
 alter table public.calendar_rooms enable row level security;
 
@@ -139,3 +146,56 @@ with check (organization_id = (select private.organization_with('calendars:manag
 create policy calendar_rooms_delete on public.calendar_rooms
 for delete to authenticated
 using (organization_id = (select private.organization_with('calendars:manage')));
+
+create table public.calendar_blocked_dates (
+  organization_id uuid not null default private.organization_with('calendars:manage'),
+  id uuid not null default private.uuid_v7(),
+  calendar_id uuid not null,
+  from_date date not null,
+  to_date date not null,
+  reason text not null default '',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint calendar_blocked_dates_pkey primary key (organization_id, id),
+  -- Also the index for: the blocked dates of a calendar (private.slots), and the foreign key.
+  constraint calendar_blocked_dates_range_key unique (organization_id, calendar_id, from_date, to_date),
+  constraint calendar_blocked_dates_calendar_fkey foreign key (organization_id, calendar_id)
+  references public.calendars (organization_id, id) on delete cascade,
+  constraint calendar_blocked_dates_are_ordered_from_2000_to_2199 check (
+    '2000-01-01' <= from_date and from_date <= to_date and to_date < '2200-01-01'
+  ),
+  constraint calendar_blocked_dates_reason_is_short check (length(reason) <= 500)
+);
+
+comment on table public.calendar_blocked_dates is
+  'Dates on which a calendar sells nothing, though its rooms are open: other calendars and the staff still do.';
+comment on column public.calendar_blocked_dates.from_date is 'First date; a session belongs to the local date on which it starts.';
+comment on column public.calendar_blocked_dates.to_date is 'Last date, included.';
+comment on column public.calendar_blocked_dates.reason is 'For the staff; visitors do not see it.';
+
+grant select, delete on public.calendar_blocked_dates to authenticated;
+grant insert (organization_id, calendar_id, from_date, to_date, reason) on public.calendar_blocked_dates to authenticated;
+grant update (from_date, to_date, reason) on public.calendar_blocked_dates to authenticated;
+
+alter table public.calendar_blocked_dates enable row level security;
+
+create policy calendar_blocked_dates_select on public.calendar_blocked_dates
+for select to authenticated
+using (organization_id = (select private.organization_with('calendars:read')));
+
+create policy calendar_blocked_dates_insert on public.calendar_blocked_dates
+for insert to authenticated
+with check (organization_id = (select private.organization_with('calendars:manage')));
+
+create policy calendar_blocked_dates_update on public.calendar_blocked_dates
+for update to authenticated
+using (organization_id = (select private.organization_with('calendars:manage')))
+with check (organization_id = (select private.organization_with('calendars:manage')));
+
+create policy calendar_blocked_dates_delete on public.calendar_blocked_dates
+for delete to authenticated
+using (organization_id = (select private.organization_with('calendars:manage')));
+
+create trigger calendar_blocked_dates_touch_updated_at
+before update on public.calendar_blocked_dates
+for each row execute function private.touch_updated_at();

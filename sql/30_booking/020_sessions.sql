@@ -14,6 +14,7 @@ create table public.sessions (
   seats_taken int not null,
   status text not null default 'scheduled',
   reason text not null default '',
+  block_id uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint sessions_pkey primary key (organization_id, id),
@@ -21,6 +22,8 @@ create table public.sessions (
   constraint sessions_place_and_time_key unique (organization_id, id, room_id, starts_at),
   constraint sessions_room_fkey foreign key (organization_id, room_id)
   references public.rooms (organization_id, id) on delete restrict,
+  constraint sessions_block_fkey foreign key (organization_id, block_id)
+  references public.room_blocks (organization_id, id) on delete restrict,
   constraint sessions_do_not_overlap exclude using gist (
     organization_id extensions.gist_uuid_ops with =,
     room_id extensions.gist_uuid_ops with =,
@@ -37,6 +40,7 @@ create table public.sessions (
   constraint sessions_status_is_known check (status in ('scheduled', 'cancelled')),
   constraint sessions_seats_fit check (0 <= seats_taken and seats_taken <= capacity),
   constraint sessions_block_sells_nothing check (mode <> 'block' or capacity = 0),
+  constraint sessions_block_id_is_for_blocks check (block_id is null or mode = 'block'),
   constraint sessions_live_while_seats_are_taken check (
     mode = 'block' or (status = 'scheduled') = (seats_taken > 0)
   ),
@@ -52,6 +56,7 @@ comment on column public.sessions.status is 'scheduled, or cancelled: then it ta
 comment on column public.sessions.capacity is 'Seats of the session; 0 for a block.';
 comment on column public.sessions.seats_taken is 'Seats of all bookings and holds that take capacity, lapsed holds included until they are reaped.';
 comment on column public.sessions.reason is 'Why the room is blocked.';
+comment on column public.sessions.block_id is 'The block that this session is an occurrence of; null for what is sold.';
 
 -- for: the staff's board of a day: organization_id = ? and starts_at between ? and ? order by starts_at
 create index sessions_starts_at_idx on public.sessions (organization_id, starts_at);
@@ -60,6 +65,8 @@ create index sessions_room_id_idx on public.sessions (organization_id, room_id, 
 -- for: the blocks of a room, however long, in private.slots
 create index sessions_blocks_idx on public.sessions (organization_id, room_id, starts_at)
 where mode = 'block' and status = 'scheduled';
+-- for: the occurrences of a block, and the foreign key
+create index sessions_block_id_idx on public.sessions (organization_id, block_id) where block_id is not null;
 
 grant select on public.sessions to authenticated;
 

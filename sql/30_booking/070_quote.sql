@@ -371,3 +371,22 @@ $$;
 
 comment on function private.tried_quote(uuid, private.slot, jsonb) is
   'As private.quote, for visitors: a refused code of a coupon or voucher is returned, as private.refuse does it, so that the guess stays counted.';
+
+create function private.refuse_total(quote jsonb, expected_total_cents bigint)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
+    perform private.fail(
+      'total_changed', 409, 'Show the new total and ask again.',
+      jsonb_build_object('total_cents', quote -> 'total_cents')
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_total(jsonb, bigint) is
+  'Raises 409 total_changed, details {"total_cents"}, when the quote is not what the client saw.';

@@ -94,6 +94,28 @@ begin
       'hold_minutes', calendar.hold_minutes,
       'has_coupons', private.sells_coupons(calendar.organization_id),
       'has_vouchers', private.sells_vouchers(calendar.organization_id),
+      'flow', calendar.flow,
+      'theme', calendar.theme,
+      'accent_color', calendar.accent_color,
+      'terms', calendar.terms,
+      'fee', jsonb_build_object('kind', calendar.fee_kind, 'value', calendar.fee_value),
+      'waitlist', calendar.waitlist_minutes is not null,
+      'fields', coalesce((
+        select jsonb_agg(
+          jsonb_build_object(
+            'key', f.key,
+            'label', f.label,
+            'help', f.help,
+            'kind', f.kind,
+            'required', f.required,
+            'pattern', f.pattern,
+            'options', coalesce(f.options, '[]')
+          )
+          order by f.position, f.key
+        )
+        from public.calendar_fields as f
+        where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id
+      ), '[]'),
       'rooms', coalesce((
         select jsonb_agg(
           jsonb_build_object(
@@ -103,13 +125,28 @@ begin
             'description', r.description,
             'minimum_party', r.minimum_party,
             'maximum_party', r.maximum_party,
+            'capacity', r.maximum_party,
             'duration_minutes', r.duration_minutes,
+            'minimum_notice_minutes', coalesce(cr.minimum_notice_minutes, calendar.minimum_notice_minutes),
+            'maximum_advance_days', coalesce(cr.maximum_advance_days, calendar.maximum_advance_days),
             'mode', r.mode,
             'price_per', r.price_per,
             'price_cents', r.price_cents,
+            'exclusive_price_cents', r.exclusive_price_cents,
+            'deposit', jsonb_build_object('kind', r.deposit_kind, 'value', r.deposit_value),
+            'cancellation', coalesce((
+              select jsonb_agg(
+                jsonb_build_object('hours_before', t.hours_before, 'refund_percent', t.refund_percent)
+                order by t.hours_before desc
+              )
+              from public.room_cancellation_tiers as t
+              where t.organization_id = r.organization_id and t.room_id = r.id
+            ), '[]'),
+            'waiver_policy', r.waiver_policy,
             'difficulty', r.difficulty,
             'image_path', r.image_path,
             'extras', private.room_extras(r.organization_id, r.id),
+            'location_name', l.name,
             'timezone', l.timezone
           )
           order by cr.position, r.name, r.id
@@ -140,7 +177,7 @@ set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar(text) is
-  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, rooms: [{id, name, slug, description, minimum_party, maximum_party, duration_minutes, mode, price_per, price_cents, difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], timezone}]}. Texts of extras by language; per is booking or person; prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
+  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, flow (room_first, date_first), theme (auto, light, dark), accent_color (#rrggbb or null), terms (by language; {}: nothing to agree to), fee: {kind (none, booking, person, percent), value}, waitlist (whether one can wait for a place), fields: [{key, label (by language), help (by language), kind (text, email, number, select, checkbox, date), required, pattern, options: [{value, label (by language)}]}], rooms: [{id, name, slug, description, minimum_party, maximum_party, capacity (seats of a session), duration_minutes, minimum_notice_minutes, maximum_advance_days, mode, price_per, price_cents, exclusive_price_cents (null: not offered), deposit: {kind (full, none, percent, fixed, person), value}, cancellation: [{hours_before, refund_percent}] (most hours first; []: in full until the start), waiver_policy (none, optional, required), difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], location_name, timezone}]}. Texts of extras by language; per is booking or person. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar(text) to anon, authenticated;
 
 create type public.available_slot as (
@@ -152,11 +189,12 @@ create type public.available_slot as (
   timezone text,
   seats_available int,
   price_cents bigint,
-  currency text
+  currency text,
+  is_empty boolean
 );
 
 comment on type public.available_slot is
-  'A time that can be booked. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included.';
+  'A time that can be booked. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
 
 create function private.get_availability(slug text, from_date date, to_date date, room_id uuid, party_size int)
 returns setof public.available_slot
@@ -206,7 +244,7 @@ begin
     select s
     from private.slots(
       calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
-      get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days
+      get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
     ) as s
     where s.seats_available >= s.party_size
   );
@@ -221,7 +259,8 @@ begin
     s.timezone,
     s.seats_available,
     s.quantity * s.unit_cents,
-    currency
+    currency,
+    s.seats_available = s.capacity
   from rows from (
     unnest(slots),
     private.base_prices(calendar.organization_id, slots)
@@ -266,6 +305,8 @@ set search_path = ''
 as $$
 declare
   timezone text;
+  notice_minutes int;
+  advance_days int;
   bookable tstzrange;
   local_date date;
   slot private.slot;
@@ -274,22 +315,28 @@ begin
     perform private.refuse_party(room);
   end if;
 
-  select l.timezone into timezone
+  select
+    l.timezone,
+    coalesce(cr.minimum_notice_minutes, calendar.minimum_notice_minutes),
+    coalesce(cr.maximum_advance_days, calendar.maximum_advance_days)
+  into timezone, notice_minutes, advance_days
   from public.locations as l
+  left join public.calendar_rooms as cr
+    on cr.organization_id = l.organization_id and cr.calendar_id = calendar.id and cr.room_id = room.id
   where l.organization_id = room.organization_id and l.id = room.location_id;
 
-  bookable := private.booking_window(timezone, calendar.minimum_notice_minutes, calendar.maximum_advance_days);
+  bookable := private.booking_window(timezone, notice_minutes, advance_days);
   if starts_at <= now() then
     perform private.fail('slot_in_past', 422, 'Choose a time that is still to come.');
-  elsif starts_at < lower(bookable) then
+  elsif isempty(bookable) or starts_at < lower(bookable) then
     perform private.fail(
       'notice_too_short', 422, 'Choose a later time, or call the venue.',
-      jsonb_build_object('minimum_notice_minutes', calendar.minimum_notice_minutes)
+      jsonb_build_object('minimum_notice_minutes', notice_minutes)
     );
   elsif starts_at >= upper(bookable) then
     perform private.fail(
       'too_far_ahead', 422, 'Choose an earlier time.',
-      jsonb_build_object('maximum_advance_days', calendar.maximum_advance_days)
+      jsonb_build_object('maximum_advance_days', advance_days)
     );
   end if;
 
@@ -297,7 +344,7 @@ begin
   select s.* into slot
   from private.slots(
     room.organization_id, array[room.id], local_date, local_date, offered_slot.party_size,
-    calendar.minimum_notice_minutes, calendar.maximum_advance_days
+    notice_minutes, advance_days, calendar.id
   ) as s
   where s.starts_at = offered_slot.starts_at;
   if not found then

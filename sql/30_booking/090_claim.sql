@@ -154,6 +154,43 @@ comment on function private.claim_session(
 ) is
   'Takes the time for a new session of that capacity, or seats of the shared session that starts then, up to capacity_limit if that is more than it has. Returns the session''s id, null if the time or the seats are taken. The caller stores the booking that the seats are for, and locked no session before without the room''s lock.';
 
+create function private.refuse_taken_slot()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.fail('slot_taken', 409, 'Choose another time: this one was just taken.');
+end
+$$;
+
+comment on function private.refuse_taken_slot() is 'Raises 409 slot_taken.';
+
+create function private.claim_slot(room public.rooms, slot private.slot, exclusive boolean, by_staff boolean)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  session_id uuid;
+begin
+  session_id := private.claim_session(
+    room.organization_id, room.id, slot.starts_at, slot.ends_at, slot.occupied_until, room.mode,
+    slot.capacity, case when exclusive then slot.capacity else slot.party_size end,
+    capacity_limit => case when by_staff and not exclusive then room.capacity_limit end
+  );
+  if session_id is null then
+    perform private.refuse_taken_slot();
+  end if;
+  return session_id;
+end
+$$;
+
+comment on function private.claim_slot(public.rooms, private.slot, boolean, boolean) is
+  'Takes the slot for its party, or all its seats. Raises 409 slot_taken.';
+
 create function private.extend_hold(organization_id uuid, booking_id uuid, until timestamptz)
 returns boolean
 language plpgsql

@@ -150,6 +150,7 @@ declare
   room public.rooms;
   slot private.slot;
   guest jsonb;
+  answers jsonb;
   options jsonb;
   quote jsonb;
   seats int;
@@ -160,10 +161,8 @@ begin
   if answer is null then
     room := private.public_room(calendar, hold_booking.room_id);
     guest := private.checked_customer(customer, calendar.locales[1]);
-    -- The seam of the calendar's own questions: what is stored is an object.
-    if jsonb_typeof(hold_booking.fields) is distinct from 'object' then
-      perform private.fail('fields_invalid', 422, 'Give the answers as an object by the keys of the calendar''s fields.');
-    elsif length(hold_booking.customer_note) > 2000 then
+    answers := private.checked_fields(calendar, hold_booking.fields);
+    if length(hold_booking.customer_note) > 2000 then
       perform private.fail('customer_note_too_long', 422, 'Write a note of at most 2000 characters.');
     end if;
     perform private.check_terms(calendar, consents);
@@ -181,30 +180,19 @@ begin
       perform private.idempotent_forget(scope, idempotency_key);
       return quote;
     end if;
-    if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
-      perform private.fail(
-        'total_changed', 409, 'Show the new total and ask again.',
-        jsonb_build_object('total_cents', quote -> 'total_cents')
-      );
-    end if;
-
+    perform private.refuse_total(quote, expected_total_cents);
     -- All seats of a shared session can only be had while nobody has one.
     seats := case when hold_booking.exclusive then slot.capacity else hold_booking.party_size end;
-    if slot.seats_available >= seats then
-      session_id := private.claim_session(
-        room.organization_id, room.id, hold_booking.starts_at, slot.ends_at, slot.occupied_until,
-        room.mode, slot.capacity, seats
-      );
+    if slot.seats_available < seats then
+      perform private.refuse_taken_slot();
     end if;
-    if session_id is null then
-      perform private.fail('slot_taken', 409, 'Choose another time: this one was just taken.');
-    end if;
+    session_id := private.claim_slot(room, slot, coalesce(hold_booking.exclusive, false), false);
 
     customer_id := private.customer_with_email(room.organization_id, guest);
     perform private.act_as('customer', customer_id);
     booking := private.make_booking(
       session_id, room, hold_booking.starts_at, customer_id, guest, calendar, hold_booking.party_size, quote, 'widget',
-      seats, options, hold_booking.fields, coalesce(hold_booking.customer_note, '')
+      seats, options, answers, coalesce(hold_booking.customer_note, '')
     );
     if booking.status = 'held' and booking.due_now_cents = 0 then
       perform private.transition(booking.organization_id, booking.id, 'confirmed', 'nothing_due');
@@ -264,7 +252,7 @@ as $$
 $$;
 
 comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb) is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day; extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), fields_invalid, customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}).';
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day; extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}).';
 grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb)
 to anon, authenticated;
 

@@ -1,4 +1,4 @@
--- Bookings and rooms from the staff's side.
+-- Bookings from the staff's side.
 
 create function private.mark_no_show(booking public.bookings, reason text)
 returns void
@@ -154,49 +154,6 @@ $$;
 comment on function private.check_override(uuid, bigint, text) is
   'Whether the caller may set a price of the seats, and said why; null: nothing is set. Raises 403 permission_denied, 422 override_reason_invalid.';
 
-create function private.claim_slot(room public.rooms, slot private.slot, exclusive boolean, by_staff boolean)
-returns uuid
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  session_id uuid;
-begin
-  session_id := private.claim_session(
-    room.organization_id, room.id, slot.starts_at, slot.ends_at, slot.occupied_until, room.mode,
-    slot.capacity, case when exclusive then slot.capacity else slot.party_size end,
-    capacity_limit => case when by_staff and not exclusive then room.capacity_limit end
-  );
-  if session_id is null then
-    perform private.fail('slot_taken', 409, 'Choose another time: this one was just taken.');
-  end if;
-  return session_id;
-end
-$$;
-
-comment on function private.claim_slot(public.rooms, private.slot, boolean, boolean) is
-  'Takes the slot for its party, or all its seats. Raises 409 slot_taken.';
-
-create function private.refuse_total(quote jsonb, expected_total_cents bigint)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
-    perform private.fail(
-      'total_changed', 409, 'Show the new total and ask again.',
-      jsonb_build_object('total_cents', quote -> 'total_cents')
-    );
-  end if;
-end
-$$;
-
-comment on function private.refuse_total(jsonb, bigint) is
-  'Raises 409 total_changed, details {"total_cents"}, when the quote is not what the client saw.';
-
 create function private.create_booking(
   organization_id uuid,
   room_id uuid,
@@ -226,6 +183,7 @@ as $$
 declare
   scope text := create_booking.organization_id || ':create_booking';
   room public.rooms;
+  calendar public.calendars;
   slot private.slot;
   guest jsonb;
   options jsonb;
@@ -250,19 +208,22 @@ begin
       perform private.fail('source_invalid', 422, 'Choose direct, marketplace or api.');
     elsif length(create_booking.customer_note) > 2000 or length(create_booking.staff_note) > 5000 then
       perform private.fail('note_too_long', 422, 'Write at most 2000 characters for the customer, 5000 for the staff.');
-    elsif jsonb_typeof(coalesce(create_booking.fields, '{}')) <> 'object' then
-      perform private.fail('field_invalid', 422, 'Give the answers as an object, by key.');
     end if;
     select r.* into room
     from public.rooms as r
     where r.organization_id = create_booking.organization_id and r.id = create_booking.room_id;
     if not found then
       perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
-    elsif create_booking.calendar_id is not null and not exists (
-      select from public.calendars as c
-      where c.organization_id = create_booking.organization_id and c.id = create_booking.calendar_id
-    ) then
+    end if;
+    select c.* into calendar
+    from public.calendars as c
+    where c.organization_id = create_booking.organization_id and c.id = create_booking.calendar_id;
+    if not found and create_booking.calendar_id is not null then
       perform private.fail('calendar_not_found', 404, 'Choose one of the organization''s calendars.');
+    end if;
+    -- Staff need not ask, at the telephone or the door; what they were told is checked.
+    if coalesce(create_booking.fields, '{}') not in ('{}', 'null') then
+      booking.fields := private.checked_fields(calendar, create_booking.fields);
     end if;
     select private.checked_customer(create_booking.customer, o.locale) into guest
     from public.organizations as o
@@ -304,7 +265,7 @@ begin
     booking.contact_name := guest ->> 'full_name';
     booking.locale := guest ->> 'locale';
     booking.source := create_booking.source;
-    booking.fields := coalesce(create_booking.fields, '{}');
+    booking.fields := coalesce(booking.fields, '{}');
     booking.customer_note := coalesce(create_booking.customer_note, '');
     booking.staff_note := coalesce(create_booking.staff_note, '');
     booking := private.insert_booking(booking);
@@ -376,107 +337,3 @@ comment on function public.create_booking(
 grant execute on function public.create_booking(
   uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
 ) to authenticated;
-
-create function private.block_room(
-  organization_id uuid,
-  room_id uuid,
-  starts_at timestamptz,
-  ends_at timestamptz,
-  reason text
-)
-returns jsonb
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-declare
-  session_id uuid;
-begin
-  perform private.require_permission(block_room.organization_id, 'schedules:manage');
-  if starts_at is null or ends_at is null or not isfinite(starts_at) or not isfinite(ends_at)
-    or ends_at <= starts_at or ends_at - starts_at > interval '366 days'
-  then
-    perform private.fail('block_range_invalid', 422, 'Give a start and a later end, at most 366 days apart.');
-  elsif length(block_room.reason) > 500 then
-    perform private.fail('reason_too_long', 422, 'Give a reason of at most 500 characters.');
-  elsif not exists (
-    select from public.rooms as r
-    where r.organization_id = block_room.organization_id and r.id = block_room.room_id
-  ) then
-    perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
-  end if;
-  session_id := private.claim_session(
-    block_room.organization_id, block_room.room_id, block_room.starts_at, block_room.ends_at, block_room.ends_at,
-    'block', 0, 0, coalesce(block_room.reason, '')
-  );
-  if session_id is null then
-    perform private.fail('slot_taken', 409, 'Move or cancel what is booked in that time, or choose another.');
-  end if;
-  return jsonb_build_object(
-    'session_id', session_id,
-    'room_id', block_room.room_id,
-    'starts_at', block_room.starts_at,
-    'ends_at', block_room.ends_at,
-    'reason', coalesce(block_room.reason, '')
-  );
-end
-$$;
-
-comment on function private.block_room(uuid, uuid, timestamptz, timestamptz, text) is
-  'definer: writes sessions, which no client may write.';
-grant execute on function private.block_room(uuid, uuid, timestamptz, timestamptz, text) to authenticated;
-
-create function public.block_room(
-  organization_id uuid,
-  room_id uuid,
-  starts_at timestamptz,
-  ends_at timestamptz,
-  reason text default ''
-)
-returns jsonb
-language sql
-volatile
-set search_path = ''
-as $$ select private.block_room(organization_id, room_id, starts_at, ends_at, reason) $$;
-
-comment on function public.block_room(uuid, uuid, timestamptz, timestamptz, text) is
-  'Takes a room off sale for a time in which nothing is booked: {session_id, room_id, starts_at, ends_at, reason}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken; 422 block_range_invalid, reason_too_long.';
-grant execute on function public.block_room(uuid, uuid, timestamptz, timestamptz, text) to authenticated;
-
-create function private.unblock_room(organization_id uuid, session_id uuid)
-returns jsonb
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-begin
-  perform private.require_permission(unblock_room.organization_id, 'schedules:manage');
-  update public.sessions as s
-  set status = 'cancelled'
-  where s.organization_id = unblock_room.organization_id
-    and s.id = unblock_room.session_id
-    and s.mode = 'block'
-    and s.status = 'scheduled';
-  if not found then
-    perform private.fail('block_not_found', 404, 'Choose a block that stands.');
-  end if;
-  return jsonb_build_object('session_id', unblock_room.session_id, 'status', 'cancelled');
-end
-$$;
-
-comment on function private.unblock_room(uuid, uuid) is
-  'definer: writes sessions, which no client may write.';
-grant execute on function private.unblock_room(uuid, uuid) to authenticated;
-
-create function public.unblock_room(organization_id uuid, session_id uuid)
-returns jsonb
-language sql
-volatile
-set search_path = ''
-as $$ select private.unblock_room(organization_id, session_id) $$;
-
-comment on function public.unblock_room(uuid, uuid) is
-  'Puts the time of a block back on sale: {session_id, status}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
-grant execute on function public.unblock_room(uuid, uuid) to authenticated;

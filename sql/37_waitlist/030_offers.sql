@@ -86,7 +86,7 @@ begin
     r.organization_id, array[r.id],
     greatest(entry.from_date, (lower(offer_place.freed) at time zone l.timezone)::date),
     least(entry.to_date, (upper(offer_place.freed) at time zone l.timezone)::date),
-    entry.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days
+    entry.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
   ) as s
   where cr.organization_id = calendar.organization_id
     and cr.calendar_id = calendar.id

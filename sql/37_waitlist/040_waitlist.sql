@@ -33,6 +33,7 @@ declare
   room public.rooms;
   room_ids uuid [];
   guest jsonb;
+  answers jsonb;
   slots private.slot [];
   place private.slot;
   waiting_customer_id uuid;
@@ -52,9 +53,8 @@ begin
       perform private.fail('date_range_too_long', 422, 'Wait for at most 92 days at a time.');
     elsif join_waitlist.party_size is null or join_waitlist.party_size < 1 then
       perform private.fail('party_size_invalid', 422, 'Choose a party of at least one person.');
-    elsif jsonb_typeof(join_waitlist.fields) is distinct from 'object' or length(join_waitlist.fields::text) > 20000 then
-      perform private.fail('field_invalid', 422, 'Send the answers as an object.');
     end if;
+    answers := private.checked_fields(calendar, join_waitlist.fields);
     perform private.check_terms(calendar, consents);
     if join_waitlist.room_id is not null then
       room := private.public_room(calendar, join_waitlist.room_id);
@@ -75,7 +75,7 @@ begin
       select s
       from private.slots(
         calendar.organization_id, room_ids, join_waitlist.from_date, join_waitlist.to_date,
-        join_waitlist.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days
+        join_waitlist.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
       ) as s
     );
     if cardinality(slots) = 0 then
@@ -122,7 +122,7 @@ begin
     select
       calendar.organization_id, calendar.id, join_waitlist.room_id, join_waitlist.from_date, join_waitlist.to_date,
       max((join_waitlist.to_date + 1)::timestamp at time zone l.timezone), join_waitlist.party_size,
-      waiting_customer_id, guest ->> 'full_name', guest ->> 'locale', join_waitlist.fields, join_waitlist.consents
+      waiting_customer_id, guest ->> 'full_name', guest ->> 'locale', answers, join_waitlist.consents
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     where r.organization_id = calendar.organization_id and r.id = any (room_ids)

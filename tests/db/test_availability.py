@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from db.booking_world import PRICE, Shop, open_shop
+from db.booking_world import PRICE, Shop, change, open_shop
 from matrix.house import House
 from matrix.promises import refused
 
@@ -73,6 +73,45 @@ class TestWeeklyHours:
     def test_equal_times_mean_a_whole_day(self, shop: Shop, room: str) -> None:
         shop.open_on(room, "00:00", "00:00", **HOURLY)
         assert len(shop.starts(room, date(2027, 6, 4))) == 24
+
+
+class TestFixedStarts:
+    def test_only_the_named_times_are_offered(self, shop: Shop, room: str) -> None:
+        shop.open_on(room, "10:00", "22:00", start_times=["18:15", "10:00", "12:30"])
+        assert shop.times(room) == ["10:00", "12:30", "18:15"]
+
+    def test_closing_time_holds_for_them_too(self, shop: Shop, room: str) -> None:
+        shop.open_on(room, "10:00", "12:00", start_times=["11:00", "11:01"])
+        assert shop.times(room) == ["11:00"]
+
+    def test_after_midnight_they_are_the_next_days(self, shop: Shop, room: str) -> None:
+        friday = date(2027, 6, 4)
+        shop.open_on(room, "22:00", "02:00", friday.isoweekday(), start_times=["00:45", "22:30"])
+        assert shop.starts(room, friday) == ["22:30"]
+        assert shop.starts(room, friday + timedelta(1)) == ["00:45"]
+
+    def test_a_date_may_have_its_own(self, shop: Shop, room: str) -> None:
+        friday = date(2027, 6, 4)
+        shop.open_on(room, "10:00", "13:00", **HOURLY)
+        for scope in ({"room_id": room}, {"location_id": shop.location_id}):
+            shop.insert(
+                "schedule_exceptions",
+                date=friday,
+                opens_at="10:00",
+                closes_at="20:00",
+                start_times=["17:00"] if "room_id" in scope else ["18:00"],
+                **scope,
+            )
+        assert shop.starts(room, friday) == ["17:00"]
+
+    def test_intervals_and_fixed_starts_may_share_a_day(self, shop: Shop, room: str) -> None:
+        shop.open_on(room, "10:00", "12:00", **HOURLY)
+        shop.open_on(room, "11:00", "23:00", start_times=["11:00", "20:20"])
+        assert shop.times(room) == ["10:00", "11:00", "20:20"]
+
+    def test_one_in_a_gap_does_not_exist(self, shop: Shop, room: str) -> None:
+        shop.open_on(room, "00:00", "00:00", start_times=["02:00", "02:30", "03:00"])
+        assert shop.starts(room, date(2027, 3, 28)) == ["03:00"]
 
 
 class TestExceptions:
@@ -220,6 +259,100 @@ class TestNoticeAndAdvance:
         assert dates == {shop.today + timedelta(9), shop.today + timedelta(10)}
         assert shop.available(10, 10, room_id=room)[-1]["local_time"] == "23:00"
 
+    def test_a_room_has_limits_of_its_own_in_a_calendar(self, shop: Shop, room: str) -> None:
+        other = shop.add_room()
+        shop.open_on(other, "00:00", "00:00", slot_interval_minutes=5)
+        shop.set_calendar(minimum_notice_minutes=2 * 1440, maximum_advance_days=10)
+        limits = {"minimum_notice_minutes": 4 * 1440, "maximum_advance_days": 5}
+        change(shop.venue.owner, "calendar_rooms", limits, room_id=room)
+
+        def days(room: str) -> list[int]:
+            dates = {row["local_date"] for row in shop.available(0, 20, room_id=room)}
+            return sorted((day - shop.today).days for day in dates)
+
+        assert days(room) == [4, 5]
+        assert days(other)[0] == 2
+        assert days(other)[-1] == 10
+        # What is held is asked the same.
+        for day, code, details in (
+            (3, "notice_too_short", {"minimum_notice_minutes": 4 * 1440}),
+            (6, "too_far_ahead", {"maximum_advance_days": 5}),
+        ):
+            with refused(422, code) as caught:
+                shop.hold(room, shop.at(day, "12:00"))
+            assert caught.value.details == details
+            shop.hold(other, shop.at(day, "12:00"))
+
+    def test_a_notice_beyond_the_advance_leaves_nothing_to_book(
+        self, shop: Shop, room: str
+    ) -> None:
+        shop.set_calendar(minimum_notice_minutes=20 * 1440, maximum_advance_days=10)
+        assert shop.available(0, 30) == []
+        assert not shop.visitor.select(
+            "select * from public.get_availability(%s, '5874800-01-01', '5874800-01-31')", shop.slug
+        )
+        for day in (9, 25):
+            with refused(422, "notice_too_short"):
+                shop.hold(room, shop.at(day, "12:00"))
+
+    def test_another_calendars_limits_are_not_ours(self, shop: Shop, room: str) -> None:
+        second = shop.insert("calendars", slug=f"{shop.slug}-2", name="Second")
+        shop.insert(
+            "calendar_rooms", calendar_id=second["id"], room_id=room, maximum_advance_days=1
+        )
+        shop.set_calendar(maximum_advance_days=10)
+        assert shop.times(room, 10)
+
+
+class TestDatesOnWhichACalendarSellsNothing:
+    @pytest.fixture(autouse=True)
+    def _open(self, shop: Shop, room: str) -> None:
+        shop.open_on(room, "22:00", "02:00", **HOURLY)
+
+    def block(self, shop: Shop, first: int, last: int, **values: object) -> None:
+        shop.insert(
+            "calendar_blocked_dates",
+            **{
+                "calendar_id": shop.calendar_id,
+                "from_date": shop.today + timedelta(first),
+                "to_date": shop.today + timedelta(last),
+                **values,
+            },
+        )
+
+    def test_both_ends_are_included(self, shop: Shop) -> None:
+        self.block(shop, 2, 4)
+        dates = {(row["local_date"] - shop.today).days for row in shop.available(1, 6)}
+        assert dates == {1, 5, 6}
+
+    def test_a_session_belongs_to_the_date_on_which_it_starts(self, shop: Shop, room: str) -> None:
+        self.block(shop, 2, 2)
+        assert shop.times(room, 1) == ["00:00", "01:00", "22:00", "23:00"]
+        assert shop.times(room, 3)[:2] == ["00:00", "01:00"]
+        with refused(422, "slot_not_offered"):
+            shop.hold(room, shop.at(2, "00:00"))
+        shop.hold(room, shop.at(3, "00:00"))
+
+    def test_other_calendars_and_the_staff_are_not_bound(self, shop: Shop, room: str) -> None:
+        second = shop.insert("calendars", slug=f"{shop.slug}-2", name="Second")
+        self.block(shop, 0, 30, calendar_id=second["id"])
+        assert shop.times(room)
+        self.block(shop, 0, 30)
+        assert shop.times(room) == []
+        assert shop.starts(room, shop.today + timedelta(1))
+
+    def test_another_venues_dates_are_not_ours(self, shop: Shop, room: str, house: House) -> None:
+        other = open_shop(house, "Other")
+        # The same id, in another tenant.
+        house.owner_sql(
+            "insert into public.calendars (organization_id, id, slug, name)"
+            " values (%s, %s, 'twin', 'Twin')",
+            other.id,
+            shop.calendar_id,
+        )
+        self.block(other, 0, 30, calendar_id=shop.calendar_id)
+        assert shop.times(room)
+
 
 class TestWhatIsTaken:
     @pytest.fixture(autouse=True)
@@ -323,6 +456,21 @@ class TestSharedSessions:
         joined = shop.hold(room, shop.at(1, "11:30"), party_size=2)
         assert joined["ends_at"] == booking["ends_at"]
 
+    def test_a_session_in_which_nobody_has_a_seat_says_so(self, shop: Shop, room: str) -> None:
+        def empty() -> dict[str, bool]:
+            return {row["local_time"]: row["is_empty"] for row in shop.available(room_id=room)}
+
+        assert all(empty().values())
+        booking = shop.hold(room, shop.at(1, "11:30"), party_size=3)
+        assert {time for time, is_empty in empty().items() if not is_empty} == {"11:30"}
+        shop.lapse(booking)
+        assert all(empty().values())
+
+    def test_each_of_several_sessions_has_its_own_seats(self, shop: Shop, room: str) -> None:
+        shop.hold(room, shop.at(1, "10:00"), party_size=3)
+        shop.hold(room, shop.at(1, "11:30"), party_size=5)
+        assert self.seats(shop, room) == {"10:00": 5, "11:30": 3}
+
     def test_a_room_that_became_private_sells_no_seats_of_a_shared_session(
         self, shop: Shop, room: str
     ) -> None:
@@ -355,6 +503,7 @@ class TestTheAnswer:
             "seats_available": 6,
             "price_cents": 2 * PRICE,
             "currency": "EUR",
+            "is_empty": True,
         }
         assert {row["price_cents"] for row in rows if row["room_id"] == UUID(other)} == {9_000}
 
@@ -463,3 +612,89 @@ class TestRefusals:
         with refused(422, "party_size_invalid") as caught:
             shop.available(room_id=room, party_size=7)
         assert caught.value.details == {"minimum": 2, "maximum": 6}
+
+
+class TestTwins:
+    """Another venue whose rows have the ids of ours: it closes, blocks and asks for itself."""
+
+    TWINS = (
+        (
+            "insert into public.locations (organization_id, id, name, timezone)"
+            " values (%(other)s, %(location)s, 'Twin', 'Asia/Kathmandu')"
+        ),
+        (
+            "insert into public.rooms (organization_id, id, location_id, slug, name, price_cents,"
+            " is_published) values (%(other)s, %(room)s, %(location)s, 'twin', 'Twin', 1, true)"
+        ),
+        (
+            "insert into public.calendars (organization_id, id, slug, name)"
+            " values (%(other)s, %(calendar)s, 'twin', 'Twin')"
+        ),
+        (
+            "insert into public.calendar_rooms (organization_id, calendar_id, room_id,"
+            " minimum_notice_minutes, maximum_advance_days)"
+            " values (%(other)s, %(calendar)s, %(room)s, 129600, 1)"
+        ),
+        (
+            "insert into public.calendar_fields (organization_id, calendar_id, key, label)"
+            """ values (%(other)s, %(calendar)s, 'twin', '{"en": "Twin"}')"""
+        ),
+        (
+            "insert into public.room_cancellation_tiers (organization_id, room_id, hours_before,"
+            " refund_percent) values (%(other)s, %(room)s, 1, 1)"
+        ),
+        (
+            "insert into public.schedules (organization_id, room_id, weekday, opens_at, closes_at)"
+            " select %(other)s, %(room)s, n, '01:00', '09:00' from generate_series(1, 7) as n"
+        ),
+        (
+            "insert into public.schedule_exceptions (organization_id, room_id, date, is_closed)"
+            " values (%(other)s, %(room)s, %(day)s, true)"
+        ),
+        (
+            "insert into public.schedule_exceptions (organization_id, location_id, date, is_closed)"
+            " values (%(other)s, %(location)s, %(day)s, true)"
+        ),
+        (
+            "insert into public.calendar_blocked_dates (organization_id, calendar_id, from_date,"
+            " to_date) values (%(other)s, %(calendar)s, %(day)s, %(day)s)"
+        ),
+        (
+            "insert into public.sessions (organization_id, room_id, starts_at, ends_at,"
+            " occupied_until, mode, capacity, seats_taken) values"
+            " (%(other)s, %(room)s, %(noon)s, %(noon)s + interval '1 hour',"
+            " %(noon)s + interval '1 hour', 'private', 6, 6),"
+            " (%(other)s, %(room)s, %(noon)s + interval '2 hours', %(noon)s + interval '90 hours',"
+            " %(noon)s + interval '90 hours', 'block', 0, 0)"
+        ),
+    )
+
+    def test_nothing_of_it_is_ours(self, shop: Shop, room: str, house: House) -> None:
+        shop.open_on(room, "10:00", "19:00", **HOURLY)
+        exception = {"date": shop.today + timedelta(3), "opens_at": "12:00", "closes_at": "20:00"}
+        shop.insert("schedule_exceptions", room_id=room, **exception)
+        shop.hold(room, shop.at(2, "12:00"))
+
+        def seen() -> object:
+            return shop.available(1, 9), shop.visitor.call("get_calendar", slug=shop.slug)
+
+        before = seen()
+        twin = open_shop(house, "Other")
+        for statement in self.TWINS:
+            for day in (1, 2, 3):
+                if day == 1 or "%(day)s" in statement:
+                    self.write(house, statement, shop, room, twin, day)
+        assert seen() == before
+        assert shop.hold(room, shop.at(1, "12:00"))["status"] == "held"
+
+    @staticmethod
+    def write(house: House, statement: str, shop: Shop, room: str, twin: Shop, day: int) -> None:
+        facts = {
+            "other": twin.id,
+            "location": shop.location_id,
+            "room": room,
+            "calendar": shop.calendar_id,
+            "day": shop.today + timedelta(day),
+            "noon": shop.at(day, "12:00"),
+        }
+        house.connection.execute(statement.encode(), facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 
+OTHER_HOURS = {"is_closed": False, "opens_at": "10:00", "closes_at": "11:00"}
 ROOM = {"slug": "new", "name": "New", "price_cents": 1_000}
 
 
@@ -42,6 +44,16 @@ def rows_of(shop: Shop, room: str) -> dict[str, Row]:
         "schedule_exceptions": {"room_id": room, "date": "2027-01-06", "is_closed": True},
         "calendars": {"slug": f"{shop.slug}-2", "name": "Second"},
         "calendar_rooms": {"calendar_id": second_calendar(shop), "room_id": room},
+        "calendar_blocked_dates": {
+            "calendar_id": shop.calendar_id,
+            "from_date": "2027-01-06",
+            "to_date": "2027-01-08",
+        },
+        "calendar_fields": {
+            "calendar_id": shop.calendar_id,
+            "key": "team",
+            "label": '{"es": "Equipo"}',
+        },
     }
 
 
@@ -57,6 +69,8 @@ TABLES = (
     "schedule_exceptions",
     "calendars",
     "calendar_rooms",
+    "calendar_blocked_dates",
+    "calendar_fields",
 )
 
 #: A change that a member with the permission may make.
@@ -67,7 +81,9 @@ CHANGES: dict[str, Row] = {
     "schedules": {"closes_at": "21:00"},
     "schedule_exceptions": {"reason": "Holiday"},
     "calendars": {"hold_minutes": 20},
-    "calendar_rooms": {"position": 3},
+    "calendar_rooms": {"position": 3, "minimum_notice_minutes": 30, "maximum_advance_days": 9},
+    "calendar_blocked_dates": {"reason": "Holiday"},
+    "calendar_fields": {"required": True},
 }
 
 
@@ -149,6 +165,8 @@ class TestForeignRowsCannotBeReferredTo:
             ("schedule_exceptions", "room_id"),
             ("calendar_rooms", "room_id"),
             ("calendar_rooms", "calendar_id"),
+            ("calendar_blocked_dates", "calendar_id"),
+            ("calendar_fields", "calendar_id"),
         ],
     )
     def test_by(self, shop: Shop, room: str, foreign: Row, table: str, column: str) -> None:
@@ -224,6 +242,70 @@ class TestWhatCannotBeStored:
                 "schedule_exceptions_is_for_a_location_or_a_room",
             ),
             ("schedule_exceptions", {"date": "infinity"}, "schedule_exceptions_date_is_finite"),
+            *(
+                ("schedules", {"start_times": times}, "schedules_start_times_are_in_the_window")
+                for times in (
+                    [],
+                    ["09:59"],
+                    ["20:00"],
+                    ["12:00", "12:00"],
+                    ["12:00", None],
+                    [["12:00"], ["13:00"]],
+                    ["24:00"],
+                )
+            ),
+            (
+                "schedules",
+                {"start_times": ["12:00"], "opens_at": "20:00", "closes_at": "04:00"},
+                "schedules_start_times_are_in_the_window",
+            ),
+            (
+                "schedules",
+                {"start_times": ["12:00"], "slot_interval_minutes": 60},
+                "schedules_start_times_replace_the_interval",
+            ),
+            (
+                "schedule_exceptions",
+                {"start_times": ["12:00"]},
+                "schedule_exceptions_start_times_are_in_the_window",
+            ),
+            (
+                "schedule_exceptions",
+                {**OTHER_HOURS, "start_times": ["12:00"]},
+                "schedule_exceptions_start_times_are_in_the_window",
+            ),
+            (
+                "schedule_exceptions",
+                {**OTHER_HOURS, "start_times": ["10:30"], "slot_interval_minutes": 60},
+                "schedule_exceptions_start_times_replace_the_interval",
+            ),
+            (
+                "calendar_rooms",
+                {"minimum_notice_minutes": -1},
+                "calendar_rooms_minimum_notice_is_at_most_90_days",
+            ),
+            (
+                "calendar_rooms",
+                {"maximum_advance_days": 731},
+                "calendar_rooms_maximum_advance_is_1_day_to_2_years",
+            ),
+            *(
+                (
+                    "calendar_blocked_dates",
+                    dates,
+                    "calendar_blocked_dates_are_ordered_from_2000_to_2199",
+                )
+                for dates in (
+                    {"to_date": "2027-01-05"},
+                    {"from_date": "-infinity"},
+                    {"to_date": "infinity"},
+                )
+            ),
+            (
+                "calendar_blocked_dates",
+                {"reason": "x" * 501},
+                "calendar_blocked_dates_reason_is_short",
+            ),
             ("calendars", {"slug": "-"}, "calendars_slug_is_a_slug"),
             ("calendars", {"locales": ["fr"]}, "calendars_locales_are_supported"),
             ("calendars", {"locales": []}, "calendars_locales_are_supported"),
@@ -257,6 +339,8 @@ class TestWhatCannotBeStored:
             ("schedules", {"weekday": 1, "opens_at": "10:00"}),
             ("schedule_exceptions", {"date": "2027-01-06"}),
             ("room_cancellation_tiers", {"hours_before": 48}),
+            ("calendar_blocked_dates", {"from_date": "2027-01-06", "to_date": "2027-01-08"}),
+            ("calendar_fields", {"key": "team"}),
         ],
     )
     def test_the_same_twice(self, shop: Shop, room: str, table: str, same: Row) -> None:
@@ -369,8 +453,15 @@ class TestGetCalendar:
             "hold_minutes": 15,
             "has_coupons": False,
             "has_vouchers": False,
+            "flow": "room_first",
+            "theme": "auto",
+            "accent_color": None,
+            "terms": {},
+            "fee": {"kind": "none", "value": 0},
+            "waitlist": False,
+            "fields": [],
         }
-        assert room["id"] == first
+        assert (room["id"], room["description"], room["difficulty"]) == (first, "Dark", 4)
         assert set(room) == {
             "id",
             "name",
@@ -378,15 +469,125 @@ class TestGetCalendar:
             "description",
             "minimum_party",
             "maximum_party",
+            "capacity",
             "duration_minutes",
+            "minimum_notice_minutes",
+            "maximum_advance_days",
             "mode",
             "price_per",
             "price_cents",
+            "exclusive_price_cents",
+            "deposit",
+            "cancellation",
+            "waiver_policy",
             "difficulty",
             "image_path",
             "extras",
+            "location_name",
             "timezone",
         }
+
+    def test_how_it_looks_and_what_it_asks(self, shop: Shop, stranger: Shop) -> None:
+        shop.set_calendar(
+            flow="date_first",
+            theme="dark",
+            accent_color="#a1b2c3",
+            terms='{"en": "Be kind."}',
+            fee_kind="person",
+            fee_value=150,
+            waitlist_minutes=30,
+        )
+        choices = [{"value": "a", "label": {"en": "A"}}]
+        for each in (shop, stranger):
+            each.insert(
+                "calendar_fields",
+                calendar_id=each.calendar_id,
+                key="map",
+                kind="select",
+                label='{"en": "Map"}',
+                options=json.dumps(choices),
+            )
+        shop.insert(
+            "calendar_fields",
+            calendar_id=second_calendar(shop),
+            key="other",
+            label='{"en": "Elsewhere"}',
+        )
+        shop.insert(
+            "calendar_fields",
+            calendar_id=shop.calendar_id,
+            position=-1,
+            key="team",
+            label='{"en": "Team"}',
+            help='{"en": "Any name"}',
+            required=True,
+            pattern="[a-z]+",
+        )
+        seen = shop.visitor.call("get_calendar", slug=shop.slug)
+        assert (seen["flow"], seen["theme"], seen["accent_color"]) == (
+            "date_first",
+            "dark",
+            "#a1b2c3",
+        )
+        assert seen["terms"] == {"en": "Be kind."}
+        assert seen["fee"] == {"kind": "person", "value": 150}
+        assert seen["waitlist"] is True
+        assert seen["fields"] == [
+            {
+                "key": "team",
+                "label": {"en": "Team"},
+                "help": {"en": "Any name"},
+                "kind": "text",
+                "required": True,
+                "pattern": "[a-z]+",
+                "options": [],
+            },
+            {
+                "key": "map",
+                "label": {"en": "Map"},
+                "help": {},
+                "kind": "select",
+                "required": False,
+                "pattern": None,
+                "options": choices,
+            },
+        ]
+
+    def test_the_terms_of_a_room(self, shop: Shop) -> None:
+        room = shop.add_room(
+            mode="shared",
+            maximum_party=8,
+            exclusive_price_cents=9_000,
+            deposit_kind="percent",
+            deposit_value=30,
+            waiver_policy="required",
+        )
+        other = shop.add_room()
+        for hours, percent in ((24, 50), (48, 100)):
+            shop.insert(
+                "room_cancellation_tiers", room_id=room, hours_before=hours, refund_percent=percent
+            )
+        change(
+            shop.venue.owner,
+            "calendar_rooms",
+            {"minimum_notice_minutes": 5, "maximum_advance_days": 7},
+            room_id=room,
+        )
+        rooms = shop.visitor.call("get_calendar", slug=shop.slug)["rooms"]
+        seen = {each["id"]: each for each in rooms}
+        assert seen[room]["capacity"] == 8
+        assert seen[room]["exclusive_price_cents"] == 9_000
+        assert seen[room]["deposit"] == {"kind": "percent", "value": 30}
+        assert seen[room]["waiver_policy"] == "required"
+        assert seen[room]["location_name"] == "Venue"
+        assert seen[room]["cancellation"] == [
+            {"hours_before": 48, "refund_percent": 100},
+            {"hours_before": 24, "refund_percent": 50},
+        ]
+        assert seen[other]["cancellation"] == []
+        limits = ("minimum_notice_minutes", "maximum_advance_days")
+        assert [seen[room][limit] for limit in limits] == [5, 7]
+        assert [seen[other][limit] for limit in limits] == [60, 365]
 
     def test_rooms_come_in_the_calendars_order(self, shop: Shop) -> None:
         rooms = [shop.add_room(name=name) for name in ("C", "A", "B")]

@@ -180,6 +180,13 @@ class _Builder:
             voucher=voucher["id"],
             voucher_code=voucher["code"],
         )
+        add(
+            "calendar_blocked_dates",
+            calendar_id=calendar,
+            from_date="2001-01-01",
+            to_date="2001-01-02",
+        )
+        add("calendar_fields", calendar_id=calendar, key="team", label='{"en": "Team"}')
         block = owner.call(
             "block_room",
             organization_id=venue.id,

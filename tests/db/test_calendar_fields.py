@@ -1,0 +1,248 @@
+"""What a calendar asks: which questions can be stored, and which answers are taken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.booking_world import Shop, change, open_shop
+from matrix.client import ANON, Refused
+from matrix.house import House
+from matrix.promises import refused
+
+LABEL = json.dumps({"es": "¿?"})
+CHOICES = [{"value": "s", "label": {"en": "S"}}, {"value": "m", "label": {"en": "M"}}]
+
+
+@pytest.fixture
+def shop(house: House) -> Shop:
+    return open_shop(house, "Venue")
+
+
+def ask(shop: Shop, kind: str = "text", key: str = "it", **values: object) -> None:
+    shop.insert(
+        "calendar_fields",
+        **{"calendar_id": shop.calendar_id, "key": key, "kind": kind, "label": LABEL, **values},
+    )
+
+
+def answered(shop: Shop, answers: object) -> Any:
+    """What is kept of the answers, as every function that books asks for it."""
+    try:
+        return shop.house.one(
+            "select private.checked_fields(c, %s::jsonb) from public.calendars as c"
+            " where c.organization_id = %s and c.id = %s",
+            None if answers is None else json.dumps(answers),
+            shop.id,
+            shop.calendar_id,
+        )
+    except psycopg.Error as error:
+        raise Refused.from_database(error, ANON) from error
+
+
+class TestQuestions:
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            "[A-Z]{2}[0-9]{4,}",
+            "(?:a|b)+",
+            r"\d{9}",
+            "(x+)+y",
+            "a{10}b{100}",
+            "[0-9]{0,3}",
+        ],
+    )
+    def test_patterns_that_are_taken(self, shop: Shop, pattern: str) -> None:
+        ask(shop, pattern=pattern)
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            "",
+            "x" * 201,
+            "(",
+            "a)(b",
+            "[",
+            "a{2,1}",
+            r"(a)\1",
+            "(?=a)b",
+            "(?<!a)b",
+            "(?i)a",
+            "***=a",
+            "((x{200}){200}){200}",
+            "a{10}b{101}",
+            "a{1000}",
+            "a{0,1000}",
+        ],
+    )
+    def test_patterns_that_are_not(self, shop: Shop, pattern: str) -> None:
+        with refused(400, "23514") as caught:
+            ask(shop, pattern=pattern)
+        assert "calendar_fields_pattern_is_quick_to_match" in caught.value.message
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            [],
+            "s",
+            ["s"],
+            [None],
+            [{"value": "s"}],
+            [{"label": {"en": "S"}}],
+            [{"value": 1, "label": {"en": "S"}}],
+            [{"value": "", "label": {"en": "S"}}],
+            [{"value": "x" * 101, "label": {"en": "S"}}],
+            [{"value": "s", "label": {}}],
+            [{"value": "s", "label": "S"}],
+            [{"value": "s", "label": {"fr": "S"}}],
+            [{"value": "s", "label": {"en": "S"}, "price": 1}],
+            [CHOICES[0], CHOICES[0]],
+            [{"value": str(n), "label": {"en": "S"}} for n in range(101)],
+        ],
+    )
+    def test_choices_that_are_none(self, shop: Shop, options: object) -> None:
+        with refused(400, "23514") as caught:
+            ask(shop, "select", options=json.dumps(options))
+        assert "calendar_fields_options_are_choices" in caught.value.message
+
+    @pytest.mark.parametrize(
+        ("kind", "values", "constraint"),
+        [
+            ("colour", {}, "kind_is_known"),
+            ("select", {}, "options_are_for_selects"),
+            ("text", {"options": json.dumps(CHOICES)}, "options_are_for_selects"),
+            ("number", {"pattern": "1"}, "pattern_is_for_texts"),
+            ("text", {"label": "{}"}, "label_is_given_by_language"),
+            ("text", {"label": '{"en": ""}'}, "label_is_given_by_language"),
+            ("text", {"help": '{"fr": "x"}'}, "help_is_given_by_language"),
+            ("text", {"key": "A"}, "key_is_a_name"),
+            ("text", {"key": "a" * 41}, "key_is_a_name"),
+        ],
+    )
+    def test_what_cannot_be_asked(
+        self, shop: Shop, kind: str, values: dict[str, Any], constraint: str
+    ) -> None:
+        with refused(400, "23514") as caught:
+            ask(shop, kind, **values)
+        assert f"calendar_fields_{constraint}" in caught.value.message
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(
+        ("kind", "values", "given", "kept"),
+        [
+            ("text", {}, "  The Crypt \n", "The Crypt"),
+            ("text", {"pattern": "[A-Z]+"}, " ABC ", "ABC"),
+            ("text", {"pattern": "a|b"}, "b", "b"),
+            ("text", {}, "x" * 1000, "x" * 1000),
+            ("text", {}, "two\nlines", "two\nlines"),
+            ("email", {}, " Ana@Example.TEST ", "ana@example.test"),
+            ("number", {}, 4.5, 4.5),
+            ("number", {}, 0, 0),
+            ("select", {"options": json.dumps(CHOICES)}, "m", "m"),
+            ("checkbox", {}, False, False),
+            ("checkbox", {"required": True}, True, True),
+            ("date", {}, "2028-02-29", "2028-02-29"),
+        ],
+    )
+    def test_what_is_kept(
+        self, shop: Shop, kind: str, values: dict[str, Any], given: object, kept: object
+    ) -> None:
+        ask(shop, kind, **values)
+        assert answered(shop, {"it": given}) == {"it": kept}
+
+    @pytest.mark.parametrize(
+        ("kind", "values", "given", "rule"),
+        [
+            ("text", {}, 1, "type"),
+            ("text", {}, ["x"], "type"),
+            ("text", {}, {"x": 1}, "type"),
+            ("text", {}, "x" * 1001, "length"),
+            ("text", {"pattern": "a|b"}, "ab", "pattern"),
+            ("text", {"pattern": "[a-z]+"}, "abc1", "pattern"),
+            ("text", {"pattern": "[a-z]+"}, "abc\nabc", "pattern"),
+            ("email", {}, "ana", "email"),
+            ("email", {}, True, "type"),
+            ("number", {}, "4", "type"),
+            ("number", {}, 1e13, "range"),
+            ("number", {}, -1e13, "range"),
+            ("select", {"options": json.dumps(CHOICES)}, "x", "option"),
+            ("select", {"options": json.dumps(CHOICES)}, ["s"], "type"),
+            ("checkbox", {}, "true", "type"),
+            ("checkbox", {"required": True}, False, "required"),
+            ("date", {}, "2027-02-29", "date"),
+            ("date", {}, "29/02/2028", "date"),
+            ("date", {}, "today", "date"),
+            ("date", {}, 20280229, "type"),
+            ("text", {"required": True}, "", "required"),
+            ("text", {"required": True}, "  ", "required"),
+            ("text", {"required": True}, None, "required"),
+        ],
+    )
+    def test_what_is_refused(
+        self, shop: Shop, kind: str, values: dict[str, Any], given: object, rule: str
+    ) -> None:
+        ask(shop, kind, **values)
+        with refused(422, "field_invalid") as caught:
+            answered(shop, {"it": given})
+        assert caught.value.details == {"field": "it", "rule": rule}
+
+    @pytest.mark.parametrize("answers", [{}, None, {"it": None}, {"it": " "}])
+    def test_what_need_not_be_answered_is_left_out(self, shop: Shop, answers: object) -> None:
+        ask(shop)
+        assert answered(shop, answers) == {}
+
+    @pytest.mark.parametrize("answers", [{}, None])
+    def test_what_must_be_answered(self, shop: Shop, answers: object) -> None:
+        ask(shop)
+        ask(shop, key="must", required=True)
+        with refused(422, "field_invalid") as caught:
+            answered(shop, answers)
+        assert caught.value.details == {"field": "must", "rule": "required"}
+
+    def test_what_was_not_asked_is_refused(self, shop: Shop, house: House) -> None:
+        ask(shop)
+        other = open_shop(house, "Other")
+        ask(other, key="theirs")
+        second = shop.insert("calendars", slug=f"{shop.slug}-2", name="Second")
+        ask(shop, key="elsewhere", calendar_id=second["id"])
+        for key in ("theirs", "elsewhere", "x" * 200):
+            with refused(422, "field_invalid") as caught:
+                answered(shop, {"it": "ok", key: "x"})
+            assert caught.value.details == {"field": key[:100], "rule": "unknown"}
+
+    @pytest.mark.parametrize("answers", [[], "x", 1, True])
+    def test_what_is_no_object(self, shop: Shop, answers: object) -> None:
+        with refused(422, "field_invalid") as caught:
+            answered(shop, answers)
+        assert caught.value.details == {"field": None, "rule": "type"}
+
+    def test_a_twin_calendar_of_another_venue_asks_for_itself(
+        self, shop: Shop, house: House
+    ) -> None:
+        other = open_shop(house, "Other")
+        house.owner_sql(
+            "insert into public.calendars (organization_id, id, slug, name)"
+            " values (%s, %s, 'twin', 'Twin')",
+            other.id,
+            shop.calendar_id,
+        )
+        ask(other, calendar_id=shop.calendar_id, key="theirs", required=True)
+        assert answered(shop, {}) == {}
+        with refused(422, "field_invalid"):
+            answered(shop, {"theirs": "x"})
+
+    def test_questions_come_in_their_order(self, shop: Shop) -> None:
+        for position, key in enumerate(("c", "a", "b")):
+            ask(shop, key=key, position=position, required=True)
+        with refused(422, "field_invalid") as caught:
+            answered(shop, {})
+        assert caught.value.details["field"] == "c"
+        assert change(shop.venue.owner, "calendar_fields", {"position": -1}, key="b") == 1
+        with refused(422, "field_invalid") as caught:
+            answered(shop, {})
+        assert caught.value.details["field"] == "b"
