@@ -143,11 +143,52 @@ export type Database = {
           },
         ];
       };
+      "booking_extras": {
+        Row: {
+          "booking_id": string;
+          "extra_id": string;
+          "organization_id": string;
+          "quantity": number;
+          "units": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "extra_id": string;
+          "organization_id": string;
+          "quantity": number;
+          "units": number;
+        };
+        Update: {
+          "booking_id"?: string;
+          "extra_id"?: string;
+          "organization_id"?: string;
+          "quantity"?: number;
+          "units"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_extras_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "booking_extras_extra_fkey";
+            columns: ["organization_id", "extra_id"];
+            isOneToOne: false;
+            referencedRelation: "extras";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "booking_history": {
         Row: {
           "actor_id": string | null;
           "actor_kind": string;
           "booking_id": string;
+          "change": Json | null;
           "from_status": string | null;
           "id": string;
           "occurred_at": string;
@@ -160,6 +201,7 @@ export type Database = {
           "actor_id"?: string | null;
           "actor_kind": string;
           "booking_id": string;
+          "change"?: Json | null;
           "from_status"?: string | null;
           "id"?: string;
           "occurred_at"?: string;
@@ -171,6 +213,7 @@ export type Database = {
           "actor_id"?: string | null;
           "actor_kind"?: string;
           "booking_id"?: string;
+          "change"?: Json | null;
           "from_status"?: string | null;
           "id"?: string;
           "occurred_at"?: string;
@@ -246,7 +289,10 @@ export type Database = {
           "created_at": string;
           "currency": string;
           "customer_id": string;
+          "customer_note": string;
           "due_now_cents": number;
+          "exclusive": boolean;
+          "fields": NonNullable<Json>;
           "hold_expires_at": string | null;
           "hold_extended_at": string | null;
           "id": string;
@@ -255,6 +301,7 @@ export type Database = {
           "party_size": number;
           "reference": string;
           "room_id": string;
+          "seats": number;
           "session_id": string;
           "source": string;
           "staff_note": string;
@@ -273,7 +320,10 @@ export type Database = {
           "created_at"?: string;
           "currency": string;
           "customer_id": string;
+          "customer_note"?: string;
           "due_now_cents": number;
+          "exclusive"?: boolean;
+          "fields"?: NonNullable<Json>;
           "hold_expires_at"?: string | null;
           "hold_extended_at"?: string | null;
           "id"?: string;
@@ -282,6 +332,7 @@ export type Database = {
           "party_size": number;
           "reference": string;
           "room_id": string;
+          "seats": number;
           "session_id": string;
           "source"?: string;
           "staff_note"?: string;
@@ -299,7 +350,10 @@ export type Database = {
           "created_at"?: string;
           "currency"?: string;
           "customer_id"?: string;
+          "customer_note"?: string;
           "due_now_cents"?: number;
+          "exclusive"?: boolean;
+          "fields"?: NonNullable<Json>;
           "hold_expires_at"?: string | null;
           "hold_extended_at"?: string | null;
           "id"?: string;
@@ -308,6 +362,7 @@ export type Database = {
           "party_size"?: number;
           "reference"?: string;
           "room_id"?: string;
+          "seats"?: number;
           "session_id"?: string;
           "source"?: string;
           "staff_note"?: string;
@@ -350,6 +405,48 @@ export type Database = {
           },
         ];
       };
+      "calendar_blocked_dates": {
+        Row: {
+          "calendar_id": string;
+          "created_at": string;
+          "from_date": string;
+          "id": string;
+          "organization_id": string;
+          "reason": string;
+          "to_date": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "calendar_id": string;
+          "created_at"?: string;
+          "from_date": string;
+          "id"?: string;
+          "organization_id"?: string;
+          "reason"?: string;
+          "to_date": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "calendar_id"?: string;
+          "created_at"?: string;
+          "from_date"?: string;
+          "id"?: string;
+          "organization_id"?: string;
+          "reason"?: string;
+          "to_date"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "calendar_blocked_dates_calendar_fkey";
+            columns: ["organization_id", "calendar_id"];
+            isOneToOne: false;
+            referencedRelation: "calendars";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "calendar_feeds": {
         Row: {
           "created_at": string;
@@ -357,6 +454,8 @@ export type Database = {
           "name": string;
           "organization_id": string;
           "revoked_at": string | null;
+          "room_id": string | null;
+          "user_id": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -365,6 +464,8 @@ export type Database = {
           "name": string;
           "organization_id": string;
           "revoked_at"?: string | null;
+          "room_id"?: string | null;
+          "user_id"?: string | null;
         };
         Update: {
           "created_at"?: string;
@@ -372,8 +473,17 @@ export type Database = {
           "name"?: string;
           "organization_id"?: string;
           "revoked_at"?: string | null;
+          "room_id"?: string | null;
+          "user_id"?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "calendar_feeds_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
           {
             foreignKeyName: "calendar_feeds_organization_fkey";
             columns: ["organization_id"];
@@ -381,11 +491,77 @@ export type Database = {
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
+          {
+            foreignKeyName: "calendar_feeds_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "calendar_fields": {
+        Row: {
+          "calendar_id": string;
+          "created_at": string;
+          "help": NonNullable<Json>;
+          "id": string;
+          "key": string;
+          "kind": string;
+          "label": NonNullable<Json>;
+          "options": Json | null;
+          "organization_id": string;
+          "pattern": string | null;
+          "position": number;
+          "required": boolean;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "calendar_id": string;
+          "created_at"?: string;
+          "help"?: NonNullable<Json>;
+          "id"?: string;
+          "key": string;
+          "kind"?: string;
+          "label": NonNullable<Json>;
+          "options"?: Json | null;
+          "organization_id"?: string;
+          "pattern"?: string | null;
+          "position"?: number;
+          "required"?: boolean;
+          "updated_at"?: string;
+        };
+        Update: {
+          "calendar_id"?: string;
+          "created_at"?: string;
+          "help"?: NonNullable<Json>;
+          "id"?: string;
+          "key"?: string;
+          "kind"?: string;
+          "label"?: NonNullable<Json>;
+          "options"?: Json | null;
+          "organization_id"?: string;
+          "pattern"?: string | null;
+          "position"?: number;
+          "required"?: boolean;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "calendar_fields_calendar_fkey";
+            columns: ["organization_id", "calendar_id"];
+            isOneToOne: false;
+            referencedRelation: "calendars";
+            referencedColumns: ["organization_id", "id"];
+          },
         ];
       };
       "calendar_rooms": {
         Row: {
           "calendar_id": string;
+          "maximum_advance_days": number | null;
+          "minimum_notice_minutes": number | null;
           "organization_id": string;
           "position": number;
           "room_id": string;
@@ -393,12 +569,16 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "calendar_id": string;
+          "maximum_advance_days"?: number | null;
+          "minimum_notice_minutes"?: number | null;
           "organization_id"?: string;
           "position"?: number;
           "room_id": string;
         };
         Update: {
           "calendar_id"?: string;
+          "maximum_advance_days"?: number | null;
+          "minimum_notice_minutes"?: number | null;
           "organization_id"?: string;
           "position"?: number;
           "room_id"?: string;
@@ -422,8 +602,14 @@ export type Database = {
       };
       "calendars": {
         Row: {
+          "accent_color": string | null;
           "created_at": string;
+          "fee_kind": string;
+          "fee_tax_rate_bp": number;
+          "fee_value": number;
+          "flow": string;
           "hold_minutes": number;
+          "holds_per_address": number;
           "id": string;
           "is_active": boolean;
           "locales": (string)[];
@@ -432,12 +618,21 @@ export type Database = {
           "name": string;
           "organization_id": string;
           "slug": string;
+          "terms": NonNullable<Json>;
+          "theme": string;
           "updated_at": string;
+          "waitlist_minutes": number | null;
         };
         ComputedFields: never;
         Insert: {
+          "accent_color"?: string | null;
           "created_at"?: string;
+          "fee_kind"?: string;
+          "fee_tax_rate_bp"?: number;
+          "fee_value"?: number;
+          "flow"?: string;
           "hold_minutes"?: number;
+          "holds_per_address"?: number;
           "id"?: string;
           "is_active"?: boolean;
           "locales"?: (string)[];
@@ -446,11 +641,20 @@ export type Database = {
           "name": string;
           "organization_id"?: string;
           "slug": string;
+          "terms"?: NonNullable<Json>;
+          "theme"?: string;
           "updated_at"?: string;
+          "waitlist_minutes"?: number | null;
         };
         Update: {
+          "accent_color"?: string | null;
           "created_at"?: string;
+          "fee_kind"?: string;
+          "fee_tax_rate_bp"?: number;
+          "fee_value"?: number;
+          "flow"?: string;
           "hold_minutes"?: number;
+          "holds_per_address"?: number;
           "id"?: string;
           "is_active"?: boolean;
           "locales"?: (string)[];
@@ -459,7 +663,10 @@ export type Database = {
           "name"?: string;
           "organization_id"?: string;
           "slug"?: string;
+          "terms"?: NonNullable<Json>;
+          "theme"?: string;
           "updated_at"?: string;
+          "waitlist_minutes"?: number | null;
         };
         Relationships: [
           {
@@ -471,41 +678,438 @@ export type Database = {
           },
         ];
       };
+      "coupon_redemptions": {
+        Row: {
+          "booking_id": string;
+          "coupon_id": string;
+          "created_at": string;
+          "discount_cents": number;
+          "organization_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "coupon_id": string;
+          "created_at"?: string;
+          "discount_cents": number;
+          "organization_id": string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "coupon_id"?: string;
+          "created_at"?: string;
+          "discount_cents"?: number;
+          "organization_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "coupon_redemptions_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: true;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "coupon_redemptions_coupon_fkey";
+            columns: ["organization_id", "coupon_id"];
+            isOneToOne: false;
+            referencedRelation: "coupons";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "coupon_rooms": {
+        Row: {
+          "coupon_id": string;
+          "organization_id": string;
+          "room_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "coupon_id": string;
+          "organization_id": string;
+          "room_id": string;
+        };
+        Update: {
+          "coupon_id"?: string;
+          "organization_id"?: string;
+          "room_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "coupon_rooms_coupon_fkey";
+            columns: ["organization_id", "coupon_id"];
+            isOneToOne: false;
+            referencedRelation: "coupons";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "coupon_rooms_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "coupons": {
+        Row: {
+          "all_rooms": boolean;
+          "code": string;
+          "created_at": string;
+          "description": string;
+          "id": string;
+          "kind": string;
+          "maximum_uses": number | null;
+          "maximum_uses_per_customer": number | null;
+          "minimum_cents": number;
+          "organization_id": string;
+          "status": string;
+          "updated_at": string;
+          "valid_from": string | null;
+          "valid_until": string | null;
+          "value": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "all_rooms"?: boolean;
+          "code": string;
+          "created_at"?: string;
+          "description"?: string;
+          "id"?: string;
+          "kind": string;
+          "maximum_uses"?: number | null;
+          "maximum_uses_per_customer"?: number | null;
+          "minimum_cents"?: number;
+          "organization_id": string;
+          "status"?: string;
+          "updated_at"?: string;
+          "valid_from"?: string | null;
+          "valid_until"?: string | null;
+          "value": number;
+        };
+        Update: {
+          "all_rooms"?: boolean;
+          "code"?: string;
+          "created_at"?: string;
+          "description"?: string;
+          "id"?: string;
+          "kind"?: string;
+          "maximum_uses"?: number | null;
+          "maximum_uses_per_customer"?: number | null;
+          "minimum_cents"?: number;
+          "organization_id"?: string;
+          "status"?: string;
+          "updated_at"?: string;
+          "valid_from"?: string | null;
+          "valid_until"?: string | null;
+          "value"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "coupons_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "customer_consents": {
+        Row: {
+          "booking_id": string | null;
+          "customer_id": string;
+          "granted": boolean;
+          "id": string;
+          "kind": string;
+          "locale": string;
+          "occurred_at": string;
+          "organization_id": string;
+          "wording": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id"?: string | null;
+          "customer_id": string;
+          "granted": boolean;
+          "id"?: string;
+          "kind": string;
+          "locale": string;
+          "occurred_at"?: string;
+          "organization_id": string;
+          "wording"?: string;
+        };
+        Update: {
+          "booking_id"?: string | null;
+          "customer_id"?: string;
+          "granted"?: boolean;
+          "id"?: string;
+          "kind"?: string;
+          "locale"?: string;
+          "occurred_at"?: string;
+          "organization_id"?: string;
+          "wording"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "customer_consents_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "customer_consents_customer_fkey";
+            columns: ["organization_id", "customer_id"];
+            isOneToOne: false;
+            referencedRelation: "customers";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "customer_erasures": {
+        Row: {
+          "customer_id": string;
+          "erased_at": string;
+          "erased_by": NonNullable<Json>;
+          "id": string;
+          "organization_id": string;
+          "reason": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "customer_id": string;
+          "erased_at"?: string;
+          "erased_by"?: NonNullable<Json>;
+          "id"?: string;
+          "organization_id": string;
+          "reason": string;
+        };
+        Update: {
+          "customer_id"?: string;
+          "erased_at"?: string;
+          "erased_by"?: NonNullable<Json>;
+          "id"?: string;
+          "organization_id"?: string;
+          "reason"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "customer_erasures_customer_fkey";
+            columns: ["organization_id", "customer_id"];
+            isOneToOne: true;
+            referencedRelation: "customers";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "customer_tags": {
+        Row: {
+          "created_at": string;
+          "customer_id": string;
+          "id": string;
+          "organization_id": string;
+          "tag": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "customer_id": string;
+          "id"?: string;
+          "organization_id"?: string;
+          "tag": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "customer_id"?: string;
+          "id"?: string;
+          "organization_id"?: string;
+          "tag"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "customer_tags_customer_fkey";
+            columns: ["organization_id", "customer_id"];
+            isOneToOne: false;
+            referencedRelation: "customers";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "customers": {
         Row: {
           "created_at": string;
           "email": string;
+          "erased_at": string | null;
           "full_name": string;
           "id": string;
           "locale": string;
           "organization_id": string;
           "phone": string | null;
+          "staff_note": string;
           "updated_at": string;
         };
         ComputedFields: never;
         Insert: {
           "created_at"?: string;
           "email": string;
+          "erased_at"?: string | null;
           "full_name": string;
           "id"?: string;
           "locale": string;
-          "organization_id": string;
+          "organization_id"?: string;
           "phone"?: string | null;
+          "staff_note"?: string;
           "updated_at"?: string;
         };
         Update: {
           "created_at"?: string;
           "email"?: string;
+          "erased_at"?: string | null;
           "full_name"?: string;
           "id"?: string;
           "locale"?: string;
           "organization_id"?: string;
           "phone"?: string | null;
+          "staff_note"?: string;
           "updated_at"?: string;
         };
         Relationships: [
           {
             foreignKeyName: "customers_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "email_template_overrides": {
+        Row: {
+          "body": string | null;
+          "created_at": string;
+          "locale": string;
+          "organization_id": string;
+          "subject": string | null;
+          "template": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "body"?: string | null;
+          "created_at"?: string;
+          "locale": string;
+          "organization_id"?: string;
+          "subject"?: string | null;
+          "template": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "body"?: string | null;
+          "created_at"?: string;
+          "locale"?: string;
+          "organization_id"?: string;
+          "subject"?: string | null;
+          "template"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "email_template_overrides_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "extra_rooms": {
+        Row: {
+          "extra_id": string;
+          "organization_id": string;
+          "room_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "extra_id": string;
+          "organization_id"?: string;
+          "room_id": string;
+        };
+        Update: {
+          "extra_id"?: string;
+          "organization_id"?: string;
+          "room_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "extra_rooms_extra_fkey";
+            columns: ["organization_id", "extra_id"];
+            isOneToOne: false;
+            referencedRelation: "extras";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "extra_rooms_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "extras": {
+        Row: {
+          "all_rooms": boolean;
+          "created_at": string;
+          "descriptions": NonNullable<Json>;
+          "id": string;
+          "is_active": boolean;
+          "maximum_quantity": number;
+          "names": NonNullable<Json>;
+          "organization_id": string;
+          "position": number;
+          "price_cents": number;
+          "price_per": string;
+          "stock_per_session": number | null;
+          "tax_rate_bp": number;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "all_rooms"?: boolean;
+          "created_at"?: string;
+          "descriptions"?: NonNullable<Json>;
+          "id"?: string;
+          "is_active"?: boolean;
+          "maximum_quantity"?: number;
+          "names": NonNullable<Json>;
+          "organization_id"?: string;
+          "position"?: number;
+          "price_cents": number;
+          "price_per"?: string;
+          "stock_per_session"?: number | null;
+          "tax_rate_bp"?: number;
+          "updated_at"?: string;
+        };
+        Update: {
+          "all_rooms"?: boolean;
+          "created_at"?: string;
+          "descriptions"?: NonNullable<Json>;
+          "id"?: string;
+          "is_active"?: boolean;
+          "maximum_quantity"?: number;
+          "names"?: NonNullable<Json>;
+          "organization_id"?: string;
+          "position"?: number;
+          "price_cents"?: number;
+          "price_per"?: string;
+          "stock_per_session"?: number | null;
+          "tax_rate_bp"?: number;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "extras_organization_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organizations";
@@ -867,6 +1471,151 @@ export type Database = {
         };
         Relationships: [];
       };
+      "price_overrides": {
+        Row: {
+          "booking_id": string;
+          "created_at": string;
+          "organization_id": string;
+          "price_cents": number;
+          "reason": string;
+          "set_by": NonNullable<Json>;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "created_at"?: string;
+          "organization_id": string;
+          "price_cents": number;
+          "reason": string;
+          "set_by"?: NonNullable<Json>;
+        };
+        Update: {
+          "booking_id"?: string;
+          "created_at"?: string;
+          "organization_id"?: string;
+          "price_cents"?: number;
+          "reason"?: string;
+          "set_by"?: NonNullable<Json>;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "price_overrides_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: true;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "price_rules": {
+        Row: {
+          "created_at": string;
+          "from_date": string | null;
+          "from_time": string;
+          "id": string;
+          "is_active": boolean;
+          "kind": string;
+          "name": string;
+          "organization_id": string;
+          "priority": number;
+          "room_id": string | null;
+          "until_date": string | null;
+          "until_time": string;
+          "updated_at": string;
+          "value": number;
+          "weekdays": (number)[];
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "from_date"?: string | null;
+          "from_time"?: string;
+          "id"?: string;
+          "is_active"?: boolean;
+          "kind": string;
+          "name": string;
+          "organization_id"?: string;
+          "priority"?: number;
+          "room_id"?: string | null;
+          "until_date"?: string | null;
+          "until_time"?: string;
+          "updated_at"?: string;
+          "value": number;
+          "weekdays"?: (number)[];
+        };
+        Update: {
+          "created_at"?: string;
+          "from_date"?: string | null;
+          "from_time"?: string;
+          "id"?: string;
+          "is_active"?: boolean;
+          "kind"?: string;
+          "name"?: string;
+          "organization_id"?: string;
+          "priority"?: number;
+          "room_id"?: string | null;
+          "until_date"?: string | null;
+          "until_time"?: string;
+          "updated_at"?: string;
+          "value"?: number;
+          "weekdays"?: (number)[];
+        };
+        Relationships: [
+          {
+            foreignKeyName: "price_rules_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "price_rules_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "price_tiers": {
+        Row: {
+          "created_at": string;
+          "id": string;
+          "minimum_party": number;
+          "organization_id": string;
+          "price_cents": number;
+          "room_id": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "id"?: string;
+          "minimum_party": number;
+          "organization_id"?: string;
+          "price_cents": number;
+          "room_id": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "id"?: string;
+          "minimum_party"?: number;
+          "organization_id"?: string;
+          "price_cents"?: number;
+          "room_id"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "price_tiers_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "profiles": {
         Row: {
           "active_organization_id": string | null;
@@ -1053,6 +1802,74 @@ export type Database = {
           },
         ];
       };
+      "room_blocks": {
+        Row: {
+          "cancelled_at": string | null;
+          "created_at": string;
+          "ends_at": string;
+          "id": string;
+          "location_id": string | null;
+          "organization_id": string;
+          "reason": string;
+          "repeats": string;
+          "room_id": string | null;
+          "starts_at": string;
+          "until": string | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "cancelled_at"?: string | null;
+          "created_at"?: string;
+          "ends_at": string;
+          "id"?: string;
+          "location_id"?: string | null;
+          "organization_id": string;
+          "reason"?: string;
+          "repeats": string;
+          "room_id"?: string | null;
+          "starts_at": string;
+          "until"?: string | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "cancelled_at"?: string | null;
+          "created_at"?: string;
+          "ends_at"?: string;
+          "id"?: string;
+          "location_id"?: string | null;
+          "organization_id"?: string;
+          "reason"?: string;
+          "repeats"?: string;
+          "room_id"?: string | null;
+          "starts_at"?: string;
+          "until"?: string | null;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "room_blocks_location_fkey";
+            columns: ["organization_id", "location_id"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "room_blocks_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "room_blocks_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "room_cancellation_tiers": {
         Row: {
           "created_at": string;
@@ -1094,10 +1911,14 @@ export type Database = {
       };
       "rooms": {
         Row: {
+          "capacity_limit": number | null;
           "created_at": string;
+          "deposit_kind": string;
+          "deposit_value": number;
           "description": string;
           "difficulty": number | null;
           "duration_minutes": number;
+          "exclusive_price_cents": number | null;
           "id": string;
           "image_path": string | null;
           "is_published": boolean;
@@ -1106,6 +1927,7 @@ export type Database = {
           "minimum_party": number;
           "mode": string;
           "name": string;
+          "no_show_fee_percent": number;
           "organization_id": string;
           "price_cents": number;
           "price_per": string;
@@ -1113,13 +1935,18 @@ export type Database = {
           "tax_rate_bp": number;
           "turnaround_minutes": number;
           "updated_at": string;
+          "waiver_policy": string;
         };
         ComputedFields: never;
         Insert: {
+          "capacity_limit"?: number | null;
           "created_at"?: string;
+          "deposit_kind"?: string;
+          "deposit_value"?: number;
           "description"?: string;
           "difficulty"?: number | null;
           "duration_minutes"?: number;
+          "exclusive_price_cents"?: number | null;
           "id"?: string;
           "image_path"?: string | null;
           "is_published"?: boolean;
@@ -1128,6 +1955,7 @@ export type Database = {
           "minimum_party"?: number;
           "mode"?: string;
           "name": string;
+          "no_show_fee_percent"?: number;
           "organization_id"?: string;
           "price_cents": number;
           "price_per"?: string;
@@ -1135,12 +1963,17 @@ export type Database = {
           "tax_rate_bp"?: number;
           "turnaround_minutes"?: number;
           "updated_at"?: string;
+          "waiver_policy"?: string;
         };
         Update: {
+          "capacity_limit"?: number | null;
           "created_at"?: string;
+          "deposit_kind"?: string;
+          "deposit_value"?: number;
           "description"?: string;
           "difficulty"?: number | null;
           "duration_minutes"?: number;
+          "exclusive_price_cents"?: number | null;
           "id"?: string;
           "image_path"?: string | null;
           "is_published"?: boolean;
@@ -1149,6 +1982,7 @@ export type Database = {
           "minimum_party"?: number;
           "mode"?: string;
           "name"?: string;
+          "no_show_fee_percent"?: number;
           "organization_id"?: string;
           "price_cents"?: number;
           "price_per"?: string;
@@ -1156,6 +1990,7 @@ export type Database = {
           "tax_rate_bp"?: number;
           "turnaround_minutes"?: number;
           "updated_at"?: string;
+          "waiver_policy"?: string;
         };
         Relationships: [
           {
@@ -1180,6 +2015,7 @@ export type Database = {
           "reason": string;
           "room_id": string | null;
           "slot_interval_minutes": number | null;
+          "start_times": (string)[] | null;
           "updated_at": string;
         };
         ComputedFields: never;
@@ -1195,6 +2031,7 @@ export type Database = {
           "reason"?: string;
           "room_id"?: string | null;
           "slot_interval_minutes"?: number | null;
+          "start_times"?: (string)[] | null;
           "updated_at"?: string;
         };
         Update: {
@@ -1209,6 +2046,7 @@ export type Database = {
           "reason"?: string;
           "room_id"?: string | null;
           "slot_interval_minutes"?: number | null;
+          "start_times"?: (string)[] | null;
           "updated_at"?: string;
         };
         Relationships: [
@@ -1237,6 +2075,7 @@ export type Database = {
           "organization_id": string;
           "room_id": string;
           "slot_interval_minutes": number | null;
+          "start_times": (string)[] | null;
           "updated_at": string;
           "weekday": number;
         };
@@ -1249,6 +2088,7 @@ export type Database = {
           "organization_id"?: string;
           "room_id": string;
           "slot_interval_minutes"?: number | null;
+          "start_times"?: (string)[] | null;
           "updated_at"?: string;
           "weekday": number;
         };
@@ -1260,6 +2100,7 @@ export type Database = {
           "organization_id"?: string;
           "room_id"?: string;
           "slot_interval_minutes"?: number | null;
+          "start_times"?: (string)[] | null;
           "updated_at"?: string;
           "weekday"?: number;
         };
@@ -1273,8 +2114,52 @@ export type Database = {
           },
         ];
       };
+      "session_staff": {
+        Row: {
+          "created_at": string;
+          "during": unknown;
+          "organization_id": string;
+          "session_id": string;
+          "source": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "during": unknown;
+          "organization_id": string;
+          "session_id": string;
+          "source": string;
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "during"?: unknown;
+          "organization_id"?: string;
+          "session_id"?: string;
+          "source"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "session_staff_session_fkey";
+            columns: ["organization_id", "session_id"];
+            isOneToOne: false;
+            referencedRelation: "sessions";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "session_staff_user_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       "sessions": {
         Row: {
+          "block_id": string | null;
           "capacity": number;
           "created_at": string;
           "during": unknown;
@@ -1292,6 +2177,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "block_id"?: string | null;
           "capacity": number;
           "created_at"?: string;
           "during"?: never;
@@ -1308,6 +2194,7 @@ export type Database = {
           "updated_at"?: string;
         };
         Update: {
+          "block_id"?: string | null;
           "capacity"?: number;
           "created_at"?: string;
           "during"?: never;
@@ -1325,7 +2212,112 @@ export type Database = {
         };
         Relationships: [
           {
+            foreignKeyName: "sessions_block_fkey";
+            columns: ["organization_id", "block_id"];
+            isOneToOne: false;
+            referencedRelation: "room_blocks";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
             foreignKeyName: "sessions_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "staff_shifts": {
+        Row: {
+          "created_at": string;
+          "date": string;
+          "ends_at": string;
+          "from_time": string;
+          "id": string;
+          "location_id": string;
+          "organization_id": string;
+          "starts_at": string;
+          "timezone": string;
+          "to_time": string;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "date": string;
+          "ends_at"?: never;
+          "from_time": string;
+          "id"?: string;
+          "location_id": string;
+          "organization_id"?: string;
+          "starts_at"?: never;
+          "timezone"?: string;
+          "to_time": string;
+          "updated_at"?: string;
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "date"?: string;
+          "ends_at"?: never;
+          "from_time"?: string;
+          "id"?: string;
+          "location_id"?: string;
+          "organization_id"?: string;
+          "starts_at"?: never;
+          "timezone"?: string;
+          "to_time"?: string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "staff_shifts_location_fkey";
+            columns: ["organization_id", "location_id", "timezone"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["organization_id", "id", "timezone"];
+          },
+          {
+            foreignKeyName: "staff_shifts_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+        ];
+      };
+      "staff_skills": {
+        Row: {
+          "created_at": string;
+          "organization_id": string;
+          "room_id": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "room_id": string;
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "room_id"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "staff_skills_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+          {
+            foreignKeyName: "staff_skills_room_fkey";
             columns: ["organization_id", "room_id"];
             isOneToOne: false;
             referencedRelation: "rooms";
@@ -1382,23 +2374,405 @@ export type Database = {
           },
         ];
       };
+      "voucher_entries": {
+        Row: {
+          "amount_cents": number;
+          "created_at": string;
+          "id": string;
+          "kind": string;
+          "organization_id": string;
+          "payment_id": string | null;
+          "recorded_by": NonNullable<Json>;
+          "voucher_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "created_at"?: string;
+          "id"?: string;
+          "kind": string;
+          "organization_id": string;
+          "payment_id"?: string | null;
+          "recorded_by"?: NonNullable<Json>;
+          "voucher_id": string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "created_at"?: string;
+          "id"?: string;
+          "kind"?: string;
+          "organization_id"?: string;
+          "payment_id"?: string | null;
+          "recorded_by"?: NonNullable<Json>;
+          "voucher_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "voucher_entries_payment_fkey";
+            columns: ["organization_id", "payment_id"];
+            isOneToOne: false;
+            referencedRelation: "payments";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "voucher_entries_voucher_fkey";
+            columns: ["organization_id", "voucher_id"];
+            isOneToOne: false;
+            referencedRelation: "vouchers";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "vouchers": {
+        Row: {
+          "balance_cents": number;
+          "code": string;
+          "created_at": string;
+          "currency": string;
+          "expires_at": string | null;
+          "id": string;
+          "locale": string;
+          "message": string;
+          "organization_id": string;
+          "recipient_email": string | null;
+          "recipient_name": string;
+          "status": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "balance_cents"?: number;
+          "code": string;
+          "created_at"?: string;
+          "currency": string;
+          "expires_at"?: string | null;
+          "id"?: string;
+          "locale": string;
+          "message"?: string;
+          "organization_id": string;
+          "recipient_email"?: string | null;
+          "recipient_name"?: string;
+          "status"?: string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "balance_cents"?: number;
+          "code"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "expires_at"?: string | null;
+          "id"?: string;
+          "locale"?: string;
+          "message"?: string;
+          "organization_id"?: string;
+          "recipient_email"?: string | null;
+          "recipient_name"?: string;
+          "status"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "vouchers_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "waitlist_entries": {
+        Row: {
+          "booking_id": string | null;
+          "calendar_id": string;
+          "consents": NonNullable<Json>;
+          "contact_name": string;
+          "created_at": string;
+          "customer_id": string;
+          "fields": NonNullable<Json>;
+          "from_date": string;
+          "id": string;
+          "locale": string;
+          "looked_at": string;
+          "offered_at": string | null;
+          "organization_id": string;
+          "party_size": number;
+          "room_id": string | null;
+          "status": string;
+          "to_date": string;
+          "updated_at": string;
+          "waits_until": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id"?: string | null;
+          "calendar_id": string;
+          "consents"?: NonNullable<Json>;
+          "contact_name": string;
+          "created_at"?: string;
+          "customer_id": string;
+          "fields"?: NonNullable<Json>;
+          "from_date": string;
+          "id"?: string;
+          "locale": string;
+          "looked_at"?: string;
+          "offered_at"?: string | null;
+          "organization_id": string;
+          "party_size": number;
+          "room_id"?: string | null;
+          "status"?: string;
+          "to_date": string;
+          "updated_at"?: string;
+          "waits_until": string;
+        };
+        Update: {
+          "booking_id"?: string | null;
+          "calendar_id"?: string;
+          "consents"?: NonNullable<Json>;
+          "contact_name"?: string;
+          "created_at"?: string;
+          "customer_id"?: string;
+          "fields"?: NonNullable<Json>;
+          "from_date"?: string;
+          "id"?: string;
+          "locale"?: string;
+          "looked_at"?: string;
+          "offered_at"?: string | null;
+          "organization_id"?: string;
+          "party_size"?: number;
+          "room_id"?: string | null;
+          "status"?: string;
+          "to_date"?: string;
+          "updated_at"?: string;
+          "waits_until"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "waitlist_entries_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "waitlist_entries_calendar_fkey";
+            columns: ["organization_id", "calendar_id"];
+            isOneToOne: false;
+            referencedRelation: "calendars";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "waitlist_entries_customer_fkey";
+            columns: ["organization_id", "customer_id"];
+            isOneToOne: false;
+            referencedRelation: "customers";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "waitlist_entries_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "waiver_kiosks": {
+        Row: {
+          "created_at": string;
+          "id": string;
+          "location_id": string;
+          "name": string;
+          "organization_id": string;
+          "revoked_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "id"?: string;
+          "location_id": string;
+          "name": string;
+          "organization_id": string;
+          "revoked_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "id"?: string;
+          "location_id"?: string;
+          "name"?: string;
+          "organization_id"?: string;
+          "revoked_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "waiver_kiosks_location_fkey";
+            columns: ["organization_id", "location_id"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "waiver_signatures": {
+        Row: {
+          "booking_id": string;
+          "email": string | null;
+          "full_name": string;
+          "id": string;
+          "locale": string;
+          "minors": NonNullable<Json>;
+          "organization_id": string;
+          "people": number;
+          "plays": boolean;
+          "signed_at": string;
+          "version": number;
+          "waiver_text_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "email"?: string | null;
+          "full_name": string;
+          "id"?: string;
+          "locale": string;
+          "minors"?: NonNullable<Json>;
+          "organization_id": string;
+          "people": number;
+          "plays": boolean;
+          "signed_at"?: string;
+          "version": number;
+          "waiver_text_id": string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "email"?: string | null;
+          "full_name"?: string;
+          "id"?: string;
+          "locale"?: string;
+          "minors"?: NonNullable<Json>;
+          "organization_id"?: string;
+          "people"?: number;
+          "plays"?: boolean;
+          "signed_at"?: string;
+          "version"?: number;
+          "waiver_text_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "waiver_signatures_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "waiver_signatures_waiver_text_fkey";
+            columns: ["organization_id", "waiver_text_id"];
+            isOneToOne: false;
+            referencedRelation: "waiver_texts";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "waiver_texts": {
+        Row: {
+          "id": string;
+          "organization_id": string;
+          "published_at": string;
+          "room_id": string | null;
+          "texts": NonNullable<Json>;
+          "version": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "id"?: string;
+          "organization_id": string;
+          "published_at"?: string;
+          "room_id"?: string | null;
+          "texts": NonNullable<Json>;
+          "version": number;
+        };
+        Update: {
+          "id"?: string;
+          "organization_id"?: string;
+          "published_at"?: string;
+          "room_id"?: string | null;
+          "texts"?: NonNullable<Json>;
+          "version"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "waiver_texts_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "waiver_texts_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
     };
     Views: {
       [_ in never]: never;
     };
     Functions: {
       "accept_invitation": { Args: { "token": string }; Returns: Json };
+      "accept_waitlist_offer": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Json;
+      };
+      "assign_game_master": {
+        Args: { "organization_id": string; "session_id": string; "user_id": string };
+        Returns: Json;
+      };
+      "auto_assign_game_masters": {
+        Args: { "from_date": string; "organization_id": string; "to_date": string };
+        Returns: Json;
+      };
       "block_room": {
         Args: {
           "ends_at": string;
+          "location_id"?: string;
           "organization_id": string;
           "reason"?: string;
+          "repeats"?: string;
           "room_id": string;
+          "scope"?: string;
           "starts_at": string;
+          "until"?: string;
         };
         Returns: Json;
       };
       "cancel_booking": { Args: { "manage_token": string; "reference": string }; Returns: Json };
+      "cancel_voucher": {
+        Args: { "organization_id": string; "voucher_id": string };
+        Returns: Json;
+      };
+      "change_booking": {
+        Args: {
+          "booking_id": string;
+          "exclusive"?: boolean;
+          "expected_total_cents"?: number;
+          "idempotency_key": string;
+          "organization_id": string;
+          "override_reason"?: string;
+          "party_size"?: number;
+          "price_cents"?: number;
+          "reason"?: string;
+          "room_id"?: string;
+          "starts_at"?: string;
+        };
+        Returns: Json;
+      };
+      "claim_session_as_game_master": {
+        Args: { "organization_id": string; "session_id": string };
+        Returns: Json;
+      };
       "close_organization": {
         Args: { "confirm_slug": string; "organization_id": string };
         Returns: Json;
@@ -1412,8 +2786,47 @@ export type Database = {
         };
         Returns: Json;
       };
+      "create_booking": {
+        Args: {
+          "calendar_id"?: string;
+          "coupon_code"?: string;
+          "customer": Json;
+          "customer_note"?: string;
+          "exclusive"?: boolean;
+          "expected_total_cents"?: number;
+          "extras"?: Json;
+          "fields"?: Json;
+          "idempotency_key": string;
+          "organization_id": string;
+          "override_reason"?: string;
+          "party_size": number;
+          "price_cents"?: number;
+          "room_id": string;
+          "source"?: string;
+          "staff_note"?: string;
+          "starts_at": string;
+          "voucher_code"?: string;
+        };
+        Returns: Json;
+      };
       "create_calendar_feed": {
-        Args: { "name": string; "organization_id": string };
+        Args: { "name": string; "organization_id": string; "room_id"?: string; "user_id"?: string };
+        Returns: Json;
+      };
+      "create_coupon": {
+        Args: {
+          "code": string;
+          "description"?: string;
+          "kind": string;
+          "maximum_uses"?: number;
+          "maximum_uses_per_customer"?: number;
+          "minimum_cents"?: number;
+          "organization_id": string;
+          "room_ids"?: (string)[];
+          "valid_from"?: string;
+          "valid_until"?: string;
+          "value": number;
+        };
         Returns: Json;
       };
       "create_organization": {
@@ -1435,6 +2848,10 @@ export type Database = {
         };
         Returns: Json;
       };
+      "create_waiver_kiosk": {
+        Args: { "location_id": string; "name": string; "organization_id": string };
+        Returns: Json;
+      };
       "delete_role": {
         Args: { "organization_id": string; "replacement_role_id"?: string; "role_id": string };
         Returns: undefined;
@@ -1443,6 +2860,14 @@ export type Database = {
       "end_support_entry": {
         Args: { "organization_id": string; "support_entry_id": string };
         Returns: undefined;
+      };
+      "erase_customer": {
+        Args: { "customer_id": string; "organization_id": string; "reason": string };
+        Returns: Json;
+      };
+      "export_customer": {
+        Args: { "customer_id": string; "organization_id": string };
+        Returns: Json;
       };
       "export_organization": { Args: { "organization_id": string }; Returns: Json };
       "get_availability": {
@@ -1461,24 +2886,51 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "get_board": {
+        Args: { "date": string; "location_id"?: string; "organization_id": string };
+        Returns: Json;
+      };
       "get_booking": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "get_calendar": { Args: { "slug": string }; Returns: Json };
       "get_calendar_feed": { Args: { "token": string }; Returns: Json };
+      "get_customer_history": {
+        Args: { "customer_id": string; "organization_id": string };
+        Returns: Json;
+      };
       "get_join_code": { Args: { "organization_id": string }; Returns: Json };
+      "get_pending_refunds": { Args: { "organization_id": string }; Returns: Json };
       "get_row_at": {
         Args: { "at": string; "organization_id": string; "row_key": string; "table_name": string };
+        Returns: Json;
+      };
+      "get_waitlist_entry": { Args: { "token": string }; Returns: Json };
+      "get_waiver": { Args: { "locale"?: string; "token": string }; Returns: Json };
+      "get_waiver_kiosk": { Args: { "token": string }; Returns: Json };
+      "get_waiver_signature": {
+        Args: { "organization_id": string; "signature_id": string };
+        Returns: Json;
+      };
+      "get_waivers_to_sign": {
+        Args: { "date"?: string; "location_id": string; "organization_id": string };
         Returns: Json;
       };
       "has_permission": { Args: { "permission": string }; Returns: boolean };
       "hold_booking": {
         Args: {
+          "consents"?: Json;
+          "coupon_code"?: string;
           "customer": Json;
+          "customer_note"?: string;
+          "exclusive"?: boolean;
           "expected_total_cents": number;
+          "extras"?: Json;
+          "fields"?: Json;
           "idempotency_key": string;
           "party_size": number;
           "room_id": string;
           "slug": string;
           "starts_at": string;
+          "voucher_code"?: string;
         };
         Returns: Json;
       };
@@ -1486,8 +2938,41 @@ export type Database = {
         Args: { "email": string; "organization_id": string; "role_id": string };
         Returns: Json;
       };
+      "issue_voucher": {
+        Args: {
+          "amount_cents": number;
+          "expires_at"?: string;
+          "idempotency_key": string;
+          "locale"?: string;
+          "message"?: string;
+          "organization_id": string;
+          "recipient_email"?: string;
+          "recipient_name"?: string;
+        };
+        Returns: Json;
+      };
       "join_organization": { Args: { "code": string }; Returns: Json };
+      "join_waitlist": {
+        Args: {
+          "consents"?: Json;
+          "customer": Json;
+          "fields"?: Json;
+          "from_date": string;
+          "idempotency_key": string;
+          "party_size": number;
+          "room_id"?: string;
+          "slug": string;
+          "to_date": string;
+        };
+        Returns: Json;
+      };
       "leave_organization": { Args: { "organization_id": string }; Returns: undefined };
+      "leave_waitlist": { Args: { "token": string }; Returns: Json };
+      "merge_customers": {
+        Args: { "keep_id": string; "merge_id": string; "organization_id": string };
+        Returns: Json;
+      };
+      "my_bookings": { Args: { "max_rows"?: number }; Returns: Json };
       "my_context": { Args: Record<PropertyKey, never>; Returns: Json };
       "platform_enter_organization": {
         Args: {
@@ -1528,8 +3013,45 @@ export type Database = {
         Args: { "organization_id": string; "reason": string };
         Returns: Json;
       };
+      "publish_waiver": {
+        Args: { "organization_id": string; "room_id"?: string; "texts": Json };
+        Returns: Json;
+      };
       "quote_booking": {
-        Args: { "party_size": number; "room_id": string; "slug": string; "starts_at": string };
+        Args: {
+          "coupon_code"?: string;
+          "exclusive"?: boolean;
+          "extras"?: Json;
+          "party_size": number;
+          "room_id": string;
+          "slug": string;
+          "starts_at": string;
+          "voucher_code"?: string;
+        };
+        Returns: Json;
+      };
+      "quote_change": {
+        Args: {
+          "booking_id": string;
+          "exclusive"?: boolean;
+          "organization_id": string;
+          "override_reason"?: string;
+          "party_size"?: number;
+          "price_cents"?: number;
+          "room_id"?: string;
+          "starts_at"?: string;
+        };
+        Returns: Json;
+      };
+      "quote_reschedule": {
+        Args: {
+          "exclusive"?: boolean;
+          "manage_token": string;
+          "party_size"?: number;
+          "reference": string;
+          "room_id"?: string;
+          "starts_at"?: string;
+        };
         Returns: Json;
       };
       "reactivate_member": {
@@ -1546,9 +3068,40 @@ export type Database = {
         };
         Returns: Json;
       };
+      "record_refund": {
+        Args: { "idempotency_key": string; "organization_id": string; "refund_request_id": string };
+        Returns: Json;
+      };
+      "refund_booking": {
+        Args: {
+          "amount_cents": number;
+          "booking_id": string;
+          "idempotency_key": string;
+          "organization_id": string;
+          "reason": string;
+        };
+        Returns: Json;
+      };
       "remove_member": {
         Args: { "organization_id": string; "user_id": string };
         Returns: undefined;
+      };
+      "remove_waitlist_entry": {
+        Args: { "entry_id": string; "organization_id": string };
+        Returns: Json;
+      };
+      "reschedule_booking": {
+        Args: {
+          "exclusive"?: boolean;
+          "expected_total_cents": number;
+          "idempotency_key": string;
+          "manage_token": string;
+          "party_size"?: number;
+          "reference": string;
+          "room_id"?: string;
+          "starts_at"?: string;
+        };
+        Returns: Json;
       };
       "revoke_api_key": {
         Args: { "api_key_id": string; "organization_id": string };
@@ -1562,13 +3115,33 @@ export type Database = {
         Args: { "invitation_id": string; "organization_id": string };
         Returns: undefined;
       };
+      "revoke_waiver_kiosk": {
+        Args: { "kiosk_id": string; "organization_id": string };
+        Returns: Json;
+      };
       "rotate_join_code": { Args: { "organization_id": string }; Returns: Json };
+      "set_coupon_status": {
+        Args: { "coupon_id": string; "organization_id": string; "status": string };
+        Returns: Json;
+      };
       "set_member_role": {
         Args: { "organization_id": string; "role_id": string; "user_id": string };
         Returns: Json;
       };
       "set_role_permissions": {
         Args: { "organization_id": string; "permissions": (string)[]; "role_id": string };
+        Returns: Json;
+      };
+      "sign_waiver": {
+        Args: {
+          "idempotency_key": string;
+          "locale"?: string;
+          "minors"?: Json;
+          "signature": string;
+          "signer": Json;
+          "token": string;
+          "version": number;
+        };
         Returns: Json;
       };
       "suspend_member": { Args: { "organization_id": string; "user_id": string }; Returns: Json };
@@ -1586,7 +3159,33 @@ export type Database = {
         };
         Returns: Json;
       };
-      "unblock_room": { Args: { "organization_id": string; "session_id": string }; Returns: Json };
+      "unassign_game_master": {
+        Args: { "organization_id": string; "session_id": string; "user_id": string };
+        Returns: Json;
+      };
+      "unblock_room": {
+        Args: {
+          "block_id"?: string;
+          "from_date"?: string;
+          "organization_id": string;
+          "session_id"?: string;
+        };
+        Returns: Json;
+      };
+      "validate_coupon": {
+        Args: {
+          "code": string;
+          "party_size"?: number;
+          "room_id"?: string;
+          "slug": string;
+          "starts_at"?: string;
+        };
+        Returns: Json;
+      };
+      "withdraw_consent": {
+        Args: { "kind": string; "manage_token": string; "reference": string };
+        Returns: Json;
+      };
     };
     Enums: {
       [_ in never]: never;
@@ -1602,6 +3201,7 @@ export type Database = {
         "seats_available": number | null;
         "price_cents": number | null;
         "currency": string | null;
+        "is_empty": boolean | null;
       };
     };
   };
@@ -1652,6 +3252,18 @@ export type Database = {
         Returns: Json;
       };
       "health": { Args: Record<PropertyKey, never>; Returns: Json };
+      "list_dead_jobs": {
+        Args: { "before_id"?: number; "max_jobs"?: number };
+        Returns: {
+          "attempts": number;
+          "finished_at": string;
+          "id": number;
+          "kind": string;
+          "last_error": string;
+          "organization_id": string;
+          "payload": Json;
+        }[];
+      };
       "open_checkout": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "prepare_email": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
       "queue_statistics": { Args: Record<PropertyKey, never>; Returns: Json };
@@ -1674,6 +3286,7 @@ export type Database = {
         Returns: Json;
       };
       "record_email_event": { Args: { "event": Json }; Returns: Json };
+      "retry_job": { Args: { "job_id": number }; Returns: Json };
       "stale_checkouts": {
         Args: { "older_than_seconds": number };
         Returns: {

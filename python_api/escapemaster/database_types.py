@@ -113,10 +113,35 @@ class PublicAuditLogUpdate(TypedDict):
     table_name: NotRequired[Annotated[str, Field(alias="table_name")]]
 
 
+class PublicBookingExtras(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    extra_id: uuid.UUID = Field(alias="extra_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    quantity: int = Field(alias="quantity")
+    units: int = Field(alias="units")
+
+
+class PublicBookingExtrasInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    extra_id: Annotated[uuid.UUID, Field(alias="extra_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    quantity: Annotated[int, Field(alias="quantity")]
+    units: Annotated[int, Field(alias="units")]
+
+
+class PublicBookingExtrasUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    extra_id: NotRequired[Annotated[uuid.UUID, Field(alias="extra_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    quantity: NotRequired[Annotated[int, Field(alias="quantity")]]
+    units: NotRequired[Annotated[int, Field(alias="units")]]
+
+
 class PublicBookingHistory(BaseModel):
     actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
     actor_kind: str = Field(alias="actor_kind")
     booking_id: uuid.UUID = Field(alias="booking_id")
+    change: Optional[JsonValue] = Field(alias="change")
     from_status: Optional[str] = Field(alias="from_status")
     id: uuid.UUID = Field(alias="id")
     occurred_at: datetime.datetime = Field(alias="occurred_at")
@@ -129,6 +154,7 @@ class PublicBookingHistoryInsert(TypedDict):
     actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
     actor_kind: Annotated[str, Field(alias="actor_kind")]
     booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    change: NotRequired[Annotated[Optional[JsonValue], Field(alias="change")]]
     from_status: NotRequired[Annotated[Optional[str], Field(alias="from_status")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
@@ -141,6 +167,7 @@ class PublicBookingHistoryUpdate(TypedDict):
     actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
     actor_kind: NotRequired[Annotated[str, Field(alias="actor_kind")]]
     booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    change: NotRequired[Annotated[Optional[JsonValue], Field(alias="change")]]
     from_status: NotRequired[Annotated[Optional[str], Field(alias="from_status")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
@@ -197,7 +224,10 @@ class PublicBookings(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
     customer_id: uuid.UUID = Field(alias="customer_id")
+    customer_note: str = Field(alias="customer_note")
     due_now_cents: int = Field(alias="due_now_cents")
+    exclusive: bool = Field(alias="exclusive")
+    fields: JsonValue = Field(alias="fields")
     hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
     hold_extended_at: Optional[datetime.datetime] = Field(alias="hold_extended_at")
     id: uuid.UUID = Field(alias="id")
@@ -206,6 +236,7 @@ class PublicBookings(BaseModel):
     party_size: int = Field(alias="party_size")
     reference: str = Field(alias="reference")
     room_id: uuid.UUID = Field(alias="room_id")
+    seats: int = Field(alias="seats")
     session_id: uuid.UUID = Field(alias="session_id")
     source: str = Field(alias="source")
     staff_note: str = Field(alias="staff_note")
@@ -224,7 +255,10 @@ class PublicBookingsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
     customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    customer_note: NotRequired[Annotated[str, Field(alias="customer_note")]]
     due_now_cents: Annotated[int, Field(alias="due_now_cents")]
+    exclusive: NotRequired[Annotated[bool, Field(alias="exclusive")]]
+    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
     hold_expires_at: NotRequired[
         Annotated[Optional[datetime.datetime], Field(alias="hold_expires_at")]
     ]
@@ -237,6 +271,7 @@ class PublicBookingsInsert(TypedDict):
     party_size: Annotated[int, Field(alias="party_size")]
     reference: Annotated[str, Field(alias="reference")]
     room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    seats: Annotated[int, Field(alias="seats")]
     session_id: Annotated[uuid.UUID, Field(alias="session_id")]
     source: NotRequired[Annotated[str, Field(alias="source")]]
     staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
@@ -255,7 +290,10 @@ class PublicBookingsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    customer_note: NotRequired[Annotated[str, Field(alias="customer_note")]]
     due_now_cents: NotRequired[Annotated[int, Field(alias="due_now_cents")]]
+    exclusive: NotRequired[Annotated[bool, Field(alias="exclusive")]]
+    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
     hold_expires_at: NotRequired[
         Annotated[Optional[datetime.datetime], Field(alias="hold_expires_at")]
     ]
@@ -268,6 +306,7 @@ class PublicBookingsUpdate(TypedDict):
     party_size: NotRequired[Annotated[int, Field(alias="party_size")]]
     reference: NotRequired[Annotated[str, Field(alias="reference")]]
     room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    seats: NotRequired[Annotated[int, Field(alias="seats")]]
     session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
     source: NotRequired[Annotated[str, Field(alias="source")]]
     staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
@@ -280,12 +319,47 @@ class PublicBookingsUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicCalendarBlockedDates(BaseModel):
+    calendar_id: uuid.UUID = Field(alias="calendar_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    from_date: datetime.date = Field(alias="from_date")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+    to_date: datetime.date = Field(alias="to_date")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicCalendarBlockedDatesInsert(TypedDict):
+    calendar_id: Annotated[uuid.UUID, Field(alias="calendar_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    from_date: Annotated[datetime.date, Field(alias="from_date")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    to_date: Annotated[datetime.date, Field(alias="to_date")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicCalendarBlockedDatesUpdate(TypedDict):
+    calendar_id: NotRequired[Annotated[uuid.UUID, Field(alias="calendar_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    from_date: NotRequired[Annotated[datetime.date, Field(alias="from_date")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    to_date: NotRequired[Annotated[datetime.date, Field(alias="to_date")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicCalendarFeeds(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
     organization_id: uuid.UUID = Field(alias="organization_id")
     revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
 
 
 class PublicCalendarFeedsInsert(TypedDict):
@@ -294,6 +368,8 @@ class PublicCalendarFeedsInsert(TypedDict):
     name: Annotated[str, Field(alias="name")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
 class PublicCalendarFeedsUpdate(TypedDict):
@@ -302,10 +378,62 @@ class PublicCalendarFeedsUpdate(TypedDict):
     name: NotRequired[Annotated[str, Field(alias="name")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicCalendarFields(BaseModel):
+    calendar_id: uuid.UUID = Field(alias="calendar_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    help: JsonValue = Field(alias="help")
+    id: uuid.UUID = Field(alias="id")
+    key: str = Field(alias="key")
+    kind: str = Field(alias="kind")
+    label: JsonValue = Field(alias="label")
+    options: Optional[JsonValue] = Field(alias="options")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    pattern: Optional[str] = Field(alias="pattern")
+    position: int = Field(alias="position")
+    required: bool = Field(alias="required")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicCalendarFieldsInsert(TypedDict):
+    calendar_id: Annotated[uuid.UUID, Field(alias="calendar_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    help: NotRequired[Annotated[JsonValue, Field(alias="help")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    key: Annotated[str, Field(alias="key")]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    label: Annotated[JsonValue, Field(alias="label")]
+    options: NotRequired[Annotated[Optional[JsonValue], Field(alias="options")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    pattern: NotRequired[Annotated[Optional[str], Field(alias="pattern")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    required: NotRequired[Annotated[bool, Field(alias="required")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicCalendarFieldsUpdate(TypedDict):
+    calendar_id: NotRequired[Annotated[uuid.UUID, Field(alias="calendar_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    help: NotRequired[Annotated[JsonValue, Field(alias="help")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    key: NotRequired[Annotated[str, Field(alias="key")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    label: NotRequired[Annotated[JsonValue, Field(alias="label")]]
+    options: NotRequired[Annotated[Optional[JsonValue], Field(alias="options")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    pattern: NotRequired[Annotated[Optional[str], Field(alias="pattern")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    required: NotRequired[Annotated[bool, Field(alias="required")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicCalendarRooms(BaseModel):
     calendar_id: uuid.UUID = Field(alias="calendar_id")
+    maximum_advance_days: Optional[int] = Field(alias="maximum_advance_days")
+    minimum_notice_minutes: Optional[int] = Field(alias="minimum_notice_minutes")
     organization_id: uuid.UUID = Field(alias="organization_id")
     position: int = Field(alias="position")
     room_id: uuid.UUID = Field(alias="room_id")
@@ -313,6 +441,10 @@ class PublicCalendarRooms(BaseModel):
 
 class PublicCalendarRoomsInsert(TypedDict):
     calendar_id: Annotated[uuid.UUID, Field(alias="calendar_id")]
+    maximum_advance_days: NotRequired[Annotated[Optional[int], Field(alias="maximum_advance_days")]]
+    minimum_notice_minutes: NotRequired[
+        Annotated[Optional[int], Field(alias="minimum_notice_minutes")]
+    ]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     room_id: Annotated[uuid.UUID, Field(alias="room_id")]
@@ -320,14 +452,24 @@ class PublicCalendarRoomsInsert(TypedDict):
 
 class PublicCalendarRoomsUpdate(TypedDict):
     calendar_id: NotRequired[Annotated[uuid.UUID, Field(alias="calendar_id")]]
+    maximum_advance_days: NotRequired[Annotated[Optional[int], Field(alias="maximum_advance_days")]]
+    minimum_notice_minutes: NotRequired[
+        Annotated[Optional[int], Field(alias="minimum_notice_minutes")]
+    ]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
 
 
 class PublicCalendars(BaseModel):
+    accent_color: Optional[str] = Field(alias="accent_color")
     created_at: datetime.datetime = Field(alias="created_at")
+    fee_kind: str = Field(alias="fee_kind")
+    fee_tax_rate_bp: int = Field(alias="fee_tax_rate_bp")
+    fee_value: int = Field(alias="fee_value")
+    flow: str = Field(alias="flow")
     hold_minutes: int = Field(alias="hold_minutes")
+    holds_per_address: int = Field(alias="holds_per_address")
     id: uuid.UUID = Field(alias="id")
     is_active: bool = Field(alias="is_active")
     locales: List[str] = Field(alias="locales")
@@ -336,12 +478,21 @@ class PublicCalendars(BaseModel):
     name: str = Field(alias="name")
     organization_id: uuid.UUID = Field(alias="organization_id")
     slug: str = Field(alias="slug")
+    terms: JsonValue = Field(alias="terms")
+    theme: str = Field(alias="theme")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    waitlist_minutes: Optional[int] = Field(alias="waitlist_minutes")
 
 
 class PublicCalendarsInsert(TypedDict):
+    accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    fee_kind: NotRequired[Annotated[str, Field(alias="fee_kind")]]
+    fee_tax_rate_bp: NotRequired[Annotated[int, Field(alias="fee_tax_rate_bp")]]
+    fee_value: NotRequired[Annotated[int, Field(alias="fee_value")]]
+    flow: NotRequired[Annotated[str, Field(alias="flow")]]
     hold_minutes: NotRequired[Annotated[int, Field(alias="hold_minutes")]]
+    holds_per_address: NotRequired[Annotated[int, Field(alias="holds_per_address")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
     locales: NotRequired[Annotated[List[str], Field(alias="locales")]]
@@ -350,12 +501,21 @@ class PublicCalendarsInsert(TypedDict):
     name: Annotated[str, Field(alias="name")]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     slug: Annotated[str, Field(alias="slug")]
+    terms: NotRequired[Annotated[JsonValue, Field(alias="terms")]]
+    theme: NotRequired[Annotated[str, Field(alias="theme")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    waitlist_minutes: NotRequired[Annotated[Optional[int], Field(alias="waitlist_minutes")]]
 
 
 class PublicCalendarsUpdate(TypedDict):
+    accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    fee_kind: NotRequired[Annotated[str, Field(alias="fee_kind")]]
+    fee_tax_rate_bp: NotRequired[Annotated[int, Field(alias="fee_tax_rate_bp")]]
+    fee_value: NotRequired[Annotated[int, Field(alias="fee_value")]]
+    flow: NotRequired[Annotated[str, Field(alias="flow")]]
     hold_minutes: NotRequired[Annotated[int, Field(alias="hold_minutes")]]
+    holds_per_address: NotRequired[Annotated[int, Field(alias="holds_per_address")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
     locales: NotRequired[Annotated[List[str], Field(alias="locales")]]
@@ -364,39 +524,334 @@ class PublicCalendarsUpdate(TypedDict):
     name: NotRequired[Annotated[str, Field(alias="name")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
+    terms: NotRequired[Annotated[JsonValue, Field(alias="terms")]]
+    theme: NotRequired[Annotated[str, Field(alias="theme")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    waitlist_minutes: NotRequired[Annotated[Optional[int], Field(alias="waitlist_minutes")]]
+
+
+class PublicCouponRedemptions(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    coupon_id: uuid.UUID = Field(alias="coupon_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    discount_cents: int = Field(alias="discount_cents")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+
+
+class PublicCouponRedemptionsInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    coupon_id: Annotated[uuid.UUID, Field(alias="coupon_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    discount_cents: Annotated[int, Field(alias="discount_cents")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+
+
+class PublicCouponRedemptionsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    coupon_id: NotRequired[Annotated[uuid.UUID, Field(alias="coupon_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    discount_cents: NotRequired[Annotated[int, Field(alias="discount_cents")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+
+
+class PublicCouponRooms(BaseModel):
+    coupon_id: uuid.UUID = Field(alias="coupon_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+
+
+class PublicCouponRoomsInsert(TypedDict):
+    coupon_id: Annotated[uuid.UUID, Field(alias="coupon_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+
+
+class PublicCouponRoomsUpdate(TypedDict):
+    coupon_id: NotRequired[Annotated[uuid.UUID, Field(alias="coupon_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+
+
+class PublicCoupons(BaseModel):
+    all_rooms: bool = Field(alias="all_rooms")
+    code: str = Field(alias="code")
+    created_at: datetime.datetime = Field(alias="created_at")
+    description: str = Field(alias="description")
+    id: uuid.UUID = Field(alias="id")
+    kind: str = Field(alias="kind")
+    maximum_uses: Optional[int] = Field(alias="maximum_uses")
+    maximum_uses_per_customer: Optional[int] = Field(alias="maximum_uses_per_customer")
+    minimum_cents: int = Field(alias="minimum_cents")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    valid_from: Optional[datetime.datetime] = Field(alias="valid_from")
+    valid_until: Optional[datetime.datetime] = Field(alias="valid_until")
+    value: int = Field(alias="value")
+
+
+class PublicCouponsInsert(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    code: Annotated[str, Field(alias="code")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: Annotated[str, Field(alias="kind")]
+    maximum_uses: NotRequired[Annotated[Optional[int], Field(alias="maximum_uses")]]
+    maximum_uses_per_customer: NotRequired[
+        Annotated[Optional[int], Field(alias="maximum_uses_per_customer")]
+    ]
+    minimum_cents: NotRequired[Annotated[int, Field(alias="minimum_cents")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    valid_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_from")]]
+    valid_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_until")]]
+    value: Annotated[int, Field(alias="value")]
+
+
+class PublicCouponsUpdate(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    code: NotRequired[Annotated[str, Field(alias="code")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    maximum_uses: NotRequired[Annotated[Optional[int], Field(alias="maximum_uses")]]
+    maximum_uses_per_customer: NotRequired[
+        Annotated[Optional[int], Field(alias="maximum_uses_per_customer")]
+    ]
+    minimum_cents: NotRequired[Annotated[int, Field(alias="minimum_cents")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    valid_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_from")]]
+    valid_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_until")]]
+    value: NotRequired[Annotated[int, Field(alias="value")]]
+
+
+class PublicCustomerConsents(BaseModel):
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    granted: bool = Field(alias="granted")
+    id: uuid.UUID = Field(alias="id")
+    kind: str = Field(alias="kind")
+    locale: str = Field(alias="locale")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    wording: str = Field(alias="wording")
+
+
+class PublicCustomerConsentsInsert(TypedDict):
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    granted: Annotated[bool, Field(alias="granted")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: Annotated[str, Field(alias="kind")]
+    locale: Annotated[str, Field(alias="locale")]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    wording: NotRequired[Annotated[str, Field(alias="wording")]]
+
+
+class PublicCustomerConsentsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    granted: NotRequired[Annotated[bool, Field(alias="granted")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    wording: NotRequired[Annotated[str, Field(alias="wording")]]
+
+
+class PublicCustomerErasures(BaseModel):
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    erased_at: datetime.datetime = Field(alias="erased_at")
+    erased_by: JsonValue = Field(alias="erased_by")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+
+
+class PublicCustomerErasuresInsert(TypedDict):
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    erased_at: NotRequired[Annotated[datetime.datetime, Field(alias="erased_at")]]
+    erased_by: NotRequired[Annotated[JsonValue, Field(alias="erased_by")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reason: Annotated[str, Field(alias="reason")]
+
+
+class PublicCustomerErasuresUpdate(TypedDict):
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    erased_at: NotRequired[Annotated[datetime.datetime, Field(alias="erased_at")]]
+    erased_by: NotRequired[Annotated[JsonValue, Field(alias="erased_by")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+
+
+class PublicCustomerTags(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    tag: str = Field(alias="tag")
+
+
+class PublicCustomerTagsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    tag: Annotated[str, Field(alias="tag")]
+
+
+class PublicCustomerTagsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    tag: NotRequired[Annotated[str, Field(alias="tag")]]
 
 
 class PublicCustomers(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     email: str = Field(alias="email")
+    erased_at: Optional[datetime.datetime] = Field(alias="erased_at")
     full_name: str = Field(alias="full_name")
     id: uuid.UUID = Field(alias="id")
     locale: str = Field(alias="locale")
     organization_id: uuid.UUID = Field(alias="organization_id")
     phone: Optional[str] = Field(alias="phone")
+    staff_note: str = Field(alias="staff_note")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
 class PublicCustomersInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     email: Annotated[str, Field(alias="email")]
+    erased_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="erased_at")]]
     full_name: Annotated[str, Field(alias="full_name")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: Annotated[str, Field(alias="locale")]
-    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicCustomersUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     email: NotRequired[Annotated[str, Field(alias="email")]]
+    erased_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="erased_at")]]
     full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicEmailTemplateOverrides(BaseModel):
+    body: Optional[str] = Field(alias="body")
+    created_at: datetime.datetime = Field(alias="created_at")
+    locale: str = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    subject: Optional[str] = Field(alias="subject")
+    template: str = Field(alias="template")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicEmailTemplateOverridesInsert(TypedDict):
+    body: NotRequired[Annotated[Optional[str], Field(alias="body")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    locale: Annotated[str, Field(alias="locale")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
+    template: Annotated[str, Field(alias="template")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicEmailTemplateOverridesUpdate(TypedDict):
+    body: NotRequired[Annotated[Optional[str], Field(alias="body")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
+    template: NotRequired[Annotated[str, Field(alias="template")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicExtraRooms(BaseModel):
+    extra_id: uuid.UUID = Field(alias="extra_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+
+
+class PublicExtraRoomsInsert(TypedDict):
+    extra_id: Annotated[uuid.UUID, Field(alias="extra_id")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+
+
+class PublicExtraRoomsUpdate(TypedDict):
+    extra_id: NotRequired[Annotated[uuid.UUID, Field(alias="extra_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+
+
+class PublicExtras(BaseModel):
+    all_rooms: bool = Field(alias="all_rooms")
+    created_at: datetime.datetime = Field(alias="created_at")
+    descriptions: JsonValue = Field(alias="descriptions")
+    id: uuid.UUID = Field(alias="id")
+    is_active: bool = Field(alias="is_active")
+    maximum_quantity: int = Field(alias="maximum_quantity")
+    names: JsonValue = Field(alias="names")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    position: int = Field(alias="position")
+    price_cents: int = Field(alias="price_cents")
+    price_per: str = Field(alias="price_per")
+    stock_per_session: Optional[int] = Field(alias="stock_per_session")
+    tax_rate_bp: int = Field(alias="tax_rate_bp")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicExtrasInsert(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    maximum_quantity: NotRequired[Annotated[int, Field(alias="maximum_quantity")]]
+    names: Annotated[JsonValue, Field(alias="names")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    price_cents: Annotated[int, Field(alias="price_cents")]
+    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    stock_per_session: NotRequired[Annotated[Optional[int], Field(alias="stock_per_session")]]
+    tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicExtrasUpdate(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    maximum_quantity: NotRequired[Annotated[int, Field(alias="maximum_quantity")]]
+    names: NotRequired[Annotated[JsonValue, Field(alias="names")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
+    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    stock_per_session: NotRequired[Annotated[Optional[int], Field(alias="stock_per_session")]]
+    tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -658,6 +1113,117 @@ class PublicPermissionsUpdate(TypedDict):
     resource: NotRequired[Annotated[str, Field(alias="resource")]]
 
 
+class PublicPriceOverrides(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    price_cents: int = Field(alias="price_cents")
+    reason: str = Field(alias="reason")
+    set_by: JsonValue = Field(alias="set_by")
+
+
+class PublicPriceOverridesInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    price_cents: Annotated[int, Field(alias="price_cents")]
+    reason: Annotated[str, Field(alias="reason")]
+    set_by: NotRequired[Annotated[JsonValue, Field(alias="set_by")]]
+
+
+class PublicPriceOverridesUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    set_by: NotRequired[Annotated[JsonValue, Field(alias="set_by")]]
+
+
+class PublicPriceRules(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    from_date: Optional[datetime.date] = Field(alias="from_date")
+    from_time: datetime.time = Field(alias="from_time")
+    id: uuid.UUID = Field(alias="id")
+    is_active: bool = Field(alias="is_active")
+    kind: str = Field(alias="kind")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    priority: int = Field(alias="priority")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    until_date: Optional[datetime.date] = Field(alias="until_date")
+    until_time: datetime.time = Field(alias="until_time")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    value: int = Field(alias="value")
+    weekdays: List[int] = Field(alias="weekdays")
+
+
+class PublicPriceRulesInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    from_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="from_date")]]
+    from_time: NotRequired[Annotated[datetime.time, Field(alias="from_time")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    kind: Annotated[str, Field(alias="kind")]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    priority: NotRequired[Annotated[int, Field(alias="priority")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    until_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="until_date")]]
+    until_time: NotRequired[Annotated[datetime.time, Field(alias="until_time")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    value: Annotated[int, Field(alias="value")]
+    weekdays: NotRequired[Annotated[List[int], Field(alias="weekdays")]]
+
+
+class PublicPriceRulesUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    from_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="from_date")]]
+    from_time: NotRequired[Annotated[datetime.time, Field(alias="from_time")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    priority: NotRequired[Annotated[int, Field(alias="priority")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    until_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="until_date")]]
+    until_time: NotRequired[Annotated[datetime.time, Field(alias="until_time")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    value: NotRequired[Annotated[int, Field(alias="value")]]
+    weekdays: NotRequired[Annotated[List[int], Field(alias="weekdays")]]
+
+
+class PublicPriceTiers(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    minimum_party: int = Field(alias="minimum_party")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    price_cents: int = Field(alias="price_cents")
+    room_id: uuid.UUID = Field(alias="room_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicPriceTiersInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    minimum_party: Annotated[int, Field(alias="minimum_party")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    price_cents: Annotated[int, Field(alias="price_cents")]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicPriceTiersUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicProfiles(BaseModel):
     active_organization_id: Optional[uuid.UUID] = Field(alias="active_organization_id")
     created_at: datetime.datetime = Field(alias="created_at")
@@ -791,6 +1357,51 @@ class PublicRolesUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicRoomBlocks(BaseModel):
+    cancelled_at: Optional[datetime.datetime] = Field(alias="cancelled_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    id: uuid.UUID = Field(alias="id")
+    location_id: Optional[uuid.UUID] = Field(alias="location_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+    repeats: str = Field(alias="repeats")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    until: Optional[datetime.date] = Field(alias="until")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicRoomBlocksInsert(TypedDict):
+    cancelled_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="cancelled_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    ends_at: Annotated[datetime.datetime, Field(alias="ends_at")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    repeats: Annotated[str, Field(alias="repeats")]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    starts_at: Annotated[datetime.datetime, Field(alias="starts_at")]
+    until: NotRequired[Annotated[Optional[datetime.date], Field(alias="until")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomBlocksUpdate(TypedDict):
+    cancelled_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="cancelled_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    ends_at: NotRequired[Annotated[datetime.datetime, Field(alias="ends_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    repeats: NotRequired[Annotated[str, Field(alias="repeats")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
+    until: NotRequired[Annotated[Optional[datetime.date], Field(alias="until")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicRoomCancellationTiers(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     hours_before: int = Field(alias="hours_before")
@@ -822,10 +1433,14 @@ class PublicRoomCancellationTiersUpdate(TypedDict):
 
 
 class PublicRooms(BaseModel):
+    capacity_limit: Optional[int] = Field(alias="capacity_limit")
     created_at: datetime.datetime = Field(alias="created_at")
+    deposit_kind: str = Field(alias="deposit_kind")
+    deposit_value: int = Field(alias="deposit_value")
     description: str = Field(alias="description")
     difficulty: Optional[int] = Field(alias="difficulty")
     duration_minutes: int = Field(alias="duration_minutes")
+    exclusive_price_cents: Optional[int] = Field(alias="exclusive_price_cents")
     id: uuid.UUID = Field(alias="id")
     image_path: Optional[str] = Field(alias="image_path")
     is_published: bool = Field(alias="is_published")
@@ -834,6 +1449,7 @@ class PublicRooms(BaseModel):
     minimum_party: int = Field(alias="minimum_party")
     mode: str = Field(alias="mode")
     name: str = Field(alias="name")
+    no_show_fee_percent: int = Field(alias="no_show_fee_percent")
     organization_id: uuid.UUID = Field(alias="organization_id")
     price_cents: int = Field(alias="price_cents")
     price_per: str = Field(alias="price_per")
@@ -841,13 +1457,20 @@ class PublicRooms(BaseModel):
     tax_rate_bp: int = Field(alias="tax_rate_bp")
     turnaround_minutes: int = Field(alias="turnaround_minutes")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    waiver_policy: str = Field(alias="waiver_policy")
 
 
 class PublicRoomsInsert(TypedDict):
+    capacity_limit: NotRequired[Annotated[Optional[int], Field(alias="capacity_limit")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    deposit_kind: NotRequired[Annotated[str, Field(alias="deposit_kind")]]
+    deposit_value: NotRequired[Annotated[int, Field(alias="deposit_value")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
     duration_minutes: NotRequired[Annotated[int, Field(alias="duration_minutes")]]
+    exclusive_price_cents: NotRequired[
+        Annotated[Optional[int], Field(alias="exclusive_price_cents")]
+    ]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     image_path: NotRequired[Annotated[Optional[str], Field(alias="image_path")]]
     is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
@@ -856,6 +1479,7 @@ class PublicRoomsInsert(TypedDict):
     minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
     mode: NotRequired[Annotated[str, Field(alias="mode")]]
     name: Annotated[str, Field(alias="name")]
+    no_show_fee_percent: NotRequired[Annotated[int, Field(alias="no_show_fee_percent")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     price_cents: Annotated[int, Field(alias="price_cents")]
     price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
@@ -863,13 +1487,20 @@ class PublicRoomsInsert(TypedDict):
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    waiver_policy: NotRequired[Annotated[str, Field(alias="waiver_policy")]]
 
 
 class PublicRoomsUpdate(TypedDict):
+    capacity_limit: NotRequired[Annotated[Optional[int], Field(alias="capacity_limit")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    deposit_kind: NotRequired[Annotated[str, Field(alias="deposit_kind")]]
+    deposit_value: NotRequired[Annotated[int, Field(alias="deposit_value")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
     duration_minutes: NotRequired[Annotated[int, Field(alias="duration_minutes")]]
+    exclusive_price_cents: NotRequired[
+        Annotated[Optional[int], Field(alias="exclusive_price_cents")]
+    ]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     image_path: NotRequired[Annotated[Optional[str], Field(alias="image_path")]]
     is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
@@ -878,6 +1509,7 @@ class PublicRoomsUpdate(TypedDict):
     minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
     mode: NotRequired[Annotated[str, Field(alias="mode")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    no_show_fee_percent: NotRequired[Annotated[int, Field(alias="no_show_fee_percent")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
     price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
@@ -885,6 +1517,7 @@ class PublicRoomsUpdate(TypedDict):
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    waiver_policy: NotRequired[Annotated[str, Field(alias="waiver_policy")]]
 
 
 class PublicScheduleExceptions(BaseModel):
@@ -899,6 +1532,7 @@ class PublicScheduleExceptions(BaseModel):
     reason: str = Field(alias="reason")
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
     slot_interval_minutes: Optional[int] = Field(alias="slot_interval_minutes")
+    start_times: Optional[List[datetime.time]] = Field(alias="start_times")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
@@ -916,6 +1550,7 @@ class PublicScheduleExceptionsInsert(TypedDict):
     slot_interval_minutes: NotRequired[
         Annotated[Optional[int], Field(alias="slot_interval_minutes")]
     ]
+    start_times: NotRequired[Annotated[Optional[List[datetime.time]], Field(alias="start_times")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -933,6 +1568,7 @@ class PublicScheduleExceptionsUpdate(TypedDict):
     slot_interval_minutes: NotRequired[
         Annotated[Optional[int], Field(alias="slot_interval_minutes")]
     ]
+    start_times: NotRequired[Annotated[Optional[List[datetime.time]], Field(alias="start_times")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -944,6 +1580,7 @@ class PublicSchedules(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     room_id: uuid.UUID = Field(alias="room_id")
     slot_interval_minutes: Optional[int] = Field(alias="slot_interval_minutes")
+    start_times: Optional[List[datetime.time]] = Field(alias="start_times")
     updated_at: datetime.datetime = Field(alias="updated_at")
     weekday: int = Field(alias="weekday")
 
@@ -958,6 +1595,7 @@ class PublicSchedulesInsert(TypedDict):
     slot_interval_minutes: NotRequired[
         Annotated[Optional[int], Field(alias="slot_interval_minutes")]
     ]
+    start_times: NotRequired[Annotated[Optional[List[datetime.time]], Field(alias="start_times")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     weekday: Annotated[int, Field(alias="weekday")]
 
@@ -972,11 +1610,40 @@ class PublicSchedulesUpdate(TypedDict):
     slot_interval_minutes: NotRequired[
         Annotated[Optional[int], Field(alias="slot_interval_minutes")]
     ]
+    start_times: NotRequired[Annotated[Optional[List[datetime.time]], Field(alias="start_times")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     weekday: NotRequired[Annotated[int, Field(alias="weekday")]]
 
 
+class PublicSessionStaff(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    during: str = Field(alias="during")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    session_id: uuid.UUID = Field(alias="session_id")
+    source: str = Field(alias="source")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicSessionStaffInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    during: Annotated[str, Field(alias="during")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    session_id: Annotated[uuid.UUID, Field(alias="session_id")]
+    source: Annotated[str, Field(alias="source")]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicSessionStaffUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    during: NotRequired[Annotated[str, Field(alias="during")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
+    source: NotRequired[Annotated[str, Field(alias="source")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
 class PublicSessions(BaseModel):
+    block_id: Optional[uuid.UUID] = Field(alias="block_id")
     capacity: int = Field(alias="capacity")
     created_at: datetime.datetime = Field(alias="created_at")
     during: str = Field(alias="during")
@@ -994,6 +1661,7 @@ class PublicSessions(BaseModel):
 
 
 class PublicSessionsInsert(TypedDict):
+    block_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="block_id")]]
     capacity: Annotated[int, Field(alias="capacity")]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     during: NotRequired[Annotated[str, Field(alias="during")]]
@@ -1011,6 +1679,7 @@ class PublicSessionsInsert(TypedDict):
 
 
 class PublicSessionsUpdate(TypedDict):
+    block_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="block_id")]]
     capacity: NotRequired[Annotated[int, Field(alias="capacity")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     during: NotRequired[Annotated[str, Field(alias="during")]]
@@ -1025,6 +1694,72 @@ class PublicSessionsUpdate(TypedDict):
     starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
     status: NotRequired[Annotated[str, Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicStaffShifts(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    date: datetime.date = Field(alias="date")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    from_time: datetime.time = Field(alias="from_time")
+    id: uuid.UUID = Field(alias="id")
+    location_id: uuid.UUID = Field(alias="location_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    timezone: str = Field(alias="timezone")
+    to_time: datetime.time = Field(alias="to_time")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicStaffShiftsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    date: Annotated[datetime.date, Field(alias="date")]
+    ends_at: NotRequired[Annotated[datetime.datetime, Field(alias="ends_at")]]
+    from_time: Annotated[datetime.time, Field(alias="from_time")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: Annotated[uuid.UUID, Field(alias="location_id")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
+    timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
+    to_time: Annotated[datetime.time, Field(alias="to_time")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicStaffShiftsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    date: NotRequired[Annotated[datetime.date, Field(alias="date")]]
+    ends_at: NotRequired[Annotated[datetime.datetime, Field(alias="ends_at")]]
+    from_time: NotRequired[Annotated[datetime.time, Field(alias="from_time")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
+    timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
+    to_time: NotRequired[Annotated[datetime.time, Field(alias="to_time")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicStaffSkills(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicStaffSkillsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicStaffSkillsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
 class PublicSupportEntries(BaseModel):
@@ -1060,6 +1795,252 @@ class PublicSupportEntriesUpdate(TypedDict):
     started_at: NotRequired[Annotated[datetime.datetime, Field(alias="started_at")]]
 
 
+class PublicVoucherEntries(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    kind: str = Field(alias="kind")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    payment_id: Optional[uuid.UUID] = Field(alias="payment_id")
+    recorded_by: JsonValue = Field(alias="recorded_by")
+    voucher_id: uuid.UUID = Field(alias="voucher_id")
+
+
+class PublicVoucherEntriesInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: Annotated[str, Field(alias="kind")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    voucher_id: Annotated[uuid.UUID, Field(alias="voucher_id")]
+
+
+class PublicVoucherEntriesUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    voucher_id: NotRequired[Annotated[uuid.UUID, Field(alias="voucher_id")]]
+
+
+class PublicVouchers(BaseModel):
+    balance_cents: int = Field(alias="balance_cents")
+    code: str = Field(alias="code")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    message: str = Field(alias="message")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    recipient_email: Optional[str] = Field(alias="recipient_email")
+    recipient_name: str = Field(alias="recipient_name")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicVouchersInsert(TypedDict):
+    balance_cents: NotRequired[Annotated[int, Field(alias="balance_cents")]]
+    code: Annotated[str, Field(alias="code")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    message: NotRequired[Annotated[str, Field(alias="message")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
+    recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicVouchersUpdate(TypedDict):
+    balance_cents: NotRequired[Annotated[int, Field(alias="balance_cents")]]
+    code: NotRequired[Annotated[str, Field(alias="code")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    message: NotRequired[Annotated[str, Field(alias="message")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
+    recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicWaitlistEntries(BaseModel):
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    calendar_id: uuid.UUID = Field(alias="calendar_id")
+    consents: JsonValue = Field(alias="consents")
+    contact_name: str = Field(alias="contact_name")
+    created_at: datetime.datetime = Field(alias="created_at")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    fields: JsonValue = Field(alias="fields")
+    from_date: datetime.date = Field(alias="from_date")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    looked_at: datetime.datetime = Field(alias="looked_at")
+    offered_at: Optional[datetime.datetime] = Field(alias="offered_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    party_size: int = Field(alias="party_size")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    status: str = Field(alias="status")
+    to_date: datetime.date = Field(alias="to_date")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    waits_until: datetime.datetime = Field(alias="waits_until")
+
+
+class PublicWaitlistEntriesInsert(TypedDict):
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    calendar_id: Annotated[uuid.UUID, Field(alias="calendar_id")]
+    consents: NotRequired[Annotated[JsonValue, Field(alias="consents")]]
+    contact_name: Annotated[str, Field(alias="contact_name")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
+    from_date: Annotated[datetime.date, Field(alias="from_date")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    looked_at: NotRequired[Annotated[datetime.datetime, Field(alias="looked_at")]]
+    offered_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="offered_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    party_size: Annotated[int, Field(alias="party_size")]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    to_date: Annotated[datetime.date, Field(alias="to_date")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    waits_until: Annotated[datetime.datetime, Field(alias="waits_until")]
+
+
+class PublicWaitlistEntriesUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    calendar_id: NotRequired[Annotated[uuid.UUID, Field(alias="calendar_id")]]
+    consents: NotRequired[Annotated[JsonValue, Field(alias="consents")]]
+    contact_name: NotRequired[Annotated[str, Field(alias="contact_name")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
+    from_date: NotRequired[Annotated[datetime.date, Field(alias="from_date")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    looked_at: NotRequired[Annotated[datetime.datetime, Field(alias="looked_at")]]
+    offered_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="offered_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    party_size: NotRequired[Annotated[int, Field(alias="party_size")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    to_date: NotRequired[Annotated[datetime.date, Field(alias="to_date")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    waits_until: NotRequired[Annotated[datetime.datetime, Field(alias="waits_until")]]
+
+
+class PublicWaiverKiosks(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    location_id: uuid.UUID = Field(alias="location_id")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
+
+
+class PublicWaiverKiosksInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: Annotated[uuid.UUID, Field(alias="location_id")]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+
+
+class PublicWaiverKiosksUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+
+
+class PublicWaiverSignatures(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    email: Optional[str] = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    minors: JsonValue = Field(alias="minors")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    people: int = Field(alias="people")
+    plays: bool = Field(alias="plays")
+    signed_at: datetime.datetime = Field(alias="signed_at")
+    version: int = Field(alias="version")
+    waiver_text_id: uuid.UUID = Field(alias="waiver_text_id")
+
+
+class PublicWaiverSignaturesInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
+    full_name: Annotated[str, Field(alias="full_name")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    minors: NotRequired[Annotated[JsonValue, Field(alias="minors")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    people: Annotated[int, Field(alias="people")]
+    plays: Annotated[bool, Field(alias="plays")]
+    signed_at: NotRequired[Annotated[datetime.datetime, Field(alias="signed_at")]]
+    version: Annotated[int, Field(alias="version")]
+    waiver_text_id: Annotated[uuid.UUID, Field(alias="waiver_text_id")]
+
+
+class PublicWaiverSignaturesUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
+    full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    minors: NotRequired[Annotated[JsonValue, Field(alias="minors")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    people: NotRequired[Annotated[int, Field(alias="people")]]
+    plays: NotRequired[Annotated[bool, Field(alias="plays")]]
+    signed_at: NotRequired[Annotated[datetime.datetime, Field(alias="signed_at")]]
+    version: NotRequired[Annotated[int, Field(alias="version")]]
+    waiver_text_id: NotRequired[Annotated[uuid.UUID, Field(alias="waiver_text_id")]]
+
+
+class PublicWaiverTexts(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    published_at: datetime.datetime = Field(alias="published_at")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    texts: JsonValue = Field(alias="texts")
+    version: int = Field(alias="version")
+
+
+class PublicWaiverTextsInsert(TypedDict):
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    published_at: NotRequired[Annotated[datetime.datetime, Field(alias="published_at")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    texts: Annotated[JsonValue, Field(alias="texts")]
+    version: Annotated[int, Field(alias="version")]
+
+
+class PublicWaiverTextsUpdate(TypedDict):
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    published_at: NotRequired[Annotated[datetime.datetime, Field(alias="published_at")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    texts: NotRequired[Annotated[JsonValue, Field(alias="texts")]]
+    version: NotRequired[Annotated[int, Field(alias="version")]]
+
+
 class PublicAvailableSlot(BaseModel):
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
     starts_at: Optional[datetime.datetime] = Field(alias="starts_at")
@@ -1070,3 +2051,4 @@ class PublicAvailableSlot(BaseModel):
     seats_available: Optional[int] = Field(alias="seats_available")
     price_cents: Optional[int] = Field(alias="price_cents")
     currency: Optional[str] = Field(alias="currency")
+    is_empty: Optional[bool] = Field(alias="is_empty")

@@ -109,7 +109,6 @@ create table public.booking_history (
   from_status text,
   to_status text not null,
   reason text,
-  change jsonb,
   actor_kind text not null,
   actor_id uuid,
   occurred_at timestamptz not null default clock_timestamp(),
@@ -128,7 +127,6 @@ comment on table public.booking_history is
 comment on column public.booking_history.change is
   'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, total_cents; null for a move to another status.';
 comment on column public.booking_history.from_status is 'Null for the first.';
-comment on column public.booking_history.change is 'What a change without a new status changed: {"column": [before, after]}; null otherwise.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 
 -- for: a booking's history in order of time, and the foreign key
