@@ -109,7 +109,7 @@ begin
   end;
   if field is not null then
     perform private.fail(
-      'consent_invalid', 422,
+      'consents_invalid', 422,
       'Give at most one consent of each kind (terms, marketing, privacy), with granted (true or false) and the wording that was shown, at most 10000 characters.',
       jsonb_build_object('field', field)
     );
@@ -124,7 +124,7 @@ end
 $$;
 
 comment on function private.record_consents(uuid, uuid, uuid, jsonb, text) is
-  'Keeps what a customer said, [{kind, granted, wording}], as of now. The caller holds the customer, as private.customer_with_email does. Raises 422 consent_invalid, details {"field"}.';
+  'Keeps what a customer said, [{kind, granted, wording}], as of now. The caller holds the customer, as private.customer_with_email does. Raises 422 consents_invalid, details {"field"}.';
 
 create function private.latest_consents(organization_id uuid, customer_id uuid)
 returns jsonb

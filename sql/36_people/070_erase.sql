@@ -13,6 +13,11 @@ values
 ('public.bookings', 'staff_note', '""', false),
 ('public.bookings', 'status_reason', 'null', false),
 ('public.booking_history', 'reason', 'null', false),
+('public.price_overrides', 'reason', '""', false),
+('public.vouchers', 'recipient_email', 'null', true),
+('public.vouchers', 'recipient_name', '""', false),
+('public.vouchers', 'message', '""', false),
+('private.refund_requests', 'note', '""', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),
 ('public.waiver_signatures', 'email', 'null', true),
 ('public.waiver_signatures', 'minors', '[]', false),
@@ -221,6 +226,26 @@ $$;
 
 comment on function private.blanked(jsonb, jsonb) is 'An image of a row in which the columns that it has are replaced; null for null.';
 
+create function private.logged_key(relation regclass)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select format('concat_ws(''/'', %s)', string_agg(format('t.%I', a.attname), ', ' order by k.position))
+    from pg_catalog.pg_constraint as p
+    cross join unnest(p.conkey) with ordinality as k (attnum, position)
+    join pg_catalog.pg_attribute as a on a.attrelid = p.conrelid and a.attnum = k.attnum
+    where p.conrelid = logged_key.relation and p.contype = 'p' and a.attname <> 'organization_id'
+  );
+end
+$$;
+
+comment on function private.logged_key(regclass) is
+  'The key of a row t of a tenant table as audit_log.row_key has it, as an expression.';
+
 create table public.customer_erasures (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
@@ -338,7 +363,8 @@ begin
     if source.is_logged then
       -- Rows that are there, and rows that were deleted.
       execute format(
-        'select array(select t.id::text from %s as t where %s)', source.relation, private.customer_links(source.relation)
+        'select array(select %s from %s as t where %s)',
+        private.logged_key(source.relation), source.relation, private.customer_links(source.relation)
       )
       into keys
       using erase_customer.organization_id, ids, booking_ids, addresses;

@@ -351,6 +351,12 @@ def in_json(options: Mapping[str, object]) -> dict[str, object]:
     return {k: Jsonb(v) if isinstance(v, list) else v for k, v in options.items()}
 
 
+def ask(shop: Shop, key: str, **values: object) -> None:
+    """Let the calendar ask a question of its own."""
+    label = Jsonb({"en": key.title()})
+    shop.insert("calendar_fields", calendar_id=shop.calendar_id, key=key, label=label, **values)
+
+
 def insert(client: Client, table: str, **values: object) -> Row:
     """One row, as PostgREST inserts it."""
     statement = sql.SQL("insert into public.{} ({}) values ({}) returning *").format(

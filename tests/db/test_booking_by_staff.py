@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from db.booking_world import GUEST, PRICE, Row, Shop, open_shop
+from db.booking_world import GUEST, PRICE, Row, Shop, ask, change, open_shop
 from db.changes_world import alter, book, everything, key, take
 from matrix.client import Client
 from matrix.house import House
@@ -62,19 +62,27 @@ class TestWhatStaffBook:
         assert (booked["status"], booked["hold_expires_at"]) == ("confirmed", None)
 
     def test_it_says_where_from_and_what_was_noted(self, shop: Shop, room: str) -> None:
+        ask(shop, "occasion")
+        # Staff need not ask everything.
+        ask(shop, "allergies", required=True)
+        silent = book(shop, room, shop.at(4), calendar_id=shop.calendar_id)
+        assert shop.look(silent)["fields"] == {}
+        with refused(422, "field_invalid"):
+            book(shop, room, shop.at(3), calendar_id=shop.calendar_id, fields={"unasked": "x"})
+        change(shop.venue.owner, "calendar_fields", {"required": False}, key="allergies")
         booked = book(
             shop,
             room,
             shop.at(3),
             calendar_id=shop.calendar_id,
             source="marketplace",
-            fields={"occasion": "birthday"},
+            fields={"occasion": " birthday "},
             customer_note="We come by bus",
             staff_note="VIP",
         )
         (row,) = shop.venue.owner.select(
             "select source, fields, customer_note, staff_note, calendar_id::text, locale"
-            " from public.bookings"
+            " from public.bookings where source = 'marketplace'"
         )
         assert row == {
             "source": "marketplace",

@@ -61,7 +61,6 @@ class TestLooking:
             "paid_cents": 0,
             "refunded_cents": 0,
             "open_cents": TOTAL,
-            "exclusive": False,
             "customer": {"full_name": GUEST["full_name"], "email": GUEST["email"]},
             "organization": {"name": "Venue"},
             "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0, "token": None},

@@ -103,7 +103,7 @@ def test_nothing_said_is_nothing_kept(shop: Shop, booking: Row) -> None:
     ],
 )
 def test_what_is_no_consent_is_refused(shop: Shop, booking: Row, consents: Any, field: str) -> None:
-    with pytest.raises(Exception, match="consent_invalid") as caught:
+    with pytest.raises(Exception, match="consents_invalid") as caught:
         record(shop, booking, consents)
     assert f'"field": "{field}"' in str(caught.value)
     assert shop.venue.count("customer_consents") == 0

@@ -512,7 +512,7 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         # What the customer read, which is the venue's text.
         "customer_consents.wording",
         # Staff are asked not to name anybody there, and say it after the person is gone.
-        *("customer_erasures.reason", "customer_erasures.erased_by"),
+        *("customer_erasures.reason", "customer_erasures.erased_by", "price_overrides.set_by"),
         # The ledger stays: amounts, ids of the provider, and which member of staff wrote it down.
         *("payments.currency", "payments.method", "payments.provider_payment_id"),
         *("payments.provider_session_id", "payments.recorded_by"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from db.booking_world import GUEST, PRICE, Row, Shop, change, open_shop, taking
+from db.booking_world import GUEST, PRICE, Row, Shop, ask, change, open_shop, taking
 from matrix.house import House
 from matrix.promises import refused
 
@@ -75,6 +75,7 @@ class TestTheBooking:
     ) -> None:
         photo = shop.add_extra(maximum_quantity=3)
         shop.add_coupon()
+        ask(shop, "allergies")
         options: Row = {
             "extras": [taking(photo, 2)],
             "coupon_code": "ve rano",

@@ -68,12 +68,14 @@ class FunctionExpectation:
         name: With its schema.
         roles: The database roles that may execute it.
         needs: Permissions, all of them; or person, anybody, operator.
+        shows: Permissions that make the answer say more.
         grants: What a caller must hold as a person, since the call passes it on.
     """
 
     name: str
     roles: frozenset[str]
     needs: frozenset[str] | str
+    shows: frozenset[str]
     grants: frozenset[str]
     denied: str
     reached: str
@@ -191,6 +193,7 @@ def _function(
         name=name if "." in name else f"public.{name}",
         roles=frozenset(entry["for"]),
         needs=needs if isinstance(needs, str) else frozenset(needs),
+        shows=frozenset(entry.get("shows", ())),
         grants=roles[grants] if isinstance(grants, str) else frozenset(grants),
         denied=entry.get("denied", "permission_denied"),
         reached=entry.get("reached", "ok"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ _STATUS = {
     "last_owner": 409,
     "organization_not_erasable": 409,
     "payment_unknown": 503,
+    "session_has_game_master": 409,
 }
 
 
@@ -292,8 +294,9 @@ class _TableTries:
         if verb == "delete" and self.table.sample:
             for column, value in _evaluated(self._connection, self.table, kept(facts)).items():
                 if column != "organization_id" and not isinstance(value, list):
+                    text = json.dumps(value) if isinstance(value, dict) else str(value)
                     filters[column] = (
-                        f"is.{str(value).lower()}" if value in (None, True) else (f"eq.{value}")
+                        f"is.{str(value).lower()}" if value in (None, True) else f"eq.{text}"
                     )
         return filters
 
