@@ -17,6 +17,7 @@ import pytest
 
 from db.booking_world import GUEST, PRICE, Row, Shop, open_shop
 from db.changes_world import alter, book, promised, reschedule
+from db.invariants import broken_promises
 from matrix.client import ANON, SERVICE, Client, Refused
 from matrix.fixtures import Track
 from matrix.house import House
