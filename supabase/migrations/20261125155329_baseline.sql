@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: 7ac51639acb234d552911f05003130288d1215f778720cc2f82b5da677fd31ad
+-- Digest of what follows: edb9a58513df5a7372720ce6881760e52a2d0ecbe41c07936709ee2b0350c722
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -12160,7 +12160,7 @@ begin
   end;
   if field is not null then
     perform private.fail(
-      'consent_invalid', 422,
+      'consents_invalid', 422,
       'Give at most one consent of each kind (terms, marketing, privacy), with granted (true or false) and the wording that was shown, at most 10000 characters.',
       jsonb_build_object('field', field)
     );
@@ -12175,7 +12175,7 @@ end
 $$;
 
 comment on function private.record_consents(uuid, uuid, uuid, jsonb, text) is
-  'Keeps what a customer said, [{kind, granted, wording}], as of now. The caller holds the customer, as private.customer_with_email does. Raises 422 consent_invalid, details {"field"}.';
+  'Keeps what a customer said, [{kind, granted, wording}], as of now. The caller holds the customer, as private.customer_with_email does. Raises 422 consents_invalid, details {"field"}.';
 
 create function private.latest_consents(organization_id uuid, customer_id uuid)
 returns jsonb
@@ -13446,6 +13446,11 @@ values
 ('public.bookings', 'staff_note', '""', false),
 ('public.bookings', 'status_reason', 'null', false),
 ('public.booking_history', 'reason', 'null', false),
+('public.price_overrides', 'reason', '""', false),
+('public.vouchers', 'recipient_email', 'null', true),
+('public.vouchers', 'recipient_name', '""', false),
+('public.vouchers', 'message', '""', false),
+('private.refund_requests', 'note', '""', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),
 ('public.waiver_signatures', 'email', 'null', true),
 ('public.waiver_signatures', 'minors', '[]', false),
@@ -13654,6 +13659,26 @@ $$;
 
 comment on function private.blanked(jsonb, jsonb) is 'An image of a row in which the columns that it has are replaced; null for null.';
 
+create function private.logged_key(relation regclass)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select format('concat_ws(''/'', %s)', string_agg(format('t.%I', a.attname), ', ' order by k.position))
+    from pg_catalog.pg_constraint as p
+    cross join unnest(p.conkey) with ordinality as k (attnum, position)
+    join pg_catalog.pg_attribute as a on a.attrelid = p.conrelid and a.attnum = k.attnum
+    where p.conrelid = logged_key.relation and p.contype = 'p' and a.attname <> 'organization_id'
+  );
+end
+$$;
+
+comment on function private.logged_key(regclass) is
+  'The key of a row t of a tenant table as audit_log.row_key has it, as an expression.';
+
 create table public.customer_erasures (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
@@ -13771,7 +13796,8 @@ begin
     if source.is_logged then
       -- Rows that are there, and rows that were deleted.
       execute format(
-        'select array(select t.id::text from %s as t where %s)', source.relation, private.customer_links(source.relation)
+        'select array(select %s from %s as t where %s)',
+        private.logged_key(source.relation), source.relation, private.customer_links(source.relation)
       )
       into keys
       using erase_customer.organization_id, ids, booking_ids, addresses;
