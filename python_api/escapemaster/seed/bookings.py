@@ -235,7 +235,8 @@ def _move_back(connection: Connection, opened: OpenVenue, booked: Sequence[Booke
         """,
         values,
     )
-    owner.execute("select service.sweep()")
+    # Not the whole sweep: it would end the visits too, whose day is told next.
+    owner.execute("select private.expire_lapsed_holds(500)")
 
 
 def _take_money_then(connection: Connection, opened: OpenVenue, booked: Sequence[Booked]) -> None:
