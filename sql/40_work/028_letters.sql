@@ -227,14 +227,19 @@ begin
         'initial_cents', (
           select e.amount_cents
           from public.voucher_entries as e
-          where e.organization_id = v.organization_id and e.voucher_id = v.id
-          order by e.occurred_at, e.id
-          limit 1
+          where e.organization_id = v.organization_id and e.voucher_id = v.id and e.kind = 'issued'
         ),
         'expires_at', v.expires_at,
         'recipient_name', v.recipient_name,
         'message', v.message,
-        'timezone', o.timezone
+        'timezone', o.timezone,
+        'calendar_slug', (
+          select c.slug
+          from public.calendars as c
+          where c.organization_id = v.organization_id and c.is_active
+          order by c.created_at, c.id
+          limit 1
+        )
       )
     )
     from public.vouchers as v

@@ -209,6 +209,39 @@ def test_an_invitation_is_written_until_it_is_revoked(venue: Venue) -> None:
     assert prepare(venue, job) is None
 
 
+def test_a_voucher_is_written_to_whom_it_is_for_until_it_is_cancelled(venue: Venue) -> None:
+    issue = {
+        "organization_id": venue.organization_id,
+        "amount_cents": 8_000,
+        "recipient_name": "Eva",
+        "message": "Many happy returns",
+        "locale": "en",
+    }
+    issued = venue.owner.call(
+        "issue_voucher", **issue, recipient_email="eva@example.com", idempotency_key="one"
+    )
+    venue.owner.call("issue_voucher", **issue, idempotency_key="to be handed over")
+    [job] = claim_mails(venue)
+    mail = prepare(venue, job)
+    assert (mail["template"], mail["locale"]) == ("voucher_issued", "en")
+    assert mail["to"] == {"name": "Eva", "email": "eva@example.com"}
+    assert mail["data"] == {
+        "organization_name": "Casa Laberinto",
+        "code": issued["code"],
+        "currency": "EUR",
+        "initial_cents": 8_000,
+        "expires_at": issued["expires_at"],
+        "recipient_name": "Eva",
+        "message": "Many happy returns",
+        "timezone": "Europe/Madrid",
+        "calendar_slug": venue.slug,
+    }
+    venue.owner.call(
+        "cancel_voucher", organization_id=venue.organization_id, voucher_id=issued["id"]
+    )
+    assert prepare(venue, job) is None
+
+
 # -- changes, late money, places that are held ------------------------------------------------
 
 
