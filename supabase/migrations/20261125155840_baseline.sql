@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: edb9a58513df5a7372720ce6881760e52a2d0ecbe41c07936709ee2b0350c722
+-- Digest of what follows: f8cac2fc8835f45a40b84f8e7e3ba430e2ac3a00de4a7a5a4245c9a0ea793d7f
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -15603,14 +15603,19 @@ begin
         'initial_cents', (
           select e.amount_cents
           from public.voucher_entries as e
-          where e.organization_id = v.organization_id and e.voucher_id = v.id
-          order by e.occurred_at, e.id
-          limit 1
+          where e.organization_id = v.organization_id and e.voucher_id = v.id and e.kind = 'issued'
         ),
         'expires_at', v.expires_at,
         'recipient_name', v.recipient_name,
         'message', v.message,
-        'timezone', o.timezone
+        'timezone', o.timezone,
+        'calendar_slug', (
+          select c.slug
+          from public.calendars as c
+          where c.organization_id = v.organization_id and c.is_active
+          order by c.created_at, c.id
+          limit 1
+        )
       )
     )
     from public.vouchers as v
