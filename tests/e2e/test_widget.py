@@ -645,6 +645,7 @@ def test_a_full_day_leads_to_the_waitlist(
     page = visitor.page
     visitor.open()
     day = page.locator(f"[data-focus=day-{start.date()}]")
+    expect(page.locator("button.day").first).to_be_visible()
     if not day.count():
         visitor.press("Next month")
     expect(day).to_have_attribute("aria-label", re.compile("nothing free"))

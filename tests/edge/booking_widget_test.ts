@@ -902,7 +902,7 @@ Deno.test("nothing is held before the terms are accepted and the questions answe
     "field-select": "requiredChoice",
     terms: "requiredTerms",
   });
-  assert.equal(made.flow.state.focus?.target, "field-field-select");
+  assert.equal(made.flow.state.focus?.target, "field-select");
   assert.deepEqual(made.holds, []);
 });
 

@@ -57,6 +57,9 @@ export function validateField(field: Field, value: string): FieldProblem | null 
 /** The name under which the error of a venue's question is kept. */
 export const fieldName = (key: string) => `field-${key}`;
 
+/** The control of an error, by its `data-focus`. */
+export const controlOf = (name: string) => name.startsWith("field-") ? name : `field-${name}`;
+
 export function validateAnswers(questions: readonly CustomField[], answers: Answers): FieldErrors {
   return collect(
     questions.map((question) => [

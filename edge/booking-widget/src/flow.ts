@@ -8,6 +8,7 @@
 import type { Booking, Quote, Room, Slot } from "../../_shared/booking.ts";
 import { ApiError, type BookingKey, type HoldRequest } from "./api.ts";
 import {
+  controlOf,
   type Field,
   type FieldErrors,
   fieldName,
@@ -554,7 +555,7 @@ export class Flow {
   #focusOnProblem(): void {
     const wrong = Object.keys(this.state.fieldErrors);
     this.#set({
-      focus: this.#focusOn(`field-${wrong[0]}`),
+      focus: this.#focusOn(controlOf(wrong[0]!)),
       announcement: this.#say((strings) => strings.checkFields(wrong.length)),
     });
   }

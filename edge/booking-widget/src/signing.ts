@@ -1,6 +1,6 @@
 /** Signing a waiver by its link: read, name oneself and one's minors, sign. */
 import { ApiError } from "./api.ts";
-import type { FieldErrors, FieldProblem } from "./customer.ts";
+import { controlOf, type FieldErrors, type FieldProblem } from "./customer.ts";
 import type { Minor, Signing } from "./state.ts";
 import { Attempt, type Inside } from "./world.ts";
 
@@ -96,7 +96,7 @@ export class Waivers {
     inside.set({ fieldErrors, notice: null });
     if (wrong[0]) {
       return inside.set({
-        focus: inside.focusOn(`field-${wrong[0]}`),
+        focus: inside.focusOn(controlOf(wrong[0])),
         announcement: inside.say((strings) => strings.checkFields(wrong.length)),
       });
     }

@@ -1,6 +1,6 @@
 /** What the views share: headings, buttons, icons, controls, tables of prices. */
 import type { Booking, PriceLine, Room, Texts } from "../../../_shared/booking.ts";
-import type { FieldProblem } from "../customer.ts";
+import { controlOf, type FieldProblem } from "../customer.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import type { Flow } from "../flow.ts";
 import type { Format } from "../format.ts";
@@ -158,7 +158,7 @@ function described(view: View, { name, hint }: Described): {
       id: name,
       name,
       // What is announced, and where the focus goes, when it is wrong.
-      "data-focus": name.startsWith("field-") ? name : `field-${name}`,
+      "data-focus": controlOf(name),
       "aria-invalid": problem ? "true" : undefined,
       "aria-describedby": ids || undefined,
     },
