@@ -430,6 +430,50 @@ class TestErasing:
         assert customer_of(shop) == customer
 
 
+class TestTwins:
+    """Another tenant's customer and booking with the same ids, who is somebody else."""
+
+    @pytest.fixture
+    def foreign(self, shop: Shop, room: str, house: House) -> Shop:
+        foreign = open_shop(house, "Foreign", minimum_notice_minutes=0)
+        theirs = open_room(foreign)
+        shop.cancel(shop.hold(room, shop.at(1), customer=ME))
+        ben = {"full_name": "Ben", "email": "b@x.test"}
+        foreign.move(foreign.hold(theirs, foreign.at(1), customer=ben), "confirmed")
+        share_ids(shop, foreign, "customers", "bookings")
+        return foreign
+
+    def test_whose_coming_booking_keeps_nobody_here(self, shop: Shop, foreign: Shop) -> None:
+        erase(shop, customer_of(shop))
+        assert customer_of(foreign, "b@x.test")
+
+    def test_whose_erasure_is_not_ours(self, shop: Shop, foreign: Shop) -> None:
+        foreign.house.owner_sql(
+            "update public.bookings set status = 'cancelled' where organization_id = %s", foreign.id
+        )
+        erase(foreign, customer_of(foreign, "b@x.test"))
+        erase(shop, customer_of(shop))
+
+    def test_whose_history_and_export_are_their_own(self, shop: Shop, foreign: Shop) -> None:
+        customer = customer_of(shop)
+        for place, email in ((shop, EMAIL), (foreign, "b@x.test")):
+            exported = export(place, customer)
+            assert exported["addresses"] == [email]
+            assert [c["email"] for c in exported["tables"]["customers"]] == [email]
+            seen = place.venue.owner.call(
+                "get_customer_history", organization_id=place.id, customer_id=customer
+            )
+            assert seen["customer"]["email"] == email
+
+    def test_whose_address_was_once_ours(self, shop: Shop, foreign: Shop) -> None:
+        """It is nobody else's here, so it is this customer's."""
+        customer = customer_of(shop)
+        change(shop.venue.owner, "customers", {"email": OTHER_EMAIL}, id=customer)
+        change(shop.venue.owner, "customers", {"email": EMAIL}, id=customer)
+        insert(foreign.venue.owner, "customers", email=OTHER_EMAIL, full_name="Cleo", locale="es")
+        assert sorted(export(shop, customer)["addresses"]) == [OTHER_EMAIL, EMAIL]
+
+
 class TestExporting:
     def test_a_customer_gets_all_that_the_venue_knows(self, shop: Shop, room: str) -> None:
         visit = live_a_life(shop, room)
