@@ -63,8 +63,9 @@ migration: install ## The next migration, from the difference to sql/: make migr
 	@$(STACK) migration $(name)
 
 .PHONY: types
-types: install ## Generated client types, from sql/
+types: install ## What is generated from sql/: client types, the docs' tables
 	@$(STACK) types
+	@$(STACK) pages
 
 .PHONY: lock
 lock: install ## The lock files anew, from pyproject.toml and package.json (with Python 3.11)

@@ -65,7 +65,7 @@ def test_the_python_types_describe_the_rows_that_clients_get(sources_dsn: str) -
 def test_the_register_of_definer_functions_is_fresh(sources_dsn: str) -> None:
     with psycopg.connect(sources_dsn) as connection:
         expected = register.render_register(connection)
-    assert register.read_register() == expected, "run `python -m escapemaster.schema register`"
+    assert register.read_register() == expected, "run `make types`"
 
 
 def test_supabase_has_no_advice(sources_dsn: str) -> None:

@@ -159,9 +159,7 @@ def test_functions_are_read_as_the_matrix_expects_them(owner: Connection) -> Non
 
 
 def test_the_page_of_permissions_is_up_to_date(owner: Connection) -> None:
-    assert path_of().read_text() == render(owner), (
-        "run python -m escapemaster.schema.permission_table"
-    )
+    assert path_of().read_text() == render(owner), "run `make types`"
 
 
 def test_every_rate_limit_is_asked_for_and_every_one_asked_for_is_set(owner: Connection) -> None:

@@ -1,4 +1,4 @@
-"""`migrate`, `seed`, `migration`, `types`, `schema-diff`: the database and what follows from it."""
+"""The database and what is made from it: `migrate`, `seed`, `migration`, `types`, `pages`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=_DATABASE)(migration)
     app.command(rich_help_panel=_DATABASE)(types)
     app.command("schema-diff", rich_help_panel=_DATABASE)(schema_diff)
-    app.command(rich_help_panel=_DATABASE)(register_definers)
+    app.command(rich_help_panel=_DATABASE)(pages)
 
 
 def migrate() -> None:
@@ -72,11 +72,12 @@ def schema_diff() -> None:
     check_command()
 
 
-def register_definers() -> None:
-    """Write the register of definer functions into ARCHITECTURE.md."""
-    from escapemaster.schema.cli import register_command
+def pages() -> None:
+    """Write what the docs say of the database: the definer register, docs/permissions.md."""
+    from escapemaster.schema.cli import permissions_command, register_command
 
     register_command()
+    permissions_command()
 
 
 def use_stack_environment() -> StackConfig:

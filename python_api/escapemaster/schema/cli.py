@@ -1,20 +1,22 @@
-"""Commands that keep the migrations, the client types and the register in step with `sql/`."""
+"""Commands that keep the migrations, the client types and the docs in step with `sql/`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import psycopg
 import typer
 
-from escapemaster.schema import migration, register, types
+from escapemaster.schema import migration, permission_table, register, types
 from escapemaster.schema.project import PROJECT, SchemaError
 from escapemaster.schema.server import scratch_server
 from escapemaster.schema.sources import apply_files
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keep migrations, client types and the definer register in step with sql/.",
+    help="Keep migrations, client types and the docs' pages in step with sql/.",
 )
 
 
@@ -61,11 +63,26 @@ def types_command() -> None:
 @app.command("register")
 def register_command() -> None:
     """Write the register of definer functions into ARCHITECTURE.md."""
-    with scratch_server() as on, on.scratch("register") as dsn:
+    with _database() as connection:
+        written = register.write_register(connection, PROJECT)
+    typer.echo("Wrote the register." if written else "The register is up to date.")
+
+
+@app.command("permissions")
+def permissions_command() -> None:
+    """Write docs/permissions.md: which permission opens which table, file and function."""
+    with _database() as connection:
+        permission_table.path_of(PROJECT).write_text(permission_table.render(connection))
+    typer.echo("Wrote docs/permissions.md.")
+
+
+@contextmanager
+def _database() -> Iterator[psycopg.Connection]:
+    """What sql/ makes, for as long as the block runs."""
+    with scratch_server() as on, on.scratch("pages") as dsn:
         apply_files(dsn, PROJECT.source_files())
         with psycopg.connect(dsn) as connection:
-            written = register.write_register(connection, PROJECT)
-    typer.echo("Wrote the register." if written else "The register is up to date.")
+            yield connection
 
 
 def _say(message: str) -> None:

@@ -1,7 +1,7 @@
 """docs/permissions.md: which permission opens which table, file and function.
 
 Written from a live database: policies are read with sqlglot, grants from the catalogue, functions
-from their bodies. `python -m escapemaster.schema.permission_table` writes it.
+from their bodies. `escapemaster pages` writes it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import sqlglot
 from sqlglot import exp
 
@@ -30,7 +29,7 @@ _GUARD = re.compile(
     r"|'([a-z_]+:[a-z_]+)'\s+in\s+\(\s*select\s+private\.held_permissions"
 )
 _INTRODUCTION = (
-    "Written by `python -m escapemaster.schema.permission_table` from the database itself; a test"
+    "Written by `escapemaster pages` from the database itself; a test"
     " fails when it lags behind. How a request finds its organization, and why nothing else is"
     " asked, is in [ARCHITECTURE.md](../ARCHITECTURE.md)."
 )
@@ -163,17 +162,6 @@ def render(connection: Connection) -> str:
 def path_of(project: Project = PROJECT) -> Path:
     """Where the page is kept."""
     return project.root / "docs" / "permissions.md"
-
-
-def main() -> None:
-    """Write the page from sql/."""
-    from escapemaster.schema.server import scratch_server
-    from escapemaster.schema.sources import apply_files
-
-    with scratch_server() as on, on.scratch("permissions") as dsn:
-        apply_files(dsn, PROJECT.source_files())
-        with psycopg.connect(dsn) as connection:
-            path_of().write_text(render(connection))
 
 
 def _read(
@@ -326,7 +314,3 @@ def _spaced(sections: Sequence[str]) -> Iterator[str]:
         if number:
             yield ""
         yield section
-
-
-if __name__ == "__main__":
-    main()
