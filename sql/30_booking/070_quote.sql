@@ -263,7 +263,7 @@ begin
   end if;
   lines := jsonb_build_array(private.quote_line('base', room.name, base_quantity, base_cents, room.tax_rate_bp));
 
-  if options -> 'extras' is not null then
+  if coalesce(options -> 'extras', '[]') <> '[]' then
     lines := lines || private.extra_lines(quote.organization_id, quote.slot, options, locale);
   end if;
 

@@ -89,6 +89,10 @@ as $$
 declare
   field text;
 begin
+  if coalesce(consents, '[]') = '[]' then
+    -- Nothing was said; an insert of no rows would still be told to the log.
+    return;
+  end if;
   field := case
     when jsonb_typeof(consents) <> 'array' then 'consents'
     when exists (select from jsonb_array_elements(consents) as c where jsonb_typeof(c) <> 'object') then 'consents'
