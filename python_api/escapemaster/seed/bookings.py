@@ -122,6 +122,15 @@ class _Desk:
                         "phone": visit.phone,
                         "locale": visit.locale,
                     },
+                    "consents": Jsonb(
+                        [
+                            {
+                                "kind": "terms",
+                                "granted": True,
+                                "wording": self._opened.venue.face.terms[visit.locale],
+                            }
+                        ]
+                    ),
                     "expected_total_cents": quote["total_cents"],
                     "idempotency_key": f"demo {visit.takes_place_at} {visit.slot.room.slug} {turn}",
                 }

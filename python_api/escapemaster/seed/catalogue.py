@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from psycopg.types.json import Jsonb
 
 from escapemaster.seed.clients import Account, Client, Connection
 from escapemaster.seed.venues import RoleKey, Venue
@@ -118,6 +121,7 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "difficulty": room.difficulty,
                 "image_path": picture_path(organization_id, room.slug) if room.picture else None,
                 "is_published": room.is_published,
+                "waiver_policy": "optional" if room.slug == venue.waiver[0] else "none",
             }
             for room in venue.rooms
         ],
@@ -168,9 +172,33 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "maximum_advance_days": 60,
                 "hold_minutes": 15,
                 "locales": list(venue.locales),
+                "flow": venue.face.flow,
+                "accent_color": venue.face.accent_color,
+                "terms": venue.face.terms,
+                "waitlist_minutes": 60,
             }
         ],
     )
+    manager.insert(
+        "calendar_fields",
+        [
+            {
+                "calendar_id": calendar_id,
+                "key": question.key,
+                "position": position,
+                "kind": question.kind,
+                "label": question.label,
+                "options": None
+                if question.options is None
+                else Jsonb(
+                    [{"value": value, "label": label} for value, label in question.options.items()]
+                ),
+            }
+            for position, question in enumerate(venue.face.questions)
+        ],
+    )
+    manager.call("publish_waiver", organization_id=organization_id, texts=venue.waiver[1])
+    _take_a_day(venue, organization_id, manager, location_id, today)
     manager.insert(
         "calendar_rooms",
         [
@@ -179,6 +207,27 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
         ],
     )
     return rooms
+
+
+def _take_a_day(
+    venue: Venue, organization_id: str, manager: Client, location_id: str, today: date
+) -> None:
+    """One day to come on which all rooms are somebody else's."""
+    in_days, reason = venue.taken_in_days
+    zone = ZoneInfo(venue.timezone)
+    starts, ends = (
+        datetime.combine(today + timedelta(days=in_days + later), time(), zone) for later in (0, 1)
+    )
+    manager.call(
+        "block_room",
+        organization_id=organization_id,
+        room_id=None,
+        starts_at=starts,
+        ends_at=ends,
+        reason=reason,
+        scope="location",
+        location_id=location_id,
+    )
 
 
 def _price(

@@ -109,6 +109,26 @@ class Coupon:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a calendar asks of its own; labels by language, options by value."""
+
+    key: str
+    kind: Literal["text", "select"]
+    label: dict[str, str]
+    options: dict[str, dict[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """How a calendar is shown, and what it asks before it sells."""
+
+    flow: Literal["room_first", "date_first"]
+    accent_color: str
+    terms: dict[str, str]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """An organization with one location and one calendar; `slug` is the address of both."""
 
@@ -138,6 +158,11 @@ class Venue:
     """What a gift voucher is worth that somebody has bought."""
     exclusive: tuple[str, int]
     """A shared room that a party may have for itself, and what that costs."""
+    face: Face
+    waiver: tuple[str, dict[str, str]]
+    """A room in which players sign, and what."""
+    taken_in_days: tuple[int, str]
+    """The day on which nothing is free, so that one can wait, and why."""
     desk_methods: tuple[str, ...]
     phone_prefix: str
     guests: tuple[str, ...]
@@ -272,6 +297,36 @@ CASA_LABERINTO = Venue(
     coupon=Coupon("LABERINTO10", "percent", 10, "Bienvenida"),
     voucher_cents=6000,
     exclusive=("submarino-a-la-deriva", 11000),
+    face=Face(
+        flow="room_first",
+        accent_color="#9a3412",
+        terms={
+            "es": "Llegad diez minutos antes. Quien llega tarde juega menos.",
+            "ca": "Arribeu deu minuts abans. Qui arriba tard juga menys.",
+            "en": "Come ten minutes early. Who comes late plays less.",
+        },
+        questions=(
+            Question(
+                "occasion",
+                "select",
+                {"es": "¿Qué celebráis?", "ca": "Què celebreu?", "en": "What do you celebrate?"},
+                {
+                    "birthday": {"es": "Un cumpleaños", "ca": "Un aniversari", "en": "A birthday"},
+                    "team": {"es": "El equipo", "ca": "L'equip", "en": "The team"},
+                    "nothing": {"es": "Nada", "ca": "Res", "en": "Nothing"},
+                },
+            ),
+        ),
+    ),
+    waiver=(
+        "submarino-a-la-deriva",
+        {
+            "es": "Entro por mi voluntad y sigo las indicaciones del game master.",
+            "ca": "Hi entro per voluntat pròpia i segueixo les indicacions del game master.",
+            "en": "I enter of my own free will and do as the game master says.",
+        },
+    ),
+    taken_in_days=(12, "Evento de empresa"),
     desk_methods=("card_terminal", "card_terminal", "bizum", "bizum", "cash", "transfer"),
     phone_prefix="+34 600",
     guests=(
@@ -389,6 +444,29 @@ THE_LOCKED_ATTIC = Venue(
     coupon=Coupon("ATTIC5", "fixed", 500, "Five pounds off", maximum_uses=200),
     voucher_cents=10000,
     exclusive=("last-train-to-nowhere", 13000),
+    face=Face(
+        flow="date_first",
+        accent_color="#1e3a8a",
+        terms={
+            "en": "Come ten minutes early. Who comes late plays less.",
+            "es": "Llegad diez minutos antes. Quien llega tarde juega menos.",
+        },
+        questions=(
+            Question(
+                "found_us",
+                "text",
+                {"en": "How did you find us?", "es": "¿Cómo nos habéis encontrado?"},
+            ),
+        ),
+    ),
+    waiver=(
+        "fog-over-whitechapel",
+        {
+            "en": "I enter of my own free will and do as the game master says.",
+            "es": "Entro por mi voluntad y sigo las indicaciones del game master.",
+        },
+    ),
+    taken_in_days=(12, "A company has the whole house"),
     desk_methods=("card_terminal", "card_terminal", "card_terminal", "cash", "transfer"),
     phone_prefix="+44 7700",
     guests=(
