@@ -52,10 +52,8 @@ begin
   -- Set by private.erase_customer only: a person leaves the images, and nothing else changes.
   if old.organization_id::text = current_setting('escapemaster.erasing_customer', true)
     and to_jsonb(new) - '{before,after}'::text [] = to_jsonb(old) - '{before,after}'::text []
-    and array(select jsonb_object_keys(new.before) order by 1)
-      = array(select jsonb_object_keys(old.before) order by 1)
-    and array(select jsonb_object_keys(new.after) order by 1)
-      = array(select jsonb_object_keys(old.after) order by 1)
+    and array(select jsonb_object_keys(new.before) order by 1) = array(select jsonb_object_keys(old.before) order by 1)
+    and array(select jsonb_object_keys(new.after) order by 1) = array(select jsonb_object_keys(old.after) order by 1)
   then
     return new;
   end if;

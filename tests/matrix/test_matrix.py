@@ -57,7 +57,7 @@ def test_who_may_call_does_and_who_may_not_is_refused_by(
     assert [c for c in complaints if c] == []
 
 
-@pytest.mark.parametrize("table", ["payments", "refunds", "audit_log"])
+@pytest.mark.parametrize("table", ["payments", "refunds", "voucher_entries", "audit_log"])
 @pytest.mark.parametrize(
     "statement", ["update {0} set {1} = {1}", "delete from {0}", "truncate {0} cascade"]
 )
