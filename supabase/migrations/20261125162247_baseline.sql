@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: f8cac2fc8835f45a40b84f8e7e3ba430e2ac3a00de4a7a5a4245c9a0ea793d7f
+-- Digest of what follows: 1be97e407f75854960dfc8207b9555c53002213648bf8cd3b97c3e691ea1218b
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -7400,7 +7400,7 @@ begin
   end if;
   lines := jsonb_build_array(private.quote_line('base', room.name, base_quantity, base_cents, room.tax_rate_bp));
 
-  if options -> 'extras' is not null then
+  if coalesce(options -> 'extras', '[]') <> '[]' then
     lines := lines || private.extra_lines(quote.organization_id, quote.slot, options, locale);
   end if;
 
@@ -7901,7 +7901,7 @@ begin
     );
   end if;
 
-  if jsonb_typeof(options -> 'extras') = 'array' then
+  if jsonb_typeof(options -> 'extras') = 'array' and options -> 'extras' <> '[]' then
     insert into public.booking_extras (organization_id, booking_id, extra_id, quantity, units)
     select
       booking.organization_id, booking.id, (line ->> 'extra_id')::uuid, (ordered ->> 'quantity')::int,
@@ -12140,6 +12140,10 @@ as $$
 declare
   field text;
 begin
+  if coalesce(consents, '[]') = '[]' then
+    -- Nothing was said; an insert of no rows would still be told to the log.
+    return;
+  end if;
   field := case
     when jsonb_typeof(consents) <> 'array' then 'consents'
     when exists (select from jsonb_array_elements(consents) as c where jsonb_typeof(c) <> 'object') then 'consents'
@@ -16316,10 +16320,13 @@ for each statement execute function private.refuse_change();
 
 create function private.booking_balance(organization_id uuid, booking_id uuid)
 returns table (paid_cents bigint, refunded_cents bigint, balance_cents bigint)
-language sql
+language plpgsql
 stable
+rows 1
 set search_path = ''
 as $$
+begin
+  return query
   select paid.cents, refunded.cents, paid.cents - refunded.cents
   from (
     select coalesce(sum(p.amount_cents), 0)::bigint as cents
@@ -16330,7 +16337,8 @@ as $$
     select coalesce(sum(r.amount_cents), 0)::bigint as cents
     from public.refunds as r
     where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id
-  ) as refunded
+  ) as refunded;
+end
 $$;
 
 comment on function private.booking_balance(uuid, uuid) is
@@ -16338,20 +16346,24 @@ comment on function private.booking_balance(uuid, uuid) is
 
 create function private.booking_kept(organization_id uuid, booking_id uuid, method text default null)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)::bigint
-  from public.payments as p
-  left join lateral (
-    select sum(q.amount_cents) as promised
-    from private.refund_requests as q
-    where q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
-  ) as r on true
-  where p.organization_id = booking_kept.organization_id
-    and p.booking_id = booking_kept.booking_id
-    and p.method = coalesce(booking_kept.method, p.method)
+begin
+  return (
+    select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)::bigint
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
+    ) as r on true
+    where p.organization_id = booking_kept.organization_id
+      and p.booking_id = booking_kept.booking_id
+      and p.method = coalesce(booking_kept.method, p.method)
+  );
+end
 $$;
 
 comment on function private.booking_kept(uuid, uuid, text) is
@@ -18088,10 +18100,8 @@ begin
   -- Set by private.erase_customer only: a person leaves the images, and nothing else changes.
   if old.organization_id::text = current_setting('escapemaster.erasing_customer', true)
     and to_jsonb(new) - '{before,after}'::text [] = to_jsonb(old) - '{before,after}'::text []
-    and array(select jsonb_object_keys(new.before) order by 1)
-      = array(select jsonb_object_keys(old.before) order by 1)
-    and array(select jsonb_object_keys(new.after) order by 1)
-      = array(select jsonb_object_keys(old.after) order by 1)
+    and array(select jsonb_object_keys(new.before) order by 1) = array(select jsonb_object_keys(old.before) order by 1)
+    and array(select jsonb_object_keys(new.after) order by 1) = array(select jsonb_object_keys(old.after) order by 1)
   then
     return new;
   end if;
