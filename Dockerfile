@@ -9,7 +9,7 @@
 FROM python:3.13-slim AS build
 RUN python -m venv /opt/escapemaster
 COPY requirements.txt /tmp/
-RUN /opt/escapemaster/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt
+RUN /opt/escapemaster/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
 COPY python_api /srv/escapemaster
 RUN PYTHONPATH=/srv/escapemaster /opt/escapemaster/bin/python -m compileall -q /srv/escapemaster
 
