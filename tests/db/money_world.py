@@ -24,6 +24,9 @@ from matrix.databases import Databases
 
 Json = Any
 PRICE = 3_000
+
+#: The owner's URL of a database that is there already. The mutation tool sets it.
+OWNER_DATABASE = "ESCAPEMASTER_RACE_OWNER_DATABASE"
 PARTY = 2
 TOTAL = PRICE * PARTY
 
@@ -96,8 +99,15 @@ def money_database(databases: Databases) -> Iterator[Database]:
     with databases.copy_of(databases.schema()) as admin_dsn:
         path = urlsplit(admin_dsn).path
         dsn = databases.server.dsn(path.removeprefix("/"))
-        with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as owner:
-            yield Database(dsn, admin_dsn, owner)
+        with given_database(dsn, admin_dsn) as database:
+            yield database
+
+
+@contextmanager
+def given_database(dsn: str, admin_dsn: str) -> Iterator[Database]:
+    """A database that is there already, by the URLs of owner and superuser."""
+    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as owner:
+        yield Database(dsn, admin_dsn, owner)
 
 
 @dataclass

@@ -31,7 +31,7 @@ from escapemaster.schema.server import scratch_server  # noqa: E402
 from matrix.databases import Databases  # noqa: E402
 from matrix.fixtures import world_template  # noqa: E402
 from mutation.mutants import Mutant, all_mutants  # noqa: E402
-from mutation.worker import Measurements, Place, Verdict, work  # noqa: E402
+from mutation.worker import Measured, Place, Verdict, work  # noqa: E402
 
 _ACCEPTED = Path(__file__).with_name("accepted.toml")
 _KINDS = ("policy", "grant", "function", "trigger", "key", "data")
@@ -56,9 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for mutant in mutants:
                 console.print(mutant.name, highlight=False, markup=False)
             return 0
-        verdicts = _hunt(mutants, places, console)
+        verdicts, broken = _hunt(mutants, places, console)
     whole = options.only == "*" and not options.sample
-    return _report(verdicts, console, time.monotonic() - started, whole=whole)
+    failed = _report(verdicts, console, time.monotonic() - started, whole=whole)
+    for test, why in broken.items():
+        console.print(f"fails without any mutant: {test}", style="red", markup=False)
+        console.print(why, markup=False, highlight=False)
+    return 1 if failed or broken else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +89,7 @@ def _places(workers: int) -> Iterator[list[Place]]:
                     tenancy=stack.enter_context(databases.copy_of(schema)),
                     race=race,
                     race_dsn=databases.admin_dsn(race),
+                    race_owner_dsn=server.dsn(race),
                     maintenance=server.admin_dsn,
                     schema=schema,
                 )
@@ -92,7 +97,9 @@ def _places(workers: int) -> Iterator[list[Place]]:
         yield places
 
 
-def _hunt(mutants: Sequence[Mutant], places: Sequence[Place], console: Console) -> list[Verdict]:
+def _hunt(
+    mutants: Sequence[Mutant], places: Sequence[Place], console: Console
+) -> tuple[list[Verdict], dict[str, str]]:
     spawning = multiprocessing.get_context("spawn")
     workers: list[Pipe] = []
     processes = []
@@ -113,8 +120,14 @@ def _hunt(mutants: Sequence[Mutant], places: Sequence[Place], console: Console) 
             process.join(10)
 
 
-def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console) -> list[Verdict]:
-    """Measure the tests without mutants, half a worker, then hand out mutants one by one."""
+def _drive(
+    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console
+) -> tuple[list[Verdict], dict[str, str]]:
+    """Measure the tests without mutants, half a worker, then hand out mutants one by one.
+
+    Returns:
+        The verdicts, and which tests fail without any mutant, with the reason.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -127,11 +140,17 @@ def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console)
         measuring = progress.add_task("tests without mutants", total=tests)
         for number, worker in enumerate(workers):
             worker.send(("measure", number, len(workers)))
-        measured: dict[str, object] = {}
-        for worker in workers:
-            part: Measurements = worker.recv()
-            measured.update(part)
-            progress.advance(measuring, len(part))
+        measured: dict[str, Measured] = {}
+        measurers = set(workers)
+        while measurers:
+            for ready in wait(list(measurers)):
+                assert isinstance(ready, type(workers[0]))
+                match ready.recv():
+                    case dict() as part:
+                        measured.update(part)
+                        measurers.discard(ready)
+                    case _:
+                        progress.advance(measuring)
         for worker in workers:
             worker.send(("measured", measured))
 
@@ -148,6 +167,8 @@ def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console)
                 verdict: Verdict = ready.recv()
                 verdicts.append(verdict)
                 progress.advance(hunting)
+                if not console.is_terminal and len(verdicts) % 100 == 0:
+                    progress.console.print(f"{len(verdicts)} of {len(mutants)} mutants")
                 if verdict.killed_by is None:
                     progress.console.print(
                         f"survived: {verdict.mutant.name} {verdict.error}",
@@ -159,10 +180,11 @@ def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console)
                 else:
                     ready.send(None)
                     busy.discard(ready)
-    return verdicts
+    return verdicts, {name: test.failed for name, test in measured.items() if test.failed}
 
 
-def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> int:
+def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> bool:
+    """Say what became of all; whether there is a survivor, or an entry without one."""
     accepted: dict[str, str] = tomllib.loads(_ACCEPTED.read_text()).get("accepted", {})
     survived = [v for v in verdicts if v.killed_by is None]
     unexpected = [v for v in survived if v.mutant.name not in accepted]
@@ -189,7 +211,7 @@ def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, wh
     for name in stale:
         console.print(f"accepted, but killed or gone: {name}", style="red", markup=False)
     console.print(f"{len(verdicts)} mutants in {seconds / 60:.1f} minutes")
-    return 1 if unexpected or stale else 0
+    return bool(unexpected or stale)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matrix.client import Connection
 
 #: Folders of sql/ whose functions lose every check in turn; of the others, those for permissions.
-OWN_DOMAINS = ("00_foundation", "10_tenancy", "15_storage", "80_audit")
+OWN_DOMAINS = (
+    "00_foundation",
+    "10_tenancy",
+    "15_storage",
+    "20_catalogue",
+    "25_pricing",
+    "30_booking",
+    "35_staffing",
+    "36_people",
+    "37_waitlist",
+    "40_work",
+    "50_money",
+    "60_feeds",
+    "80_audit",
+)
 
 #: A policy that asks for a membership only, and one that asks for nothing about the tenant, are
 #: made with this helper. It is created with each mutant, in the mutant's own transaction.
@@ -58,6 +72,7 @@ class Mutant:
         kind: policy, grant, trigger, key, data or function.
         about: The table, with its schema, or the function's plain name.
         statement: What loosens it.
+        through: The function that a test must run through to notice; "": any test may.
         needs_race: Whether only requests that meet can notice.
     """
 
@@ -65,16 +80,17 @@ class Mutant:
     kind: str
     about: str
     statement: str
+    through: str = ""
     needs_race: bool = False
 
 
 def all_mutants(connection: Connection, sql_folder: Path) -> list[Mutant]:
     """Every mutant of a database made by `sql_folder`."""
     folders = _folders(sql_folder)
+    # What takes longest comes first, so that all workers are busy to the end.
+    found = [*functions(connection, folders), *triggers(connection, folders)]
     makers = (policies, security, grants, keys, data)
-    found = [mutant for maker in makers for mutant in maker(connection)]
-    found += triggers(connection, folders)
-    found += functions(connection, folders)
+    found += [mutant for maker in makers for mutant in maker(connection)]
     return _numbered(found)
 
 
@@ -186,7 +202,8 @@ def triggers(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mut
         if not own and function != "refuse_change":
             continue
         statement = f"alter table public.{table} disable trigger {trigger}"
-        yield Mutant(f"trigger {trigger} of {table}: off", "trigger", f"public.{table}", statement)
+        name = f"trigger {trigger} of {table}: off"
+        yield Mutant(name, "trigger", f"public.{table}", statement, function)
 
 
 def keys(connection: Connection) -> Iterator[Mutant]:
@@ -261,6 +278,7 @@ def functions(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mu
                     "function",
                     name,
                     definition.replace(body, changed),
+                    name,
                     needs_race,
                 )
 
@@ -373,5 +391,5 @@ def _numbered(found: Iterable[Mutant]) -> list[Mutant]:
     for mutant in found:
         count = seen[mutant.name] = seen.get(mutant.name, 0) + 1
         name = mutant.name if count == 1 else f"{mutant.name} ({count})"
-        named.append(Mutant(name, mutant.kind, mutant.about, mutant.statement, mutant.needs_race))
+        named.append(replace(mutant, name=name))
     return named
