@@ -51,6 +51,7 @@ SUBSET = (
     "tests/matrix/test_matrix_leaks.py",
     "tests/matrix/test_matrix_erase.py",
     "tests/matrix/test_matrix_complete.py",
+    "tests/matrix/test_matrix_twins.py",
     "tests/matrix/test_permissions_linked.py",
     "tests/db/test_access.py",
     "tests/db/test_access_foundation.py",
@@ -335,7 +336,7 @@ class _Hunt:
             )
             for setting in ("track_functions = 'all'", "statement_timeout = '30s'"):
                 connection.execute(
-                    sql.SQL("alter database {} set {}").format(name, sql.SQL(setting))  # type: ignore[arg-type]
+                    sql.SQL("alter database {} set {}").format(name, sql.SQL(setting))
                 )
         with psycopg.connect(self.place.race_dsn) as connection:
             connection.execute(statement.encode())
