@@ -52,7 +52,7 @@ _NUMBER = re.compile(
 )
 #: New in every run: ids, tokens, references, hashes, moments.
 _NEW = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{20,}|esk_\w+"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{20,}|esk_[A-Za-z0-9_-]+"
     r"|\b[A-Z0-9]{4}(?:-[A-Z0-9]{4})+\b"
     r"|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d+"
 )
@@ -78,8 +78,8 @@ _DEEDS = {
     "quote with everything": (
         "anon",
         (
-            "public.quote_booking(slug => :calendar_slug, room_id => :room, starts_at => :free_slot,"
-            f" party_size => 6, {_EVERYTHING})"
+            "public.quote_booking(slug => :calendar_slug, room_id => :room,"
+            f" starts_at => :free_slot, party_size => 6, {_EVERYTHING})"
         ),
     ),
     "book with everything": (

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TextIO
 
 import psycopg
 from rich.console import Console
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for mutant in mutants:
                 console.print(mutant.name, highlight=False, markup=False)
             return 0
-        verdicts, broken = _hunt(mutants, places, console)
+        with ExitStack() as stack:
+            log = None if options.log is None else stack.enter_context(options.log.open("w"))
+            verdicts, broken = _hunt(mutants, places, console, log)
     whole = options.only == "*" and not options.sample
     failed = _report(verdicts, console, time.monotonic() - started, whole=whole)
     for test, why in broken.items():
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names like 'policy rooms*'")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants, chosen at random")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--log", type=Path, help="a file for what became of each")
     parser.add_argument("--list", action="store_true", help="name the mutants, and stop")
     return parser
 
@@ -98,7 +102,7 @@ def _places(workers: int) -> Iterator[list[Place]]:
 
 
 def _hunt(
-    mutants: Sequence[Mutant], places: Sequence[Place], console: Console
+    mutants: Sequence[Mutant], places: Sequence[Place], console: Console, log: TextIO | None
 ) -> tuple[list[Verdict], dict[str, str]]:
     spawning = multiprocessing.get_context("spawn")
     workers: list[Pipe] = []
@@ -111,7 +115,7 @@ def _hunt(
         workers.append(ours)
         processes.append(process)
     try:
-        return _drive(mutants, workers, console)
+        return _drive(mutants, workers, console, log)
     finally:
         for worker in workers:
             worker.close()
@@ -121,7 +125,7 @@ def _hunt(
 
 
 def _drive(
-    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console
+    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console, log: TextIO | None
 ) -> tuple[list[Verdict], dict[str, str]]:
     """Measure the tests without mutants, half a worker, then hand out mutants one by one.
 
@@ -136,21 +140,7 @@ def _drive(
     )
     verdicts: list[Verdict] = []
     with Progress(*columns, console=console) as progress:
-        tests, *_ = [worker.recv() for worker in workers]
-        measuring = progress.add_task("tests without mutants", total=tests)
-        for number, worker in enumerate(workers):
-            worker.send(("measure", number, len(workers)))
-        measured: dict[str, Measured] = {}
-        measurers = set(workers)
-        while measurers:
-            for ready in wait(list(measurers)):
-                assert isinstance(ready, type(workers[0]))
-                match ready.recv():
-                    case dict() as part:
-                        measured.update(part)
-                        measurers.discard(ready)
-                    case _:
-                        progress.advance(measuring)
+        measured = _measure(workers, progress)
         for worker in workers:
             worker.send(("measured", measured))
 
@@ -166,6 +156,8 @@ def _drive(
                 assert isinstance(ready, type(workers[0]))
                 verdict: Verdict = ready.recv()
                 verdicts.append(verdict)
+                if log is not None:
+                    print(_line(verdict), file=log, flush=True)
                 progress.advance(hunting)
                 if not console.is_terminal and len(verdicts) % 100 == 0:
                     progress.console.print(f"{len(verdicts)} of {len(mutants)} mutants")
@@ -181,6 +173,33 @@ def _drive(
                     ready.send(None)
                     busy.discard(ready)
     return verdicts, {name: test.failed for name, test in measured.items() if test.failed}
+
+
+def _line(verdict: Verdict) -> str:
+    return (
+        f"{verdict.seconds:7.2f} s {verdict.tests:5} tests: {verdict.mutant.name}"
+        f" - {verdict.killed_by or 'survived ' + verdict.error}"
+    )
+
+
+def _measure(workers: Sequence[Pipe], progress: Progress) -> dict[str, Measured]:
+    """All tests without mutants, each worker its share."""
+    tests, *_ = [worker.recv() for worker in workers]
+    measuring = progress.add_task("tests without mutants", total=tests)
+    for number, worker in enumerate(workers):
+        worker.send(("measure", number, len(workers)))
+    measured: dict[str, Measured] = {}
+    measurers = set(workers)
+    while measurers:
+        for ready in wait(list(measurers)):
+            assert isinstance(ready, type(workers[0]))
+            match ready.recv():
+                case dict() as part:
+                    measured.update(part)
+                    measurers.discard(ready)
+                case _:
+                    progress.advance(measuring)
+    return measured
 
 
 def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> bool:
