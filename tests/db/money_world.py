@@ -330,6 +330,20 @@ class Venue:
                 done += 1
         return done
 
+    def acted(self, booking: Booking, table: str) -> list[tuple[str, str | None]]:
+        """Who wrote the booking's rows of a table, in order of time: kind and id."""
+        return [
+            (row["actor_kind"], row["actor_id"])
+            for row in self.database.all(
+                "select actor_kind, actor_id::text from public.audit_log"
+                " where organization_id = %s and table_name = %s"
+                " and after ->> 'booking_id' = %s order by id",
+                self.organization_id,
+                table,
+                booking.id,
+            )
+        ]
+
     def balance(self, booking: Booking) -> tuple[int, int]:
         """Paid and refunded, as the customer sees them."""
         seen = self.see(booking)
