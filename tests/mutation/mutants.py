@@ -74,6 +74,7 @@ class Mutant:
         statement: What loosens it.
         through: The function that a test must run through to notice; "": any test may.
         needs_race: Whether only requests that meet can notice.
+        words: What a test that is about it says: an error's code, a column.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Mutant:
     statement: str
     through: str = ""
     needs_race: bool = False
+    words: tuple[str, ...] = ()
 
 
 def all_mutants(connection: Connection, sql_folder: Path) -> list[Mutant]:
@@ -280,6 +282,7 @@ def functions(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mu
                     definition.replace(body, changed),
                     name,
                     needs_race,
+                    _words(what),
                 )
 
 
@@ -322,6 +325,15 @@ def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]
             yield f"without where {_short(text)}", changed, False
     for match in _LOCK.finditer(body):
         yield f"without {match.group()}", cut(*match.span(), ""), True
+
+
+def _words(what: str) -> tuple[str, ...]:
+    """What a test would say that is about a check."""
+    if "limit_rate(" in what:
+        return ("rate_limit",)
+    if "act_as(" in what:
+        return ("actor", "acted")
+    return tuple(re.findall(r"(?:fail|refuse)\(\s*'(\w+)'", what))
 
 
 def _end_of_statement(body: str, start: int) -> int:

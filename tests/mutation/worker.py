@@ -8,11 +8,13 @@ commit, run in a third database, which is made anew for each mutant that comes t
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,14 @@ from matrix.probe import install
 from mutation.mutants import HELPERS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-_STATIC = ("test_matrix_complete", "test_permissions_linked")
+_STATIC_MODULES = ("test_matrix_complete", "test_permissions_linked")
+
+#: How likely a test is to notice: it is named after the thing; it names the error that is no
+#: longer raised; it noticed another mutant of the function; it names the function; its file does;
+#: it runs through the function; it reads the catalogue; none of these.
+_NAMED, _SAYS_SO, _KILLED, _CALLS, _MAY_CALL, _GOES_THROUGH, _STATIC, _UNLIKELY = range(8)
+#: Up to here a test is likely enough to be run before those of the other kind.
+_NEAR = _MAY_CALL
 
 #: Where requests meet: only these can notice a missing lock.
 _RACES = (
@@ -272,18 +281,14 @@ class _Hunt:
 
     def _judge(self, mutant: Mutant) -> Verdict:
         started = time.monotonic()
-        stages = [self._undone_stage, self._committed_stage]
-        if mutant.needs_race:
-            stages = [self._committed_stage]
-        elif any(_commits(item) for item in self.killers.get(mutant.through, [])[:1]):
-            stages.reverse()
         count, killer = 0, None
         try:
-            for stage in stages:
-                ran, killer = stage(mutant)
-                count += ran
-                if killer is not None:
-                    break
+            # What is made for the likely ones is made again for the rest: few come that far.
+            for ranks in (range(_NEAR), range(_NEAR, _UNLIKELY + 1)):
+                for stage in (self._undone_stage, self._committed_stage):
+                    if killer is None:
+                        ran, killer = stage(mutant, ranks)
+                        count += ran
         except psycopg.Error as error:
             seconds = time.monotonic() - started
             return Verdict(mutant, None, count, seconds, f"{type(error).__name__}: {error}")
@@ -295,9 +300,9 @@ class _Hunt:
         name = None if killer is None else killer.nodeid
         return Verdict(mutant, name, count, time.monotonic() - started)
 
-    def _undone_stage(self, mutant: Mutant) -> tuple[int, pytest.Item | None]:
+    def _undone_stage(self, mutant: Mutant, ranks: range) -> tuple[int, pytest.Item | None]:
         """The tests that can run inside the transaction in which the mutant is made."""
-        likely = self._about(mutant, self.items)
+        likely = [] if mutant.needs_race else self._about(mutant, self.items, ranks)
         if not likely:
             return 0, None
         with self._undone():
@@ -307,11 +312,9 @@ class _Hunt:
                 connection.execute(mutant.statement.encode())
             return self._first_failure(likely)
 
-    def _committed_stage(self, mutant: Mutant) -> tuple[int, pytest.Item | None]:
+    def _committed_stage(self, mutant: Mutant, ranks: range) -> tuple[int, pytest.Item | None]:
         """The tests that commit, in a database of the mutant's own."""
-        if not mutant.through:
-            return 0, None
-        likely = self._about(mutant, self.committing)
+        likely = self._about(mutant, self.committing, ranks) if mutant.through else []
         if mutant.needs_race:
             likely = [item for item in likely if _module(item) in _RACES]
         if not likely:
@@ -341,8 +344,10 @@ class _Hunt:
         with psycopg.connect(self.place.race_dsn) as connection:
             connection.execute(statement.encode())
 
-    def _about(self, mutant: Mutant, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-        """The tests that could notice, the likeliest and quickest first."""
+    def _about(
+        self, mutant: Mutant, items: Sequence[pytest.Item], ranks: range
+    ) -> list[pytest.Item]:
+        """The tests that could notice, of certain ranks, the likeliest and quickest first."""
         plain = mutant.about.split(".")[-1]
         in_files = mutant.about == "storage.objects"
         known = self.killers.get(mutant.through, []) if mutant.through else []
@@ -350,23 +355,25 @@ class _Hunt:
         def rank(item: pytest.Item) -> tuple[int, float]:
             measured = self.measured[item.nodeid]
             named = _parameter(item)
-            if item in known:
-                return 0, known.index(item) - len(known)
             if named.split(".")[-1] == plain or (in_files and named.startswith("bucket ")):
-                likely = 0
-            elif mutant.through and mutant.through in measured.functions:
-                likely = 1
-            else:
-                likely = 3
-            if likely == 3 and _module(item) in _STATIC:
-                likely = 2
+                return _NAMED, measured.seconds
+            if mutant.through and mutant.through in measured.functions:
+                if any(word in _source(item) for word in mutant.words):
+                    return _SAYS_SO, measured.seconds
+                if item in known:
+                    return _KILLED, known.index(item)
+                if mutant.through in _source(item):
+                    return _CALLS, measured.seconds
+                if mutant.through in _source_of_module(item):
+                    return _MAY_CALL, measured.seconds
+                return _GOES_THROUGH, measured.seconds
+            likely = _STATIC if _module(item) in _STATIC_MODULES else _UNLIKELY
             return likely, measured.seconds
 
-        ranked = sorted(items, key=rank)
-        if mutant.through:
-            # What does not run through the function cannot tell.
-            return [i for i in ranked if rank(i)[0] < 3]
-        return ranked
+        # What does not run through the function cannot tell.
+        last = _UNLIKELY if mutant.through else _UNLIKELY + 1
+        ranked = sorted((rank(item), number) for number, item in enumerate(items))
+        return [items[n] for (likely, _), n in ranked if likely in ranks and likely < last]
 
     def _fails(self, item: pytest.Item) -> str:
         """Run one test; what failed, or nothing. The session's fixtures stay."""
@@ -383,6 +390,18 @@ class _Hunt:
             for connection in self.connections:
                 stack.enter_context(connection.transaction(force_rollback=True))
             yield
+
+
+@cache
+def _source(item: pytest.Item) -> str:
+    """The test's own text, with its parameters."""
+    function: Any = getattr(item, "function", None)
+    return f"{item.name} {inspect.getsource(function)}"
+
+
+@cache
+def _source_of_module(item: pytest.Item) -> str:
+    return item.path.read_text()
 
 
 def _module(item: pytest.Item) -> str:
