@@ -227,8 +227,10 @@ class _Hunt:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Answer what comes through the pipe until it says that there is no more."""
-        self.items = [i for i in session.items if not _commits(i)]
-        self.committing = [i for i in session.items if _commits(i)]
+        # A property that fails is tried again and again until the example is small.
+        tests = [i for i in session.items if not _has_many_examples(i)]
+        self.items = [i for i in tests if not _commits(i)]
+        self.committing = [i for i in tests if _commits(i)]
         everything = [*self.items, *self.committing]
         self.pipe.send(len(everything))
         while (message := self.pipe.recv()) is not None:
@@ -406,6 +408,10 @@ def _source_of_module(item: pytest.Item) -> str:
 
 def _module(item: pytest.Item) -> str:
     return item.path.stem
+
+
+def _has_many_examples(item: pytest.Item) -> bool:
+    return bool(getattr(getattr(item, "function", None), "is_hypothesis_test", False))
 
 
 def _commits(item: pytest.Item) -> bool:
