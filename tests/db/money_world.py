@@ -24,6 +24,9 @@ from matrix.databases import Databases
 
 Json = Any
 PRICE = 3_000
+
+#: The owner's URL of a database that is there already. The mutation tool sets it.
+OWNER_DATABASE = "ESCAPEMASTER_RACE_OWNER_DATABASE"
 PARTY = 2
 TOTAL = PRICE * PARTY
 
@@ -96,8 +99,15 @@ def money_database(databases: Databases) -> Iterator[Database]:
     with databases.copy_of(databases.schema()) as admin_dsn:
         path = urlsplit(admin_dsn).path
         dsn = databases.server.dsn(path.removeprefix("/"))
-        with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as owner:
-            yield Database(dsn, admin_dsn, owner)
+        with given_database(dsn, admin_dsn) as database:
+            yield database
+
+
+@contextmanager
+def given_database(dsn: str, admin_dsn: str) -> Iterator[Database]:
+    """A database that is there already, by the URLs of owner and superuser."""
+    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as owner:
+        yield Database(dsn, admin_dsn, owner)
 
 
 @dataclass
@@ -319,6 +329,20 @@ class Venue:
                 self.service.call("service.apply_refund", refund=refund_of(request))
                 done += 1
         return done
+
+    def acted(self, booking: Booking, table: str) -> list[tuple[str, str | None]]:
+        """Who wrote the booking's rows of a table, in order of time: kind and id."""
+        return [
+            (row["actor_kind"], row["actor_id"])
+            for row in self.database.all(
+                "select actor_kind, actor_id::text from public.audit_log"
+                " where organization_id = %s and table_name = %s"
+                " and after ->> 'booking_id' = %s order by id",
+                self.organization_id,
+                table,
+                booking.id,
+            )
+        ]
 
     def balance(self, booking: Booking) -> tuple[int, int]:
         """Paid and refunded, as the customer sees them."""

@@ -65,6 +65,17 @@ def second_attempt(venue: Venue, booking: Booking) -> tuple[Any, Any]:
     return first, venue.checkout(booking)
 
 
+def test_what_the_provider_reports_is_nobody_s_deed(venue: Venue) -> None:
+    booking = venue.hold()
+    session = venue.pay(booking)
+    venue.cancel(booking)
+    [request] = venue.refund_requests(booking)
+    venue.run_refunds(booking)
+    assert request["amount_cents"] == session["amount_total"]
+    assert venue.acted(booking, "payments") == [("system", None)]
+    assert venue.acted(booking, "refunds") == [("system", None)]
+
+
 def end_state(venue: Venue, booking: Booking, opened: Any) -> dict[str, Any]:
     attempt = venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"])
     return {

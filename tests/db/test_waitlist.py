@@ -400,7 +400,12 @@ class TestAnOffer:
         assert accept(shop, place)["status"] == "confirmed"
         assert accept(shop, place)["status"] == "confirmed"
         assert status(shop, entry) == "booked"
-        assert [h["actor_kind"] for h in shop.history(place)] == ["system", "customer"]
+        offered, accepted = shop.history(place)
+        customer = shop.house.one(
+            "select customer_id from public.bookings where id = %s", shop.id_of(place)
+        )
+        assert (offered["actor_kind"], offered["actor_id"]) == ("system", None)
+        assert (accepted["actor_kind"], accepted["actor_id"]) == ("customer", customer)
 
     def test_only_an_offer_that_stands_is_accepted(self, shop: Shop, room: str) -> None:
         shop.set_room(room, price_cents=0)
@@ -803,6 +808,11 @@ class TestLeaving:
         place = offer(shop, first)
         assert leave(shop, first)["status"] == "left"
         assert shop.look(place)["status"] == "cancelled"
+        left = shop.history(place)[-1]
+        customer = shop.house.one(
+            "select customer_id from public.bookings where id = %s", shop.id_of(place)
+        )
+        assert (left["actor_kind"], left["actor_id"]) == ("customer", customer)
         assert offer(shop, second)["status"] == "held"
 
     def test_what_was_booked_is_not_left(self, shop: Shop, room: str) -> None:

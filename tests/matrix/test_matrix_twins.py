@@ -1,0 +1,323 @@
+"""Ids are unique in a tenant and no further: a twin with the same ids changes no answer, and
+nothing that is done changes the twin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from matrix.client import ANON, SERVICE, Caller, Client, Connection, Refused
+from matrix.expectations import FunctionExpectation, expectations, with_facts
+from matrix.house import House
+from matrix.world import EVERYWHERE, NORTH, Facts
+
+#: What test_tenancy_twins is about, and what is written on every occasion.
+_TENANCY = {
+    "public.api_key_permissions",
+    "public.api_keys",
+    "public.audit_log",
+    "public.invitations",
+    "public.organization_exports",
+    "public.role_permissions",
+    "public.roles",
+    "public.support_entries",
+    "private.api_key_secrets",
+    "private.invitation_secrets",
+    "private.join_codes",
+    "private.platform_log",
+}
+#: What is about all tenants.
+_OF_EVERYBODY = re.compile(
+    r"public\.(platform_|my_context)"
+    r"|service\.(health|queue_statistics|list_dead_jobs|claim_jobs|stale_checkouts)"
+)
+#: What finds a row on the whole platform finds the first venue's.
+_INSTEAD = {
+    "slug": "'twin-' || slug",
+    "dedupe_key": "'twin ' || dedupe_key",
+    "token_hash": "sha256(token_hash)",
+    "manage_token_hash": "sha256(manage_token_hash)",
+    "waiver_token_hash": "sha256(waiver_token_hash)",
+}
+#: What people read or pay is another in the twin; what says how things hang together is not.
+_TEXT = re.compile(r"(?:^|_)(?:name|note|reason|description|wording|address|city|phone)$")
+_NUMBER = re.compile(
+    r"_(?:cents|bp|percent|minutes)$|^(?:value|quantity|party_size|capacity|seats)$"
+)
+#: New in every run: ids, tokens, references, hashes, moments.
+_NEW = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{20,}|esk_[A-Za-z0-9_-]+"
+    r"|\b[A-Z0-9]{4}(?:-[A-Z0-9]{4})+\b"
+    r"|\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d+"
+)
+
+_EVERYTHING = (
+    "extras => jsonb_build_array(jsonb_build_object('extra_id', :extra, 'quantity', 1)),"
+    " coupon_code => :coupon_code, voucher_code => :voucher_code"
+)
+_GUEST = """customer => '{"full_name": "Ada", "email": "ada@example.test"}'"""
+_OWN = "organization_id => :organization"
+_LINK = "reference => :reference, manage_token => :manage_token"
+
+#: Besides the sample calls of expectations.toml: requests that go further, by who makes them.
+_DEEDS = {
+    "hold with everything": (
+        "anon",
+        (
+            "public.hold_booking(slug => :calendar_slug, room_id => :room, starts_at => :free_slot,"
+            f" party_size => 2, {_GUEST}, expected_total_cents => :full_price,"
+            f" idempotency_key => 'twin', {_EVERYTHING})"
+        ),
+    ),
+    "quote with everything": (
+        "anon",
+        (
+            "public.quote_booking(slug => :calendar_slug, room_id => :room,"
+            f" starts_at => :free_slot, party_size => 6, {_EVERYTHING})"
+        ),
+    ),
+    "book with everything": (
+        "authenticated",
+        (
+            f"public.create_booking({_OWN}, room_id => :room, starts_at => :free_slot,"
+            f" party_size => 3, {_GUEST}, idempotency_key => 'twin', {_EVERYTHING})"
+        ),
+    ),
+    "see what is priced with everything": (
+        "anon",
+        ("public.get_booking(reference => :given_reference, manage_token => :given_manage_token)"),
+    ),
+    "quote a change of what is priced with everything": (
+        "anon",
+        (
+            "public.quote_reschedule(reference => :given_reference,"
+            " manage_token => :given_manage_token, starts_at => :free_slot, party_size => 4)"
+        ),
+    ),
+    "change what is priced with everything": (
+        "authenticated",
+        (
+            f"public.change_booking({_OWN}, booking_id => :given_booking,"
+            " idempotency_key => 'twin', starts_at => :free_slot, party_size => 4)"
+        ),
+    ),
+    "cancel what is priced with everything": (
+        "anon",
+        (
+            "public.cancel_booking(reference => :given_reference,"
+            " manage_token => :given_manage_token)"
+        ),
+    ),
+    "cancel by staff": (
+        "authenticated",
+        (f"public.transition_booking({_OWN}, booking_id => :booking, to_status => 'cancelled')"),
+    ),
+    "nobody came": (
+        "authenticated",
+        (f"public.transition_booking({_OWN}, booking_id => :booking, to_status => 'no_show')"),
+    ),
+    "refund everything": (
+        "authenticated",
+        (
+            f"public.refund_booking({_OWN}, booking_id => :booking, amount_cents => 3000,"
+            " reason => 'Broken', idempotency_key => 'twin')"
+        ),
+    ),
+    "block a day": (
+        "authenticated",
+        (
+            f"public.block_room({_OWN}, room_id => :spare_room, starts_at => :free_slot,"
+            " ends_at => :free_slot::timestamptz + interval '5 hours')"
+        ),
+    ),
+    "block the place": (
+        "authenticated",
+        (
+            f"public.block_room({_OWN}, scope => 'location', location_id => :location,"
+            " starts_at => '2101-01-01 10:00Z', ends_at => '2101-01-01 11:00Z')"
+        ),
+    ),
+    "merge": (
+        "authenticated",
+        (
+            f"public.merge_customers({_OWN}, kept_customer_id => :customer,"
+            " merged_customer_id => :former_customer)"
+        ),
+    ),
+    "erase": (
+        "authenticated",
+        (f"public.erase_customer({_OWN}, customer_id => :former_customer, reason => 'Asked')"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """The first venue, of which a twin can be made.
+
+    Attributes:
+        facts: What its things are called.
+        tables: The tables whose rows are compared, with their columns.
+    """
+
+    house: House
+    facts: dict[str, str]
+    operator: str
+    tables: dict[str, list[str]]
+
+    @property
+    def id(self) -> str:
+        return self.facts["organization"]
+
+    def outcome(self, caller: str, call: str) -> tuple[object, dict[str, list[str]]]:
+        """What it answers, or how it is refused, and what the venue looks like afterwards."""
+        known = json.dumps([self.rows(self.id), self.facts])
+        try:
+            answer: object = self._client(caller).select(
+                f"select to_jsonb({with_facts(call, self.facts)}) as answer".replace("%", "%%")
+            )
+        except Refused as refusal:
+            answer = (refusal.status, refusal.code, refusal.details)
+        after = {
+            table: sorted(_masked(row, known) for row in rows)
+            for table, rows in self.rows(self.id).items()
+        }
+        return _masked(json.dumps(answer, default=str), known), after
+
+    def _client(self, caller: str) -> Client:
+        people = {"operator": self.operator, "authenticated": self.facts["owner"]}
+        if caller in people:
+            who = Caller.person(people[caller])
+        else:
+            who = SERVICE if caller == "service_role" else ANON
+        return Client(self.house.connection, who, self.id)
+
+    def rows(self, organization: str) -> dict[str, list[str]]:
+        """Every row of an organization, as text."""
+        return {
+            table: [
+                row["row"]
+                for row in self.house.owner_sql(
+                    f"select (to_jsonb(t) - 'organization_id' - %s::text[])::text as row"
+                    f" from {table} as t where organization_id = %s order by 1",
+                    ["id"] if table == "private.jobs" else [],
+                    organization,
+                )
+            ]
+            for table in self.tables
+        }
+
+    def make_twin(self) -> str:
+        """Another organization with the same ids, in which everything else is different.
+
+        Its rows come first wherever nobody asks for an order.
+        """
+        connection = self.house.connection
+        twin = str(
+            self.house.one(
+                "insert into public.organizations (name, slug) values ('Twin', 'twin') returning id"
+            )
+        )
+        connection.execute("set local session_replication_role = replica")
+        for table, columns in self.tables.items():
+            copied = ", ".join(_INSTEAD.get(name, name) for name in columns)
+            connection.execute(
+                f"insert into {table} (organization_id, {', '.join(columns)})"
+                f" select '{twin}', {copied} from {table}"
+                f" where organization_id = '{self.id}'".encode()
+            )
+            for name in columns:
+                if _TEXT.search(name):
+                    self._change(table, name, f"'twin ' || {name}", twin)
+                elif _NUMBER.search(name):
+                    self._change(table, name, f"{name} + 1", twin)
+            connection.execute(
+                f"update {table} set organization_id = organization_id"
+                f" where organization_id = '{self.id}'".encode()
+            )
+        connection.execute("set local session_replication_role = origin")
+        return twin
+
+    def _change(self, table: str, column: str, value: str, organization: str) -> None:
+        """Change a column of all rows, unless a rule of the table forbids it."""
+        with suppress(psycopg.Error), self.house.connection.transaction():
+            self.house.connection.execute(
+                f"update {table} set {column} = {value}"
+                f" where organization_id = '{organization}'".encode()
+            )
+
+
+def _masked(text: str, known: str) -> str:
+    """Without what is new in every run."""
+    return _NEW.sub(lambda new: new.group() if new.group() in known else "new", text)
+
+
+def _tables(connection: Connection) -> dict[str, list[str]]:
+    """Every table of tenants' rows, with the columns that can be written beside the tenant's."""
+    rows = connection.execute(
+        b"""
+        select format('%I.%I', n.nspname, c.relname),
+          array_agg(quote_ident(a.attname) order by a.attnum)
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        join pg_attribute as a on a.attrelid = c.oid
+        where n.nspname in ('public', 'private') and c.relkind = 'r'
+          and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity = ''
+          and a.attname <> 'organization_id'
+          and exists (
+            select from pg_attribute as o
+            where o.attrelid = c.oid and o.attname = 'organization_id' and not o.attisdropped
+          )
+        group by 1
+        order by 1
+        """
+    ).fetchall()
+    return {table: columns for table, columns in rows if table not in _TENANCY}
+
+
+@pytest.fixture
+def twins(world: Connection, facts: Facts) -> Iterator[Twins]:
+    mine = dict(facts[NORTH])
+    with world.transaction(force_rollback=True):
+        house = House(world)
+        yield Twins(house, mine, facts[EVERYWHERE]["visitor"], _tables(world))
+
+
+def _deeds() -> dict[str, tuple[str, str]]:
+    samples = {
+        name: (_caller(function), f"{name}({_arguments(function)})")
+        for name, function in expectations().functions.items()
+        if not _OF_EVERYBODY.match(name)
+    }
+    return {**samples, **_DEEDS}
+
+
+def _arguments(function: FunctionExpectation) -> str:
+    return ", ".join(f"{name} => {value}" for name, value in function.arguments.items())
+
+
+def _caller(function: FunctionExpectation) -> str:
+    if function.needs == "operator":
+        return "operator"
+    return next(
+        role for role in ("authenticated", "anon", "service_role") if role in function.roles
+    )
+
+
+_EVERY_DEED = _deeds()
+
+
+@pytest.mark.parametrize("deed", _EVERY_DEED)
+def test_a_twin_changes_nothing_and_is_not_changed(twins: Twins, deed: str) -> None:
+    with twins.house.connection.transaction(force_rollback=True):
+        alone = twins.outcome(*_EVERY_DEED[deed])
+    twin = twins.make_twin()
+    before = twins.rows(twin)
+    assert twins.outcome(*_EVERY_DEED[deed]) == alone
+    assert twins.rows(twin) == before
