@@ -158,7 +158,7 @@ function described(view: View, { name, hint }: Described): {
       id: name,
       name,
       // What is announced, and where the focus goes, when it is wrong.
-      "data-focus": name.startsWith("field-") ? name : `field-${name}`,
+      "data-focus": `field-${name}`,
       "aria-invalid": problem ? "true" : undefined,
       "aria-describedby": ids || undefined,
     },
