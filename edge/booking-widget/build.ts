@@ -14,6 +14,36 @@ const here = new URL(".", import.meta.url);
 const root = new URL("../../", here);
 const output = new URL("dist/bundle.ts", here);
 
+/** Whose parts are the widget's own: a text's name may be theirs too. */
+const ours = new Set(["strings", "flow", "this", "moving", "waitlist", "waivers"]);
+
+/**
+ * The names of the widget's texts, which nobody outside reads: the bundler may shorten them. What has
+ * a capital inside cannot be a column or a code of the database; problems of fields are looked up by
+ * name. Fails when something that is not the widget's bears such a name.
+ */
+async function textNames(): Promise<string[]> {
+  const texts = await Deno.readTextFile(new URL("src/strings.ts", here));
+  const names = [...texts.matchAll(/^ {2}([a-z]+[A-Z]\w*): say\(/gm)]
+    .flatMap(([, name]) => name && !/^(required|invalid)/.test(name) ? [name] : []);
+  const known = new Set(names);
+  for (const folder of ["src/", "src/views/"]) {
+    for await (const { name: file } of Deno.readDir(new URL(folder, here))) {
+      if (!file.endsWith(".ts") || file === "strings.ts") continue;
+      const source = await Deno.readTextFile(new URL(folder + file, here));
+      for (
+        const [, owner, part, key] of source.matchAll(/(?<=(\w*)[\])]*[?!]?\.)(\w+)|\b(\w+): /g)
+      ) {
+        const name = part ?? key ?? "";
+        if (known.has(name) && !ours.has(owner ?? "")) {
+          throw new Error(`${folder}${file}: ${name} would be shortened: rename the text`);
+        }
+      }
+    }
+  }
+  return names;
+}
+
 async function bundle(): Promise<string> {
   const esbuild = new Deno.Command(new URL("node_modules/.bin/esbuild", root), {
     args: [
@@ -25,6 +55,7 @@ async function bundle(): Promise<string> {
       "--charset=utf8",
       "--legal-comments=none",
       "--log-level=error",
+      `--mangle-props=^(${(await textNames()).join("|")})$`,
     ],
     stdout: "piped",
     stderr: "inherit",

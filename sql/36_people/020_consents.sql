@@ -17,7 +17,7 @@ create table public.customer_consents (
   references public.bookings (organization_id, id) on delete restrict,
   constraint customer_consents_kind_is_known check (kind in ('terms', 'marketing', 'privacy')),
   constraint customer_consents_wording_is_kept_when_granted check (
-    length(wording) <= 10000 and (not granted or length(trim(wording)) > 0)
+    length(wording) <= 20000 and (not granted or length(trim(wording)) > 0)
   ),
   constraint customer_consents_locale_is_supported check (private.is_locale(locale))
 );
@@ -107,14 +107,14 @@ begin
     when exists (
       select from jsonb_array_elements(consents) as c
       where coalesce(jsonb_typeof(c -> 'wording'), 'null') not in ('string', 'null')
-        or length(c ->> 'wording') > 10000
+        or length(c ->> 'wording') > 20000
         or ((c ->> 'granted')::boolean and length(trim(coalesce(c ->> 'wording', ''))) = 0)
     ) then 'wording'
   end;
   if field is not null then
     perform private.fail(
       'consents_invalid', 422,
-      'Give at most one consent of each kind (terms, marketing, privacy), with granted (true or false) and the wording that was shown, at most 10000 characters.',
+      'Give at most one consent of each kind (terms, marketing, privacy), with granted (true or false) and the wording that was shown, at most 20000 characters.',
       jsonb_build_object('field', field)
     );
   end if;

@@ -99,7 +99,7 @@ def test_nothing_said_is_nothing_kept(shop: Shop, booking: Row) -> None:
         ([{"kind": "terms", "granted": True}], "wording"),
         ([{**NEWS, "wording": " "}], "wording"),
         ([{**NEWS, "wording": 7}], "wording"),
-        ([{**NEWS, "wording": "x" * 10001}], "wording"),
+        ([{**NEWS, "wording": "x" * 20_001}], "wording"),
     ],
 )
 def test_what_is_no_consent_is_refused(shop: Shop, booking: Row, consents: Any, field: str) -> None:

@@ -644,6 +644,7 @@ def test_a_full_day_leads_to_the_waitlist(
     visitor = visit()
     page = visitor.page
     visitor.open()
+    expect(page.locator(".slot").first).to_be_visible()
     day = page.locator(f"[data-focus=day-{start.date()}]")
     expect(page.locator("button.day").first).to_be_visible()
     if not day.count():

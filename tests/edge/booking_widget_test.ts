@@ -882,7 +882,7 @@ Deno.test("all that was wished for is quoted and held, with the words that were 
     {
       kind: "terms",
       granted: true,
-      wording: "He leído y acepto las condiciones de Casa.\n\nLlegad a tiempo.",
+      wording: "Llegad a tiempo.",
     },
     {
       kind: "marketing",

@@ -124,6 +124,8 @@ export interface Api {
   ): Promise<unknown>;
   joinWaitlist(request: WaitlistRequest): Promise<WaitlistEntry>;
   leaveWaitlist(token: string): Promise<unknown>;
+  /** Take a place that the waitlist holds and nothing is due for. */
+  acceptOffer(key: BookingKey): Promise<Booking>;
   getWaiver(token: string, locale: string): Promise<Waiver>;
   signWaiver(request: SignRequest): Promise<unknown>;
 }
@@ -156,6 +158,7 @@ export function createApi(options: ApiOptions): Api {
     reschedule: (request) => rpc("reschedule_booking", request),
     joinWaitlist: (request) => rpc("join_waitlist", request),
     leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
+    acceptOffer: (key) => rpc("accept_waitlist_offer", key),
     getWaiver: (token, locale) => rpc("get_waiver", { token, locale }, read),
     signWaiver: (request) => rpc("sign_waiver", request),
   };

@@ -25,6 +25,7 @@ import { Moving } from "./moving.ts";
 import { Waivers } from "./signing.ts";
 import {
   codeRefusal,
+  dueNow,
   initial,
   type Notice,
   noWishes,
@@ -879,6 +880,7 @@ export class Flow {
   async pay(): Promise<void> {
     const { booking, busy, step } = this.state;
     if (!booking || busy) return;
+    if (step === "pay" && dueNow(booking) === 0) return await this.#accept(booking);
     this.#set({ busy: "pay", notice: null });
     this.#remember(booking.reference, booking.paid_cents);
     try {
@@ -903,6 +905,20 @@ export class Flow {
         notice: known && step === "pay" ? this.#problem(error) : { tone: "error", text },
         focus: this.#focusOn("notice"),
       });
+    }
+  }
+
+  /** Take a place that the waitlist offers and nothing is due for. */
+  async #accept(booking: Booking): Promise<void> {
+    this.#set({ busy: "hold", notice: null });
+    try {
+      const taken = await this.world.api.acceptOffer(this.#key(booking.reference));
+      this.#set({ busy: null });
+      this.#enterBooking(taken, true);
+    } catch (error) {
+      this.#set({ busy: null });
+      await this.checkAgain();
+      this.#set({ notice: this.#problem(error), focus: this.#focusOn("notice") });
     }
   }
 

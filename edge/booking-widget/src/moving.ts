@@ -14,7 +14,7 @@ export class Moving {
     /** Show the grid at this booking, with these changes. */
     readonly choose: (booking: Booking) => Promise<void>,
     /** Show what is free again, with the reason why. */
-    readonly chooseAgain: (error: unknown) => Promise<void>,
+    readonly lookAgain: (error: unknown) => Promise<void>,
     readonly done: (booking: Booking) => void,
   ) {
     this.#attempt = new Attempt(() => inside.world.newKey());
@@ -129,7 +129,7 @@ export class Moving {
     } else {
       this.#attempt.done();
       inside.set({ slot: null, moveQuote: null });
-      await this.chooseAgain(error);
+      await this.lookAgain(error);
     }
   }
 

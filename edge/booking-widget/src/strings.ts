@@ -576,6 +576,11 @@ const texts = {
     "Te guardamos esta hora. Paga para confirmarla.",
     "Et guardem aquesta hora. Paga per confirmar-la.",
   ),
+  offerText: say(
+    "A place has opened up, and we are keeping it for you. Confirm it in time.",
+    "Se ha liberado una plaza y te la guardamos. Confírmala a tiempo.",
+    "S'ha alliberat una plaça i te la guardem. Confirma-la a temps.",
+  ),
   timeLeft: say(
     "Time left",
     "Tiempo restante",
@@ -836,7 +841,7 @@ const texts = {
     "Hasta ahora",
     "Fins ara",
   ),
-  moveTo: say(
+  moveNew: say(
     "New",
     "Nueva",
     "Nova",
@@ -1159,6 +1164,31 @@ const errors = {
     "There is a free place already: choose it here.",
     "Ya hay una plaza libre: elígela aquí.",
     "Ja hi ha una plaça lliure: tria-la aquí.",
+  ),
+  waitlist_closed: say(
+    "Nothing is sold on these days for so many players. Choose others.",
+    "En estos días no se vende nada para tantos jugadores. Elige otros.",
+    "Aquests dies no es ven res per a tants jugadors. Tria'n uns altres.",
+  ),
+  date_range_too_long: say(
+    "Choose at most three months.",
+    "Elige como máximo tres meses.",
+    "Tria com a màxim tres mesos.",
+  ),
+  waitlist_offer_over: say(
+    "This offer is over. You can join the waitlist again.",
+    "Esta oferta ha terminado. Puedes apuntarte otra vez a la lista de espera.",
+    "Aquesta oferta s'ha acabat. Et pots tornar a apuntar a la llista d'espera.",
+  ),
+  booking_changed: say(
+    "This booking has just been changed. Look at it again.",
+    "Esta reserva acaba de cambiar. Mírala otra vez.",
+    "Aquesta reserva acaba de canviar. Torna-la a mirar.",
+  ),
+  checkout_closing: say(
+    "The former payment page is being closed. Try again in a minute.",
+    "Se está cerrando la página de pago anterior. Inténtalo en un minuto.",
+    "S'està tancant la pàgina de pagament anterior. Torna-ho a provar d'aquí a un minut.",
   ),
   waitlist_entry_not_found: say(
     "We cannot find you on the waitlist.",

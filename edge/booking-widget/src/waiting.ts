@@ -82,7 +82,10 @@ export class Waitlist {
       const refused = this.form.refused(error);
       inside.set({ fieldErrors: refused });
       if (Object.keys(refused).length > 0) return this.form.focusOnProblem();
-      inside.set({ notice: inside.problem(error), focus: inside.focusOn("notice") });
+      // What is not offered at all cannot be waited for either.
+      const closed = error instanceof ApiError && error.code === "slot_not_offered";
+      const reason = closed ? new ApiError("waitlist_closed", error.status) : error;
+      inside.set({ notice: inside.problem(reason), focus: inside.focusOn("notice") });
     }
   }
 

@@ -43,9 +43,6 @@ export function termsText(calendar: BookingCalendar | null, language: Language):
   return textIn(calendar?.terms, language, calendar?.locale);
 }
 
-/** As much of a wording as is kept. */
-const WORDING_LENGTH = 10_000;
-
 /** What was agreed to, in the words that stood there. */
 export function toConsents(state: State, language: Language): Consent[] {
   const { calendar } = state;
@@ -54,8 +51,7 @@ export function toConsents(state: State, language: Language): Consent[] {
   const terms = termsText(calendar, language);
   const consents: Consent[] = [];
   if (terms && state.terms) {
-    const wording = `${strings.termsLabel(venue)}\n\n${terms}`.slice(0, WORDING_LENGTH);
-    consents.push({ kind: "terms", granted: true, wording });
+    consents.push({ kind: "terms", granted: true, wording: terms });
   }
   if (state.marketing) {
     consents.push({ kind: "marketing", granted: true, wording: strings.marketingLabel(venue) });

@@ -57,6 +57,8 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> int:
     desk.move_to("checked_in", "game_master", came)
     desk.move_to("in_progress", "game_master", came)
     desk.move_to("completed", "game_master", [one for one in came if one.visit.ends_at <= now])
+    # Only now: the sweep completes visits of which nobody has said how they went.
+    as_owner(connection).execute("select service.sweep()")
     _take_money_then(connection, opened, _of(past, "came", "no_show"))
     _backdate(connection, opened, past)
 
@@ -210,7 +212,7 @@ def _of(booked: Sequence[Booked], *fates: Fate) -> list[Booked]:
 
 
 def _move_back(connection: Connection, opened: OpenVenue, booked: Sequence[Booked]) -> None:
-    """Four weeks back on the venue's clock; holds that nobody paid then lapse as always."""
+    """Four weeks back on the venue's clock; holds that nobody paid then lapse with the next sweep."""
     values = {
         "organization": opened.organization_id,
         "bookings": [one.booking_id for one in booked],
@@ -244,8 +246,6 @@ def _move_back(connection: Connection, opened: OpenVenue, booked: Sequence[Booke
         """,
         values,
     )
-    # Not the whole sweep: it would end the visits too, whose day is told next.
-    owner.execute("select private.expire_lapsed_holds(500)")
 
 
 def _take_money_then(connection: Connection, opened: OpenVenue, booked: Sequence[Booked]) -> None:

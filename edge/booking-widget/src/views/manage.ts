@@ -219,7 +219,7 @@ export function moveQuote(view: View): Child {
       h(
         "section",
         { class: "card", "aria-labelledby": "move-to" },
-        h("h3", { class: "label", id: "move-to" }, strings.moveTo),
+        h("h3", { class: "label", id: "move-to" }, strings.moveNew),
         ticket(view, {
           room: flow.roomOf(slot.room_id)?.name ?? moveQuote?.room_name ?? booking.room_name,
           startsAt: slot.starts_at,

@@ -25,7 +25,8 @@ export function pay(view: View): Child {
   const later = booking.total_cents - kept - now;
   const money = (cents: number) => format.money(cents, booking.currency);
   return [
-    !ended && back(view, () => void flow.backToDetails(), state.busy === "release"),
+    // Without the details there is nothing to go back to; leaving a place is asked for by its name.
+    !ended && state.slot && back(view, () => void flow.backToDetails(), state.busy === "release"),
     header(view, 3, ended ? strings.holdEnded : strings.heldTitle),
     notice(view),
     h(
@@ -44,15 +45,19 @@ export function pay(view: View): Child {
             }),
           ]
           : [
-            h("p", { class: "lead", key: "held" }, strings.heldText),
+            h("p", { class: "lead", key: "held" }, now > 0 ? strings.heldText : strings.offerText),
             countdown(view),
             button({
               kind: "primary",
-              busy: state.busy === "pay",
-              label: state.busy === "pay" ? strings.opening : strings.pay(money(now)),
+              busy: state.busy === "pay" || state.busy === "hold",
+              label: state.busy === "pay"
+                ? strings.opening
+                : now > 0
+                ? strings.pay(money(now))
+                : strings.reserveFree,
               press: () => void flow.pay(),
             }),
-            h("p", { class: "muted small", key: "hint" }, strings.payHint),
+            now > 0 && h("p", { class: "muted small", key: "hint" }, strings.payHint),
             button({
               kind: "link",
               busy: state.busy === "release",
