@@ -211,7 +211,7 @@ begin
     );
   end if;
 
-  if jsonb_typeof(options -> 'extras') = 'array' then
+  if jsonb_typeof(options -> 'extras') = 'array' and options -> 'extras' <> '[]' then
     insert into public.booking_extras (organization_id, booking_id, extra_id, quantity, units)
     select
       booking.organization_id, booking.id, (line ->> 'extra_id')::uuid, (ordered ->> 'quantity')::int,

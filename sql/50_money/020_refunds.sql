@@ -113,21 +113,21 @@ for each statement execute function private.refuse_change();
 
 create function private.booking_balance(organization_id uuid, booking_id uuid)
 returns table (paid_cents bigint, refunded_cents bigint, balance_cents bigint)
-language sql
+language plpgsql
 stable
+rows 1
 set search_path = ''
 as $$
-  select paid.cents, refunded.cents, paid.cents - refunded.cents
-  from (
-    select coalesce(sum(p.amount_cents), 0)::bigint as cents
-    from public.payments as p
-    where p.organization_id = booking_balance.organization_id and p.booking_id = booking_balance.booking_id
-  ) as paid
-  cross join (
-    select coalesce(sum(r.amount_cents), 0)::bigint as cents
-    from public.refunds as r
-    where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id
-  ) as refunded
+begin
+  select coalesce(sum(p.amount_cents), 0) into paid_cents
+  from public.payments as p
+  where p.organization_id = booking_balance.organization_id and p.booking_id = booking_balance.booking_id;
+  select coalesce(sum(r.amount_cents), 0) into refunded_cents
+  from public.refunds as r
+  where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id;
+  balance_cents := paid_cents - refunded_cents;
+  return next;
+end
 $$;
 
 comment on function private.booking_balance(uuid, uuid) is
@@ -135,20 +135,24 @@ comment on function private.booking_balance(uuid, uuid) is
 
 create function private.booking_kept(organization_id uuid, booking_id uuid, method text default null)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)::bigint
-  from public.payments as p
-  left join lateral (
-    select sum(q.amount_cents) as promised
-    from private.refund_requests as q
-    where q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
-  ) as r on true
-  where p.organization_id = booking_kept.organization_id
-    and p.booking_id = booking_kept.booking_id
-    and p.method = coalesce(booking_kept.method, p.method)
+begin
+  return (
+    select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
+    ) as r on true
+    where p.organization_id = booking_kept.organization_id
+      and p.booking_id = booking_kept.booking_id
+      and p.method = coalesce(booking_kept.method, p.method)
+  );
+end
 $$;
 
 comment on function private.booking_kept(uuid, uuid, text) is
