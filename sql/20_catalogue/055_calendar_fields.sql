@@ -234,7 +234,7 @@ begin
     end if;
   end loop;
 
-  if jsonb_typeof(fields) = 'object' then
+  if jsonb_typeof(fields) = 'object' and fields <> '{}' then
     select asked.key into unasked
     from jsonb_object_keys(fields) as asked (key)
     where not exists (

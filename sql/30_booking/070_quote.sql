@@ -225,12 +225,9 @@ declare
   coupon_code text := nullif(trim(options ->> 'coupon_code'), '');
   voucher_code text := nullif(trim(options ->> 'voucher_code'), '');
   price_cents bigint := (options ->> 'price_cents')::bigint;
-  room public.rooms;
-  calendar public.calendars;
+  sold record;
   coupon public.coupons;
   voucher public.vouchers;
-  currency text;
-  locale text;
   base_quantity int := 1;
   base_cents bigint;
   lines jsonb;
@@ -240,12 +237,16 @@ declare
   tax bigint;
   voucher_cents bigint := 0;
 begin
-  select r.* into room
+  select
+    r.name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
+    o.currency, coalesce(options ->> 'locale', o.locale) as locale,
+    c.fee_kind, c.fee_value, c.fee_tax_rate_bp
+  into sold
   from public.rooms as r
+  join public.organizations as o on o.id = r.organization_id
+  left join public.calendars as c
+    on c.organization_id = r.organization_id and c.id = (options ->> 'calendar_id')::uuid
   where r.organization_id = quote.organization_id and r.id = (quote.slot).room_id;
-  select o.currency, coalesce(options ->> 'locale', o.locale) into currency, locale
-  from public.organizations as o
-  where o.id = quote.organization_id;
 
   if price_cents is not null then
     if price_cents not between 0 and 100000000 then
@@ -253,18 +254,18 @@ begin
     end if;
     base_cents := price_cents;
   elsif coalesce((options ->> 'exclusive')::boolean, false) then
-    base_cents := room.exclusive_price_cents;
+    base_cents := sold.exclusive_price_cents;
   else
     select b.quantity, b.unit_cents into base_quantity, base_cents
     from private.base_prices(quote.organization_id, array[quote.slot]) as b;
   end if;
-  if coalesce((options ->> 'exclusive')::boolean, false) and room.exclusive_price_cents is null then
+  if coalesce((options ->> 'exclusive')::boolean, false) and sold.exclusive_price_cents is null then
     perform private.fail('exclusive_not_offered', 422, 'Book seats: the room is not offered to one party alone.');
   end if;
-  lines := jsonb_build_array(private.quote_line('base', room.name, base_quantity, base_cents, room.tax_rate_bp));
+  lines := jsonb_build_array(private.quote_line('base', sold.name, base_quantity, base_cents, sold.tax_rate_bp));
 
-  if coalesce(options -> 'extras', '[]') <> '[]' then
-    lines := lines || private.extra_lines(quote.organization_id, quote.slot, options, locale);
+  if options -> 'extras' <> '[]' then
+    lines := lines || private.extra_lines(quote.organization_id, quote.slot, options, sold.locale);
   end if;
 
   if coupon_code is not null then
@@ -279,7 +280,7 @@ begin
       perform private.refuse_coupon_now(coupon);
       perform private.refuse_used_coupon(coupon, own_id, (options ->> 'customer_id')::uuid);
     end if;
-    perform private.refuse_coupon(coupon, room.id, gross);
+    perform private.refuse_coupon(coupon, (quote.slot).room_id, gross);
     lines := lines || private.discount_lines(
       lines,
       case coupon.kind
@@ -290,25 +291,20 @@ begin
     );
   end if;
 
-  if options ->> 'calendar_id' is not null then
-    select c.* into calendar
-    from public.calendars as c
-    where c.organization_id = quote.organization_id and c.id = (options ->> 'calendar_id')::uuid;
-    if calendar.fee_kind = 'percent' then
-      select round(sum((line ->> 'total_cents')::bigint) * calendar.fee_value / 100)::bigint into fee
-      from jsonb_array_elements(lines) as line;
-    elsif calendar.fee_kind <> 'none' then
-      fee := calendar.fee_value;
-    end if;
-    if fee > 0 then
-      lines := lines || jsonb_build_array(private.quote_line(
-        'fee',
-        case locale when 'es' then 'Gastos de gestión' when 'ca' then 'Despeses de gestió' else 'Booking fee' end,
-        case calendar.fee_kind when 'person' then (quote.slot).party_size else 1 end,
-        fee,
-        calendar.fee_tax_rate_bp
-      ));
-    end if;
+  if sold.fee_kind = 'percent' then
+    select round(sum((line ->> 'total_cents')::bigint) * sold.fee_value / 100)::bigint into fee
+    from jsonb_array_elements(lines) as line;
+  elsif sold.fee_kind <> 'none' then
+    fee := sold.fee_value;
+  end if;
+  if fee > 0 then
+    lines := lines || jsonb_build_array(private.quote_line(
+      'fee',
+      case sold.locale when 'es' then 'Gastos de gestión' when 'ca' then 'Despeses de gestió' else 'Booking fee' end,
+      case sold.fee_kind when 'person' then (quote.slot).party_size else 1 end,
+      fee,
+      sold.fee_tax_rate_bp
+    ));
   end if;
 
   select sum((line ->> 'total_cents')::bigint), sum((line ->> 'tax_cents')::bigint)
@@ -321,15 +317,15 @@ begin
   end if;
 
   return jsonb_build_object(
-    'currency', currency,
+    'currency', sold.currency,
     'lines', lines,
     'total_cents', total,
     'tax_cents', tax,
-    'due_now_cents', case room.deposit_kind
+    'due_now_cents', case sold.deposit_kind
       when 'none' then 0
-      when 'percent' then round(total::numeric * room.deposit_value / 100)::bigint
-      when 'fixed' then least(total, room.deposit_value)
-      when 'person' then least(total, room.deposit_value * (quote.slot).party_size)
+      when 'percent' then round(total::numeric * sold.deposit_value / 100)::bigint
+      when 'fixed' then least(total, sold.deposit_value)
+      when 'person' then least(total, sold.deposit_value * (quote.slot).party_size)
       else total
     end,
     'voucher_cents', voucher_cents

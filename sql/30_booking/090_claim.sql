@@ -79,7 +79,7 @@ begin
       claim_session.occupied_until, claim_session.mode, claim_session.capacity, claim_session.seats,
       claim_session.reason
     )
-    on conflict do nothing
+    on conflict on constraint sessions_do_not_overlap do nothing
     returning s.id into session_id;
     if found then
       return session_id;

@@ -47,15 +47,16 @@ volatile
 set search_path = ''
 as $$
 declare
-  allowed int := (
-    select c.holds_per_address from public.calendars as c
-    where c.organization_id = booking.organization_id and c.id = booking.calendar_id
-  );
-  hash bytea := private.token_hash(private.derived_token('hold_address', booking.calendar_id || ' ' || address));
+  allowed int;
+  hash bytea;
 begin
   if address is null then
     return; -- nobody's: the owner's own session, not a request
   end if;
+  select c.holds_per_address into allowed
+  from public.calendars as c
+  where c.organization_id = booking.organization_id and c.id = booking.calendar_id;
+  hash := private.token_hash(private.derived_token('hold_address', booking.calendar_id || ' ' || address));
   -- Holds of one address go one after the other from here, or each would miss the others.
   perform pg_advisory_xact_lock(('x' || encode(substr(hash, 1, 8), 'hex'))::bit(64)::bigint);
   if (

@@ -119,18 +119,14 @@ rows 1
 set search_path = ''
 as $$
 begin
-  return query
-  select paid.cents, refunded.cents, paid.cents - refunded.cents
-  from (
-    select coalesce(sum(p.amount_cents), 0)::bigint as cents
-    from public.payments as p
-    where p.organization_id = booking_balance.organization_id and p.booking_id = booking_balance.booking_id
-  ) as paid
-  cross join (
-    select coalesce(sum(r.amount_cents), 0)::bigint as cents
-    from public.refunds as r
-    where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id
-  ) as refunded;
+  select coalesce(sum(p.amount_cents), 0) into paid_cents
+  from public.payments as p
+  where p.organization_id = booking_balance.organization_id and p.booking_id = booking_balance.booking_id;
+  select coalesce(sum(r.amount_cents), 0) into refunded_cents
+  from public.refunds as r
+  where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id;
+  balance_cents := paid_cents - refunded_cents;
+  return next;
 end
 $$;
 
@@ -145,7 +141,7 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)::bigint
+    select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)
     from public.payments as p
     left join lateral (
       select sum(q.amount_cents) as promised

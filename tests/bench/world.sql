@@ -50,6 +50,34 @@ insert into public.schedules (organization_id, room_id, weekday, opens_at, close
 select bench.id(2, v, 0), bench.id(4, v, r), d, '10:00', '22:00'
 from generate_series(1, :venues) as v, generate_series(1, :rooms) as r, generate_series(1, 7) as d;
 
+-- What a typical venue asks: less a head for more people, more in the evening and at weekends.
+-- The four who book at 19:00 pay 1,900 and 100 each.
+insert into public.price_tiers (organization_id, room_id, minimum_party, price_cents)
+select bench.id(2, v, 0), bench.id(4, v, r), tier.minimum_party, tier.price_cents
+from generate_series(1, :venues) as v, generate_series(1, :rooms) as r,
+  (values (2, 2200), (4, 1900), (6, 1700)) as tier (minimum_party, price_cents);
+
+insert into public.price_rules (organization_id, name, priority, weekdays, from_time, until_time, kind, value)
+select
+  bench.id(2, v, 0), rule.name, rule.priority, rule.weekdays::int [], rule.from_time::time, rule.until_time::time,
+  rule.kind, rule.value
+from generate_series(1, :venues) as v,
+  (
+    values
+    ('Evening', 20, '{1,2,3,4,5,6,7}', '18:00', '00:00', 'amount', 100),
+    ('Weekend', 10, '{6,7}', '10:00', '18:00', 'percent', 15),
+    ('Morning', 5, '{1,2,3,4,5}', '10:00', '14:00', 'percent', -10)
+  ) as rule (name, priority, weekdays, from_time, until_time, kind, value);
+
+insert into public.extras (organization_id, names, price_per, price_cents, stock_per_session)
+select bench.id(2, v, 0), extra.names::jsonb, extra.price_per, extra.price_cents, extra.stock
+from generate_series(1, :venues) as v,
+  (
+    values
+    ('{"es": "Foto", "en": "Photo"}', 'booking', 1000, null),
+    ('{"es": "Bebida", "en": "Drink"}', 'person', 250, 40)
+  ) as extra (names, price_per, price_cents, stock);
+
 insert into public.calendars (organization_id, id, slug, name, maximum_advance_days, minimum_notice_minutes)
 select bench.id(2, v, 0), bench.id(5, v, 0), 'venue-' || v, 'Venue ' || v, 730, 0
 from generate_series(1, :venues) as v;
