@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -155,8 +156,6 @@ def as_user(stack: Stack, gateway: httpx.Client) -> Callable[..., Rest]:
 def _migrated(server: Server) -> str:
     """The template of databases with all migrations, made once a run."""
     with (stack_of_the_run.config().home / "migrated.lock").open("a") as lock:
-        import fcntl
-
         fcntl.flock(lock, fcntl.LOCK_EX)
         with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
             found = connection.execute(
@@ -268,12 +267,18 @@ def _chromium() -> tuple[str, list[str]]:
         "const {default: c} = await import('@sparticuz/chromium');"
         "console.log([await c.executablePath(), ...c.args].join('\\n'))"
     )
-    packed = subprocess.run(
-        ["node", "--input-type=module", "-e", script],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    # It unpacks itself into the temporary directory, which another account's may be there already.
+    place = ROOT / ".local" / "chromium"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        packed = subprocess.run(
+            ["node", "--input-type=module", "-e", script],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(place)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     executable, *arguments = packed.stdout.splitlines()
     return executable, [flag for flag in arguments if flag not in _FOR_THE_CLOUD_ONLY]
