@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from psycopg.types.json import Jsonb
+
 from escapemaster.seed.clients import Account, Client, Connection
 from escapemaster.seed.venues import RoleKey, Venue
 
@@ -49,6 +51,22 @@ def set_up(
     rooms = _open(venue, organization_id, staff["manager"], today)
     extras = _price(venue, organization_id, staff["manager"], rooms)
     return OpenVenue(venue, organization_id, staff, user_ids, rooms, extras)
+
+
+def ask_for_waivers(opened: OpenVenue) -> None:
+    """From now on nobody plays in one of the rooms who has not signed."""
+    manager = opened.staff["manager"]
+    room_id = opened.rooms[opened.venue.waiver_room]
+    manager.call(
+        "publish_waiver",
+        organization_id=opened.organization_id,
+        texts=opened.venue.waiver,
+        room_id=room_id,
+    )
+    manager.rows(
+        "update public.rooms set waiver_policy = 'required' where id = %(room_id)s returning id",
+        {"room_id": room_id},
+    )
 
 
 def picture_path(organization_id: str, room_slug: str) -> str:
@@ -115,6 +133,8 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "exclusive_price_cents": (
                     venue.exclusive[1] if room.slug == venue.exclusive[0] else None
                 ),
+                "deposit_kind": room.deposit[0],
+                "deposit_value": room.deposit[1],
                 "difficulty": room.difficulty,
                 "image_path": picture_path(organization_id, room.slug) if room.picture else None,
                 "is_published": room.is_published,
@@ -168,7 +188,30 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "maximum_advance_days": 60,
                 "hold_minutes": 15,
                 "locales": list(venue.locales),
+                "flow": venue.look.flow,
+                "accent_color": venue.look.accent_color,
+                "terms": venue.terms,
+                "waitlist_minutes": venue.waitlist_minutes,
             }
+        ],
+    )
+    manager.insert(
+        "calendar_fields",
+        [
+            {
+                "calendar_id": calendar_id,
+                "position": position,
+                "key": question.key,
+                "kind": question.kind,
+                "label": question.label,
+                "help": question.help,
+                "required": question.required,
+                "options": question.options
+                and Jsonb(
+                    [{"value": value, "label": label} for value, label in question.options.items()]
+                ),
+            }
+            for position, question in enumerate(venue.questions)
         ],
     )
     manager.insert(
