@@ -11,12 +11,14 @@ const texts = {
     languages: "Language",
     tryTitle: "What to try",
     steps: [
-      "Choose a room, a day and a time, take an extra, and try the code LABERINTO10 or ATTIC5.",
+      "Choose a time, add an extra and apply the code {coupon}.",
       "Pay on the sandbox's page. No card is needed.",
-      "Find the confirmation in the {mailbox}, and open its link to move or cancel the booking.",
+      "Find the confirmation in the {mailbox}. By its link you move the booking, pay what is still open, or cancel.",
+      "{day} is full: join the waitlist for it, then {spare}. The offer comes to the {mailbox}.",
+      "Book {room}: there everybody signs a waiver before they play.",
       "Open this page in two windows and take the same time in both.",
-      "Twelve days from now nothing is free: join the waitlist.",
     ],
+    spare: "cancel the booking that is in the way",
     embedTitle: "On your own page",
     embedText:
       "One script, one element. It takes the font and the colour scheme of the page around it.",
@@ -33,12 +35,14 @@ const texts = {
     languages: "Idioma",
     tryTitle: "Qué probar",
     steps: [
-      "Elige sala, día y hora, añade un extra y prueba el código LABERINTO10 o ATTIC5.",
+      "Elige una hora, añade un extra y aplica el código {coupon}.",
       "Paga en la página de pruebas. No hace falta tarjeta.",
-      "Busca la confirmación en el {mailbox} y abre su enlace para cambiar o cancelar la reserva.",
+      "Busca la confirmación en el {mailbox}. Con su enlace cambias la reserva, pagas lo que falte o la cancelas.",
+      "{day} está completo: apúntate a su lista de espera y luego {spare}. La oferta llega al {mailbox}.",
+      "Reserva {room}: allí todos firman una exención antes de jugar.",
       "Abre esta página en dos ventanas y elige la misma hora en las dos.",
-      "Dentro de doce días no queda nada libre: apúntate a la lista de espera.",
     ],
+    spare: "cancela la reserva que estorba",
     embedTitle: "En tu propia página",
     embedText: "Un script y un elemento. Toma la letra y el tema de la página que lo rodea.",
     copy: "Copiar",
@@ -54,12 +58,14 @@ const texts = {
     languages: "Idioma",
     tryTitle: "Què pots provar",
     steps: [
-      "Tria sala, dia i hora, afegeix un extra i prova el codi LABERINTO10 o ATTIC5.",
+      "Tria una hora, afegeix un extra i aplica el codi {coupon}.",
       "Paga a la pàgina de proves. No cal cap targeta.",
-      "Busca la confirmació a la {mailbox} i obre'n l'enllaç per canviar o cancel·lar la reserva.",
+      "Busca la confirmació a la {mailbox}. Amb el seu enllaç canvies la reserva, pagues el que falti o la cancel·les.",
+      "{day} és ple: apunta't a la seva llista d'espera i després {spare}. L'oferta arriba a la {mailbox}.",
+      "Reserva {room}: allà tothom signa una exempció abans de jugar.",
       "Obre aquesta pàgina en dues finestres i tria la mateixa hora a totes dues.",
-      "D'aquí a dotze dies no queda res lliure: apunta't a la llista d'espera.",
     ],
+    spare: "cancel·la la reserva que fa nosa",
     embedTitle: "A la teva pàgina",
     embedText: "Un script i un element. Agafa la lletra i el tema de la pàgina que l'envolta.",
     copy: "Copia",
@@ -97,29 +103,73 @@ function write(config, calendar) {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }
-  byId("steps").replaceChildren(...text.steps.map((step) => listItem(step, config)));
+  byId("steps").replaceChildren(
+    ...text.steps.map((step) => listItem(step, config, calendar)).filter(Boolean),
+  );
   byId("venues").replaceChildren(
     ...config.calendars.map(({ slug, name }) => {
-      const link = document.createElement("a");
-      link.href = linkTo({ calendar: slug, lang: language });
-      link.textContent = name;
+      const link = anchor(linkTo({ calendar: slug, lang: language }), name);
       if (slug === calendar?.slug) link.setAttribute("aria-current", "page");
       return link;
     }),
   );
 }
 
-function listItem(step, config) {
+/** A step with what its {words} stand for; null when the calendar has nothing of the kind. */
+function listItem(step, config, calendar) {
   const item = document.createElement("li");
-  const [before, after] = step.split("{mailbox}");
-  item.append(before);
-  if (after !== undefined) {
-    const link = document.createElement("a");
-    link.href = config.mailbox_url;
-    link.textContent = texts[language].mailbox.toLowerCase();
-    item.append(link, after);
+  for (const [index, part] of step.split(/[{}]/).entries()) {
+    const piece = index % 2 === 0 ? part : word(part, config, calendar);
+    if (piece === null) return null;
+    item.append(piece);
   }
   return item;
+}
+
+function word(name, config, calendar) {
+  const text = texts[language];
+  switch (name) {
+    case "mailbox":
+      return anchor(config.mailbox_url, text.mailbox.toLowerCase());
+    case "coupon":
+      return calendar?.coupon ? tag("code", calendar.coupon) : null;
+    case "room":
+      return calendar?.waiver_room ? tag("strong", calendar.waiver_room) : null;
+    case "day": {
+      // A stack that has lain for some days: what was full is over.
+      const day = calendar?.full_day ?? "";
+      return day >= new Date().toISOString().slice(0, 10) ? tag("strong", longDay(day)) : null;
+    }
+    case "spare":
+      return calendar?.spare_url
+        ? anchor(`${calendar.spare_url.replace("#", `&lang=${language}#`)}`, text.spare)
+        : null;
+    default:
+      return null;
+  }
+}
+
+function longDay(day) {
+  const format = new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    timeZone: "UTC",
+  });
+  const text = format.format(new Date(`${day}T12:00:00Z`));
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function tag(name, text) {
+  const element = document.createElement(name);
+  element.textContent = text;
+  return element;
+}
+
+function anchor(href, text) {
+  const link = tag("a", text);
+  link.href = href;
+  return link;
 }
 
 function widget(config, calendar) {

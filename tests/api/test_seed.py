@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,7 +67,7 @@ def test_a_hosted_project_is_never_given_a_public_password(elsewhere: dict[str, 
 def test_the_same_day_always_gives_the_same_plan(back: timedelta | None) -> None:
     saturday = datetime(2030, 3, 30, 17, 30, tzinfo=UTC)
     slots = [
-        Slot(room, f"room {room.slug}", saturday + timedelta(hours=hours))
+        Slot(room, f"room {room.slug}", saturday + timedelta(hours=hours), saturday.date(), 8)
         for room in CASA_LABERINTO.rooms
         for hours in range(300)
     ]
@@ -87,7 +87,8 @@ def test_the_past_keeps_the_hour_on_the_wall_when_the_clocks_change() -> None:
     room = CASA_LABERINTO.rooms[2]
     # 31 March 2030 begins summer time in Madrid: 20:00 is 18:00 UTC after it, 19:00 before.
     evenings = [
-        Slot(room, "room", datetime(2030, 4, day, 18, 0, tzinfo=UTC)) for day in range(1, 28)
+        Slot(room, "room", datetime(2030, 4, day, 18, 0, tzinfo=UTC), date(2030, 4, day), 8)
+        for day in range(1, 28)
     ]
 
     moved = [

@@ -801,9 +801,9 @@ const texts = {
     "La teva reserva està cancel·lada",
   ),
   cancelledRefund: say(
-    (amount: string) => `${amount} will be back on your card within a few days.`,
-    (amount) => `Tendrás ${amount} de vuelta en tu tarjeta en unos días.`,
-    (amount) => `Tindràs ${amount} de tornada a la targeta en uns dies.`,
+    (amount: string) => `You get ${amount} back. On a card it takes a few days.`,
+    (amount) => `Te devolvemos ${amount}. En una tarjeta tarda unos días.`,
+    (amount) => `Et tornem ${amount}. En una targeta triga uns dies.`,
   ),
   cancelledText: say(
     "Nobody is waiting for you any more.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -68,10 +69,16 @@ def _keys(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "Secret key", variables["SUPABASE_SECRET_KEY"]
 
 
-def _accounts(config: StackConfig) -> Iterator[tuple[str, str]]:
+def _demo(config: StackConfig, part: str) -> list[dict[str, Any]]:
+    """What the seed wrote of a part; nothing where no seed has been."""
     if not config.demo.exists():
-        return
-    for account in json.loads(config.demo.read_text()).get("accounts", []):
+        return []
+    found: list[dict[str, Any]] = json.loads(config.demo.read_text()).get(part, [])
+    return found
+
+
+def _accounts(config: StackConfig) -> Iterator[tuple[str, str]]:
+    for account in _demo(config, "accounts"):
         where = " · ".join(
             str(account[key]) for key in ("organization", "role") if account.get(key)
         )
@@ -79,6 +86,13 @@ def _accounts(config: StackConfig) -> Iterator[tuple[str, str]]:
 
 
 def _next_steps(config: StackConfig, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    yield "Try", f"open {variables['SUPABASE_URL']}/demo/ and book a room"
+    yield "Try", f"open {variables['SUPABASE_URL']}/demo/ and book a room; below it is what to try"
     yield "", f"then read the confirmation at {variables['MAILBOX_URL']}"
+    for calendar in _demo(config, "calendars"):
+        if "coupon" in calendar and "full_day" in calendar:
+            yield (
+                "",
+                f"{calendar['name']}: code {calendar['coupon']}; full on {calendar['full_day']},"
+                " with a waitlist",
+            )
     yield "All variables", f"source {config.environment}"

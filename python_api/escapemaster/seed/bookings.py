@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,8 +20,8 @@ from psycopg.types.json import Jsonb
 
 from escapemaster.seed.catalogue import OpenVenue
 from escapemaster.seed.clients import Client, Connection, as_owner
-from escapemaster.seed.plan import Fate, Slot, Visit, visits
-from escapemaster.seed.venues import RoleKey
+from escapemaster.seed.plan import Fate, Slot, Visit, full_house, visits
+from escapemaster.seed.venues import SPARE_GUEST, RoleKey
 
 BACK = timedelta(days=28)
 DAYS_BACK = 15
@@ -62,16 +62,18 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> int:
     _take_money_then(connection, opened, _of(past, "came", "no_show"))
     _backdate(connection, opened, past)
 
+    full_day = desk.fullest_day(today + timedelta(days=4))
     coming = desk.book(
         visit
         for slot in desk.offered(today, today + timedelta(days=DAYS_AHEAD))
+        if slot.local_date != full_day
         for visit in visits(opened.venue, slot, None)
     )
     desk.take_money(_of(coming, "paid"))
     desk.move_to("pending", "receptionist", _of(coming, "pending"))
     desk.cancel(_of(coming, "cancelled"))
-    desk.block_a_slot(today + timedelta(days=7))
-    return len(past) + len(coming)
+    desk.block_a_slot(full_day + timedelta(days=1))
+    return len(past) + len(coming) + desk.sell_out(full_day)
 
 
 class _Desk:
@@ -87,11 +89,40 @@ class _Desk:
     def offered(self, first: date, last: date) -> list[Slot]:
         """What the calendar offers on local days, as every visitor sees it."""
         rows = self._visitor.rows(
-            "select a.room_id::text as room_id, a.starts_at"
+            "select a.room_id::text as room_id, a.starts_at, a.local_date, a.seats_available"
             " from public.get_availability(%(slug)s, %(first)s, %(last)s) as a",
             {"slug": self._opened.venue.slug, "first": first, "last": last},
         )
-        return [Slot(self._rooms[row["room_id"]], row["room_id"], row["starts_at"]) for row in rows]
+        return [
+            Slot(
+                self._rooms[row["room_id"]],
+                row["room_id"],
+                row["starts_at"],
+                row["local_date"],
+                row["seats_available"],
+            )
+            for row in rows
+        ]
+
+    def fullest_day(self, first: date) -> date:
+        """The first day from that one on when every room is open."""
+        open_rooms: dict[date, set[str]] = {}
+        for slot in self.offered(first, first + timedelta(days=10)):
+            open_rooms.setdefault(slot.local_date, set()).add(slot.room_id)
+        return min(day for day, rooms in open_rooms.items() if len(rooms) == len(self._rooms))
+
+    def sell_out(self, day: date) -> int:
+        """Sell all of a day; how many bookings. One of them is a private game for two."""
+        house = [full_house(self._opened.venue, slot) for slot in self.offered(day, day)]
+        spare = max(
+            (one for one in house if one.slot.room.mode == "private"),
+            key=lambda one: (one.slot.room.slug != self._opened.venue.waiver_room, one.made_at),
+        )
+        booked = self.book(
+            replace(one, party=2, guest=SPARE_GUEST) if one is spare else one for one in house
+        )
+        self.take_money(booked)
+        return len(booked)
 
     def book(self, wanted: Iterable[Visit]) -> list[Booked]:
         """Ask for the prices, then take the places."""
@@ -124,12 +155,13 @@ class _Desk:
                         "phone": visit.phone,
                         "locale": visit.locale,
                     },
+                    "fields": visit.answers,
                     "consents": Jsonb(
                         [
                             {
                                 "kind": "terms",
                                 "granted": True,
-                                "wording": self._opened.venue.face.terms[visit.locale],
+                                "wording": self._opened.venue.terms[visit.locale],
                             }
                         ]
                     ),
@@ -212,7 +244,7 @@ def _of(booked: Sequence[Booked], *fates: Fate) -> list[Booked]:
 
 
 def _move_back(connection: Connection, opened: OpenVenue, booked: Sequence[Booked]) -> None:
-    """Four weeks back on the venue's clock; holds that nobody paid then lapse with the next sweep."""
+    """Four weeks back on the venue's clock; what nobody paid for lapses with the next sweep."""
     values = {
         "organization": opened.organization_id,
         "bookings": [one.booking_id for one in booked],

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from psycopg.types.json import Jsonb
 
@@ -52,6 +51,22 @@ def set_up(
     rooms = _open(venue, organization_id, staff["manager"], today)
     extras = _price(venue, organization_id, staff["manager"], rooms)
     return OpenVenue(venue, organization_id, staff, user_ids, rooms, extras)
+
+
+def ask_for_waivers(opened: OpenVenue) -> None:
+    """From now on nobody plays in one of the rooms who has not signed."""
+    manager = opened.staff["manager"]
+    room_id = opened.rooms[opened.venue.waiver_room]
+    manager.call(
+        "publish_waiver",
+        organization_id=opened.organization_id,
+        texts=opened.venue.waiver,
+        room_id=room_id,
+    )
+    manager.rows(
+        "update public.rooms set waiver_policy = 'required' where id = %(room_id)s returning id",
+        {"room_id": room_id},
+    )
 
 
 def picture_path(organization_id: str, room_slug: str) -> str:
@@ -118,10 +133,11 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "exclusive_price_cents": (
                     venue.exclusive[1] if room.slug == venue.exclusive[0] else None
                 ),
+                "deposit_kind": room.deposit[0],
+                "deposit_value": room.deposit[1],
                 "difficulty": room.difficulty,
                 "image_path": picture_path(organization_id, room.slug) if room.picture else None,
                 "is_published": room.is_published,
-                "waiver_policy": "optional" if room.slug == venue.waiver[0] else "none",
             }
             for room in venue.rooms
         ],
@@ -172,10 +188,10 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "maximum_advance_days": 60,
                 "hold_minutes": 15,
                 "locales": list(venue.locales),
-                "flow": venue.face.flow,
-                "accent_color": venue.face.accent_color,
-                "terms": venue.face.terms,
-                "waitlist_minutes": 60,
+                "flow": venue.look.flow,
+                "accent_color": venue.look.accent_color,
+                "terms": venue.terms,
+                "waitlist_minutes": venue.waitlist_minutes,
             }
         ],
     )
@@ -184,21 +200,20 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
         [
             {
                 "calendar_id": calendar_id,
-                "key": question.key,
                 "position": position,
+                "key": question.key,
                 "kind": question.kind,
                 "label": question.label,
-                "options": None
-                if question.options is None
-                else Jsonb(
+                "help": question.help,
+                "required": question.required,
+                "options": question.options
+                and Jsonb(
                     [{"value": value, "label": label} for value, label in question.options.items()]
                 ),
             }
-            for position, question in enumerate(venue.face.questions)
+            for position, question in enumerate(venue.questions)
         ],
     )
-    manager.call("publish_waiver", organization_id=organization_id, texts=venue.waiver[1])
-    _take_a_day(venue, organization_id, manager, location_id, today)
     manager.insert(
         "calendar_rooms",
         [
@@ -207,27 +222,6 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
         ],
     )
     return rooms
-
-
-def _take_a_day(
-    venue: Venue, organization_id: str, manager: Client, location_id: str, today: date
-) -> None:
-    """One day to come on which all rooms are somebody else's."""
-    in_days, reason = venue.taken_in_days
-    zone = ZoneInfo(venue.timezone)
-    starts, ends = (
-        datetime.combine(today + timedelta(days=in_days + later), time(), zone) for later in (0, 1)
-    )
-    manager.call(
-        "block_room",
-        organization_id=organization_id,
-        room_id=None,
-        starts_at=starts,
-        ends_at=ends,
-        reason=reason,
-        scope="location",
-        location_id=location_id,
-    )
 
 
 def _price(

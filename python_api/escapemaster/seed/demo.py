@@ -21,12 +21,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from escapemaster.seed.bookings import fill
-from escapemaster.seed.catalogue import set_up
+from escapemaster.seed.catalogue import ask_for_waivers, set_up
 from escapemaster.seed.clients import Account, Connection, Gateway, as_owner
 from escapemaster.seed.crew import staff
 from escapemaster.seed.pictures import draw
 from escapemaster.seed.settings import SeedSettings
-from escapemaster.seed.venues import PASSWORD, VENUES, Venue
+from escapemaster.seed.venues import PASSWORD, SPARE_GUEST, VENUES, Venue
 
 # Two seeds at once would meet at the first unique key; this makes the second one wait.
 _LOCK = "select pg_advisory_xact_lock(hashtext('escapemaster.seed.demo'))"
@@ -59,7 +59,8 @@ def main(settings: SeedSettings, tell: Callable[[str], None] = print) -> None:
                     tell(f"{venue.name}: {count} pictures")
     finally:
         gateway.close()
-    _report(settings)
+    with _connect(settings) as connection:
+        _report(settings, connection)
 
 
 def _connect(settings: SeedSettings) -> Connection:
@@ -97,6 +98,7 @@ def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account])
     today = now.astimezone(ZoneInfo(venue.timezone)).date()
     opened = set_up(connection, venue, accounts, today)
     bookings = fill(connection, opened, now)
+    ask_for_waivers(opened)
     staffed = staff(opened, today)
     as_owner(connection).execute(
         "delete from private.jobs where id > %s and organization_id = %s and kind = 'email.send'",
@@ -129,8 +131,33 @@ def _hang_pictures(
     return len(missing)
 
 
-def _report(settings: SeedSettings) -> None:
-    """Write down what a person needs to try the demo; the file holds no secret."""
+def _full_day(connection: Connection, venue: Venue) -> dict[str, str]:
+    """The day that is sold out, and the booking on it that whoever tries the demo may cancel."""
+    found = connection.execute(
+        """
+        select
+          (b.starts_at at time zone l.timezone)::date::text as full_day, b.reference,
+          private.derived_token('booking', b.id::text) as token
+        from public.bookings as b
+        join public.organizations as o on o.id = b.organization_id
+        join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
+        join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+        join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+        where o.slug = %s and c.full_name = %s and b.starts_at > now()
+        """,
+        (venue.slug, SPARE_GUEST),
+    ).fetchone()
+    if found is None:
+        return {}
+    return {
+        "full_day": found["full_day"],
+        "spare_url": f"?calendar={venue.slug}&reference={found['reference']}"
+        f"#token={found['token']}",
+    }
+
+
+def _report(settings: SeedSettings, connection: Connection) -> None:
+    """Write down what a person needs to try the demo; it is as secret as the demo's password."""
     report = {
         "accounts": [
             {
@@ -147,6 +174,11 @@ def _report(settings: SeedSettings) -> None:
                 "slug": venue.slug,
                 "name": venue.name,
                 "url": f"{settings.site_url}?calendar={venue.slug}",
+                "coupon": venue.coupon.code,
+                "waiver_room": next(
+                    room.name for room in venue.rooms if room.slug == venue.waiver_room
+                ),
+                **_full_day(connection, venue),
             }
             for venue in VENUES
         ],

@@ -10,7 +10,7 @@ import random
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,9 @@ class Slot:
     room: Room
     room_id: str
     starts_at: datetime
+    local_date: date
+    seats: int
+    """How many are free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Visit:
     extras: frozenset[int]
     """Which of the venue's extras the party takes, by their place."""
     has_coupon: bool
+    answers: dict[str, str | bool]
+    """To the calendar's questions."""
 
     @property
     def ends_at(self) -> datetime:
@@ -95,7 +100,34 @@ def visits(venue: Venue, slot: Slot, back: timedelta | None) -> Iterator[Visit]:
             - timedelta(days=dice.randint(1, 12), minutes=dice.randint(30, 600)),
             extras=frozenset(n for n in range(len(venue.extras)) if dice.random() < _EXTRA),
             has_coupon=dice.random() < _COUPON,
+            answers=_answers(venue, dice),
         )
+
+
+def full_house(venue: Venue, slot: Slot) -> Visit:
+    """The party that takes all that a slot has left, and comes."""
+    seed = f"{venue.slug} {slot.room.slug} {slot.starts_at} full"
+    dice = random.Random(seed)  # noqa: S311 - a plan, not a secret
+    smallest, largest = max(2, slot.room.party[0]), slot.room.party[1]
+    return Visit(
+        slot=slot,
+        party=slot.seats if slot.room.mode == "shared" else dice.randint(smallest, largest),
+        guest=dice.choice(venue.guests),
+        locale=venue.locale,
+        phone=f"{venue.phone_prefix} {dice.randint(0, 999999):06}",
+        fate="paid",
+        method=dice.choice(venue.desk_methods),
+        takes_place_at=slot.starts_at,
+        made_at=slot.starts_at,
+        extras=frozenset(),
+        has_coupon=False,
+        answers=_answers(venue, dice),
+    )
+
+
+def _answers(venue: Venue, dice: random.Random) -> dict[str, str | bool]:
+    drawn = {question.key: dice.choice(question.answers) for question in venue.questions}
+    return {key: answer for key, answer in drawn.items() if answer}
 
 
 def _parties(room: Room, local: datetime, dice: random.Random) -> Iterator[int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from typing import Literal
+
+#: Whose booking stands in the way on a venue's full day: whoever tries the demo may cancel it.
+SPARE_GUEST = "Alex Demo"
 
 #: Every demo account's. It is no secret: the seed works on this machine only.
 PASSWORD = "escape-the-demo"  # noqa: S105
@@ -45,6 +48,8 @@ class Room:
     price_cents: int
     difficulty: int
     is_published: bool = True
+    deposit: tuple[Literal["full", "percent", "fixed", "person"], int] = ("full", 0)
+    """What confirms a booking: all of it, per cent, an amount, or an amount a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,29 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a calendar asks beside name and address, and what the guests of the demo answer."""
+
+    key: str
+    kind: Literal["text", "select", "checkbox"]
+    label: dict[str, str]
+    answers: tuple[str | bool, ...]
+    """One of these; empty or false: nothing."""
+    required: bool = False
+    help: dict[str, str] = field(default_factory=dict)
+    options: dict[str, dict[str, str]] | None = None
+    """Labels by value, of a select."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a calendar presents itself: what comes first, and its colour."""
+
+    flow: Literal["room_first", "date_first"]
+    accent_color: str
+
+
+@dataclass(frozen=True, slots=True)
 class Coupon:
     """A code that makes a booking cheaper, by per cent or minor units."""
 
@@ -106,26 +134,6 @@ class Coupon:
     value: int
     description: str
     maximum_uses: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a calendar asks of its own; labels by language, options by value."""
-
-    key: str
-    kind: Literal["text", "select"]
-    label: dict[str, str]
-    options: dict[str, dict[str, str]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """How a calendar is shown, and what it asks before it sells."""
-
-    flow: Literal["room_first", "date_first"]
-    accent_color: str
-    terms: dict[str, str]
-    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +166,13 @@ class Venue:
     """What a gift voucher is worth that somebody has bought."""
     exclusive: tuple[str, int]
     """A shared room that a party may have for itself, and what that costs."""
-    face: Face
-    waiver: tuple[str, dict[str, str]]
-    """A room in which players sign, and what."""
-    taken_in_days: tuple[int, str]
-    """The day on which nothing is free, so that one can wait, and why."""
+    look: Look
+    terms: dict[str, str]
+    questions: tuple[Question, ...]
+    waitlist_minutes: int
+    waiver_room: str
+    """The room in which nobody plays without having signed."""
+    waiver: dict[str, str]
     desk_methods: tuple[str, ...]
     phone_prefix: str
     guests: tuple[str, ...]
@@ -208,6 +218,7 @@ CASA_LABERINTO = Venue(
             price_per="person",
             price_cents=2200,
             difficulty=3,
+            deposit=("percent", 30),
         ),
         Room(
             slug="la-biblioteca-prohibida",
@@ -297,36 +308,78 @@ CASA_LABERINTO = Venue(
     coupon=Coupon("LABERINTO10", "percent", 10, "Bienvenida"),
     voucher_cents=6000,
     exclusive=("submarino-a-la-deriva", 11000),
-    face=Face(
-        flow="room_first",
-        accent_color="#9a3412",
-        terms={
-            "es": "Llegad diez minutos antes. Quien llega tarde juega menos.",
-            "ca": "Arribeu deu minuts abans. Qui arriba tard juga menys.",
-            "en": "Come ten minutes early. Who comes late plays less.",
-        },
-        questions=(
-            Question(
-                "occasion",
-                "select",
-                {"es": "¿Qué celebráis?", "ca": "Què celebreu?", "en": "What do you celebrate?"},
-                {
-                    "birthday": {"es": "Un cumpleaños", "ca": "Un aniversari", "en": "A birthday"},
-                    "team": {"es": "El equipo", "ca": "L'equip", "en": "The team"},
-                    "nothing": {"es": "Nada", "ca": "Res", "en": "Nothing"},
-                },
-            ),
+    look=Look("room_first", "#b3462b"),
+    terms={
+        "es": (
+            "1. Llegad diez minutos antes: la partida empieza a su hora.\n"
+            "2. Hasta 48 horas antes se devuelve todo; hasta 24 horas antes, la mitad.\n"
+            "3. Los menores de 14 años juegan con un adulto.\n"
+            "4. Lo que se rompe a propósito se paga; lo que se resuelve, no."
+        ),
+        "ca": (
+            "1. Arribeu deu minuts abans: la partida comença a l'hora.\n"
+            "2. Fins a 48 hores abans es torna tot; fins a 24 hores abans, la meitat.\n"
+            "3. Els menors de 14 anys juguen amb un adult.\n"
+            "4. El que es trenca expressament es paga; el que es resol, no."
+        ),
+        "en": (
+            "1. Come ten minutes early: the game starts on time.\n"
+            "2. Up to 48 hours before you get all of it back; up to 24 hours before, half.\n"
+            "3. Children under 14 play with an adult.\n"
+            "4. What is broken on purpose is paid for; what is solved is not."
+        ),
+    },
+    questions=(
+        Question(
+            "game_language", "select",
+            {"es": "Idioma de la partida", "ca": "Idioma de la partida", "en": "Game language"},
+            ("es", "es", "ca", "en"),
+            required=True,
+            options={
+                "es": {"es": "Castellano", "ca": "Castellà", "en": "Spanish"},
+                "ca": {"es": "Catalán", "ca": "Català", "en": "Catalan"},
+                "en": {"es": "Inglés", "ca": "Anglès", "en": "English"},
+            },
+        ),
+        Question(
+            "occasion", "text",
+            {"es": "¿Qué celebráis?", "ca": "Què celebreu?", "en": "What are you celebrating?"},
+            ("", "", "", "Un cumpleaños", "Una despedida", "Que es viernes"),
+            help={
+                "es": "Preparamos una sorpresa.",
+                "ca": "Preparem una sorpresa.",
+                "en": "We prepare a surprise.",
+            },
+        ),
+        Question(
+            "first_time", "checkbox",
+            {
+                "es": "Es nuestro primer escape room",
+                "ca": "És el nostre primer escape room",
+                "en": "This is our first escape room",
+            },
+            (True, False, False),
         ),
     ),
-    waiver=(
-        "submarino-a-la-deriva",
-        {
-            "es": "Entro por mi voluntad y sigo las indicaciones del game master.",
-            "ca": "Hi entro per voluntat pròpia i segueixo les indicacions del game master.",
-            "en": "I enter of my own free will and do as the game master says.",
-        },
-    ),
-    taken_in_days=(12, "Evento de empresa"),
+    waitlist_minutes=60,
+    waiver_room="la-biblioteca-prohibida",
+    waiver={
+        "es": (
+            "En la biblioteca hay estanterías altas, poca luz y un suelo desigual.\n\n"
+            "Juego bajo mi responsabilidad, sigo las indicaciones del game master y aviso si"
+            " tengo claustrofobia, epilepsia o estoy embarazada. Puedo salir en todo momento."
+        ),
+        "ca": (
+            "A la biblioteca hi ha prestatges alts, poca llum i un terra desigual.\n\n"
+            "Jugo sota la meva responsabilitat, segueixo les indicacions del game master i aviso"
+            " si tinc claustrofòbia, epilèpsia o estic embarassada. Puc sortir en tot moment."
+        ),
+        "en": (
+            "The library has tall shelves, little light and an uneven floor.\n\n"
+            "I play at my own risk, follow the game master's directions and say so if I have"
+            " claustrophobia or epilepsy, or if I am pregnant. I can leave at any time."
+        ),
+    },
     desk_methods=("card_terminal", "card_terminal", "bizum", "bizum", "cash", "transfer"),
     phone_prefix="+34 600",
     guests=(
@@ -387,6 +440,7 @@ THE_LOCKED_ATTIC = Venue(
             price_per="session",
             price_cents=12000,
             difficulty=3,
+            deposit=("fixed", 4000),
         ),
         Room(
             slug="last-train-to-nowhere",
@@ -444,29 +498,72 @@ THE_LOCKED_ATTIC = Venue(
     coupon=Coupon("ATTIC5", "fixed", 500, "Five pounds off", maximum_uses=200),
     voucher_cents=10000,
     exclusive=("last-train-to-nowhere", 13000),
-    face=Face(
-        flow="date_first",
-        accent_color="#1e3a8a",
-        terms={
-            "en": "Come ten minutes early. Who comes late plays less.",
-            "es": "Llegad diez minutos antes. Quien llega tarde juega menos.",
-        },
-        questions=(
-            Question(
-                "found_us",
-                "text",
-                {"en": "How did you find us?", "es": "¿Cómo nos habéis encontrado?"},
-            ),
+    look=Look("date_first", "#5b4bb0"),
+    terms={
+        "en": (
+            "1. Please arrive ten minutes early. Late teams play until the hour is over.\n"
+            "2. Up to 72 hours before you get a full refund; up to 24 hours before, half.\n"
+            "3. Under-16s need an adult in the building.\n"
+            "4. No photographs inside; we take one for you afterwards."
+        ),
+        "es": (
+            "1. Llegad diez minutos antes. Quien llega tarde juega hasta que acabe la hora.\n"
+            "2. Hasta 72 horas antes se devuelve todo; hasta 24 horas antes, la mitad.\n"
+            "3. Los menores de 16 años necesitan a un adulto en el edificio.\n"
+            "4. Dentro no se hacen fotos; os hacemos una al salir."
+        ),
+        "ca": (
+            "1. Arribeu deu minuts abans. Qui arriba tard juga fins que s'acabi l'hora.\n"
+            "2. Fins a 72 hores abans es torna tot; fins a 24 hores abans, la meitat.\n"
+            "3. Els menors de 16 anys necessiten un adult a l'edifici.\n"
+            "4. A dins no es fan fotos; us en fem una en sortir."
+        ),
+    },
+    questions=(
+        Question(
+            "team", "text",
+            {"en": "Team name", "es": "Nombre del equipo", "ca": "Nom de l'equip"},
+            ("", "The Lockpickers", "Four Blind Mice", "Baker Street", "Key Workers"),
+            help={
+                "en": "It goes on the leader board.",
+                "es": "Sale en la clasificación.",
+                "ca": "Surt a la classificació.",
+            },
+        ),
+        Question(
+            "heard_of_us", "select",
+            {
+                "en": "How did you hear of us?",
+                "es": "¿Cómo nos habéis conocido?",
+                "ca": "Com ens heu conegut?",
+            },
+            ("", "friends", "search", "gift"),
+            options={
+                "friends": {"en": "From friends", "es": "Por amigos", "ca": "Per amics"},
+                "search": {"en": "On the web", "es": "En la web", "ca": "Al web"},
+                "gift": {"en": "It was a gift", "es": "Fue un regalo", "ca": "Va ser un regal"},
+            },
         ),
     ),
-    waiver=(
-        "fog-over-whitechapel",
-        {
-            "en": "I enter of my own free will and do as the game master says.",
-            "es": "Entro por mi voluntad y sigo las indicaciones del game master.",
-        },
-    ),
-    taken_in_days=(12, "A company has the whole house"),
+    waitlist_minutes=45,
+    waiver_room="the-attic-of-doctor-locke",
+    waiver={
+        "en": (
+            "The attic has a steep stair, low beams and moments of darkness.\n\n"
+            "I play at my own risk, follow the game master's directions and know that I can leave"
+            " at any time."
+        ),
+        "es": (
+            "El desván tiene una escalera empinada, vigas bajas y momentos de oscuridad.\n\n"
+            "Juego bajo mi responsabilidad, sigo las indicaciones del game master y sé que puedo"
+            " salir en todo momento."
+        ),
+        "ca": (
+            "Les golfes tenen una escala costeruda, bigues baixes i moments de foscor.\n\n"
+            "Jugo sota la meva responsabilitat, segueixo les indicacions del game master i sé que"
+            " puc sortir en tot moment."
+        ),
+    },
     desk_methods=("card_terminal", "card_terminal", "card_terminal", "cash", "transfer"),
     phone_prefix="+44 7700",
     guests=(
