@@ -92,7 +92,9 @@ def _next_steps(config: StackConfig, variables: Mapping[str, str]) -> Iterator[t
         if "coupon" in calendar and "full_day" in calendar:
             yield (
                 "",
-                (f"{calendar['name']}: code {calendar['coupon']}; full on {calendar['full_day']},"
-                " with a waitlist"),
+                (
+                    f"{calendar['name']}: code {calendar['coupon']}; full on {calendar['full_day']},"
+                    " with a waitlist"
+                ),
             )
     yield "All variables", f"source {config.environment}"
