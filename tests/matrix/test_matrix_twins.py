@@ -50,6 +50,7 @@ _TEXT = re.compile(r"(?:^|_)(?:name|note|reason|description|wording|address|city
 _NUMBER = re.compile(
     r"_(?:cents|bp|percent|minutes)$|^(?:value|quantity|party_size|capacity|seats)$"
 )
+_TIME = re.compile(r"^(?:starts_at|ends_at|occupied_until)$")
 #: New in every run: ids, tokens, references, hashes, moments.
 _NEW = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{20,}|esk_[A-Za-z0-9_-]+"
@@ -235,6 +236,8 @@ class Twins:
             for name in columns:
                 if _TEXT.search(name):
                     self._change(table, name, f"'twin ' || {name}", twin)
+                elif _TIME.search(name):
+                    self._change(table, name, f"{name} + interval '7 minutes'", twin)
                 elif _NUMBER.search(name):
                     self._change(table, name, f"{name} + 1", twin)
             connection.execute(

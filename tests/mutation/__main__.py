@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     started = time.monotonic()
-    with _places(options.workers) as places:
+    with _places(options.workers, options.patience) as places:
         with psycopg.connect(places[0].world) as connection:
             everything = all_mutants(connection, PROJECT.sql)
         mutants = [m for m in everything if fnmatch.fnmatch(m.name, options.only)]
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ExitStack() as stack:
             log = None if options.log is None else stack.enter_context(options.log.open("w"))
             verdicts, broken = _hunt(mutants, places, console, log)
-    whole = options.only == "*" and not options.sample
+    whole = options.only == "*" and not options.sample and options.patience is None
     failed = _report(verdicts, console, time.monotonic() - started, whole=whole)
     for test, why in broken.items():
         console.print(f"fails without any mutant: {test}", style="red", markup=False)
@@ -73,13 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names like 'policy rooms*'")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants, chosen at random")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
+    parser.add_argument(
+        "--patience", type=int, metavar="N", help="a quick look: so many far-fetched tests a mutant"
+    )
     parser.add_argument("--log", type=Path, help="a file for what became of each")
     parser.add_argument("--list", action="store_true", help="name the mutants, and stop")
     return parser
 
 
 @contextmanager
-def _places(workers: int) -> Iterator[list[Place]]:
+def _places(workers: int, patience: int | None) -> Iterator[list[Place]]:
     """A server of our own, and the databases of each worker on it."""
     with scratch_server() as server, TemporaryDirectory() as home, ExitStack() as stack:
         databases = Databases(server, Path(home))
@@ -96,6 +99,7 @@ def _places(workers: int) -> Iterator[list[Place]]:
                     race_owner_dsn=server.dsn(race),
                     maintenance=server.admin_dsn,
                     schema=schema,
+                    patience=patience,
                 )
             )
         yield places

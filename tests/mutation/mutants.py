@@ -322,6 +322,10 @@ def _words(what: str) -> tuple[str, ...]:
         return ("rate_limit",)
     if "act_as(" in what:
         return ("actor", "acted")
+    if "_hash = " in what:
+        return ("token",)
+    if "organization_id = " in what:
+        return ("twin",)
     return tuple(re.findall(r"(?:fail|refuse)\(\s*'(\w+)'", what))
 
 

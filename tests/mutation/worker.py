@@ -38,7 +38,7 @@ _STATIC_MODULES = ("test_matrix_complete", "test_permissions_linked")
 #: it runs through the function; it reads the catalogue; none of these.
 _NAMED, _SAYS_SO, _KILLED, _CALLS, _MAY_CALL, _GOES_THROUGH, _STATIC, _UNLIKELY = range(8)
 #: Up to here a test is likely enough to be run before those of the other kind.
-_NEAR = _MAY_CALL
+_NEAR = _CALLS
 
 #: Where requests meet: only these can notice a missing lock.
 _RACES = (
@@ -129,6 +129,7 @@ class Place:
         race_owner_dsn: The URL of it for the owner of the product's objects.
         maintenance: The superuser's URL of another database, for making it.
         schema: The template to make it from.
+        patience: How many tests that merely run through a function are tried upon it.
     """
 
     world: str
@@ -138,6 +139,7 @@ class Place:
     race_owner_dsn: str
     maintenance: str
     schema: str
+    patience: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,7 @@ class _Hunt:
         count, killer = 0, None
         try:
             # What is made for the likely ones is made again for the rest: few come that far.
-            for ranks in (range(_NEAR), range(_NEAR, _UNLIKELY + 1)):
+            for ranks in (range(_NEAR + 1), range(_NEAR + 1, _UNLIKELY + 1)):
                 for stage in (self._undone_stage, self._committed_stage):
                     if killer is None:
                         ran, killer = stage(mutant, ranks)
@@ -375,7 +377,9 @@ class _Hunt:
         # What does not run through the function cannot tell.
         last = _UNLIKELY if mutant.through else _UNLIKELY + 1
         ranked = sorted((rank(item), number) for number, item in enumerate(items))
-        return [items[n] for (likely, _), n in ranked if likely in ranks and likely < last]
+        near = [items[n] for (likely, _), n in ranked if likely in ranks and likely <= _NEAR]
+        far = [items[n] for (likely, _), n in ranked if likely in ranks and _NEAR < likely < last]
+        return near + (far[: self.place.patience] if mutant.through else far)
 
     def _fails(self, item: pytest.Item) -> str:
         """Run one test; what failed, or nothing. The session's fixtures stay."""
