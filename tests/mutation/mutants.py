@@ -326,6 +326,8 @@ def _words(what: str) -> tuple[str, ...]:
         return ("token",)
     if "organization_id = " in what:
         return ("twin",)
+    if found := re.findall(r"'(\w+:\w+)'", what):
+        return tuple(found)
     return tuple(re.findall(r"(?:fail|refuse)\(\s*'(\w+)'", what))
 
 
