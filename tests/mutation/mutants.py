@@ -325,7 +325,9 @@ def _words(what: str) -> tuple[str, ...]:
     if "_hash = " in what:
         return ("token",)
     if "organization_id = " in what:
-        return ("twin",)
+        return ("twin", "foreign", "another_venue")
+    if found := re.findall(r"'(\w+:\w+)'", what):
+        return tuple(found)
     return tuple(re.findall(r"(?:fail|refuse)\(\s*'(\w+)'", what))
 
 

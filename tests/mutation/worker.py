@@ -400,9 +400,9 @@ class _Hunt:
 
 @cache
 def _source(item: pytest.Item) -> str:
-    """The test's own text, with its parameters."""
+    """The test's own text in lower case, with its class and parameters."""
     function: Any = getattr(item, "function", None)
-    return f"{item.name} {inspect.getsource(function)}"
+    return f"{item.nodeid} {inspect.getsource(function)}".lower()
 
 
 @cache
