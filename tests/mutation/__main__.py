@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TextIO
 
 import psycopg
 from rich.console import Console
@@ -32,7 +31,7 @@ from escapemaster.schema.server import scratch_server  # noqa: E402
 from matrix.databases import Databases  # noqa: E402
 from matrix.fixtures import world_template  # noqa: E402
 from mutation.mutants import Mutant, all_mutants  # noqa: E402
-from mutation.worker import Measured, Place, Verdict, work  # noqa: E402
+from mutation.worker import Measurements, Place, Verdict, work  # noqa: E402
 
 _ACCEPTED = Path(__file__).with_name("accepted.toml")
 _KINDS = ("policy", "grant", "function", "trigger", "key", "data")
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     started = time.monotonic()
-    with _places(options.workers, options.patience) as places:
+    with _places(options.workers) as places:
         with psycopg.connect(places[0].world) as connection:
             everything = all_mutants(connection, PROJECT.sql)
         mutants = [m for m in everything if fnmatch.fnmatch(m.name, options.only)]
@@ -57,15 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for mutant in mutants:
                 console.print(mutant.name, highlight=False, markup=False)
             return 0
-        with ExitStack() as stack:
-            log = None if options.log is None else stack.enter_context(options.log.open("w"))
-            verdicts, broken = _hunt(mutants, places, console, log)
-    whole = options.only == "*" and not options.sample and options.patience is None
-    failed = _report(verdicts, console, time.monotonic() - started, whole=whole)
-    for test, why in broken.items():
-        console.print(f"fails without any mutant: {test}", style="red", markup=False)
-        console.print(why, markup=False, highlight=False)
-    return 1 if failed or broken else 0
+        verdicts = _hunt(mutants, places, console)
+    whole = options.only == "*" and not options.sample
+    return _report(verdicts, console, time.monotonic() - started, whole=whole)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,16 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names like 'policy rooms*'")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants, chosen at random")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
-    parser.add_argument(
-        "--patience", type=int, metavar="N", help="a quick look: so many far-fetched tests a mutant"
-    )
-    parser.add_argument("--log", type=Path, help="a file for what became of each")
     parser.add_argument("--list", action="store_true", help="name the mutants, and stop")
     return parser
 
 
 @contextmanager
-def _places(workers: int, patience: int | None) -> Iterator[list[Place]]:
+def _places(workers: int) -> Iterator[list[Place]]:
     """A server of our own, and the databases of each worker on it."""
     with scratch_server() as server, TemporaryDirectory() as home, ExitStack() as stack:
         databases = Databases(server, Path(home))
@@ -96,18 +85,14 @@ def _places(workers: int, patience: int | None) -> Iterator[list[Place]]:
                     tenancy=stack.enter_context(databases.copy_of(schema)),
                     race=race,
                     race_dsn=databases.admin_dsn(race),
-                    race_owner_dsn=server.dsn(race),
                     maintenance=server.admin_dsn,
                     schema=schema,
-                    patience=patience,
                 )
             )
         yield places
 
 
-def _hunt(
-    mutants: Sequence[Mutant], places: Sequence[Place], console: Console, log: TextIO | None
-) -> tuple[list[Verdict], dict[str, str]]:
+def _hunt(mutants: Sequence[Mutant], places: Sequence[Place], console: Console) -> list[Verdict]:
     spawning = multiprocessing.get_context("spawn")
     workers: list[Pipe] = []
     processes = []
@@ -119,7 +104,7 @@ def _hunt(
         workers.append(ours)
         processes.append(process)
     try:
-        return _drive(mutants, workers, console, log)
+        return _drive(mutants, workers, console)
     finally:
         for worker in workers:
             worker.close()
@@ -128,14 +113,8 @@ def _hunt(
             process.join(10)
 
 
-def _drive(
-    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console, log: TextIO | None
-) -> tuple[list[Verdict], dict[str, str]]:
-    """Measure the tests without mutants, half a worker, then hand out mutants one by one.
-
-    Returns:
-        The verdicts, and which tests fail without any mutant, with the reason.
-    """
+def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console) -> list[Verdict]:
+    """Measure the tests without mutants, half a worker, then hand out mutants one by one."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -144,7 +123,15 @@ def _drive(
     )
     verdicts: list[Verdict] = []
     with Progress(*columns, console=console) as progress:
-        measured = _measure(workers, progress)
+        tests, *_ = [worker.recv() for worker in workers]
+        measuring = progress.add_task("tests without mutants", total=tests)
+        for number, worker in enumerate(workers):
+            worker.send(("measure", number, len(workers)))
+        measured: dict[str, object] = {}
+        for worker in workers:
+            part: Measurements = worker.recv()
+            measured.update(part)
+            progress.advance(measuring, len(part))
         for worker in workers:
             worker.send(("measured", measured))
 
@@ -160,11 +147,7 @@ def _drive(
                 assert isinstance(ready, type(workers[0]))
                 verdict: Verdict = ready.recv()
                 verdicts.append(verdict)
-                if log is not None:
-                    print(_line(verdict), file=log, flush=True)
                 progress.advance(hunting)
-                if not console.is_terminal and len(verdicts) % 100 == 0:
-                    progress.console.print(f"{len(verdicts)} of {len(mutants)} mutants")
                 if verdict.killed_by is None:
                     progress.console.print(
                         f"survived: {verdict.mutant.name} {verdict.error}",
@@ -176,38 +159,10 @@ def _drive(
                 else:
                     ready.send(None)
                     busy.discard(ready)
-    return verdicts, {name: test.failed for name, test in measured.items() if test.failed}
+    return verdicts
 
 
-def _line(verdict: Verdict) -> str:
-    return (
-        f"{verdict.seconds:7.2f} s {verdict.tests:5} tests: {verdict.mutant.name}"
-        f" - {verdict.killed_by or 'survived ' + verdict.error}"
-    )
-
-
-def _measure(workers: Sequence[Pipe], progress: Progress) -> dict[str, Measured]:
-    """All tests without mutants, each worker its share."""
-    tests, *_ = [worker.recv() for worker in workers]
-    measuring = progress.add_task("tests without mutants", total=tests)
-    for number, worker in enumerate(workers):
-        worker.send(("measure", number, len(workers)))
-    measured: dict[str, Measured] = {}
-    measurers = set(workers)
-    while measurers:
-        for ready in wait(list(measurers)):
-            assert isinstance(ready, type(workers[0]))
-            match ready.recv():
-                case dict() as part:
-                    measured.update(part)
-                    measurers.discard(ready)
-                case _:
-                    progress.advance(measuring)
-    return measured
-
-
-def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> bool:
-    """Say what became of all; whether there is a survivor, or an entry without one."""
+def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> int:
     accepted: dict[str, str] = tomllib.loads(_ACCEPTED.read_text()).get("accepted", {})
     survived = [v for v in verdicts if v.killed_by is None]
     unexpected = [v for v in survived if v.mutant.name not in accepted]
@@ -234,7 +189,7 @@ def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, wh
     for name in stale:
         console.print(f"accepted, but killed or gone: {name}", style="red", markup=False)
     console.print(f"{len(verdicts)} mutants in {seconds / 60:.1f} minutes")
-    return bool(unexpected or stale)
+    return 1 if unexpected or stale else 0
 
 
 if __name__ == "__main__":
