@@ -200,7 +200,7 @@ def test_a_visitor_books_pays_and_cancels(
     later.press("Cancel booking")
     later.press("Yes, cancel it")
     later.heading("Your booking is cancelled")
-    expect(later.page.get_by_text("€58.50 will be back on your card")).to_be_visible()
+    expect(later.page.get_by_text("You get €58.50 back")).to_be_visible()
     later.check_accessibility()
 
     booking = answer(venue.owner.get("bookings", reference=f"eq.{reference}"))[0]
