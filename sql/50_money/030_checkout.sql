@@ -224,7 +224,7 @@ begin
       'locale', booking.locale,
       'description', concat_ws(
         ' · ', r.name, o.name,
-        to_char(booking.starts_at at time zone l.timezone, 'YYYY-MM-DD HH24:MI')
+        to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
       ),
       'customer_email', c.email,
       'expires_at', attempt.expires_at,

@@ -67,7 +67,7 @@ def test_it_says_all_that_the_provider_has_to_know(venue: Venue) -> None:
         "amount_cents": TOTAL,
         "currency": "EUR",
         "locale": "es",
-        "description": f"The attic · Casa Laberinto · {local:%Y-%m-%d %H:%M}",
+        "description": f"The attic · Casa Laberinto · {local:%d/%m/%Y %H:%M}",
         "customer_email": "ada@example.com",
         "expires_at": opened["expires_at"],
         "stripe_account": None,

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from playwright.sync_api import Page
 
 from escapemaster.stack.config import ROOT
 from stack import Mailbox, Rest, Stack, User, wait_until
+from venues import answer, open_venue
 
 Step = Callable[..., dict[str, Any]]
 
@@ -177,6 +179,59 @@ def test_a_player_books_and_pays_and_only_the_venue_sees_it(
         bookingId=booking["id"],
     )
     assert done["booking"]["status"] == "checked_in"
+
+
+def test_a_manager_reads_the_day_and_subscribes_to_what_one_person_runs(
+    js: Step, anon: Rest, make_user: Callable[..., User], as_user: Callable[..., Rest]
+) -> None:
+    venue = open_venue(make_user, as_user)
+    here = {"organization_id": venue.organization_id}
+    manager, master = make_user(), make_user()
+    code = answer(venue.owner.rpc("rotate_join_code", **here))["code"]
+    for one in (manager, master):
+        answer(as_user(one).rpc("join_organization", code=code))
+    [role] = answer(venue.owner.get("roles", key="eq.manager", select="id"))
+    answer(venue.owner.rpc("set_member_role", **here, user_id=manager.id, role_id=role["id"]))
+    first = str((datetime.now(UTC) + timedelta(days=2)).date())
+    slot, other = answer(
+        anon.rpc("get_availability", slug=venue.calendar, from_date=first, to_date=first)
+    )[:2]
+    for starts_at in (slot["starts_at"], other["starts_at"]):
+        answer(
+            venue.owner.rpc(
+                "create_booking",
+                **here,
+                room_id=slot["room_id"],
+                starts_at=starts_at,
+                party_size=2,
+                customer={"full_name": "Pau Player", "email": "pau@example.test"},
+                idempotency_key=uuid4().hex,
+            )
+        )
+    sessions = answer(venue.owner.get("sessions", select="id", order="starts_at"))
+    answer(
+        venue.owner.rpc(
+            "assign_game_master", **here, session_id=sessions[0]["id"], user_id=master.id
+        )
+    )
+
+    seen = js(
+        "readBoard",
+        email=manager.email,
+        password=manager.password,
+        organizationId=venue.organization_id,
+        date=slot["local_date"],
+        userId=master.id,
+    )
+
+    [room] = seen["board"]["locations"][0]["rooms"]
+    assert [one["bookings"][0]["contact_name"] for one in room["sessions"]] == ["Pau Player"] * 2
+    assert [len(one["staff"]) for one in room["sessions"]] == [1, 0]
+    assert seen["board"]["unassigned"] == 1
+    assert seen["feed"]["type"].startswith("text/calendar")
+    assert seen["feed"]["text"].count("BEGIN:VEVENT") == 1
+    start = datetime.fromisoformat(slot["starts_at"]).astimezone(UTC)
+    assert f"DTSTART:{start:%Y%m%dT%H%M%SZ}" in seen["feed"]["text"]
 
 
 def test_a_private_document_is_read_through_a_signed_url_only(

@@ -200,7 +200,7 @@ def test_a_visitor_books_pays_and_cancels(
     later.press("Cancel booking")
     later.press("Yes, cancel it")
     later.heading("Your booking is cancelled")
-    expect(later.page.get_by_text("€58.50 will be back on your card")).to_be_visible()
+    expect(later.page.get_by_text("You get €58.50 back")).to_be_visible()
     later.check_accessibility()
 
     booking = answer(venue.owner.get("bookings", reference=f"eq.{reference}"))[0]
@@ -661,6 +661,60 @@ def test_a_full_day_leads_to_the_waitlist(
     visitor.press("Put me on the waitlist")
     visitor.heading("You are on the waitlist")
     visitor.check_accessibility()
+
+
+def test_a_place_that_the_waitlist_offers_is_taken_by_the_link_in_its_mail(
+    visit: Callable[..., Visitor], mailbox: Mailbox, venue: Venue, anon: Rest, email: str
+) -> None:
+    room = venue.rooms["la-cripta"]
+    day = str((datetime.now(UTC) + timedelta(days=3)).date())
+    answer(venue.owner.update("rooms", {"price_cents": 0}, id=f"eq.{room}"))
+    # One game a day: who has it is in everybody's way.
+    answer(
+        venue.owner.update(
+            "schedules", {"opens_at": "20:00", "closes_at": "21:00"}, room_id=f"eq.{room}"
+        )
+    )
+    answer(venue.owner.update("calendars", {"waitlist_minutes": 60}, slug=f"eq.{venue.calendar}"))
+    here = {"slug": venue.calendar, "room_id": room}
+    [slot] = answer(anon.rpc("get_availability", **here, from_date=day, to_date=day))
+    taken = answer(
+        anon.rpc(
+            "hold_booking",
+            **here,
+            starts_at=slot["starts_at"],
+            party_size=2,
+            customer={"full_name": "Remedios Varo", "email": "remedios@example.test"},
+            expected_total_cents=0,
+            idempotency_key=uuid4().hex,
+        )
+    )
+    answer(
+        anon.rpc(
+            "join_waitlist",
+            **here,
+            from_date=day,
+            to_date=day,
+            party_size=2,
+            customer={"full_name": "Leonora Carrington", "email": email, "locale": "en"},
+            idempotency_key=uuid4().hex,
+        )
+    )
+    answer(
+        anon.rpc("cancel_booking", reference=taken["reference"], manage_token=taken["manage_token"])
+    )
+    [offer] = mailbox.wait_for(email)
+    assert offer["subject"].startswith("A place for you")
+    [link] = re.findall(r'href="([^"]*reference=[^"]*)"', offer["html"])
+
+    visitor = visit()
+    visitor.page.goto(link.replace("&amp;", "&"))
+    visitor.heading("It is yours for now")
+    expect(visitor.page.get_by_text("A place has opened up")).to_be_visible()
+    visitor.check_accessibility()
+    visitor.press("Confirm booking")
+    visitor.heading("You are booked")
+    assert "Booking confirmed" in mailbox.wait_for(email, count=2)[1]["subject"]
 
 
 def test_a_waiver_is_signed_at_the_booking(

@@ -644,6 +644,8 @@ export class Flow {
     this.#set({ busy: null });
     if (codeRefusal.test(problem)) {
       this.#set({ codeProblem: problem, focus: this.#focusOn("code") });
+      // What was wished for just before has not been priced yet.
+      if (this.state.pricing && quoting === this.#quoting) await this.#requote();
     } else await this.#refused(new ApiError(problem, 0));
   }
 
@@ -998,7 +1000,18 @@ export class Flow {
       this.world.store.setOpen(this.world.slug, null);
       return this.#enterPay(booking);
     }
-    this.#enterBooking(booking, payment === "success" && booking.status === "confirmed");
+    if (payment === "success") this.#enterPaid(booking);
+    else this.#enterBooking(booking, false);
+  }
+
+  /** The first payment confirms a booking, what comes later only pays for it. */
+  #enterPaid(booking: Booking): void {
+    const before = this.world.store.load(booking.reference)?.paid ?? 0;
+    const confirmed = booking.status === "confirmed";
+    this.#enterBooking(booking, confirmed && before === 0);
+    if (confirmed && before > 0) {
+      this.#set({ notice: { tone: "info", text: (strings) => strings.paidText } });
+    }
   }
 
   /** The page reads the booking, not the redirect: it waits until the money has arrived. */
@@ -1011,7 +1024,7 @@ export class Flow {
         const now = await this.world.api.getBooking(this.#key(booking.reference));
         const paid = now.paid_cents !== booking.paid_cents || booking.status !== "confirmed";
         if (!["held", "pending", "expired"].includes(now.status) && paid) {
-          return this.#enterBooking(now, now.status === "confirmed");
+          return this.#enterPaid(now);
         }
         this.#set({ booking: now });
       } catch {
@@ -1057,7 +1070,7 @@ export class Flow {
       oldTotal: null,
       roomId: room.id,
       partySize: booking.party_size,
-      day: null,
+      day,
       focus: this.#focusOn("heading"),
     });
     this.#set({ partySize: this.#fitParty(booking.party_size) });

@@ -876,6 +876,11 @@ const texts = {
     "Hemos cambiado tu reserva y te hemos enviado la nueva confirmación.",
     "Hem canviat la teva reserva i t'hem enviat la nova confirmació.",
   ),
+  paidText: say(
+    "Thank you, we have received your payment.",
+    "Gracias, hemos recibido tu pago.",
+    "Gràcies, hem rebut el teu pagament.",
+  ),
   open: say(
     "Still to pay",
     "Falta por pagar",

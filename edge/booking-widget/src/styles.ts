@@ -286,6 +286,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .code .input { flex: 1; min-width: 0; text-transform: uppercase; }
 .chips { display: flex; flex-wrap: wrap; gap: 8px; }
 .chip { display: inline-flex; gap: 8px; align-items: center; padding-inline-start: 12px; border-radius: 99px; background: var(--soft); font-size: .875rem; max-width: 100%; overflow-wrap: anywhere; }
+.chip strong { text-transform: uppercase; }
 .chip .round { border: 0; background: none; }
 .policy { display: grid; gap: 2px; border-top: 1px solid var(--line); padding-top: 12px; }
 .narrow { max-width: 32rem; }

@@ -175,6 +175,23 @@ const steps = {
     };
   },
 
+  /** A manager reads the day's board, and subscribes to what one person runs. */
+  async readBoard({ email, password, organizationId, date, userId }) {
+    const client = await signedIn({ email, password, organizationId });
+    const board = await data(
+      client.rpc("get_board", { organization_id: organizationId, date }),
+    );
+    const feed = await data(
+      client.rpc("create_calendar_feed", {
+        organization_id: organizationId,
+        name: "Games",
+        user_id: userId,
+      }),
+    );
+    const subscribed = await fetch(`${SUPABASE_URL}/functions/v1/calendar-feed/${feed.token}.ics`);
+    return { board, feed: { type: subscribed.headers.get("content-type"), text: await subscribed.text() } };
+  },
+
   async checkIn({ email, password, organizationId, bookingId }) {
     const client = await signedIn({ email, password });
     const { data, error, status } = await client.rpc("transition_booking", {

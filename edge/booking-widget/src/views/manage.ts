@@ -98,7 +98,8 @@ export function booked(view: View): Child {
       "div",
       { class: "actions" },
       payable > 0 && button({
-        kind: "primary",
+        // Whoever has just paid a deposit is done for now.
+        kind: state.fresh ? "plain" : "primary",
         busy: state.busy === "pay",
         label: state.busy === "pay"
           ? strings.opening
