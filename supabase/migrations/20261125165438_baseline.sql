@@ -1,7 +1,7 @@
 -- Baseline.
 --
 -- Generated from sql/ by `make migration name=baseline`. Do not edit: change sql/ and render again.
--- Digest of what follows: a18172916739f9fca91ee07ae1a345e4da5e4d4915a3e80322cc02cba6c4fa2a
+-- Digest of what follows: 726572e5115e0b4c3ff146fc97ab6547c7688594a565cfa25195f91c147fe003
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -16879,7 +16879,7 @@ begin
       'locale', booking.locale,
       'description', concat_ws(
         ' · ', r.name, o.name,
-        to_char(booking.starts_at at time zone l.timezone, 'YYYY-MM-DD HH24:MI')
+        to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
       ),
       'customer_email', c.email,
       'expires_at', attempt.expires_at,
