@@ -90,16 +90,6 @@ def _next_steps(config: StackConfig, variables: Mapping[str, str]) -> Iterator[t
     yield "", f"then read the confirmation at {variables['MAILBOX_URL']}"
     for calendar in _demo(config, "calendars"):
         if "coupon" in calendar and "full_day" in calendar:
-<<<<<<< HEAD
-            yield (
-                "",
-                (
-                    f"{calendar['name']}: code {calendar['coupon']}; full on {calendar['full_day']},"
-                    " with a waitlist"
-                ),
-            )
-=======
             full = f"full on {calendar['full_day']}, with a waitlist"
             yield "", f"{calendar['name']}: code {calendar['coupon']}; {full}"
->>>>>>> look
     yield "All variables", f"source {config.environment}"
