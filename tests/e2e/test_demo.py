@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +103,28 @@ def test_the_calendar_shows_its_rooms_and_sells_them(
         picture = gateway.get(f"/storage/v1/object/public/room-images/{room['image_path']}")
         assert picture.headers["content-type"] == "image/png"
         assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize("venue", VENUES, ids=[venue.slug for venue in VENUES])
+def test_a_day_is_full_but_for_a_booking_that_may_be_cancelled(
+    anon: Rest, report: Path, venue: Venue
+) -> None:
+    written = json.loads(report.read_text("utf-8"))["calendars"]
+    mine = next(one for one in written if one["slug"] == venue.slug)
+    assert mine["coupon"] == venue.coupon.code
+
+    full = {"slug": venue.slug, "from_date": mine["full_day"], "to_date": mine["full_day"]}
+    free = anon.rpc("get_availability", **full, party_size=1).json()
+    reference, token = re.search(r"reference=(.*)#token=(.*)", mine["spare_url"]).groups()  # type: ignore[union-attr]
+    spare = anon.rpc("get_booking", reference=reference, manage_token=token).json()
+
+    assert free == []
+    assert (spare["status"], spare["party_size"], spare["cancellable"]) == ("confirmed", 2, True)
+    assert spare["starts_at"].startswith(mine["full_day"])
+    calendar = anon.rpc("get_calendar", slug=venue.slug).json()
+    assert calendar["waitlist"]
+    waived = [room["name"] for room in calendar["rooms"] if room["waiver_policy"] == "required"]
+    assert waived == [mine["waiver_room"]]
 
 
 def test_what_is_over_has_ended_and_what_is_to_come_has_not_begun(

@@ -345,6 +345,7 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
     reschedule: () => Promise.resolve({}),
     joinWaitlist: () => Promise.resolve({ status: "waiting" }),
     leaveWaitlist: () => Promise.resolve({ status: "left" }),
+    acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
     getWaiver: () => Promise.resolve(waiver),
     signWaiver: () => Promise.resolve({ signed: 1, needed: 2 }),
   };
@@ -669,6 +670,18 @@ Deno.test("coming back from the payment waits until the booking itself is confir
   assert.deepEqual(made.events, ["confirmed ABCD-2345"]);
 });
 
+Deno.test("what is paid later is thanked for, and books nothing anew", async () => {
+  const made = setting({
+    getBooking: () =>
+      Promise.resolve({ ...booking, status: "confirmed" as const, paid_cents: 8900 }),
+  }, { ...returned, payment: "success" });
+  made.store.save("ABCD-2345", { token: "secret", calendar: "casa", skew: 0, paid: 3000 });
+  await made.flow.start();
+  assert.equal(made.flow.state.fresh, false);
+  assert.match(read(made.flow.state.notice?.text) ?? "", /received your payment/);
+  assert.deepEqual(made.events, []);
+});
+
 Deno.test("waiting for a confirmation ends, politely, and can be repeated", async () => {
   const made = setting({}, { ...returned, payment: "success" });
   await made.flow.start();
@@ -958,6 +971,22 @@ Deno.test("a refused code says why, and the price without it stays", async () =>
   assert.equal(made.flow.state.codeProblem, "code_required");
 });
 
+Deno.test("a refused code leaves no price behind that what was just chosen has changed", async () => {
+  const made = richly({
+    quote: (request) =>
+      request.coupon_code
+        ? Promise.reject(new ApiError("coupon_expired", 422))
+        : Promise.resolve({ ...quote, total_cents: request.extras ? 9900 : 8900 }),
+  });
+  await toRichDetails(made);
+  const chosen = made.flow.setExtra("x1", 1);
+  made.flow.typeCode("NONE");
+  await Promise.all([made.flow.applyCode(), chosen]);
+  assert.equal(made.flow.state.codeProblem, "coupon_expired");
+  assert.equal(made.flow.state.pricing, false);
+  assert.equal(made.flow.state.quote?.total_cents, 9900);
+});
+
 Deno.test("a coupon used up at the last moment is taken out, not the booking", async () => {
   const made = richly({
     hold: (request) =>
@@ -1106,6 +1135,40 @@ Deno.test("nobody waits beside a free place", async () => {
   await made.flow.waitlist.join();
   assert.equal(made.flow.state.step, "choose");
   assert.match(read(made.flow.state.notice?.text) ?? "", /free place already/);
+});
+
+const offered = { ...booking, due_now_cents: 0 };
+
+Deno.test("a place that the waitlist offers for nothing is accepted, not paid", async () => {
+  const made = setting({ getBooking: () => Promise.resolve(offered) }, returned);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "pay");
+  assert.ok(texts(made.flow).includes("Confirm booking"));
+  await made.flow.pay();
+  assert.deepEqual(made.asked("acceptOffer"), [{ reference: "ABCD-2345", manage_token: "secret" }]);
+  assert.deepEqual(made.asked("checkout"), []);
+  assert.equal(made.flow.state.fresh, true);
+  assert.deepEqual(made.events, ["confirmed ABCD-2345"]);
+});
+
+Deno.test("an offer that is over says so", async () => {
+  const made = setting({
+    getBooking: () => Promise.resolve(offered),
+    acceptOffer: refuse("waitlist_offer_over"),
+  }, returned);
+  await made.flow.start();
+  await made.flow.pay();
+  assert.equal(made.flow.state.step, "pay");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /offer is over/);
+});
+
+Deno.test("days on which nothing is sold cannot be waited for, and that is said", async () => {
+  const made = richly({ joinWaitlist: refuse("slot_not_offered") });
+  await toRichDetails(made);
+  made.flow.waitlist.open("2026-12-01", "2026-12-02");
+  await made.flow.waitlist.join();
+  assert.equal(made.flow.state.step, "waitlist");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /Nothing is sold on these days/);
 });
 
 Deno.test("the link that leaves the waitlist asks before it does", async () => {
