@@ -370,7 +370,9 @@ def _booking_content(
         "due": amount(booking.open_cents),
         "refund": amount(booking.refund_cents),
     }
-    waiver = _with_parameters(site.public_url, waiver=booking.reference)
+    waiver = _with_parameters(
+        site.public_url, **_calendar(booking.calendar_slug), waiver=booking.reference
+    )
     values = {
         "manage_url": manage_url(
             site.public_url, booking.reference, booking.manage_url_token, booking.calendar_slug

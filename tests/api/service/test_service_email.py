@@ -487,10 +487,12 @@ def test_a_voucher_says_what_it_is_worth_and_the_giver_s_words() -> None:
 def test_a_waiver_to_be_signed_is_linked_where_there_is_one() -> None:
     for template in ("booking_confirmed", "booking_rescheduled"):
         assert "waiver=" not in render(prepared(template), SITE).html
-        message = render(prepared(template, waiver_token="sign_-1"), SITE)
+        message = render(prepared(template, waiver_token="sign_-1", calendar_slug="enigma"), SITE)
         [link] = [link for link in Page(message.html).links if "waiver=" in link]
         assert link in message.text
         assert parse_qs(urlsplit(link).fragment) == {"token": ["sign_-1"]}
+        # The page of several venues has to know in whose colours it is signed.
+        assert parse_qs(urlsplit(link).query)["calendar"] == ["enigma"]
 
 
 # -- an organization's own words -------------------------------------------------------------------
