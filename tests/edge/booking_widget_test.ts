@@ -332,7 +332,6 @@ function setting(api: Partial<Api> = {}, entry: Partial<Entry> = {}, kept?: Stor
     hold: () => Promise.resolve({ ...booking, manage_token: "secret" }),
     getBooking: () => Promise.resolve(booking),
     cancelBooking: () => Promise.resolve({ ...booking, status: "cancelled" as const }),
-    acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
     checkout: () =>
       Promise.resolve({
         checkout_url: "https://pay.test/1",
