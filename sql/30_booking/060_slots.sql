@@ -210,6 +210,8 @@ begin
       coalesce(s.slot_interval_minutes, r.occupied_minutes) as step_minutes, s.start_times
     from room as r
     join public.schedules as s on s.organization_id = slots.organization_id and s.room_id = r.id
+    -- A hold asks for one day, and need not expand the weekdays that are not among its days.
+    where (7 + s.weekday - extract(isodow from r.from_day)::int) % 7 <= r.to_day - r.from_day
     union all
     -- Precedence of what is said about a date: closed, the room's own hours, its location's.
     select
@@ -294,12 +296,6 @@ begin
             and start.local::date between blocked.from_date and blocked.to_date
         )
     ) as expanded
-  ),
-  placed as materialized (
-    select room.*, hours.locals, hours.instants
-    from hours
-    cross join lateral unnest(hours.room_ids) as opened (room_id)
-    join room on room.id = opened.room_id
   )
   -- Two windows of a room may overlap and name the same start.
   select distinct on (start.instant, p.id)
@@ -313,8 +309,10 @@ begin
     coalesce(p.shared_capacity[taken.by], p.maximum_party),
     case when taken.by is null then p.maximum_party else coalesce(p.shared_free[taken.by], 0) end,
     p.party_size
-  from placed as p
-  cross join lateral unnest(p.locals, p.instants) as start (local, instant)
+  from hours
+  cross join lateral unnest(hours.room_ids) as opened (room_id)
+  join room as p on p.id = opened.room_id
+  cross join lateral unnest(hours.locals, hours.instants) as start (local, instant)
   -- Null: free; else the number of the shared session that starts then, 0 if it is none.
   cross join lateral (
     select case

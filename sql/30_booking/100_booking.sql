@@ -1,58 +1,5 @@
 -- A booking from the visitor's side: hold it, look at it, cancel it.
 
-create function private.booking_json(booking public.bookings)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select jsonb_build_object(
-      'reference', booking.reference,
-      -- A hold that nobody reaped yet is over all the same.
-      'status', case
-        when booking.hold_expires_at <= now() then 'expired' else booking.status
-      end,
-      'hold_expires_at', booking.hold_expires_at,
-      'starts_at', booking.starts_at,
-      'ends_at', s.ends_at,
-      'timezone', l.timezone,
-      'room_id', r.id,
-      'room_name', r.name,
-      'party_size', booking.party_size,
-      'seats', booking.seats,
-      'exclusive', booking.exclusive,
-      'extras', (
-        select coalesce(
-          jsonb_agg(
-            jsonb_build_object(
-              'extra_id', x.id, 'name', private.text_in(x.names, booking.locale), 'quantity', be.quantity
-            )
-            order by x.position, x.id
-          ),
-          '[]'
-        )
-        from public.booking_extras as be
-        join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
-        where be.organization_id = booking.organization_id and be.booking_id = booking.id
-      ),
-      'fields', booking.fields,
-      'customer_note', booking.customer_note,
-      'currency', booking.currency,
-      'total_cents', booking.total_cents,
-      'due_now_cents', booking.due_now_cents
-    )
-    from public.sessions as s
-    join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
-    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
-    where s.organization_id = booking.organization_id and s.id = booking.session_id
-  );
-end
-$$;
-
-comment on function private.booking_json(public.bookings) is 'A booking as clients see it.';
-
 create function private.make_booking(
   session_id uuid,
   room public.rooms,
@@ -203,7 +150,8 @@ begin
       booking.organization_id, customer_id, booking.id, consents, booking.locale
     );
 
-    answer := private.booking_json(booking) || jsonb_build_object('booking_id', booking.id);
+    answer := private.booking_json(booking, slot.ends_at, slot.timezone, room.name)
+      || jsonb_build_object('booking_id', booking.id);
     perform private.idempotent_end(scope, idempotency_key, answer);
     -- Last, since the counters' rows stay locked until the end of the transaction.
     if booking.status = 'held' then
@@ -241,14 +189,17 @@ create function public.hold_booking(
   consents jsonb default '[]'
 )
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select private.hold_booking(
+begin
+  -- plpgsql, since as SQL it would be parsed and planned at every call.
+  return private.hold_booking(
     slug, room_id, starts_at, party_size, customer, expected_total_cents, idempotency_key, extras, coupon_code,
     voucher_code, exclusive, fields, customer_note, consents
-  )
+  );
+end
 $$;
 
 comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb) is
