@@ -105,7 +105,7 @@ as $$
 -- Statement-level with transition tables: one insert a statement, however many rows. It is called
 -- four times for one hold, so it is kept flat: putting the key together by aggregating over an array
 -- of its columns made a statement 70 µs slower, a layer of subquery more and a call of
--- private.audited_kind for each row 10 to 15 µs of about 60.
+-- a function for each row 10 to 15 µs of about 60.
 declare
   tenant_column text := tg_argv[0];
   actor jsonb := private.current_actor();
