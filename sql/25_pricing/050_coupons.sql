@@ -133,14 +133,14 @@ begin
       and r.coupon_id = coupon.id
       and r.booking_id is distinct from coupon_uses.booking_id
       and b.takes_capacity
-      and (with_lapsed or b.status <> 'held' or b.hold_expires_at > now())
+      and (with_lapsed or coalesce(b.hold_expires_at > now(), true))
       and b.customer_id = coalesce(coupon_uses.customer_id, b.customer_id)
   );
 end
 $$;
 
 comment on function private.coupon_uses(public.coupons, uuid, uuid, boolean) is
-  'How many bookings that stand have the coupon, beside the named one; of a customer, or of all. with_lapsed: whether a hold counts whose time is over, which may yet be paid until somebody expires it.';
+  'How many bookings that stand have the coupon, beside the named one; of a customer, or of all. with_lapsed: whether a hold counts whose deadline is over, which may yet be paid until somebody expires it.';
 
 create function private.refuse_used_coupon(
   coupon public.coupons,

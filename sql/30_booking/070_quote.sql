@@ -31,8 +31,8 @@ begin
       and (u.room_id is null or u.room_id = any (room_ids))
   );
 
-  -- A rule meets a room's days first, which are few, and not its slots, which are many: what
-  -- is left for a slot is to look at the windows that are open on its day, if any are.
+  -- A rule meets days first, which are few, and then starts: the venue's rules what starts there
+  -- are, whichever rooms share them, and only a room's own rules that room's slots one by one.
   return query
   with room as materialized (
     select r.id, r.price_per, r.price_cents, tier.minimums, tier.prices
@@ -60,7 +60,7 @@ begin
   ),
   opened as materialized (
     select
-      room.id as room_id,
+      u.room_id,
       part.date,
       array_agg(part.opens) as opens,
       array_agg(part.closes) as closes,
@@ -71,7 +71,6 @@ begin
       select first_date + n as date
       from generate_series(-1, last_date - first_date) as n
     ) as began
-    join room on room.id = coalesce(u.room_id, room.id)
     cross join lateral (
       values
       (
@@ -84,7 +83,21 @@ begin
       and (u.from_date is null or began.date >= u.from_date)
       and (u.until_date is null or began.date <= u.until_date)
       and part.opens < part.closes
-    group by room.id, part.date
+    group by u.room_id, part.date
+  ),
+  everywhere as materialized (
+    select start.local, (
+      select min(w.place)
+      from unnest(o.opens, o.closes, o.places) as w (opens, closes, place)
+      where start.local::time >= w.opens and start.local::time < w.closes
+    ) as place
+    from (
+      select distinct s.local_start
+      from unnest(base_prices.slots) as s
+      where ruled
+    ) as start (local)
+    join opened as o on o.date = start.local::date
+    where o.room_id is null
   )
   select
     case priced.price_per when 'person' then priced.party_size else 1 end,
@@ -103,14 +116,15 @@ begin
         when r.minimums is null then r.price_cents
         else coalesce(r.prices[width_bucket(s.party_size, r.minimums)], r.price_cents)
       end as cents,
-      case when o.places is not null then (
+      least(e.place, case when own.places is not null then (
         select min(w.place)
-        from unnest(o.opens, o.closes, o.places) as w (opens, closes, place)
+        from unnest(own.opens, own.closes, own.places) as w (opens, closes, place)
         where s.local_start::time >= w.opens and s.local_start::time < w.closes
-      ) end as place
+      ) end) as place
     from unnest(base_prices.slots) with ordinality as s
     join room as r on r.id = s.room_id
-    left join opened as o on o.room_id = s.room_id and o.date = s.local_start::date
+    left join everywhere as e on e.local = s.local_start
+    left join opened as own on own.room_id = s.room_id and own.date = s.local_start::date
     offset 0
   ) as priced
   cross join ranked

@@ -41,7 +41,7 @@ begin
       and b.session_id = extra_left.session_id
       and b.id is distinct from extra_left.booking_id
       and b.takes_capacity
-      and (with_lapsed or b.status <> 'held' or b.hold_expires_at > now())
+      and (with_lapsed or coalesce(b.hold_expires_at > now(), true))
       and be.extra_id = extra.id
   );
 end

@@ -129,7 +129,7 @@ declare
   booking_ids uuid [];
 begin
   -- Sessions and bookings come before coupons in the order of locks, and here the coupon is
-  -- locked already: so nothing is waited for, and a hold with money on it is left to the sweep,
+  -- locked already: so nothing is waited for, and one with money on it is left to the sweep,
   -- since giving it back takes further locks.
   select array_agg(lapsed.id) into booking_ids
   from (
@@ -139,7 +139,6 @@ begin
     join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
     where r.organization_id = coupon.organization_id
       and r.coupon_id = coupon.id
-      and b.status = 'held'
       and b.hold_expires_at <= now()
       and not exists (
         select from public.payments as p
@@ -148,16 +147,17 @@ begin
     for no key update of s, b skip locked
   ) as lapsed;
   update public.bookings as b
-  set status = 'expired', status_reason = 'hold_lapsed', hold_expires_at = null
+  set status = d.to_status, status_reason = d.reason, hold_expires_at = null
+  from private.booking_deadlines as d
   where b.organization_id = coupon.organization_id
     and b.id = any (booking_ids)
-    and b.status = 'held'
-    and b.hold_expires_at <= now();
+    and b.hold_expires_at <= now()
+    and d.status = b.status;
 end
 $$;
 
 comment on function private.expire_coupon_holds(public.coupons) is
-  'Expires the lapsed holds that have a locked coupon, as far as nobody is busy with them, so that their uses can be given to others.';
+  'Expires what is held or pending past its deadline and has a locked coupon, as far as nobody is busy with it, so that its use can be given to others.';
 
 create function private.check_coupon(booking public.bookings, coupon_id uuid)
 returns void

@@ -299,6 +299,17 @@ class TestStock:
         shop.lapse(shop.book(shared, start, extras=[taking(mask)]))
         assert len(shop.book(shared, start, extras=[taking(mask)])["extras"]) == 1
 
+    def test_nor_has_one_that_was_never_paid(
+        self, shop: Shop, shared: str, start: datetime
+    ) -> None:
+        mask = shop.add_extra(stock_per_session=1)
+        unpaid = shop.book(shared, start, extras=[taking(mask)])
+        shop.move(unpaid, "pending")
+        with refused(409, "extra_sold_out"):
+            shop.quote(shared, start, 2, extras=[taking(mask)])
+        shop.lapse(unpaid)
+        assert len(shop.book(shared, start, extras=[taking(mask)])["extras"]) == 1
+
     def test_more_than_there_ever_are(
         self, shop: Shop, room: str, start: datetime, unchanged: Callable[[], None]
     ) -> None:
@@ -359,6 +370,17 @@ class TestCouponUses:
         shop.add_coupon(maximum_uses_per_customer=1)
         shop.lapse(self.use(shop, room, 1))
         self.use(shop, room, 2)
+
+    def test_one_that_was_never_paid_is_no_use(self, shop: Shop, room: str) -> None:
+        shop.add_coupon(maximum_uses=1)
+        unpaid = self.use(shop, room, 1)
+        shop.move(unpaid, "pending")
+        with refused(422, "coupon_max_uses"):
+            self.use(shop, room, 2)
+        shop.lapse(unpaid)
+        self.use(shop, room, 2)
+        entry = shop.history(unpaid)[-1]
+        assert (entry["to_status"], entry["reason"]) == ("expired", "payment_overdue")
 
     def test_a_lapsed_hold_with_money_on_it_counts_until_it_is_swept(
         self, shop: Shop, room: str
