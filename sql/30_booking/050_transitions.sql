@@ -123,9 +123,9 @@ create table public.booking_history (
 );
 
 comment on table public.booking_history is
-  'Every status that a booking took and every change of time, room, party or price, who did it and when. Statuses are written by a trigger only, changes by private.apply_change only.';
+  'Every status that a booking took and every change of time, room, party, extras, coupon or price, who did it and when. Statuses are written by a trigger only, changes by private.apply_change only.';
 comment on column public.booking_history.change is
-  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, total_cents; null for a move to another status.';
+  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, extras ([{extra_id, name, quantity}]), coupon_code, total_cents; null for a move to another status.';
 comment on column public.booking_history.from_status is 'Null for the first.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 
