@@ -62,7 +62,7 @@ comment on table private.booking_deadlines is
 comment on column private.booking_deadlines.status is 'The status that is not final.';
 comment on column private.booking_deadlines.to_status is 'What the booking becomes.';
 comment on column private.booking_deadlines.counted_from is
-  'hold: the calendar''s hold_minutes, or the payment that extended it. entry: when the booking took the status, but never past its session''s end. session_end: the end of its session.';
+  'hold: the calendar''s hold_minutes, or the payment that extended it. entry: when the booking took the status, but never past its session''s end; create_booking may say another time than after. session_end: the end of its session.';
 comment on column private.booking_deadlines.after is 'How long after that; for a hold nothing is added.';
 comment on column private.booking_deadlines.reason is 'What the history says.';
 
@@ -84,7 +84,7 @@ set to_status = excluded.to_status,
   after = excluded.after,
   reason = excluded.reason;
 
-create function private.pending_until(ends_at timestamptz)
+create function private.pending_until(ends_at timestamptz, pay_within_hours int default null)
 returns timestamptz
 language plpgsql
 stable
@@ -92,15 +92,17 @@ set search_path = ''
 as $$
 begin
   return (
-    select least(now() + d.after, pending_until.ends_at)
+    select least(
+      now() + coalesce(make_interval(hours => pending_until.pay_within_hours), d.after), pending_until.ends_at
+    )
     from private.booking_deadlines as d
     where d.status = 'pending'
   );
 end
 $$;
 
-comment on function private.pending_until(timestamptz) is
-  'Until when a booking that becomes pending now keeps its seats, of a session that ends then.';
+comment on function private.pending_until(timestamptz, int) is
+  'Until when a booking that becomes pending now keeps its seats, of a session that ends then: so many hours, or (null) as long as private.booking_deadlines says.';
 
 create table public.booking_history (
   organization_id uuid not null,
@@ -123,9 +125,9 @@ create table public.booking_history (
 );
 
 comment on table public.booking_history is
-  'Every status that a booking took and every change of time, room, party or price, who did it and when. Statuses are written by a trigger only, changes by private.apply_change only.';
+  'Every status that a booking took and every change of time, room, party, extras, coupon or price, who did it and when. Statuses are written by a trigger only, changes by private.apply_change only.';
 comment on column public.booking_history.change is
-  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, total_cents; null for a move to another status.';
+  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, extras ([{extra_id, name, quantity}]), coupon_code, total_cents; null for a move to another status.';
 comment on column public.booking_history.from_status is 'Null for the first.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 

@@ -81,6 +81,7 @@ declare
   session_id uuid;
   item jsonb;
   extra public.extras;
+  owned int;
   quantity int;
   units int;
 begin
@@ -102,18 +103,20 @@ begin
     select x.* into extra
     from public.extras as x
     where x.organization_id = extra_lines.organization_id and x.id = (item ->> 'extra_id')::uuid;
-    if not found or not (
-      private.is_extra_of(extra, (slot).room_id)
-      -- What a booking has it keeps, though it is no longer on offer.
-      or exists (
-        select from public.booking_extras as be
-        join public.bookings as b on b.organization_id = be.organization_id and b.id = be.booking_id
-        where be.organization_id = extra_lines.organization_id
-          and be.booking_id = own_id
-          and be.extra_id = extra.id
-          and b.room_id = (slot).room_id
-      )
-    ) then
+    -- What a booking has in the room it keeps, though the venue offers it no longer, or less of it.
+    owned := coalesce((
+      select be.quantity
+      from public.booking_extras as be
+      join public.bookings as b on b.organization_id = be.organization_id and b.id = be.booking_id
+      where be.organization_id = extra_lines.organization_id
+        and be.booking_id = own_id
+        and be.extra_id = extra.id
+        and b.room_id = (slot).room_id
+    ), 0);
+    quantity := (item ->> 'quantity')::int;
+    if extra.id is null
+      or (owned = 0 or quantity > owned) and not private.is_extra_of(extra, (slot).room_id)
+    then
       perform private.fail(
         'extra_not_found', 422, 'Choose extras that get_calendar lists for the room.',
         jsonb_build_object('extra_id', item -> 'extra_id')
@@ -122,8 +125,7 @@ begin
       perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
     end if;
     seen := seen || extra.id;
-    quantity := (item ->> 'quantity')::int;
-    if quantity > extra.maximum_quantity then
+    if quantity > greatest(extra.maximum_quantity, owned) then
       perform private.fail(
         'extra_quantity_invalid', 422, 'Take no more of the extra than a booking may have.',
         jsonb_build_object('extra_id', extra.id, 'maximum', extra.maximum_quantity)

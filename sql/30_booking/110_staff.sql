@@ -172,7 +172,8 @@ create function private.create_booking(
   staff_note text,
   price_cents bigint,
   override_reason text,
-  expected_total_cents bigint
+  expected_total_cents bigint,
+  pay_within_hours int
 )
 returns jsonb
 language plpgsql
@@ -201,13 +202,19 @@ begin
     'exclusive', create_booking.exclusive, 'fields', create_booking.fields,
     'customer_note', create_booking.customer_note, 'staff_note', create_booking.staff_note,
     'price_cents', create_booking.price_cents, 'override_reason', create_booking.override_reason,
-    'expected_total_cents', create_booking.expected_total_cents
+    'expected_total_cents', create_booking.expected_total_cents,
+    'pay_within_hours', create_booking.pay_within_hours
   ));
   if answer is null then
     if create_booking.source is null or create_booking.source not in ('direct', 'marketplace', 'api') then
       perform private.fail('source_invalid', 422, 'Choose direct, marketplace or api.');
     elsif length(create_booking.customer_note) > 2000 or length(create_booking.staff_note) > 5000 then
       perform private.fail('note_too_long', 422, 'Write at most 2000 characters for the customer, 5000 for the staff.');
+    elsif create_booking.pay_within_hours not between 1 and 720 then
+      perform private.fail(
+        'pay_within_invalid', 422, 'Leave 1 to 720 hours for the payment, or leave it out.',
+        jsonb_build_object('minimum', 1, 'maximum', 720)
+      );
     end if;
     select r.* into room
     from public.rooms as r
@@ -257,7 +264,7 @@ begin
     booking.seats := case when booking.exclusive then slot.capacity else slot.party_size end;
     booking.customer_id := private.customer_with_email(room.organization_id, guest);
     booking.status := 'pending';
-    booking.hold_expires_at := private.pending_until(slot.ends_at);
+    booking.hold_expires_at := private.pending_until(slot.ends_at, create_booking.pay_within_hours);
     booking.currency := quote ->> 'currency';
     booking.total_cents := quote -> 'total_cents';
     booking.tax_cents := quote -> 'tax_cents';
@@ -291,11 +298,11 @@ end
 $$;
 
 comment on function private.create_booking(
-  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint, int
 ) is
   'definer: writes sessions, customers and bookings, which no client may write. Asks for bookings:create.';
 grant execute on function private.create_booking(
-  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint, int
 ) to authenticated;
 
 create function public.create_booking(
@@ -316,7 +323,8 @@ create function public.create_booking(
   staff_note text default '',
   price_cents bigint default null,
   override_reason text default null,
-  expected_total_cents bigint default null
+  expected_total_cents bigint default null,
+  pay_within_hours int default null
 )
 returns jsonb
 language sql
@@ -326,14 +334,14 @@ as $$
   select private.create_booking(
     organization_id, room_id, starts_at, party_size, customer, idempotency_key, calendar_id, source, extras,
     coupon_code, voucher_code, exclusive, fields, customer_note, staff_note, price_cents, override_reason,
-    expected_total_cents
+    expected_total_cents, pay_within_hours
   )
 $$;
 
 comment on function public.create_booking(
-  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint, int
 ) is
-  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email, phone?, locale?}; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. Returns {id, reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, idempotency_key_invalid, idempotency_key_reused, and those of extras, coupons and vouchers.';
+  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email, phone?, locale?}; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. Returns {id, reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, and those of extras, coupons and vouchers.';
 grant execute on function public.create_booking(
-  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint
+  uuid, uuid, timestamptz, int, jsonb, text, uuid, text, jsonb, text, text, boolean, jsonb, text, text, bigint, text, bigint, int
 ) to authenticated;

@@ -1,4 +1,5 @@
--- Changing a booking: another time, room or party, the room for oneself, another price.
+-- Changing a booking: another time, room or party, the room for oneself, other extras, another
+-- coupon or price.
 --
 -- One transaction releases the old seats, claims the new ones, prices anew, settles the
 -- difference and writes the history; refused, it changes nothing.
@@ -6,13 +7,42 @@
 -- Who may: staff with bookings:update until the game starts; the customer as long as
 --   cancelling would be refunded in full (else a change would be a way around the tiers), for a
 --   booking of a calendar that is still public, to what that calendar offers.
--- The price: calculated anew with the same options. A price that staff agreed holds while room,
---   party and exclusiveness stay; then the calculated one counts again.
+-- The price: calculated anew with the same options, or with those that are changed. A price that
+--   staff agreed holds while room, party and exclusiveness stay; then the calculated one counts
+--   again. What a booking has of an extra or coupon it keeps, though nobody else would get it now.
 -- The money: what was paid stays with the booking. Paid beyond the new total goes back, as a
 --   queued refund. A difference that is owed never takes the place away: a confirmed booking
 --   stays confirmed, the difference is open (open_cents) and can be paid online or at the desk;
 --   a held or pending one keeps its deadline, and is confirmed once what is due is covered.
 --   What was paid already is never less than what is due, so a deposit is not handed back.
+
+create function private.named_extras(organization_id uuid, options jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'extra_id', x.id, 'name', private.text_in(x.names, options ->> 'locale'), 'quantity', e -> 'quantity'
+        )
+        order by x.position, x.id
+      ),
+      '[]'
+    )
+    from jsonb_array_elements(coalesce(options -> 'extras', '[]')) as e
+    join public.extras as x
+      on x.organization_id = named_extras.organization_id and x.id = (e ->> 'extra_id')::uuid
+    where e -> 'quantity' <> '0'
+  );
+end
+$$;
+
+comment on function private.named_extras(uuid, jsonb) is
+  'The extras of options that were priced: [{extra_id, name, quantity}] in the order in which the venue shows them, without those of which there are none.';
 
 create function private.plan_change(
   booking public.bookings,
@@ -23,11 +53,14 @@ create function private.plan_change(
   exclusive boolean,
   price_cents bigint,
   override_reason text,
+  extras jsonb,
+  coupon_code text,
   out room public.rooms,
   out slot private.slot,
   out target public.bookings,
   out options jsonb,
-  out quote jsonb
+  out quote jsonb,
+  out change jsonb
 )
 language plpgsql
 stable
@@ -37,6 +70,8 @@ declare
   calendar public.calendars;
   session public.sessions;
   stays boolean;
+  -- The voucher's money is in the ledger: it is not redeemed again.
+  before jsonb := private.booking_options(booking) - 'voucher_code';
 begin
   target := booking;
   target.starts_at := coalesce(plan_change.starts_at, booking.starts_at);
@@ -85,8 +120,15 @@ begin
 
   target.exclusive := coalesce(plan_change.exclusive, booking.exclusive and room.mode = 'shared');
   target.seats := case when target.exclusive then slot.capacity else target.party_size end;
-  -- The voucher's money is in the ledger: it is not redeemed again.
-  options := private.booking_options(target) - 'voucher_code';
+  options := before || jsonb_build_object('exclusive', target.exclusive);
+  if nullif(plan_change.extras, 'null') is not null then
+    options := options || jsonb_build_object('extras', plan_change.extras);
+  end if;
+  if trim(plan_change.coupon_code) <> '' then
+    options := options || jsonb_build_object('coupon_code', trim(plan_change.coupon_code));
+  elsif plan_change.coupon_code is not null then
+    options := options - 'coupon_code';
+  end if;
   if price_cents is not null then
     options := options || jsonb_build_object('price_cents', price_cents, 'override_reason', trim(plan_change.override_reason));
   elsif (target.room_id, target.party_size, target.exclusive)
@@ -101,11 +143,31 @@ begin
     (quote ->> 'due_now_cents')::bigint,
     least(private.booking_kept(booking.organization_id, booking.id), target.total_cents)
   );
+
+  if options ? 'coupon_code' then
+    -- As the venue writes it, whatever was typed.
+    options := options || jsonb_build_object(
+      'coupon_code', (private.coupon_with_code(booking.organization_id, options ->> 'coupon_code')).code
+    );
+  end if;
+  select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value)) into change
+  from jsonb_each(to_jsonb(booking) || jsonb_build_object(
+    'extras', private.named_extras(booking.organization_id, before),
+    'coupon_code', before -> 'coupon_code'
+  )) as old
+  join jsonb_each(to_jsonb(target) || jsonb_build_object(
+    'extras', private.named_extras(booking.organization_id, options),
+    'coupon_code', options -> 'coupon_code'
+  )) as new on new.key = old.key
+  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'coupon_code', 'total_cents')
+    and old.value <> new.value;
 end
 $$;
 
-comment on function private.plan_change(public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text) is
-  'What a booking would become; null: as it is. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
+comment on function private.plan_change(
+  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, jsonb, text
+) is
+  'What a booking would become, and as change what of it is different, as public.booking_history keeps it (null: nothing); null: as it is; coupon_code empty: without. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
 
 create function private.refuse_reschedule()
 returns void
@@ -136,7 +198,13 @@ $$;
 comment on function private.is_reschedulable(public.bookings) is
   'Whether the customer may change the booking now: while cancelling it would be refunded in full.';
 
-create function private.change_json(booking public.bookings, target public.bookings, ends_at timestamptz, quote jsonb)
+create function private.change_json(
+  booking public.bookings,
+  target public.bookings,
+  ends_at timestamptz,
+  options jsonb,
+  quote jsonb
+)
 returns jsonb
 language plpgsql
 stable
@@ -151,6 +219,7 @@ begin
     'ends_at', change_json.ends_at,
     'party_size', target.party_size,
     'exclusive', target.exclusive,
+    'extras', private.named_extras(booking.organization_id, options),
     'due_now_cents', target.due_now_cents,
     'difference_cents', target.total_cents - booking.total_cents,
     'refund_cents', greatest(kept - target.total_cents, 0),
@@ -159,7 +228,7 @@ begin
 end
 $$;
 
-comment on function private.change_json(public.bookings, public.bookings, timestamptz, jsonb) is
+comment on function private.change_json(public.bookings, public.bookings, timestamptz, jsonb, jsonb) is
   'What a change would cost, as clients see it.';
 
 create function private.apply_change(
@@ -171,6 +240,8 @@ create function private.apply_change(
   exclusive boolean,
   price_cents bigint,
   override_reason text,
+  extras jsonb,
+  coupon_code text,
   expected_total_cents bigint,
   reason text
 )
@@ -183,7 +254,6 @@ declare
   plan record;
   target public.bookings;
   actor jsonb := private.current_actor();
-  change jsonb;
   excess bigint;
 begin
   -- Seats of lapsed holds beside it are free, and no longer count for the session's size.
@@ -193,20 +263,16 @@ begin
 
   plan := private.plan_change(
     booking, by_staff, apply_change.starts_at, apply_change.room_id, apply_change.party_size,
-    apply_change.exclusive, apply_change.price_cents, apply_change.override_reason
+    apply_change.exclusive, apply_change.price_cents, apply_change.override_reason, apply_change.extras,
+    apply_change.coupon_code
   );
   target := plan.target;
   if expected_total_cents is not null then
     perform private.refuse_total(plan.quote, expected_total_cents);
   end if;
 
-  select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value)) into change
-  from jsonb_each(to_jsonb(booking)) as old
-  join jsonb_each(to_jsonb(target)) as new on new.key = old.key
-  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'total_cents')
-    and old.value <> new.value;
-  if change is null then
-    perform private.fail('nothing_to_change', 422, 'Choose another time, room, party or price.');
+  if plan.change is null then
+    perform private.fail('nothing_to_change', 422, 'Choose another time, room, party, extras or price.');
   end if;
 
   if target.starts_at = booking.starts_at and target.room_id = booking.room_id then
@@ -239,7 +305,7 @@ begin
   )
   values (
     target.organization_id, target.id, target.status, target.status, apply_change.reason,
-    actor ->> 'kind', (actor ->> 'id')::uuid, change
+    actor ->> 'kind', (actor ->> 'id')::uuid, plan.change
   );
 
   excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
@@ -251,9 +317,9 @@ end
 $$;
 
 comment on function private.apply_change(
-  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, bigint, text
+  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, jsonb, text, bigint, text
 ) is
-  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change raises, 409 slot_taken, total_changed, 422 nothing_to_change.';
+  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, 422 nothing_to_change.';
 
 create function private.change_seats(
   booking public.bookings,
@@ -287,7 +353,7 @@ begin
       or by_staff and not target.exclusive and seats.wanted <= room.capacity_limit
     );
   if not found then
-    perform private.fail('slot_taken', 409, 'The session has not so many seats left: choose another time or a smaller party.');
+    perform private.refuse_taken_slot();
   end if;
 end
 $$;
@@ -301,7 +367,8 @@ create function private.quote_reschedule(
   starts_at timestamptz,
   room_id uuid,
   party_size int,
-  exclusive boolean
+  exclusive boolean,
+  extras jsonb
 )
 returns jsonb
 language plpgsql
@@ -318,16 +385,16 @@ begin
   end if;
   plan := private.plan_change(
     booking, false, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
-    quote_reschedule.exclusive, null, null
+    quote_reschedule.exclusive, null, null, quote_reschedule.extras, null
   );
   perform private.limit_rate('manage_booking', 'address', private.client_address());
-  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.quote);
+  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
 end
 $$;
 
-comment on function private.quote_reschedule(text, text, timestamptz, uuid, int, boolean) is
+comment on function private.quote_reschedule(text, text, timestamptz, uuid, int, boolean, jsonb) is
   'definer: prices a change for whoever holds the booking''s manage token.';
-grant execute on function private.quote_reschedule(text, text, timestamptz, uuid, int, boolean) to anon, authenticated;
+grant execute on function private.quote_reschedule(text, text, timestamptz, uuid, int, boolean, jsonb) to anon, authenticated;
 
 create function public.quote_reschedule(
   reference text,
@@ -335,17 +402,18 @@ create function public.quote_reschedule(
   starts_at timestamptz default null,
   room_id uuid default null,
   party_size int default null,
-  exclusive boolean default null
+  exclusive boolean default null,
+  extras jsonb default null
 )
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.quote_reschedule(reference, manage_token, starts_at, room_id, party_size, exclusive) $$;
+as $$ select private.quote_reschedule(reference, manage_token, starts_at, room_id, party_size, exclusive, extras) $$;
 
-comment on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean) is
-  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone. Returns {room_id, starts_at, ends_at, party_size, exclusive, currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered; 429 rate_limited.';
-grant execute on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean) to anon, authenticated;
+comment on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean, jsonb) is
+  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone; extras: exactly these, [{extra_id, quantity}], and [] for none. Returns {room_id, starts_at, ends_at, party_size, exclusive, extras: [{extra_id, name, quantity}], currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room; 429 rate_limited.';
+grant execute on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean, jsonb) to anon, authenticated;
 
 create function private.reschedule_booking(
   reference text,
@@ -355,7 +423,8 @@ create function private.reschedule_booking(
   starts_at timestamptz,
   room_id uuid,
   party_size int,
-  exclusive boolean
+  exclusive boolean,
+  extras jsonb
 )
 returns jsonb
 language plpgsql
@@ -371,7 +440,8 @@ declare
   answer jsonb := private.idempotent_begin(scope, reschedule_booking.idempotency_key, jsonb_build_object(
     'booking_id', booking.id, 'expected_total_cents', reschedule_booking.expected_total_cents,
     'starts_at', reschedule_booking.starts_at, 'room_id', reschedule_booking.room_id,
-    'party_size', reschedule_booking.party_size, 'exclusive', reschedule_booking.exclusive
+    'party_size', reschedule_booking.party_size, 'exclusive', reschedule_booking.exclusive,
+    'extras', reschedule_booking.extras
   ));
 begin
   if answer is not null then
@@ -386,7 +456,8 @@ begin
   perform private.act_as('customer', booking.customer_id);
   perform private.apply_change(
     booking, false, reschedule_booking.starts_at, reschedule_booking.room_id, reschedule_booking.party_size,
-    reschedule_booking.exclusive, null, null, reschedule_booking.expected_total_cents, 'changed_by_customer'
+    reschedule_booking.exclusive, null, null, reschedule_booking.extras, null,
+    reschedule_booking.expected_total_cents, 'changed_by_customer'
   );
   answer := private.get_booking(reschedule_booking.reference, reschedule_booking.manage_token);
   perform private.idempotent_end(scope, reschedule_booking.idempotency_key, answer);
@@ -394,9 +465,9 @@ begin
 end
 $$;
 
-comment on function private.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean) is
+comment on function private.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean, jsonb) is
   'definer: changes a booking for whoever holds its manage token.';
-grant execute on function private.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean)
+grant execute on function private.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean, jsonb)
 to anon, authenticated;
 
 create function public.reschedule_booking(
@@ -407,7 +478,8 @@ create function public.reschedule_booking(
   starts_at timestamptz default null,
   room_id uuid default null,
   party_size int default null,
-  exclusive boolean default null
+  exclusive boolean default null,
+  extras jsonb default null
 )
 returns jsonb
 language sql
@@ -415,11 +487,12 @@ volatile
 set search_path = ''
 as $$
   select private.reschedule_booking(
-    reference, manage_token, expected_total_cents, idempotency_key, starts_at, room_id, party_size, exclusive
+    reference, manage_token, expected_total_cents, idempotency_key, starts_at, room_id, party_size, exclusive,
+    extras
   )
 $$;
 
-comment on function public.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean) is
-  'Moves a booking to another time, room or party, or makes a shared session its party''s alone, and returns it as get_booking does; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed; 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
-grant execute on function public.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean)
+comment on function public.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean, jsonb) is
+  'Moves a booking to another time, room or party, makes a shared session its party''s alone, or gives it exactly these extras ([{extra_id, quantity}], [] for none), and returns it as get_booking does; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+grant execute on function public.reschedule_booking(text, text, bigint, text, timestamptz, uuid, int, boolean, jsonb)
 to anon, authenticated;

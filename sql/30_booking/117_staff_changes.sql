@@ -24,7 +24,9 @@ create function private.quote_change(
   party_size int,
   exclusive boolean,
   price_cents bigint,
-  override_reason text
+  override_reason text,
+  extras jsonb,
+  coupon_code text
 )
 returns jsonb
 language plpgsql
@@ -47,15 +49,17 @@ begin
   perform private.refuse_staff_change(booking);
   plan := private.plan_change(
     booking, true, quote_change.starts_at, quote_change.room_id, quote_change.party_size,
-    quote_change.exclusive, quote_change.price_cents, quote_change.override_reason
+    quote_change.exclusive, quote_change.price_cents, quote_change.override_reason, quote_change.extras,
+    quote_change.coupon_code
   );
-  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.quote);
+  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
 end
 $$;
 
-comment on function private.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text) is
+comment on function private.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text, jsonb, text) is
   'definer: prices with what no client may read. Asks for bookings:update.';
-grant execute on function private.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text) to authenticated;
+grant execute on function private.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text, jsonb, text)
+to authenticated;
 
 create function public.quote_change(
   organization_id uuid,
@@ -65,7 +69,9 @@ create function public.quote_change(
   party_size int default null,
   exclusive boolean default null,
   price_cents bigint default null,
-  override_reason text default null
+  override_reason text default null,
+  extras jsonb default null,
+  coupon_code text default null
 )
 returns jsonb
 language sql
@@ -73,13 +79,15 @@ stable
 set search_path = ''
 as $$
   select private.quote_change(
-    organization_id, booking_id, starts_at, room_id, party_size, exclusive, price_cents, override_reason
+    organization_id, booking_id, starts_at, room_id, party_size, exclusive, price_cents, override_reason, extras,
+    coupon_code
   )
 $$;
 
-comment on function public.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text) is
-  'What change_booking would make of the price, as quote_reschedule returns it. For members with bookings:update, and pricing:override for price_cents. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable; 422 party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid.';
-grant execute on function public.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text) to authenticated;
+comment on function public.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text, jsonb, text) is
+  'What change_booking would make of the price, as quote_reschedule returns it. For members with bookings:update, and pricing:override for price_cents. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, extra_sold_out; 422 party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, and those of extras and coupons.';
+grant execute on function public.quote_change(uuid, uuid, timestamptz, uuid, int, boolean, bigint, text, jsonb, text)
+to authenticated;
 
 create function private.change_booking(
   organization_id uuid,
@@ -92,7 +100,9 @@ create function private.change_booking(
   price_cents bigint,
   override_reason text,
   expected_total_cents bigint,
-  reason text
+  reason text,
+  extras jsonb,
+  coupon_code text
 )
 returns jsonb
 language plpgsql
@@ -112,7 +122,8 @@ begin
     'room_id', change_booking.room_id, 'party_size', change_booking.party_size,
     'exclusive', change_booking.exclusive, 'price_cents', change_booking.price_cents,
     'override_reason', change_booking.override_reason,
-    'expected_total_cents', change_booking.expected_total_cents, 'reason', change_booking.reason
+    'expected_total_cents', change_booking.expected_total_cents, 'reason', change_booking.reason,
+    'extras', change_booking.extras, 'coupon_code', change_booking.coupon_code
   ));
   if answer is not null then
     return answer;
@@ -127,7 +138,7 @@ begin
   perform private.apply_change(
     booking, true, change_booking.starts_at, change_booking.room_id, change_booking.party_size,
     change_booking.exclusive, change_booking.price_cents, change_booking.override_reason,
-    change_booking.expected_total_cents, change_booking.reason
+    change_booking.extras, change_booking.coupon_code, change_booking.expected_total_cents, change_booking.reason
   );
 
   select jsonb_build_object(
@@ -146,11 +157,11 @@ end
 $$;
 
 comment on function private.change_booking(
-  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text
+  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text, jsonb, text
 ) is
   'definer: writes sessions, bookings and the ledger, which no client may write. Asks for bookings:update.';
 grant execute on function private.change_booking(
-  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text
+  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text, jsonb, text
 ) to authenticated;
 
 create function public.change_booking(
@@ -164,7 +175,9 @@ create function public.change_booking(
   price_cents bigint default null,
   override_reason text default null,
   expected_total_cents bigint default null,
-  reason text default null
+  reason text default null,
+  extras jsonb default null,
+  coupon_code text default null
 )
 returns jsonb
 language sql
@@ -173,14 +186,14 @@ set search_path = ''
 as $$
   select private.change_booking(
     organization_id, booking_id, idempotency_key, starts_at, room_id, party_size, exclusive, price_cents,
-    override_reason, expected_total_cents, reason
+    override_reason, expected_total_cents, reason, extras, coupon_code
   )
 $$;
 
 comment on function public.change_booking(
-  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text
+  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text, jsonb, text
 ) is
-  'Staff move a booking to another time that is not over, on the schedule or not, to another room, party (up to capacity_limit) or price, or give it a shared session for itself, until its game starts; null: as it is. What was paid too much goes back by a queued refund, what is missing is open; a confirmed booking stays confirmed. price_cents (what the seats cost) takes pricing:override and override_reason; expected_total_cents: refused when the total is another; reason: for the history. Returns {id, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents}. For members with bookings:update. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, slot_taken, total_changed (details {"total_cents"}), booking_changed; 422 nothing_to_change, party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, reason_too_long, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff move a booking to another time that is not over, on the schedule or not, to another room, party (up to capacity_limit) or price, give it a shared session for itself, exactly these extras ([{extra_id, quantity}], [] for none) or another coupon (coupon_code, empty for none), until its game starts; null: as it is. What was paid too much goes back by a queued refund, what is missing is open; a confirmed booking stays confirmed. price_cents (what the seats cost) takes pricing:override and override_reason; expected_total_cents: refused when the total is another; reason: for the history. Returns {id, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents}. For members with bookings:update. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, reason_too_long, idempotency_key_invalid, idempotency_key_reused, and those of extras and coupons as in quote_booking.';
 grant execute on function public.change_booking(
-  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text
+  uuid, uuid, text, timestamptz, uuid, int, boolean, bigint, text, bigint, text, jsonb, text
 ) to authenticated;

@@ -22,6 +22,7 @@ begin
         'starts_at', s.starts_at,
         'ends_at', s.ends_at,
         'party_size', b.party_size,
+        'extras', private.booking_json(b) -> 'extras',
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', private.booking_waiver(b) ->> 'token',
@@ -107,6 +108,7 @@ begin
       'previous', case when told.change is not null then jsonb_build_object(
         'starts_at', told.change #> '{starts_at,0}',
         'party_size', told.change #> '{party_size,0}',
+        'extras', told.change #> '{extras,0}',
         'room_name', (
           select r.name
           from public.rooms as r

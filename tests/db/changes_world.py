@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import count
 
-from db.booking_world import GUEST, Row, Shop
+from db.booking_world import GUEST, Row, Shop, in_json
 from matrix.client import Client
 
 _keys = count(1)
@@ -37,7 +37,7 @@ def book(
             "party_size": party_size,
             "customer": dict(GUEST if customer is None else customer),
             "idempotency_key": key(),
-            **values,
+            **in_json(values),
         },
     )
     return booked
@@ -49,7 +49,7 @@ def quote(shop: Shop, booking: Row, **values: object) -> Row:
         "quote_reschedule",
         reference=booking["reference"],
         manage_token=booking["manage_token"],
-        **values,
+        **in_json(values),
     )
     return quoted
 
@@ -70,7 +70,7 @@ def reschedule(
             "manage_token": booking["manage_token"],
             "expected_total_cents": total,
             "idempotency_key": key(),
-            **values,
+            **in_json(values),
         },
     )
     return changed
@@ -84,7 +84,7 @@ def alter(shop: Shop, booking: Row, by: Client | None = None, **values: object) 
             "organization_id": shop.id,
             "booking_id": booking.get("id") or shop.id_of(booking),
             "idempotency_key": key(),
-            **values,
+            **in_json(values),
         },
     )
     return changed

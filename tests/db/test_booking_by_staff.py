@@ -121,6 +121,37 @@ class TestWhatStaffBook:
         # What is not paid by the end of the game is not waited for.
         assert datetime.fromisoformat(booked["hold_expires_at"]) == started + timedelta(hours=1)
 
+    @pytest.mark.parametrize(
+        ("hours", "kept"),
+        [(None, 72), (1, 1), (24, 24), (720, 720)],
+        ids=["usual", "1", "24", "720"],
+    )
+    def test_it_stays_unpaid_as_long_as_was_said(
+        self, shop: Shop, room: str, hours: int | None, kept: int
+    ) -> None:
+        booked = book(shop, room, shop.at(60), pay_within_hours=hours)
+        until = datetime.fromisoformat(booked["hold_expires_at"])
+        assert until == now(shop) + timedelta(hours=kept)
+        # A change gives no more time.
+        changed = alter(shop, booked, starts_at=shop.at(61), party_size=3)
+        assert datetime.fromisoformat(changed["hold_expires_at"]) == until
+
+    def test_and_then_its_seats_are_free(self, shop: Shop, room: str) -> None:
+        booked = book(shop, room, shop.at(3, "11:30"), pay_within_hours=1)
+        shop.lapse(booked)
+        assert shop.hold(room, shop.at(3, "11:30"))
+        assert [h["to_status"] for h in shop.history(booked)] == ["pending", "expired"]
+        assert shop.history(booked)[-1]["reason"] == "payment_overdue"
+
+    def test_but_never_past_the_game(self, shop: Shop, room: str) -> None:
+        booked = book(shop, room, shop.at(2), pay_within_hours=720)
+        assert booked["hold_expires_at"] == booked["ends_at"]
+
+    def test_one_key_is_for_one_time_to_pay(self, shop: Shop, room: str) -> None:
+        book(shop, room, shop.at(60), pay_within_hours=24, idempotency_key="pay")
+        with refused(422, "idempotency_key_reused"):
+            book(shop, room, shop.at(60), pay_within_hours=25, idempotency_key="pay")
+
     def test_an_unpublished_room_can_be_booked_by_staff(self, shop: Shop) -> None:
         hidden = shop.add_room(is_published=False)
         assert book(shop, hidden, shop.at(3))["room_id"] == hidden
@@ -298,6 +329,9 @@ class TestRefusals:
             (422, "source_invalid", {"source": None}),
             (422, "note_too_long", {"customer_note": "x" * 2_001}),
             (422, "note_too_long", {"staff_note": "x" * 5_001}),
+            (422, "pay_within_invalid", {"pay_within_hours": 0}),
+            (422, "pay_within_invalid", {"pay_within_hours": -1}),
+            (422, "pay_within_invalid", {"pay_within_hours": 721}),
             (422, "customer_invalid", {"customer": {"full_name": "Ana"}}),
             (422, "idempotency_key_invalid", {"idempotency_key": ""}),
             (422, "idempotency_key_invalid", {"idempotency_key": None}),

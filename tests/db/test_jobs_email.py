@@ -105,6 +105,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "address": "Calle Mayor 1, Madrid",
             "timezone": "Europe/Madrid",
             "party_size": 2,
+            "extras": [],
             "reference": booking.reference,
             "manage_url_token": booking.token,
             "calendar_slug": venue.slug,
@@ -272,6 +273,7 @@ def test_a_change_is_told_as_a_change(venue: Venue) -> None:
     assert change["data"]["previous"] == {
         "starts_at": "2026-02-13T17:00:00Z",
         "party_size": None,
+        "extras": None,
         "room_name": None,
     }
     assert confirmation["data"]["event_id"] == change["data"]["event_id"] == booking.id
@@ -287,6 +289,7 @@ def test_a_change_names_the_room_and_the_party_that_it_replaced(venue: Venue) ->
     assert mails[-1]["data"]["previous"] == {
         "starts_at": None,
         "party_size": 4,
+        "extras": None,
         "room_name": "The attic",
     }
     changed(venue, booking, room_id=[twin.room_id, venue.room_id])

@@ -51,6 +51,15 @@ def _printable(text: str) -> str:
 Typed = Annotated[str, AfterValidator(_printable)]
 
 
+class Extra(BaseModel):
+    """Something that the party takes beside its seats."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: Typed
+    quantity: int
+
+
 class Previous(BaseModel):
     """What a change of a booking replaced; None: what stayed."""
 
@@ -59,6 +68,7 @@ class Previous(BaseModel):
     starts_at: datetime | None = None
     room_name: Typed | None = None
     party_size: int | None = None
+    extras: tuple[Extra, ...] | None = None
 
 
 class BookingData(BaseModel):
@@ -74,6 +84,7 @@ class BookingData(BaseModel):
     ends_at: datetime | None = None
     timezone: str
     party_size: int
+    extras: tuple[Extra, ...] = ()
     reference: str
     manage_url_token: str
     waiver_token: str | None = None
@@ -328,6 +339,8 @@ def _booking_content(
         if place := booking.location_name or booking.address:
             found.append((text("where"), place, (booking.location_name and booking.address) or ""))
         found.append((text("players"), str(booking.party_size), ""))
+        if booking.extras:
+            found.append((text("extras"), _extras(booking.extras), ""))
         found.append((text("reference"), booking.reference, ""))
         if prepared.template != "booking_paid_late":
             total = money(booking.total_cents, booking.currency, language)
@@ -383,6 +396,11 @@ def _booking_content(
     return _Content(booking.organization_name, words, values, rows, attachments)
 
 
+def _extras(extras: tuple[Extra, ...]) -> str:
+    """What a party takes beside its seats, in one line."""
+    return ", ".join(f"{extra.quantity} × {extra.name}" for extra in extras)
+
+
 def _before(booking: BookingData, language: str, text: _Texts) -> str:
     """What a change replaced, in one line."""
     if booking.previous is None:
@@ -394,6 +412,8 @@ def _before(booking: BookingData, language: str, text: _Texts) -> str:
         parts.append(clock(was.starts_at, booking.timezone, language))
     if was.party_size is not None:
         parts.append(f"{was.party_size} {text('players').lower()}")
+    if was.extras is not None:
+        parts.append(_extras(was.extras) or text("no_extras"))
     return ", ".join(filter(None, parts))
 
 

@@ -428,6 +428,8 @@ def test_a_changed_booking_says_what_it_was_before() -> None:
         ({}, None),
         ({"party_size": 3}, "Before: 3 players\n"),
         ({"room_name": "Cellar"}, "Before: Cellar\n"),
+        ({"extras": [{"name": "Photo", "quantity": 2}]}, "Before: 2 × Photo\n"),
+        ({"extras": []}, "Before: no extras\n"),
     ],
 )
 def test_only_what_changed_is_said_to_have_been_otherwise(previous: Any, said: str | None) -> None:
@@ -435,6 +437,14 @@ def test_only_what_changed_is_said_to_have_been_otherwise(previous: Any, said: s
     assert "refunding" not in text
     assert ("Before" in text) is (said is not None)
     assert (said or "") in text
+
+
+def test_what_a_party_takes_beside_its_seats_is_listed() -> None:
+    extras = [{"name": "Photo", "quantity": 2}, {"name": "<Cake>", "quantity": 1}]
+    message = render(prepared("booking_confirmed", "en", extras=extras), SITE)
+    assert "Extras: 2 × Photo, 1 × <Cake>\n" in message.text
+    assert "2 × Photo, 1 × &lt;Cake&gt;" in message.html
+    assert "Extras" not in render(prepared("booking_confirmed", "en"), SITE).text
 
 
 def test_money_that_came_too_late_is_said_to_go_back() -> None:
