@@ -71,7 +71,7 @@ class OpenCheckout(Row):
     currency: str
     locale: str
     description: str
-    customer_email: str
+    customer_email: str | None
     expires_at: datetime
     stripe_account: str | None = None
     application_fee_cents: int | None = None

@@ -1,9 +1,9 @@
--- Customers: who books, one row an e-mail address and venue.
+-- Customers: who books, one row an e-mail address and venue; whoever left none has a row each time.
 
 create table public.customers (
   organization_id uuid not null default private.organization_with('customers:create'),
   id uuid not null default private.uuid_v7(),
-  email text not null,
+  email text,
   full_name text not null,
   phone text,
   locale text not null,
@@ -20,14 +20,16 @@ create table public.customers (
   constraint customers_locale_is_supported check (private.is_locale(locale)),
   constraint customers_staff_note_has_at_most_5000_characters check (length(staff_note) <= 5000),
   -- The domain is reserved (RFC 2606): nothing that is sent there arrives, and nobody books with it.
-  constraint customers_erased_have_no_address check ((erased_at is not null) = (email like '%@erased.invalid'))
+  constraint customers_erased_have_no_address check (
+    (erased_at is not null) = coalesce(email like '%@erased.invalid', false)
+  )
 );
 
-comment on table public.customers is 'A person who booked at a venue, known there by e-mail address.';
+comment on table public.customers is 'A person who booked at a venue, known there by e-mail address if there is one.';
 comment on column public.customers.full_name is
   'As first given, then as in the newest confirmed booking: anybody can type somebody''s address, so an unconfirmed hold renames nobody.';
 comment on column public.customers.email is
-  'In lower case. Mails of all the customer''s bookings go there. Of an erased customer: erased-<id>@erased.invalid.';
+  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
 comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
 
@@ -146,7 +148,7 @@ create trigger refuse_tag_of_nobody
 after insert on public.customer_tags
 for each row execute function private.refuse_tag_of_nobody();
 
-create function private.checked_customer(customer jsonb, default_locale text)
+create function private.checked_customer(customer jsonb, default_locale text, may_lack_email boolean default false)
 returns jsonb
 language plpgsql
 immutable
@@ -154,7 +156,7 @@ set search_path = ''
 as $$
 declare
   full_name text := trim(customer ->> 'full_name');
-  email text := lower(trim(customer ->> 'email'));
+  email text := nullif(lower(trim(customer ->> 'email')), '');
   phone text := nullif(trim(customer ->> 'phone'), '');
   locale text := coalesce(nullif(customer ->> 'locale', ''), default_locale);
   field text;
@@ -162,7 +164,8 @@ begin
   field := case
     when jsonb_typeof(customer -> 'full_name') is distinct from 'string'
       or length(full_name) not between 1 and 200 or full_name ~ '[[:cntrl:]]' then 'full_name'
-    when jsonb_typeof(customer -> 'email') is distinct from 'string'
+    when coalesce(jsonb_typeof(customer -> 'email'), 'null') not in ('string', 'null')
+      or email is null and not may_lack_email
       or email ~ '[[:cntrl:]]' or not private.is_email(email)
       -- Reserved for customers who were erased.
       or email like '%@erased.invalid' then 'email'
@@ -174,7 +177,11 @@ begin
   if field is not null then
     perform private.fail(
       'customer_invalid', 422,
-      'Give full_name (1 to 200 characters), a valid email, and, if wanted, phone (at most 40 characters) and locale (es, en or ca).',
+      case
+        when may_lack_email
+          then 'Give full_name (1 to 200 characters) and, if known, a valid email, phone (at most 40 characters) and locale (es, en or ca).'
+        else 'Give full_name (1 to 200 characters), a valid email, and, if wanted, phone (at most 40 characters) and locale (es, en or ca).'
+      end,
       jsonb_build_object('field', field)
     );
   end if;
@@ -182,8 +189,8 @@ begin
 end
 $$;
 
-comment on function private.checked_customer(jsonb, text) is
-  'The customer of a request, trimmed, the address in lower case. Raises 422 customer_invalid, details {"field"}.';
+comment on function private.checked_customer(jsonb, text, boolean) is
+  'The customer of a request, trimmed, the address in lower case; null instead of an empty one, where it may be missing. Raises 422 customer_invalid, details {"field"}.';
 
 create function private.customer_with_email(organization_id uuid, customer jsonb)
 returns uuid
@@ -220,4 +227,4 @@ end
 $$;
 
 comment on function private.customer_with_email(uuid, jsonb) is
-  'The venue''s customer with the address of a checked customer, made when there is none; until the transaction ends nobody erases or merges that customer.';
+  'The venue''s customer with the address of a checked customer, made when there is none, and for whoever has no address; until the transaction ends nobody erases or merges that customer.';

@@ -135,7 +135,8 @@ begin
   insert into private.customer_merges (organization_id, merged_id, customer_id)
   values (merge_customers.organization_id, merge_customers.merge_id, merge_customers.keep_id);
   update public.customers as c
-  set phone = coalesce(c.phone, merged.phone),
+  set email = coalesce(c.email, merged.email),
+    phone = coalesce(c.phone, merged.phone),
     staff_note = left(concat_ws(E'\n', nullif(c.staff_note, ''), nullif(merged.staff_note, '')), 5000)
   where c.organization_id = merge_customers.organization_id and c.id = merge_customers.keep_id
   returning * into kept;
@@ -155,7 +156,7 @@ set search_path = ''
 as $$ select private.merge_customers(organization_id, keep_id, merge_id) $$;
 
 comment on function public.merge_customers(uuid, uuid, uuid) is
-  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; a phone is taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. The address of merge_id is free: a new booking with it makes a new customer. Returns the customer with tags. For members with customers:update. Errors: 403 permission_denied, organization_suspended; 404 customer_not_found; 409 customer_erased; 422 merge_invalid.';
+  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. Returns the customer with tags. For members with customers:update. Errors: 403 permission_denied, organization_suspended; 404 customer_not_found; 409 customer_erased; 422 merge_invalid.';
 grant execute on function public.merge_customers(uuid, uuid, uuid) to authenticated;
 
 create function private.get_customer_history(organization_id uuid, customer_id uuid)

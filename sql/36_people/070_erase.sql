@@ -90,6 +90,7 @@ begin
     select c.email
     from public.customers as c
     where c.organization_id = customer_addresses.organization_id and c.id = any (customer_addresses.customer_ids)
+      and c.email is not null
     union
     select a.address
     from public.audit_log as l

@@ -115,7 +115,8 @@ begin
       -- Not null, which would end the job as if there were nothing to say.
       perform private.fail('template_unknown', 422, 'Teach private.prepare_email what this mail says.');
   end case;
-  if mail is null then
+  -- Nobody to write to: a customer without an address.
+  if mail #>> '{to,email}' is null then
     return null;
   end if;
 
@@ -160,7 +161,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email(bigint, uuid) is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words)}; null when nothing is to be sent: sent before, overtaken by events, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email(bigint, uuid) to service_role;
 
 create function private.follow_email_events(provider_message_id text)

@@ -209,6 +209,74 @@ class TestWhatStaffBook:
         assert (shop.venue.count("customers"), twin.venue.count("customers")) == (1, 1)
 
 
+def mails(shop: Shop) -> list[Row]:
+    """What the worker would send now."""
+    prepared = [
+        shop.house.service.call(
+            "service.prepare_email", job_id=job["id"], lease_token=job["lease_token"]
+        )
+        for job in shop.house.service.select(
+            "select * from service.claim_jobs(worker => 'w', max_jobs => 100, lease_seconds => 60)"
+        )
+        if job["kind"] == "email.send" and str(job["organization_id"]) == shop.id
+    ]
+    return [mail for mail in prepared if mail]
+
+
+class TestWithoutAnAddress:
+    @pytest.fixture(params=[{}, {"email": None}, {"email": ""}, {"email": "  "}], ids=repr)
+    def booked(self, shop: Shop, room: str, request: pytest.FixtureRequest) -> Row:
+        return book(
+            shop, room, shop.at(3, "11:30"), customer={"full_name": "Walk In", **request.param}
+        )
+
+    def test_a_party_is_booked_and_pays_at_the_desk(self, shop: Shop, booked: Row) -> None:
+        assert shop.look(booked)["customer"] == {"full_name": "Walk In", "email": None}
+        assert take(shop, booked, TOTAL)["status"] == "confirmed"
+
+    def test_nothing_is_mailed_until_staff_know_where_to(self, shop: Shop, booked: Row) -> None:
+        take(shop, booked, TOTAL)
+        assert mails(shop) == []
+        change(shop.venue.owner, "customers", {"email": "Door@Example.test"}, full_name="Walk In")
+        alter(shop, booked, starts_at=shop.at(4))
+        (mail,) = mails(shop)
+        assert mail["to"] == {"name": "Walk In", "email": "door@example.test"}
+
+    def test_its_link_is_good_for_paying_online(self, shop: Shop, booked: Row) -> None:
+        opened = shop.house.service.call(
+            "service.open_checkout",
+            reference=booked["reference"],
+            manage_token=booked["manage_token"],
+        )
+        assert (opened["customer_email"], opened["amount_cents"]) == (None, TOTAL)
+
+    def test_two_of_one_name_are_two(self, shop: Shop, room: str, booked: Row) -> None:
+        book(shop, room, shop.at(4), customer={"full_name": "Walk In"})
+        assert shop.venue.count("customers") == 2
+        (twice,) = shop.venue.owner.select(
+            "select count(distinct customer_id) as people from public.bookings"
+        )
+        assert twice["people"] == 2
+
+    def test_they_are_merged_when_it_is_known_who_came(
+        self, shop: Shop, room: str, booked: Row
+    ) -> None:
+        regular = book(shop, room, shop.at(4))
+        (stranger, known) = shop.venue.owner.select(
+            "select id, email from public.customers order by email nulls first"
+        )
+        merged = shop.venue.owner.call(
+            "merge_customers",
+            organization_id=shop.id,
+            keep_id=stranger["id"],
+            merge_id=known["id"],
+        )
+        assert (merged["id"], merged["email"]) == (str(stranger["id"]), GUEST["email"])
+        assert shop.look(regular)["customer"]["email"] == GUEST["email"]
+        assert shop.look(booked)["customer"]["email"] == GUEST["email"]
+
+
+
 class TestHowMany:
     def test_up_to_the_limit_of_the_room(self, shop: Shop, room: str) -> None:
         booked = book(shop, room, shop.at(3), party_size=6)
@@ -332,7 +400,9 @@ class TestRefusals:
             (422, "pay_within_invalid", {"pay_within_hours": 0}),
             (422, "pay_within_invalid", {"pay_within_hours": -1}),
             (422, "pay_within_invalid", {"pay_within_hours": 721}),
-            (422, "customer_invalid", {"customer": {"full_name": "Ana"}}),
+            (422, "customer_invalid", {"customer": {"full_name": ""}}),
+            (422, "customer_invalid", {"customer": {"full_name": "Ana", "email": "ana"}}),
+            (422, "customer_invalid", {"customer": {"full_name": "Ana", "email": 7}}),
             (422, "idempotency_key_invalid", {"idempotency_key": ""}),
             (422, "idempotency_key_invalid", {"idempotency_key": None}),
             (404, "room_not_found", {"room_id": None}),

@@ -175,6 +175,30 @@ class TestErasing:
         assert (str(kept["customer_id"]), kept["reason"]) == (customer, "Request no. 7")
         assert kept["erased_by"] == {"kind": "user", "id": adam.id}
 
+    def test_whoever_left_no_address_is_erased_as_well(
+        self, shop: Shop, room: str, house: House
+    ) -> None:
+        visit = shop.venue.owner.call(
+            "create_booking",
+            organization_id=shop.id,
+            room_id=room,
+            starts_at=shop.at(1, "00:00"),
+            party_size=2,
+            customer=Jsonb({"full_name": NAME, "phone": PHONE}),
+            idempotency_key="walk-in",
+        )
+        shop.move(visit, "confirmed")
+        sign(shop, visit, NAME)
+        others = shop.hold(room, shop.at(2, "00:00"))
+        shop.move(others, "confirmed")
+        sign(shop, others, "Somebody Else")
+        shop.move_in_time(visit, timedelta(days=-7))
+        (customer,) = shop.venue.owner.select("select id from public.customers where email is null")
+        assert export(shop, str(customer["id"]))["addresses"] == []
+        erase(shop, str(customer["id"]))
+        assert traces(house, "zoraida", "Zoraida", "Quiñones", PHONE) == {}
+        assert "waiver_signatures" in traces(house, "Somebody Else")
+
     def test_money_and_that_somebody_signed_stay(self, shop: Shop, room: str) -> None:
         visit = live_a_life(shop, room)
         ledger = shop.house.owner_sql("select * from public.payments")

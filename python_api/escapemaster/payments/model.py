@@ -21,7 +21,7 @@ class CheckoutOrder:
     amount_cents: int
     currency: str
     description: str
-    customer_email: str
+    customer_email: str | None
     locale: str
     expires_at: datetime
     success_url: str

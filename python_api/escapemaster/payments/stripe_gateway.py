@@ -127,7 +127,6 @@ class StripeGateway:
         parameters: SessionCreateParams = {
             "mode": "payment",
             "client_reference_id": str(order.attempt_id),
-            "customer_email": order.customer_email,
             "expires_at": int(order.expires_at.timestamp()),
             "line_items": [
                 {
@@ -144,6 +143,9 @@ class StripeGateway:
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,
         }
+        # Left out, Stripe asks for it.
+        if order.customer_email:
+            parameters["customer_email"] = order.customer_email
         # Left out, Stripe follows the browser's language.
         if order.locale in _LOCALES:
             parameters["locale"] = _LOCALES[order.locale]

@@ -109,6 +109,14 @@ async def test_a_session_asks_for_exactly_what_is_due_and_names_its_attempt(
     }
 
 
+async def test_whoever_left_no_address_is_asked_for_it_by_stripe(
+    gateway: StripeGateway, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_session())
+    await gateway.create_checkout_session(order(customer_email=None))
+    assert "customer_email" not in stripe_api.calls[0].form
+
+
 async def test_a_connected_account_is_paid_and_the_platform_takes_its_fee(
     gateway: StripeGateway, stripe_api: FakeStripe
 ) -> None:
