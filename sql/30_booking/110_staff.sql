@@ -83,7 +83,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason) $$;
 
 comment on function public.transition_booking(uuid, uuid, text, text) is
-  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}); 422 reason_too_long.';
+  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long.';
 grant execute on function public.transition_booking(uuid, uuid, text, text) to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)

@@ -73,11 +73,12 @@ def schema_diff() -> None:
 
 
 def pages() -> None:
-    """Write what the docs say of the database: the definer register, docs/permissions.md."""
-    from escapemaster.schema.cli import permissions_command, register_command
+    """Write what the docs say of the database: the definer register and two pages of docs/."""
+    from escapemaster.schema.cli import functions_command, permissions_command, register_command
 
     register_command()
     permissions_command()
+    functions_command()
 
 
 def use_stack_environment() -> StackConfig:

@@ -9,7 +9,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from escapemaster.schema import migration, permission_table, register, types
+from escapemaster.schema import function_page, migration, permission_table, register, types
 from escapemaster.schema.project import PROJECT, SchemaError
 from escapemaster.schema.server import scratch_server
 from escapemaster.schema.sources import apply_files
@@ -74,6 +74,14 @@ def permissions_command() -> None:
     with _database() as connection:
         permission_table.path_of(PROJECT).write_text(permission_table.render(connection))
     typer.echo("Wrote docs/permissions.md.")
+
+
+@app.command("functions")
+def functions_command() -> None:
+    """Write docs/functions.md: every function that clients call."""
+    with _database() as connection:
+        function_page.path_of(PROJECT).write_text(function_page.render(connection))
+    typer.echo("Wrote docs/functions.md.")
 
 
 @contextmanager
