@@ -9,11 +9,13 @@
 -- Why nothing deadlocks. A transaction that hands on holds many locks already, so it must not wait
 -- for anybody. It claims only inside the time that it has freed itself: whoever else wants any of
 -- that time waits for this transaction before holding anything there, and a session that lives on
--- there is locked by this transaction already (private.claim_freed_time). Entries are taken with
--- "skip locked". The sweep claims time that it did not free: it does so once, before it holds any
--- session's lock, so whoever it waits for cannot be waiting for it.
+-- there is locked by this transaction already (private.claim_freed_time). Entries and those who
+-- wait are taken with "skip locked". The sweep claims time that it did not free, one place after
+-- the other, so from the second on it may meet somebody who waits for it: it waits for a moment
+-- only, much shorter than PostgreSQL takes to look for a deadlock, and then lets that place be.
 --
 -- No stampede: one place, one offer, one mail. The next in the queue hears of it when that is over.
+-- However a place is found, it is offered to whoever joined first of those whom it suits.
 
 create function private.claim_freed_time(organization_id uuid, slot private.slot)
 returns uuid
@@ -53,18 +55,15 @@ $$;
 comment on function private.claim_freed_time(uuid, private.slot) is
   'Takes a slot inside time that this transaction freed: what private.claim_session does, without its waiting and reaping. Returns the session''s id, null if the time or the seats are taken.';
 
-create function private.offer_place(entry public.waitlist_entries, freed_room_id uuid, freed tstzrange)
-returns text
+create function private.place_for(entry public.waitlist_entries, freed_room_id uuid, freed tstzrange)
+returns private.slot
 language plpgsql
-volatile
+stable
 set search_path = ''
 as $$
 declare
   calendar public.calendars;
-  room public.rooms;
   slot private.slot;
-  session_id uuid;
-  booking public.bookings;
 begin
   select c.* into calendar
   from public.calendars as c
@@ -84,51 +83,69 @@ begin
   join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
   cross join lateral private.slots(
     r.organization_id, array[r.id],
-    greatest(entry.from_date, (lower(offer_place.freed) at time zone l.timezone)::date),
-    least(entry.to_date, (upper(offer_place.freed) at time zone l.timezone)::date),
+    greatest(entry.from_date, (lower(place_for.freed) at time zone l.timezone)::date),
+    least(entry.to_date, (upper(place_for.freed) at time zone l.timezone)::date),
     entry.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
   ) as s
   where cr.organization_id = calendar.organization_id
     and cr.calendar_id = calendar.id
     and r.is_published
     and r.id = coalesce(entry.room_id, r.id)
-    and r.id = coalesce(offer_place.freed_room_id, r.id)
+    and r.id = coalesce(place_for.freed_room_id, r.id)
     and s.seats_available >= s.party_size
     -- Time enough to answer.
     and s.starts_at >= now() + interval '5 minutes'
-    and (offer_place.freed is null or tstzrange(s.starts_at, s.occupied_until) <@ offer_place.freed)
+    and (place_for.freed is null or tstzrange(s.starts_at, s.occupied_until) <@ place_for.freed)
   order by s.starts_at, cr.position, r.id
   limit 1;
-  if not found then
-    return null;
-  end if;
+  return slot;
+end
+$$;
 
-  if offer_place.freed is null then
-    session_id := private.claim_session(
-      entry.organization_id, slot.room_id, slot.starts_at, slot.ends_at, slot.occupied_until,
-      slot.mode, slot.capacity, slot.party_size
-    );
+comment on function private.place_for(public.waitlist_entries, uuid, tstzrange) is
+  'The first place that suits an entry, within a room''s time or (null) anywhere; null when there is none.';
+
+create function private.offer_place(entry public.waitlist_entries, place private.slot, freed boolean)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  calendar public.calendars;
+  room public.rooms;
+  session_id uuid;
+  booking public.bookings;
+begin
+  if offer_place.freed then
+    session_id := private.claim_freed_time(entry.organization_id, place);
   else
-    session_id := private.claim_freed_time(entry.organization_id, slot);
+    session_id := private.claim_session(
+      entry.organization_id, place.room_id, place.starts_at, place.ends_at, place.occupied_until,
+      place.mode, place.capacity, place.party_size
+    );
   end if;
   if session_id is null then
-    return 'taken';
+    return false;
   end if;
 
   select r.* into room
   from public.rooms as r
-  where r.organization_id = entry.organization_id and r.id = slot.room_id;
+  where r.organization_id = entry.organization_id and r.id = place.room_id;
+  select c.* into calendar
+  from public.calendars as c
+  where c.organization_id = entry.organization_id and c.id = entry.calendar_id;
   -- The time to answer is the hold's, and ends with the start at the latest.
   calendar.hold_minutes := least(
-    calendar.waitlist_minutes, floor(extract(epoch from slot.starts_at - now()) / 60)::int
+    calendar.waitlist_minutes, floor(extract(epoch from place.starts_at - now()) / 60)::int
   );
   perform private.act_as('system');
   booking := private.make_booking(
-    session_id, room, slot.starts_at, entry.customer_id,
+    session_id, room, place.starts_at, entry.customer_id,
     jsonb_build_object('full_name', entry.contact_name, 'locale', entry.locale),
-    calendar, slot.party_size,
+    calendar, place.party_size,
     private.quote(
-      entry.organization_id, slot,
+      entry.organization_id, place,
       jsonb_build_object('calendar_id', calendar.id, 'customer_id', entry.customer_id)
     ),
     'widget'
@@ -151,12 +168,43 @@ begin
     'waitlist_offer:' || booking.id,
     entry.organization_id
   );
-  return 'offered';
+  return true;
 end
 $$;
 
-comment on function private.offer_place(public.waitlist_entries, uuid, tstzrange) is
-  'Holds the first place that suits a locked, waiting entry, within a room''s freed time or (null) anywhere, and queues the mail: offered; taken, when somebody else claimed it meanwhile; null when there is none.';
+comment on function private.offer_place(public.waitlist_entries, private.slot, boolean) is
+  'Holds a place for a locked, waiting entry and queues the mail; false when somebody else claimed it meanwhile. freed: it lies in time that this transaction freed.';
+
+create function private.waiting_for(organization_id uuid, room_id uuid, during tstzrange)
+returns setof uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select e.id
+  from public.rooms as r
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  join public.calendar_rooms as cr on cr.organization_id = r.organization_id and cr.room_id = r.id
+  join public.waitlist_entries as e
+    on e.organization_id = cr.organization_id and e.calendar_id = cr.calendar_id
+  where r.organization_id = waiting_for.organization_id
+    and r.id = waiting_for.room_id
+    and e.status = 'waiting'
+    and e.waits_until > now()
+    and (e.room_id is null or e.room_id = r.id)
+    and e.from_date <= (upper(waiting_for.during) at time zone l.timezone)::date
+    and e.to_date >= (lower(waiting_for.during) at time zone l.timezone)::date
+    and e.party_size between r.minimum_party and r.maximum_party
+  order by e.created_at, e.id
+  -- Whoever gave up the place waits for this; the sweep looks further.
+  limit 20;
+end
+$$;
+
+comment on function private.waiting_for(uuid, uuid, tstzrange) is
+  'Whom a place in the room in that time may suit, those who joined first, at most 20.';
 
 create function private.locked_waiting_entry(organization_id uuid, entry_id uuid)
 returns public.waitlist_entries
@@ -173,8 +221,12 @@ begin
     and e.id = locked_waiting_entry.entry_id
     and e.status = 'waiting'
   for update skip locked;
-  -- One offer a person at a time, however many entries.
-  if exists (
+  -- One offer a person at a time, however many entries. Whoever is being merged or erased, or
+  -- is made an offer, is not waited for either.
+  perform from public.customers as c
+  where c.organization_id = entry.organization_id and c.id = entry.customer_id
+  for no key update skip locked;
+  if not found or exists (
     select from public.waitlist_entries as other
     where other.organization_id = entry.organization_id
       and other.customer_id = entry.customer_id
@@ -187,7 +239,7 @@ end
 $$;
 
 comment on function private.locked_waiting_entry(uuid, uuid) is
-  'The entry, locked, if it may be made an offer now; else null. It waits for nobody: a locked entry is being dealt with.';
+  'The entry, locked with its customer, if it may be made an offer now; else null. It waits for nobody: what is locked is being dealt with.';
 
 create function private.hand_on_freed_place()
 returns trigger
@@ -197,9 +249,10 @@ security definer
 set search_path = ''
 as $$
 declare
-  freed record;
   entry public.waitlist_entries;
   entry_id uuid;
+  place private.slot;
+  offered boolean;
 begin
   -- Most places that become free are waited for by nobody: that is asked first, of an index.
   if not exists (
@@ -208,42 +261,19 @@ begin
   ) then
     return null;
   end if;
-  select
-    r.minimum_party,
-    r.maximum_party,
-    (lower(old.during) at time zone l.timezone)::date as first_date,
-    (upper(old.during) at time zone l.timezone)::date as last_date,
-    array(
-      select cr.calendar_id from public.calendar_rooms as cr
-      where cr.organization_id = r.organization_id and cr.room_id = r.id
-    ) as calendar_ids
-  into freed
-  from public.rooms as r
-  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
-  where r.organization_id = old.organization_id and r.id = old.room_id;
 
   for entry_id in
-    select e.id
-    from public.waitlist_entries as e
-    where e.organization_id = old.organization_id
-      and e.status = 'waiting'
-      and e.waits_until > now()
-      and (e.room_id is null or e.room_id = old.room_id)
-      and e.from_date <= freed.last_date
-      and e.to_date >= freed.first_date
-      and e.party_size between freed.minimum_party and freed.maximum_party
-      and e.calendar_id = any (freed.calendar_ids)
-    order by e.created_at, e.id
-    -- Whoever gave up the place waits for this; the sweep looks further.
-    limit 20
+    select w.id from private.waiting_for(old.organization_id, old.room_id, old.during) as w (id)
   loop
     entry := private.locked_waiting_entry(old.organization_id, entry_id);
     continue when entry.id is null;
     -- What the list cannot do must not undo the cancellation that the place comes from; the
     -- sweep looks for the entry again.
     begin
+      place := private.place_for(entry, old.room_id, old.during);
+      offered := place.room_id is not null and private.offer_place(entry, place, true);
       -- A private session was one place.
-      exit when private.offer_place(entry, old.room_id, old.during) = 'offered' and old.mode = 'private';
+      exit when offered and old.mode = 'private';
     exception
       when others then
         raise warning 'no place was offered to waitlist entry %: %', entry.id, sqlerrm;
@@ -270,6 +300,51 @@ for each row when (
 )
 execute function private.hand_on_freed_place();
 
+create function private.offer_found_place(place private.slot, finder public.waitlist_entries)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  during constant tstzrange := tstzrange(place.starts_at, place.occupied_until);
+  queue uuid [] := array(
+    select w.id from private.waiting_for(finder.organization_id, place.room_id, during) as w (id)
+  );
+  entry public.waitlist_entries;
+  entry_id uuid;
+  suited private.slot;
+begin
+  -- Those who joined before the finder, and then itself.
+  queue := queue[:coalesce(array_position(queue, finder.id) - 1, cardinality(queue))] || finder.id;
+  foreach entry_id in array queue
+  loop
+    if entry_id = finder.id then
+      entry := finder;
+    else
+      entry := private.locked_waiting_entry(finder.organization_id, entry_id);
+    end if;
+    continue when entry.id is null;
+    begin
+      suited := private.place_for(entry, place.room_id, during);
+      if suited.room_id is not null and private.offer_place(entry, suited, false) then
+        return entry.id;
+      end if;
+    exception
+      -- Somebody is busy there.
+      when lock_not_available then
+        return null;
+      when others then
+        raise warning 'no place was offered to waitlist entry %: %', entry.id, sqlerrm;
+    end;
+  end loop;
+  return null;
+end
+$$;
+
+comment on function private.offer_found_place(private.slot, public.waitlist_entries) is
+  'Offers a place that was found for a locked entry to the first whom it suits, and returns whose it is; null when it was taken, or could not be had at once.';
+
 create function private.sweep_waitlist()
 returns jsonb
 language plpgsql
@@ -277,13 +352,20 @@ volatile
 set search_path = ''
 as $$
 declare
+  -- What a sweep has claimed its visitors wait for until it ends: 1.7 s at worst (ten rooms for
+  -- three months each time), mostly some milliseconds an offer.
+  maximum constant int := 20;
+  lock_timeout constant text := current_setting('lock_timeout');
   entry public.waitlist_entries;
   key record;
-  outcome text;
+  place private.slot;
+  offered_id uuid;
+  offers int := 0;
   expired int;
 begin
-  -- A place that nobody handed on: hours or rooms that were added, dates that came within the
-  -- maximum advance, two gaps that became one. One claim a sweep, and before any other lock.
+  perform set_config('lock_timeout', '50ms', true);
+  -- Places that nobody handed on: hours or rooms that were added, dates that came within the
+  -- maximum advance, two gaps that became one.
   for key in
     select e.organization_id, e.id
     from public.waitlist_entries as e
@@ -291,22 +373,24 @@ begin
       and e.looked_at < now() - interval '10 minutes'
       and e.waits_until > now()
     order by e.looked_at
-    limit 20
+    limit maximum
   loop
-    entry := private.locked_waiting_entry(key.organization_id, key.id);
-    continue when entry.id is null;
-    update public.waitlist_entries as e
-    set looked_at = now()
-    where e.organization_id = entry.organization_id and e.id = entry.id;
-    begin
-      outcome := private.offer_place(entry, null, null);
-    exception
-      when others then
-        outcome := 'failed';
-        raise warning 'no place was offered to waitlist entry %: %', entry.id, sqlerrm;
-    end;
-    exit when outcome is not null;
+    -- Each place that is found is somebody's, until one is the entry's own.
+    loop
+      exit when offers >= maximum;
+      entry := private.locked_waiting_entry(key.organization_id, key.id);
+      exit when entry.id is null;
+      update public.waitlist_entries as e
+      set looked_at = now()
+      where e.organization_id = entry.organization_id and e.id = entry.id and e.looked_at < now();
+      place := private.place_for(entry, null, null);
+      exit when place.room_id is null;
+      offered_id := private.offer_found_place(place, entry);
+      exit when offered_id is null;
+      offers := offers + 1;
+    end loop;
   end loop;
+  perform set_config('lock_timeout', lock_timeout, true);
 
   update public.waitlist_entries as e
   set status = 'expired'
@@ -319,11 +403,9 @@ begin
     for update skip locked
   );
   get diagnostics expired = row_count;
-  return jsonb_build_object(
-    'waitlist_offers', case when outcome = 'offered' then 1 else 0 end, 'expired_waitlist_entries', expired
-  );
+  return jsonb_build_object('waitlist_offers', offers, 'expired_waitlist_entries', expired);
 end
 $$;
 
 comment on function private.sweep_waitlist() is
-  'Offers at most one place that nobody handed on, and ends the entries whose dates are over. The first thing of a sweep: its one claim may wait, so nothing may be locked before it. Returns {waitlist_offers, expired_waitlist_entries}.';
+  'Looks for places that nobody handed on, for at most 20 entries, those first that were looked for longest ago, makes at most 20 offers, and ends the entries whose dates are over. Returns {waitlist_offers, expired_waitlist_entries}.';

@@ -171,6 +171,12 @@ def unblock(shop: Shop, block: Row) -> None:
     shop.venue.owner.call("unblock_room", organization_id=shop.id, session_id=block["session_id"])
 
 
+def full_on(shop: Shop, room: str, day: int) -> str:
+    """The room, with its session of that day taken."""
+    taken(shop, room, day, customer=guest(f"day-{day}"))
+    return room
+
+
 @contextmanager
 def broken_for(shop: Shop, name: str) -> Iterator[None]:
     """Let no booking be stored in that name."""
@@ -738,7 +744,7 @@ class TestWhatFreesAPlace:
             " order by created_at",
             shop.id,
         )
-        assert [row["contact_name"] for row in swept] == ["Eva", "Dan"]
+        assert [row["contact_name"] for row in swept] == ["Eva", "Dan", "Kim"]
 
     def test_an_entry_that_cannot_be_served_does_not_stop_the_sweep(
         self, shop: Shop, room: str
@@ -748,9 +754,83 @@ class TestWhatFreesAPlace:
         shop.open_on(room, "18:00", "19:00")
         overlook(shop)
         with broken_for(shop, "Eva"):
-            assert sweep(shop)["waitlist_offers"] == 0
-            assert sweep(shop)["waitlist_offers"] == 1
+            swept = sweep(shop)
+        assert swept["waitlist_offers"] == 1
         assert (status(shop, first), status(shop, second)) == ("waiting", "offered")
+
+    def test_one_sweep_offers_every_place_that_it_finds_to_those_who_joined_first(
+        self, shop: Shop, room: str
+    ) -> None:
+        taken(shop, room)
+        entries = [join(shop, f"w{n}", last=3) for n in range(6)]
+        shop.open_on(room, "14:00", "22:00", slot_interval_minutes=90)
+        shop.hold(room, shop.at(3, "17:00"), customer=guest("visitor"))
+        overlook(shop)
+        assert sweep(shop)["waitlist_offers"] == 4
+        assert [status(shop, e) for e in entries] == ["offered"] * 4 + ["waiting"] * 2
+        starts = [offer(shop, e)["starts_at"] for e in entries[:4]]
+        assert [datetime.fromisoformat(s) for s in starts] == [
+            shop.at(3, clock) for clock in ("14:00", "15:30", "18:30", "20:00")
+        ]
+        assert len(mails(shop)) == 4
+        overlook(shop)
+        assert sweep(shop)["waitlist_offers"] == 0
+
+    def test_who_was_looked_for_last_is_not_the_last_to_be_offered_a_place(
+        self, shop: Shop, room: str
+    ) -> None:
+        """The place is found for whoever is due, and is the first one's all the same."""
+        taken(shop, room)
+        first = join(shop, "eva")
+        unfit = join(shop, "ida", day=4, customer=guest("ida"), room_id=full_on(shop, room, 4))
+        second = join(shop, "dan")
+        overlook(shop)
+        shop.house.owner_sql(
+            "update public.waitlist_entries set looked_at = now() where id = %s", id_of(shop, first)
+        )
+        shop.open_on(room, "18:00", "19:00", (shop.today + timedelta(3)).isoweekday())
+        assert sweep(shop)["waitlist_offers"] == 1
+        assert [status(shop, e) for e in (first, unfit, second)] == [
+            "offered", "waiting", "waiting",
+        ]  # fmt: skip
+
+    def test_one_person_gets_one_of_the_places_that_a_sweep_finds(
+        self, shop: Shop, room: str
+    ) -> None:
+        taken(shop, room)
+        entries = [join(shop, name) for name in ("eva", "eva", "dan")]
+        shop.open_on(room, "14:00", "20:00", slot_interval_minutes=90)
+        overlook(shop)
+        assert sweep(shop)["waitlist_offers"] == 2
+        assert [status(shop, e) for e in entries] == ["offered", "waiting", "offered"]
+
+    def test_a_sweep_offers_as_many_seats_as_there_are(self, shop: Shop) -> None:
+        room = shop.add_room(mode="shared", minimum_party=1, maximum_party=5)
+        shop.open_on(room, "10:00", "11:00")
+        shop.hold(room, shop.at(3, "10:00"), party_size=5)
+        entries = [
+            join(shop, f"w{n}", party_size=size, room_id=room)
+            for n, size in enumerate((2, 4, 3, 1))
+        ]
+        shop.open_on(room, "18:00", "19:00", (shop.today + timedelta(3)).isoweekday())
+        overlook(shop)
+        assert sweep(shop)["waitlist_offers"] == 2
+        assert [status(shop, e) for e in entries] == ["offered", "waiting", "offered", "waiting"]
+
+    def test_a_sweep_makes_no_more_than_twenty_offers(self, shop: Shop, room: str) -> None:
+        taken(shop, room)
+        for n in range(22):
+            join(shop, f"w{n}")
+        for _ in range(2):
+            more = shop.add_room(turnaround_minutes=0)
+            shop.open_on(more, "10:00", "23:00", slot_interval_minutes=60)
+        overlook(shop)
+        shop.house.owner_sql(
+            "update public.waitlist_entries set looked_at = now() where organization_id <> %s",
+            shop.id,
+        )
+        assert sweep(shop)["waitlist_offers"] == 20
+        assert sweep(shop)["waitlist_offers"] == 2
 
     def test_an_entry_whose_dates_are_over_is_ended(self, shop: Shop, room: str) -> None:
         taken(shop, room)
