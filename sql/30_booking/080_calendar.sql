@@ -194,9 +194,16 @@ create type public.available_slot as (
 );
 
 comment on type public.available_slot is
-  'A time that can be booked. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
+  'A time that can be booked, or that is taken where those were asked for, too. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
 
-create function private.get_availability(slug text, from_date date, to_date date, room_id uuid, party_size int)
+create function private.get_availability(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid,
+  party_size int,
+  include_taken boolean
+)
 returns setof public.available_slot
 language plpgsql
 volatile
@@ -246,7 +253,7 @@ begin
       calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
       get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
     ) as s
-    where s.seats_available >= s.party_size
+    where s.seats_available >= s.party_size or get_availability.include_taken
   );
 
   return query
@@ -271,26 +278,29 @@ begin
 end
 $$;
 
-comment on function private.get_availability(text, date, date, uuid, int) is
+comment on function private.get_availability(text, date, date, uuid, int, boolean) is
   'definer: shows free times to visitors, who may read no table.';
-grant execute on function private.get_availability(text, date, date, uuid, int) to anon, authenticated;
+grant execute on function private.get_availability(text, date, date, uuid, int, boolean) to anon, authenticated;
 
 create function public.get_availability(
   slug text,
   from_date date,
   to_date date,
   room_id uuid default null,
-  party_size int default null
+  party_size int default null,
+  include_taken boolean default false
 )
 returns setof public.available_slot
 language sql
 volatile
 set search_path = ''
-as $$ select * from private.get_availability(slug, from_date, to_date, room_id, party_size) $$;
+as $$
+  select * from private.get_availability(slug, from_date, to_date, room_id, party_size, include_taken)
+$$;
 
-comment on function public.get_availability(text, date, date, uuid, int) is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
-grant execute on function public.get_availability(text, date, date, uuid, int) to anon, authenticated;
+comment on function public.get_availability(text, date, date, uuid, int, boolean) is
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
+grant execute on function public.get_availability(text, date, date, uuid, int, boolean) to anon, authenticated;
 
 create function private.offered_slot(
   calendar public.calendars,
