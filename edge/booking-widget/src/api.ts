@@ -100,6 +100,8 @@ export interface AvailabilityRequest {
   /** Left out: every room that takes the party. */
   readonly room_id?: string;
   readonly party_size: number;
+  /** Also what the party can only wait for: `seats_available` is less than it needs. */
+  readonly include_taken?: boolean;
 }
 
 export interface BookingKey {

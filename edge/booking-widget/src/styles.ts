@@ -314,7 +314,9 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .ticket .fact .icon { margin-top: .2em; color: var(--muted); }
 .costs, .due, .facts { display: grid; gap: 7px; border-top: 1px solid var(--line); padding-top: 14px; }
 .sum { display: flex; justify-content: space-between; gap: 16px; font-weight: 680; }
-.summary[aria-busy] .costs, .summary[aria-busy] .due { opacity: .55; }
+/* A line runs along the top while the price is on its way; the old one stays as readable as it was. */
+.summary[aria-busy] { background: linear-gradient(var(--accent-ink) 0 0) 0 0 / 0 3px no-repeat var(--raised); animation: run 1.2s infinite; }
+@keyframes run { to { background-size: 100% 3px; } }
 .row { display: flex; justify-content: space-between; gap: 16px; font-size: .9375rem; }
 .row dt { color: var(--muted); min-width: 0; overflow-wrap: anywhere; }
 .row dd { font-variant-numeric: tabular-nums; text-align: end; overflow-wrap: anywhere; }
@@ -391,6 +393,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after { transition: none !important; animation-duration: 2s !important; }
   .day[data-kind="wait"] { animation: none; }
+  .summary[aria-busy] { animation: none; background-size: 100% 3px; }
 }
 @media (forced-colors: active) {
   .day[aria-pressed="true"], .room[data-chosen] { outline: 2px solid Highlight; }

@@ -366,8 +366,6 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
 function timesPanel(view: View): VNode {
   const { state, strings, format, flow } = view;
   const slots = state.day ? flow.slotsOn(state.day) : [];
-  const full = state.slots !== null && slots.length === 0 &&
-    (state.day !== null || state.slots.length === 0);
   return h(
     "section",
     { class: "times", "aria-labelledby": "times" },
@@ -377,7 +375,7 @@ function timesPanel(view: View): VNode {
       state.day ? format.day(state.day) : strings.chooseTime,
     ),
     slots.length === 0
-      ? full && flow.canWait ? waitOffer(view) : h(
+      ? flow.canWaitFor(state.day ?? state.month) ? waitOffer(view) : h(
         "p",
         { class: "muted", key: "none" },
         state.slots === null ? strings.loadingTimes : strings.pickDay,
