@@ -127,7 +127,8 @@ class Shop:
         """What a visitor is offered, from and to so many days from today."""
         return self.visitor.select(
             "select * from public.get_availability("
-            "slug => %s, from_date => %s, to_date => %s, room_id => %s, party_size => %s, include_taken => %s)",
+            "slug => %s, from_date => %s, to_date => %s, room_id => %s, party_size => %s,"
+            " include_taken => %s)",
             self.slug,
             self.today + timedelta(first),
             self.today + timedelta(last),

@@ -208,10 +208,9 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 }
 .day[data-kind="free"]:hover { background: var(--strong); }
 .day[data-kind="few"]:hover { background: var(--warn-strong); }
-.day[data-kind="none"] { color: var(--muted); }
-.day[aria-disabled] { opacity: .8; }
+.day[data-kind="none"] { color: var(--muted); box-shadow: inset 0 0 0 1px var(--line); }
+.day[aria-disabled] { opacity: .55; box-shadow: none; }
 .day:focus-visible { z-index: 1; }
-.day[data-past] { opacity: .5; }
 .day-number { display: block; line-height: 1.25; }
 .day[data-kind="wait"] { color: var(--muted); background: var(--raised); animation: breathe 1.2s ease-in-out infinite alternate; }
 @keyframes breathe { from { opacity: .9; } to { opacity: .45; } }
@@ -371,7 +370,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .actions > * { flex: 0 1 auto; }
   .actions .primary { width: auto; }
   .compare { grid-template-columns: 1fr 1fr; }
-  .day[data-price]::before { content: attr(data-price); order: 1; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
+  .day[data-price]::before { content: attr(data-price); order: 1; margin-top: 4px; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
   .day[data-price][aria-pressed="true"]::before { color: inherit; }
   .card { padding: 24px; }
   .card-top { grid-template-columns: 1fr auto; }

@@ -344,7 +344,6 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
         "data-kind": known ? kind : "wait",
         // Written by the style sheet; the label says it to those who hear it.
         "data-price": priced && price,
-        "data-past": day < flow.range.first,
         "data-focus": `day-${day}`,
         "aria-label": label.filter(Boolean).join(", "),
         "aria-current": today && "date",
