@@ -860,11 +860,11 @@ Deno.test("by the date, the times of all rooms are asked for, and the time names
   assert.equal(flow.room, null);
 });
 
-Deno.test("a plain booking asks for nothing but its slot", async () => {
+Deno.test("a plain booking asks for nothing but its slot, in the visitor's language", async () => {
   const made = setting();
   await toDetails(made);
   assert.deepEqual(made.asked("quote"), [
-    { slug: "casa", room_id: "r1", starts_at: slot.starts_at, party_size: 2 },
+    { slug: "casa", room_id: "r1", starts_at: slot.starts_at, party_size: 2, locale: "es" },
   ]);
 });
 

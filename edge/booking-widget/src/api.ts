@@ -112,7 +112,7 @@ export interface BookingKey {
 export interface Api {
   getCalendar(slug: string): Promise<BookingCalendar>;
   getAvailability(request: AvailabilityRequest): Promise<Slot[]>;
-  quote(request: QuoteRequest): Promise<Quote>;
+  quote(request: QuoteRequest & { readonly locale: string }): Promise<Quote>;
   hold(request: HoldRequest): Promise<HeldBooking>;
   getBooking(key: BookingKey): Promise<Booking>;
   cancelBooking(key: BookingKey): Promise<Booking>;

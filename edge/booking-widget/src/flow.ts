@@ -665,6 +665,7 @@ export class Flow {
       starts_at: slot.starts_at,
       party_size: partySize,
       ...toOptions(wishes),
+      locale: this.world.locale(),
     });
   }
 
