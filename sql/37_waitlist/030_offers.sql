@@ -129,7 +129,9 @@ begin
     calendar, slot.party_size,
     private.quote(
       entry.organization_id, slot,
-      jsonb_build_object('calendar_id', calendar.id, 'customer_id', entry.customer_id)
+      jsonb_build_object(
+        'calendar_id', calendar.id, 'customer_id', entry.customer_id, 'locale', entry.locale
+      )
     ),
     'widget'
   );
