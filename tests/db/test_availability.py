@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -406,7 +407,7 @@ class TestWhatIsTaken:
     def test_what_is_taken_is_told_to_who_asks_for_it(self, shop: Shop, room: str) -> None:
         before = shop.available(room_id=room, party_size=2)
         shop.hold(room, shop.at(1, "14:00"))
-        asked = {"room_id": room, "party_size": 2}
+        asked: dict[str, Any] = {"room_id": room, "party_size": 2}
         told = shop.available(**asked, include_taken=True)
         free = [row for row in told if row["seats_available"] >= 2]
         assert [row["starts_at"] for row in told] == [row["starts_at"] for row in before]

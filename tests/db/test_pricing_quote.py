@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -350,7 +351,7 @@ class TestFee:
         shop.set_calendar(fee_kind="booking", fee_value=100, locales=["ca", "es"])
         photo = taking(shop.add_extra(names=Jsonb({"ca": "Retrat", "en": "Photo"})))
 
-        def named(**options: object) -> list[str]:
+        def named(**options: Any) -> list[str]:
             lines = shop.quote(room, start, extras=[photo], **options)["lines"]
             return [line["description"] for line in lines[1:]]
 
