@@ -56,7 +56,7 @@ comment on column public.calendars.hold_minutes is 'How long a booking may wait 
 comment on column public.calendars.locales is 'Languages offered to visitors, of es, en and ca.';
 comment on column public.calendars.flow is 'What a visitor chooses first: room_first or date_first.';
 comment on column public.calendars.theme is 'auto (as the visitor''s device), light or dark.';
-comment on column public.calendars.accent_color is 'Colour of buttons and marks, as #rrggbb; null: the widget''s own.';
+comment on column public.calendars.accent_color is 'Colour of buttons and marks in the widget and in mails, as #rrggbb; null: their own.';
 comment on column public.calendars.terms is 'What a visitor must agree to, by language: {"es": "…"}; {}: nothing.';
 comment on column public.calendars.fee_kind is 'Fee of a booking made here: none, booking (an amount), person (an amount a person) or percent (of seats and extras after discounts).';
 comment on column public.calendars.fee_value is 'Per cent, or minor units, tax included; 0 for none.';

@@ -194,9 +194,16 @@ create type public.available_slot as (
 );
 
 comment on type public.available_slot is
-  'A time that can be booked. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
+  'A time that can be booked, or that is taken where those were asked for, too. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
 
-create function private.get_availability(slug text, from_date date, to_date date, room_id uuid, party_size int)
+create function private.get_availability(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid,
+  party_size int,
+  include_taken boolean
+)
 returns setof public.available_slot
 language plpgsql
 volatile
@@ -246,7 +253,7 @@ begin
       calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
       get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
     ) as s
-    where s.seats_available >= s.party_size
+    where s.seats_available >= s.party_size or get_availability.include_taken
   );
 
   return query
@@ -271,26 +278,29 @@ begin
 end
 $$;
 
-comment on function private.get_availability(text, date, date, uuid, int) is
+comment on function private.get_availability(text, date, date, uuid, int, boolean) is
   'definer: shows free times to visitors, who may read no table.';
-grant execute on function private.get_availability(text, date, date, uuid, int) to anon, authenticated;
+grant execute on function private.get_availability(text, date, date, uuid, int, boolean) to anon, authenticated;
 
 create function public.get_availability(
   slug text,
   from_date date,
   to_date date,
   room_id uuid default null,
-  party_size int default null
+  party_size int default null,
+  include_taken boolean default false
 )
 returns setof public.available_slot
 language sql
 volatile
 set search_path = ''
-as $$ select * from private.get_availability(slug, from_date, to_date, room_id, party_size) $$;
+as $$
+  select * from private.get_availability(slug, from_date, to_date, room_id, party_size, include_taken)
+$$;
 
-comment on function public.get_availability(text, date, date, uuid, int) is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
-grant execute on function public.get_availability(text, date, date, uuid, int) to anon, authenticated;
+comment on function public.get_availability(text, date, date, uuid, int, boolean) is
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
+grant execute on function public.get_availability(text, date, date, uuid, int, boolean) to anon, authenticated;
 
 create function private.offered_slot(
   calendar public.calendars,
@@ -365,7 +375,8 @@ create function private.quote_booking(
   extras jsonb,
   coupon_code text,
   voucher_code text,
-  exclusive boolean
+  exclusive boolean,
+  locale text
 )
 returns jsonb
 language plpgsql
@@ -381,9 +392,9 @@ declare
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
   quote := private.tried_quote(room.organization_id, slot, jsonb_build_object(
-    'calendar_id', calendar.id, 'locale', calendar.locales[1], 'extras', quote_booking.extras,
-    'coupon_code', quote_booking.coupon_code, 'voucher_code', quote_booking.voucher_code,
-    'exclusive', quote_booking.exclusive
+    'calendar_id', calendar.id, 'locale', coalesce(quote_booking.locale, calendar.locales[1]),
+    'extras', quote_booking.extras, 'coupon_code', quote_booking.coupon_code,
+    'voucher_code', quote_booking.voucher_code, 'exclusive', quote_booking.exclusive
   ));
   if quote ? 'code' then
     return quote;
@@ -397,9 +408,9 @@ begin
 end
 $$;
 
-comment on function private.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean) is
+comment on function private.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean, text) is
   'definer: prices a slot for visitors, who may read no table.';
-grant execute on function private.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean)
+grant execute on function private.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean, text)
 to anon, authenticated;
 
 create function public.quote_booking(
@@ -410,19 +421,22 @@ create function public.quote_booking(
   extras jsonb default '[]',
   coupon_code text default null,
   voucher_code text default null,
-  exclusive boolean default false
+  exclusive boolean default false,
+  locale text default null
 )
 returns jsonb
 language sql
 volatile
 set search_path = ''
 as $$
-  select private.quote_booking(slug, room_id, starts_at, party_size, extras, coupon_code, voucher_code, exclusive)
+  select private.quote_booking(
+    slug, room_id, starts_at, party_size, extras, coupon_code, voucher_code, exclusive, locale
+  )
 $$;
 
-comment on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean) is
-  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking), voucher_cents (what the voucher pays of the total)}, minor units, tax included. extras: [{extra_id, quantity}]; exclusive: the whole of a shared room. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, voucher_not_found, voucher_not_active, voucher_expired, voucher_empty; 429 rate_limited.';
-grant execute on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean)
+comment on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean, text) is
+  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking), voucher_cents (what the voucher pays of the total)}, minor units, tax included. extras: [{extra_id, quantity}]; exclusive: the whole of a shared room; locale: the lines'' language (es, en or ca), the calendar''s first if left out. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, voucher_not_found, voucher_not_active, voucher_expired, voucher_empty; 429 rate_limited.';
+grant execute on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean, text)
 to anon, authenticated;
 
 create function private.validate_coupon(

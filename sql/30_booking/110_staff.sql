@@ -243,6 +243,7 @@ begin
     booking.calendar_id := create_booking.calendar_id;
     booking.party_size := slot.party_size;
     booking.exclusive := coalesce(create_booking.exclusive, false);
+    booking.locale := guest ->> 'locale';
     -- Known before the quote, since coupons count the uses of a customer.
     select c.id into booking.customer_id
     from public.customers as c
@@ -270,7 +271,6 @@ begin
     booking.tax_cents := quote -> 'tax_cents';
     booking.due_now_cents := quote -> 'due_now_cents';
     booking.contact_name := guest ->> 'full_name';
-    booking.locale := guest ->> 'locale';
     booking.source := create_booking.source;
     booking.fields := coalesce(booking.fields, '{}');
     booking.customer_note := coalesce(create_booking.customer_note, '');

@@ -146,7 +146,9 @@ begin
     calendar, place.party_size,
     private.quote(
       entry.organization_id, place,
-      jsonb_build_object('calendar_id', calendar.id, 'customer_id', entry.customer_id)
+      jsonb_build_object(
+        'calendar_id', calendar.id, 'customer_id', entry.customer_id, 'locale', entry.locale
+      )
     ),
     'widget'
   );

@@ -27,6 +27,7 @@ begin
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', private.booking_waiver(b) ->> 'token',
         'calendar_slug', k.slug,
+        'accent_color', k.accent_color,
         'currency', b.currency,
         'total_cents', b.total_cents,
         'paid_cents', balance.paid_cents,
@@ -235,17 +236,19 @@ begin
         'recipient_name', v.recipient_name,
         'message', v.message,
         'timezone', o.timezone,
-        'calendar_slug', (
-          select c.slug
-          from public.calendars as c
-          where c.organization_id = v.organization_id and c.is_active
-          order by c.created_at, c.id
-          limit 1
-        )
+        'calendar_slug', k.slug,
+        'accent_color', k.accent_color
       )
     )
     from public.vouchers as v
     join public.organizations as o on o.id = v.organization_id
+    left join lateral (
+      select c.slug, c.accent_color
+      from public.calendars as c
+      where c.organization_id = v.organization_id and c.is_active
+      order by c.created_at, c.id
+      limit 1
+    ) as k on true
     where v.organization_id = voucher_email.organization_id
       and v.id = voucher_email.voucher_id
       and v.status = 'active'

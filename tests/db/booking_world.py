@@ -127,12 +127,14 @@ class Shop:
         """What a visitor is offered, from and to so many days from today."""
         return self.visitor.select(
             "select * from public.get_availability("
-            "slug => %s, from_date => %s, to_date => %s, room_id => %s, party_size => %s)",
+            "slug => %s, from_date => %s, to_date => %s, room_id => %s, party_size => %s,"
+            " include_taken => %s)",
             self.slug,
             self.today + timedelta(first),
             self.today + timedelta(last),
             values.get("room_id"),
             values.get("party_size"),
+            values.get("include_taken", False),
         )
 
     def times(self, room_id: str, day: int = 1, **values: object) -> list[str]:

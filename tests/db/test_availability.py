@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -402,6 +403,47 @@ class TestWhatIsTaken:
         assert shop.times(room, 1) == ["10:00", "10:30", "11:00", "11:30"]
         assert shop.times(room, 30) == []
         assert shop.times(room, 61)[0] == "15:00"
+
+    def test_what_is_taken_is_told_to_who_asks_for_it(self, shop: Shop, room: str) -> None:
+        before = shop.available(room_id=room, party_size=2)
+        shop.hold(room, shop.at(1, "14:00"))
+        asked: dict[str, Any] = {"room_id": room, "party_size": 2}
+        told = shop.available(**asked, include_taken=True)
+        free = [row for row in told if row["seats_available"] >= 2]
+        assert [row["starts_at"] for row in told] == [row["starts_at"] for row in before]
+        assert free == shop.available(**asked) == shop.available(**asked, include_taken=None)
+        assert {row["local_time"] for row in told if row not in free} == {
+            "13:00", "13:30", "14:00", "14:30", "15:00",
+        }  # fmt: skip
+        assert {row["seats_available"] for row in told if row not in free} == {0}
+
+    def test_nothing_is_taken_where_nothing_is_sold(self, shop: Shop, room: str) -> None:
+        """A day that is closed, blocked for the calendar, past or too far ahead."""
+        shop.set_calendar(maximum_advance_days=5)
+        shop.insert(
+            "schedule_exceptions",
+            room_id=room,
+            date=shop.today + timedelta(2),
+            is_closed=True,
+        )
+        shop.insert(
+            "calendar_blocked_dates",
+            calendar_id=shop.calendar_id,
+            from_date=shop.today + timedelta(3),
+            to_date=shop.today + timedelta(3),
+        )
+        # All that is sold is taken.
+        shop.venue.owner.call(
+            "block_room",
+            organization_id=shop.id,
+            room_id=room,
+            starts_at=shop.at(1, "00:00"),
+            ends_at=shop.at(9, "00:00"),
+        )
+        assert shop.available(1, 8, room_id=room) == []
+        told = shop.available(-1, 8, room_id=room, include_taken=True)
+        days = {(row["local_date"] - shop.today).days for row in told}
+        assert days - {0} == {1, 4, 5}
 
     def test_a_party_size_hides_rooms_that_do_not_take_it(self, shop: Shop, room: str) -> None:
         large = shop.add_room(minimum_party=5, maximum_party=12)

@@ -94,6 +94,17 @@ class TestWhatStaffBook:
         }
         assert "staff_note" not in shop.look(booked)
 
+    def test_its_prices_are_named_in_the_guests_language(self, shop: Shop, room: str) -> None:
+        shop.set_calendar(fee_kind="booking", fee_value=100)
+        booked = book(
+            shop,
+            room,
+            shop.at(3),
+            calendar_id=shop.calendar_id,
+            customer={**GUEST, "locale": "ca"},
+        )
+        assert shop.look(booked)["lines"][-1]["description"] == "Despeses de gestió"
+
     def test_what_is_left_out_is_empty(self, shop: Shop, room: str) -> None:
         book(
             shop, room, shop.at(3), exclusive=None, fields=None, customer_note=None, staff_note=None

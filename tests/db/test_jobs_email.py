@@ -109,6 +109,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "reference": booking.reference,
             "manage_url_token": booking.token,
             "calendar_slug": venue.slug,
+            "accent_color": None,
             "currency": "EUR",
             "total_cents": TOTAL,
             "paid_cents": TOTAL,
@@ -119,6 +120,25 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "event_version": 0,
             "previous": None,
         },
+    }
+
+
+def test_a_mail_wears_the_colour_of_its_calendar(venue: Venue) -> None:
+    venue.database.run(
+        "update public.calendars set accent_color = '#a1b2c3' where slug = %s", venue.slug
+    )
+    confirmed(venue)
+    venue.owner.call(
+        "issue_voucher",
+        organization_id=venue.organization_id,
+        amount_cents=8_000,
+        recipient_email="eva@example.com",
+        idempotency_key="one",
+    )
+    mails = [prepare(venue, job) for job in claim_mails(venue)]
+    assert {mail["template"]: mail["data"]["accent_color"] for mail in mails} == {
+        "booking_confirmed": "#a1b2c3",
+        "voucher_issued": "#a1b2c3",
     }
 
 
@@ -236,6 +256,7 @@ def test_a_voucher_is_written_to_whom_it_is_for_until_it_is_cancelled(venue: Ven
         "message": "Many happy returns",
         "timezone": "Europe/Madrid",
         "calendar_slug": venue.slug,
+        "accent_color": None,
     }
     venue.owner.call(
         "cancel_voucher", organization_id=venue.organization_id, voucher_id=issued["id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -341,6 +342,23 @@ class TestFee:
             customer={"full_name": "A", "email": "a@b.test", "locale": locale},
         )  # fmt: skip
         assert shop.look(held)["lines"][-1]["description"] == text
+        # It is what was shown before.
+        assert shop.quote(room, start, locale=locale)["lines"] == shop.look(held)["lines"]
+
+    def test_a_quote_speaks_the_calendars_first_language_unless_another_is_asked_for(
+        self, shop: Shop, room: str, start: datetime
+    ) -> None:
+        shop.set_calendar(fee_kind="booking", fee_value=100, locales=["ca", "es"])
+        photo = taking(shop.add_extra(names=Jsonb({"ca": "Retrat", "en": "Photo"})))
+
+        def named(**options: Any) -> list[str]:
+            lines = shop.quote(room, start, extras=[photo], **options)["lines"]
+            return [line["description"] for line in lines[1:]]
+
+        assert named() == named(locale=None) == ["Retrat", "Despeses de gestió"]
+        assert named(locale="en") == ["Photo", "Booking fee"]
+        # What is not said in a language is said in another.
+        assert named(locale="es") == ["Photo", "Gastos de gestión"]
 
 
 class TestDeposit:

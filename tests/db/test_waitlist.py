@@ -365,6 +365,14 @@ class TestAnOffer:
         )
         assert row == {"fields": {"allergies": "nuts"}, "locale": "en"}
 
+    def test_it_is_priced_in_the_language_of_who_waits(self, shop: Shop, room: str) -> None:
+        shop.set_calendar(fee_kind="booking", fee_value=100)
+        booking = taken(shop, room, total=2 * PRICE + 100)
+        entry = join(shop, customer={**guest("eva"), "locale": "ca"})
+        shop.cancel(booking)
+        lines = shop.look(offer(shop, entry))["lines"]
+        assert lines[-1]["description"] == "Despeses de gestió"
+
     def test_no_visitor_finds_it_free_in_between(self, shop: Shop, room: str) -> None:
         booking = taken(shop, room)
         join(shop)

@@ -625,6 +625,66 @@ def test_a_booking_is_moved_by_its_link(
     assert booking["status"] == "confirmed"
 
 
+def test_the_line_under_today_leaves_its_price_alone(
+    visit: Callable[..., Visitor], rich_venue: Venue
+) -> None:
+    visitor = visit(viewport={"width": 1280, "height": 900})
+    visitor.open()
+    priced = visitor.page.locator("button.day[data-price]").first
+    gap = priced.evaluate(
+        """(day) => {
+          day.setAttribute('aria-current', 'date');
+          const number = day.querySelector('.day-number');
+          const mark = number.appendChild(document.createElement('i'));
+          mark.style.cssText = 'display: inline-block; width: 1px';
+          const line = getComputedStyle(number);
+          const underline = mark.getBoundingClientRect().bottom +
+            parseFloat(line.textUnderlineOffset) + parseFloat(line.textDecorationThickness);
+          const price = getComputedStyle(day, '::before');
+          return number.getBoundingClientRect().bottom + parseFloat(price.marginTop) - underline;
+        }"""
+    )
+    assert gap >= 2
+
+
+def test_a_price_on_its_way_leaves_the_old_one_readable(
+    visit: Callable[..., Visitor], rich_venue: Venue
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open()
+    page.locator(".slot").last.click()
+    visitor.heading("Your details")
+    summary = page.get_by_label("Your booking")
+    expect(summary.locator(".total")).to_be_visible()
+    expect(summary).not_to_have_attribute("aria-busy", "true")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/rpc/quote_booking", hold)
+    page.get_by_role("button", name="One more: Printed photo").click()
+    expect(summary).to_have_attribute("aria-busy", "true")
+    assert (
+        summary.locator("dt, dd").evaluate_all(
+            """(texts) => texts.filter((text) => {
+          for (let box = text; box; box = box.parentElement) {
+            if (getComputedStyle(box).opacity !== '1') return true;
+          }
+        }).map((text) => text.textContent)"""
+        )
+        == []
+    )
+    visitor.check_accessibility()
+    # It is shown, and not only said.
+    assert "gradient" in summary.evaluate("(box) => getComputedStyle(box).backgroundImage")
+    for route in held:
+        route.continue_()
+    expect(summary).not_to_have_attribute("aria-busy", "true")
+    expect(summary.locator(".total dd")).to_have_text(re.compile(r"€(49|70)\.00"))
+
+
 def test_a_full_day_leads_to_the_waitlist(
     visit: Callable[..., Visitor], rich_venue: Venue, email: str
 ) -> None:
@@ -641,6 +701,16 @@ def test_a_full_day_leads_to_the_waitlist(
                 reason="painting",
             )
         )
+        answer(
+            owner.insert(
+                "schedule_exceptions",
+                {
+                    "room_id": room,
+                    "date": str((start + timedelta(days=2)).date()),
+                    "is_closed": True,
+                },
+            )
+        )
     visitor = visit()
     page = visitor.page
     visitor.open()
@@ -650,6 +720,15 @@ def test_a_full_day_leads_to_the_waitlist(
     if not day.count():
         visitor.press("Next month")
     expect(day).to_have_attribute("aria-label", re.compile("nothing free"))
+    # The venue is closed on the day after: nobody waits for it.
+    closed = page.locator(f"[data-focus=day-{(start + timedelta(days=2)).date()}]")
+    if not closed.count():
+        visitor.press("Next month")
+    expect(closed).to_have_attribute("aria-label", re.compile("nothing free"))
+    expect(closed).to_have_attribute("aria-disabled", "true")
+    if not day.count():
+        visitor.press("Previous month")
+    expect(day).not_to_have_attribute("aria-disabled", "true")
     day.click()
     visitor.press("Join the waitlist")
     visitor.heading("Join the waitlist")

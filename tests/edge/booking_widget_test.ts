@@ -860,11 +860,11 @@ Deno.test("by the date, the times of all rooms are asked for, and the time names
   assert.equal(flow.room, null);
 });
 
-Deno.test("a plain booking asks for nothing but its slot", async () => {
+Deno.test("a plain booking asks for nothing but its slot, in the visitor's language", async () => {
   const made = setting();
   await toDetails(made);
   assert.deepEqual(made.asked("quote"), [
-    { slug: "casa", room_id: "r1", starts_at: slot.starts_at, party_size: 2 },
+    { slug: "casa", room_id: "r1", starts_at: slot.starts_at, party_size: 2, locale: "es" },
   ]);
 });
 
@@ -1085,12 +1085,79 @@ Deno.test("going back from the payment gives the time back and keeps what was ty
 
 // ---- the waitlist ----
 
+/** What is free, and these days on which all is taken. */
+const soldOut = (...days: string[]): Partial<Api> => ({
+  getAvailability: ({ from_date, to_date, include_taken }) =>
+    Promise.resolve(
+      [slot, ...days.map((local_date) => ({ ...slot, local_date, seats_available: 1 }))]
+        .filter(({ local_date, seats_available }) =>
+          from_date <= local_date && local_date <= to_date &&
+          (seats_available > 1 || include_taken === true)
+        ),
+    ),
+});
+
+Deno.test("what is taken is asked for where one can wait for it, and never shown as free", async () => {
+  const plain = setting(soldOut("2026-12-10"));
+  await plain.flow.start();
+  assert.ok(!("include_taken" in (plain.asked("getAvailability")[0] as object)));
+
+  const { flow } = richly(soldOut("2026-12-02", "2026-12-04", "2026-12-10"));
+  await flow.start();
+  assert.equal(flow.state.day, "2026-12-04");
+  assert.deepEqual(flow.state.slots, [slot]);
+  assert.equal(flow.slotsOn("2026-12-10").length, 0);
+});
+
+Deno.test("the waitlist is offered only for days on which something could become free", async () => {
+  const { flow } = richly(soldOut("2026-12-10", "2027-01-15"));
+  const offers = () => texts(flow).includes("Join the waitlist");
+  await flow.start();
+  assert.ok(flow.canSelect("2026-12-10"));
+  // Closed, blocked, past or too far ahead: nothing is sold, so nothing is taken.
+  for (const day of ["2026-12-09", "2026-12-11", "2026-11-01", "2027-03-01"]) {
+    assert.equal(flow.canSelect(day), false, day);
+    flow.selectDay(day);
+    assert.equal(flow.state.day, "2026-12-04");
+  }
+  assert.ok(!offers());
+  flow.selectDay("2026-12-10");
+  assert.ok(offers());
+  // A month without anything free, in which a day is sold out.
+  await flow.showMonth("2027-01");
+  assert.ok(offers());
+  flow.openWaitlist();
+  assert.deepEqual(flow.state.waiting, { from: "2027-01-01", to: "2027-01-22", roomId: null });
+
+  // A month in which the venue is closed.
+  const closed = richly(soldOut());
+  await closed.flow.start();
+  await closed.flow.showMonth("2027-01");
+  assert.deepEqual(closed.flow.state.slots, []);
+  assert.ok(!texts(closed.flow).includes("Join the waitlist"));
+});
+
+Deno.test("a full day stays chosen while the page lies open, and only as long as it is full", async () => {
+  let days = ["2026-12-10"];
+  const made = richly({
+    getAvailability: (request) => soldOut(...days).getAvailability!(request),
+  });
+  await made.flow.start();
+  made.flow.selectDay("2026-12-10");
+  for (const [now, day] of [[days, "2026-12-10"], [[], "2026-12-04"]] as const) {
+    days = [...now];
+    made.clock += 61_000;
+    await made.flow.wake();
+    assert.equal(made.flow.state.day, day);
+  }
+});
+
 Deno.test("a full day leads to the waitlist, where the calendar has one", async () => {
   const plain = setting();
   await plain.flow.start();
   assert.equal(plain.flow.canSelect("2026-12-10"), false);
 
-  const made = richly();
+  const made = richly(soldOut("2026-12-10"));
   await made.flow.start();
   made.flow.selectDay("2026-12-10");
   assert.equal(made.flow.state.day, "2026-12-10");

@@ -100,6 +100,8 @@ export interface AvailabilityRequest {
   /** Left out: every room that takes the party. */
   readonly room_id?: string;
   readonly party_size: number;
+  /** Also what the party can only wait for: `seats_available` is less than it needs. */
+  readonly include_taken?: boolean;
 }
 
 export interface BookingKey {
@@ -110,7 +112,7 @@ export interface BookingKey {
 export interface Api {
   getCalendar(slug: string): Promise<BookingCalendar>;
   getAvailability(request: AvailabilityRequest): Promise<Slot[]>;
-  quote(request: QuoteRequest): Promise<Quote>;
+  quote(request: QuoteRequest & { readonly locale: string }): Promise<Quote>;
   hold(request: HoldRequest): Promise<HeldBooking>;
   getBooking(key: BookingKey): Promise<Booking>;
   cancelBooking(key: BookingKey): Promise<Booking>;

@@ -273,13 +273,13 @@ export class Flow {
 
   /** Whether choosing the day leads anywhere: to times, or to the waitlist. */
   canSelect(day: string): boolean {
-    if (this.slotsOn(day).length > 0) return true;
-    const { first, last } = this.range;
-    return this.canWait && day >= first && day <= last && this.state.slots !== null;
+    return this.slotsOn(day).length > 0 || this.canWaitFor(day);
   }
 
-  get canWait(): boolean {
-    return this.waitlist.offered && this.state.step === "choose";
+  /** Whether something that is taken on a day, or in the shown month, could become free. */
+  canWaitFor(date: string): boolean {
+    const { step, slots, taken } = this.state;
+    return step === "choose" && slots !== null && taken.some((day) => day.startsWith(date));
   }
 
   selectDay(day: string): void {
@@ -337,7 +337,7 @@ export class Flow {
       for (let month = this.state.month; this.canShow(month); month = addMonths(month, 1)) {
         const slots = await this.#slots(month);
         if (search !== this.#search) return;
-        if (slots[0]) {
+        if (slots.some(this.#free)) {
           this.#set({ month, busy: null });
           this.#showSlots(slots);
           return this.#set({ focus: this.#focusOn(`day-${this.state.focusDay}`) });
@@ -409,7 +409,7 @@ export class Flow {
           slots: slots.filter((slot) => monthOf(slot.local_date) === month),
         });
       }
-      const found = slots[0] ? monthOf(slots[0].local_date) : monthOf(first);
+      const found = monthOf(slots.find(this.#free)?.local_date ?? first);
       this.#set({ month: found });
       this.#showSlots(slots.filter((slot) => monthOf(slot.local_date) === found));
     } catch (error) {
@@ -429,11 +429,17 @@ export class Flow {
     }
   }
 
-  #showSlots(slots: readonly Slot[], manner?: "quiet"): void {
+  /** Whether the party can have it, and need not wait for it. */
+  #free = (slot: Slot): boolean => slot.seats_available >= this.state.partySize;
+
+  #showSlots(all: readonly Slot[], manner?: "quiet"): void {
+    const slots = all.filter(this.#free);
+    const taken = all.filter((slot) => !this.#free(slot)).map((slot) => slot.local_date);
+    this.#set({ taken });
     const days = new Set(slots.map((slot) => slot.local_date));
     const { day, month, focusDay } = this.state;
     // A full day that was chosen for its waitlist stays chosen when it is only looked at again.
-    const waits = manner === "quiet" && day !== null && monthOf(day) === month && this.canWait;
+    const waits = manner === "quiet" && day !== null && this.canWaitFor(day);
     const kept = day !== null && (days.has(day) || waits) ? day : slots[0]?.local_date ?? null;
     const inside = monthOf(focusDay) === month && this.state.focus?.target === `day-${focusDay}`;
     this.#set({
@@ -471,6 +477,7 @@ export class Flow {
       to_date: to,
       ...(this.state.roomId === null ? {} : { room_id: this.state.roomId }),
       party_size: this.state.partySize,
+      ...(this.state.calendar?.waitlist ? { include_taken: true } : {}),
     });
   }
 
@@ -658,6 +665,7 @@ export class Flow {
       starts_at: slot.starts_at,
       party_size: partySize,
       ...toOptions(wishes),
+      locale: this.world.locale(),
     });
   }
 

@@ -86,6 +86,8 @@ export interface State {
   readonly day: string | null;
   /** The free slots of the shown month; null while they are not known. */
   readonly slots: readonly Slot[] | null;
+  /** The days of the month on which something is taken. */
+  readonly taken: readonly string[];
   readonly slot: Slot | null;
   readonly quote: Quote | null;
   /** The quote is not of the present wishes: another is on its way. */
@@ -148,6 +150,7 @@ export const initial: State = {
   focusDay: "",
   day: null,
   slots: null,
+  taken: [],
   slot: null,
   quote: null,
   pricing: false,

@@ -208,10 +208,9 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 }
 .day[data-kind="free"]:hover { background: var(--strong); }
 .day[data-kind="few"]:hover { background: var(--warn-strong); }
-.day[data-kind="none"] { color: var(--muted); }
-.day[aria-disabled] { opacity: .8; }
+.day[data-kind="none"] { color: var(--muted); box-shadow: inset 0 0 0 1px var(--line); }
+.day[aria-disabled] { opacity: .55; box-shadow: none; }
 .day:focus-visible { z-index: 1; }
-.day[data-past] { opacity: .5; }
 .day-number { display: block; line-height: 1.25; }
 .day[data-kind="wait"] { color: var(--muted); background: var(--raised); animation: breathe 1.2s ease-in-out infinite alternate; }
 @keyframes breathe { from { opacity: .9; } to { opacity: .45; } }
@@ -314,7 +313,9 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .ticket .fact .icon { margin-top: .2em; color: var(--muted); }
 .costs, .due, .facts { display: grid; gap: 7px; border-top: 1px solid var(--line); padding-top: 14px; }
 .sum { display: flex; justify-content: space-between; gap: 16px; font-weight: 680; }
-.summary[aria-busy] .costs, .summary[aria-busy] .due { opacity: .55; }
+/* A line runs along the top while the price is on its way; the old one stays as readable as it was. */
+.summary[aria-busy] { background: linear-gradient(var(--accent-ink) 0 0) 0 0 / 0 3px no-repeat var(--raised); animation: run 1.2s infinite; }
+@keyframes run { to { background-size: 100% 3px; } }
 .row { display: flex; justify-content: space-between; gap: 16px; font-size: .9375rem; }
 .row dt { color: var(--muted); min-width: 0; overflow-wrap: anywhere; }
 .row dd { font-variant-numeric: tabular-nums; text-align: end; overflow-wrap: anywhere; }
@@ -369,7 +370,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .actions > * { flex: 0 1 auto; }
   .actions .primary { width: auto; }
   .compare { grid-template-columns: 1fr 1fr; }
-  .day[data-price]::before { content: attr(data-price); order: 1; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
+  .day[data-price]::before { content: attr(data-price); order: 1; margin-top: 4px; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
   .day[data-price][aria-pressed="true"]::before { color: inherit; }
   .card { padding: 24px; }
   .card-top { grid-template-columns: 1fr auto; }
@@ -391,6 +392,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after { transition: none !important; animation-duration: 2s !important; }
   .day[data-kind="wait"] { animation: none; }
+  .summary[aria-busy] { animation: none; background-size: 100% 3px; }
 }
 @media (forced-colors: active) {
   .day[aria-pressed="true"], .room[data-chosen] { outline: 2px solid Highlight; }

@@ -27,10 +27,6 @@ export class Waitlist {
     this.#attempt = new Attempt(() => inside.world.newKey());
   }
 
-  get offered(): boolean {
-    return this.inside.state().calendar?.waitlist === true;
-  }
-
   open(from: string, to: string): void {
     const { inside } = this;
     inside.set({

@@ -23,9 +23,10 @@ from uuid import UUID
 from jinja2 import PackageLoader, StrictUndefined, Template, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mjml import mjml2html
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from escapemaster.database import EmailOverride, PreparedEmail
+from escapemaster.email.colours import colours
 from escapemaster.email.event import BookingEvent, booking_calendar
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
 from escapemaster.email.message import Attachment, Message
@@ -49,6 +50,9 @@ def _printable(text: str) -> str:
 
 #: A name or an address that somebody typed.
 Typed = Annotated[str, AfterValidator(_printable)]
+
+#: `#rrggbb`.
+Colour = Annotated[str, Field(pattern=r"\A#[0-9a-f]{6}\z")]
 
 
 class Extra(BaseModel):
@@ -89,6 +93,7 @@ class BookingData(BaseModel):
     manage_url_token: str
     waiver_token: str | None = None
     calendar_slug: str | None = None
+    accent_color: Colour | None = None
     currency: str
     total_cents: int
     paid_cents: int = 0
@@ -122,6 +127,7 @@ class VoucherData(BaseModel):
     message: str | None = None
     timezone: str
     calendar_slug: str | None = None
+    accent_color: Colour | None = None
 
 
 class InvitationData(BaseModel):
@@ -150,6 +156,7 @@ class _Content:
         values: What only its template knows: links, and switches.
         rows: Its table.
         attachments: Its files.
+        accent: The venue's colour, if it has one.
     """
 
     sender: str
@@ -157,6 +164,7 @@ class _Content:
     values: Mapping[str, object]
     rows: Callable[[_Texts], list[Row]]
     attachments: Callable[[_Texts], tuple[Attachment, ...]] = lambda _: ()
+    accent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +249,7 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         "opening": opening or [text("intro")],
         "own_words": bool(opening),
         "rows": content.rows(text),
+        "colours": colours(content.accent),
         "t": text,
     }
     return Message(
@@ -250,11 +259,13 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         to_name=prepared.to.name,
         to_address=prepared.to.email,
         subject=subject,
-        html=mjml2html(
-            _template(f"{prepared.template}.mjml.j2").render(context),
-            disable_comments=True,
-            # Else MJML fetches those that it knows from Google, whenever the mail is opened.
-            fonts={},
+        html=_as_main(
+            mjml2html(
+                _template(f"{prepared.template}.mjml.j2").render(context),
+                disable_comments=True,
+                # Else MJML fetches those that it knows from Google, whenever the mail is opened.
+                fonts={},
+            )
         ),
         text=_tidy(_template(f"{prepared.template}.txt.j2").render(context)),
         attachments=content.attachments(text),
@@ -271,6 +282,12 @@ def _own(field: str, source: str | None, words: Values, limit: int | None) -> st
         raise WordsInvalidError(field, error) from None
     lines = [_printable(line) for line in filled.splitlines()]
     return "\n".join(lines)[:limit]
+
+
+def _as_main(page: str) -> str:
+    """The page with all of it in the landmark that screen readers jump to; MJML makes none."""
+    opened = re.sub(r"<body[^>]*>", r'\g<0><div role="main">', page, count=1)
+    return opened.replace("</body>", "</div></body>")
 
 
 def _tidy(text: str) -> str:
@@ -393,7 +410,9 @@ def _booking_content(
         "waiver_url": _fragment(waiver, booking.waiver_token) if booking.waiver_token else "",
         "book_url": _calendar_url(site, booking.calendar_slug),
     }
-    return _Content(booking.organization_name, words, values, rows, attachments)
+    return _Content(
+        booking.organization_name, words, values, rows, attachments, booking.accent_color
+    )
 
 
 def _extras(extras: tuple[Extra, ...]) -> str:
@@ -468,7 +487,7 @@ def _voucher(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     }
     lines = [_printable(line) for line in (voucher.message or "").splitlines()]
     values = {"message": lines, "book_url": _calendar_url(site, voucher.calendar_slug)}
-    return _Content(voucher.organization_name, words, values, rows)
+    return _Content(voucher.organization_name, words, values, rows, accent=voucher.accent_color)
 
 
 def _invitation(prepared: PreparedEmail, language: str, site: Site) -> _Content:

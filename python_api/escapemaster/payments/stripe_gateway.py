@@ -55,6 +55,9 @@ RECONCILED_EVENTS: Final = (
 #: https://docs.stripe.com/js/appendix/supported_locales
 _LOCALES: Final[Mapping[str, Literal["es", "en"]]] = {"es": "es", "ca": "es", "en": "en"}
 
+#: Names the booking's own language in the metadata of a Checkout Session.
+_BOOKING_LOCALE: Final = "booking_locale"
+
 #: ISO 4217 gives these no minor unit, Stripe wants them with two.
 #: https://docs.stripe.com/currencies#special-cases
 _TWO_DECIMALS_AT_STRIPE: Final = frozenset({"ISK", "UGX"})
@@ -138,7 +141,8 @@ class StripeGateway:
                     },
                 }
             ],
-            "metadata": metadata,
+            # The language itself, for whoever speaks more of them than Stripe's own page.
+            "metadata": {**metadata, _BOOKING_LOCALE: order.locale},
             "payment_intent_data": payment,
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,

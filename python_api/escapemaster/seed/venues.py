@@ -297,7 +297,11 @@ CASA_LABERINTO = Venue(
     extras=(
         Extra(
             {"es": "Foto enmarcada", "ca": "Foto emmarcada", "en": "Framed photo"},
-            {"es": "La foto del equipo, lista al salir.", "en": "Your team's picture, to go."},
+            {
+                "es": "La foto del equipo, lista al salir.",
+                "ca": "La foto de l'equip, a punt en sortir.",
+                "en": "Your team's picture, to go.",
+            },
             "booking", 900, maximum_quantity=3,
         ),
         Extra(

@@ -79,6 +79,20 @@ def test_the_page_speaks_the_sessions_language_or_the_browsers(
     assert f'<html lang="{language}">' in page
 
 
+@pytest.mark.parametrize(
+    ("booked_in", "said"), [("ca", "Paga 90,00"), ("es", "Pagar 90,00"), ("en", "Pay €90.00")]
+)
+def test_the_page_speaks_the_language_of_the_booking_before_stripe_s_nearest(
+    bench: Bench, booked_in: str, said: str
+) -> None:
+    session = bench.open(locale="es", metadata={"booking_locale": booked_in})
+
+    page = bench.http.get(f"/c/pay/{session.id}", headers={"Accept-Language": "es"}).text
+
+    assert f'<html lang="{booked_in}">' in page
+    assert said in page
+
+
 def test_paying_leads_back_to_the_merchant(bench: Bench) -> None:
     session = bench.open()
 

@@ -84,6 +84,7 @@ async def test_a_session_asks_for_exactly_what_is_due_and_names_its_attempt(
         "metadata[attempt_id]": str(ATTEMPT),
         "metadata[organization_id]": str(UUID(int=2)),
         "metadata[booking_reference]": "ABCD-2345",
+        "metadata[booking_locale]": "es",
         "payment_intent_data[metadata][attempt_id]": str(ATTEMPT),
         "payment_intent_data[metadata][organization_id]": str(UUID(int=2)),
         "payment_intent_data[metadata][booking_reference]": "ABCD-2345",
@@ -141,7 +142,10 @@ async def test_the_page_speaks_the_nearest_language_that_stripe_has(
 ) -> None:
     stripe_api.answer("POST /v1/checkout/sessions", stripe_session())
     await gateway.create_checkout_session(order(locale=ours))
-    assert stripe_api.calls[0].form.get("locale") == theirs
+    form = stripe_api.calls[0].form
+    assert form.get("locale") == theirs
+    # The sandbox's page, and the venue's own reports, know the language itself.
+    assert form["metadata[booking_locale]"] == ours
 
 
 async def test_currencies_that_stripe_counts_differently_keep_their_value(

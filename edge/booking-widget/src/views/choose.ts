@@ -344,7 +344,6 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
         "data-kind": known ? kind : "wait",
         // Written by the style sheet; the label says it to those who hear it.
         "data-price": priced && price,
-        "data-past": day < flow.range.first,
         "data-focus": `day-${day}`,
         "aria-label": label.filter(Boolean).join(", "),
         "aria-current": today && "date",
@@ -366,8 +365,6 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
 function timesPanel(view: View): VNode {
   const { state, strings, format, flow } = view;
   const slots = state.day ? flow.slotsOn(state.day) : [];
-  const full = state.slots !== null && slots.length === 0 &&
-    (state.day !== null || state.slots.length === 0);
   return h(
     "section",
     { class: "times", "aria-labelledby": "times" },
@@ -377,7 +374,7 @@ function timesPanel(view: View): VNode {
       state.day ? format.day(state.day) : strings.chooseTime,
     ),
     slots.length === 0
-      ? full && flow.canWait ? waitOffer(view) : h(
+      ? flow.canWaitFor(state.day ?? state.month) ? waitOffer(view) : h(
         "p",
         { class: "muted", key: "none" },
         state.slots === null ? strings.loadingTimes : strings.pickDay,

@@ -28,6 +28,9 @@ Action = Callable[[Request, Sandbox, Entry], Awaitable[Response]]
 
 _GONE = 410
 
+#: Where in a session's metadata the service says the booking's own language.
+_BOOKING_LOCALE = "booking_locale"
+
 
 def routes() -> list[Route]:
     """The page and its buttons."""
@@ -100,7 +103,9 @@ def session_page(
 ) -> Response:
     """The page of a session in whatever state it is."""
     session = entry.body
-    words = wording_for(session["locale"], request.headers.get("accept-language", ""))
+    # Stripe's page has no Catalan, and its `locale` takes none: the merchant says it beside that.
+    locale = session["metadata"].get(_BOOKING_LOCALE) or session["locale"]
+    words = wording_for(locale, request.headers.get("accept-language", ""))
     left = max(0, session["expires_at"] - sandbox.now())
 
     def money(amount: int) -> str:

@@ -120,10 +120,10 @@ _WORDINGS = {wording.language: wording for wording in (_ENGLISH, _SPANISH, _CATA
 
 
 def wording_for(locale: str | None, accept_language: str) -> Wording:
-    """The session's language if it names one of ours, else the browser's first that we have.
+    """The named language, English for one that we do not have.
 
-    A locale of `auto`, or none, leaves it to the browser, as on Stripe's page; Catalan is
-    reached only so.
+    A locale of `auto`, or none, leaves it to the browser, as on Stripe's page: the first of its
+    languages that we have.
     """
     if locale not in (None, "auto"):
         return _WORDINGS.get(locale[:2], _ENGLISH)

@@ -1,0 +1,111 @@
+"""Mails in the venue's colour: that they can be read, by eye and by ear, whatever the colour is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from playwright.sync_api import Browser
+
+from escapemaster.database import PreparedEmail
+from escapemaster.email.colours import HOUSE, READABLE, colours, contrast
+from escapemaster.email.formatting import LOCALES
+from escapemaster.email.rendering import TEMPLATES, Site, render
+from escapemaster.email.samples import sample
+from escapemaster.errors import EmailError
+from escapemaster.stack.config import ROOT
+
+SITE: Final = Site("https://play.example.test/")
+AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+#: Dark, light, in between, and the ends.
+ACCENTS: Final = ("#b4462a", "#f5d90a", "#767676", "#e5484d", "#ffffff", "#000000", None)
+
+
+def mail(template: str, locale: str, accent: str | None) -> PreparedEmail:
+    prepared = sample(template, locale)
+    if template == "invitation":
+        return prepared
+    more = {"accent_color": accent, "waiver_token": "w"}
+    return prepared.model_copy(update={"data": {**prepared.data, **more}})
+
+
+def page(template: str, locale: str = "en", accent: str | None = None) -> str:
+    return render(mail(template, locale, accent), SITE).html
+
+
+def test_contrast_is_what_the_guidelines_say() -> None:
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+    assert contrast("#1e90ff", "#1e90ff") == 1
+
+
+@given(st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}"))
+@example("#767676")
+@example("#777777")
+@example("#ffffff")
+@example("#000000")
+def test_letters_can_be_read_on_and_in_any_colour(accent: str) -> None:
+    made = colours(accent)
+    assert made.accent == accent
+    assert contrast(made.on_accent, accent) >= READABLE
+    assert contrast(made.ink, "#ffffff") >= READABLE
+    if contrast(accent, "#ffffff") >= READABLE:
+        assert made.ink == accent
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.keys() - {"invitation"}))
+def test_a_mail_wears_the_venue_s_colour(template: str) -> None:
+    light = page(template, accent="#f5d90a")
+    assert "background-color:#f5d90a" in light and HOUSE not in light
+    assert "color:#000000" in light
+    assert "color:#ffffff;font" not in light
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_venue_without_a_colour_has_the_house_s(template: str) -> None:
+    assert f"background-color:{HOUSE}" in page(template)
+
+
+def test_what_is_no_colour_never_comes_into_a_mail() -> None:
+    for wrong in ("red", '#fff"/>', "#ABCDEF", "#12345", "#123456\n"):
+        with pytest.raises(EmailError):
+            render(mail("booking_confirmed", "en", wrong), SITE)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_mail_has_one_heading_and_one_main_part(template: str) -> None:
+    for locale in LOCALES:
+        source = page(template, locale)
+        assert f'<html lang="{locale}"' in source
+        [heading] = re.findall(r"<h1[^>]*>([^<]+)</h1>", source)
+        assert heading.strip()
+        before, main, after = re.split(r'<div role="main">|</div></body>', source)
+        assert before.rstrip().endswith(">") and "<body" in before
+        assert "</html>" in after and heading in main
+
+
+def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
+    """Axe finds nothing, of any severity, in any mail, language and colour."""
+    shown = browser.new_page(viewport={"width": 600, "height": 800})
+    for number, template in enumerate(TEMPLATES):
+        for turn, accent in enumerate(ACCENTS):
+            locale = tuple(LOCALES)[(number + turn) % len(LOCALES)]
+            shown.set_content(page(template, locale, accent))
+            shown.evaluate(AXE.read_text())
+            found = shown.evaluate(
+                """async () => (await axe.run(document)).violations.map((violation) => [
+                  violation.id, ...violation.nodes.map((node) => node.html)])"""
+            )
+            assert found == [], json.dumps([template, locale, accent, found], indent=2)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_mail_fits_a_phone(browser: Browser, template: str) -> None:
+    shown = browser.new_page(viewport={"width": 360, "height": 700})
+    shown.set_content(page(template, "ca", "#b4462a"))
+    assert shown.evaluate("document.documentElement.scrollWidth") == 360
