@@ -181,7 +181,7 @@ export interface HeldBooking extends BookingFields {
 export interface Booking extends BookingFields {
   readonly paid_cents: number;
   readonly refunded_cents: number;
-  readonly customer: { readonly full_name: string; readonly email: string };
+  readonly customer: { readonly full_name: string; readonly email: string | null };
   readonly organization: { readonly name: string };
   readonly lines: readonly PriceLine[];
   readonly cancellable: boolean;

@@ -570,6 +570,25 @@ Deno.test("a booking with nothing to pay is confirmed without the payment step",
   assert.equal(made.flow.state.fresh, true);
 });
 
+Deno.test("whoever left no address is promised no mail", async () => {
+  for (const email of ["ada@example.test", null]) {
+    const confirmed = {
+      ...booking,
+      status: "confirmed" as const,
+      due_now_cents: 0,
+      customer: { ...booking.customer, email },
+    };
+    const made = setting({
+      hold: () => Promise.resolve({ ...confirmed, manage_token: "secret" }),
+      getBooking: () => Promise.resolve(confirmed),
+    });
+    await toDetails(made);
+    await made.flow.submitDetails();
+    const promised = texts(made.flow).filter((text) => text.includes("sent the confirmation"));
+    assert.deepEqual(promised, email ? [`We have sent the confirmation to ${email}.`] : []);
+  }
+});
+
 Deno.test("a visitor whose clock is wrong still sees the whole hold", async () => {
   const made = setting({
     hold: () => {

@@ -39,7 +39,8 @@ export function booked(view: View): Child {
     : strings.bookingTitle;
   // The refund travels by itself: until it is in the books, what was promised is what counts.
   const refund = Math.max(state.promisedCents, booking.refunded_cents);
-  const lead = state.fresh
+  // Whoever was booked at the desk may have left no address.
+  const lead = state.fresh && booking.customer.email
     ? strings.confirmedText(booking.customer.email)
     : !cancelled
     ? ""
