@@ -31,6 +31,8 @@ create table public.staff_shifts (
     user_id extensions.gist_uuid_ops with =,
     tstzrange(starts_at, ends_at, '[)') with &&
   )
+  -- Looked at when a statement ends: a location's new zone moves many that touch.
+  deferrable initially immediate
 );
 
 comment on table public.staff_shifts is
@@ -98,8 +100,11 @@ begin
   new.timezone := coalesce(new.timezone, 'UTC');
 
   -- The constraint decides; this says the same in words that a client can show. Row-level security
-  -- speaks later, so a new row of another tenant is left to it.
-  if tg_op = 'INSERT' and new.organization_id is distinct from private.organization_with('shifts:manage') then
+  -- speaks later, so a new row of another tenant is left to it; and those that a location's new
+  -- zone takes along are not all there yet.
+  if tg_op = 'INSERT' and new.organization_id is distinct from private.organization_with('shifts:manage')
+    or tg_op = 'UPDATE' and new.timezone <> old.timezone and new.location_id = old.location_id
+  then
     return new;
   end if;
   select s.* into other

@@ -131,6 +131,31 @@ class TestShifts:
             shift_on(crew, crew.hire(), "infinity", "10:00", "11:00")
         assert "staff_shifts_date_is_finite" in caught.value.message
 
+    @pytest.mark.parametrize("zone", ["Europe/London", "Europe/Athens"])
+    def test_those_that_touch_move_together_into_another_zone(self, crew: Crew, zone: str) -> None:
+        person = crew.hire()
+        shifts = [
+            shift_on(crew, person, "2030-01-07", *hours)
+            for hours in (("10:00", "14:00"), ("14:00", "18:00"), ("06:00", "10:00"))
+        ]
+        change(crew.by, "locations", {"timezone": zone}, id=crew.shop.location_id)
+        moved = crew.by.select("select * from public.staff_shifts order by id")
+        assert {m["timezone"] for m in moved} == {zone}
+        assert (
+            len({m["starts_at"] - s["starts_at"] for m, s in zip(moved, shifts, strict=True)}) == 1
+        )
+
+    def test_but_not_onto_each_other(self, crew: Crew) -> None:
+        person = crew.hire()
+        branch = crew.shop.insert("locations", name="Branch", timezone="Europe/Madrid")
+        shift_on(crew, person, "2030-01-07", "10:00", "14:00")
+        crew.shift(
+            person, location_id=branch["id"], date="2030-01-07", from_time="14:00", to_time="18:00"
+        )
+        with refused(400, "23P01") as caught:
+            change(crew.by, "locations", {"timezone": "Europe/Athens"}, id=branch["id"])
+        assert "staff_shifts_of_a_person_do_not_overlap" in caught.value.message
+
     def test_they_keep_their_hours_when_the_location_gets_another_zone(self, crew: Crew) -> None:
         made = shift_on(crew, crew.hire(), "2030-01-07", "16:00", "22:00")
         change(crew.by, "locations", {"timezone": "Asia/Kathmandu"}, id=crew.shop.location_id)
