@@ -271,10 +271,16 @@ for each row execute function private.follow_booking_status();
 --   that is, changes sessions, and then waits for others'. Two of them, each with a lapsed hold
 --   of its own reaped, waited for each other: that was a deadlock;
 --   a change (private.locked_for_change), which leaves one session and claims another;
+--   a block (private.claim_block), which is made of many;
+--   who merges or erases customers (private.lock_customers), with all sessions that they have;
 --   money that may have to claim again what expired (private.lock_attempt).
 -- Nobody waits for a room's lock while holding a session. So a wait for a session or for the
 -- exclusion constraint always ends: it is for somebody who waits for no session, or who holds
 -- the lock of the same room, and that one is not waiting for us.
+--
+-- Who has several of what hangs on bookings takes it in the order of its ids: vouchers
+-- (private.lock_vouchers_of_lapsed), customers. The waiting list, which offers places inside whatever
+-- transaction freed them and several in a sweep, waits for nobody (37_waitlist/030_offers.sql).
 
 create function private.lock_room(organization_id uuid, room_id uuid)
 returns void

@@ -30,6 +30,12 @@ begin
     for no key update of s
   ) as locked;
   if session_ids is not null then
+    perform private.lock_vouchers_of_lapsed(array(
+      select b.id from public.bookings as b
+      where b.organization_id = reap_lapsed_holds.organization_id
+        and b.session_id = any (session_ids)
+        and b.hold_expires_at <= now()
+    ));
     update public.bookings as b
     set status = d.to_status, status_reason = d.reason, hold_expires_at = null
     from private.booking_deadlines as d
@@ -289,6 +295,7 @@ begin
     for no key update of s, b skip locked
   ) as lapsed;
   if booking_ids is not null then
+    perform private.lock_vouchers_of_lapsed(booking_ids);
     update public.bookings as b
     set status = d.to_status, status_reason = d.reason, hold_expires_at = null
     from private.booking_deadlines as d

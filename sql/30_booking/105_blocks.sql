@@ -87,6 +87,13 @@ declare
   reaped int;
   conflicts jsonb;
 begin
+  -- Some of it is claimed already while the rest is waited for.
+  perform private.lock_room(block.organization_id, wanted.room_id)
+  from (
+    select distinct r.id as room_id
+    from unnest(rooms) as r (id)
+    order by r.id
+  ) as wanted;
   for attempt in 1..3 loop
     -- One statement for all. As in private.claim_session, it waits for a concurrent claim and
     -- then leaves out what it took.

@@ -31,10 +31,12 @@ create table public.staff_shifts (
     user_id extensions.gist_uuid_ops with =,
     tstzrange(starts_at, ends_at, '[)') with &&
   )
+  -- Looked at when a statement ends: a location's new zone moves many that touch.
+  deferrable initially immediate
 );
 
 comment on table public.staff_shifts is
-  'A time in which a member works at a location. It decides who is assigned automatically; whoever holds bookings:assign may assign anybody, and nothing is sold or refused because of it. A person''s shifts do not overlap, in whatever location; two may touch, and count as one.';
+  'A time in which a member works at a location. It decides who is assigned automatically; whoever holds bookings:assign may assign anybody, and nothing is sold or refused because of it. A person''s shifts do not overlap, in whatever location (409 shift_overlaps); two may touch, and count as one.';
 comment on column public.staff_shifts.timezone is 'The location''s zone, kept equal by the foreign key; filled by a trigger.';
 comment on column public.staff_shifts.date is 'Local date on which the shift starts.';
 comment on column public.staff_shifts.from_time is 'Wall clock of the location. In a DST gap it is that much later, in a fold the second of the two.';
@@ -83,6 +85,8 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  other public.staff_shifts;
 begin
   -- Two who plan one person's time at once come one after the other: the constraint alone
   -- would let each wait for the other, which PostgreSQL ends as a deadlock.
@@ -94,12 +98,41 @@ begin
   from public.locations as l
   where l.organization_id = new.organization_id and l.id = new.location_id;
   new.timezone := coalesce(new.timezone, 'UTC');
+
+  -- The constraint decides; this says the same in words that a client can show. Row-level security
+  -- speaks later, so a new row of another tenant is left to it; and those that a location's new
+  -- zone takes along are not all there yet.
+  if tg_op = 'INSERT' and new.organization_id is distinct from private.organization_with('shifts:manage')
+    or tg_op = 'UPDATE' and new.timezone <> old.timezone and new.location_id = old.location_id
+  then
+    return new;
+  end if;
+  select s.* into other
+  from public.staff_shifts as s
+  where s.organization_id = new.organization_id
+    and s.user_id = new.user_id
+    and s.id <> new.id
+    -- As the generated columns, which have no value yet.
+    and s.starts_at < (
+      (new.date + case when new.to_time > new.from_time then 0 else 1 end + new.to_time) at time zone new.timezone
+    )
+    and s.ends_at > ((new.date + new.from_time) at time zone new.timezone)
+  order by s.starts_at
+  limit 1;
+  if found then
+    perform private.fail(
+      'shift_overlaps', 409, 'Choose a time in which the person has no other shift, or change that one.',
+      jsonb_build_object(
+        'shift_id', other.id, 'location_id', other.location_id, 'starts_at', other.starts_at, 'ends_at', other.ends_at
+      )
+    );
+  end if;
   return new;
 end
 $$;
 
 comment on function private.prepare_shift() is
-  'definer: reads the location and locks the membership, whatever the planner may see of them. Gives a shift its location''s zone.';
+  'definer: reads the location and the person''s other shifts and locks the membership, whatever the planner may see of them. Gives a shift its location''s zone. Raises 409 shift_overlaps, details {"shift_id", "location_id", "starts_at", "ends_at"}.';
 
 create trigger staff_shifts_prepare
 before insert or update of location_id, date, from_time, to_time on public.staff_shifts

@@ -25,28 +25,62 @@ volatile
 set search_path = ''
 as $$
 declare
+  room_ids uuid [];
+  session_ids uuid [];
   locked int;
 begin
-  -- In the order of everybody: sessions, their bookings, what hangs on those. Sessions by their
-  -- start, as private.reap_lapsed_holds takes them.
-  perform from public.sessions as s
-  where s.organization_id = lock_customers.organization_id
-    and s.id in (
-      select b.session_id from public.bookings as b
-      where b.organization_id = lock_customers.organization_id and b.customer_id = any (lock_customers.customer_ids)
-    )
-  order by s.starts_at, s.id
-  for no key update;
-  perform from public.bookings as b
-  where b.organization_id = lock_customers.organization_id and b.customer_id = any (lock_customers.customer_ids)
-  order by b.starts_at, b.id
-  for no key update;
-  -- Against private.customer_with_email: whoever books in that name waits, or is waited for.
-  perform from public.customers as c
-  where c.organization_id = lock_customers.organization_id and c.id = any (lock_customers.customer_ids)
-  order by c.id
-  for update;
-  get diagnostics locked = row_count;
+  loop
+    begin
+      -- In the order of everybody: rooms, since several sessions are waited for, sessions, their
+      -- bookings, what hangs on those. Sessions by their start, as private.reap_lapsed_holds
+      -- takes them.
+      select coalesce(array_agg(distinct b.room_id order by b.room_id), '{}') into room_ids
+      from public.bookings as b
+      where b.organization_id = lock_customers.organization_id and b.customer_id = any (lock_customers.customer_ids);
+      perform private.lock_room(lock_customers.organization_id, wanted.room_id)
+      from unnest(room_ids) as wanted (room_id);
+
+      select coalesce(array_agg(own.id), '{}') into session_ids
+      from (
+        select s.id
+        from public.sessions as s
+        where s.organization_id = lock_customers.organization_id
+          and s.id in (
+            select b.session_id from public.bookings as b
+            where b.organization_id = lock_customers.organization_id
+              and b.customer_id = any (lock_customers.customer_ids)
+              and b.room_id = any (room_ids)
+          )
+        order by s.starts_at, s.id
+        for no key update
+      ) as own;
+      perform from public.bookings as b
+      where b.organization_id = lock_customers.organization_id
+        and b.customer_id = any (lock_customers.customer_ids)
+        and b.session_id = any (session_ids)
+      order by b.starts_at, b.id
+      for no key update;
+      -- Against private.customer_with_email: whoever books in that name waits, or is waited for.
+      perform from public.customers as c
+      where c.organization_id = lock_customers.organization_id and c.id = any (lock_customers.customer_ids)
+      order by c.id
+      for update;
+      get diagnostics locked = row_count;
+      -- Booked, or moved, while the locks were waited for: they are let go with this block, since
+      -- it is too late to ask for another room or session in order.
+      if exists (
+        select from public.bookings as b
+        where b.organization_id = lock_customers.organization_id
+          and b.customer_id = any (lock_customers.customer_ids)
+          and not (b.session_id = any (session_ids) and b.room_id = any (room_ids))
+      ) then
+        raise exception using errcode = 'EM001', message = 'booking_moved';
+      end if;
+      exit;
+    exception
+      when sqlstate 'EM001' then null;
+    end;
+  end loop;
   if locked < cardinality(lock_customers.customer_ids) then
     perform private.fail('customer_not_found', 404, 'Choose one of the organization''s customers; they may have been merged.');
   elsif exists (

@@ -286,16 +286,24 @@ begin
     if not found then
       perform private.fail('waitlist_entry_not_found', 404, 'Check the entry''s id.');
     end if;
-    -- Session and booking before the entry, as everywhere.
-    if seen.status = 'offered' then
-      booking := private.locked_booking(seen.organization_id, seen.booking_id);
-    end if;
-    select e.* into entry
-    from public.waitlist_entries as e
-    where e.organization_id = seen.organization_id and e.id = seen.id
-    for update;
-    -- An offer may have come, or gone, while the locks were waited for.
-    exit when (entry.status, entry.booking_id) is not distinct from (seen.status, seen.booking_id);
+    begin
+      -- Session and booking before the entry, as everywhere.
+      if seen.status = 'offered' then
+        booking := private.locked_booking(seen.organization_id, seen.booking_id);
+      end if;
+      select e.* into entry
+      from public.waitlist_entries as e
+      where e.organization_id = seen.organization_id and e.id = seen.id
+      for update;
+      -- An offer may have come, or gone, while the locks were waited for: then they are let go
+      -- with this block, so that no session is waited for under the entry.
+      if (entry.status, entry.booking_id) is distinct from (seen.status, seen.booking_id) then
+        raise exception using errcode = 'EM001', message = 'entry_moved';
+      end if;
+      exit;
+    exception
+      when sqlstate 'EM001' then null;
+    end;
   end loop;
 
   if entry.status = 'offered' then

@@ -276,6 +276,78 @@ class TestMerging:
         shop.hold(room, shop.at(1, "13:00"), customer=BEA)
         assert customer_of(shop, BEA["email"]) not in (keep, other)
 
+    def test_what_both_have_and_one_may_have_once_is_had_once(self, shop: Shop, room: str) -> None:
+        """Decided for every key that a customer is part of; a new one is to be decided here too.
+
+        Tags are joined. Who was erased is not merged, so there are never two erasures to join.
+        """
+        keys = shop.house.owner_sql(
+            "select distinct k.indexrelid::regclass::text as name"
+            " from pg_constraint as f"
+            " join pg_attribute as a on a.attrelid = f.conrelid and a.attnum = any (f.conkey)"
+            " join pg_index as k on k.indrelid = f.conrelid and k.indisunique"
+            "  and a.attnum = any (k.indkey)"
+            " where f.confrelid = 'public.customers'::regclass and f.contype = 'f'"
+            "  and a.attname <> 'organization_id'"
+            " union select x.conname from pg_constraint as x"
+            " join pg_constraint as f on f.conrelid = x.conrelid and f.contype = 'f'"
+            "  and f.confrelid = 'public.customers'::regclass"
+            " where x.contype = 'x' and x.conkey && f.conkey[2:]"
+            " order by 1"
+        )
+        assert [row["name"] for row in keys] == [
+            "customer_erasures_customer_key",
+            "customer_tags_tag_key",
+        ]
+        shop.hold(room, shop.at(1, "10:00"))
+        shop.hold(room, shop.at(1, "11:30"), customer=BEA)
+        keep, other = customer_of(shop, GUEST["email"]), customer_of(shop, BEA["email"])
+        for customer in (keep, other):
+            for tag in ("vip", f"own {customer[-4:]}"):
+                insert(shop.venue.owner, "customer_tags", customer_id=customer, tag=tag)
+            consent(shop, customer)
+        assert set(merge(shop, keep, other)["tags"]) == {
+            "vip",
+            f"own {keep[-4:]}",
+            f"own {other[-4:]}",
+        }
+        assert shop.venue.count("customer_consents") == 2
+
+    def test_both_keep_their_places_in_the_waiting_list(self, shop: Shop, room: str) -> None:
+        """Though one person would be offered one place at a time, and have three entries."""
+        shop.set_calendar(waitlist_minutes=60)
+        shop.hold(room, shop.at(1, "10:00"))
+        shop.hold(room, shop.at(1, "11:30"), customer=BEA)
+        for person in (GUEST, BEA):
+            for number in range(3):
+                shop.house.owner_sql(
+                    "insert into public.waitlist_entries (organization_id, calendar_id, from_date,"
+                    " to_date, waits_until, party_size, customer_id, contact_name, locale, status,"
+                    " booking_id, offered_at)"
+                    " select b.organization_id, b.calendar_id, current_date, current_date,"
+                    " now() + interval '1 day', 2, b.customer_id, 'A', 'es',"
+                    " case when %(offered)s then 'offered' else 'waiting' end,"
+                    " case when %(offered)s then b.id end,"
+                    " case when %(offered)s then now() end"
+                    " from public.bookings as b"
+                    " where b.organization_id = %(shop)s and b.contact_name = %(name)s".replace(
+                        "%(offered)s", "true" if number == 0 else "false"
+                    )
+                    .replace("%(shop)s", "%s")
+                    .replace("%(name)s", "%s"),
+                    shop.id,
+                    person["full_name"],
+                )
+        keep = customer_of(shop, GUEST["email"])
+        merge(shop, keep, customer_of(shop, BEA["email"]))
+        entries = shop.house.owner_sql(
+            "select customer_id::text, status from public.waitlist_entries"
+            " where organization_id = %s",
+            shop.id,
+        )
+        assert {row["customer_id"] for row in entries} == {keep}
+        assert sorted(row["status"] for row in entries) == ["offered"] * 2 + ["waiting"] * 4
+
     def test_notes_that_are_too_long_together_are_cut(self, shop: Shop, room: str) -> None:
         shop.hold(room, shop.at(1, "10:00"))
         shop.hold(room, shop.at(1, "11:30"), customer=BEA)

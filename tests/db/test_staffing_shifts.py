@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from db.booking_world import Row, change, insert
@@ -13,7 +14,7 @@ from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 
-OVERLAP = "23P01"
+OVERLAP = "shift_overlaps"
 
 
 @pytest.fixture
@@ -130,6 +131,31 @@ class TestShifts:
             shift_on(crew, crew.hire(), "infinity", "10:00", "11:00")
         assert "staff_shifts_date_is_finite" in caught.value.message
 
+    @pytest.mark.parametrize("zone", ["Europe/London", "Europe/Athens"])
+    def test_those_that_touch_move_together_into_another_zone(self, crew: Crew, zone: str) -> None:
+        person = crew.hire()
+        shifts = [
+            shift_on(crew, person, "2030-01-07", *hours)
+            for hours in (("10:00", "14:00"), ("14:00", "18:00"), ("06:00", "10:00"))
+        ]
+        change(crew.by, "locations", {"timezone": zone}, id=crew.shop.location_id)
+        moved = crew.by.select("select * from public.staff_shifts order by id")
+        assert {m["timezone"] for m in moved} == {zone}
+        assert (
+            len({m["starts_at"] - s["starts_at"] for m, s in zip(moved, shifts, strict=True)}) == 1
+        )
+
+    def test_but_not_onto_each_other(self, crew: Crew) -> None:
+        person = crew.hire()
+        branch = crew.shop.insert("locations", name="Branch", timezone="Europe/Madrid")
+        shift_on(crew, person, "2030-01-07", "10:00", "14:00")
+        crew.shift(
+            person, location_id=branch["id"], date="2030-01-07", from_time="14:00", to_time="18:00"
+        )
+        with refused(400, "23P01") as caught:
+            change(crew.by, "locations", {"timezone": "Europe/Athens"}, id=branch["id"])
+        assert "staff_shifts_of_a_person_do_not_overlap" in caught.value.message
+
     def test_they_keep_their_hours_when_the_location_gets_another_zone(self, crew: Crew) -> None:
         made = shift_on(crew, crew.hire(), "2030-01-07", "16:00", "22:00")
         change(crew.by, "locations", {"timezone": "Asia/Kathmandu"}, id=crew.shop.location_id)
@@ -148,10 +174,15 @@ class TestShifts:
         person = crew.hire()
         branch = crew.shop.insert("locations", name="Branch", timezone="Europe/London")
         first = shift_on(crew, person, "2030-01-07", "10:00", "14:00")
-        with refused(400, OVERLAP) as caught:
+        with refused(409, OVERLAP) as caught:
             shift_on(crew, person, "2030-01-07", "13:59", "18:00")
-        assert "staff_shifts_of_a_person_do_not_overlap" in caught.value.message
-        with refused(400, OVERLAP):
+        assert caught.value.details == {
+            "shift_id": str(first["id"]),
+            "location_id": str(first["location_id"]),
+            "starts_at": "2030-01-07T09:00:00+00:00",
+            "ends_at": "2030-01-07T13:00:00+00:00",
+        }
+        with refused(409, OVERLAP):
             # 12:30 in London is 13:30 in Madrid.
             crew.shift(
                 person,
@@ -161,10 +192,37 @@ class TestShifts:
                 to_time="18:00",
             )
         second = shift_on(crew, person, "2030-01-07", "14:00", "18:00")
-        with refused(400, OVERLAP):
+        with refused(409, OVERLAP):
             change(crew.by, "staff_shifts", {"from_time": "13:00"}, id=second["id"])
         assert change(crew.by, "staff_shifts", {"to_time": "13:00"}, id=first["id"]) == 1
         shift_on(crew, crew.hire(), "2030-01-07", "10:00", "18:00")
+
+    def test_the_constraint_says_the_same_of_whatever_comes_past_the_door(self, crew: Crew) -> None:
+        """And where the row is none of the caller's, nothing is said of who works when."""
+        person, other = crew.hire(), open_crew(crew.house, "Other")
+        made = shift_on(crew, person, "2030-01-07", "22:00", "06:00")
+        with pytest.raises(psycopg.errors.ExclusionViolation, match="do_not_overlap"):
+            crew.house.owner_sql(
+                "insert into public.staff_shifts"
+                " (organization_id, user_id, location_id, date, from_time, to_time)"
+                " select organization_id, user_id, location_id, '2030-01-08', '05:00', '09:00'"
+                " from public.staff_shifts where id = %s",
+                made["id"],
+            )
+        with refused(409, OVERLAP):
+            shift_on(crew, person, "2030-01-08", "05:00", "09:00")
+        for start in ("05:00", "12:00"):
+            with refused(403, "42501"):
+                insert(
+                    other.by,
+                    "staff_shifts",
+                    organization_id=crew.shop.id,
+                    user_id=person.id,
+                    location_id=crew.shop.location_id,
+                    date="2030-01-08",
+                    from_time=start,
+                    to_time="13:00",
+                )
 
     def test_a_person_of_two_organizations_has_two_lives(self, crew: Crew) -> None:
         person, other = crew.hire(), open_crew(crew.house, "Other")
