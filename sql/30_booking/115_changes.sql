@@ -5,8 +5,8 @@
 -- difference and writes the history; refused, it changes nothing.
 --
 -- Who may: staff with bookings:update until the game starts; the customer as long as
---   cancelling would be refunded in full (else a change would be a way around the tiers), for a
---   booking of a calendar that is still public, to what that calendar offers.
+--   cancelling would be refunded in full (else a change would be a way around the tiers), to what
+--   the public calendar offers by which the booking is managed.
 -- The price: calculated anew with the same options, or with those that are changed. A price that
 --   staff agreed holds while room, party and exclusiveness stay; then the calculated one counts
 --   again. What a booking has of an extra or coupon it keeps, though nobody else would get it now.
@@ -43,6 +43,37 @@ $$;
 
 comment on function private.named_extras(uuid, jsonb) is
   'The extras of options that were priced: [{extra_id, name, quantity}] in the order in which the venue shows them, without those of which there are none.';
+
+create function private.managing_calendar(booking public.bookings)
+returns public.calendars
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  calendar public.calendars;
+begin
+  select c.* into calendar
+  from public.calendars as c
+  join public.organizations as o on o.id = c.organization_id
+  where c.organization_id = booking.organization_id
+    and c.is_active
+    and o.status = 'active'
+    and (
+      c.id = booking.calendar_id
+      or booking.calendar_id is null and exists (
+        select from public.calendar_rooms as cr
+        where cr.organization_id = c.organization_id and cr.calendar_id = c.id and cr.room_id = booking.room_id
+      )
+    )
+  order by c.created_at, c.id
+  limit 1;
+  return calendar;
+end
+$$;
+
+comment on function private.managing_calendar(public.bookings) is
+  'The calendar by which the customer manages the booking: the one where it was made, or the oldest that offers the room of what staff booked; null when that is not public.';
 
 create function private.plan_change(
   booking public.bookings,
@@ -87,14 +118,8 @@ begin
       perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
     end if;
   else
-    select c.* into calendar
-    from public.calendars as c
-    join public.organizations as o on o.id = c.organization_id
-    where c.organization_id = booking.organization_id
-      and c.id = booking.calendar_id
-      and c.is_active
-      and o.status = 'active';
-    if not found then
+    calendar := private.managing_calendar(booking);
+    if calendar.id is null then
       perform private.refuse_reschedule();
     end if;
     room := private.public_room(calendar, target.room_id);
@@ -191,12 +216,14 @@ as $$
 declare
   terms record := private.cancellation_terms(booking);
 begin
-  return terms.by_customer and terms.refund_percent = 100 and booking.calendar_id is not null;
+  return terms.by_customer
+    and terms.refund_percent = 100
+    and (private.managing_calendar(booking)).id is not null;
 end
 $$;
 
 comment on function private.is_reschedulable(public.bookings) is
-  'Whether the customer may change the booking now: while cancelling it would be refunded in full.';
+  'Whether the customer may change the booking now: while cancelling it would be refunded in full, by a calendar that is public.';
 
 create function private.change_json(
   booking public.bookings,

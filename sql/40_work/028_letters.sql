@@ -41,7 +41,7 @@ begin
     join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     join public.organizations as o on o.id = b.organization_id
-    left join public.calendars as k on k.organization_id = b.organization_id and k.id = b.calendar_id
+    left join lateral private.managing_calendar(b) as k on true
     cross join private.booking_balance(b.organization_id, b.id) as balance
     where b.organization_id = booking_letter.organization_id
       and b.id = booking_letter.booking_id

@@ -252,6 +252,8 @@ class TestWithoutAnAddress:
         alter(shop, booked, starts_at=shop.at(4))
         (mail,) = mails(shop)
         assert mail["to"] == {"name": "Walk In", "email": "door@example.test"}
+        # The link leads to the calendar that sells the room.
+        assert mail["data"]["calendar_slug"] == shop.slug
 
     def test_its_link_is_good_for_paying_online(self, shop: Shop, booked: Row) -> None:
         opened = shop.house.service.call(
@@ -261,7 +263,8 @@ class TestWithoutAnAddress:
         )
         assert (opened["customer_email"], opened["amount_cents"]) == (None, TOTAL)
 
-    def test_two_of_one_name_are_two(self, shop: Shop, room: str, booked: Row) -> None:
+    @pytest.mark.usefixtures("booked")
+    def test_two_of_one_name_are_two(self, shop: Shop, room: str) -> None:
         book(shop, room, shop.at(4), customer={"full_name": "Walk In"})
         assert shop.venue.count("customers") == 2
         (twice,) = shop.venue.owner.select(
@@ -285,7 +288,6 @@ class TestWithoutAnAddress:
         assert (merged["id"], merged["email"]) == (str(stranger["id"]), GUEST["email"])
         assert shop.look(regular)["customer"]["email"] == GUEST["email"]
         assert shop.look(booked)["customer"]["email"] == GUEST["email"]
-
 
 
 class TestHowMany:

@@ -186,12 +186,37 @@ class TestUntilWhenACustomerMayMoveIt:
             with refused(409, "not_reschedulable"):
                 ask(shop, held, starts_at=shop.at(5))
 
+    def test_what_staff_booked_moves_within_the_calendar_that_sells_its_room(
+        self, shop: Shop, room: str
+    ) -> None:
+        by_staff = book(shop, room, shop.at(4))
+        assert shop.look(by_staff)["reschedulable"] is True
+        with refused(422, "slot_not_offered"):
+            quote(shop, by_staff, starts_at=shop.at(5, "03:17"))
+        # The oldest of several; one that does not sell the room is not asked.
+        other = shop.insert(
+            "calendars", slug="other-calendar", name="Other", maximum_advance_days=4,
+            fee_kind="booking", fee_value=500,
+        )["id"]  # fmt: skip
+        shop.house.owner_sql(
+            "update public.calendars set created_at = created_at - interval '1 day' where id = %s",
+            other,
+        )
+        reschedule(shop, by_staff, total=TOTAL, starts_at=shop.at(6))
+        shop.insert("calendar_rooms", calendar_id=other, room_id=room)
+        with refused(422, "too_far_ahead"):
+            quote(shop, by_staff, starts_at=shop.at(7))
+        # A calendar's fee is for what is booked there.
+        assert quote(shop, by_staff, starts_at=shop.at(4))["total_cents"] == TOTAL
+
     def test_not_what_no_calendar_sells(self, shop: Shop, room: str, paid: Row) -> None:
         by_staff = book(shop, room, shop.at(4))
+        shop.venue.owner.change("delete from public.calendar_rooms where room_id = %s", room)
         assert shop.look(by_staff)["reschedulable"] is False
         with refused(409, "not_reschedulable"):
             quote(shop, by_staff, starts_at=shop.at(5))
         shop.set_calendar(is_active=False)
+        assert shop.look(paid)["reschedulable"] is False
         with refused(409, "not_reschedulable"):
             quote(shop, paid, starts_at=shop.at(5))
 
