@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -136,11 +137,11 @@ class TestACustomer:
         assert set(shop.history(paid)[-1]["change"]) == {"extras"}
 
     def test_one_key_is_for_one_list(self, shop: Shop, paid: Row, photo: str) -> None:
-        two = {"total": TOTAL + 2 * PHOTO, "idempotency_key": "extras"}
-        first = reschedule(shop, paid, extras=[taking(photo, 2)], **two)
-        assert reschedule(shop, paid, extras=[taking(photo, 2)], **two) == first
+        ask = partial(reschedule, shop, paid, total=TOTAL + 2 * PHOTO, idempotency_key="extras")
+        first = ask(extras=[taking(photo, 2)])
+        assert ask(extras=[taking(photo, 2)]) == first
         with refused(422, "idempotency_key_reused"):
-            reschedule(shop, paid, extras=[taking(photo, 3)], **two)
+            ask(extras=[taking(photo, 3)])
 
     def test_the_coupon_counts_what_is_left(self, shop: Shop, room: str, photo: str) -> None:
         shop.add_coupon(minimum_cents=TOTAL + PHOTO)
@@ -177,11 +178,12 @@ class TestWhatIsOffered:
         shop.book(room, shop.at(3), party_size=1, extras=[taking(photo, 2)], customer=guest(1))
         before = everything(shop)
         extras = wanted(photo)
-        for ask in (
+        asks: list[Callable[[], Row]] = [
             lambda: quote(shop, paid, extras=extras),
             lambda: reschedule(shop, paid, total=TOTAL + PHOTO, extras=extras),
             lambda: alter(shop, paid, extras=extras),
-        ):
+        ]
+        for ask in asks:
             with refused(status, code):
                 ask()
         assert everything(shop) == before
@@ -304,15 +306,16 @@ class TestStaff:
 
     def test_one_key_is_for_one_wish(self, shop: Shop, paid: Row, photo: str) -> None:
         shop.add_coupon()
-        for wish, other in (
+        wishes: list[tuple[Row, Row]] = [
             ({"extras": [taking(photo, 2)]}, {"extras": [taking(photo, 3)]}),
             ({"coupon_code": "VERANO"}, {"coupon_code": ""}),
-        ):
-            used = {"idempotency_key": f"wish-{len(str(wish))}"}
-            first = alter(shop, paid, **wish, **used)
-            assert alter(shop, paid, **wish, **used) == first
+        ]
+        for number, (wish, other) in enumerate(wishes):
+            ask = partial(alter, shop, paid, idempotency_key=f"wish-{number}")
+            first = ask(**wish)
+            assert ask(**wish) == first
             with refused(422, "idempotency_key_reused"):
-                alter(shop, paid, **other, **used)
+                ask(**other)
 
 
 def test_the_last_of_an_extra_is_had_once_however_many_ask(track: Track) -> None:
