@@ -939,7 +939,7 @@ export type Database = {
       "customers": {
         Row: {
           "created_at": string;
-          "email": string;
+          "email": string | null;
           "erased_at": string | null;
           "full_name": string;
           "id": string;
@@ -952,7 +952,7 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "created_at"?: string;
-          "email": string;
+          "email"?: string | null;
           "erased_at"?: string | null;
           "full_name": string;
           "id"?: string;
@@ -964,7 +964,7 @@ export type Database = {
         };
         Update: {
           "created_at"?: string;
-          "email"?: string;
+          "email"?: string | null;
           "erased_at"?: string | null;
           "full_name"?: string;
           "id"?: string;
@@ -2756,8 +2756,10 @@ export type Database = {
       "change_booking": {
         Args: {
           "booking_id": string;
+          "coupon_code"?: string;
           "exclusive"?: boolean;
           "expected_total_cents"?: number;
+          "extras"?: Json;
           "idempotency_key": string;
           "organization_id": string;
           "override_reason"?: string;
@@ -2800,6 +2802,7 @@ export type Database = {
           "organization_id": string;
           "override_reason"?: string;
           "party_size": number;
+          "pay_within_hours"?: number;
           "price_cents"?: number;
           "room_id": string;
           "source"?: string;
@@ -2873,6 +2876,7 @@ export type Database = {
       "get_availability": {
         Args: {
           "from_date": string;
+          "include_taken"?: boolean;
           "party_size"?: number;
           "room_id"?: string;
           "slug": string;
@@ -3022,6 +3026,7 @@ export type Database = {
           "coupon_code"?: string;
           "exclusive"?: boolean;
           "extras"?: Json;
+          "locale"?: string;
           "party_size": number;
           "room_id": string;
           "slug": string;
@@ -3033,7 +3038,9 @@ export type Database = {
       "quote_change": {
         Args: {
           "booking_id": string;
+          "coupon_code"?: string;
           "exclusive"?: boolean;
+          "extras"?: Json;
           "organization_id": string;
           "override_reason"?: string;
           "party_size"?: number;
@@ -3046,6 +3053,7 @@ export type Database = {
       "quote_reschedule": {
         Args: {
           "exclusive"?: boolean;
+          "extras"?: Json;
           "manage_token": string;
           "party_size"?: number;
           "reference": string;
@@ -3094,6 +3102,7 @@ export type Database = {
         Args: {
           "exclusive"?: boolean;
           "expected_total_cents": number;
+          "extras"?: Json;
           "idempotency_key": string;
           "manage_token": string;
           "party_size"?: number;

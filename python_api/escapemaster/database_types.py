@@ -719,7 +719,7 @@ class PublicCustomerTagsUpdate(TypedDict):
 
 class PublicCustomers(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
-    email: str = Field(alias="email")
+    email: Optional[str] = Field(alias="email")
     erased_at: Optional[datetime.datetime] = Field(alias="erased_at")
     full_name: str = Field(alias="full_name")
     id: uuid.UUID = Field(alias="id")
@@ -732,7 +732,7 @@ class PublicCustomers(BaseModel):
 
 class PublicCustomersInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
-    email: Annotated[str, Field(alias="email")]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
     erased_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="erased_at")]]
     full_name: Annotated[str, Field(alias="full_name")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
@@ -745,7 +745,7 @@ class PublicCustomersInsert(TypedDict):
 
 class PublicCustomersUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
-    email: NotRequired[Annotated[str, Field(alias="email")]]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
     erased_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="erased_at")]]
     full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
