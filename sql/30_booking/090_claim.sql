@@ -30,12 +30,11 @@ begin
     for no key update of s
   ) as locked;
   if session_ids is not null then
-    perform private.lock_vouchers_of_lapsed(array(
-      select b.id from public.bookings as b
-      where b.organization_id = reap_lapsed_holds.organization_id
-        and b.session_id = any (session_ids)
-        and b.hold_expires_at <= now()
-    ));
+    perform private.lock_vouchers_of(array_agg(b.organization_id), array_agg(b.id))
+    from public.bookings as b
+    where b.organization_id = reap_lapsed_holds.organization_id
+      and b.session_id = any (session_ids)
+      and b.hold_expires_at <= now();
     update public.bookings as b
     set status = d.to_status, status_reason = d.reason, hold_expires_at = null
     from private.booking_deadlines as d
@@ -295,7 +294,9 @@ begin
     for no key update of s, b skip locked
   ) as lapsed;
   if booking_ids is not null then
-    perform private.lock_vouchers_of_lapsed(booking_ids);
+    perform private.lock_vouchers_of(array_agg(b.organization_id), array_agg(b.id))
+    from public.bookings as b
+    where b.id = any (booking_ids) and b.hold_expires_at <= now();
     update public.bookings as b
     set status = d.to_status, status_reason = d.reason, hold_expires_at = null
     from private.booking_deadlines as d

@@ -71,7 +71,7 @@ create trigger follow_voucher_entry
 after insert on public.voucher_entries
 for each row execute function private.follow_voucher_entry();
 
-create function private.lock_vouchers_of_lapsed(booking_ids uuid [])
+create function private.lock_vouchers_of(organization_ids uuid [], booking_ids uuid [])
 returns void
 language plpgsql
 volatile
@@ -81,18 +81,17 @@ begin
   perform from public.vouchers as v
   where (v.organization_id, v.id) in (
     select e.organization_id, e.voucher_id
-    from public.bookings as b
+    from unnest(lock_vouchers_of.organization_ids, lock_vouchers_of.booking_ids) as b (organization_id, id)
     join public.payments as p on p.organization_id = b.organization_id and p.booking_id = b.id
     join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
-    where b.id = any (lock_vouchers_of_lapsed.booking_ids) and b.hold_expires_at <= now()
   )
   order by v.organization_id, v.id
   for no key update;
 end
 $$;
 
-comment on function private.lock_vouchers_of_lapsed(uuid []) is
-  'Locks the vouchers that get something back when these locked bookings expire, in the order of their ids: the bookings expire in any order, and two who each wait for the other''s voucher would be a deadlock.';
+comment on function private.lock_vouchers_of(uuid [], uuid []) is
+  'Locks the vouchers that paid for these locked bookings, in the order of their ids, before the bookings give back to them in any order: two who each waited for the other''s voucher would be a deadlock.';
 
 create function private.pay_with_voucher(booking public.bookings, code text)
 returns void

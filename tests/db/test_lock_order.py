@@ -6,8 +6,10 @@ prevents it is written down in sql/30_booking/050_transitions.sql.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -70,6 +72,19 @@ def lock(client: Client, table: str, key: str, *, wait: bool = True) -> None:
     )
 
 
+def wait_until_it_waits_for(shop: Shop, client: Client, holder: Client) -> None:
+    """Return once the client waits for that connection's lock."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if shop.house.one(
+            "select %s = any (pg_blocking_pids(%s))",
+            holder.connection.info.backend_pid,
+            client.connection.info.backend_pid,
+        ):
+            return
+    raise AssertionError("waited for no lock of it")
+
+
 def session_of(shop: Shop, booking: Row) -> str:
     return str(
         shop.house.one("select session_id from public.bookings where id = %s", shop.id_of(booking))
@@ -123,27 +138,26 @@ class TestVouchers:
         assert [shop.voucher(v)["balance_cents"] for v in vouchers] == [1_000, 1_000]
         assert_consistent(shop)
 
-    def test_those_of_other_bookings_are_left_alone(self, shop: Shop, other: Client) -> None:
-        """Neither of a booking that is not named, nor of one that stands."""
-        room = shop.add_room()
-        shop.open_on(room, "10:00", "14:00")
-        vouchers = [shop.add_voucher(1_000) for _ in range(3)]
+    def test_those_of_other_bookings_are_left_alone(
+        self, shop: Shop, room: str, other: Client
+    ) -> None:
+        vouchers = [shop.add_voucher(1_000) for _ in range(2)]
         bookings = [
             shop.book(room, shop.at(3 + n, "10:00"), voucher_code=voucher["code"])
             for n, voucher in enumerate(vouchers)
         ]
-        for booking in bookings[:2]:
-            shop.lapse(booking)
+        booking_id = shop.id_of(bookings[0])
         with other.connection.transaction():
             other.connection.execute(
-                "select private.lock_vouchers_of_lapsed(%s::uuid[])",
-                ([shop.id_of(b) for b in (bookings[0], bookings[2])],),
+                "select private.lock_vouchers_of(array[%s]::uuid[], array[%s]::uuid[])",
+                (shop.id, booking_id),
             )
             free = shop.house.owner_sql(
-                "select id from public.vouchers where organization_id = %s for update skip locked",
+                "select id::text from public.vouchers where organization_id = %s"
+                " for update skip locked",
                 shop.id,
             )
-        assert {str(row["id"]) for row in free} == {v["id"] for v in vouchers[1:]}
+        assert free == [{"id": vouchers[1]["id"]}]
 
 
 class TestMerging:
@@ -194,7 +208,8 @@ class TestMerging:
         elsewhere = shop.add_room()
         shop.open_on(elsewhere, "10:00", "11:00")
         keep, merged = customer(shop, 2), customer(shop, 1)
-        with ThreadPoolExecutor(1) as pool:
+        watcher = track.alone(shop.venue.owner)
+        with ThreadPoolExecutor(1) as pool, ExitStack() as watching:
             with other.connection.transaction():
                 lock(other, "sessions", session_of(shop, early))
                 working = pool.submit(
@@ -206,15 +221,12 @@ class TestMerging:
                 )
                 wait_until_it_waits(shop, desk)
                 late = shop.hold(elsewhere, shop.at(3, "10:00"), customer=guest(1))
-                session = session_of(shop, late)
-                watcher = track.alone(shop.venue.owner)
-                watching = watcher.connection.transaction()
-                watching.__enter__()
-                lock(watcher, "sessions", session)
+                watching.enter_context(watcher.connection.transaction())
+                lock(watcher, "sessions", session_of(shop, late))
             # It starts anew, and waits for the new session while it holds no customer.
-            wait_until_it_waits(shop, desk)
+            wait_until_it_waits_for(shop, desk, watcher)
             lock(watcher, "customers", merged, wait=False)
-            watching.__exit__(None, None, None)
+            watching.close()
             working.result()
         owners = shop.house.owner_sql(
             "select distinct customer_id from public.bookings where organization_id = %s", shop.id
@@ -277,23 +289,31 @@ class TestTheWaitingList:
             shop.hold(room, shop.at(3, clock), party_size=6, customer=guest(3))
         entry = join(shop, "eva")
         leaver, ender = (patient(track.alone(shop.visitor)) for _ in range(2))
-        session = session_of(shop, full)
-        with ThreadPoolExecutor(2) as pool:
+        before = patient(track.alone(shop.visitor))
+        session, entry_id = session_of(shop, full), id_of(shop, entry)
+        with ThreadPoolExecutor(3) as pool, ExitStack() as open_ones:
             with other.connection.transaction():
                 # The offer is made, in the session that goes on.
                 cancel(Client(other.connection, shop.visitor.caller), full)
                 other.connection.execute("set constraints all immediate")
+                # Somebody else is before the leaver, so that the session is locked before the
+                # leaver has the entry.
+                queueing = open_ones.enter_context(ExitStack())
+                queueing.enter_context(before.connection.transaction())
+                first = pool.submit(lock, before, "waitlist_entries", entry_id)
+                wait_until_it_waits(shop, before)
                 leaving = pool.submit(leaver.call, "leave_waitlist", token=entry["waitlist_token"])
                 wait_until_it_waits(shop, leaver)
-                ending = ender.connection.transaction()
-                ending.__enter__()
-                locking = pool.submit(lock, ender, "sessions", session)
+                ending = open_ones.enter_context(ExitStack())
+                ending.enter_context(ender.connection.transaction())
+                second = pool.submit(lock, ender, "sessions", session)
                 wait_until_it_waits(shop, ender)
-            locking.result()
-            wait_until_it_waits(shop, leaver)
-            place = offer(shop, entry)
-            assert cancel(ender, place)["status"] == "cancelled"
-            ending.__exit__(None, None, None)
+            first.result()
+            second.result()
+            queueing.close()
+            wait_until_it_waits_for(shop, leaver, ender)
+            assert cancel(ender, offer(shop, entry))["status"] == "cancelled"
+            ending.close()
             assert leaving.result()["status"] == "declined"
         assert_consistent(shop)
 
