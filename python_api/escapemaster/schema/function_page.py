@@ -19,6 +19,7 @@ _ERRORS = " Errors: "
 _NEXT_STATUS = re.compile(r"; (?=\d{3} )")
 _CODE = re.compile(r"(?<![\"\w])[a-z]+(?:_[a-z]+)+(?![\"\w])")
 _ASIDE = re.compile(r"\((?:[^()]|\([^()]*\))*\)|\{[^{}]*\}")
+_RAISED = re.compile(r"private\.fail\(\s*'([a-z_]+)',\s*(\d{3})")
 _WIDTH = 80
 
 _INTRODUCTION = (
@@ -33,6 +34,12 @@ _ABOUT_ERRORS = (
     " permission with 400 `organization_header_invalid` (an `x-organization-id` that is none),"
     " 401 `not_authenticated`, 403 `permission_denied`, and while the organization is suspended,"
     " if the permission changes something, 403 `organization_suspended`."
+)
+_ABOUT_TABLES = (
+    "Who may write which table is in [permissions.md](permissions.md). A row that breaks a rule of"
+    " its own is refused by a constraint, whose name in `message` states the rule: 400 `23514` for"
+    " a value that cannot be, 409 `23505` for what there is already, 409 `23503` for what is still"
+    " referred to. What takes more than one row to see, triggers refuse:"
 )
 
 
@@ -118,6 +125,24 @@ def codes_of(entry: Entry) -> set[str]:
     return {code for error in entry.errors for code in _CODE.findall(_ASIDE.sub("", error))}
 
 
+def refusals(connection: Connection) -> dict[str, list[str]]:
+    """What the triggers of a public table raise themselves, `409 shift_overlaps`, by table."""
+    rows = connection.execute(
+        """
+        select distinct c.relname, p.prosrc
+        from pg_catalog.pg_trigger as t
+        join pg_catalog.pg_class as c on c.oid = t.tgrelid
+        join pg_catalog.pg_proc as p on p.oid = t.tgfoid
+        where c.relnamespace = 'public'::regnamespace and not t.tgisinternal
+        """
+    )
+    found: dict[str, set[str]] = {}
+    for table, body in rows:
+        for code, status in _RAISED.findall(body):
+            found.setdefault(table, set()).add(f"{status} {code}")
+    return {table: sorted(errors) for table, errors in sorted(found.items())}
+
+
 def render(connection: Connection) -> str:
     """The whole page."""
     everything = entries(connection)
@@ -135,6 +160,11 @@ def render(connection: Connection) -> str:
     for title, members in sections.items():
         parts += [f"## {title}", " · ".join(_link(entry) for entry in members)]
         parts += [part for entry in members for part in _entry(entry)]
+    written = [
+        f"- `{table}`: {', '.join(map(_marked, errors))}"
+        for table, errors in refusals(connection).items()
+    ]
+    parts += ["## Writing tables", _ABOUT_TABLES, "\n".join(written)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,7 +1,7 @@
 -- Engine completed.
 --
 -- Generated from sql/ by `make migration name=engine_completed`. Do not edit: change sql/ and render again.
--- Digest of what follows: d31dd48f901e2937097ccfac03fab21029b767f8475bde40d16877cb9a7aea77
+-- Digest of what follows: 17f7e5a6084fdc41f3d8616861fdbf24ba11c938aace9ffadc6bd15a7dc6d15f
 
 -- =============================================================================
 -- sql/20_catalogue/050_calendars.sql
@@ -294,6 +294,13 @@ comment on function public.quote_booking(text, uuid, timestamptz, int, jsonb, te
   'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking), voucher_cents (what the voucher pays of the total)}, minor units, tax included. extras: [{extra_id, quantity}]; exclusive: the whole of a shared room; locale: the lines'' language (es, en or ca), the calendar''s first if left out. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, voucher_not_found, voucher_not_active, voucher_expired, voucher_empty; 429 rate_limited.';
 grant execute on function public.quote_booking(text, uuid, timestamptz, int, jsonb, text, text, boolean, text)
 to anon, authenticated;
+
+-- =============================================================================
+-- sql/30_booking/090_claim.sql
+-- =============================================================================
+
+comment on function service.sweep() is
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago: {expired_holds, ended_visits, forgotten_idempotency_keys, forgotten_rate_limits, forgotten_jobs, waitlist_offers, expired_waitlist_entries}. For the worker, or pg_cron, about every minute; any number may run at once.';
 
 -- =============================================================================
 -- sql/30_booking/097_booking_json.sql
@@ -1437,7 +1444,7 @@ comment on function service.prepare_email(bigint, uuid) is
 -- sql/50_money/015_voucher_entries.sql
 -- =============================================================================
 
-create function private.lock_vouchers_of_lapsed(booking_ids uuid [])
+create function private.lock_vouchers_of(organization_ids uuid [], booking_ids uuid [])
 returns void
 language plpgsql
 volatile
@@ -1447,18 +1454,17 @@ begin
   perform from public.vouchers as v
   where (v.organization_id, v.id) in (
     select e.organization_id, e.voucher_id
-    from public.bookings as b
+    from unnest(lock_vouchers_of.organization_ids, lock_vouchers_of.booking_ids) as b (organization_id, id)
     join public.payments as p on p.organization_id = b.organization_id and p.booking_id = b.id
     join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
-    where b.id = any (lock_vouchers_of_lapsed.booking_ids) and b.hold_expires_at <= now()
   )
   order by v.organization_id, v.id
   for no key update;
 end
 $$;
 
-comment on function private.lock_vouchers_of_lapsed(uuid []) is
-  'Locks the vouchers that get something back when these locked bookings expire, in the order of their ids: the bookings expire in any order, and two who each wait for the other''s voucher would be a deadlock.';
+comment on function private.lock_vouchers_of(uuid [], uuid []) is
+  'Locks the vouchers that paid for these locked bookings, in the order of their ids, before the bookings give back to them in any order: two who each waited for the other''s voucher would be a deadlock.';
 
 -- Changes of what exists.
 
@@ -2156,7 +2162,9 @@ begin
     for no key update of s, b skip locked
   ) as lapsed;
   if booking_ids is not null then
-    perform private.lock_vouchers_of_lapsed(booking_ids);
+    perform private.lock_vouchers_of(array_agg(b.organization_id), array_agg(b.id))
+    from public.bookings as b
+    where b.id = any (booking_ids) and b.hold_expires_at <= now();
     update public.bookings as b
     set status = d.to_status, status_reason = d.reason, hold_expires_at = null
     from private.booking_deadlines as d
@@ -2790,12 +2798,11 @@ begin
     for no key update of s
   ) as locked;
   if session_ids is not null then
-    perform private.lock_vouchers_of_lapsed(array(
-      select b.id from public.bookings as b
-      where b.organization_id = reap_lapsed_holds.organization_id
-        and b.session_id = any (session_ids)
-        and b.hold_expires_at <= now()
-    ));
+    perform private.lock_vouchers_of(array_agg(b.organization_id), array_agg(b.id))
+    from public.bookings as b
+    where b.organization_id = reap_lapsed_holds.organization_id
+      and b.session_id = any (session_ids)
+      and b.hold_expires_at <= now();
     update public.bookings as b
     set status = d.to_status, status_reason = d.reason, hold_expires_at = null
     from private.booking_deadlines as d
