@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TextIO
 
 import psycopg
 from rich.console import Console
@@ -31,7 +32,7 @@ from escapemaster.schema.server import scratch_server  # noqa: E402
 from matrix.databases import Databases  # noqa: E402
 from matrix.fixtures import world_template  # noqa: E402
 from mutation.mutants import Mutant, all_mutants  # noqa: E402
-from mutation.worker import Measurements, Place, Verdict, work  # noqa: E402
+from mutation.worker import Measured, Place, Verdict, work  # noqa: E402
 
 _ACCEPTED = Path(__file__).with_name("accepted.toml")
 _KINDS = ("policy", "grant", "function", "trigger", "key", "data")
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     started = time.monotonic()
-    with _places(options.workers) as places:
+    with _places(options.workers, options.patience) as places:
         with psycopg.connect(places[0].world) as connection:
             everything = all_mutants(connection, PROJECT.sql)
         mutants = [m for m in everything if fnmatch.fnmatch(m.name, options.only)]
@@ -56,9 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for mutant in mutants:
                 console.print(mutant.name, highlight=False, markup=False)
             return 0
-        verdicts = _hunt(mutants, places, console)
-    whole = options.only == "*" and not options.sample
-    return _report(verdicts, console, time.monotonic() - started, whole=whole)
+        with ExitStack() as stack:
+            log = None if options.log is None else stack.enter_context(options.log.open("w"))
+            verdicts, broken = _hunt(mutants, places, console, log)
+    whole = options.only == "*" and not options.sample and options.patience is None
+    failed = _report(verdicts, console, time.monotonic() - started, whole=whole)
+    for test, why in broken.items():
+        console.print(f"fails without any mutant: {test}", style="red", markup=False)
+        console.print(why, markup=False, highlight=False)
+    return 1 if failed or broken else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,12 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names like 'policy rooms*'")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants, chosen at random")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
+    parser.add_argument(
+        "--patience", type=int, metavar="N", help="a quick look: so many far-fetched tests a mutant"
+    )
+    parser.add_argument("--log", type=Path, help="a file for what became of each")
     parser.add_argument("--list", action="store_true", help="name the mutants, and stop")
     return parser
 
 
 @contextmanager
-def _places(workers: int) -> Iterator[list[Place]]:
+def _places(workers: int, patience: int | None) -> Iterator[list[Place]]:
     """A server of our own, and the databases of each worker on it."""
     with scratch_server() as server, TemporaryDirectory() as home, ExitStack() as stack:
         databases = Databases(server, Path(home))
@@ -85,14 +96,18 @@ def _places(workers: int) -> Iterator[list[Place]]:
                     tenancy=stack.enter_context(databases.copy_of(schema)),
                     race=race,
                     race_dsn=databases.admin_dsn(race),
+                    race_owner_dsn=server.dsn(race),
                     maintenance=server.admin_dsn,
                     schema=schema,
+                    patience=patience,
                 )
             )
         yield places
 
 
-def _hunt(mutants: Sequence[Mutant], places: Sequence[Place], console: Console) -> list[Verdict]:
+def _hunt(
+    mutants: Sequence[Mutant], places: Sequence[Place], console: Console, log: TextIO | None
+) -> tuple[list[Verdict], dict[str, str]]:
     spawning = multiprocessing.get_context("spawn")
     workers: list[Pipe] = []
     processes = []
@@ -104,7 +119,7 @@ def _hunt(mutants: Sequence[Mutant], places: Sequence[Place], console: Console) 
         workers.append(ours)
         processes.append(process)
     try:
-        return _drive(mutants, workers, console)
+        return _drive(mutants, workers, console, log)
     finally:
         for worker in workers:
             worker.close()
@@ -113,8 +128,14 @@ def _hunt(mutants: Sequence[Mutant], places: Sequence[Place], console: Console) 
             process.join(10)
 
 
-def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console) -> list[Verdict]:
-    """Measure the tests without mutants, half a worker, then hand out mutants one by one."""
+def _drive(
+    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console, log: TextIO | None
+) -> tuple[list[Verdict], dict[str, str]]:
+    """Measure the tests without mutants, half a worker, then hand out mutants one by one.
+
+    Returns:
+        The verdicts, and which tests fail without any mutant, with the reason.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -123,15 +144,7 @@ def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console)
     )
     verdicts: list[Verdict] = []
     with Progress(*columns, console=console) as progress:
-        tests, *_ = [worker.recv() for worker in workers]
-        measuring = progress.add_task("tests without mutants", total=tests)
-        for number, worker in enumerate(workers):
-            worker.send(("measure", number, len(workers)))
-        measured: dict[str, object] = {}
-        for worker in workers:
-            part: Measurements = worker.recv()
-            measured.update(part)
-            progress.advance(measuring, len(part))
+        measured = _measure(workers, progress)
         for worker in workers:
             worker.send(("measured", measured))
 
@@ -147,7 +160,11 @@ def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console)
                 assert isinstance(ready, type(workers[0]))
                 verdict: Verdict = ready.recv()
                 verdicts.append(verdict)
+                if log is not None:
+                    print(_line(verdict), file=log, flush=True)
                 progress.advance(hunting)
+                if not console.is_terminal and len(verdicts) % 100 == 0:
+                    progress.console.print(f"{len(verdicts)} of {len(mutants)} mutants")
                 if verdict.killed_by is None:
                     progress.console.print(
                         f"survived: {verdict.mutant.name} {verdict.error}",
@@ -159,10 +176,38 @@ def _drive(mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console)
                 else:
                     ready.send(None)
                     busy.discard(ready)
-    return verdicts
+    return verdicts, {name: test.failed for name, test in measured.items() if test.failed}
 
 
-def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> int:
+def _line(verdict: Verdict) -> str:
+    return (
+        f"{verdict.seconds:7.2f} s {verdict.tests:5} tests: {verdict.mutant.name}"
+        f" - {verdict.killed_by or 'survived ' + verdict.error}"
+    )
+
+
+def _measure(workers: Sequence[Pipe], progress: Progress) -> dict[str, Measured]:
+    """All tests without mutants, each worker its share."""
+    tests, *_ = [worker.recv() for worker in workers]
+    measuring = progress.add_task("tests without mutants", total=tests)
+    for number, worker in enumerate(workers):
+        worker.send(("measure", number, len(workers)))
+    measured: dict[str, Measured] = {}
+    measurers = set(workers)
+    while measurers:
+        for ready in wait(list(measurers)):
+            assert isinstance(ready, type(workers[0]))
+            match ready.recv():
+                case dict() as part:
+                    measured.update(part)
+                    measurers.discard(ready)
+                case _:
+                    progress.advance(measuring)
+    return measured
+
+
+def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> bool:
+    """Say what became of all; whether there is a survivor, or an entry without one."""
     accepted: dict[str, str] = tomllib.loads(_ACCEPTED.read_text()).get("accepted", {})
     survived = [v for v in verdicts if v.killed_by is None]
     unexpected = [v for v in survived if v.mutant.name not in accepted]
@@ -189,7 +234,7 @@ def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, wh
     for name in stale:
         console.print(f"accepted, but killed or gone: {name}", style="red", markup=False)
     console.print(f"{len(verdicts)} mutants in {seconds / 60:.1f} minutes")
-    return 1 if unexpected or stale else 0
+    return bool(unexpected or stale)
 
 
 if __name__ == "__main__":
