@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import hashlib
 import multiprocessing
 import os
 import random
@@ -12,12 +13,11 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TextIO
 
 import psycopg
 from rich.console import Console
@@ -47,21 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     started = time.monotonic()
-    with _places(options.workers, options.patience) as places:
+    with _places(options.workers, options.patience, tuple(options.tests)) as places:
         with psycopg.connect(places[0].world) as connection:
             everything = all_mutants(connection, PROJECT.sql)
-        mutants = [m for m in everything if fnmatch.fnmatch(m.name, options.only)]
+        mutants = [m for m in everything if _wanted(m, options)]
         if options.sample:
             mutants = random.Random(1).sample(mutants, min(options.sample, len(mutants)))
         if options.list:
             for mutant in mutants:
-                console.print(mutant.name, highlight=False, markup=False)
+                console.print(mutant.name, highlight=False, markup=False, soft_wrap=True)
             return 0
-        with ExitStack() as stack:
-            log = None if options.log is None else stack.enter_context(options.log.open("w"))
-            verdicts, broken = _hunt(mutants, places, console, log)
-    whole = options.only == "*" and not options.sample and options.patience is None
-    failed = _report(verdicts, console, time.monotonic() - started, whole=whole)
+        with _Log(options.log) as log:
+            known = log.killed(mutants)
+            if known:
+                console.print(f"{len(known)} of {len(mutants)} are known to be noticed")
+            left = [m for m in mutants if m not in known]
+            verdicts, broken = _hunt(left, places, console, log)
+    failed = _report([*known.values(), *verdicts], console, options)
+    console.print(f"{len(verdicts)} mutants in {(time.monotonic() - started) / 60:.1f} minutes")
     for test, why in broken.items():
         console.print(f"fails without any mutant: {test}", style="red", markup=False)
         console.print(why, markup=False, highlight=False)
@@ -69,20 +72,92 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="names like 'policy rooms*'")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutation", description=__doc__, fromfile_prefix_chars="@"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="of every domain also the refusals, what tells tenants apart, the locks and triggers",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="PATTERN",
+        help="of all, those with names like 'policy rooms*' (may be given again)",
+    )
+    parser.add_argument(
+        "--tests", nargs="+", default=(), metavar="FILE", help="look with these tests alone"
+    )
     parser.add_argument("--sample", type=int, default=0, help="so many mutants, chosen at random")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
     parser.add_argument(
         "--patience", type=int, metavar="N", help="a quick look: so many far-fetched tests a mutant"
     )
-    parser.add_argument("--log", type=Path, help="a file for what became of each")
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="keep what became of each; of those in it only survivors, and what was changed since,"
+        " are looked at again",
+    )
     parser.add_argument("--list", action="store_true", help="name the mutants, and stop")
     return parser
 
 
+def _wanted(mutant: Mutant, options: argparse.Namespace) -> bool:
+    if not options.only:
+        return options.all or not mutant.deep
+    return any(
+        mutant.name == only or fnmatch.fnmatchcase(mutant.name, only) for only in options.only
+    )
+
+
+class _Log(AbstractContextManager["_Log"]):
+    """What became of each mutant, a line each, so that a run can be resumed."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Read what is there already, and append to it."""
+        self._before = path.read_text().splitlines() if path and path.exists() else []
+        self._file = path.open("a") if path else None
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def killed(self, mutants: Sequence[Mutant]) -> dict[Mutant, Verdict]:
+        """Those that were noticed before, and are what they were."""
+        killers = {}
+        for line in self._before:
+            digest, name, seconds, tests, killer = line.split("\t")
+            if killer:
+                killers[digest, name] = killer, int(tests), float(seconds)
+        return {
+            mutant: Verdict(mutant, *killers[_digest(mutant), mutant.name])
+            for mutant in mutants
+            if (_digest(mutant), mutant.name) in killers
+        }
+
+    def add(self, verdict: Verdict) -> None:
+        """Write down what became of one."""
+        if self._file:
+            mutant, seconds = verdict.mutant, f"{verdict.seconds:.2f}"
+            columns = (
+                _digest(mutant),
+                mutant.name,
+                seconds,
+                verdict.tests,
+                verdict.killed_by or "",
+            )
+            print(*columns, sep="\t", file=self._file, flush=True)
+
+
+def _digest(mutant: Mutant) -> str:
+    return hashlib.sha256(mutant.statement.encode()).hexdigest()[:12]
+
+
 @contextmanager
-def _places(workers: int, patience: int | None) -> Iterator[list[Place]]:
+def _places(workers: int, patience: int | None, tests: tuple[str, ...]) -> Iterator[list[Place]]:
     """A server of our own, and the databases of each worker on it."""
     with scratch_server() as server, TemporaryDirectory() as home, ExitStack() as stack:
         databases = Databases(server, Path(home))
@@ -100,13 +175,14 @@ def _places(workers: int, patience: int | None) -> Iterator[list[Place]]:
                     maintenance=server.admin_dsn,
                     schema=schema,
                     patience=patience,
+                    tests=tests,
                 )
             )
         yield places
 
 
 def _hunt(
-    mutants: Sequence[Mutant], places: Sequence[Place], console: Console, log: TextIO | None
+    mutants: Sequence[Mutant], places: Sequence[Place], console: Console, log: _Log
 ) -> tuple[list[Verdict], dict[str, str]]:
     spawning = multiprocessing.get_context("spawn")
     workers: list[Pipe] = []
@@ -129,7 +205,7 @@ def _hunt(
 
 
 def _drive(
-    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console, log: TextIO | None
+    mutants: Sequence[Mutant], workers: Sequence[Pipe], console: Console, log: _Log
 ) -> tuple[list[Verdict], dict[str, str]]:
     """Measure the tests without mutants, half a worker, then hand out mutants one by one.
 
@@ -160,8 +236,7 @@ def _drive(
                 assert isinstance(ready, type(workers[0]))
                 verdict: Verdict = ready.recv()
                 verdicts.append(verdict)
-                if log is not None:
-                    print(_line(verdict), file=log, flush=True)
+                log.add(verdict)
                 progress.advance(hunting)
                 if not console.is_terminal and len(verdicts) % 100 == 0:
                     progress.console.print(f"{len(verdicts)} of {len(mutants)} mutants")
@@ -177,13 +252,6 @@ def _drive(
                     ready.send(None)
                     busy.discard(ready)
     return verdicts, {name: test.failed for name, test in measured.items() if test.failed}
-
-
-def _line(verdict: Verdict) -> str:
-    return (
-        f"{verdict.seconds:7.2f} s {verdict.tests:5} tests: {verdict.mutant.name}"
-        f" - {verdict.killed_by or 'survived ' + verdict.error}"
-    )
 
 
 def _measure(workers: Sequence[Pipe], progress: Progress) -> dict[str, Measured]:
@@ -206,13 +274,14 @@ def _measure(workers: Sequence[Pipe], progress: Progress) -> dict[str, Measured]
     return measured
 
 
-def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, whole: bool) -> bool:
+def _report(verdicts: Sequence[Verdict], console: Console, options: argparse.Namespace) -> bool:
     """Say what became of all; whether there is a survivor, or an entry without one."""
     accepted: dict[str, str] = tomllib.loads(_ACCEPTED.read_text()).get("accepted", {})
     survived = [v for v in verdicts if v.killed_by is None]
     unexpected = [v for v in survived if v.mutant.name not in accepted]
     names = {v.mutant.name for v in survived}
-    stale = [name for name in accepted if name not in names] if whole else []
+    part = options.only or options.tests or options.sample or options.patience is not None
+    stale = [] if part or not options.all else [name for name in accepted if name not in names]
 
     table = Table("kind", "mutants", "killed", "accepted", "survived")
     for kind in _KINDS:
@@ -233,7 +302,6 @@ def _report(verdicts: Sequence[Verdict], console: Console, seconds: float, *, wh
             console.print(f"  {verdict.error}", markup=False)
     for name in stale:
         console.print(f"accepted, but killed or gone: {name}", style="red", markup=False)
-    console.print(f"{len(verdicts)} mutants in {seconds / 60:.1f} minutes")
     return bool(unexpected or stale)
 
 

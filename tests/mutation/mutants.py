@@ -9,9 +9,10 @@ from pathlib import Path
 
 from matrix.client import Connection
 
-#: Folders of sql/ whose functions lose every check in turn. Those of the other folders lose all
-#: that keeps people out (permissions, tenants, tokens), all refusals and all locks, but not the
-#: conditions of business, such as which sessions are in the way: see __init__.py.
+#: Folders of sql/ whose functions lose every check in turn. Those of the other folders lose what
+#: asks for permissions; and with --all whatever keeps people out (tenants, tokens), all refusals
+#: and all locks, but not the conditions of business, such as which sessions are in the way: see
+#: __init__.py.
 OWN_DOMAINS = ("00_foundation", "10_tenancy", "15_storage", "80_audit")
 
 #: A policy that asks for a membership only, and one that asks for nothing about the tenant, are
@@ -36,7 +37,7 @@ $$;
 grant execute on function private.any_organization(text) to authenticated;
 """
 
-_PERMISSION_CHECK = re.compile(r"private\.(require_\w+|has_permission|organization_with)\s*\(")
+_ASKS_WHO = re.compile(r"^without perform private\.require_\w+\(|^any \w+ for ")
 _REFUSAL = re.compile(
     r"^[ \t]*(?:(?:perform|return) private\."
     r"(?:require_\w+|limit_rate|fail|refuse|act_as|lock_\w+)|raise exception)\b",
@@ -66,6 +67,7 @@ class Mutant:
         through: The function that a test must run through to notice; "": any test may.
         needs_race: Whether only requests that meet can notice.
         words: What a test that is about it says: an error's code, a column.
+        deep: Whether it is looked at only when all are asked for.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Mutant:
     through: str = ""
     needs_race: bool = False
     words: tuple[str, ...] = ()
+    deep: bool = False
 
 
 def all_mutants(connection: Connection, sql_folder: Path) -> list[Mutant]:
@@ -184,7 +187,7 @@ def grants(connection: Connection) -> Iterator[Mutant]:
 
 
 def triggers(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mutant]:
-    """Each trigger of the own domains, and each that keeps a table append-only, switched off."""
+    """Each trigger switched off, but those that only write down when a row was changed."""
     for trigger, table, function in connection.execute(
         "select g.tgname, c.relname, p.proname from pg_trigger as g"
         " join pg_class as c on c.oid = g.tgrelid join pg_proc as p on p.oid = g.tgfoid"
@@ -194,8 +197,15 @@ def triggers(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mut
         if function not in folders:
             continue
         statement = f"alter table public.{table} disable trigger {trigger}"
-        name = f"trigger {trigger} of {table}: off"
-        yield Mutant(name, "trigger", f"public.{table}", statement, function)
+        deep = function != "refuse_change" and not folders[function].startswith(OWN_DOMAINS)
+        yield Mutant(
+            f"trigger {trigger} of {table}: off",
+            "trigger",
+            f"public.{table}",
+            statement,
+            function,
+            deep=deep,
+        )
 
 
 def keys(connection: Connection) -> Iterator[Mutant]:
@@ -263,7 +273,7 @@ def functions(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mu
         " and p.prolang <> (select oid from pg_language where lanname = 'c') order by 1"
     ).fetchall():
         every_check = folders.get(name, "").startswith(OWN_DOMAINS)
-        for what, changed, needs_race in _changes(body, every_check=every_check):
+        for what, changed in _changes(body, every_check=every_check):
             if changed != body:
                 yield Mutant(
                     f"function {name}: {what}",
@@ -271,13 +281,14 @@ def functions(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mu
                     name,
                     definition.replace(body, changed),
                     name,
-                    needs_race,
+                    what.startswith("without for "),
                     _words(what),
+                    not every_check and not _ASKS_WHO.search(what),
                 )
 
 
-def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]:
-    """What is changed, the changed body, and whether only a race can notice."""
+def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str]]:
+    """What is changed, and the changed body."""
 
     def cut(start: int, end: int, instead: str) -> str:
         return body[:start] + instead + body[end:]
@@ -285,17 +296,17 @@ def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]
     for match in _REFUSAL.finditer(body):
         end = _end_of_statement(body, match.start())
         text = body[match.start() : end].strip()
-        yield f"without {_short(text)}", cut(match.start(), end, " null;"), False
+        yield f"without {_short(text)}", cut(match.start(), end, " null;")
     for match in _CALLER.finditer(body):
         changed = cut(match.start(), match.end(), f"{match.group(1)}auth.uid()")
-        yield f"any caller for {match.group(2)}", changed, False
+        yield f"any caller for {match.group(2)}", changed
     for match in _ASSIGNED.finditer(body):
         indent, variable, organization, role = match.groups()
         plain = (
             f"{indent}select r.* into {variable} from public.roles as r"
             f" where r.organization_id = {organization} and r.id = {role};"
         )
-        yield "any role for require_role_within_reach", cut(*match.span(), plain), False
+        yield "any role for require_role_within_reach", cut(*match.span(), plain)
     for match in _CONJUNCT.finditer(body):
         text = match.group().strip()
         if text.count("(") != text.count(")"):
@@ -305,15 +316,15 @@ def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]
         # The end of a statement stays where it is.
         rest = ";" if text.endswith(";") else ""
         rest = " then" if text.endswith(" then") else rest
-        yield f"without {_short(text)}", cut(*match.span(), rest), False
+        yield f"without {_short(text)}", cut(*match.span(), rest)
     for match in _TENANT.finditer(body):
         text = match.group(2)
         if text.count("(") == text.count(")"):
             rest = ";" if text.endswith(";") else ""
             changed = cut(*match.span(), f"{match.group(1)}where true{rest}")
-            yield f"without where {_short(text)}", changed, False
+            yield f"without where {_short(text)}", changed
     for match in _LOCK.finditer(body):
-        yield f"without {match.group()}", cut(*match.span(), ""), True
+        yield f"without {match.group()}", cut(*match.span(), "")
 
 
 def _words(what: str) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ class Place:
     maintenance: str
     schema: str
     patience: int | None = None
+    tests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ def work(pipe: Pipe, place: Place) -> None:
         fixtures.connected = lambda dsn: nullcontext(opened[dsn])
         pytest.main(
             [
-                *SUBSET,
+                *(place.tests or SUBSET),
                 *(f"--deselect={test}" for test in _DESELECTED),
                 "--override-ini=addopts=",
                 "--import-mode=importlib",
