@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "python_api")]
 from escapemaster.schema.project import PROJECT  # noqa: E402
 from escapemaster.schema.server import scratch_server  # noqa: E402
 from matrix.databases import Databases  # noqa: E402
-from matrix.fixtures import world_template  # noqa: E402
+from matrix.fixtures import busy_template, world_template  # noqa: E402
 from mutation.mutants import Mutant, all_mutants  # noqa: E402
 from mutation.worker import Measured, Place, Verdict, work  # noqa: E402
 
@@ -161,13 +161,15 @@ def _places(workers: int, patience: int | None, tests: tuple[str, ...]) -> Itera
     """A server of our own, and the databases of each worker on it."""
     with scratch_server() as server, TemporaryDirectory() as home, ExitStack() as stack:
         databases = Databases(server, Path(home))
-        world, schema = world_template(databases), databases.schema()
+        world, busy = world_template(databases), busy_template(databases)
+        schema = databases.schema()
         places = []
         for number in range(workers):
             race = f"race_{number}"
             places.append(
                 Place(
                     world=stack.enter_context(databases.copy_of(world)),
+                    busy=stack.enter_context(databases.copy_of(busy)),
                     tenancy=stack.enter_context(databases.copy_of(schema)),
                     race=race,
                     race_dsn=databases.admin_dsn(race),

@@ -1,9 +1,9 @@
 """One process that hunts mutants: a pytest session that runs the tests that are about each.
 
-The tests are collected once. Of each of its two databases the process has one connection; a
-mutant is made inside a transaction on both, the tests run inside savepoints of it, and then it is
+The tests are collected once. Of each of its three databases the process has one connection; a
+mutant is made inside a transaction on each, the tests run inside savepoints of it, and then it is
 rolled back. Tests that commit, because requests must meet or because something happens at the
-commit, run in a third database, which is made anew for each mutant that comes that far.
+commit, run in a fourth database, which is made anew for each mutant that comes that far.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ class Place:
 
     Attributes:
         world: The superuser's URL of a copy of the matrix's world.
+        busy: The same of the busier world.
         tenancy: The superuser's URL of a database made by sql/.
         race: The name of a database that the worker makes anew whenever it needs to.
         race_dsn: The superuser's URL of it.
@@ -133,6 +134,7 @@ class Place:
     """
 
     world: str
+    busy: str
     tenancy: str
     race: str
     race_dsn: str
@@ -183,20 +185,22 @@ def work(pipe: Pipe, place: Place) -> None:
     """Run in a process of its own: measure what is asked for, then judge mutants."""
     os.chdir(ROOT)
     os.environ[fixtures.WORLD_DATABASE] = place.world
+    os.environ[fixtures.BUSY_DATABASE] = place.busy
     os.environ[fixtures.DATABASE] = place.tenancy
     os.environ[fixtures.RACE_DATABASE] = place.race_dsn
     os.environ[money_world.OWNER_DATABASE] = place.race_owner_dsn
     with (
         psycopg.connect(place.world, autocommit=True) as world,
+        psycopg.connect(place.busy, autocommit=True) as busy,
         psycopg.connect(place.tenancy, autocommit=True) as tenancy,
     ):
-        for connection in (world, tenancy):
+        for connection in (world, busy, tenancy):
             # A mutant may well run in circles.
             connection.execute("set statement_timeout = '30s'")
             connection.execute("set track_functions = 'all'")
         # Before any transaction that is rolled back.
         install(world)
-        opened = {place.world: world, place.tenancy: tenancy}
+        opened = {place.world: world, place.busy: busy, place.tenancy: tenancy}
         fixtures.connected = lambda dsn: nullcontext(opened[dsn])
         pytest.main(
             [
@@ -211,7 +215,7 @@ def work(pipe: Pipe, place: Place) -> None:
                 "-qq",
                 "--no-summary",
             ],
-            plugins=[_Hunt(pipe, place, (world, tenancy))],
+            plugins=[_Hunt(pipe, place, (world, busy, tenancy))],
         )
 
 
@@ -221,7 +225,7 @@ class _Hunt:
 
     pipe: Pipe
     place: Place
-    connections: tuple[Connection, Connection]
+    connections: tuple[Connection, ...]
     items: list[pytest.Item] = field(default_factory=list)
     committing: list[pytest.Item] = field(default_factory=list)
     measured: Measurements = field(default_factory=dict)
