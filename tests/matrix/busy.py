@@ -99,14 +99,16 @@ class _Venue:
         self.keep(hall=hall, photo=photo, hall_slot=slots[0].isoformat())
 
         taken = {"extras": Jsonb([{"extra_id": str(photo), "quantity": 1}])}
-        for name, party_size in (("hall", 2), ("lapsed", 1)):
-            self.join(name, slots[0], party_size, coupon_code="LIMITED", **taken)
-        self.house.owner_sql(
-            "update public.bookings set hold_expires_at = now()"
-            " where organization_id = %s and id = %s",
-            self.facts["organization"],
-            self.facts["lapsed_booking"],
-        )
+        self.join("hall", slots[0], 2, coupon_code="LIMITED", **taken)
+        self.join("lapsed", slots[0], 1, **taken)
+        self.join("elsewhere", slots[3], 1, coupon_code="LIMITED", **taken)
+        for name in ("lapsed", "elsewhere"):
+            self.house.owner_sql(
+                "update public.bookings set hold_expires_at = now()"
+                " where organization_id = %s and id = %s",
+                self.facts["organization"],
+                self.facts[f"{name}_booking"],
+            )
 
         # A game that is full, the only one of its day.
         full = slots[-1]

@@ -64,6 +64,11 @@ _RULES = (
     "update public.coupons set status = 'inactive'",
     "update public.extras set is_active = false, stock_per_session = 1",
     "update public.bookings set exclusive = true",
+    "update public.sessions set capacity = case mode when 'shared' then 100 else capacity end",
+)
+#: In a twin that is alike, everybody is booked in the hall.
+_ALIKE_RULES = (
+    "update public.bookings set room_id = (select id from public.rooms where slug = 'hall')",
 )
 #: And in a strange twin, what is over goes on, and everybody has another address.
 _STRANGE_RULES = (
@@ -94,6 +99,7 @@ _EVERYTHING = (
 )
 _GUEST = """customer => '{"full_name": "Ada", "email": "ada@example.test"}'"""
 Kind = Literal["alike", "later", "strange"]
+_MORE_RULES: dict[Kind, tuple[str, ...]] = {"alike": _ALIKE_RULES, "strange": _STRANGE_RULES}
 
 _OWN = "organization_id => :organization"
 _PHOTO = "extras => jsonb_build_array(jsonb_build_object('extra_id', :photo, 'quantity', 2))"
@@ -342,9 +348,6 @@ class Twins:
             answer: object = self._client(caller).select(
                 f"select to_jsonb({with_facts(call, self.facts)}) as answer".replace("%", "%%")
             )
-            # What a request leaves to its end.
-            self.house.connection.execute("set constraints all immediate")
-            self.house.connection.execute("set constraints all deferred")
         except Refused as refusal:
             if not re.fullmatch(refusable, refusal.code):
                 raise
@@ -484,7 +487,7 @@ class Twins:
                     self._change(table, name, f"{name} + 1", twin)
                 elif kind == "strange" and _LINK_BESIDE.search(name):
                     self._change(table, name, "gen_random_uuid()", twin)
-            for rule in (*_RULES, *(_STRANGE_RULES if kind == "strange" else ())):
+            for rule in (*_RULES, *_MORE_RULES.get(kind, ())):
                 if rule.startswith(f"update {table} "):
                     connection.execute(f"{rule} where organization_id = '{twin}'".encode())
             connection.execute(
@@ -503,7 +506,7 @@ class Twins:
             f" from public.audit_log where organization_id = '{self.id}'"
             " and table_name in ('customers', 'customer_tags')".encode()
         )
-        for rule in _STRANGE_RULES if kind == "strange" else ():
+        for rule in _MORE_RULES.get(kind, ()):
             if rule.startswith("update public.audit_log "):
                 self._change_all(f"{rule} where organization_id = '{twin}'")
 

@@ -61,6 +61,7 @@ SUBSET = (
     "tests/matrix/test_matrix_erase.py",
     "tests/matrix/test_matrix_complete.py",
     "tests/matrix/test_matrix_twins.py",
+    "tests/matrix/test_matrix_visitors.py",
     "tests/matrix/test_permissions_linked.py",
     "tests/db/test_access.py",
     "tests/db/test_access_foundation.py",
