@@ -78,6 +78,14 @@ class Twins:
                 f" select %s, {columns} from public.{table} where organization_id = %s".encode(),
                 [twin, self.crew.shop.id],
             )
+        # And at another time.
+        house.connection.execute(
+            "update public.sessions set starts_at = starts_at + interval '7 minutes',"
+            " ends_at = ends_at + interval '7 minutes',"
+            " occupied_until = occupied_until + interval '7 minutes'"
+            " where organization_id = %s",
+            [twin],
+        )
         # Not at once, or the first would become the second and then the third.
         people = {self.master.id: self.helper.id, self.other.id: self.master.id}
         for table in ("staff_skills", "staff_shifts", "session_staff", "calendar_feeds"):
@@ -135,6 +143,7 @@ def twins(house: House) -> Twins:
             ("helper", {"user_id": helper.id}),
         )
     }
+    house.owner_sql("update public.session_staff set created_at = now() - interval '1 day'")
     return Twins(crew, room, first, second, master, other, helper, made)
 
 
