@@ -124,7 +124,10 @@ def twins(house: House) -> Twins:
         crew.shift(person)
     first = crew.book(room, crew.shop.at(1, "12:00"))
     second = crew.book(room, crew.shop.at(1, "16:00"))
-    crew.assign(first["session_id"], master)
+    # The first, and one in the evening that nobody touches.
+    evening = crew.book(room, crew.shop.at(1, "18:00"))
+    for session in (first, evening):
+        crew.assign(session["session_id"], master)
     crew.by.call(
         "block_room",
         organization_id=crew.shop.id,

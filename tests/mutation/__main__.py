@@ -13,6 +13,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
@@ -63,12 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 console.print(f"{len(known)} of {len(mutants)} are known to be noticed")
             left = [m for m in mutants if m not in known]
             verdicts, broken = _hunt(left, places, console, log)
-    failed = _report([*known.values(), *verdicts], console, options)
+    names = {m.name for m in everything}
+    failed = _report([*known.values(), *verdicts], names, console, options)
     console.print(f"{len(verdicts)} mutants in {(time.monotonic() - started) / 60:.1f} minutes")
     for test, why in broken.items():
         console.print(f"fails without any mutant: {test}", style="red", markup=False)
         console.print(why, markup=False, highlight=False)
     return 1 if failed or broken else 0
+
+
+def _accepted() -> dict[str, str]:
+    """Which mutants may survive, and why."""
+    found: dict[str, str] = tomllib.loads(_ACCEPTED.read_text()).get("accepted", {})
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -177,6 +185,7 @@ def _places(workers: int, patience: int | None, tests: tuple[str, ...]) -> Itera
                     maintenance=server.admin_dsn,
                     schema=schema,
                     patience=patience,
+                    accepted=frozenset(_accepted()),
                     tests=tests,
                 )
             )
@@ -276,14 +285,19 @@ def _measure(workers: Sequence[Pipe], progress: Progress) -> dict[str, Measured]
     return measured
 
 
-def _report(verdicts: Sequence[Verdict], console: Console, options: argparse.Namespace) -> bool:
+def _report(
+    verdicts: Sequence[Verdict],
+    everything: AbstractSet[str],
+    console: Console,
+    options: argparse.Namespace,
+) -> bool:
     """Say what became of all; whether there is a survivor, or an entry without one."""
-    accepted: dict[str, str] = tomllib.loads(_ACCEPTED.read_text()).get("accepted", {})
+    accepted = _accepted()
     survived = [v for v in verdicts if v.killed_by is None]
     unexpected = [v for v in survived if v.mutant.name not in accepted]
-    names = {v.mutant.name for v in survived}
-    part = options.only or options.tests or options.sample or options.patience is not None
-    stale = [] if part or not options.all else [name for name in accepted if name not in names]
+    # Those that nobody looked at are gone only if there is nothing of that name.
+    killed = {v.mutant.name for v in verdicts} - {v.mutant.name for v in survived}
+    stale = [name for name in accepted if name in killed or name not in everything]
 
     table = Table("kind", "mutants", "killed", "accepted", "survived")
     for kind in _KINDS:

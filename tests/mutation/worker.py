@@ -40,6 +40,9 @@ _NAMED, _SAYS_SO, _KILLED, _CALLS, _MAY_CALL, _GOES_THROUGH, _STATIC, _UNLIKELY 
 #: Up to here a test is likely enough to be run before those of the other kind.
 _NEAR = _CALLS
 
+#: How many tests that merely run through a function are tried upon an accepted survivor.
+_OF_ACCEPTED = 25
+
 #: Where requests meet: only these can notice a missing lock.
 _RACES = (
     "test_booking_concurrency",
@@ -132,6 +135,9 @@ class Place:
         maintenance: The superuser's URL of another database, for making it.
         schema: The template to make it from.
         patience: How many tests that merely run through a function are tried upon it.
+        accepted: Which mutants may survive. Few such tests are tried upon them: most would run
+            through all there are.
+        tests: The files to look with, instead of SUBSET.
     """
 
     world: str
@@ -143,6 +149,7 @@ class Place:
     maintenance: str
     schema: str
     patience: int | None = None
+    accepted: frozenset[str] = frozenset()
     tests: tuple[str, ...] = ()
 
 
@@ -360,7 +367,7 @@ class _Hunt:
         """The tests that could notice, of certain ranks, the likeliest and quickest first."""
         plain = mutant.about.split(".")[-1]
         in_files = mutant.about == "storage.objects"
-        known = self.killers.get(mutant.through, []) if mutant.through else []
+        killers = self.killers.get(mutant.through, []) if mutant.through else []
 
         def rank(item: pytest.Item) -> tuple[int, float]:
             measured = self.measured[item.nodeid]
@@ -370,8 +377,8 @@ class _Hunt:
             if mutant.through and mutant.through in measured.functions:
                 if any(word in _source(item) for word in mutant.words):
                     return _SAYS_SO, measured.seconds
-                if item in known:
-                    return _KILLED, known.index(item)
+                if item in killers:
+                    return _KILLED, killers.index(item)
                 if mutant.through in _source(item):
                     return _CALLS, measured.seconds
                 if mutant.through in _source_of_module(item):
@@ -385,7 +392,11 @@ class _Hunt:
         ranked = sorted((rank(item), number) for number, item in enumerate(items))
         near = [items[n] for (likely, _), n in ranked if likely in ranks and likely <= _NEAR]
         far = [items[n] for (likely, _), n in ranked if likely in ranks and _NEAR < likely < last]
-        return near + (far[: self.place.patience] if mutant.through else far)
+        if not mutant.through:
+            return near + far
+        accepted = mutant.name in self.place.accepted
+        patience = min(self.place.patience or len(far), _OF_ACCEPTED if accepted else len(far))
+        return near + far[:patience]
 
     def _fails(self, item: pytest.Item) -> str:
         """Run one test; what failed, or nothing. The session's fixtures stay."""
