@@ -12,6 +12,10 @@ from matrix.client import Caller, Client, Connection
 from matrix.house import House
 from matrix.world import NORTH, load
 
+#: Where somebody holds a place from; a calendar lets each hold two.
+ADDRESS, GREEDY_ADDRESS = "203.0.113.7", "203.0.113.8"
+_ADDRESSES = {"hall": ADDRESS, "crowd": GREEDY_ADDRESS, "couple": GREEDY_ADDRESS}
+
 
 def furnish(connection: Connection) -> None:
     """Add to a world: games that strangers share, with a hold that lapsed and with somebody who
@@ -97,6 +101,7 @@ class _Venue:
             )
         ]
         self.keep(hall=hall, photo=photo, hall_slot=slots[0].isoformat())
+        change(owner, "calendars", {"holds_per_address": 2}, id=self.facts["calendar"])
 
         taken = {"extras": Jsonb([{"extra_id": str(photo), "quantity": 1}])}
         self.join("hall", slots[0], 2, coupon_code="LIMITED", **taken)
@@ -118,8 +123,8 @@ class _Venue:
             (full + timedelta(minutes=90), day + timedelta(hours=26)),
         ):
             owner.call("block_room", **self.mine, room_id=hall, starts_at=first, ends_at=last)
-        for name, party_size in (("crowd", 4), ("couple", 2)):
-            self.join(name, full, party_size)
+        for name in ("crowd", "couple", "pair"):
+            self.join(name, full, 2)
         for name in ("Lee", "Kim"):
             entry = self.house.nobody.call(
                 "join_waitlist",
@@ -132,6 +137,11 @@ class _Venue:
                 idempotency_key=name,
             )
             self.keep(**{f"{name.lower()}_waitlist_token": entry["waitlist_token"]})
+        # One of them is offered a place.
+        link = {name: self.facts[f"pair_{name}"] for name in ("reference", "manage_token")}
+        self.house.nobody.call("cancel_booking", **link)
+        entry = self.house.nobody.call("get_waitlist_entry", token=self.facts["lee_waitlist_token"])
+        self.keep_booking("offered", entry["offer"])
 
     def join(self, name: str, starts_at: datetime, party_size: int, **options: object) -> None:
         wanted = {
@@ -141,7 +151,7 @@ class _Venue:
             "party_size": party_size,
             **options,
         }
-        visitor = self.house.nobody
+        visitor = self.house.nobody.sending(x_forwarded_for=_ADDRESSES.get(name, "192.0.2.1"))
         booked = visitor.call(
             "hold_booking",
             **wanted,

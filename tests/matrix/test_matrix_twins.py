@@ -13,6 +13,7 @@ from typing import Literal
 import psycopg
 import pytest
 
+from matrix.busy import ADDRESS, GREEDY_ADDRESS
 from matrix.client import ANON, SERVICE, Caller, Client, Connection, Refused
 from matrix.expectations import FunctionExpectation, expectations, with_facts
 from matrix.house import House
@@ -66,9 +67,14 @@ _RULES = (
     "update public.bookings set exclusive = true",
     "update public.sessions set capacity = case mode when 'shared' then 100 else capacity end",
 )
-#: In a twin that is alike, everybody is booked in the hall.
+#: In a twin that is alike, everybody is booked in the hall, where everything is sold.
 _ALIKE_RULES = (
     "update public.bookings set room_id = (select id from public.rooms where slug = 'hall')",
+    (
+        "update public.extra_rooms set room_id = case"
+        " when room_id in (select id from public.rooms where slug = 'prison')"
+        " then (select id from public.rooms where slug = 'hall') else room_id end"
+    ),
 )
 #: And in a strange twin, what is over goes on, and everybody has another address.
 _STRANGE_RULES = (
@@ -155,7 +161,22 @@ _DEEDS = {
             " manage_token => :couple_manage_token)"
         ),
     ),
-    "stop waiting": ("anon", "public.leave_waitlist(token => :lee_waitlist_token)"),
+    "join a game too many": (
+        "greedy",
+        (
+            f"public.hold_booking(slug => :calendar_slug, {_HALL}, party_size => 2, {_GUEST},"
+            " expected_total_cents => 2100, idempotency_key => 'twin')"
+        ),
+    ),
+    "stop waiting": ("anon", "public.leave_waitlist(token => :kim_waitlist_token)"),
+    "decline a place": ("anon", "public.leave_waitlist(token => :lee_waitlist_token)"),
+    "pay for a place that was offered": (
+        "authenticated",
+        (
+            f"public.record_payment({_OWN}, booking_id => :offered_booking, method => 'cash',"
+            " amount_cents => 2000, idempotency_key => 'twin')"
+        ),
+    ),
     "block the hall": (
         "authenticated",
         (
@@ -211,7 +232,13 @@ _DEEDS = {
                 f" lease_token => :mail_{template}_lease)"
             ),
         )
-        for template in ("booking_confirmed", "booking_cancelled", "booking_rescheduled")
+        for template in (
+            "booking_confirmed",
+            "booking_cancelled",
+            "booking_rescheduled",
+            "waitlist_offer",
+            "invitation",
+        )
     },
     "hold with everything": (
         "anon",
@@ -318,7 +345,10 @@ _DEEDS = {
 }
 
 #: All others succeed.
-_REFUSED = {"another room for what was priced with everything": "extra_not_found"}
+_REFUSED = {
+    "another room for what was priced with everything": "extra_not_found",
+    "join a game too many": "too_many_holds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,7 +457,9 @@ class Twins:
             who = Caller.person(people[caller])
         else:
             who = SERVICE if caller == "service_role" else ANON
-        return Client(self.house.connection, who, self.id)
+        client = Client(self.house.connection, who, self.id)
+        addresses = {"anon": ADDRESS, "greedy": GREEDY_ADDRESS}
+        return client.sending(x_forwarded_for=addresses.get(caller, "192.0.2.1"))
 
     def rows(self, organization: str) -> dict[str, list[str]]:
         """Every row of an organization, as text."""
