@@ -617,3 +617,48 @@ def cancel(client: Client, booking: Row) -> Row:
 def assert_consistent(shop: Shop) -> None:
     """What must hold at every moment between two transactions."""
     assert broken_promises(shop.house, shop.id) == {}
+
+
+def test_a_booking_that_moves_while_it_is_waited_for_is_let_go_meanwhile(
+    shop: Shop, track: Track
+) -> None:
+    """Whoever holds it while waiting for its new session could be waited for in turn."""
+    room = shop.add_room(mode="shared")
+    shop.open_on(room, "10:00", "20:00")
+    booking, there = shop.hold(room, shop.at(1, "10:00")), shop.hold(room, shop.at(1, "13:00"))
+    booking_id, (old, new) = shop.id_of(booking), shop.sessions()
+    mover, holder = track.alone(shop.visitor), track.alone(shop.visitor)
+    guest = track.alone(shop.visitor)
+    with holder.connection.transaction():
+        holder.connection.execute(
+            "update public.sessions set seats_taken = 4 where organization_id = %s and id = %s",
+            [shop.id, new["id"]],
+        )
+        with mover.connection.transaction():
+            mover.connection.execute(
+                "update public.sessions set seats_taken = 0, status = 'cancelled'"
+                " where organization_id = %s and id = %s",
+                [shop.id, old["id"]],
+            )
+            mover.connection.execute(
+                "update public.bookings set session_id = %s, starts_at = %s"
+                " where organization_id = %s and id = %s",
+                [new["id"], new["starts_at"], shop.id, booking_id],
+            )
+            racer = track.start(guest, lambda: cancelled(guest, booking))
+            track.wait_until_blocked(racer)
+        track.wait_until_blocked(racer)
+        shop.house.owner_sql(
+            "select from public.bookings where organization_id = %s and id = %s for update nowait",
+            shop.id,
+            booking_id,
+        )
+    assert racer.outcome() == "cancelled"
+    assert shop.look(there)["status"] == "held"
+
+
+def cancelled(client: Client, booking: Row) -> str:
+    answer = client.call(
+        "cancel_booking", reference=booking["reference"], manage_token=booking["manage_token"]
+    )
+    return str(answer["status"])

@@ -103,6 +103,14 @@ def test_a_paid_session_confirms_the_booking(venue: Venue) -> None:
     assert venue.balance(booking) == (TOTAL, 0)
 
 
+def test_what_is_said_of_unpaid_money_is_said_of_its_own_booking(venue: Venue) -> None:
+    settled, held = venue.hold(), venue.hold()
+    openings = [venue.checkout(booking) for booking in (settled, held)]
+    venue.pay(settled)
+    answers = [venue.apply(session_of(opened, "expired")) for opened in openings]
+    assert [answer["booking_status"] for answer in answers] == ["confirmed", "held"]
+
+
 def test_a_complete_session_that_is_not_paid_yet_confirms_nothing(venue: Venue) -> None:
     booking = venue.hold()
     opened = venue.checkout(booking)

@@ -296,6 +296,22 @@ class TestErasing:
 
         assert traces(house, *TRACES) == {}
 
+    def test_who_was_merged_into_somebody_else_is_somebody_else(
+        self, shop: Shop, room: str
+    ) -> None:
+        for name in ("ann", "bea", "cleo", "dora"):
+            person = {"full_name": name.title(), "email": f"{name}@x.test"}
+            shop.cancel(shop.hold(room, shop.at(2), customer=person))
+        for keep, merge in (("ann", "bea"), ("cleo", "dora")):
+            shop.venue.owner.call(
+                "merge_customers",
+                organization_id=shop.id,
+                keep_id=customer_of(shop, f"{keep}@x.test"),
+                merge_id=customer_of(shop, f"{merge}@x.test"),
+            )
+        addresses = export(shop, customer_of(shop, "ann@x.test"))["addresses"]
+        assert sorted(addresses) == ["ann@x.test", "bea@x.test"]
+
     def test_an_earlier_address_that_is_somebody_else_s_now_is_left_to_them(
         self, shop: Shop, room: str
     ) -> None:
@@ -387,11 +403,12 @@ class TestErasing:
         self, shop: Shop, room: str, house: House
     ) -> None:
         booking = live_a_life(shop, room)
+        ben = shop.hold(room, shop.at(9), customer={"full_name": "Ben", "email": "ben@x.test"})
         for key, answer in (
             ("by-id", {"booking_id": shop.id_of(booking), "customer": ME}),
             ("by-reference", {"reference": booking["reference"], "contact_name": NAME}),
             ("by-customer", {"id": customer_of(shop), "full_name": NAME, "email": EMAIL}),
-            ("other", {"reference": "AAAA-AAAA", "email": "ben@x.test"}),
+            ("other", {"reference": ben["reference"], "email": "ben@x.test"}),
             ("list", []),
             ("none", None),
         ):
@@ -412,7 +429,7 @@ class TestErasing:
         }
         assert traces(house, *TRACES) == {}
         assert stored["by-reference"] == {"reference": booking["reference"]}
-        assert stored["other"] == {"reference": "AAAA-AAAA", "email": "ben@x.test"}
+        assert stored["other"] == {"reference": ben["reference"], "email": "ben@x.test"}
         assert (stored["list"], stored["none"]) == ([], None)
 
     def test_a_twin_in_another_tenant_keeps_everything(
@@ -478,6 +495,30 @@ class TestTwins:
         erase(foreign, customer_of(foreign, "b@x.test"))
         erase(shop, customer_of(shop))
 
+    def test_whose_deleted_rows_are_not_ours(self, shop: Shop, room: str, foreign: Shop) -> None:
+        """A row that was the twin's there has the id of another customer's here."""
+        erased = customer_of(shop)
+        zoe = {"email": "zoe@x.test", "full_name": "Zoe", "locale": "es"}
+        booking = shop.hold(room, shop.at(4), customer=zoe)
+        shop.move(booking, "confirmed")
+        signature = sign(shop, booking, "Zoe")
+        shop.house.owner_sql(
+            "insert into public.audit_log"
+            " (organization_id, actor_kind, action, table_name, row_key, before)"
+            " values (%s, 'system', 'delete', 'waiver_signatures', %s, %s)",
+            foreign.id,
+            signature,
+            Jsonb({"id": signature, "customer_id": erased}),
+        )
+        erase(shop, erased)
+        logged = shop.house.one(
+            "select after ->> 'full_name' from public.audit_log"
+            " where organization_id = %s and table_name = 'waiver_signatures' and row_key = %s",
+            shop.id,
+            signature,
+        )
+        assert logged == "Zoe"
+
     def test_whose_history_and_export_are_their_own(self, shop: Shop, foreign: Shop) -> None:
         customer = customer_of(shop)
         for place, email in ((shop, EMAIL), (foreign, "b@x.test")):
@@ -526,6 +567,7 @@ class TestExporting:
     ) -> None:
         visit = live_a_life(shop, room)
         shop.move_in_time(visit, timedelta(days=8))
+        shop.hold(room, shop.at(9), customer={"full_name": "Ben", "email": "ben@x.test"})
         sign(shop, visit, "Ben", "ben@x.test")
         sign(shop, visit, NAME.upper())
         text = str(export(shop, customer_of(shop))["tables"]["waiver_signatures"])

@@ -366,6 +366,21 @@ class TestCouponUses:
         with refused(422, "coupon_max_uses_per_customer"):
             self.use(shop, room, 3, customer={**GUEST, "email": "ANA@example.test"})
 
+    def test_staff_use_it_for_somebody_new(self, shop: Shop, room: str) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        self.use(shop, room, 1)
+        booked = shop.venue.owner.call(
+            "create_booking",
+            organization_id=shop.id,
+            room_id=room,
+            starts_at=shop.at(2),
+            party_size=2,
+            customer=OTHER,
+            coupon_code="VERANO",
+            idempotency_key="telephone",
+        )
+        assert booked["total_cents"] == 2 * PRICE * 9 // 10
+
     def test_a_lapsed_hold_of_the_same_person_is_no_use(self, shop: Shop, room: str) -> None:
         shop.add_coupon(maximum_uses_per_customer=1)
         shop.lapse(self.use(shop, room, 1))

@@ -501,6 +501,18 @@ class TestAutomatically:
         }
         assert set(answer["unassigned"][0]) == {"session_id", "room_id", "starts_at", "reason"}
 
+    def test_of_two_who_have_as_much_whoever_knows_fewer_rooms_goes(
+        self, crew: Crew, room: str
+    ) -> None:
+        """Whoever knows more is kept for what nobody else can run."""
+        knows_more, knows_one = sorted((crew.hire(room), crew.hire(room)), key=lambda p: p.id)
+        crew.teach(knows_more, crew.add_room())
+        for person in (knows_more, knows_one):
+            crew.shift(person)
+        session = crew.session(room)
+        crew.fill()
+        assert crew.staff(session) == {knows_one.id}
+
     @pytest.mark.parametrize(
         ("shifts", "is_on_shift"),
         [

@@ -174,6 +174,32 @@ def test_an_automatic_run_waits_for_no_other_organization(track: Track, crew: Cr
         assert [one["session_id"] for one in crew.fill()["assigned"]] == [session]
 
 
+def test_a_session_that_moves_waits_for_those_alone_who_run_it(track: Track, crew: Crew) -> None:
+    """Neither for a colleague, nor for the same person's membership elsewhere."""
+    other = open_crew(track.house, track.name("Other"))
+    room = crew.add_room()
+    master, colleague = crew.hire(room), crew.hire(room)
+    email = track.house.one("select email from public.profiles where user_id = %s", master.id)
+    other.shop.venue.admit(master, email)
+    session, second = crew.session(room), crew.session(room, 1, "16:00")
+    crew.assign(session, master)
+    crew.assign(second, colleague)
+    busy, elsewhere = crew.at(track.alone(crew.by)), other.at(track.alone(other.by))
+    with (
+        busy.by.connection.transaction(force_rollback=True),
+        elsewhere.by.connection.transaction(force_rollback=True),
+    ):
+        for venue, member in ((busy, colleague), (elsewhere, master)):
+            venue.house.owner_sql(
+                "select from public.memberships where organization_id = %s and user_id = %s"
+                " for update",
+                venue.shop.id,
+                member.id,
+            )
+        crew.retime(session, crew.shop.at(1, "08:00"))
+    assert crew.in_charge() == {session: master.id, second: colleague.id}
+
+
 def test_an_automatic_run_waits_for_no_session(track: Track, crew: Crew) -> None:
     """Somebody else is changing one of them: the run leaves it to the next one."""
     room = crew.add_room()

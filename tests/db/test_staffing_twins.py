@@ -78,6 +78,14 @@ class Twins:
                 f" select %s, {columns} from public.{table} where organization_id = %s".encode(),
                 [twin, self.crew.shop.id],
             )
+        # And at another time.
+        house.connection.execute(
+            "update public.sessions set starts_at = starts_at + interval '7 minutes',"
+            " ends_at = ends_at + interval '7 minutes',"
+            " occupied_until = occupied_until + interval '7 minutes'"
+            " where organization_id = %s",
+            [twin],
+        )
         # Not at once, or the first would become the second and then the third.
         people = {self.master.id: self.helper.id, self.other.id: self.master.id}
         for table in ("staff_skills", "staff_shifts", "session_staff", "calendar_feeds"):
@@ -116,7 +124,10 @@ def twins(house: House) -> Twins:
         crew.shift(person)
     first = crew.book(room, crew.shop.at(1, "12:00"))
     second = crew.book(room, crew.shop.at(1, "16:00"))
-    crew.assign(first["session_id"], master)
+    # The first, and one in the evening that nobody touches.
+    evening = crew.book(room, crew.shop.at(1, "18:00"))
+    for session in (first, evening):
+        crew.assign(session["session_id"], master)
     crew.by.call(
         "block_room",
         organization_id=crew.shop.id,
@@ -135,6 +146,7 @@ def twins(house: House) -> Twins:
             ("helper", {"user_id": helper.id}),
         )
     }
+    house.owner_sql("update public.session_staff set created_at = now() - interval '1 day'")
     return Twins(crew, room, first, second, master, other, helper, made)
 
 

@@ -207,7 +207,11 @@ class Client:
                     [self.caller.role, *_interleave(_SETTINGS, values)],
                 )
                 yield
-                # A request is a transaction to PostgREST: what it set ends with it.
+                # A request is a transaction to PostgREST: what is left to its end is done as its
+                # caller, and what it set ends with it.
+                self.connection.execute(
+                    "set constraints all immediate; set constraints all deferred"
+                )
                 self.connection.execute(
                     "select set_config('role', 'none', true), "
                     + ", ".join("set_config(%s, '', true)" for _ in _SETTINGS),

@@ -16,6 +16,7 @@ import pytest
 
 import stack as stack_of_the_run
 from escapemaster.schema.server import Server
+from matrix.busy import furnish
 from matrix.client import Client, Connection
 from matrix.databases import Databases
 from matrix.house import House
@@ -28,9 +29,12 @@ _PATIENCE = 20.0
 DATABASE = "ESCAPEMASTER_TENANCY_DATABASE"
 RACE_DATABASE = "ESCAPEMASTER_RACE_DATABASE"
 WORLD_DATABASE = "ESCAPEMASTER_WORLD_DATABASE"
+BUSY_DATABASE = "ESCAPEMASTER_BUSY_DATABASE"
 
 #: The template that holds the matrix's four venues.
 WORLD = "matrix_world"
+#: The template in which more is going on in the first of them.
+BUSY = "matrix_busy"
 
 
 def connected(dsn: str) -> AbstractContextManager[Connection]:
@@ -82,14 +86,27 @@ def facts(world: Connection) -> Facts:
     return load(world)
 
 
+@pytest.fixture(scope="session")
+def busy_world(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """The superuser's connection to a world with a busier first venue, likewise."""
+    with _given_or_copied(request, BUSY_DATABASE) as dsn, connected(dsn) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def busy_facts(busy_world: Connection) -> Facts:
+    """What to call the things in it."""
+    return load(busy_world)
+
+
 @contextmanager
 def _given_or_copied(request: pytest.FixtureRequest, variable: str) -> Iterator[str]:
     if given := os.environ.get(variable):
         yield given
         return
     databases: Databases = request.getfixturevalue("databases")
-    template = world_template(databases) if variable == WORLD_DATABASE else databases.schema()
-    with databases.copy_of(template) as dsn:
+    makers = {WORLD_DATABASE: world_template, BUSY_DATABASE: busy_template}
+    with databases.copy_of(makers.get(variable, Databases.schema)(databases)) as dsn:
         yield dsn
 
 
@@ -102,6 +119,17 @@ def world_template(databases: Databases) -> str:
             connection.execute("analyze")
 
     return databases.template(WORLD, databases.schema(), fill)
+
+
+def busy_template(databases: Databases) -> str:
+    """The template of the busier world, made once a run."""
+
+    def fill(name: str) -> None:
+        with psycopg.connect(databases.admin_dsn(name), autocommit=True) as connection:
+            furnish(connection)
+            connection.execute("analyze")
+
+    return databases.template(BUSY, world_template(databases), fill)
 
 
 @pytest.fixture

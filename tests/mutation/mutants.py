@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matrix.client import Connection
 
-#: Folders of sql/ whose functions lose every check in turn; of the others, those for permissions.
+#: Folders of sql/ whose functions lose every check in turn. Those of the other folders lose what
+#: asks for permissions; and with --all whatever keeps people out (tenants, tokens), all refusals
+#: and all locks, but not the conditions of business, such as which sessions are in the way: see
+#: __init__.py.
 OWN_DOMAINS = ("00_foundation", "10_tenancy", "15_storage", "80_audit")
 
 #: A policy that asks for a membership only, and one that asks for nothing about the tenant, are
@@ -34,7 +37,7 @@ $$;
 grant execute on function private.any_organization(text) to authenticated;
 """
 
-_PERMISSION_CHECK = re.compile(r"private\.(require_\w+|has_permission|organization_with)\s*\(")
+_ASKS_WHO = re.compile(r"^without perform private\.require_\w+\(|^any \w+ for ")
 _REFUSAL = re.compile(
     r"^[ \t]*(?:(?:perform|return) private\."
     r"(?:require_\w+|limit_rate|fail|refuse|act_as|lock_\w+)|raise exception)\b",
@@ -45,7 +48,10 @@ _ASSIGNED = re.compile(
     r"^([ \t]*)(\w+) := private\.require_role_within_reach\(([\w.]+), ([\w.]+)\);", re.MULTILINE
 )
 _CONJUNCT = re.compile(r"^[ \t]*and [^\n]*$", re.MULTILINE)
-_TENANT = re.compile(r"^([ \t]*)where ([^\n]*organization_id = [^\n]*)$", re.MULTILINE)
+_TENANT = re.compile(r"^([ \t]*)where ([^\n]*(?:organization_id = |_hash = )[^\n]*)$", re.MULTILINE)
+_KEEPS_OUT = re.compile(
+    r"organization_id|token|_hash|auth\.uid|revoked|closed|erased|_email|user_id"
+)
 _LOCK = re.compile(r"\bfor (?:no key )?update(?: of \w+)?\b(?=;|\n)")
 
 
@@ -58,23 +64,29 @@ class Mutant:
         kind: policy, grant, trigger, key, data or function.
         about: The table, with its schema, or the function's plain name.
         statement: What loosens it.
+        through: The function that a test must run through to notice; "": any test may.
         needs_race: Whether only requests that meet can notice.
+        words: What a test that is about it says: an error's code, a column.
+        deep: Whether it is looked at only when all are asked for.
     """
 
     name: str
     kind: str
     about: str
     statement: str
+    through: str = ""
     needs_race: bool = False
+    words: tuple[str, ...] = ()
+    deep: bool = False
 
 
 def all_mutants(connection: Connection, sql_folder: Path) -> list[Mutant]:
     """Every mutant of a database made by `sql_folder`."""
     folders = _folders(sql_folder)
+    # What takes longest comes first, so that all workers are busy to the end.
+    found = [*functions(connection, folders), *triggers(connection, folders)]
     makers = (policies, security, grants, keys, data)
-    found = [mutant for maker in makers for mutant in maker(connection)]
-    found += triggers(connection, folders)
-    found += functions(connection, folders)
+    found += [mutant for maker in makers for mutant in maker(connection)]
     return _numbered(found)
 
 
@@ -175,18 +187,25 @@ def grants(connection: Connection) -> Iterator[Mutant]:
 
 
 def triggers(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mutant]:
-    """Each trigger of the own domains, and each that keeps a table append-only, switched off."""
+    """Each trigger switched off, but those that only write down when a row was changed."""
     for trigger, table, function in connection.execute(
         "select g.tgname, c.relname, p.proname from pg_trigger as g"
         " join pg_class as c on c.oid = g.tgrelid join pg_proc as p on p.oid = g.tgfoid"
         " where c.relnamespace = 'public'::regnamespace and not g.tgisinternal"
         " and p.proname <> 'touch_updated_at' order by 2, 1"
     ).fetchall():
-        own = folders.get(function, "").startswith(OWN_DOMAINS)
-        if not own and function != "refuse_change":
+        if function not in folders:
             continue
         statement = f"alter table public.{table} disable trigger {trigger}"
-        yield Mutant(f"trigger {trigger} of {table}: off", "trigger", f"public.{table}", statement)
+        deep = function != "refuse_change" and not folders[function].startswith(OWN_DOMAINS)
+        yield Mutant(
+            f"trigger {trigger} of {table}: off",
+            "trigger",
+            f"public.{table}",
+            statement,
+            function,
+            deep=deep,
+        )
 
 
 def keys(connection: Connection) -> Iterator[Mutant]:
@@ -254,19 +273,22 @@ def functions(connection: Connection, folders: Mapping[str, str]) -> Iterator[Mu
         " and p.prolang <> (select oid from pg_language where lanname = 'c') order by 1"
     ).fetchall():
         every_check = folders.get(name, "").startswith(OWN_DOMAINS)
-        for what, changed, needs_race in _changes(body, every_check=every_check):
+        for what, changed in _changes(body, every_check=every_check):
             if changed != body:
                 yield Mutant(
                     f"function {name}: {what}",
                     "function",
                     name,
                     definition.replace(body, changed),
-                    needs_race,
+                    name,
+                    what.startswith("without for "),
+                    _words(what),
+                    not every_check and not _ASKS_WHO.search(what),
                 )
 
 
-def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]:
-    """What is changed, the changed body, and whether only a race can notice."""
+def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str]]:
+    """What is changed, and the changed body."""
 
     def cut(start: int, end: int, instead: str) -> str:
         return body[:start] + instead + body[end:]
@@ -274,36 +296,50 @@ def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str, bool]]
     for match in _REFUSAL.finditer(body):
         end = _end_of_statement(body, match.start())
         text = body[match.start() : end].strip()
-        if every_check or _PERMISSION_CHECK.search(text):
-            yield f"without {_short(text)}", cut(match.start(), end, " null;"), False
+        yield f"without {_short(text)}", cut(match.start(), end, " null;")
     for match in _CALLER.finditer(body):
         changed = cut(match.start(), match.end(), f"{match.group(1)}auth.uid()")
-        yield f"any caller for {match.group(2)}", changed, False
+        yield f"any caller for {match.group(2)}", changed
     for match in _ASSIGNED.finditer(body):
         indent, variable, organization, role = match.groups()
         plain = (
             f"{indent}select r.* into {variable} from public.roles as r"
             f" where r.organization_id = {organization} and r.id = {role};"
         )
-        yield "any role for require_role_within_reach", cut(*match.span(), plain), False
-    if not every_check:
-        return
+        yield "any role for require_role_within_reach", cut(*match.span(), plain)
     for match in _CONJUNCT.finditer(body):
         text = match.group().strip()
         if text.count("(") != text.count(")"):
             continue
+        if not every_check and not _KEEPS_OUT.search(text):
+            continue
         # The end of a statement stays where it is.
         rest = ";" if text.endswith(";") else ""
         rest = " then" if text.endswith(" then") else rest
-        yield f"without {_short(text)}", cut(*match.span(), rest), False
+        yield f"without {_short(text)}", cut(*match.span(), rest)
     for match in _TENANT.finditer(body):
         text = match.group(2)
         if text.count("(") == text.count(")"):
             rest = ";" if text.endswith(";") else ""
             changed = cut(*match.span(), f"{match.group(1)}where true{rest}")
-            yield f"without where {_short(text)}", changed, False
+            yield f"without where {_short(text)}", changed
     for match in _LOCK.finditer(body):
-        yield f"without {match.group()}", cut(*match.span(), ""), True
+        yield f"without {match.group()}", cut(*match.span(), "")
+
+
+def _words(what: str) -> tuple[str, ...]:
+    """What a test would say that is about a check."""
+    if "limit_rate(" in what:
+        return ("rate_limit",)
+    if "act_as(" in what:
+        return ("actor", "acted")
+    if "_hash = " in what:
+        return ("token",)
+    if "organization_id = " in what:
+        return ("twin", "foreign", "another_venue")
+    if found := re.findall(r"'(\w+:\w+)'", what):
+        return tuple(found)
+    return tuple(re.findall(r"(?:fail|refuse)\(\s*'(\w+)'", what))
 
 
 def _end_of_statement(body: str, start: int) -> int:
@@ -373,5 +409,5 @@ def _numbered(found: Iterable[Mutant]) -> list[Mutant]:
     for mutant in found:
         count = seen[mutant.name] = seen.get(mutant.name, 0) + 1
         name = mutant.name if count == 1 else f"{mutant.name} ({count})"
-        named.append(Mutant(name, mutant.kind, mutant.about, mutant.statement, mutant.needs_race))
+        named.append(replace(mutant, name=name))
     return named

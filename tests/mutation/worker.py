@@ -1,17 +1,20 @@
 """One process that hunts mutants: a pytest session that runs the tests that are about each.
 
-The tests are collected once. Of each of its two databases the process has one connection; a
-mutant is made inside a transaction on both, the tests run inside savepoints of it, and then it is
-rolled back. Only where requests must meet is a database made anew.
+The tests are collected once. Of each of its three databases the process has one connection; a
+mutant is made inside a transaction on each, the tests run inside savepoints of it, and then it is
+rolled back. Tests that commit, because requests must meet or because something happens at the
+commit, run in a fourth database, which is made anew for each mutant that comes that far.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -21,25 +24,85 @@ import pytest
 from _pytest.runner import runtestprotocol
 from psycopg import sql
 
+from db import money_world
 from matrix import fixtures
 from matrix.client import Connection
 from matrix.probe import install
 from mutation.mutants import HELPERS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-_RACES = "test_tenancy_races"
-_STATIC = ("test_matrix_complete", "test_permissions_linked")
+_STATIC_MODULES = ("test_matrix_complete", "test_permissions_linked")
 
-#: The fast part of the suite: everything about tenancy that needs no HTTP.
+#: How likely a test is to notice: it is named after the thing; it names the error that is no
+#: longer raised; it noticed another mutant of the function; it names the function; its file does;
+#: it runs through the function; it reads the catalogue; none of these.
+_NAMED, _SAYS_SO, _KILLED, _CALLS, _MAY_CALL, _GOES_THROUGH, _STATIC, _UNLIKELY = range(8)
+#: Up to here a test is likely enough to be run before those of the other kind.
+_NEAR = _CALLS
+
+#: How many tests that merely run through a function are tried upon an accepted survivor.
+_OF_ACCEPTED = 25
+
+#: Where requests meet: only these can notice a missing lock.
+_RACES = (
+    "test_booking_concurrency",
+    "test_people_races",
+    "test_pricing_concurrency",
+    "test_staffing_concurrency",
+    "test_tenancy_races",
+    "test_waitlist_races",
+)
+
+#: What a test asks for that commits what it does.
+_COMMITTING = {"track", "money"}
+
+#: The fast part of the suite: everything about the database that needs neither HTTP nor a
+#: property's many examples.
 SUBSET = (
     "tests/matrix/test_matrix.py",
     "tests/matrix/test_matrix_leaks.py",
     "tests/matrix/test_matrix_erase.py",
     "tests/matrix/test_matrix_complete.py",
+    "tests/matrix/test_matrix_twins.py",
+    "tests/matrix/test_matrix_visitors.py",
     "tests/matrix/test_permissions_linked.py",
     "tests/db/test_access.py",
     "tests/db/test_access_foundation.py",
     "tests/db/test_audit.py",
+    "tests/db/test_availability.py",
+    "tests/db/test_blocks.py",
+    "tests/db/test_booking_by_staff.py",
+    "tests/db/test_booking_changes.py",
+    "tests/db/test_booking_concurrency.py",
+    "tests/db/test_booking_deadlines.py",
+    "tests/db/test_booking_hold.py",
+    "tests/db/test_booking_limits.py",
+    "tests/db/test_booking_manage.py",
+    "tests/db/test_booking_staff.py",
+    "tests/db/test_calendar_fields.py",
+    "tests/db/test_catalogue.py",
+    "tests/db/test_feeds.py",
+    "tests/db/test_jobs_email.py",
+    "tests/db/test_jobs_queue.py",
+    "tests/db/test_money_changes.py",
+    "tests/db/test_money_checkout.py",
+    "tests/db/test_money_refunds.py",
+    "tests/db/test_money_settlement.py",
+    "tests/db/test_money_staff_refunds.py",
+    "tests/db/test_people_consents.py",
+    "tests/db/test_people_customers.py",
+    "tests/db/test_people_erase.py",
+    "tests/db/test_people_races.py",
+    "tests/db/test_people_waivers.py",
+    "tests/db/test_pricing_booking.py",
+    "tests/db/test_pricing_concurrency.py",
+    "tests/db/test_pricing_quote.py",
+    "tests/db/test_staffing.py",
+    "tests/db/test_staffing_board.py",
+    "tests/db/test_staffing_concurrency.py",
+    "tests/db/test_staffing_feeds.py",
+    "tests/db/test_staffing_shifts.py",
+    "tests/db/test_staffing_twins.py",
     "tests/db/test_tenancy_api_keys.py",
     "tests/db/test_tenancy_invitations.py",
     "tests/db/test_tenancy_join_codes.py",
@@ -50,6 +113,8 @@ SUBSET = (
     "tests/db/test_tenancy_races.py",
     "tests/db/test_tenancy_roles.py",
     "tests/db/test_tenancy_twins.py",
+    "tests/db/test_waitlist.py",
+    "tests/db/test_waitlist_races.py",
 )
 # A page that is written from the policies changes with every one of them: that it notices says
 # nothing about the suite.
@@ -62,26 +127,45 @@ class Place:
 
     Attributes:
         world: The superuser's URL of a copy of the matrix's world.
+        busy: The same of the busier world.
         tenancy: The superuser's URL of a database made by sql/.
         race: The name of a database that the worker makes anew whenever it needs to.
+        race_dsn: The superuser's URL of it.
+        race_owner_dsn: The URL of it for the owner of the product's objects.
         maintenance: The superuser's URL of another database, for making it.
         schema: The template to make it from.
+        patience: How many tests that merely run through a function are tried upon it.
+        accepted: Which mutants may survive. Few such tests are tried upon them: most would run
+            through all there are.
+        tests: The files to look with, instead of SUBSET.
     """
 
     world: str
+    busy: str
     tenancy: str
     race: str
     race_dsn: str
+    race_owner_dsn: str
     maintenance: str
     schema: str
+    patience: int | None = None
+    accepted: frozenset[str] = frozenset()
+    tests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One test without any mutant: how long it takes, and which functions it runs through."""
+    """One test without any mutant.
+
+    Attributes:
+        seconds: How long it takes.
+        functions: Which functions it runs through.
+        failed: Why it fails even so. Such a test says nothing about mutants.
+    """
 
     seconds: float
     functions: frozenset[str]
+    failed: str
 
 
 Measurements = Mapping[str, Measured]
@@ -109,23 +193,26 @@ def work(pipe: Pipe, place: Place) -> None:
     """Run in a process of its own: measure what is asked for, then judge mutants."""
     os.chdir(ROOT)
     os.environ[fixtures.WORLD_DATABASE] = place.world
+    os.environ[fixtures.BUSY_DATABASE] = place.busy
     os.environ[fixtures.DATABASE] = place.tenancy
     os.environ[fixtures.RACE_DATABASE] = place.race_dsn
+    os.environ[money_world.OWNER_DATABASE] = place.race_owner_dsn
     with (
         psycopg.connect(place.world, autocommit=True) as world,
+        psycopg.connect(place.busy, autocommit=True) as busy,
         psycopg.connect(place.tenancy, autocommit=True) as tenancy,
     ):
-        for connection in (world, tenancy):
+        for connection in (world, busy, tenancy):
             # A mutant may well run in circles.
             connection.execute("set statement_timeout = '30s'")
             connection.execute("set track_functions = 'all'")
         # Before any transaction that is rolled back.
         install(world)
-        opened = {place.world: world, place.tenancy: tenancy}
+        opened = {place.world: world, place.busy: busy, place.tenancy: tenancy}
         fixtures.connected = lambda dsn: nullcontext(opened[dsn])
         pytest.main(
             [
-                *SUBSET,
+                *(place.tests or SUBSET),
                 *(f"--deselect={test}" for test in _DESELECTED),
                 "--override-ini=addopts=",
                 "--import-mode=importlib",
@@ -136,7 +223,7 @@ def work(pipe: Pipe, place: Place) -> None:
                 "-qq",
                 "--no-summary",
             ],
-            plugins=[_Hunt(pipe, place, (world, tenancy))],
+            plugins=[_Hunt(pipe, place, (world, busy, tenancy))],
         )
 
 
@@ -146,36 +233,46 @@ class _Hunt:
 
     pipe: Pipe
     place: Place
-    connections: tuple[Connection, Connection]
+    connections: tuple[Connection, ...]
     items: list[pytest.Item] = field(default_factory=list)
+    committing: list[pytest.Item] = field(default_factory=list)
     measured: Measurements = field(default_factory=dict)
+    killers: dict[str, list[pytest.Item]] = field(default_factory=dict)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Answer what comes through the pipe until it says that there is no more."""
-        self.items = [i for i in session.items if _module(i) != _RACES]
-        races = [i for i in session.items if _module(i) == _RACES]
-        self.pipe.send(len(self.items))
+        # A property that fails is tried again and again until the example is small.
+        tests = [i for i in session.items if not _has_many_examples(i)]
+        self.items = [i for i in tests if not _commits(i)]
+        self.committing = [i for i in tests if _commits(i)]
+        everything = [*self.items, *self.committing]
+        self.pipe.send(len(everything))
         while (message := self.pipe.recv()) is not None:
             match message:
                 case ("measure", start, step):
-                    self.pipe.send(self._measure(self.items[start::step]))
+                    self.pipe.send(self._measure(everything[start::step]))
                 case ("measured", measured):
                     self.measured = measured
+                    self.items = [i for i in self.items if not measured[i.nodeid].failed]
+                    self.committing = [i for i in self.committing if not measured[i.nodeid].failed]
                 case Mutant():
-                    self.pipe.send(self._judge(message, races))
+                    self.pipe.send(self._judge(message))
         return True
 
     def _measure(self, items: Sequence[pytest.Item]) -> Measurements:
         measured = {}
+        self._make_race_database("select")
         for item in items:
             started = time.monotonic()
-            with self._undone():
-                failed = self._fails(item)
-                functions = frozenset(self._functions())
-            if failed:
-                raise AssertionError(f"fails without any mutant: {item.nodeid}: {failed}")
-            measured[item.nodeid] = Measured(time.monotonic() - started, functions)
+            if _commits(item):
+                failed, functions = self._committed_functions(item)
+            else:
+                with self._undone():
+                    failed = self._fails(item)
+                    functions = frozenset(self._functions())
+            measured[item.nodeid] = Measured(time.monotonic() - started, functions, failed)
+            self.pipe.send("measured one")
         return measured
 
     def _functions(self) -> Iterator[str]:
@@ -184,72 +281,122 @@ class _Hunt:
             for (name,) in connection.execute("select funcname from pg_stat_xact_user_functions"):
                 yield name
 
-    def _judge(self, mutant: Mutant, races: Sequence[pytest.Item]) -> Verdict:
+    def _committed_functions(self, item: pytest.Item) -> tuple[str, frozenset[str]]:
+        """Run a test that commits: what failed, and what it called."""
+        with psycopg.connect(self.place.race_dsn, autocommit=True) as connection:
+            connection.execute("select pg_stat_reset()")
+            failed = self._fails(item)
+            # A connection says what it called when it ends, at the latest.
+            alone = (
+                "select not exists (select from pg_stat_activity where datname = current_database()"
+                " and backend_type = 'client backend' and pid <> pg_backend_pid())"
+            )
+            while connection.execute(alone).fetchone() != (True,):
+                time.sleep(0.002)
+            called = connection.execute("select funcname from pg_stat_user_functions").fetchall()
+            return failed, frozenset(name for (name,) in called)
+
+    def _judge(self, mutant: Mutant) -> Verdict:
         started = time.monotonic()
-        count = 0
+        count, killer = 0, None
         try:
-            if mutant.needs_race:
-                count, killed_by = self._race(mutant, races)
-                if killed_by is not None:
-                    return Verdict(mutant, killed_by, count, time.monotonic() - started)
-            with self._undone():
-                for connection in self.connections:
-                    if "any_organization" in mutant.statement:
-                        connection.execute(HELPERS.encode())
-                    connection.execute(mutant.statement.encode())
-                for item in self._about(mutant):
-                    count += 1
-                    if self._fails(item):
-                        return Verdict(mutant, item.nodeid, count, time.monotonic() - started)
-            if mutant.kind == "function" and not mutant.needs_race:
-                raced, killed_by = self._race(mutant, races)
-                seconds = time.monotonic() - started
-                return Verdict(mutant, killed_by, count + raced, seconds)
+            # What is made for the likely ones is made again for the rest: few come that far.
+            for ranks in (range(_NEAR + 1), range(_NEAR + 1, _UNLIKELY + 1)):
+                for stage in (self._undone_stage, self._committed_stage):
+                    if killer is None:
+                        ran, killer = stage(mutant, ranks)
+                        count += ran
         except psycopg.Error as error:
             seconds = time.monotonic() - started
             return Verdict(mutant, None, count, seconds, f"{type(error).__name__}: {error}")
-        return Verdict(mutant, None, count, time.monotonic() - started)
+        if killer is not None:
+            known = self.killers.setdefault(mutant.through, [])
+            if killer in known:
+                known.remove(killer)
+            known.insert(0, killer)
+        name = None if killer is None else killer.nodeid
+        return Verdict(mutant, name, count, time.monotonic() - started)
 
-    def _race(self, mutant: Mutant, races: Sequence[pytest.Item]) -> tuple[int, str | None]:
-        """The tests in which requests meet, which commit, in a database of the mutant's own."""
+    def _undone_stage(self, mutant: Mutant, ranks: range) -> tuple[int, pytest.Item | None]:
+        """The tests that can run inside the transaction in which the mutant is made."""
+        likely = [] if mutant.needs_race else self._about(mutant, self.items, ranks)
+        if not likely:
+            return 0, None
+        with self._undone():
+            for connection in self.connections:
+                if "any_organization" in mutant.statement:
+                    connection.execute(HELPERS.encode())
+                connection.execute(mutant.statement.encode())
+            return self._first_failure(likely)
+
+    def _committed_stage(self, mutant: Mutant, ranks: range) -> tuple[int, pytest.Item | None]:
+        """The tests that commit, in a database of the mutant's own."""
+        likely = self._about(mutant, self.committing, ranks) if mutant.through else []
+        if mutant.needs_race:
+            likely = [item for item in likely if _module(item) in _RACES]
+        if not likely:
+            return 0, None
+        self._make_race_database(mutant.statement)
+        return self._first_failure(likely)
+
+    def _first_failure(self, items: Sequence[pytest.Item]) -> tuple[int, pytest.Item | None]:
+        for count, item in enumerate(items, 1):
+            if self._fails(item):
+                return count, item
+        return len(items), None
+
+    def _make_race_database(self, statement: str) -> None:
         with psycopg.connect(self.place.maintenance, autocommit=True) as connection:
             name, schema = sql.Identifier(self.place.race), sql.Identifier(self.place.schema)
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(name))
             connection.execute(
-                sql.SQL("create database {} template {} owner postgres").format(name, schema)
+                sql.SQL("create database {} template {} owner postgres strategy file_copy").format(
+                    name, schema
+                )
             )
+            for setting in ("track_functions = 'all'", "statement_timeout = '30s'"):
+                connection.execute(
+                    sql.SQL("alter database {} set {}").format(name, sql.SQL(setting))
+                )
         with psycopg.connect(self.place.race_dsn) as connection:
-            connection.execute(mutant.statement.encode())
-        for count, item in enumerate(races, 1):
-            if self._fails(item):
-                return count, item.nodeid
-        return len(races), None
+            connection.execute(statement.encode())
 
-    def _about(self, mutant: Mutant) -> list[pytest.Item]:
-        """The tests that could notice, the likeliest and quickest first."""
+    def _about(
+        self, mutant: Mutant, items: Sequence[pytest.Item], ranks: range
+    ) -> list[pytest.Item]:
+        """The tests that could notice, of certain ranks, the likeliest and quickest first."""
         plain = mutant.about.split(".")[-1]
         in_files = mutant.about == "storage.objects"
+        killers = self.killers.get(mutant.through, []) if mutant.through else []
 
         def rank(item: pytest.Item) -> tuple[int, float]:
             measured = self.measured[item.nodeid]
             named = _parameter(item)
             if named.split(".")[-1] == plain or (in_files and named.startswith("bucket ")):
-                likely = 0
-            elif mutant.kind == "function":
-                likely = 1 if mutant.about in measured.functions else 3
-            elif mutant.kind == "trigger" and _module(item) == "test_audit":
-                likely = 1
-            else:
-                likely = 3
-            if likely == 3 and _module(item) in _STATIC:
-                likely = 2
+                return _NAMED, measured.seconds
+            if mutant.through and mutant.through in measured.functions:
+                if any(word in _source(item) for word in mutant.words):
+                    return _SAYS_SO, measured.seconds
+                if item in killers:
+                    return _KILLED, killers.index(item)
+                if mutant.through in _source(item):
+                    return _CALLS, measured.seconds
+                if mutant.through in _source_of_module(item):
+                    return _MAY_CALL, measured.seconds
+                return _GOES_THROUGH, measured.seconds
+            likely = _STATIC if _module(item) in _STATIC_MODULES else _UNLIKELY
             return likely, measured.seconds
 
-        ranked = sorted(self.items, key=rank)
-        if mutant.kind == "function":
-            # What does not run through the function cannot tell.
-            return [i for i in ranked if rank(i)[0] < 3]
-        return ranked
+        # What does not run through the function cannot tell.
+        last = _UNLIKELY if mutant.through else _UNLIKELY + 1
+        ranked = sorted((rank(item), number) for number, item in enumerate(items))
+        near = [items[n] for (likely, _), n in ranked if likely in ranks and likely <= _NEAR]
+        far = [items[n] for (likely, _), n in ranked if likely in ranks and _NEAR < likely < last]
+        if not mutant.through:
+            return near + far
+        accepted = mutant.name in self.place.accepted
+        patience = min(self.place.patience or len(far), _OF_ACCEPTED if accepted else len(far))
+        return near + far[:patience]
 
     def _fails(self, item: pytest.Item) -> str:
         """Run one test; what failed, or nothing. The session's fixtures stay."""
@@ -268,8 +415,28 @@ class _Hunt:
             yield
 
 
+@cache
+def _source(item: pytest.Item) -> str:
+    """The test's own text in lower case, with its class and parameters."""
+    function: Any = getattr(item, "function", None)
+    return f"{item.nodeid} {inspect.getsource(function)}".lower()
+
+
+@cache
+def _source_of_module(item: pytest.Item) -> str:
+    return item.path.read_text()
+
+
 def _module(item: pytest.Item) -> str:
     return item.path.stem
+
+
+def _has_many_examples(item: pytest.Item) -> bool:
+    return bool(getattr(getattr(item, "function", None), "is_hypothesis_test", False))
+
+
+def _commits(item: pytest.Item) -> bool:
+    return not _COMMITTING.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _parameter(item: pytest.Item) -> str:
