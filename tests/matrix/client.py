@@ -24,6 +24,12 @@ Id = UUID | str
 #: What a request may set; every request starts with all of them empty, as in PostgREST.
 _SETTINGS = ("request.jwt.claims", "request.headers", "response.status", "escapemaster.actor")
 
+#: What waits for the end of a transaction is done, and the one thing that begins by waiting waits
+#: again.
+_END_OF_TRANSACTION = (
+    "set constraints all immediate; set constraints public.hand_on_freed_place deferred"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -209,9 +215,7 @@ class Client:
                 yield
                 # A request is a transaction to PostgREST: what is left to its end is done as its
                 # caller, and what it set ends with it.
-                self.connection.execute(
-                    "set constraints all immediate; set constraints all deferred"
-                )
+                self.connection.execute(_END_OF_TRANSACTION)
                 self.connection.execute(
                     "select set_config('role', 'none', true), "
                     + ", ".join("set_config(%s, '', true)" for _ in _SETTINGS),
