@@ -54,7 +54,7 @@ bench: install ## Benchmarks against raw PostgreSQL doing the same work: make be
 	@PYTHONPATH=tests $(VENV)/python -m bench $(args)
 
 .PHONY: mutate
-mutate: install ## Loosen each policy, grant and check in turn, and see that the tests notice
+mutate: install ## Loosen each policy, grant and check in turn, and see that the tests notice: make mutate args="--all --log .local/mutants.tsv"
 	@$(VENV)/python -m tests.mutation $(args)
 
 .PHONY: migration

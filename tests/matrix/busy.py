@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
@@ -139,7 +139,7 @@ class _Venue:
             self.keep(**{f"{name.lower()}_waitlist_token": entry["waitlist_token"]})
         # One of them is offered a place.
         link = {name: self.facts[f"pair_{name}"] for name in ("reference", "manage_token")}
-        self.house.nobody.call("cancel_booking", **link)
+        replace(self.house.nobody, finishes=True).call("cancel_booking", **link)
         entry = self.house.nobody.call("get_waitlist_entry", token=self.facts["lee_waitlist_token"])
         self.keep_booking("offered", entry["offer"])
 

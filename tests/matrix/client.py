@@ -130,12 +130,15 @@ class Client:
     Attributes:
         organization: What it sends in x-organization-id, if anything.
         headers: Further headers.
+        finishes: Whether deferred triggers run at the end of each request, also inside of a
+            transaction of the test's.
     """
 
     connection: Connection
     caller: Caller
     organization: Id | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    finishes: bool = False
 
     @property
     def id(self) -> str:
@@ -215,7 +218,8 @@ class Client:
                 yield
                 # A request is a transaction to PostgREST: what is left to its end is done as its
                 # caller, and what it set ends with it.
-                self.connection.execute(_END_OF_TRANSACTION)
+                if self.finishes:
+                    self.connection.execute(_END_OF_TRANSACTION)
                 self.connection.execute(
                     "select set_config('role', 'none', true), "
                     + ", ".join("set_config(%s, '', true)" for _ in _SETTINGS),

@@ -457,7 +457,7 @@ class Twins:
             who = Caller.person(people[caller])
         else:
             who = SERVICE if caller == "service_role" else ANON
-        client = Client(self.house.connection, who, self.id)
+        client = Client(self.house.connection, who, self.id, finishes=True)
         addresses = {"anon": ADDRESS, "greedy": GREEDY_ADDRESS}
         return client.sending(x_forwarded_for=addresses.get(caller, "192.0.2.1"))
 
