@@ -230,6 +230,24 @@ def test_an_invitation_is_written_until_it_is_revoked(venue: Venue) -> None:
     assert prepare(venue, job) is None
 
 
+def test_each_invitation_has_its_own_mail_whatever_else_is_invited(venue: Venue) -> None:
+    [role] = venue.owner.rows("select id from public.roles where key = 'manager'")
+    for name in ("ada", "bob", "eva"):
+        venue.owner.call(
+            "invite_member",
+            organization_id=venue.organization_id,
+            email=f"{name}@example.com",
+            role_id=role["id"],
+        )
+    mails = [prepare(venue, job) for job in claim_mails(venue)]
+    assert sorted(mail["to"]["email"] for mail in mails) == [
+        "ada@example.com",
+        "bob@example.com",
+        "eva@example.com",
+    ]
+    assert len({mail["data"]["invitation_token"] for mail in mails}) == 3
+
+
 def test_a_voucher_is_written_to_whom_it_is_for_until_it_is_cancelled(venue: Venue) -> None:
     issue = {
         "organization_id": venue.organization_id,
