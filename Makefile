@@ -57,6 +57,14 @@ bench: install ## Benchmarks against raw PostgreSQL doing the same work: make be
 mutate: install ## Loosen each policy, grant and check in turn, and see that the tests notice: make mutate args="--all --log .local/mutants.tsv"
 	@$(VENV)/python -m tests.mutation $(args)
 
+.PHONY: attack
+attack: install ## What a stranger, a rival or one's own staff could try, over HTTP: make attack args="--only voucher"
+	@PYTHONPATH=tests $(VENV)/python -m siege attack $(args)
+
+.PHONY: storm
+storm: install ## Everybody at once while parts are killed; then the books are read: make storm args="--seconds 300"
+	@PYTHONPATH=tests $(VENV)/python -m siege storm $(args)
+
 .PHONY: migration
 migration: install ## The next migration, from the difference to sql/: make migration name=add_tiers
 	@test -n "$(name)" || { echo "say what it does: make migration name=add_tiers" >&2; exit 2; }
