@@ -94,7 +94,7 @@ export type Database = {
       };
       "audit_log": {
         Row: {
-          "action": string;
+          "action": "insert" | "update" | "delete";
           "actor_id": string | null;
           "actor_kind": string;
           "after": Json | null;
@@ -108,7 +108,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
-          "action": string;
+          "action": "insert" | "update" | "delete";
           "actor_id"?: string | null;
           "actor_kind": string;
           "after"?: Json | null;
@@ -121,7 +121,7 @@ export type Database = {
           "table_name": string;
         };
         Update: {
-          "action"?: string;
+          "action"?: "insert" | "update" | "delete";
           "actor_id"?: string | null;
           "actor_kind"?: string;
           "after"?: Json | null;
@@ -236,7 +236,7 @@ export type Database = {
           "booking_id": string;
           "description": string;
           "id": string;
-          "kind": string;
+          "kind": "base" | "extra" | "discount" | "voucher" | "fee";
           "organization_id": string;
           "position": number;
           "quantity": number;
@@ -250,7 +250,7 @@ export type Database = {
           "booking_id": string;
           "description": string;
           "id"?: string;
-          "kind": string;
+          "kind": "base" | "extra" | "discount" | "voucher" | "fee";
           "organization_id": string;
           "position": number;
           "quantity": number;
@@ -263,7 +263,7 @@ export type Database = {
           "booking_id"?: string;
           "description"?: string;
           "id"?: string;
-          "kind"?: string;
+          "kind"?: "base" | "extra" | "discount" | "voucher" | "fee";
           "organization_id"?: string;
           "position"?: number;
           "quantity"?: number;
@@ -303,10 +303,19 @@ export type Database = {
           "room_id": string;
           "seats": number;
           "session_id": string;
-          "source": string;
+          "source": "widget" | "direct" | "marketplace" | "api";
           "staff_note": string;
           "starts_at": string;
-          "status": string;
+          "status":
+            | "held"
+            | "pending"
+            | "confirmed"
+            | "checked_in"
+            | "in_progress"
+            | "completed"
+            | "no_show"
+            | "expired"
+            | "cancelled";
           "status_reason": string | null;
           "takes_capacity": boolean;
           "tax_cents": number;
@@ -334,10 +343,19 @@ export type Database = {
           "room_id": string;
           "seats": number;
           "session_id": string;
-          "source"?: string;
+          "source"?: "widget" | "direct" | "marketplace" | "api";
           "staff_note"?: string;
           "starts_at": string;
-          "status": string;
+          "status":
+            | "held"
+            | "pending"
+            | "confirmed"
+            | "checked_in"
+            | "in_progress"
+            | "completed"
+            | "no_show"
+            | "expired"
+            | "cancelled";
           "status_reason"?: string | null;
           "takes_capacity"?: never;
           "tax_cents": number;
@@ -364,10 +382,19 @@ export type Database = {
           "room_id"?: string;
           "seats"?: number;
           "session_id"?: string;
-          "source"?: string;
+          "source"?: "widget" | "direct" | "marketplace" | "api";
           "staff_note"?: string;
           "starts_at"?: string;
-          "status"?: string;
+          "status"?:
+            | "held"
+            | "pending"
+            | "confirmed"
+            | "checked_in"
+            | "in_progress"
+            | "completed"
+            | "no_show"
+            | "expired"
+            | "cancelled";
           "status_reason"?: string | null;
           "takes_capacity"?: never;
           "tax_cents"?: number;
@@ -507,7 +534,7 @@ export type Database = {
           "help": NonNullable<Json>;
           "id": string;
           "key": string;
-          "kind": string;
+          "kind": "text" | "email" | "number" | "select" | "checkbox" | "date";
           "label": NonNullable<Json>;
           "options": Json | null;
           "organization_id": string;
@@ -523,7 +550,7 @@ export type Database = {
           "help"?: NonNullable<Json>;
           "id"?: string;
           "key": string;
-          "kind"?: string;
+          "kind"?: "text" | "email" | "number" | "select" | "checkbox" | "date";
           "label": NonNullable<Json>;
           "options"?: Json | null;
           "organization_id"?: string;
@@ -538,7 +565,7 @@ export type Database = {
           "help"?: NonNullable<Json>;
           "id"?: string;
           "key"?: string;
-          "kind"?: string;
+          "kind"?: "text" | "email" | "number" | "select" | "checkbox" | "date";
           "label"?: NonNullable<Json>;
           "options"?: Json | null;
           "organization_id"?: string;
@@ -604,10 +631,10 @@ export type Database = {
         Row: {
           "accent_color": string | null;
           "created_at": string;
-          "fee_kind": string;
+          "fee_kind": "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp": number;
           "fee_value": number;
-          "flow": string;
+          "flow": "room_first" | "date_first";
           "hold_minutes": number;
           "holds_per_address": number;
           "id": string;
@@ -619,7 +646,7 @@ export type Database = {
           "organization_id": string;
           "slug": string;
           "terms": NonNullable<Json>;
-          "theme": string;
+          "theme": "auto" | "light" | "dark";
           "updated_at": string;
           "waitlist_minutes": number | null;
         };
@@ -627,10 +654,10 @@ export type Database = {
         Insert: {
           "accent_color"?: string | null;
           "created_at"?: string;
-          "fee_kind"?: string;
+          "fee_kind"?: "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp"?: number;
           "fee_value"?: number;
-          "flow"?: string;
+          "flow"?: "room_first" | "date_first";
           "hold_minutes"?: number;
           "holds_per_address"?: number;
           "id"?: string;
@@ -642,17 +669,17 @@ export type Database = {
           "organization_id"?: string;
           "slug": string;
           "terms"?: NonNullable<Json>;
-          "theme"?: string;
+          "theme"?: "auto" | "light" | "dark";
           "updated_at"?: string;
           "waitlist_minutes"?: number | null;
         };
         Update: {
           "accent_color"?: string | null;
           "created_at"?: string;
-          "fee_kind"?: string;
+          "fee_kind"?: "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp"?: number;
           "fee_value"?: number;
-          "flow"?: string;
+          "flow"?: "room_first" | "date_first";
           "hold_minutes"?: number;
           "holds_per_address"?: number;
           "id"?: string;
@@ -664,7 +691,7 @@ export type Database = {
           "organization_id"?: string;
           "slug"?: string;
           "terms"?: NonNullable<Json>;
-          "theme"?: string;
+          "theme"?: "auto" | "light" | "dark";
           "updated_at"?: string;
           "waitlist_minutes"?: number | null;
         };
@@ -759,12 +786,12 @@ export type Database = {
           "created_at": string;
           "description": string;
           "id": string;
-          "kind": string;
+          "kind": "percent" | "fixed";
           "maximum_uses": number | null;
           "maximum_uses_per_customer": number | null;
           "minimum_cents": number;
           "organization_id": string;
-          "status": string;
+          "status": "active" | "inactive";
           "updated_at": string;
           "valid_from": string | null;
           "valid_until": string | null;
@@ -777,12 +804,12 @@ export type Database = {
           "created_at"?: string;
           "description"?: string;
           "id"?: string;
-          "kind": string;
+          "kind": "percent" | "fixed";
           "maximum_uses"?: number | null;
           "maximum_uses_per_customer"?: number | null;
           "minimum_cents"?: number;
           "organization_id": string;
-          "status"?: string;
+          "status"?: "active" | "inactive";
           "updated_at"?: string;
           "valid_from"?: string | null;
           "valid_until"?: string | null;
@@ -794,12 +821,12 @@ export type Database = {
           "created_at"?: string;
           "description"?: string;
           "id"?: string;
-          "kind"?: string;
+          "kind"?: "percent" | "fixed";
           "maximum_uses"?: number | null;
           "maximum_uses_per_customer"?: number | null;
           "minimum_cents"?: number;
           "organization_id"?: string;
-          "status"?: string;
+          "status"?: "active" | "inactive";
           "updated_at"?: string;
           "valid_from"?: string | null;
           "valid_until"?: string | null;
@@ -821,7 +848,7 @@ export type Database = {
           "customer_id": string;
           "granted": boolean;
           "id": string;
-          "kind": string;
+          "kind": "terms" | "marketing" | "privacy";
           "locale": string;
           "occurred_at": string;
           "organization_id": string;
@@ -833,7 +860,7 @@ export type Database = {
           "customer_id": string;
           "granted": boolean;
           "id"?: string;
-          "kind": string;
+          "kind": "terms" | "marketing" | "privacy";
           "locale": string;
           "occurred_at"?: string;
           "organization_id": string;
@@ -844,7 +871,7 @@ export type Database = {
           "customer_id"?: string;
           "granted"?: boolean;
           "id"?: string;
-          "kind"?: string;
+          "kind"?: "terms" | "marketing" | "privacy";
           "locale"?: string;
           "occurred_at"?: string;
           "organization_id"?: string;
@@ -991,7 +1018,14 @@ export type Database = {
           "locale": string;
           "organization_id": string;
           "subject": string | null;
-          "template": string;
+          "template":
+            | "booking_confirmed"
+            | "booking_cancelled"
+            | "booking_rescheduled"
+            | "booking_paid_late"
+            | "waitlist_offer"
+            | "voucher_issued"
+            | "invitation";
           "updated_at": string;
         };
         ComputedFields: never;
@@ -1001,7 +1035,14 @@ export type Database = {
           "locale": string;
           "organization_id"?: string;
           "subject"?: string | null;
-          "template": string;
+          "template":
+            | "booking_confirmed"
+            | "booking_cancelled"
+            | "booking_rescheduled"
+            | "booking_paid_late"
+            | "waitlist_offer"
+            | "voucher_issued"
+            | "invitation";
           "updated_at"?: string;
         };
         Update: {
@@ -1010,7 +1051,14 @@ export type Database = {
           "locale"?: string;
           "organization_id"?: string;
           "subject"?: string | null;
-          "template"?: string;
+          "template"?:
+            | "booking_confirmed"
+            | "booking_cancelled"
+            | "booking_rescheduled"
+            | "booking_paid_late"
+            | "waitlist_offer"
+            | "voucher_issued"
+            | "invitation";
           "updated_at"?: string;
         };
         Relationships: [
@@ -1069,7 +1117,7 @@ export type Database = {
           "organization_id": string;
           "position": number;
           "price_cents": number;
-          "price_per": string;
+          "price_per": "booking" | "person";
           "stock_per_session": number | null;
           "tax_rate_bp": number;
           "updated_at": string;
@@ -1086,7 +1134,7 @@ export type Database = {
           "organization_id"?: string;
           "position"?: number;
           "price_cents": number;
-          "price_per"?: string;
+          "price_per"?: "booking" | "person";
           "stock_per_session"?: number | null;
           "tax_rate_bp"?: number;
           "updated_at"?: string;
@@ -1102,7 +1150,7 @@ export type Database = {
           "organization_id"?: string;
           "position"?: number;
           "price_cents"?: number;
-          "price_per"?: string;
+          "price_per"?: "booking" | "person";
           "stock_per_session"?: number | null;
           "tax_rate_bp"?: number;
           "updated_at"?: string;
@@ -1244,7 +1292,7 @@ export type Database = {
           "id": string;
           "organization_id": string;
           "role_id": string;
-          "status": string;
+          "status": "active" | "suspended";
           "updated_at": string;
           "user_id": string;
         };
@@ -1255,7 +1303,7 @@ export type Database = {
           "id"?: string;
           "organization_id": string;
           "role_id": string;
-          "status"?: string;
+          "status"?: "active" | "suspended";
           "updated_at"?: string;
           "user_id": string;
         };
@@ -1265,7 +1313,7 @@ export type Database = {
           "id"?: string;
           "organization_id"?: string;
           "role_id"?: string;
-          "status"?: string;
+          "status"?: "active" | "suspended";
           "updated_at"?: string;
           "user_id"?: string;
         };
@@ -1302,7 +1350,7 @@ export type Database = {
           "organization_id": string;
           "requested_by": string | null;
           "row_count": number | null;
-          "status": string;
+          "status": "queued" | "finished" | "failed";
         };
         ComputedFields: never;
         Insert: {
@@ -1313,7 +1361,7 @@ export type Database = {
           "organization_id": string;
           "requested_by"?: string | null;
           "row_count"?: number | null;
-          "status"?: string;
+          "status"?: "queued" | "finished" | "failed";
         };
         Update: {
           "created_at"?: string;
@@ -1323,7 +1371,7 @@ export type Database = {
           "organization_id"?: string;
           "requested_by"?: string | null;
           "row_count"?: number | null;
-          "status"?: string;
+          "status"?: "queued" | "finished" | "failed";
         };
         Relationships: [
           {
@@ -1351,7 +1399,7 @@ export type Database = {
           "locale": string;
           "name": string;
           "slug": string;
-          "status": string;
+          "status": "active" | "suspended" | "closed";
           "timezone": string;
           "updated_at": string;
         };
@@ -1364,7 +1412,7 @@ export type Database = {
           "locale"?: string;
           "name": string;
           "slug": string;
-          "status"?: string;
+          "status"?: "active" | "suspended" | "closed";
           "timezone"?: string;
           "updated_at"?: string;
         };
@@ -1376,7 +1424,7 @@ export type Database = {
           "locale"?: string;
           "name"?: string;
           "slug"?: string;
-          "status"?: string;
+          "status"?: "active" | "suspended" | "closed";
           "timezone"?: string;
           "updated_at"?: string;
         };
@@ -1389,7 +1437,7 @@ export type Database = {
           "created_at": string;
           "currency": string;
           "id": string;
-          "method": string;
+          "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at": string;
           "organization_id": string;
           "provider_payment_id": string | null;
@@ -1403,7 +1451,7 @@ export type Database = {
           "created_at"?: string;
           "currency": string;
           "id"?: string;
-          "method": string;
+          "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id": string;
           "provider_payment_id"?: string | null;
@@ -1416,7 +1464,7 @@ export type Database = {
           "created_at"?: string;
           "currency"?: string;
           "id"?: string;
-          "method"?: string;
+          "method"?: "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id"?: string;
           "provider_payment_id"?: string | null;
@@ -1514,7 +1562,7 @@ export type Database = {
           "from_time": string;
           "id": string;
           "is_active": boolean;
-          "kind": string;
+          "kind": "price" | "percent" | "amount";
           "name": string;
           "organization_id": string;
           "priority": number;
@@ -1532,7 +1580,7 @@ export type Database = {
           "from_time"?: string;
           "id"?: string;
           "is_active"?: boolean;
-          "kind": string;
+          "kind": "price" | "percent" | "amount";
           "name": string;
           "organization_id"?: string;
           "priority"?: number;
@@ -1549,7 +1597,7 @@ export type Database = {
           "from_time"?: string;
           "id"?: string;
           "is_active"?: boolean;
-          "kind"?: string;
+          "kind"?: "price" | "percent" | "amount";
           "name"?: string;
           "organization_id"?: string;
           "priority"?: number;
@@ -1662,8 +1710,8 @@ export type Database = {
           "created_at": string;
           "currency": string;
           "id": string;
-          "kind": string;
-          "method": string;
+          "kind": "refund" | "reversal";
+          "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at": string;
           "organization_id": string;
           "payment_id": string;
@@ -1678,8 +1726,8 @@ export type Database = {
           "created_at"?: string;
           "currency": string;
           "id"?: string;
-          "kind"?: string;
-          "method": string;
+          "kind"?: "refund" | "reversal";
+          "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id": string;
           "payment_id": string;
@@ -1693,8 +1741,8 @@ export type Database = {
           "created_at"?: string;
           "currency"?: string;
           "id"?: string;
-          "kind"?: string;
-          "method"?: string;
+          "kind"?: "refund" | "reversal";
+          "method"?: "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id"?: string;
           "payment_id"?: string;
@@ -1811,7 +1859,7 @@ export type Database = {
           "location_id": string | null;
           "organization_id": string;
           "reason": string;
-          "repeats": string;
+          "repeats": "none" | "daily" | "weekly";
           "room_id": string | null;
           "starts_at": string;
           "until": string | null;
@@ -1826,7 +1874,7 @@ export type Database = {
           "location_id"?: string | null;
           "organization_id": string;
           "reason"?: string;
-          "repeats": string;
+          "repeats": "none" | "daily" | "weekly";
           "room_id"?: string | null;
           "starts_at": string;
           "until"?: string | null;
@@ -1840,7 +1888,7 @@ export type Database = {
           "location_id"?: string | null;
           "organization_id"?: string;
           "reason"?: string;
-          "repeats"?: string;
+          "repeats"?: "none" | "daily" | "weekly";
           "room_id"?: string | null;
           "starts_at"?: string;
           "until"?: string | null;
@@ -1913,7 +1961,7 @@ export type Database = {
         Row: {
           "capacity_limit": number | null;
           "created_at": string;
-          "deposit_kind": string;
+          "deposit_kind": "full" | "none" | "percent" | "fixed" | "person";
           "deposit_value": number;
           "description": string;
           "difficulty": number | null;
@@ -1925,23 +1973,23 @@ export type Database = {
           "location_id": string;
           "maximum_party": number;
           "minimum_party": number;
-          "mode": string;
+          "mode": "private" | "shared";
           "name": string;
           "no_show_fee_percent": number;
           "organization_id": string;
           "price_cents": number;
-          "price_per": string;
+          "price_per": "person" | "session";
           "slug": string;
           "tax_rate_bp": number;
           "turnaround_minutes": number;
           "updated_at": string;
-          "waiver_policy": string;
+          "waiver_policy": "none" | "optional" | "required";
         };
         ComputedFields: never;
         Insert: {
           "capacity_limit"?: number | null;
           "created_at"?: string;
-          "deposit_kind"?: string;
+          "deposit_kind"?: "full" | "none" | "percent" | "fixed" | "person";
           "deposit_value"?: number;
           "description"?: string;
           "difficulty"?: number | null;
@@ -1953,22 +2001,22 @@ export type Database = {
           "location_id": string;
           "maximum_party"?: number;
           "minimum_party"?: number;
-          "mode"?: string;
+          "mode"?: "private" | "shared";
           "name": string;
           "no_show_fee_percent"?: number;
           "organization_id"?: string;
           "price_cents": number;
-          "price_per"?: string;
+          "price_per"?: "person" | "session";
           "slug": string;
           "tax_rate_bp"?: number;
           "turnaround_minutes"?: number;
           "updated_at"?: string;
-          "waiver_policy"?: string;
+          "waiver_policy"?: "none" | "optional" | "required";
         };
         Update: {
           "capacity_limit"?: number | null;
           "created_at"?: string;
-          "deposit_kind"?: string;
+          "deposit_kind"?: "full" | "none" | "percent" | "fixed" | "person";
           "deposit_value"?: number;
           "description"?: string;
           "difficulty"?: number | null;
@@ -1980,17 +2028,17 @@ export type Database = {
           "location_id"?: string;
           "maximum_party"?: number;
           "minimum_party"?: number;
-          "mode"?: string;
+          "mode"?: "private" | "shared";
           "name"?: string;
           "no_show_fee_percent"?: number;
           "organization_id"?: string;
           "price_cents"?: number;
-          "price_per"?: string;
+          "price_per"?: "person" | "session";
           "slug"?: string;
           "tax_rate_bp"?: number;
           "turnaround_minutes"?: number;
           "updated_at"?: string;
-          "waiver_policy"?: string;
+          "waiver_policy"?: "none" | "optional" | "required";
         };
         Relationships: [
           {
@@ -2120,7 +2168,7 @@ export type Database = {
           "during": unknown;
           "organization_id": string;
           "session_id": string;
-          "source": string;
+          "source": "assigned" | "claimed" | "automatic";
           "user_id": string;
         };
         ComputedFields: never;
@@ -2129,7 +2177,7 @@ export type Database = {
           "during": unknown;
           "organization_id": string;
           "session_id": string;
-          "source": string;
+          "source": "assigned" | "claimed" | "automatic";
           "user_id": string;
         };
         Update: {
@@ -2137,7 +2185,7 @@ export type Database = {
           "during"?: unknown;
           "organization_id"?: string;
           "session_id"?: string;
-          "source"?: string;
+          "source"?: "assigned" | "claimed" | "automatic";
           "user_id"?: string;
         };
         Relationships: [
@@ -2165,14 +2213,14 @@ export type Database = {
           "during": unknown;
           "ends_at": string;
           "id": string;
-          "mode": string;
+          "mode": "private" | "shared" | "block";
           "occupied_until": string;
           "organization_id": string;
           "reason": string;
           "room_id": string;
           "seats_taken": number;
           "starts_at": string;
-          "status": string;
+          "status": "scheduled" | "cancelled";
           "updated_at": string;
         };
         ComputedFields: never;
@@ -2183,14 +2231,14 @@ export type Database = {
           "during"?: never;
           "ends_at": string;
           "id"?: string;
-          "mode": string;
+          "mode": "private" | "shared" | "block";
           "occupied_until": string;
           "organization_id": string;
           "reason"?: string;
           "room_id": string;
           "seats_taken": number;
           "starts_at": string;
-          "status"?: string;
+          "status"?: "scheduled" | "cancelled";
           "updated_at"?: string;
         };
         Update: {
@@ -2200,14 +2248,14 @@ export type Database = {
           "during"?: never;
           "ends_at"?: string;
           "id"?: string;
-          "mode"?: string;
+          "mode"?: "private" | "shared" | "block";
           "occupied_until"?: string;
           "organization_id"?: string;
           "reason"?: string;
           "room_id"?: string;
           "seats_taken"?: number;
           "starts_at"?: string;
-          "status"?: string;
+          "status"?: "scheduled" | "cancelled";
           "updated_at"?: string;
         };
         Relationships: [
@@ -2379,7 +2427,7 @@ export type Database = {
           "amount_cents": number;
           "created_at": string;
           "id": string;
-          "kind": string;
+          "kind": "issued" | "redeemed" | "returned" | "cancelled";
           "organization_id": string;
           "payment_id": string | null;
           "recorded_by": NonNullable<Json>;
@@ -2390,7 +2438,7 @@ export type Database = {
           "amount_cents": number;
           "created_at"?: string;
           "id"?: string;
-          "kind": string;
+          "kind": "issued" | "redeemed" | "returned" | "cancelled";
           "organization_id": string;
           "payment_id"?: string | null;
           "recorded_by"?: NonNullable<Json>;
@@ -2400,7 +2448,7 @@ export type Database = {
           "amount_cents"?: number;
           "created_at"?: string;
           "id"?: string;
-          "kind"?: string;
+          "kind"?: "issued" | "redeemed" | "returned" | "cancelled";
           "organization_id"?: string;
           "payment_id"?: string | null;
           "recorded_by"?: NonNullable<Json>;
@@ -2436,7 +2484,7 @@ export type Database = {
           "organization_id": string;
           "recipient_email": string | null;
           "recipient_name": string;
-          "status": string;
+          "status": "active" | "cancelled";
           "updated_at": string;
         };
         ComputedFields: never;
@@ -2452,7 +2500,7 @@ export type Database = {
           "organization_id": string;
           "recipient_email"?: string | null;
           "recipient_name"?: string;
-          "status"?: string;
+          "status"?: "active" | "cancelled";
           "updated_at"?: string;
         };
         Update: {
@@ -2467,7 +2515,7 @@ export type Database = {
           "organization_id"?: string;
           "recipient_email"?: string | null;
           "recipient_name"?: string;
-          "status"?: string;
+          "status"?: "active" | "cancelled";
           "updated_at"?: string;
         };
         Relationships: [
@@ -2497,7 +2545,15 @@ export type Database = {
           "organization_id": string;
           "party_size": number;
           "room_id": string | null;
-          "status": string;
+          "status":
+            | "waiting"
+            | "offered"
+            | "booked"
+            | "lapsed"
+            | "declined"
+            | "left"
+            | "removed"
+            | "expired";
           "to_date": string;
           "updated_at": string;
           "waits_until": string;
@@ -2519,7 +2575,15 @@ export type Database = {
           "organization_id": string;
           "party_size": number;
           "room_id"?: string | null;
-          "status"?: string;
+          "status"?:
+            | "waiting"
+            | "offered"
+            | "booked"
+            | "lapsed"
+            | "declined"
+            | "left"
+            | "removed"
+            | "expired";
           "to_date": string;
           "updated_at"?: string;
           "waits_until": string;
@@ -2540,7 +2604,15 @@ export type Database = {
           "organization_id"?: string;
           "party_size"?: number;
           "room_id"?: string | null;
-          "status"?: string;
+          "status"?:
+            | "waiting"
+            | "offered"
+            | "booked"
+            | "lapsed"
+            | "declined"
+            | "left"
+            | "removed"
+            | "expired";
           "to_date"?: string;
           "updated_at"?: string;
           "waits_until"?: string;

@@ -72,7 +72,7 @@ class PublicApiKeysUpdate(TypedDict):
 
 
 class PublicAuditLog(BaseModel):
-    action: str = Field(alias="action")
+    action: Literal["insert", "update", "delete"] = Field(alias="action")
     actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
     actor_kind: str = Field(alias="actor_kind")
     after: Optional[JsonValue] = Field(alias="after")
@@ -86,7 +86,7 @@ class PublicAuditLog(BaseModel):
 
 
 class PublicAuditLogInsert(TypedDict):
-    action: Annotated[str, Field(alias="action")]
+    action: Annotated[Literal["insert", "update", "delete"], Field(alias="action")]
     actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
     actor_kind: Annotated[str, Field(alias="actor_kind")]
     after: NotRequired[Annotated[Optional[JsonValue], Field(alias="after")]]
@@ -100,7 +100,7 @@ class PublicAuditLogInsert(TypedDict):
 
 
 class PublicAuditLogUpdate(TypedDict):
-    action: NotRequired[Annotated[str, Field(alias="action")]]
+    action: NotRequired[Annotated[Literal["insert", "update", "delete"], Field(alias="action")]]
     actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
     actor_kind: NotRequired[Annotated[str, Field(alias="actor_kind")]]
     after: NotRequired[Annotated[Optional[JsonValue], Field(alias="after")]]
@@ -180,7 +180,7 @@ class PublicBookingLines(BaseModel):
     booking_id: uuid.UUID = Field(alias="booking_id")
     description: str = Field(alias="description")
     id: uuid.UUID = Field(alias="id")
-    kind: str = Field(alias="kind")
+    kind: Literal["base", "extra", "discount", "voucher", "fee"] = Field(alias="kind")
     organization_id: uuid.UUID = Field(alias="organization_id")
     position: int = Field(alias="position")
     quantity: int = Field(alias="quantity")
@@ -194,7 +194,7 @@ class PublicBookingLinesInsert(TypedDict):
     booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
     description: Annotated[str, Field(alias="description")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: Annotated[str, Field(alias="kind")]
+    kind: Annotated[Literal["base", "extra", "discount", "voucher", "fee"], Field(alias="kind")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     position: Annotated[int, Field(alias="position")]
     quantity: Annotated[int, Field(alias="quantity")]
@@ -208,7 +208,9 @@ class PublicBookingLinesUpdate(TypedDict):
     booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[
+        Annotated[Literal["base", "extra", "discount", "voucher", "fee"], Field(alias="kind")]
+    ]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     quantity: NotRequired[Annotated[int, Field(alias="quantity")]]
@@ -238,10 +240,20 @@ class PublicBookings(BaseModel):
     room_id: uuid.UUID = Field(alias="room_id")
     seats: int = Field(alias="seats")
     session_id: uuid.UUID = Field(alias="session_id")
-    source: str = Field(alias="source")
+    source: Literal["widget", "direct", "marketplace", "api"] = Field(alias="source")
     staff_note: str = Field(alias="staff_note")
     starts_at: datetime.datetime = Field(alias="starts_at")
-    status: str = Field(alias="status")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
     status_reason: Optional[str] = Field(alias="status_reason")
     takes_capacity: bool = Field(alias="takes_capacity")
     tax_cents: int = Field(alias="tax_cents")
@@ -273,10 +285,25 @@ class PublicBookingsInsert(TypedDict):
     room_id: Annotated[uuid.UUID, Field(alias="room_id")]
     seats: Annotated[int, Field(alias="seats")]
     session_id: Annotated[uuid.UUID, Field(alias="session_id")]
-    source: NotRequired[Annotated[str, Field(alias="source")]]
+    source: NotRequired[
+        Annotated[Literal["widget", "direct", "marketplace", "api"], Field(alias="source")]
+    ]
     staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
     starts_at: Annotated[datetime.datetime, Field(alias="starts_at")]
-    status: Annotated[str, Field(alias="status")]
+    status: Annotated[
+        Literal[
+            "held",
+            "pending",
+            "confirmed",
+            "checked_in",
+            "in_progress",
+            "completed",
+            "no_show",
+            "expired",
+            "cancelled",
+        ],
+        Field(alias="status"),
+    ]
     status_reason: NotRequired[Annotated[Optional[str], Field(alias="status_reason")]]
     takes_capacity: NotRequired[Annotated[bool, Field(alias="takes_capacity")]]
     tax_cents: Annotated[int, Field(alias="tax_cents")]
@@ -308,10 +335,27 @@ class PublicBookingsUpdate(TypedDict):
     room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
     seats: NotRequired[Annotated[int, Field(alias="seats")]]
     session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
-    source: NotRequired[Annotated[str, Field(alias="source")]]
+    source: NotRequired[
+        Annotated[Literal["widget", "direct", "marketplace", "api"], Field(alias="source")]
+    ]
     staff_note: NotRequired[Annotated[str, Field(alias="staff_note")]]
     starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[
+        Annotated[
+            Literal[
+                "held",
+                "pending",
+                "confirmed",
+                "checked_in",
+                "in_progress",
+                "completed",
+                "no_show",
+                "expired",
+                "cancelled",
+            ],
+            Field(alias="status"),
+        ]
+    ]
     status_reason: NotRequired[Annotated[Optional[str], Field(alias="status_reason")]]
     takes_capacity: NotRequired[Annotated[bool, Field(alias="takes_capacity")]]
     tax_cents: NotRequired[Annotated[int, Field(alias="tax_cents")]]
@@ -388,7 +432,7 @@ class PublicCalendarFields(BaseModel):
     help: JsonValue = Field(alias="help")
     id: uuid.UUID = Field(alias="id")
     key: str = Field(alias="key")
-    kind: str = Field(alias="kind")
+    kind: Literal["text", "email", "number", "select", "checkbox", "date"] = Field(alias="kind")
     label: JsonValue = Field(alias="label")
     options: Optional[JsonValue] = Field(alias="options")
     organization_id: uuid.UUID = Field(alias="organization_id")
@@ -404,7 +448,11 @@ class PublicCalendarFieldsInsert(TypedDict):
     help: NotRequired[Annotated[JsonValue, Field(alias="help")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     key: Annotated[str, Field(alias="key")]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[
+        Annotated[
+            Literal["text", "email", "number", "select", "checkbox", "date"], Field(alias="kind")
+        ]
+    ]
     label: Annotated[JsonValue, Field(alias="label")]
     options: NotRequired[Annotated[Optional[JsonValue], Field(alias="options")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
@@ -420,7 +468,11 @@ class PublicCalendarFieldsUpdate(TypedDict):
     help: NotRequired[Annotated[JsonValue, Field(alias="help")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     key: NotRequired[Annotated[str, Field(alias="key")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[
+        Annotated[
+            Literal["text", "email", "number", "select", "checkbox", "date"], Field(alias="kind")
+        ]
+    ]
     label: NotRequired[Annotated[JsonValue, Field(alias="label")]]
     options: NotRequired[Annotated[Optional[JsonValue], Field(alias="options")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
@@ -464,10 +516,10 @@ class PublicCalendarRoomsUpdate(TypedDict):
 class PublicCalendars(BaseModel):
     accent_color: Optional[str] = Field(alias="accent_color")
     created_at: datetime.datetime = Field(alias="created_at")
-    fee_kind: str = Field(alias="fee_kind")
+    fee_kind: Literal["none", "booking", "person", "percent"] = Field(alias="fee_kind")
     fee_tax_rate_bp: int = Field(alias="fee_tax_rate_bp")
     fee_value: int = Field(alias="fee_value")
-    flow: str = Field(alias="flow")
+    flow: Literal["room_first", "date_first"] = Field(alias="flow")
     hold_minutes: int = Field(alias="hold_minutes")
     holds_per_address: int = Field(alias="holds_per_address")
     id: uuid.UUID = Field(alias="id")
@@ -479,7 +531,7 @@ class PublicCalendars(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     slug: str = Field(alias="slug")
     terms: JsonValue = Field(alias="terms")
-    theme: str = Field(alias="theme")
+    theme: Literal["auto", "light", "dark"] = Field(alias="theme")
     updated_at: datetime.datetime = Field(alias="updated_at")
     waitlist_minutes: Optional[int] = Field(alias="waitlist_minutes")
 
@@ -487,10 +539,12 @@ class PublicCalendars(BaseModel):
 class PublicCalendarsInsert(TypedDict):
     accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
-    fee_kind: NotRequired[Annotated[str, Field(alias="fee_kind")]]
+    fee_kind: NotRequired[
+        Annotated[Literal["none", "booking", "person", "percent"], Field(alias="fee_kind")]
+    ]
     fee_tax_rate_bp: NotRequired[Annotated[int, Field(alias="fee_tax_rate_bp")]]
     fee_value: NotRequired[Annotated[int, Field(alias="fee_value")]]
-    flow: NotRequired[Annotated[str, Field(alias="flow")]]
+    flow: NotRequired[Annotated[Literal["room_first", "date_first"], Field(alias="flow")]]
     hold_minutes: NotRequired[Annotated[int, Field(alias="hold_minutes")]]
     holds_per_address: NotRequired[Annotated[int, Field(alias="holds_per_address")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
@@ -502,7 +556,7 @@ class PublicCalendarsInsert(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     slug: Annotated[str, Field(alias="slug")]
     terms: NotRequired[Annotated[JsonValue, Field(alias="terms")]]
-    theme: NotRequired[Annotated[str, Field(alias="theme")]]
+    theme: NotRequired[Annotated[Literal["auto", "light", "dark"], Field(alias="theme")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     waitlist_minutes: NotRequired[Annotated[Optional[int], Field(alias="waitlist_minutes")]]
 
@@ -510,10 +564,12 @@ class PublicCalendarsInsert(TypedDict):
 class PublicCalendarsUpdate(TypedDict):
     accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
-    fee_kind: NotRequired[Annotated[str, Field(alias="fee_kind")]]
+    fee_kind: NotRequired[
+        Annotated[Literal["none", "booking", "person", "percent"], Field(alias="fee_kind")]
+    ]
     fee_tax_rate_bp: NotRequired[Annotated[int, Field(alias="fee_tax_rate_bp")]]
     fee_value: NotRequired[Annotated[int, Field(alias="fee_value")]]
-    flow: NotRequired[Annotated[str, Field(alias="flow")]]
+    flow: NotRequired[Annotated[Literal["room_first", "date_first"], Field(alias="flow")]]
     hold_minutes: NotRequired[Annotated[int, Field(alias="hold_minutes")]]
     holds_per_address: NotRequired[Annotated[int, Field(alias="holds_per_address")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
@@ -525,7 +581,7 @@ class PublicCalendarsUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     terms: NotRequired[Annotated[JsonValue, Field(alias="terms")]]
-    theme: NotRequired[Annotated[str, Field(alias="theme")]]
+    theme: NotRequired[Annotated[Literal["auto", "light", "dark"], Field(alias="theme")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     waitlist_minutes: NotRequired[Annotated[Optional[int], Field(alias="waitlist_minutes")]]
 
@@ -578,12 +634,12 @@ class PublicCoupons(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     description: str = Field(alias="description")
     id: uuid.UUID = Field(alias="id")
-    kind: str = Field(alias="kind")
+    kind: Literal["percent", "fixed"] = Field(alias="kind")
     maximum_uses: Optional[int] = Field(alias="maximum_uses")
     maximum_uses_per_customer: Optional[int] = Field(alias="maximum_uses_per_customer")
     minimum_cents: int = Field(alias="minimum_cents")
     organization_id: uuid.UUID = Field(alias="organization_id")
-    status: str = Field(alias="status")
+    status: Literal["active", "inactive"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
     valid_from: Optional[datetime.datetime] = Field(alias="valid_from")
     valid_until: Optional[datetime.datetime] = Field(alias="valid_until")
@@ -596,14 +652,14 @@ class PublicCouponsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: Annotated[str, Field(alias="kind")]
+    kind: Annotated[Literal["percent", "fixed"], Field(alias="kind")]
     maximum_uses: NotRequired[Annotated[Optional[int], Field(alias="maximum_uses")]]
     maximum_uses_per_customer: NotRequired[
         Annotated[Optional[int], Field(alias="maximum_uses_per_customer")]
     ]
     minimum_cents: NotRequired[Annotated[int, Field(alias="minimum_cents")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "inactive"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     valid_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_from")]]
     valid_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_until")]]
@@ -616,14 +672,14 @@ class PublicCouponsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[Annotated[Literal["percent", "fixed"], Field(alias="kind")]]
     maximum_uses: NotRequired[Annotated[Optional[int], Field(alias="maximum_uses")]]
     maximum_uses_per_customer: NotRequired[
         Annotated[Optional[int], Field(alias="maximum_uses_per_customer")]
     ]
     minimum_cents: NotRequired[Annotated[int, Field(alias="minimum_cents")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "inactive"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     valid_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_from")]]
     valid_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_until")]]
@@ -635,7 +691,7 @@ class PublicCustomerConsents(BaseModel):
     customer_id: uuid.UUID = Field(alias="customer_id")
     granted: bool = Field(alias="granted")
     id: uuid.UUID = Field(alias="id")
-    kind: str = Field(alias="kind")
+    kind: Literal["terms", "marketing", "privacy"] = Field(alias="kind")
     locale: str = Field(alias="locale")
     occurred_at: datetime.datetime = Field(alias="occurred_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
@@ -647,7 +703,7 @@ class PublicCustomerConsentsInsert(TypedDict):
     customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
     granted: Annotated[bool, Field(alias="granted")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: Annotated[str, Field(alias="kind")]
+    kind: Annotated[Literal["terms", "marketing", "privacy"], Field(alias="kind")]
     locale: Annotated[str, Field(alias="locale")]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
@@ -659,7 +715,7 @@ class PublicCustomerConsentsUpdate(TypedDict):
     customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
     granted: NotRequired[Annotated[bool, Field(alias="granted")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[Annotated[Literal["terms", "marketing", "privacy"], Field(alias="kind")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
@@ -762,7 +818,15 @@ class PublicEmailTemplateOverrides(BaseModel):
     locale: str = Field(alias="locale")
     organization_id: uuid.UUID = Field(alias="organization_id")
     subject: Optional[str] = Field(alias="subject")
-    template: str = Field(alias="template")
+    template: Literal[
+        "booking_confirmed",
+        "booking_cancelled",
+        "booking_rescheduled",
+        "booking_paid_late",
+        "waitlist_offer",
+        "voucher_issued",
+        "invitation",
+    ] = Field(alias="template")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
@@ -772,7 +836,18 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
     locale: Annotated[str, Field(alias="locale")]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
-    template: Annotated[str, Field(alias="template")]
+    template: Annotated[
+        Literal[
+            "booking_confirmed",
+            "booking_cancelled",
+            "booking_rescheduled",
+            "booking_paid_late",
+            "waitlist_offer",
+            "voucher_issued",
+            "invitation",
+        ],
+        Field(alias="template"),
+    ]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -782,7 +857,20 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
-    template: NotRequired[Annotated[str, Field(alias="template")]]
+    template: NotRequired[
+        Annotated[
+            Literal[
+                "booking_confirmed",
+                "booking_cancelled",
+                "booking_rescheduled",
+                "booking_paid_late",
+                "waitlist_offer",
+                "voucher_issued",
+                "invitation",
+            ],
+            Field(alias="template"),
+        ]
+    ]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -815,7 +903,7 @@ class PublicExtras(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     position: int = Field(alias="position")
     price_cents: int = Field(alias="price_cents")
-    price_per: str = Field(alias="price_per")
+    price_per: Literal["booking", "person"] = Field(alias="price_per")
     stock_per_session: Optional[int] = Field(alias="stock_per_session")
     tax_rate_bp: int = Field(alias="tax_rate_bp")
     updated_at: datetime.datetime = Field(alias="updated_at")
@@ -832,7 +920,7 @@ class PublicExtrasInsert(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     price_cents: Annotated[int, Field(alias="price_cents")]
-    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    price_per: NotRequired[Annotated[Literal["booking", "person"], Field(alias="price_per")]]
     stock_per_session: NotRequired[Annotated[Optional[int], Field(alias="stock_per_session")]]
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -849,7 +937,7 @@ class PublicExtrasUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
-    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    price_per: NotRequired[Annotated[Literal["booking", "person"], Field(alias="price_per")]]
     stock_per_session: NotRequired[Annotated[Optional[int], Field(alias="stock_per_session")]]
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -942,7 +1030,7 @@ class PublicMemberships(BaseModel):
     id: uuid.UUID = Field(alias="id")
     organization_id: uuid.UUID = Field(alias="organization_id")
     role_id: uuid.UUID = Field(alias="role_id")
-    status: str = Field(alias="status")
+    status: Literal["active", "suspended"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
     user_id: uuid.UUID = Field(alias="user_id")
 
@@ -953,7 +1041,7 @@ class PublicMembershipsInsert(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     role_id: Annotated[uuid.UUID, Field(alias="role_id")]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "suspended"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     user_id: Annotated[uuid.UUID, Field(alias="user_id")]
 
@@ -964,7 +1052,7 @@ class PublicMembershipsUpdate(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     role_id: NotRequired[Annotated[uuid.UUID, Field(alias="role_id")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "suspended"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
@@ -977,7 +1065,7 @@ class PublicOrganizationExports(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     requested_by: Optional[uuid.UUID] = Field(alias="requested_by")
     row_count: Optional[int] = Field(alias="row_count")
-    status: str = Field(alias="status")
+    status: Literal["queued", "finished", "failed"] = Field(alias="status")
 
 
 class PublicOrganizationExportsInsert(TypedDict):
@@ -988,7 +1076,7 @@ class PublicOrganizationExportsInsert(TypedDict):
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     requested_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="requested_by")]]
     row_count: NotRequired[Annotated[Optional[int], Field(alias="row_count")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["queued", "finished", "failed"], Field(alias="status")]]
 
 
 class PublicOrganizationExportsUpdate(TypedDict):
@@ -999,7 +1087,7 @@ class PublicOrganizationExportsUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     requested_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="requested_by")]]
     row_count: NotRequired[Annotated[Optional[int], Field(alias="row_count")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["queued", "finished", "failed"], Field(alias="status")]]
 
 
 class PublicOrganizations(BaseModel):
@@ -1010,7 +1098,7 @@ class PublicOrganizations(BaseModel):
     locale: str = Field(alias="locale")
     name: str = Field(alias="name")
     slug: str = Field(alias="slug")
-    status: str = Field(alias="status")
+    status: Literal["active", "suspended", "closed"] = Field(alias="status")
     timezone: str = Field(alias="timezone")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
@@ -1023,7 +1111,7 @@ class PublicOrganizationsInsert(TypedDict):
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     name: Annotated[str, Field(alias="name")]
     slug: Annotated[str, Field(alias="slug")]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
@@ -1036,7 +1124,7 @@ class PublicOrganizationsUpdate(TypedDict):
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
@@ -1047,7 +1135,9 @@ class PublicPayments(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
     id: uuid.UUID = Field(alias="id")
-    method: str = Field(alias="method")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
     occurred_at: datetime.datetime = Field(alias="occurred_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
     provider_payment_id: Optional[str] = Field(alias="provider_payment_id")
@@ -1061,7 +1151,10 @@ class PublicPaymentsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    method: Annotated[str, Field(alias="method")]
+    method: Annotated[
+        Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"],
+        Field(alias="method"),
+    ]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
@@ -1075,7 +1168,12 @@ class PublicPaymentsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    method: NotRequired[Annotated[str, Field(alias="method")]]
+    method: NotRequired[
+        Annotated[
+            Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"],
+            Field(alias="method"),
+        ]
+    ]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
@@ -1146,7 +1244,7 @@ class PublicPriceRules(BaseModel):
     from_time: datetime.time = Field(alias="from_time")
     id: uuid.UUID = Field(alias="id")
     is_active: bool = Field(alias="is_active")
-    kind: str = Field(alias="kind")
+    kind: Literal["price", "percent", "amount"] = Field(alias="kind")
     name: str = Field(alias="name")
     organization_id: uuid.UUID = Field(alias="organization_id")
     priority: int = Field(alias="priority")
@@ -1164,7 +1262,7 @@ class PublicPriceRulesInsert(TypedDict):
     from_time: NotRequired[Annotated[datetime.time, Field(alias="from_time")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
-    kind: Annotated[str, Field(alias="kind")]
+    kind: Annotated[Literal["price", "percent", "amount"], Field(alias="kind")]
     name: Annotated[str, Field(alias="name")]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     priority: NotRequired[Annotated[int, Field(alias="priority")]]
@@ -1182,7 +1280,7 @@ class PublicPriceRulesUpdate(TypedDict):
     from_time: NotRequired[Annotated[datetime.time, Field(alias="from_time")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[Annotated[Literal["price", "percent", "amount"], Field(alias="kind")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     priority: NotRequired[Annotated[int, Field(alias="priority")]]
@@ -1264,8 +1362,10 @@ class PublicRefunds(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
     id: uuid.UUID = Field(alias="id")
-    kind: str = Field(alias="kind")
-    method: str = Field(alias="method")
+    kind: Literal["refund", "reversal"] = Field(alias="kind")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
     occurred_at: datetime.datetime = Field(alias="occurred_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
     payment_id: uuid.UUID = Field(alias="payment_id")
@@ -1280,8 +1380,11 @@ class PublicRefundsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
-    method: Annotated[str, Field(alias="method")]
+    kind: NotRequired[Annotated[Literal["refund", "reversal"], Field(alias="kind")]]
+    method: Annotated[
+        Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"],
+        Field(alias="method"),
+    ]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     payment_id: Annotated[uuid.UUID, Field(alias="payment_id")]
@@ -1296,8 +1399,13 @@ class PublicRefundsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
-    method: NotRequired[Annotated[str, Field(alias="method")]]
+    kind: NotRequired[Annotated[Literal["refund", "reversal"], Field(alias="kind")]]
+    method: NotRequired[
+        Annotated[
+            Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"],
+            Field(alias="method"),
+        ]
+    ]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     payment_id: NotRequired[Annotated[uuid.UUID, Field(alias="payment_id")]]
@@ -1365,7 +1473,7 @@ class PublicRoomBlocks(BaseModel):
     location_id: Optional[uuid.UUID] = Field(alias="location_id")
     organization_id: uuid.UUID = Field(alias="organization_id")
     reason: str = Field(alias="reason")
-    repeats: str = Field(alias="repeats")
+    repeats: Literal["none", "daily", "weekly"] = Field(alias="repeats")
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
     starts_at: datetime.datetime = Field(alias="starts_at")
     until: Optional[datetime.date] = Field(alias="until")
@@ -1380,7 +1488,7 @@ class PublicRoomBlocksInsert(TypedDict):
     location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     reason: NotRequired[Annotated[str, Field(alias="reason")]]
-    repeats: Annotated[str, Field(alias="repeats")]
+    repeats: Annotated[Literal["none", "daily", "weekly"], Field(alias="repeats")]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
     starts_at: Annotated[datetime.datetime, Field(alias="starts_at")]
     until: NotRequired[Annotated[Optional[datetime.date], Field(alias="until")]]
@@ -1395,7 +1503,7 @@ class PublicRoomBlocksUpdate(TypedDict):
     location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     reason: NotRequired[Annotated[str, Field(alias="reason")]]
-    repeats: NotRequired[Annotated[str, Field(alias="repeats")]]
+    repeats: NotRequired[Annotated[Literal["none", "daily", "weekly"], Field(alias="repeats")]]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
     starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
     until: NotRequired[Annotated[Optional[datetime.date], Field(alias="until")]]
@@ -1435,7 +1543,9 @@ class PublicRoomCancellationTiersUpdate(TypedDict):
 class PublicRooms(BaseModel):
     capacity_limit: Optional[int] = Field(alias="capacity_limit")
     created_at: datetime.datetime = Field(alias="created_at")
-    deposit_kind: str = Field(alias="deposit_kind")
+    deposit_kind: Literal["full", "none", "percent", "fixed", "person"] = Field(
+        alias="deposit_kind"
+    )
     deposit_value: int = Field(alias="deposit_value")
     description: str = Field(alias="description")
     difficulty: Optional[int] = Field(alias="difficulty")
@@ -1447,23 +1557,27 @@ class PublicRooms(BaseModel):
     location_id: uuid.UUID = Field(alias="location_id")
     maximum_party: int = Field(alias="maximum_party")
     minimum_party: int = Field(alias="minimum_party")
-    mode: str = Field(alias="mode")
+    mode: Literal["private", "shared"] = Field(alias="mode")
     name: str = Field(alias="name")
     no_show_fee_percent: int = Field(alias="no_show_fee_percent")
     organization_id: uuid.UUID = Field(alias="organization_id")
     price_cents: int = Field(alias="price_cents")
-    price_per: str = Field(alias="price_per")
+    price_per: Literal["person", "session"] = Field(alias="price_per")
     slug: str = Field(alias="slug")
     tax_rate_bp: int = Field(alias="tax_rate_bp")
     turnaround_minutes: int = Field(alias="turnaround_minutes")
     updated_at: datetime.datetime = Field(alias="updated_at")
-    waiver_policy: str = Field(alias="waiver_policy")
+    waiver_policy: Literal["none", "optional", "required"] = Field(alias="waiver_policy")
 
 
 class PublicRoomsInsert(TypedDict):
     capacity_limit: NotRequired[Annotated[Optional[int], Field(alias="capacity_limit")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
-    deposit_kind: NotRequired[Annotated[str, Field(alias="deposit_kind")]]
+    deposit_kind: NotRequired[
+        Annotated[
+            Literal["full", "none", "percent", "fixed", "person"], Field(alias="deposit_kind")
+        ]
+    ]
     deposit_value: NotRequired[Annotated[int, Field(alias="deposit_value")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
@@ -1477,23 +1591,29 @@ class PublicRoomsInsert(TypedDict):
     location_id: Annotated[uuid.UUID, Field(alias="location_id")]
     maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
     minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
-    mode: NotRequired[Annotated[str, Field(alias="mode")]]
+    mode: NotRequired[Annotated[Literal["private", "shared"], Field(alias="mode")]]
     name: Annotated[str, Field(alias="name")]
     no_show_fee_percent: NotRequired[Annotated[int, Field(alias="no_show_fee_percent")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     price_cents: Annotated[int, Field(alias="price_cents")]
-    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    price_per: NotRequired[Annotated[Literal["person", "session"], Field(alias="price_per")]]
     slug: Annotated[str, Field(alias="slug")]
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
-    waiver_policy: NotRequired[Annotated[str, Field(alias="waiver_policy")]]
+    waiver_policy: NotRequired[
+        Annotated[Literal["none", "optional", "required"], Field(alias="waiver_policy")]
+    ]
 
 
 class PublicRoomsUpdate(TypedDict):
     capacity_limit: NotRequired[Annotated[Optional[int], Field(alias="capacity_limit")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
-    deposit_kind: NotRequired[Annotated[str, Field(alias="deposit_kind")]]
+    deposit_kind: NotRequired[
+        Annotated[
+            Literal["full", "none", "percent", "fixed", "person"], Field(alias="deposit_kind")
+        ]
+    ]
     deposit_value: NotRequired[Annotated[int, Field(alias="deposit_value")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
@@ -1507,17 +1627,19 @@ class PublicRoomsUpdate(TypedDict):
     location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
     maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
     minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
-    mode: NotRequired[Annotated[str, Field(alias="mode")]]
+    mode: NotRequired[Annotated[Literal["private", "shared"], Field(alias="mode")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     no_show_fee_percent: NotRequired[Annotated[int, Field(alias="no_show_fee_percent")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
-    price_per: NotRequired[Annotated[str, Field(alias="price_per")]]
+    price_per: NotRequired[Annotated[Literal["person", "session"], Field(alias="price_per")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
-    waiver_policy: NotRequired[Annotated[str, Field(alias="waiver_policy")]]
+    waiver_policy: NotRequired[
+        Annotated[Literal["none", "optional", "required"], Field(alias="waiver_policy")]
+    ]
 
 
 class PublicScheduleExceptions(BaseModel):
@@ -1620,7 +1742,7 @@ class PublicSessionStaff(BaseModel):
     during: str = Field(alias="during")
     organization_id: uuid.UUID = Field(alias="organization_id")
     session_id: uuid.UUID = Field(alias="session_id")
-    source: str = Field(alias="source")
+    source: Literal["assigned", "claimed", "automatic"] = Field(alias="source")
     user_id: uuid.UUID = Field(alias="user_id")
 
 
@@ -1629,7 +1751,7 @@ class PublicSessionStaffInsert(TypedDict):
     during: Annotated[str, Field(alias="during")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     session_id: Annotated[uuid.UUID, Field(alias="session_id")]
-    source: Annotated[str, Field(alias="source")]
+    source: Annotated[Literal["assigned", "claimed", "automatic"], Field(alias="source")]
     user_id: Annotated[uuid.UUID, Field(alias="user_id")]
 
 
@@ -1638,7 +1760,9 @@ class PublicSessionStaffUpdate(TypedDict):
     during: NotRequired[Annotated[str, Field(alias="during")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
-    source: NotRequired[Annotated[str, Field(alias="source")]]
+    source: NotRequired[
+        Annotated[Literal["assigned", "claimed", "automatic"], Field(alias="source")]
+    ]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
@@ -1649,14 +1773,14 @@ class PublicSessions(BaseModel):
     during: str = Field(alias="during")
     ends_at: datetime.datetime = Field(alias="ends_at")
     id: uuid.UUID = Field(alias="id")
-    mode: str = Field(alias="mode")
+    mode: Literal["private", "shared", "block"] = Field(alias="mode")
     occupied_until: datetime.datetime = Field(alias="occupied_until")
     organization_id: uuid.UUID = Field(alias="organization_id")
     reason: str = Field(alias="reason")
     room_id: uuid.UUID = Field(alias="room_id")
     seats_taken: int = Field(alias="seats_taken")
     starts_at: datetime.datetime = Field(alias="starts_at")
-    status: str = Field(alias="status")
+    status: Literal["scheduled", "cancelled"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
@@ -1667,14 +1791,14 @@ class PublicSessionsInsert(TypedDict):
     during: NotRequired[Annotated[str, Field(alias="during")]]
     ends_at: Annotated[datetime.datetime, Field(alias="ends_at")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    mode: Annotated[str, Field(alias="mode")]
+    mode: Annotated[Literal["private", "shared", "block"], Field(alias="mode")]
     occupied_until: Annotated[datetime.datetime, Field(alias="occupied_until")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     reason: NotRequired[Annotated[str, Field(alias="reason")]]
     room_id: Annotated[uuid.UUID, Field(alias="room_id")]
     seats_taken: Annotated[int, Field(alias="seats_taken")]
     starts_at: Annotated[datetime.datetime, Field(alias="starts_at")]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["scheduled", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -1685,14 +1809,14 @@ class PublicSessionsUpdate(TypedDict):
     during: NotRequired[Annotated[str, Field(alias="during")]]
     ends_at: NotRequired[Annotated[datetime.datetime, Field(alias="ends_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    mode: NotRequired[Annotated[str, Field(alias="mode")]]
+    mode: NotRequired[Annotated[Literal["private", "shared", "block"], Field(alias="mode")]]
     occupied_until: NotRequired[Annotated[datetime.datetime, Field(alias="occupied_until")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     reason: NotRequired[Annotated[str, Field(alias="reason")]]
     room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
     seats_taken: NotRequired[Annotated[int, Field(alias="seats_taken")]]
     starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="starts_at")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["scheduled", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -1799,7 +1923,7 @@ class PublicVoucherEntries(BaseModel):
     amount_cents: int = Field(alias="amount_cents")
     created_at: datetime.datetime = Field(alias="created_at")
     id: uuid.UUID = Field(alias="id")
-    kind: str = Field(alias="kind")
+    kind: Literal["issued", "redeemed", "returned", "cancelled"] = Field(alias="kind")
     organization_id: uuid.UUID = Field(alias="organization_id")
     payment_id: Optional[uuid.UUID] = Field(alias="payment_id")
     recorded_by: JsonValue = Field(alias="recorded_by")
@@ -1810,7 +1934,7 @@ class PublicVoucherEntriesInsert(TypedDict):
     amount_cents: Annotated[int, Field(alias="amount_cents")]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: Annotated[str, Field(alias="kind")]
+    kind: Annotated[Literal["issued", "redeemed", "returned", "cancelled"], Field(alias="kind")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
     recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
@@ -1821,7 +1945,9 @@ class PublicVoucherEntriesUpdate(TypedDict):
     amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    kind: NotRequired[
+        Annotated[Literal["issued", "redeemed", "returned", "cancelled"], Field(alias="kind")]
+    ]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
     recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
@@ -1840,7 +1966,7 @@ class PublicVouchers(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     recipient_email: Optional[str] = Field(alias="recipient_email")
     recipient_name: str = Field(alias="recipient_name")
-    status: str = Field(alias="status")
+    status: Literal["active", "cancelled"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
@@ -1856,7 +1982,7 @@ class PublicVouchersInsert(TypedDict):
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
     recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -1872,7 +1998,7 @@ class PublicVouchersUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
     recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -1892,7 +2018,9 @@ class PublicWaitlistEntries(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     party_size: int = Field(alias="party_size")
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
-    status: str = Field(alias="status")
+    status: Literal[
+        "waiting", "offered", "booked", "lapsed", "declined", "left", "removed", "expired"
+    ] = Field(alias="status")
     to_date: datetime.date = Field(alias="to_date")
     updated_at: datetime.datetime = Field(alias="updated_at")
     waits_until: datetime.datetime = Field(alias="waits_until")
@@ -1914,7 +2042,14 @@ class PublicWaitlistEntriesInsert(TypedDict):
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     party_size: Annotated[int, Field(alias="party_size")]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[
+        Annotated[
+            Literal[
+                "waiting", "offered", "booked", "lapsed", "declined", "left", "removed", "expired"
+            ],
+            Field(alias="status"),
+        ]
+    ]
     to_date: Annotated[datetime.date, Field(alias="to_date")]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     waits_until: Annotated[datetime.datetime, Field(alias="waits_until")]
@@ -1936,7 +2071,14 @@ class PublicWaitlistEntriesUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     party_size: NotRequired[Annotated[int, Field(alias="party_size")]]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
-    status: NotRequired[Annotated[str, Field(alias="status")]]
+    status: NotRequired[
+        Annotated[
+            Literal[
+                "waiting", "offered", "booked", "lapsed", "declined", "left", "removed", "expired"
+            ],
+            Field(alias="status"),
+        ]
+    ]
     to_date: NotRequired[Annotated[datetime.date, Field(alias="to_date")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     waits_until: NotRequired[Annotated[datetime.datetime, Field(alias="waits_until")]]

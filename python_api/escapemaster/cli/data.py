@@ -73,12 +73,18 @@ def schema_diff() -> None:
 
 
 def pages() -> None:
-    """Write what the docs say of the database: the definer register and two pages of docs/."""
-    from escapemaster.schema.cli import functions_command, permissions_command, register_command
+    """Write what the docs say of the database: the definer register and three pages of docs/."""
+    from escapemaster.schema.cli import (
+        functions_command,
+        permissions_command,
+        register_command,
+        tables_command,
+    )
 
     register_command()
     permissions_command()
     functions_command()
+    tables_command()
 
 
 def use_stack_environment() -> StackConfig:

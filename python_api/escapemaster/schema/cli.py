@@ -9,7 +9,14 @@ from typing import Annotated
 import psycopg
 import typer
 
-from escapemaster.schema import function_page, migration, permission_table, register, types
+from escapemaster.schema import (
+    function_page,
+    migration,
+    permission_table,
+    register,
+    table_page,
+    types,
+)
 from escapemaster.schema.project import PROJECT, SchemaError
 from escapemaster.schema.server import scratch_server
 from escapemaster.schema.sources import apply_files
@@ -82,6 +89,14 @@ def functions_command() -> None:
     with _database() as connection:
         function_page.path_of(PROJECT).write_text(function_page.render(connection))
     typer.echo("Wrote docs/functions.md.")
+
+
+@app.command("tables")
+def tables_command() -> None:
+    """Write docs/tables.md: every table that clients read."""
+    with _database() as connection:
+        table_page.path_of(PROJECT).write_text(table_page.render(connection))
+    typer.echo("Wrote docs/tables.md.")
 
 
 @contextmanager

@@ -159,6 +159,11 @@ def render(connection: Connection) -> str:
     return "\n".join(_spaced(sections)) + "\n"
 
 
+def escaped(text: str) -> str:
+    """Text for a cell of a table: what Markdown would take for a tag or a border is not."""
+    return text.replace("<", "&lt;").replace("|", "\\|")
+
+
 def path_of(project: Project = PROJECT) -> Path:
     """Where the page is kept."""
     return project.root / "docs" / "permissions.md"
@@ -270,7 +275,7 @@ def _opened(
     found: Sequence[Policy], columns: Mapping[str, Sequence[str]]
 ) -> Iterator[Sequence[str]]:
     for table in sorted({policy.table for policy in found}):
-        by_verb = {p.verb: _words(p.opens) for p in found if p.table == table}
+        by_verb = {p.verb: words(p.opens) for p in found if p.table == table}
         if table in columns and "UPDATE" in by_verb:
             by_verb["UPDATE"] += f" ({', '.join(columns[table])})"
         yield (f"`{table.split('.', 1)[1]}`", *(by_verb.get(verb, "") for verb in VERBS))
@@ -283,7 +288,7 @@ def _called(found: Sequence[Function]) -> Iterator[Sequence[str]]:
         ("service_role",): "the service",
     }
     for function in found:
-        needs = [_words(function.guards), function.caller]
+        needs = [words(function.guards), function.caller]
         yield (
             f"`{function.name}`",
             who.get(function.roles, ", ".join(function.roles)),
@@ -297,10 +302,11 @@ def _moves(connection: Connection) -> Iterator[Sequence[str]]:
         " where permission is not null or by_customer order by 1, 2"
     )
     for start, end, permission, by_customer in rows:
-        yield (start, end, _words([permission]), "yes" if by_customer else "")
+        yield (start, end, words([permission]), "yes" if by_customer else "")
 
 
-def _words(opens: Sequence[str]) -> str:
+def words(opens: Sequence[str]) -> str:
+    """What opens something, for a page."""
     return ", ".join(word if word in (EVERYBODY, OWN) else f"`{word}`" for word in opens)
 
 

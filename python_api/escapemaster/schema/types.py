@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
+
+from escapemaster.schema.known_values import KnownValues, in_python, in_typescript, known_values
 from escapemaster.schema.project import EXPOSED_SCHEMAS, PROJECT, Project, SchemaError
 from escapemaster.schema.server import Server, scratch_server
 from escapemaster.schema.sources import apply_files
@@ -39,9 +42,11 @@ def generate_types(*, project: Project = PROJECT, server: Server | None = None) 
     """The content that each file of generated types should have."""
     with scratch_server(server) as on, on.scratch("types") as dsn:
         apply_files(dsn, project.source_files())
+        with psycopg.connect(dsn) as connection:
+            values = known_values(connection)
         return {
-            project.typescript_types: _typescript(dsn),
-            project.python_types: _python(dsn),
+            project.typescript_types: _typescript(dsn, values),
+            project.python_types: _python(dsn, values),
         }
 
 
@@ -50,20 +55,19 @@ def _generate(dsn: str, language: str) -> str:
     return run_supabase("gen", "types", f"--remote={dsn}", "--lang", language, *schemas)
 
 
-def _typescript(dsn: str) -> str:
+def _typescript(dsn: str, values: KnownValues) -> str:
     deno = Path(sys.executable).with_name("deno")
-    content = f"// {_NOTE}\n// deno-lint-ignore-file\n\n{_generate(dsn, 'typescript')}"
     config = PROJECT.root / "edge" / "deno.json"
-    return _through(
-        [str(deno), "fmt", "--quiet", "--config", str(config), "--ext=ts", "-"], content
-    )
+    layout = [str(deno), "fmt", "--quiet", "--config", str(config), "--ext=ts", "-"]
+    content = f"// {_NOTE}\n// deno-lint-ignore-file\n\n{_generate(dsn, 'typescript')}"
+    # Laid out before, so that each column stands on a line of its own, and again after.
+    return _through(layout, in_typescript(_through(layout, content), values))
 
 
-def _python(dsn: str) -> str:
+def _python(dsn: str, values: KnownValues) -> str:
+    layout = [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--isolated", "-"]
     content = f'"""{_NOTE}"""\n\n{_generate(dsn, "python")}'
-    return _through(
-        [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--isolated", "-"], content
-    )
+    return _through(layout, in_python(content, values))
 
 
 def _through(command: list[str], content: str) -> str:
