@@ -39,6 +39,7 @@ begin
   booking.due_now_cents := quote -> 'due_now_cents';
   booking.hold_expires_at := now() + make_interval(mins => calendar.hold_minutes);
   booking.contact_name := customer ->> 'full_name';
+  booking.contact_phone := customer ->> 'phone';
   booking.locale := customer ->> 'locale';
   booking.source := make_booking.source;
   booking.fields := make_booking.fields;
@@ -147,7 +148,8 @@ begin
       booking.hold_expires_at := null;
     end if;
     perform private.record_consents(
-      booking.organization_id, customer_id, booking.id, consents, booking.locale
+      booking.organization_id, customer_id, booking.id, consents, booking.locale,
+      counts => private.booking_is_vouched(booking)
     );
 
     answer := private.booking_json(booking, slot.ends_at, slot.timezone, room.name)

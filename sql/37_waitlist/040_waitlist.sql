@@ -111,18 +111,16 @@ begin
       );
     end if;
     perform private.act_as('customer', waiting_customer_id);
-    perform private.record_consents(
-      calendar.organization_id, waiting_customer_id, null, consents, guest ->> 'locale'
-    );
+    perform private.check_consents(consents);
 
     insert into public.waitlist_entries (
       organization_id, calendar_id, room_id, from_date, to_date, waits_until, party_size, customer_id,
-      contact_name, locale, fields, consents
+      contact_name, contact_phone, locale, fields, consents
     )
     select
       calendar.organization_id, calendar.id, join_waitlist.room_id, join_waitlist.from_date, join_waitlist.to_date,
       max((join_waitlist.to_date + 1)::timestamp at time zone l.timezone), join_waitlist.party_size,
-      waiting_customer_id, guest ->> 'full_name', guest ->> 'locale', answers, join_waitlist.consents
+      waiting_customer_id, guest ->> 'full_name', guest ->> 'phone', guest ->> 'locale', answers, join_waitlist.consents
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     where r.organization_id = calendar.organization_id and r.id = any (room_ids)

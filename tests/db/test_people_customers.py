@@ -46,7 +46,7 @@ def customer_of(shop: Shop, email: str) -> str:
 
 def consent(shop: Shop, customer: str, kind: str = "marketing", *, granted: bool = True) -> None:
     shop.house.owner_sql(
-        "select private.record_consents(%s, %s, null, %s, 'es')",
+        "select private.record_consents(%s, %s, null, %s, 'es', true)",
         shop.id,
         customer,
         Jsonb([{"kind": kind, "granted": granted, "wording": f"About {kind}"}]),
