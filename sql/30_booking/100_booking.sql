@@ -235,6 +235,23 @@ $$;
 comment on function private.booking_with_token(text, text) is
   'The booking with the reference and the manage token. Raises 404 booking_not_found, the same for a wrong reference and a wrong token.';
 
+create function private.venue_is_closed(organization_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.organizations as o
+    where o.id = venue_is_closed.organization_id and o.status = 'closed'
+  );
+end
+$$;
+
+comment on function private.venue_is_closed(uuid) is
+  'Whether the organization is closed. The links of its bookings still show them and take cancellations, since the money is the customer''s until the data is erased; nothing is sold, moved, paid or signed by them any more.';
+
 create function private.cancellation_terms(
   booking public.bookings,
   out by_customer boolean,

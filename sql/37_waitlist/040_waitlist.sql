@@ -370,7 +370,9 @@ begin
     where e.organization_id = booking.organization_id and e.booking_id = booking.id
   ) then
     perform private.fail('waitlist_offer_not_found', 404, 'Only a place that the waiting list offers is accepted.');
-  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
+  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now()
+    or booking.status = 'held' and private.venue_is_closed(booking.organization_id)
+  then
     perform private.fail('waitlist_offer_over', 409, 'The time to accept is over: join the waiting list again.');
   elsif booking.status = 'held'
     and booking.due_now_cents > private.booking_kept(booking.organization_id, booking.id)
