@@ -302,8 +302,6 @@ $$;
 
 comment on function private.session_has_ended(jsonb) is
   'definer: reads Auth''s sessions for every role. Whether a token is of a session from before its account proved its address. A token that does not say when it was signed counts as from before.';
--- Functions that run as their caller ask it, as the policy function does.
-grant execute on function private.session_has_ended(jsonb) to authenticated;
 
 create function private.refuse_ended_session(claims jsonb)
 returns void
