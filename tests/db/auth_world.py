@@ -1,6 +1,6 @@
 """What Supabase Auth writes, statement by statement, as its own role.
 
-The statements are those of hosted Auth (GoTrue: `internal/models/user.go`, `internal/api/signup.go`,
+The statements are those of hosted Auth (GoTrue: `models/user.go`, and in `api` `signup.go`,
 `verify.go`, `user.go`, `external.go`) and, where they differ, of the local one, which uses a token
 in a statement of its own before it changes the rest. Each method is one transaction of Auth's.
 """
@@ -199,7 +199,8 @@ class Auth:
             "select encrypted_password from auth.users where id = %s", [user_id]
         ).fetchone()
         assert row is not None
-        return row[0]
+        stored: str | None = row[0]
+        return stored
 
     def _confirm(self, user_id: str) -> None:
         self._run(

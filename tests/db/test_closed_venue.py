@@ -61,7 +61,11 @@ def test_a_paid_booking_of_a_closed_venue_is_seen_and_cancelled_with_its_refund(
 ) -> None:
     close(shop)
     seen = by_link(shop, booking, "get_booking")
-    assert (seen["status"], seen["cancellable"], seen["reschedulable"]) == ("confirmed", True, False)
+    assert (seen["status"], seen["cancellable"], seen["reschedulable"]) == (
+        "confirmed",
+        True,
+        False,
+    )
     assert seen["waiver"]["token"] is None
 
     gone = by_link(shop, booking, "cancel_booking")
@@ -161,8 +165,6 @@ def test_a_closed_venue_s_waiver_and_calendar_are_gone(shop: Shop, booking: Row)
     close(shop)
     with refused(404, "calendar_not_found"):
         shop.visitor.call("get_calendar", slug=shop.slug)
-    token = shop.house.one(
-        "select private.derived_token('waiver', %s)", shop.id_of(booking)
-    )
+    token = shop.house.one("select private.derived_token('waiver', %s)", shop.id_of(booking))
     with refused(404, "waiver_not_found"):
         shop.visitor.call("get_waiver", token=token, locale="es")

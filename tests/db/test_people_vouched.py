@@ -233,9 +233,7 @@ def test_a_new_phone_is_with_its_booking_at_once_and_on_the_card_when_it_counts(
     assert card(shop)[1] == "+34 600 000 002"
 
 
-def test_a_booking_without_a_phone_keeps_the_known_one(
-    shop: Shop, room: str, known: Row
-) -> None:
+def test_a_booking_without_a_phone_keeps_the_known_one(shop: Shop, room: str, known: Row) -> None:
     pay(shop, shop.hold(room, shop.at(2), customer={**OWNER, "phone": None}))
     assert card(shop)[1] == "+34 600 000 001"
 
@@ -259,9 +257,7 @@ def test_what_staff_correct_stays_when_the_party_comes(shop: Shop, room: str) ->
     assert card(shop)[1] == "+34 600 000 009"
 
 
-def test_a_stranger_s_first_hold_is_corrected_by_the_owner_s_booking(
-    shop: Shop, room: str
-) -> None:
+def test_a_stranger_s_first_hold_is_corrected_by_the_owner_s_booking(shop: Shop, room: str) -> None:
     shop.hold(room, shop.at(1), customer=STRANGER)
     pay(shop, shop.hold(room, shop.at(2), customer=OWNER))
     assert card(shop) == ("Ana García", "+34 600 000 001")

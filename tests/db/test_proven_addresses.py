@@ -40,7 +40,8 @@ def room(shop: Shop) -> str:
 
 def proven(auth: Auth, user_id: str) -> str | None:
     """What every use of an address asks."""
-    return auth.house.one("select private.proven_email(%s)", user_id)
+    email: str | None = auth.house.one("select private.proven_email(%s)", user_id)
+    return email
 
 
 # How an address is proven.
@@ -132,9 +133,7 @@ def test_other_providers_do_not(
 
 
 @pytest.mark.parametrize("halves", [("current", "new"), ("new", "current"), ("new",)])
-def test_a_changed_address_is_proven_by_the_mail_to_it(
-    auth: Auth, halves: tuple[str, ...]
-) -> None:
+def test_a_changed_address_is_proven_by_the_mail_to_it(auth: Auth, halves: tuple[str, ...]) -> None:
     user = auth.sign_up("own@example.test")
     auth.open_confirmation(user)
     auth.change_email(user, VICTIM, both=len(halves) == 2)
@@ -156,9 +155,7 @@ def test_the_local_stack_s_change_proves_the_new_address_only_by_its_own_mail(au
     assert proven(auth, other) == "new@example.test"
 
 
-def test_without_confirmations_a_changed_address_proves_nothing(
-    auth: Auth, careless: Auth
-) -> None:
+def test_without_confirmations_a_changed_address_proves_nothing(auth: Auth, careless: Auth) -> None:
     user = auth.sign_up("own@example.test")
     auth.open_confirmation(user)
     careless.change_email(user, VICTIM)
@@ -257,9 +254,7 @@ def test_the_owner_of_an_address_gets_a_booking_s_token_one_at_a_time(
 
 
 @pytest.mark.parametrize("ago", [0, 1, 3600])
-def test_sessions_from_before_the_proof_end_with_it(
-    careless: Auth, house: House, ago: int
-) -> None:
+def test_sessions_from_before_the_proof_end_with_it(careless: Auth, house: House, ago: int) -> None:
     venue = house.open_venue("Venue")
     user = careless.sign_up(VICTIM)
     stranger = careless.session(user, ago=ago)
@@ -299,7 +294,9 @@ def test_a_token_refreshed_after_the_proof_is_still_the_old_session_s(
         careless.token(user, session_id=session_id, iat=4102444800).call("my_context")
 
 
-@pytest.mark.parametrize("claims", [{}, {"iat": 1}, {"session_id": "00000000-0000-4000-8000-0000000000aa"}])
+@pytest.mark.parametrize(
+    "claims", [{}, {"iat": 1}, {"session_id": "00000000-0000-4000-8000-0000000000aa"}]
+)
 def test_a_token_that_names_no_living_session_must_be_signed_after_the_proof(
     careless: Auth, claims: dict[str, object]
 ) -> None:

@@ -13,9 +13,7 @@ PASSWORD = "a long enough password"
 
 
 def _post(stack: Stack, gateway: httpx.Client, path: str, **body: object) -> httpx.Response:
-    return gateway.post(
-        f"/auth/v1/{path}", headers={"apikey": stack.publishable_key}, json=body
-    )
+    return gateway.post(f"/auth/v1/{path}", headers={"apikey": stack.publishable_key}, json=body)
 
 
 def _open_link(gateway: httpx.Client, mail: dict[str, object]) -> str:
@@ -40,9 +38,7 @@ def test_a_sign_up_is_confirmed_by_the_link_in_the_mailbox(
     signed_up = _post(stack, gateway, "signup", email=email, password=PASSWORD)
     assert signed_up.status_code == 200, signed_up.text
     assert "access_token" not in signed_up.json()
-    refused = _post(
-        stack, gateway, "token?grant_type=password", email=email, password=PASSWORD
-    )
+    refused = _post(stack, gateway, "token?grant_type=password", email=email, password=PASSWORD)
     assert refused.status_code == 400
 
     (mail,) = mailbox.wait_for(email)
@@ -88,6 +84,10 @@ def test_a_stranger_s_session_and_password_end_when_the_owner_s_link_comes_back(
     )
     assert chosen.status_code == 200, chosen.text
     mine = _post(
-        stack, gateway, "token?grant_type=password", email=email, password="the owner's own password"
+        stack,
+        gateway,
+        "token?grant_type=password",
+        email=email,
+        password="the owner's own password",
     )
     assert mine.status_code == 200, mine.text

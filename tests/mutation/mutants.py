@@ -302,7 +302,9 @@ def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str]]:
         changed = cut(match.start(), match.end(), f"{match.group(1)}auth.uid()")
         yield f"any caller for {match.group(2)}", changed
     for match in _ADDRESS.finditer(body):
-        unproven = f"(select lower(u.email) from auth.users as u where u.id = {match[1] or 'auth.uid()'})"
+        unproven = (
+            f"(select lower(u.email) from auth.users as u where u.id = {match[1] or 'auth.uid()'})"
+        )
         yield f"any address for {match.group()}", cut(*match.span(), unproven)
     for match in _ASSIGNED.finditer(body):
         indent, variable, organization, role = match.groups()

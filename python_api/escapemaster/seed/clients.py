@@ -42,10 +42,12 @@ def register(
     What `auth.admin.createUser` does on a hosted project, and the operator's word
     (`private.vouch_for_address`): no mail goes out. The connection is the owner's.
     """
-    found = connection.execute(
+    (found,) = connection.execute(
         """
         with made as (
-          insert into auth.users (id, email, encrypted_password, email_confirmed_at, raw_user_meta_data)
+          insert into auth.users (
+            id, email, encrypted_password, email_confirmed_at, raw_user_meta_data
+          )
           select
             gen_random_uuid(), lower(%(email)s),
             -- The least work that bcrypt knows: these are passwords that everybody may read.
@@ -65,8 +67,7 @@ def register(
         select id::text from auth.users where email = lower(%(email)s)
         """,
         {"email": email, "password": password, "full_name": full_name, "locale": locale},
-    ).fetchone()
-    assert found is not None
+    ).fetchall()
     connection.execute("select private.vouch_for_address(%s)", (found["id"],))
     return str(found["id"])
 
