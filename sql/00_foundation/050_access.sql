@@ -64,6 +64,8 @@ begin
       and kp.permission_key = organization_with.permission;
   else
     caller := (claims ->> 'sub')::uuid;
+    -- Storage asks here without having asked private.check_request.
+    perform private.refuse_ended_session(claims);
     if wanted is null then
       -- The common request names nothing: its active organization costs half of asking
       -- private.request_organization for it.
@@ -152,8 +154,9 @@ begin
   elsif private.jwt_claims() ? 'api_key_id' then
     perform private.fail('user_required', 403, 'An API key cannot do that: sign in as a person.');
   end if;
+  perform private.refuse_ended_session(private.jwt_claims());
   return caller;
 end
 $$;
 
-comment on function private.require_user() is 'The calling user''s id; raises 401 not_authenticated without one, 403 user_required for an API key.';
+comment on function private.require_user() is 'The calling user''s id; raises 401 not_authenticated without one, session_ended for a token from before the account proved its address, 403 user_required for an API key.';

@@ -27,9 +27,12 @@ begin
   then
     perform private.fail('token_invalid', 401, 'Sign in again: the token is another project''s.');
   end if;
+  perform private.refuse_ended_session(claims);
+  -- Whoever asks again in this request need not look again.
+  perform set_config('escapemaster.session_checked', 'yes', true);
 end
 $$;
 
 comment on function private.check_request() is
-  'definer: reads private.token_issuers for every role. Raises 401 token_invalid for a token that names an issuer which is not listed.';
+  'definer: reads private.token_issuers for every role. Raises 401 token_invalid for a token that names an issuer which is not listed, and session_ended for one from before its account proved its address.';
 grant execute on function private.check_request() to anon, authenticated, service_role;

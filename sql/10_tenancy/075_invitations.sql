@@ -31,7 +31,7 @@ create table public.invitations (
 
 comment on table public.invitations is
   'An offer of a membership to whoever owns an e-mail address. The token is in the mail only; its hash is in private.invitation_secrets.';
-comment on column public.invitations.email is 'Lower case. Only a user whose confirmed address this is can accept.';
+comment on column public.invitations.email is 'Lower case. Only a user whose proven address this is can accept.';
 comment on column public.invitations.locale is 'Language of the mail.';
 
 -- for: inviting an address again, which replaces its one pending invitation
@@ -238,13 +238,10 @@ begin
     return private.refuse('invitation_used', 409, 'Sign in as the person who accepted it, or ask for a new invitation.');
   elsif invited.expires_at <= now() then
     return private.refuse('invitation_expired', 410, 'Ask for a new invitation: this one is older than seven days.');
-  elsif not exists (
-    select from auth.users as u
-    where u.id = caller
-      and lower(u.email) = invited.email
-      and u.email_confirmed_at is not null
-  ) then
-    return private.refuse('invitation_for_another_email', 403, 'Sign in with the confirmed address that the invitation was sent to.');
+  elsif not exists (select from auth.users as u where u.id = caller and lower(u.email) = invited.email) then
+    return private.refuse('invitation_for_another_email', 403, 'Sign in with the address that the invitation was sent to.');
+  elsif private.proven_email(caller) is distinct from invited.email then
+    return private.refuse('email_not_proven', 403, 'Sign in once by a link or code that is mailed to your address, then try again.');
   elsif not private.may_invite(invited.organization_id, invited.invited_by, invited.role_id) then
     -- An invitation does not outlive the right of the person who sent it.
     return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
@@ -289,5 +286,5 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation(text) is
-  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation(text) to authenticated;

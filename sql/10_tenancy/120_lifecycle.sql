@@ -245,7 +245,7 @@ set search_path = ''
 as $$ select private.close_organization(organization_id, confirm_slug) $$;
 
 comment on function public.close_organization(uuid, text) is
-  'Closes the organization: its members and the public see nothing of it any more; the data is kept for 90 days, then the platform may erase it. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
+  'Closes the organization: its members and the public see nothing of it any more. Who has the link of a booking still sees it and cancels it, with the refund that its terms give; nothing is booked, moved, paid or signed. The data is kept for 90 days, then the platform may erase it. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
 grant execute on function public.close_organization(uuid, text) to authenticated;
 
 create function private.erase_rows(organization_id uuid)

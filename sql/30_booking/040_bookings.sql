@@ -22,6 +22,7 @@ create table public.bookings (
   hold_expires_at timestamptz,
   hold_extended_at timestamptz,
   contact_name text not null,
+  contact_phone text,
   locale text not null,
   source text not null default 'widget',
   fields jsonb not null default '{}',
@@ -59,6 +60,7 @@ create table public.bookings (
     0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
   ),
   constraint bookings_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
+  constraint bookings_contact_phone_has_at_most_40_characters check (length(contact_phone) between 1 and 40),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
   constraint bookings_notes_are_short check (
@@ -83,6 +85,7 @@ comment on column public.bookings.due_now_cents is 'What must be paid for the bo
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.contact_name is 'The name given with this booking: all that its manage token shows of the customer beside the address.';
+comment on column public.bookings.contact_phone is 'The phone given with this booking; where it is null, the customer''s.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
 comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
 
@@ -202,15 +205,15 @@ begin
   loop
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
-      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, locale, source,
-      fields, customer_note, staff_note
+      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, contact_phone,
+      locale, source, fields, customer_note, staff_note
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.hold_expires_at, booking.contact_name, booking.locale, booking.source,
-      booking.fields, booking.customer_note, booking.staff_note
+      booking.due_now_cents, booking.hold_expires_at, booking.contact_name, booking.contact_phone,
+      booking.locale, booking.source, booking.fields, booking.customer_note, booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;

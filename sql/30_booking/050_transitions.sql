@@ -219,6 +219,99 @@ $$;
 comment on function private.release_seats(public.bookings) is
   'Gives back the seats that a booking takes; a session that nobody is left in is cancelled. The caller holds the locks of both.';
 
+-- Anybody can type somebody's address. What a booking says of its customer (name, phone, consents)
+-- therefore counts only once the booking is confirmed and somebody vouches for it. Money vouches
+-- for no mailbox, but nobody pays for a game to write into a stranger's card; the rest is the venue's
+-- own eyes, or an address that a mail has proven.
+
+create table private.vouched_bookings (
+  organization_id uuid not null,
+  booking_id uuid not null,
+  vouched_at timestamptz not null default now(),
+  constraint vouched_bookings_pkey primary key (organization_id, booking_id),
+  constraint vouched_bookings_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade
+);
+
+comment on table private.vouched_bookings is
+  'Bookings whose name, phone and consents have become their customer''s: each once, so that what staff correct afterwards stays.';
+
+create function private.booking_is_vouched(booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return booking.status = 'checked_in'
+    or exists (
+      select from private.vouched_bookings as v
+      where v.organization_id = booking.organization_id and v.booking_id = booking.id
+    )
+    or (
+      (
+        booking.status = 'confirmed'
+        or exists (
+          select from public.booking_history as h
+          where h.organization_id = booking.organization_id and h.booking_id = booking.id and h.to_status = 'confirmed'
+        )
+      )
+      and (
+        booking.source <> 'widget'
+        or exists (
+          select from public.payments as p
+          where p.organization_id = booking.organization_id and p.booking_id = booking.id
+        )
+        or private.caller_has_proven((
+          select c.email from public.customers as c
+          where c.organization_id = booking.organization_id and c.id = booking.customer_id
+        ))
+      )
+    );
+end
+$$;
+
+comment on function private.booking_is_vouched(public.bookings) is
+  'Whether what a booking says of its customer counts: it was confirmed, and made by the venue, paid for (whatever became of the money), or confirmed by an account that has proven the address; or the party came.';
+
+create function private.hear_customer(booking public.bookings)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if not private.booking_is_vouched(booking) then
+    return;
+  end if;
+  insert into private.vouched_bookings (organization_id, booking_id)
+  values (booking.organization_id, booking.id)
+  on conflict on constraint vouched_bookings_pkey do nothing;
+  if not found then
+    return;
+  end if;
+  perform private.count_consents(booking.organization_id, booking.id);
+  update public.customers as c
+  set full_name = booking.contact_name,
+    phone = coalesce(booking.contact_phone, c.phone)
+  where c.organization_id = booking.organization_id
+    and c.id = booking.customer_id
+    and (c.full_name, c.phone) is distinct from (booking.contact_name, coalesce(booking.contact_phone, c.phone))
+    -- The newest counts, in whatever order they are vouched for.
+    and not exists (
+      select
+      from public.bookings as newer
+      join private.vouched_bookings as v on v.organization_id = newer.organization_id and v.booking_id = newer.id
+      where newer.organization_id = booking.organization_id
+        and newer.customer_id = booking.customer_id
+        and newer.created_at > booking.created_at
+    );
+end
+$$;
+
+comment on function private.hear_customer(public.bookings) is
+  'Takes over a booking''s name, phone and consents for its customer, once, when it is vouched for; the caller holds the booking.';
+
 create function private.follow_booking_status()
 returns trigger
 language plpgsql
@@ -235,12 +328,8 @@ begin
     if old.takes_capacity and not new.takes_capacity then
       perform private.release_seats(old);
     end if;
-    if new.status = 'confirmed' then
-      update public.customers as c
-      set full_name = new.contact_name
-      where c.organization_id = new.organization_id
-        and c.id = new.customer_id
-        and c.full_name <> new.contact_name;
+    if new.status in ('confirmed', 'checked_in') then
+      perform private.hear_customer(new);
     end if;
   end if;
 

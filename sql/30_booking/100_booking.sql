@@ -39,6 +39,7 @@ begin
   booking.due_now_cents := quote -> 'due_now_cents';
   booking.hold_expires_at := now() + make_interval(mins => calendar.hold_minutes);
   booking.contact_name := customer ->> 'full_name';
+  booking.contact_phone := customer ->> 'phone';
   booking.locale := customer ->> 'locale';
   booking.source := make_booking.source;
   booking.fields := make_booking.fields;
@@ -147,7 +148,8 @@ begin
       booking.hold_expires_at := null;
     end if;
     perform private.record_consents(
-      booking.organization_id, customer_id, booking.id, consents, booking.locale
+      booking.organization_id, customer_id, booking.id, consents, booking.locale,
+      counts => private.booking_is_vouched(booking)
     );
 
     answer := private.booking_json(booking, slot.ends_at, slot.timezone, room.name)
@@ -232,6 +234,23 @@ $$;
 
 comment on function private.booking_with_token(text, text) is
   'The booking with the reference and the manage token. Raises 404 booking_not_found, the same for a wrong reference and a wrong token.';
+
+create function private.venue_is_closed(organization_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.organizations as o
+    where o.id = venue_is_closed.organization_id and o.status = 'closed'
+  );
+end
+$$;
+
+comment on function private.venue_is_closed(uuid) is
+  'Whether the organization is closed. The links of its bookings still show them and take cancellations, since the money is the customer''s until the data is erased; nothing is sold, moved, paid or signed by them any more.';
 
 create function private.cancellation_terms(
   booking public.bookings,

@@ -271,6 +271,7 @@ begin
     booking.tax_cents := quote -> 'tax_cents';
     booking.due_now_cents := quote -> 'due_now_cents';
     booking.contact_name := guest ->> 'full_name';
+    booking.contact_phone := guest ->> 'phone';
     booking.source := create_booking.source;
     booking.fields := coalesce(booking.fields, '{}');
     booking.customer_note := coalesce(create_booking.customer_note, '');

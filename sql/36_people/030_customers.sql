@@ -286,22 +286,19 @@ security definer
 set search_path = ''
 as $$
 declare
-  caller uuid := private.require_user();
+  address text := private.require_proven_email();
 begin
   return (
     select coalesce(jsonb_agg(mine.booking order by mine.starts_at desc, mine.id), '[]')
     from (
       select b.starts_at, b.id, private.booking_json(b) || jsonb_build_object(
-        'organization', jsonb_build_object('name', o.name, 'slug', o.slug),
-        'manage_token', private.derived_token('booking', b.id::text)
+        'id', b.id,
+        'organization', jsonb_build_object('name', o.name, 'slug', o.slug)
       ) as booking
-      from auth.users as u
-      join public.customers as c on c.email = lower(u.email)
-      join public.organizations as o on o.id = c.organization_id and o.status <> 'closed'
+      from public.customers as c
+      join public.organizations as o on o.id = c.organization_id
       join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
-      where u.id = caller
-        -- Whoever types an address owns it only when a mail has proven it.
-        and u.email_confirmed_at is not null
+      where c.email = address
         and b.status <> 'expired'
       order by b.starts_at desc, b.id
       limit least(greatest(coalesce(my_bookings.max_rows, 100), 1), 500)
@@ -322,5 +319,57 @@ set search_path = ''
 as $$ select private.my_bookings(max_rows) $$;
 
 comment on function public.my_bookings(int) is
-  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s confirmed e-mail address. [{organization: {name, slug}, manage_token, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}]; with reference and manage_token the other functions of a booking are called. Empty without a confirmed address. Errors: 401 not_authenticated; 403 user_required for an API key.';
+  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. [{id, organization: {name, slug}, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}]; my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet), user_required for an API key.';
 grant execute on function public.my_bookings(int) to authenticated;
+
+insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, description)
+values ('my_booking_token', 'user', 60, 3600, 'Links of own bookings asked for by one user')
+on conflict (action, scope) do update
+set max_hits = excluded.max_hits,
+  window_seconds = excluded.window_seconds,
+  description = excluded.description;
+
+create function private.my_booking_token(booking_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  address text := private.require_proven_email();
+  booking public.bookings;
+begin
+  perform private.limit_rate('my_booking_token', 'user', auth.uid()::text);
+  select b.* into booking
+  from public.bookings as b
+  join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
+  join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
+  where b.id = my_booking_token.booking_id
+    and c.email = address
+    and b.takes_capacity
+    and s.ends_at > now();
+  if not found then
+    perform private.fail('booking_not_found', 404, 'Choose one of my_bookings that is still to come.');
+  end if;
+  return jsonb_build_object(
+    'reference', booking.reference,
+    'manage_token', private.derived_token('booking', booking.id::text)
+  );
+end
+$$;
+
+comment on function private.my_booking_token(uuid) is
+  'definer: finds a person''s booking in any organization and makes its token, which nobody else may.';
+grant execute on function private.my_booking_token(uuid) to authenticated;
+
+create function public.my_booking_token(booking_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.my_booking_token(booking_id) $$;
+
+comment on function public.my_booking_token(uuid) is
+  'What moving, paying or cancelling one of my_bookings takes: {reference, manage_token}. Only of a booking that is neither over nor cancelled, one at a time and at most 60 an hour, since a token outlives the session that asked for it. Errors: 401 not_authenticated, session_ended; 403 email_not_proven, user_required for an API key; 404 booking_not_found; 429 rate_limited.';
+grant execute on function public.my_booking_token(uuid) to authenticated;

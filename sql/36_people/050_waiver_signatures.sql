@@ -93,8 +93,8 @@ begin
   select r.waiver_policy into policy
   from public.rooms as r
   where r.organization_id = booking.organization_id and r.id = booking.room_id;
-  if policy = 'none' then
-    return jsonb_build_object('policy', policy, 'signed', 0, 'needed', 0, 'missing', 0, 'token', null);
+  if policy = 'none' or private.venue_is_closed(booking.organization_id) then
+    return jsonb_build_object('policy', 'none', 'signed', 0, 'needed', 0, 'missing', 0, 'token', null);
   end if;
   needed := booking.party_size;
   select coalesce(sum(s.people), 0) into signed
@@ -111,7 +111,7 @@ end
 $$;
 
 comment on function private.booking_waiver(public.bookings) is
-  'How far a party is with its waiver, by the policy of its room: {policy, signed, needed, missing (people), token (for get_waiver and sign_waiver; null where nothing is signed)}.';
+  'How far a party is with its waiver, by the policy of its room: {policy, signed, needed, missing (people), token (for get_waiver and sign_waiver; null where nothing is signed)}. A closed venue has no waiver.';
 
 create function private.refuse_without_waiver()
 returns trigger

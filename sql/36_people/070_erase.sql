@@ -8,6 +8,7 @@ values
 ('public.customers', 'staff_note', '""', false),
 ('public.customer_tags', 'tag', '"Erased"', false),
 ('public.bookings', 'contact_name', '"Erased"', false),
+('public.bookings', 'contact_phone', 'null', false),
 ('public.bookings', 'fields', '{}', false),
 ('public.bookings', 'customer_note', '""', false),
 ('public.bookings', 'staff_note', '""', false),

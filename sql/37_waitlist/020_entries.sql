@@ -22,6 +22,7 @@ create table public.waitlist_entries (
   party_size int not null,
   customer_id uuid not null,
   contact_name text not null,
+  contact_phone text,
   locale text not null,
   fields jsonb not null default '{}',
   consents jsonb not null default '[]',
@@ -45,6 +46,7 @@ create table public.waitlist_entries (
   ),
   constraint waitlist_entries_party_is_positive check (party_size > 0),
   constraint waitlist_entries_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
+  constraint waitlist_entries_contact_phone_has_at_most_40_characters check (length(contact_phone) between 1 and 40),
   constraint waitlist_entries_locale_is_supported check (private.is_locale(locale)),
   constraint waitlist_entries_fields_are_an_object check (jsonb_typeof(fields) = 'object'),
   constraint waitlist_entries_consents_are_a_list check (jsonb_typeof(consents) = 'array'),
@@ -69,6 +71,7 @@ comment on column public.waitlist_entries.from_date is 'First local date that wo
 comment on column public.waitlist_entries.to_date is 'Last local date that would do.';
 comment on column public.waitlist_entries.waits_until is 'The end of to_date on the clock of the rooms, the last one''s if they differ.';
 comment on column public.waitlist_entries.contact_name is 'The name given with this entry.';
+comment on column public.waitlist_entries.contact_phone is 'The phone given with this entry, for the booking.';
 comment on column public.waitlist_entries.locale is 'Language in which the party is written to: es, en or ca.';
 comment on column public.waitlist_entries.fields is 'Answers to the calendar''s own questions, for the booking.';
 comment on column public.waitlist_entries.consents is 'What was agreed to with the entry: [{"kind", "granted", "wording"}], for the booking.';
@@ -97,6 +100,7 @@ create index waitlist_entries_room_id_idx on public.waitlist_entries (organizati
 insert into private.personal_columns (relation, column_name, erased)
 values
 ('public.waitlist_entries', 'contact_name', '"Erased"'),
+('public.waitlist_entries', 'contact_phone', 'null'),
 ('public.waitlist_entries', 'fields', '{}'),
 ('public.waitlist_entries', 'consents', '[]')
 on conflict (relation, column_name) do update

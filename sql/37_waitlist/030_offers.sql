@@ -142,7 +142,7 @@ begin
   perform private.act_as('system');
   booking := private.make_booking(
     session_id, room, place.starts_at, entry.customer_id,
-    jsonb_build_object('full_name', entry.contact_name, 'locale', entry.locale),
+    jsonb_build_object('full_name', entry.contact_name, 'phone', entry.contact_phone, 'locale', entry.locale),
     calendar, place.party_size,
     private.quote(
       entry.organization_id, place,
@@ -155,6 +155,11 @@ begin
   update public.bookings as b
   set fields = entry.fields
   where b.organization_id = booking.organization_id and b.id = booking.id and b.fields <> entry.fields;
+
+  perform private.record_consents(
+    entry.organization_id, entry.customer_id, booking.id, entry.consents, entry.locale,
+    counts => private.booking_is_vouched(booking), said_at => entry.created_at
+  );
 
   update public.waitlist_entries as e
   set status = 'offered', booking_id = booking.id, offered_at = now()

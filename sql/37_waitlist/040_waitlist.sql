@@ -111,18 +111,16 @@ begin
       );
     end if;
     perform private.act_as('customer', waiting_customer_id);
-    perform private.record_consents(
-      calendar.organization_id, waiting_customer_id, null, consents, guest ->> 'locale'
-    );
+    perform private.check_consents(consents);
 
     insert into public.waitlist_entries (
       organization_id, calendar_id, room_id, from_date, to_date, waits_until, party_size, customer_id,
-      contact_name, locale, fields, consents
+      contact_name, contact_phone, locale, fields, consents
     )
     select
       calendar.organization_id, calendar.id, join_waitlist.room_id, join_waitlist.from_date, join_waitlist.to_date,
       max((join_waitlist.to_date + 1)::timestamp at time zone l.timezone), join_waitlist.party_size,
-      waiting_customer_id, guest ->> 'full_name', guest ->> 'locale', answers, join_waitlist.consents
+      waiting_customer_id, guest ->> 'full_name', guest ->> 'phone', guest ->> 'locale', answers, join_waitlist.consents
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     where r.organization_id = calendar.organization_id and r.id = any (room_ids)
@@ -372,7 +370,9 @@ begin
     where e.organization_id = booking.organization_id and e.booking_id = booking.id
   ) then
     perform private.fail('waitlist_offer_not_found', 404, 'Only a place that the waiting list offers is accepted.');
-  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
+  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now()
+    or booking.status = 'held' and private.venue_is_closed(booking.organization_id)
+  then
     perform private.fail('waitlist_offer_over', 409, 'The time to accept is over: join the waiting list again.');
   elsif booking.status = 'held'
     and booking.due_now_cents > private.booking_kept(booking.organization_id, booking.id)

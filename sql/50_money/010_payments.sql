@@ -86,6 +86,10 @@ create trigger payments_refuse_change
 before update or delete on public.payments
 for each row execute function private.refuse_change();
 
+create trigger hear_payer
+after insert on public.payments
+for each row execute function private.hear_payer();
+
 create trigger payments_refuse_truncate
 before truncate on public.payments
 for each statement execute function private.refuse_change();

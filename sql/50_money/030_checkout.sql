@@ -157,7 +157,9 @@ begin
   booking := private.locked_booking(booking.organization_id, booking.id);
   perform private.act_as('customer', booking.customer_id);
 
-  if booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
+  if private.venue_is_closed(booking.organization_id) then
+    perform private.fail('not_payable', 409, 'The venue is closed: cancel the booking.');
+  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
     perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
   elsif booking.status in ('in_progress', 'completed', 'no_show') then
     perform private.fail('nothing_due', 409, 'The visit has begun or is over: ask the venue what is open.');

@@ -60,7 +60,13 @@ def test_no_file_with_a_secret_can_be_read_by_others(config: StackConfig) -> Non
     credentials = Credentials.load_or_generate(config.secrets)
     write_environment(config.environment, stack_environment(config, credentials))
     Gateway(config).write(credentials)
-    lite = Lite(config.home / "lite", 30012, "postgresql://localhost", "http://localhost")
+    lite = Lite(
+        directory=config.home / "lite",
+        port=30012,
+        database_url="postgresql://localhost",
+        site_url="http://localhost",
+        smtp_port=30013,
+    )
     lite.directory.mkdir()
     lite.command(credentials, read_supabase_config(ROOT), {})
     secret = {credentials.jwt_secret, credentials.secret_key, credentials.owner_password}

@@ -167,9 +167,10 @@ class TestWhatIsStored:
         assert shop.look(theirs)["customer"] == {"full_name": "Eve", "email": GUEST["email"]}
         assert _name(shop) == "Ana García"
 
-    def test_a_confirmed_booking_brings_the_name_up_to_date(self, shop: Shop, room: str) -> None:
+    def test_a_paid_booking_brings_the_name_up_to_date(self, shop: Shop, room: str) -> None:
         shop.hold(room, shop.at(3, "10:00"))
         newer = shop.hold(room, shop.at(3, "11:30"), customer={**GUEST, "full_name": "Ana G."})
+        shop.pay(newer, 2 * PRICE)
         shop.move(newer, "confirmed")
         assert _name(shop) == "Ana G."
 

@@ -26,7 +26,7 @@ def booking(shop: Shop) -> Row:
 
 def record(shop: Shop, booking: Row, consents: Any, locale: str = "es") -> None:
     shop.house.owner_sql(
-        "select private.record_consents(b.organization_id, b.customer_id, b.id, %s, %s)"
+        "select private.record_consents(b.organization_id, b.customer_id, b.id, %s, %s, true)"
         " from public.bookings as b where b.id = %s",
         Jsonb(consents),
         locale,
@@ -79,7 +79,7 @@ def test_the_latest_of_a_kind_counts_and_none_is_lost(shop: Shop, booking: Row) 
 def test_nothing_said_is_nothing_kept(shop: Shop, booking: Row) -> None:
     record(shop, booking, [])
     shop.house.owner_sql(
-        "select private.record_consents(organization_id, customer_id, id, null, 'es')"
+        "select private.record_consents(organization_id, customer_id, id, null, 'es', true)"
         " from public.bookings"
     )
     assert latest(shop) == {}

@@ -99,7 +99,7 @@ def live_a_life(shop: Shop, room: str) -> Row:
     insert(owner, "customer_tags", customer_id=customer, tag=f"{TAG}-gone")
     owner.change("delete from public.customer_tags where tag = %s", f"{TAG}-gone")
     shop.house.owner_sql(
-        "select private.record_consents(%s, %s, %s, %s, 'es')",
+        "select private.record_consents(%s, %s, %s, %s, 'es', true)",
         shop.id,
         customer,
         booking_id,
@@ -616,7 +616,7 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("waiver_signatures.locale", "email_messages.locale", "email_messages.template"),
         *("email_messages.status", "email_messages.provider", "email_messages.provider_message_id"),
         # Staff and players with an account are not the venue's customers.
-        *("invitations.email", "profiles.email", "profiles.full_name"),
+        *("invitations.email", "profiles.email", "profiles.full_name", "proven_addresses.email"),
         # The platform's, so that no tenant makes it write to an address that refused its mails.
         "email_suppressions.email",
         # What the customer read, which is the venue's text.

@@ -92,15 +92,16 @@ def test_an_invitation_is_used_once(house: House, venue: Venue) -> None:
 def test_an_invitation_is_for_the_owner_of_the_address_only(house: House, venue: Venue) -> None:
     _, token = venue.invite(email_of("ana"), venue.role("admin"))
     thief = house.sign_up("thief")
-    squatter = house.sign_up("ana", confirmed=False)
+    squatter = house.sign_up("ana", proven=False)
 
-    for person in (thief, squatter):
-        with refused(403, "invitation_for_another_email"):
+    for person, code in (
+        (thief, "invitation_for_another_email"),
+        (squatter, "email_not_proven"),
+    ):
+        with refused(403, code):
             person.call("accept_invitation", token=token)
         assert venue.role_of(person) is None
-    house.connection.execute(
-        "update auth.users set email_confirmed_at = now() where id = %s", [squatter.id]
-    )
+    house.owner_sql("select private.vouch_for_address(%s)", squatter.id)
     squatter.call("accept_invitation", token=token)
     assert venue.role_of(squatter) == "admin"
 

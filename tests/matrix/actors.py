@@ -63,6 +63,8 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person("suspended", people["suspended"]),
         person("former", people["former"]),
         person("player", people["player"]),
+        # Has the address of somebody who is invited, and no mail to it came back.
+        person("unproven", people["unproven"]),
         person("operator", people["operator"]),
         Actor("visitor", "other", Caller.person(people["visitor"]), NORTH, managing, nothing),
         person("past_visitor", people["past_visitor"]),

@@ -35,8 +35,15 @@ class House:
         """The Python service with its secret key."""
         return Client(self.connection, SERVICE)
 
-    def sign_up(self, name: str, *, confirmed: bool = True) -> Client:
-        """A new user with the address <name>@example.test."""
+    def sign_up(self, name: str, *, confirmed: bool = True, proven: bool = True) -> Client:
+        """A new user with the address <name>@example.test.
+
+        Args:
+            name: Of the person.
+            confirmed: Whether Auth calls the address confirmed, as without confirmations it does
+                at once.
+            proven: Whether a message to the address came back, too.
+        """
         user_id = uuid4()
         full_name = name.replace("_", " ").title()
         self.connection.execute(
@@ -44,6 +51,8 @@ class House:
             " values (%s, %s, case when %s then now() end, %s)",
             [user_id, email_of(name), confirmed, Jsonb({"full_name": full_name})],
         )
+        if confirmed and proven:
+            self.owner_sql("select private.vouch_for_address(%s)", user_id)
         return Client(self.connection, Caller.person(user_id))
 
     def owner_sql(self, statement: str, *parameters: object) -> list[dict[str, Any]]:

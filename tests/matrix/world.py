@@ -406,6 +406,7 @@ class _Builder:
         venue.owner.call("suspend_member", **member, user_id=suspended.id)
         venue.owner.call("remove_member", **member, user_id=former.id)
         keep(suspended=suspended.id, former=former.id, player=self.house.sign_up("player").id)
+        keep(unproven=self.house.sign_up(f"{NORTH}_guest", proven=False).id)
         past = self.house.sign_up("past_visitor")
         self.house.admit_platform_admin(past)
         entry = past.call(

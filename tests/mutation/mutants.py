@@ -44,6 +44,7 @@ _REFUSAL = re.compile(
     re.MULTILINE,
 )
 _CALLER = re.compile(r"(:= )private\.(require_user|require_platform_admin)\(\)")
+_ADDRESS = re.compile(r"\bprivate\.(?:require_proven_email\(\)|proven_email\((\w+)\))")
 _ASSIGNED = re.compile(
     r"^([ \t]*)(\w+) := private\.require_role_within_reach\(([\w.]+), ([\w.]+)\);", re.MULTILINE
 )
@@ -300,6 +301,11 @@ def _changes(body: str, *, every_check: bool) -> Iterator[tuple[str, str]]:
     for match in _CALLER.finditer(body):
         changed = cut(match.start(), match.end(), f"{match.group(1)}auth.uid()")
         yield f"any caller for {match.group(2)}", changed
+    for match in _ADDRESS.finditer(body):
+        unproven = (
+            f"(select lower(u.email) from auth.users as u where u.id = {match[1] or 'auth.uid()'})"
+        )
+        yield f"any address for {match.group()}", cut(*match.span(), unproven)
     for match in _ASSIGNED.finditer(body):
         indent, variable, organization, role = match.groups()
         plain = (

@@ -1,9 +1,9 @@
 """Fills a local stack with the demo: `main`.
 
 What a client can do is done as a client. The owner's connection (`DATABASE_URL`) is used for
-three things that no client can: to move a part of the bookings into the past (see
-`escapemaster.seed.bookings`), to take back the mails about bookings that nobody made, and to
-keep each venue in one transaction.
+four things that no client can: to make accounts whose addresses need no mail (`register`), to move
+a part of the bookings into the past (see `escapemaster.seed.bookings`), to take back the mails
+about bookings that nobody made, and to keep each venue in one transaction.
 
 Run again it finds everything and changes nothing.
 """
@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from escapemaster.seed.bookings import fill
 from escapemaster.seed.catalogue import ask_for_waivers, set_up
-from escapemaster.seed.clients import Account, Connection, Gateway, as_owner
+from escapemaster.seed.clients import Account, Connection, Gateway, as_owner, register
 from escapemaster.seed.crew import staff
 from escapemaster.seed.pictures import draw
 from escapemaster.seed.settings import SeedSettings
@@ -78,7 +78,17 @@ def _make(
         ).fetchone()
         if found is not None:
             return f"{venue.name}: there already", None
-        signed_in = requests.map(lambda one: gateway.sign_in(one, venue.locale), venue.staff)
+        # Auth has connections of its own: it sees the accounts when they are there for good.
+        with _connect(settings) as accounts_first:
+            for one in venue.staff:
+                register(
+                    accounts_first,
+                    email=one.email,
+                    password=PASSWORD,
+                    full_name=one.full_name,
+                    locale=venue.locale,
+                )
+        signed_in = requests.map(gateway.sign_in, venue.staff)
         accounts = {account.person.email: account for account in signed_in}
         bookings, staffed = _open(connection, venue, accounts)
     made = (
@@ -125,7 +135,7 @@ def _hang_pictures(
     scenes = {room.slug: room.picture for room in venue.rooms}
     missing = {row["image_path"]: scene for row in rows if (scene := scenes.get(row["slug"]))}
     if missing:
-        manager = manager or gateway.sign_in(venue.person("manager"), venue.locale)
+        manager = manager or gateway.sign_in(venue.person("manager"))
         for path, scene in missing.items():
             gateway.upload(manager, path, draw(scene))
     return len(missing)

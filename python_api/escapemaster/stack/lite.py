@@ -33,6 +33,8 @@ _EMAIL_KEYS = (
     "otp_length",
     "otp_expiry",
 )
+#: The kinds of mail whose words it takes from us.
+_TEMPLATES = ("confirmation", "recovery", "magic_link", "invite", "email_change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,14 @@ class Lite:
         directory: Holds its configuration and the uploaded files.
         database_url: As `supabase_auth_admin`.
         site_url: What its mails link to.
+        smtp_port: Where its mails go, on this machine.
     """
 
     directory: Path
     port: int
     database_url: str
     site_url: str
+    smtp_port: int
 
     @property
     def health_url(self) -> str:
@@ -92,6 +96,22 @@ class Lite:
                 "email": {
                     "enable_signup": email.get("enabled", True),
                     **{key: email[key] for key in _EMAIL_KEYS if key in email},
+                    # The mailbox asks for no credentials, but without them it would not start;
+                    # lite_mends.mjs leaves them out.
+                    "smtp": {
+                        "enabled": True,
+                        "host": "127.0.0.1",
+                        "port": self.smtp_port,
+                        "user": "none",
+                        "pass": "none",
+                        "admin_email": "auth@escapemaster.test",
+                        "sender_name": "Escapemaster",
+                    },
+                    "template": {
+                        kind: template
+                        for kind, template in config.email_templates.items()
+                        if kind in _TEMPLATES
+                    },
                 },
             },
         }

@@ -128,6 +128,7 @@ class Parts:
             port=ports.lite,
             database_url=database_url(self.config, AUTH_USER, self.credentials.auth_password),
             site_url=self.config.gateway_url,
+            smtp_port=ports.smtp,
         )
         instance.directory.mkdir(exist_ok=True)
         return Part(

@@ -24,6 +24,7 @@ class SupabaseConfig:
         schemas: Exposed by PostgREST, the default first.
         max_rows: The most that one request returns.
         auth: The `[auth]` section, whole.
+        email_templates: Auth's mails by kind, each with subject and the file that holds its text.
         functions: Those that are enabled.
     """
 
@@ -32,6 +33,7 @@ class SupabaseConfig:
     max_rows: int
     file_size_limit: str
     auth: dict[str, Any]
+    email_templates: dict[str, dict[str, str]]
     functions: tuple[EdgeFunction, ...]
 
 
@@ -46,6 +48,13 @@ def read_supabase_config(root: Path) -> SupabaseConfig:
         max_rows=api["max_rows"],
         file_size_limit=document["storage"]["file_size_limit"],
         auth=document["auth"],
+        email_templates={
+            kind: {
+                "subject": template["subject"],
+                "content_path": str(root / template["content_path"]),
+            }
+            for kind, template in document["auth"]["email"].get("template", {}).items()
+        },
         functions=tuple(
             EdgeFunction(name, (directory / function["entrypoint"]).resolve())
             for name, function in document.get("functions", {}).items()

@@ -135,6 +135,7 @@ def _run_auth_once(
             f"@127.0.0.1:{cluster.port}/{PLATFORM_TEMPLATE}"
         ),
         site_url="http://127.0.0.1",
+        smtp_port=port,  # it mails nothing
     )
     instance.directory.mkdir(parents=True, exist_ok=True)
     command = instance.command(credentials, config, process_environment_in(home, {}))

@@ -47,7 +47,10 @@ create or replace trigger unwrap_metadata
 before insert or update on auth.users
 for each row execute function auth.unwrap_metadata();
 
-grant select, references, trigger on auth.users to postgres;
+-- Hosted, `postgres` holds all privileges on Auth's tables; here those that ours uses.
+grant select, insert, update, references, trigger on auth.users to postgres;
+grant select, insert, trigger on auth.identities to postgres;
+grant select, delete on auth.sessions to postgres;
 
 -- Row level security decides about objects and buckets, not privileges.
 grant all on storage.objects, storage.buckets to anon, authenticated, service_role;
