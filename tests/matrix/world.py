@@ -93,6 +93,14 @@ class _Builder:
         keep(empty_role=empty, other_empty_role=venue.make_role("Hollow", []))
         keep(plain_member=venue.hire(f"{tenant}_plain", empty).id)
         keep(spare_member=venue.hire(f"{tenant}_spare", "game_master").id)
+        barred = venue.hire(f"{tenant}_barred", empty)
+        owner.call("remove_member", **mine, user_id=barred.id)
+        keep(
+            barred=barred.id,
+            bar=self.house.one(
+                "select id from public.member_bars where organization_id = %s", venue.id
+            ),
+        )
         owner.call("rotate_join_code", **mine)
         invitation, token = venue.invite(email_of(f"{tenant}_guest"), empty)
         keep(invitation=invitation, invitation_token=token)
