@@ -237,10 +237,13 @@ begin
     end if;
     if new.status = 'confirmed' then
       update public.customers as c
-      set full_name = new.contact_name
-      where c.organization_id = new.organization_id
+      set full_name = k.contact_name
+      from public.booking_contacts as k
+      where k.organization_id = new.organization_id
+        and k.booking_id = new.id
+        and c.organization_id = new.organization_id
         and c.id = new.customer_id
-        and c.full_name <> new.contact_name;
+        and c.full_name <> k.contact_name;
     end if;
   end if;
 
