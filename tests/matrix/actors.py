@@ -62,6 +62,8 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person("stranger", south["owner"]),
         person("suspended", people["suspended"]),
         person("former", people["former"]),
+        # Suspended, and left while it lasted.
+        person("barred", north["barred"]),
         person("player", people["player"]),
         person("operator", people["operator"]),
         Actor("visitor", "other", Caller.person(people["visitor"]), NORTH, managing, nothing),

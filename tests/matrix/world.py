@@ -74,6 +74,8 @@ class _Builder:
         venues = {tenant: self._venue(tenant, operator) for tenant in TENANTS}
         self._cast(venues[NORTH], operator)
         for tenant, venue in venues.items():
+            code = venue.owner.call("get_join_code", organization_id=venue.id)["code"]
+            _Keeper(self.house, tenant)(join_code=code)
             self._fill_the_rest(tenant, venue)
             self._keep_samples(tenant)
         operator.call(
@@ -94,13 +96,12 @@ class _Builder:
         keep(plain_member=venue.hire(f"{tenant}_plain", empty).id)
         keep(spare_member=venue.hire(f"{tenant}_spare", "game_master").id)
         barred = venue.hire(f"{tenant}_barred", empty)
-        owner.call("remove_member", **mine, user_id=barred.id)
-        keep(
-            barred=barred.id,
-            bar=self.house.one(
-                "select id from public.member_bars where organization_id = %s", venue.id
-            ),
+        owner.call("suspend_member", **mine, user_id=barred.id)
+        barred.call("leave_organization", **mine)
+        bar = self.house.one(
+            "select id from public.member_bars where organization_id = %s", venue.id
         )
+        keep(barred=barred.id, bar=bar)
         owner.call("rotate_join_code", **mine)
         invitation, token = venue.invite(email_of(f"{tenant}_guest"), empty)
         keep(invitation=invitation, invitation_token=token)
