@@ -165,10 +165,15 @@ class QueueStatistics(Row):
 
 
 class Health(Row):
-    """What the database says of itself: `ok`, and its newest migration."""
+    """What the database says of itself: `ok`, its newest migration, and whether it is asked first.
+
+    Attributes:
+        requests_checked: Whether PostgREST asks `private.check_request` before each request.
+    """
 
     database: str
     migration: str | None = None
+    requests_checked: bool = False
 
 
 class ApiKey(Row):

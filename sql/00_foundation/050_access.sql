@@ -79,14 +79,12 @@ begin
     end if;
     select o.id, o.status
     into granted_in, current_status
-    from public.memberships as m
+    from private.active_memberships as m
     join public.organizations as o on o.id = m.organization_id
     join public.role_permissions as rp
       on rp.organization_id = m.organization_id and rp.role_id = m.role_id
     where m.organization_id = wanted
       and m.user_id = caller
-      and m.status = 'active'
-      and (m.expires_at is null or m.expires_at > now())
       and rp.permission_key = organization_with.permission;
   end if;
 

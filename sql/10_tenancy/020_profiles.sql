@@ -59,6 +59,19 @@ $$;
 comment on function private.follow_auth_user() is
   'definer: Supabase Auth''s own role has no right on public.profiles. Makes the profile at sign-up and keeps its e-mail.';
 
+create function private.calling_person()
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (select p.user_id from public.profiles as p where p.user_id = auth.uid());
+end
+$$;
+
+comment on function private.calling_person() is 'The calling user''s id, as a row may refer to it; null for an API key and for nobody.';
+
 create trigger follow_auth_user
 after insert or update of email on auth.users
 for each row execute function private.follow_auth_user();

@@ -40,6 +40,126 @@ create trigger memberships_touch_updated_at
 before update on public.memberships
 for each row execute function private.touch_updated_at();
 
+-- The one home of what counts: a view, since the planner takes it apart, while a function would be
+-- called for every row. A visit of the platform's support counts while it lasts; who asks for a member
+-- of the organization's own adds `expires_at is null`.
+create view private.active_memberships as
+select m.*
+from public.memberships as m
+where m.status = 'active' and (m.expires_at is null or m.expires_at > now());
+
+comment on view private.active_memberships is
+  'The memberships that count now: neither suspended nor expired. Whoever asks whether somebody may do something asks here.';
+
+-- Who was suspended or removed, until somebody lets them in again. It outlives the membership and
+-- the account: whoever leaves, deletes the account or comes back under another one stays out.
+create table public.member_bars (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  user_id uuid,
+  email text,
+  cause text not null,
+  barred_by uuid,
+  barred_at timestamptz not null default now(),
+  constraint member_bars_pkey primary key (organization_id, id),
+  constraint member_bars_user_key unique (organization_id, user_id),
+  constraint member_bars_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
+  constraint member_bars_user_fkey foreign key (user_id) references public.profiles (user_id) on delete set null,
+  constraint member_bars_barred_by_fkey foreign key (barred_by) references public.profiles (user_id) on delete set null,
+  constraint member_bars_cause_is_known check (cause in ('suspended', 'removed')),
+  constraint member_bars_name_somebody check (user_id is not null or email is not null)
+);
+
+comment on table public.member_bars is
+  'Who may not become a member again, by account and by address. Written by suspend_member and remove_member, lifted by reactivate_member, by lift_member_bar and by an invitation under users:manage.';
+comment on column public.member_bars.user_id is 'Null once the account is deleted; the address bars on.';
+comment on column public.member_bars.email is 'The account''s address when it was barred, in lower case; null for an account without one.';
+comment on column public.member_bars.cause is 'suspended or removed.';
+comment on column public.member_bars.barred_by is 'Who suspended or removed; null when that account is deleted.';
+
+-- for: whether an address is barred
+create index member_bars_email_idx on public.member_bars (organization_id, email);
+-- for: the foreign key, when a user is deleted
+create index member_bars_user_id_idx on public.member_bars (user_id);
+-- for: the foreign key, when a user is deleted
+create index member_bars_barred_by_idx on public.member_bars (barred_by);
+
+grant select on public.member_bars to authenticated;
+
+alter table public.member_bars enable row level security;
+
+create policy member_bars_select on public.member_bars
+for select to authenticated
+using (organization_id = (select private.organization_with('users:read')));
+
+create function private.is_barred(organization_id uuid, user_id uuid, email text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- The address need not be proven: a wrong one keeps its typist out, and lets nobody in.
+  return exists (
+    select from public.member_bars as b
+    where b.organization_id = is_barred.organization_id
+      and (b.user_id = is_barred.user_id or b.email = lower(is_barred.email))
+  );
+end
+$$;
+
+comment on function private.is_barred(uuid, uuid, text) is
+  'Whether a person may not become a member of the organization, by account or by address; either may be null.';
+
+create function private.lock_members(organization_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Foreign keys take less and do not wait for it.
+  perform from public.organizations as o where o.id = lock_members.organization_id for no key update;
+end
+$$;
+
+comment on function private.lock_members(uuid) is
+  'Lets those who change memberships of an organization come one after the other. Taken before any membership, role or invitation is locked; who locks several memberships then takes them in the order of their users.';
+
+create function private.refuse_barred_member()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- After the row is there: an insert that waited for the removal of the same person's row, and one
+  -- that waits here for the removal of another account of the same address, both see the bar.
+  perform private.lock_members(new.organization_id);
+  if private.is_barred(
+    new.organization_id, new.user_id, (select p.email from public.profiles as p where p.user_id = new.user_id)
+  ) then
+    perform private.fail('member_barred', 403, 'Ask the organization to lift the bar: it suspended or removed you.');
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.refuse_barred_member() is
+  'definer: reads who is barred for whoever asks to come in. Whatever the door, whoever is barred gets no membership and no suspended one back.';
+
+create trigger memberships_refuse_barred_member
+after insert on public.memberships
+for each row execute function private.refuse_barred_member();
+
+-- A membership that is over is used again by the next visit, and by whoever comes in where one was.
+create trigger memberships_refuse_barred_member_again
+after update of user_id, expires_at, status on public.memberships
+for each row
+when (new.status = 'active')
+execute function private.refuse_barred_member();
+
 -- Policies of tables that exist before memberships do.
 
 create policy organizations_select on public.organizations

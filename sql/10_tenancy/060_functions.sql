@@ -34,12 +34,10 @@ begin
       'user', jsonb_build_object('id', p.user_id, 'email', p.email, 'full_name', p.full_name, 'locale', p.locale),
       'active_organization_id', (
         select m.organization_id
-        from public.memberships as m
+        from private.active_memberships as m
         join public.organizations as o on o.id = m.organization_id
         where m.organization_id = private.request_organization()
           and m.user_id = caller
-          and m.status = 'active'
-          and (m.expires_at is null or m.expires_at > now())
           and o.status <> 'closed'
       ),
       'organizations', coalesce((
@@ -54,12 +52,10 @@ begin
           )
           order by o.name, o.id
         )
-        from public.memberships as m
+        from private.active_memberships as m
         join public.organizations as o on o.id = m.organization_id
         join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
         where m.user_id = caller
-          and m.status = 'active'
-          and (m.expires_at is null or m.expires_at > now())
           and o.status <> 'closed'
       ), '[]')
     )
@@ -190,13 +186,11 @@ declare
 begin
   update public.profiles as p
   set active_organization_id = m.organization_id
-  from public.memberships as m
+  from private.active_memberships as m
   join public.organizations as o on o.id = m.organization_id
   where p.user_id = caller
     and m.user_id = caller
     and m.organization_id = switch_organization.organization_id
-    and m.status = 'active'
-    and (m.expires_at is null or m.expires_at > now())
     and o.status <> 'closed';
   if not found then
     perform private.fail('organization_not_found', 404, 'Choose one of the organizations that my_context lists.');

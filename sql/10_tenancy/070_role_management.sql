@@ -18,13 +18,12 @@ as $$
 begin
   return query
   select rp.permission_key
-  from public.memberships as m
+  from private.active_memberships as m
   join public.organizations as o on o.id = m.organization_id and o.status <> 'closed'
   join public.role_permissions as rp
     on rp.organization_id = m.organization_id and rp.role_id = m.role_id
   where m.organization_id = held_permissions.organization_id
     and m.user_id = auth.uid()
-    and m.status = 'active'
     -- A visit of the platform's support ends; what it could give away would not.
     and m.expires_at is null
     and not private.jwt_claims() ? 'api_key_id';
@@ -84,11 +83,10 @@ begin
   end if;
   -- A custom role may hold every permission and is still not the owner.
   if found_role.is_system and found_role.key = 'owner' and not exists (
-    select from public.memberships as m
+    select from private.active_memberships as m
     where m.organization_id = require_role_within_reach.organization_id
       and m.user_id = auth.uid()
       and m.role_id = found_role.id
-      and m.status = 'active'
   ) then
     perform private.fail('permission_not_held', 403, 'Only an owner can deal with owners.');
   end if;
@@ -252,7 +250,7 @@ as $$
 declare
   doomed public.roles;
 begin
-  perform private.require_permission(delete_role.organization_id, 'roles:manage');
+  perform private.require_permission_over_members(delete_role.organization_id, 'roles:manage');
   doomed := private.require_role_within_reach(delete_role.organization_id, delete_role.role_id);
   if doomed.is_system then
     perform private.fail('role_is_system', 409, 'System roles cannot be deleted.');
@@ -262,6 +260,11 @@ begin
       perform private.fail('replacement_invalid', 422, 'Name another role as the replacement.');
     end if;
     perform private.require_role_within_reach(delete_role.organization_id, delete_role.replacement_role_id);
+    -- As whoever plans the shifts of several members.
+    perform from public.memberships as m
+    where m.organization_id = delete_role.organization_id and m.role_id = delete_role.role_id
+    order by m.user_id
+    for no key update;
     update public.memberships as m
     set role_id = delete_role.replacement_role_id
     where m.organization_id = delete_role.organization_id and m.role_id = delete_role.role_id;

@@ -77,7 +77,7 @@ declare
   wanted_email text := lower(trim(coalesce(invite_member.email, '')));
   invited public.invitations;
 begin
-  perform private.require_permission(invite_member.organization_id, 'users:invite');
+  perform private.require_permission_over_members(invite_member.organization_id, 'users:invite');
   if not private.is_email(wanted_email) then
     perform private.fail('email_invalid', 422, 'Give a complete e-mail address.');
   end if;
@@ -91,6 +91,13 @@ begin
       and m.expires_at is null
   ) then
     perform private.fail('already_member', 409, 'This person works here already.');
+  elsif private.is_barred(invite_member.organization_id, null, wanted_email) then
+    -- Who may remove a person lets one in again by inviting; for whoever only invites it is no way round.
+    if not private.has_permission(invite_member.organization_id, 'users:manage') then
+      perform private.fail('member_barred', 409, 'Ask somebody with users:manage: this person was suspended or removed.');
+    end if;
+    delete from public.member_bars as b
+    where b.organization_id = invite_member.organization_id and b.email = wanted_email;
   end if;
   perform private.limit_rate('invite_member', 'target', invite_member.organization_id::text);
 
@@ -140,7 +147,7 @@ set search_path = ''
 as $$ select private.invite_member(organization_id, email, role_id) $$;
 
 comment on function public.invite_member(uuid, text, uuid) is
-  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists; 422 email_invalid; 429 rate_limited.';
+  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred; 422 email_invalid; 429 rate_limited.';
 grant execute on function public.invite_member(uuid, text, uuid) to authenticated;
 
 create function private.revoke_invitation(organization_id uuid, invitation_id uuid)
@@ -185,7 +192,7 @@ set search_path = ''
 as $$
   select exists (
     select
-    from public.memberships as m
+    from private.active_memberships as m
     join public.role_permissions as inviting
       on inviting.organization_id = m.organization_id
       and inviting.role_id = m.role_id
@@ -194,7 +201,6 @@ as $$
       on offered.organization_id = m.organization_id and offered.id = may_invite.role_id
     where m.organization_id = may_invite.organization_id
       and m.user_id = may_invite.user_id
-      and m.status = 'active'
       and m.expires_at is null
       and (m.role_id = offered.id or not (offered.is_system and offered.key = 'owner'))
       and not exists (
@@ -226,6 +232,9 @@ declare
   organization_status text;
 begin
   perform private.limit_rate('accept_invitation', 'user', caller::text);
+  perform private.lock_members(s.organization_id)
+  from private.invitation_secrets as s
+  where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''));
   -- The row's lock makes racing acceptances wait, and the second one finds it used.
   select i.* into invited
   from private.invitation_secrets as s
@@ -286,5 +295,5 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation(text) is
-  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation(text) to authenticated;

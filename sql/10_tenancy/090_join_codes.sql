@@ -176,5 +176,5 @@ set search_path = ''
 as $$ select private.join_organization(code) $$;
 
 comment on function public.join_organization(text) is
-  'Joins the organization of a join code as game master, the least role; returns my_context. Errors: 401 not_authenticated; 403 user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
+  'Joins the organization of a join code as game master, the least role; returns my_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
 grant execute on function public.join_organization(text) to authenticated;

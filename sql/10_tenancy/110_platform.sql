@@ -59,6 +59,51 @@ create policy support_entries_select on public.support_entries
 for select to authenticated
 using (organization_id = (select private.organization_with('audit:read')));
 
+create function private.current_visit(organization_id uuid)
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select e.id
+    from public.support_entries as e
+    join private.active_memberships as m
+      on m.organization_id = e.organization_id and m.user_id = e.admin_user_id and m.expires_at is not null
+    where e.organization_id = current_visit.organization_id
+      and e.admin_user_id = auth.uid()
+      and e.ended_at is null
+      and e.expires_at > now()
+    order by e.started_at desc
+    limit 1
+  );
+end
+$$;
+
+comment on function private.current_visit(uuid) is
+  'The support entry by which the caller is in the organization; null for its members. What opens something later keeps it, and ends with it.';
+
+create function private.visit_is_over(organization_id uuid, support_entry_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return visit_is_over.support_entry_id is not null and not exists (
+    select from public.support_entries as e
+    where e.organization_id = visit_is_over.organization_id
+      and e.id = visit_is_over.support_entry_id
+      and e.ended_at is null
+      and e.expires_at > now()
+  );
+end
+$$;
+
+comment on function private.visit_is_over(uuid, uuid) is
+  'Whether something was made by a visitor of the platform''s whose visit has ended; false for what members made.';
+
 create function private.require_platform_admin()
 returns uuid
 language plpgsql
@@ -253,6 +298,7 @@ begin
   end if;
 
   perform private.act_as('support', caller);
+  perform private.lock_members(platform_enter_organization.organization_id);
   update public.support_entries as e
   set ended_at = least(now(), e.expires_at)
   where e.admin_user_id = caller
@@ -294,7 +340,7 @@ set search_path = ''
 as $$ select private.platform_enter_organization(organization_id, reason, minutes, role_key) $$;
 
 comment on function public.platform_enter_organization(uuid, text, int, text) is
-  'Support entry: a membership of 1 to 480 minutes in a system role other than owner, listed in the tenant''s support_entries and marked in its audit log. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 404 organization_not_found, role_not_found; 409 already_member; 422 reason_missing, duration_invalid.';
+  'Support entry: a membership of 1 to 480 minutes in a system role other than owner, listed in the tenant''s support_entries and marked in its audit log. Platform administrators only. Errors: 401 not_authenticated; 403 member_barred, platform_admin_required; 404 organization_not_found, role_not_found; 409 already_member; 422 reason_missing, duration_invalid.';
 grant execute on function public.platform_enter_organization(uuid, text, int, text) to authenticated;
 
 create function private.end_support_entry(organization_id uuid, support_entry_id uuid)
@@ -320,6 +366,7 @@ begin
   if not found then
     perform private.fail('support_entry_not_found', 404, 'Choose an entry that support_entries lists.');
   end if;
+  perform private.lock_members(entry.organization_id);
   if entry.admin_user_id = caller then
     perform private.act_as('support', caller);
   end if;

@@ -107,8 +107,8 @@ create table public.calendar_fields (
 );
 
 comment on table public.calendar_fields is
-  'What a calendar asks of whoever books, beside name and address. Answers are checked by private.checked_fields and kept in bookings.fields.';
-comment on column public.calendar_fields.key is 'Name of the answer in bookings.fields: lower-case letters, digits and _.';
+  'What a calendar asks of whoever books, beside name and address. Answers are checked by private.checked_fields and kept in booking_contacts.fields.';
+comment on column public.calendar_fields.key is 'Name of the answer in booking_contacts.fields: lower-case letters, digits and _.';
 comment on column public.calendar_fields.position is 'Order in which the calendar asks.';
 comment on column public.calendar_fields.kind is
   'text, email, number, select (one of options), checkbox (true or false; required: must be true) or date (YYYY-MM-DD).';

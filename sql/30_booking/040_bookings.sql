@@ -21,12 +21,8 @@ create table public.bookings (
   due_now_cents bigint not null,
   hold_expires_at timestamptz,
   hold_extended_at timestamptz,
-  contact_name text not null,
-  contact_phone text,
   locale text not null,
   source text not null default 'widget',
-  fields jsonb not null default '{}',
-  customer_note text not null default '',
   staff_note text not null default '',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -54,17 +50,14 @@ create table public.bookings (
   ),
   constraint bookings_party_is_positive check (party_size > 0),
   constraint bookings_seats_hold_the_party check (seats >= party_size),
-  constraint bookings_fields_are_an_object check (jsonb_typeof(fields) = 'object'),
   constraint bookings_currency_is_iso_4217 check (private.is_currency(currency)),
   constraint bookings_amounts_add_up check (
     0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
   ),
-  constraint bookings_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
-  constraint bookings_contact_phone_has_at_most_40_characters check (length(contact_phone) between 1 and 40),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
   constraint bookings_notes_are_short check (
-    length(staff_note) <= 5000 and length(customer_note) <= 2000 and length(status_reason) <= 500
+    length(staff_note) <= 5000 and length(status_reason) <= 500
   )
 );
 
@@ -76,16 +69,12 @@ comment on column public.bookings.status_reason is 'Why the booking is in its st
 comment on column public.bookings.takes_capacity is 'Whether its seats are taken: unless expired or cancelled.';
 comment on column public.bookings.exclusive is 'Whether the party has a shared room for itself.';
 comment on column public.bookings.seats is 'Seats that it takes of its session: the party''s, or all of them when exclusive.';
-comment on column public.bookings.fields is 'Answers to the calendar''s own questions, by key.';
-comment on column public.bookings.customer_note is 'What the customer wrote with the booking.';
 comment on column public.bookings.staff_note is 'For the staff only.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
-comment on column public.bookings.contact_name is 'The name given with this booking: all that its manage token shows of the customer beside the address.';
-comment on column public.bookings.contact_phone is 'The phone given with this booking; where it is null, the customer''s.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
 comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
 
@@ -123,6 +112,38 @@ with check (organization_id = (select private.organization_with('bookings:update
 create trigger bookings_touch_updated_at
 before update on public.bookings
 for each row execute function private.touch_updated_at();
+
+-- What the party said of itself, apart from the booking: who runs the games reads the day without it.
+create table public.booking_contacts (
+  organization_id uuid not null,
+  booking_id uuid not null,
+  contact_name text not null,
+  contact_phone text,
+  customer_note text not null default '',
+  fields jsonb not null default '{}',
+  constraint booking_contacts_pkey primary key (organization_id, booking_id),
+  constraint booking_contacts_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint booking_contacts_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
+  constraint booking_contacts_contact_phone_has_at_most_40_characters check (length(contact_phone) between 1 and 40),
+  constraint booking_contacts_customer_note_has_at_most_2000_characters check (length(customer_note) <= 2000),
+  constraint booking_contacts_fields_are_an_object check (jsonb_typeof(fields) = 'object')
+);
+
+comment on table public.booking_contacts is
+  'The name, the note and the answers that came with a booking, one row each: select=…,booking_contacts(contact_name) of bookings gives null to whoever may not read customers.';
+comment on column public.booking_contacts.contact_name is 'The name given with this booking: all that its manage token shows of the customer beside the address.';
+comment on column public.booking_contacts.contact_phone is 'The phone given with this booking; where it is null, the customer''s.';
+comment on column public.booking_contacts.customer_note is 'What the customer wrote with the booking.';
+comment on column public.booking_contacts.fields is 'Answers to the calendar''s own questions, by key.';
+
+grant select on public.booking_contacts to authenticated;
+
+alter table public.booking_contacts enable row level security;
+
+create policy booking_contacts_select on public.booking_contacts
+for select to authenticated
+using (organization_id = (select private.organization_with('customers:read')));
 
 create table private.booking_secrets (
   organization_id uuid not null,
@@ -193,7 +214,7 @@ $$;
 
 comment on function private.booking_reference() is 'A random reference of 40 bits, as ABCD-2345.';
 
-create function private.insert_booking(booking public.bookings)
+create function private.insert_booking(booking public.bookings, contact public.booking_contacts)
 returns public.bookings
 language plpgsql
 volatile
@@ -205,20 +226,25 @@ begin
   loop
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
-      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, contact_name, contact_phone,
-      locale, source, fields, customer_note, staff_note
+      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, locale, source,
+      staff_note
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.hold_expires_at, booking.contact_name, booking.contact_phone,
-      booking.locale, booking.source, booking.fields, booking.customer_note, booking.staff_note
+      booking.due_now_cents, booking.hold_expires_at, booking.locale, booking.source,
+      booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;
     exit when found;
   end loop;
+  insert into public.booking_contacts (organization_id, booking_id, contact_name, contact_phone, customer_note, fields)
+  values (
+    stored.organization_id, stored.id, contact.contact_name, contact.contact_phone,
+    coalesce(contact.customer_note, ''), coalesce(contact.fields, '{}')
+  );
   insert into private.booking_secrets (organization_id, booking_id, manage_token_hash)
   values (
     stored.organization_id, stored.id, private.token_hash(private.derived_token('booking', stored.id::text))
@@ -227,5 +253,5 @@ begin
 end
 $$;
 
-comment on function private.insert_booking(public.bookings) is
-  'Stores a booking for seats that were claimed, under a new id and reference, with the hash of its manage token.';
+comment on function private.insert_booking(public.bookings, public.booking_contacts) is
+  'Stores a booking for seats that were claimed, under a new id and reference, with who the party is and the hash of its manage token. Of the contact the keys are not read.';

@@ -292,11 +292,14 @@ begin
   end if;
   perform private.count_consents(booking.organization_id, booking.id);
   update public.customers as c
-  set full_name = booking.contact_name,
-    phone = coalesce(booking.contact_phone, c.phone)
-  where c.organization_id = booking.organization_id
+  set full_name = said.contact_name,
+    phone = coalesce(said.contact_phone, c.phone)
+  from public.booking_contacts as said
+  where said.organization_id = booking.organization_id
+    and said.booking_id = booking.id
+    and c.organization_id = booking.organization_id
     and c.id = booking.customer_id
-    and (c.full_name, c.phone) is distinct from (booking.contact_name, coalesce(booking.contact_phone, c.phone))
+    and (c.full_name, c.phone) is distinct from (said.contact_name, coalesce(said.contact_phone, c.phone))
     -- The newest counts, in whatever order they are vouched for.
     and not exists (
       select

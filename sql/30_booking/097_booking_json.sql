@@ -11,7 +11,12 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  contact public.booking_contacts;
 begin
+  select k.* into contact
+  from public.booking_contacts as k
+  where k.organization_id = booking.organization_id and k.booking_id = booking.id;
   return jsonb_build_object(
     'reference', booking.reference,
     -- A hold that nobody reaped yet is over all the same.
@@ -41,8 +46,8 @@ begin
       join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
       where be.organization_id = booking.organization_id and be.booking_id = booking.id
     ),
-    'fields', booking.fields,
-    'customer_note', booking.customer_note,
+    'fields', contact.fields,
+    'customer_note', contact.customer_note,
     'currency', booking.currency,
     'total_cents', booking.total_cents,
     'due_now_cents', booking.due_now_cents
@@ -71,3 +76,23 @@ end
 $$;
 
 comment on function private.booking_json(public.bookings) is 'A booking as clients see it.';
+
+create function private.staff_booking_json(booking public.bookings)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  seen jsonb := private.booking_json(booking);
+begin
+  if private.has_permission(booking.organization_id, 'customers:read') then
+    return seen;
+  end if;
+  -- As the policy of booking_contacts.
+  return seen || '{"fields": null, "customer_note": null}';
+end
+$$;
+
+comment on function private.staff_booking_json(public.bookings) is
+  'A booking as members see it: what the party said of itself is null without customers:read.';

@@ -22,6 +22,7 @@ set search_path = ''
 as $$
 declare
   booking public.bookings;
+  contact public.booking_contacts;
 begin
   booking.organization_id := room.organization_id;
   booking.session_id := make_booking.session_id;
@@ -38,14 +39,14 @@ begin
   booking.tax_cents := quote -> 'tax_cents';
   booking.due_now_cents := quote -> 'due_now_cents';
   booking.hold_expires_at := now() + make_interval(mins => calendar.hold_minutes);
-  booking.contact_name := customer ->> 'full_name';
-  booking.contact_phone := customer ->> 'phone';
   booking.locale := customer ->> 'locale';
   booking.source := make_booking.source;
-  booking.fields := make_booking.fields;
-  booking.customer_note := make_booking.customer_note;
   booking.staff_note := '';
-  booking := private.insert_booking(booking);
+  contact.contact_name := customer ->> 'full_name';
+  contact.contact_phone := customer ->> 'phone';
+  contact.customer_note := make_booking.customer_note;
+  contact.fields := make_booking.fields;
+  booking := private.insert_booking(booking, contact);
   perform private.take_options(booking, quote, options);
   if options ->> 'voucher_code' is not null then
     select b.* into booking
@@ -330,7 +331,14 @@ begin
       'open_cents', greatest(
         booking.total_cents - private.booking_kept(booking.organization_id, booking.id), 0
       ),
-      'customer', jsonb_build_object('full_name', booking.contact_name, 'email', c.email),
+      'customer', jsonb_build_object(
+        'full_name', (
+          select k.contact_name
+          from public.booking_contacts as k
+          where k.organization_id = booking.organization_id and k.booking_id = booking.id
+        ),
+        'email', c.email
+      ),
       'organization', jsonb_build_object('name', o.name),
       'waiver', private.booking_waiver(booking),
       'lines', (

@@ -62,7 +62,7 @@ begin
   select b.* into booking
   from public.bookings as b
   where b.organization_id = transition_booking.organization_id and b.id = transition_booking.booking_id;
-  return jsonb_build_object('id', booking.id) || private.booking_json(booking);
+  return jsonb_build_object('id', booking.id) || private.staff_booking_json(booking);
 end
 $$;
 
@@ -83,7 +83,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason) $$;
 
 comment on function public.transition_booking(uuid, uuid, text, text) is
-  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long.';
+  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long.';
 grant execute on function public.transition_booking(uuid, uuid, text, text) to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)
@@ -190,6 +190,7 @@ declare
   options jsonb;
   quote jsonb;
   booking public.bookings;
+  contact public.booking_contacts;
   answer jsonb;
 begin
   perform private.require_permission(create_booking.organization_id, 'bookings:create');
@@ -230,7 +231,7 @@ begin
     end if;
     -- Staff need not ask, at the telephone or the door; what they were told is checked.
     if coalesce(create_booking.fields, '{}') not in ('{}', 'null') then
-      booking.fields := private.checked_fields(calendar, create_booking.fields);
+      contact.fields := private.checked_fields(calendar, create_booking.fields);
     end if;
     select private.checked_customer(create_booking.customer, o.locale, may_lack_email => true) into guest
     from public.organizations as o
@@ -270,13 +271,12 @@ begin
     booking.total_cents := quote -> 'total_cents';
     booking.tax_cents := quote -> 'tax_cents';
     booking.due_now_cents := quote -> 'due_now_cents';
-    booking.contact_name := guest ->> 'full_name';
-    booking.contact_phone := guest ->> 'phone';
     booking.source := create_booking.source;
-    booking.fields := coalesce(booking.fields, '{}');
-    booking.customer_note := coalesce(create_booking.customer_note, '');
     booking.staff_note := coalesce(create_booking.staff_note, '');
-    booking := private.insert_booking(booking);
+    contact.contact_name := guest ->> 'full_name';
+    contact.contact_phone := guest ->> 'phone';
+    contact.customer_note := create_booking.customer_note;
+    booking := private.insert_booking(booking, contact);
     perform private.take_options(
       booking, quote, options || jsonb_build_object('customer_id', booking.customer_id, 'booking_id', booking.id)
     );

@@ -146,7 +146,7 @@ begin
     'paid_cents', balance.paid_cents,
     'refunded_cents', balance.refunded_cents,
     'open_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0)
-  ) || private.booking_json(b)
+  ) || private.staff_booking_json(b)
   into answer
   from public.bookings as b
   cross join private.booking_balance(b.organization_id, b.id) as balance

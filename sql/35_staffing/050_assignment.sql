@@ -39,8 +39,8 @@ begin
     )
   from public.sessions as s
   join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
-  join public.memberships as m
-    on m.organization_id = s.organization_id and m.status = 'active' and m.expires_at is null
+  join private.active_memberships as m
+    on m.organization_id = s.organization_id and m.expires_at is null
   left join public.staff_skills as skill
     on skill.organization_id = m.organization_id and skill.user_id = m.user_id and skill.room_id = s.room_id
   where s.organization_id = game_masters.organization_id
@@ -138,10 +138,9 @@ volatile
 set search_path = ''
 as $$
 begin
-  perform from public.memberships as m
+  perform from private.active_memberships as m
   where m.organization_id = lock_member.organization_id
     and m.user_id = lock_member.user_id
-    and m.status = 'active'
     and m.expires_at is null
   for no key update;
   if not found then

@@ -57,10 +57,10 @@ begin
             'id', b.id,
             'reference', b.reference,
             'status', b.status,
-            'contact_name', case when sees_customers then b.contact_name end,
+            'contact_name', case when sees_customers then contact.contact_name end,
             'party_size', b.party_size,
             'exclusive', b.exclusive,
-            'customer_note', b.customer_note,
+            'customer_note', case when sees_customers then contact.customer_note end,
             'staff_note', b.staff_note,
             'currency', b.currency,
             'total_cents', b.total_cents,
@@ -84,6 +84,8 @@ begin
         and b.room_id = r.id
         and b.starts_at >= p.opens
         and b.starts_at < p.closes
+      left join public.booking_contacts as contact
+        on contact.organization_id = b.organization_id and contact.booking_id = b.id
       where b.takes_capacity and coalesce(b.hold_expires_at > now(), true)
       group by b.session_id
     ),
@@ -215,8 +217,8 @@ begin
                   '[]'
                 )
                 from public.staff_shifts as h
-                join public.memberships as m
-                  on m.organization_id = h.organization_id and m.user_id = h.user_id and m.status = 'active'
+                join private.active_memberships as m
+                  on m.organization_id = h.organization_id and m.user_id = h.user_id
                 join public.profiles as f on f.user_id = h.user_id
                 where h.organization_id = get_board.organization_id
                   and h.location_id = p.id
@@ -249,5 +251,5 @@ set search_path = ''
 as $$ select private.get_board(organization_id, date, location_id) $$;
 
 comment on function public.get_board(uuid, date, uuid) is
-  'A day of a location, or of all, on its own clock: {date, unassigned, locations: [{id, name, timezone, rooms: [{id, name, sessions: [{id, starts_at, ends_at, occupied_until, local_time, mode, status, capacity, seats_taken, bookings: [{id, reference, status, contact_name, party_size, exclusive, customer_note, staff_note, currency, total_cents, paid_cents, due_cents, waiver: {policy, signed, needed, missing}}], is_unassigned, staff: [{user_id, full_name, source, is_skilled, is_on_shift}], candidates}], blocks: [{session_id, starts_at, ends_at, reason}]}], shifts: [{id, user_id, full_name, starts_at, ends_at, sessions}]}]}. Sessions that start on the date and that somebody has booked (booked) or holds (held); blocks and shifts that touch it. unassigned: how many sessions nobody runs; candidates: user ids of who could run such a session, skilled, on shift and free. Amounts in minor units; paid_cents after refunds. For members with bookings:read; null is what takes a further permission: contact_name customers:read, paid_cents and due_cents payments:read, full_name users:read, shifts, candidates, is_skilled and is_on_shift shifts:read. Errors: 403 permission_denied; 404 location_not_found; 422 date_invalid.';
+  'A day of a location, or of all, on its own clock: {date, unassigned, locations: [{id, name, timezone, rooms: [{id, name, sessions: [{id, starts_at, ends_at, occupied_until, local_time, mode, status, capacity, seats_taken, bookings: [{id, reference, status, contact_name, party_size, exclusive, customer_note, staff_note, currency, total_cents, paid_cents, due_cents, waiver: {policy, signed, needed, missing}}], is_unassigned, staff: [{user_id, full_name, source, is_skilled, is_on_shift}], candidates}], blocks: [{session_id, starts_at, ends_at, reason}]}], shifts: [{id, user_id, full_name, starts_at, ends_at, sessions}]}]}. Sessions that start on the date and that somebody has booked (booked) or holds (held); blocks and shifts that touch it. unassigned: how many sessions nobody runs; candidates: user ids of who could run such a session, skilled, on shift and free. Amounts in minor units; paid_cents after refunds. For members with bookings:read; null is what takes a further permission: contact_name and customer_note customers:read, paid_cents and due_cents payments:read, full_name users:read, shifts, candidates, is_skilled and is_on_shift shifts:read. Errors: 403 permission_denied; 404 location_not_found; 422 date_invalid.';
 grant execute on function public.get_board(uuid, date, uuid) to authenticated;

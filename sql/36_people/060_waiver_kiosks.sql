@@ -5,20 +5,32 @@ create table public.waiver_kiosks (
   id uuid not null default private.uuid_v7(),
   location_id uuid not null,
   name text not null,
+  created_by uuid,
+  support_entry_id uuid,
   created_at timestamptz not null default now(),
   revoked_at timestamptz,
   constraint waiver_kiosks_pkey primary key (organization_id, id),
   constraint waiver_kiosks_location_fkey foreign key (organization_id, location_id)
   references public.locations (organization_id, id) on delete cascade,
+  constraint waiver_kiosks_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
+  constraint waiver_kiosks_support_entry_fkey foreign key (organization_id, support_entry_id)
+  references public.support_entries (organization_id, id) on delete cascade,
   constraint waiver_kiosks_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
 );
 
 comment on table public.waiver_kiosks is
   'Tablets on which parties of a location sign. Opened and revoked through functions only; the token is kept elsewhere, as a hash.';
+comment on column public.waiver_kiosks.created_by is 'Null for an API key, and once the account is deleted.';
+comment on column public.waiver_kiosks.support_entry_id is 'The visit of the platform''s support that made it, and with which it ends; null: made by a member.';
 comment on column public.waiver_kiosks.revoked_at is 'From then on the token opens nothing.';
 
 -- for: the foreign key
 create index waiver_kiosks_location_id_idx on public.waiver_kiosks (organization_id, location_id);
+
+-- for: what a person left open, and the foreign key
+create index waiver_kiosks_created_by_idx on public.waiver_kiosks (created_by);
+-- for: the foreign key
+create index waiver_kiosks_support_entry_id_idx on public.waiver_kiosks (organization_id, support_entry_id);
 
 grant select on public.waiver_kiosks to authenticated;
 
@@ -61,8 +73,11 @@ begin
   ) then
     perform private.fail('location_not_found', 404, 'Choose one of the organization''s locations.');
   end if;
-  insert into public.waiver_kiosks (organization_id, location_id, name)
-  values (create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, trim(create_waiver_kiosk.name))
+  insert into public.waiver_kiosks (organization_id, location_id, name, created_by, support_entry_id)
+  values (
+    create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, trim(create_waiver_kiosk.name),
+    private.calling_person(), private.current_visit(create_waiver_kiosk.organization_id)
+  )
   returning id into kiosk_id;
   insert into private.waiver_kiosk_secrets (organization_id, kiosk_id, token_hash)
   values (create_waiver_kiosk.organization_id, kiosk_id, private.token_hash(token));
@@ -82,7 +97,7 @@ set search_path = ''
 as $$ select private.create_waiver_kiosk(organization_id, location_id, name) $$;
 
 comment on function public.create_waiver_kiosk(uuid, uuid, text) is
-  'Opens a kiosk on which the parties of a location sign. Returns {id, token}; the token is shown this once. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 name_invalid.';
+  'Opens a kiosk on which the parties of a location sign. Returns {id, token}; the token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 name_invalid.';
 grant execute on function public.create_waiver_kiosk(uuid, uuid, text) to authenticated;
 
 create function private.revoke_waiver_kiosk(organization_id uuid, kiosk_id uuid)
@@ -174,6 +189,7 @@ begin
   join public.organizations as o on o.id = k.organization_id
   where s.token_hash = private.token_hash(get_waiver_kiosk.token)
     and k.revoked_at is null
+    and not private.visit_is_over(k.organization_id, k.support_entry_id)
     and o.status <> 'closed';
   if not found then
     perform private.fail('kiosk_not_found', 404, 'Ask the venue to open the kiosk anew.');

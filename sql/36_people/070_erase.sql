@@ -7,10 +7,10 @@ values
 ('public.customers', 'phone', 'null', false),
 ('public.customers', 'staff_note', '""', false),
 ('public.customer_tags', 'tag', '"Erased"', false),
-('public.bookings', 'contact_name', '"Erased"', false),
-('public.bookings', 'contact_phone', 'null', false),
-('public.bookings', 'fields', '{}', false),
-('public.bookings', 'customer_note', '""', false),
+('public.booking_contacts', 'contact_name', '"Erased"', false),
+('public.booking_contacts', 'contact_phone', 'null', false),
+('public.booking_contacts', 'fields', '{}', false),
+('public.booking_contacts', 'customer_note', '""', false),
 ('public.bookings', 'staff_note', '""', false),
 ('public.bookings', 'status_reason', 'null', false),
 ('public.booking_history', 'reason', 'null', false),
@@ -144,8 +144,8 @@ begin
     where b.organization_id = customer.organization_id and b.customer_id = customer.id
   );
   names := array(
-    select lower(b.contact_name) from public.bookings as b
-    where b.organization_id = customer.organization_id and b.id = any (booking_ids)
+    select lower(b.contact_name) from public.booking_contacts as b
+    where b.organization_id = customer.organization_id and b.booking_id = any (booking_ids)
     union
     select lower(customer.full_name)
   );

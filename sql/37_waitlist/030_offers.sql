@@ -150,11 +150,9 @@ begin
         'calendar_id', calendar.id, 'customer_id', entry.customer_id, 'locale', entry.locale
       )
     ),
-    'widget'
+    'widget',
+    fields => entry.fields
   );
-  update public.bookings as b
-  set fields = entry.fields
-  where b.organization_id = booking.organization_id and b.id = booking.id and b.fields <> entry.fields;
 
   perform private.record_consents(
     entry.organization_id, entry.customer_id, booking.id, entry.consents, entry.locale,

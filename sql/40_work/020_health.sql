@@ -14,7 +14,11 @@ begin
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     execute 'select max(version) from supabase_migrations.schema_migrations' into migration;
   end if;
-  return jsonb_build_object('database', 'ok', 'migration', migration);
+  return jsonb_build_object(
+    'database', 'ok',
+    'migration', migration,
+    'requests_checked', coalesce(current_setting('escapemaster.request_checked', true) = 'true', false)
+  );
 end
 $$;
 
@@ -28,5 +32,5 @@ stable
 set search_path = ''
 as $$ select private.health() $$;
 
-comment on function service.health() is '{database: "ok", migration: the newest applied version, or null}.';
+comment on function service.health() is '{database: "ok", migration: the newest applied version, or null, requests_checked: whether PostgREST asks private.check_request before requests}.';
 grant execute on function service.health() to service_role;

@@ -12,7 +12,7 @@ begin
     select jsonb_build_object(
       'booking_id', b.id,
       'locale', b.locale,
-      'to', jsonb_build_object('name', b.contact_name, 'email', c.email),
+      'to', jsonb_build_object('name', contact.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
         'room_name', r.name,
@@ -37,6 +37,7 @@ begin
     )
     from public.bookings as b
     join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
+    join public.booking_contacts as contact on contact.organization_id = b.organization_id and contact.booking_id = b.id
     join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
     join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id

@@ -212,8 +212,11 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  sees_customers boolean;
 begin
   perform private.require_permission(get_pending_refunds.organization_id, 'payments:read');
+  sees_customers := private.has_permission(get_pending_refunds.organization_id, 'customers:read');
   return (
     select coalesce(jsonb_agg(pending.item order by pending.created_at, pending.id), '[]')
     from (
@@ -221,7 +224,7 @@ begin
         'refund_request_id', q.id,
         'booking_id', q.booking_id,
         'reference', b.reference,
-        'contact_name', b.contact_name,
+        'contact_name', case when sees_customers then c.contact_name end,
         'method', p.method,
         'by_hand', p.method in ('cash', 'card_terminal', 'transfer', 'bizum'),
         'amount_cents', q.amount_cents,
@@ -233,6 +236,7 @@ begin
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
+      left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
       where q.organization_id = get_pending_refunds.organization_id and q.status = 'pending'
       order by q.created_at, q.id
       limit 500
@@ -253,5 +257,5 @@ set search_path = ''
 as $$ select private.get_pending_refunds(organization_id) $$;
 
 comment on function public.get_pending_refunds(uuid) is
-  'The refunds that are promised and not carried out yet, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name, method, by_hand (whether somebody must give it back and call record_refund), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+  'The refunds that are promised and not carried out yet, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
 grant execute on function public.get_pending_refunds(uuid) to authenticated;

@@ -7,6 +7,8 @@ create table public.calendar_feeds (
   name text not null,
   room_id uuid,
   user_id uuid,
+  created_by uuid,
+  support_entry_id uuid,
   created_at timestamptz not null default now(),
   revoked_at timestamptz,
   constraint calendar_feeds_pkey primary key (organization_id, id),
@@ -17,6 +19,9 @@ create table public.calendar_feeds (
   -- Whoever leaves takes the feed along: coming back does not open it again.
   constraint calendar_feeds_member_fkey foreign key (organization_id, user_id)
   references public.memberships (organization_id, user_id) on delete cascade,
+  constraint calendar_feeds_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
+  constraint calendar_feeds_support_entry_fkey foreign key (organization_id, support_entry_id)
+  references public.support_entries (organization_id, id) on delete cascade,
   constraint calendar_feeds_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
 );
 
@@ -24,12 +29,19 @@ comment on table public.calendar_feeds is 'Who was given a feed of the venue''s 
 comment on column public.calendar_feeds.name is 'What the venue calls it, such as the calendar that subscribes.';
 comment on column public.calendar_feeds.room_id is 'Only this room''s sessions; null: of every room.';
 comment on column public.calendar_feeds.user_id is 'Only the sessions that this member runs; null: all. It opens while the membership is active.';
+comment on column public.calendar_feeds.created_by is 'Null for an API key, and once the account is deleted.';
+comment on column public.calendar_feeds.support_entry_id is 'The visit of the platform''s support that made it, and with which it ends; null: made by a member.';
 comment on column public.calendar_feeds.revoked_at is 'From then on the token opens nothing.';
 
 -- for: the foreign key, when a room is deleted
 create index calendar_feeds_room_id_idx on public.calendar_feeds (organization_id, room_id);
 -- for: a member's own feeds, and the foreign key
 create index calendar_feeds_user_id_idx on public.calendar_feeds (organization_id, user_id);
+
+-- for: what a person left open, and the foreign key
+create index calendar_feeds_created_by_idx on public.calendar_feeds (created_by);
+-- for: the foreign key
+create index calendar_feeds_support_entry_id_idx on public.calendar_feeds (organization_id, support_entry_id);
 
 grant select on public.calendar_feeds to authenticated;
 
@@ -77,10 +89,10 @@ begin
   if create_calendar_feed.user_id is not null then
     perform private.lock_member(create_calendar_feed.organization_id, create_calendar_feed.user_id);
   end if;
-  insert into public.calendar_feeds (organization_id, name, room_id, user_id)
+  insert into public.calendar_feeds (organization_id, name, room_id, user_id, created_by, support_entry_id)
   values (
     create_calendar_feed.organization_id, trim(create_calendar_feed.name), create_calendar_feed.room_id,
-    create_calendar_feed.user_id
+    create_calendar_feed.user_id, private.calling_person(), private.current_visit(create_calendar_feed.organization_id)
   )
   returning id into feed_id;
   insert into private.calendar_feed_secrets (organization_id, feed_id, token_hash)
@@ -106,7 +118,7 @@ set search_path = ''
 as $$ select private.create_calendar_feed(organization_id, name, room_id, user_id) $$;
 
 comment on function public.create_calendar_feed(uuid, text, uuid, uuid) is
-  'Opens a feed: of the venue, of one room (room_id), of the sessions that a member runs (user_id), or of those in that room. Returns {id, token}; the token is shown this once. For members with calendars:manage; of one''s own sessions (user_id: the caller) bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, member_not_found (also when suspended); 422 name_invalid.';
+  'Opens a feed: of the venue, of one room (room_id), of the sessions that a member runs (user_id), or of those in that room. Returns {id, token}; the token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with calendars:manage; of one''s own sessions (user_id: the caller) bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, member_not_found (also when suspended); 422 name_invalid.';
 grant execute on function public.create_calendar_feed(uuid, text, uuid, uuid) to authenticated;
 
 create function private.revoke_calendar_feed(organization_id uuid, feed_id uuid)
@@ -174,11 +186,12 @@ begin
   left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
   where s.token_hash = private.token_hash(get_calendar_feed.token)
     and f.revoked_at is null
+    and not private.visit_is_over(f.organization_id, f.support_entry_id)
     and (
       f.user_id is null
       or exists (
-        select from public.memberships as m
-        where m.organization_id = f.organization_id and m.user_id = f.user_id and m.status = 'active'
+        select from private.active_memberships as m
+        where m.organization_id = f.organization_id and m.user_id = f.user_id
       )
     )
     and o.status <> 'closed';
@@ -273,5 +286,5 @@ set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed(text) is
-  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, location, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, or whose member is suspended or has left; 429 rate_limited.';
+  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, location, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, whose member is suspended or has left, or whose visit is over; 429 rate_limited.';
 grant execute on function public.get_calendar_feed(text) to anon, authenticated;

@@ -213,6 +213,15 @@ def test_the_clients_address_cannot_be_forged(door: Door) -> None:
     assert answer.json()["headers"]["x-forwarded-for"] == "127.0.0.1"
 
 
+def test_several_prefer_headers_arrive_as_one_list(door: Door) -> None:
+    """PostgREST reads all of them and shows the database, which refuses some wishes, the last."""
+    key = ("apikey", door.credentials.publishable_key)
+    wishes = [("Prefer", "count=planned"), ("prefer", "return=minimal")]
+    seen = door.http.get("/rest/v1/x", headers=[key, *wishes]).json()["headers"]
+    assert seen["prefer"].replace(" ", "") == "count=planned,return=minimal"
+    assert "prefer" not in door.http.get("/rest/v1/x", headers=[key]).json()["headers"]
+
+
 def test_paths_reach_their_parts_as_on_a_hosted_project(door: Door) -> None:
     key = {"apikey": door.credentials.publishable_key}
     for asked, seen in {

@@ -108,13 +108,16 @@ from run;
 
 insert into public.bookings (
   organization_id, id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status,
-  party_size, seats, currency, total_cents, tax_cents, due_now_cents, contact_name, locale
+  party_size, seats, currency, total_cents, tax_cents, due_now_cents, locale
 )
 select
   bench.id(2, v, 0), bench.id(8, v, n), '0000-' || lpad(translate(to_hex(n), 'abcdef', 'ABCDEF'), 4, '0'),
   bench.id(7, v, n), bench.id(4, v, room), starts_at, bench.id(6, v, 1 + n % greatest(:bookings / 5, 1)),
-  bench.id(5, v, 0), 'confirmed', 4, 4, 'EUR', 8000, 1388, 8000, 'Customer', 'es'
+  bench.id(5, v, 0), 'confirmed', 4, 4, 'EUR', 8000, 1388, 8000, 'es'
 from run;
+
+insert into public.booking_contacts (organization_id, booking_id, contact_name)
+select b.organization_id, b.id, 'Customer' from public.bookings as b;
 
 insert into public.booking_lines (
   organization_id, booking_id, position, kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents

@@ -82,7 +82,8 @@ class TestWhatStaffBook:
         )
         (row,) = shop.venue.owner.select(
             "select source, fields, customer_note, staff_note, calendar_id::text, locale"
-            " from public.bookings where source = 'marketplace'"
+            " from public.bookings as b join public.booking_contacts as c on c.booking_id = b.id"
+            " where source = 'marketplace'"
         )
         assert row == {
             "source": "marketplace",
@@ -110,7 +111,8 @@ class TestWhatStaffBook:
             shop, room, shop.at(3), exclusive=None, fields=None, customer_note=None, staff_note=None
         )
         (row,) = shop.venue.owner.select(
-            "select exclusive, fields, customer_note, staff_note from public.bookings"
+            "select exclusive, fields, customer_note, staff_note from public.bookings as b"
+            " join public.booking_contacts as c on c.booking_id = b.id"
         )
         assert row == {"exclusive": False, "fields": {}, "customer_note": "", "staff_note": ""}
 

@@ -80,9 +80,9 @@ class TestAsData:
                 shop.house.owner_sql(
                     "insert into public.bookings (organization_id, reference, session_id, room_id,"
                     " starts_at, customer_id, status, party_size, seats, currency, total_cents,"
-                    " tax_cents, due_now_cents, contact_name, locale)"
+                    " tax_cents, due_now_cents, locale)"
                     " select organization_id, 'AAAA-0000', session_id, room_id, starts_at,"
-                    " customer_id, %s, 1, 1, 'EUR', 0, 0, 0, 'x', 'es' from public.bookings"
+                    " customer_id, %s, 1, 1, 'EUR', 0, 0, 0, 'es' from public.bookings"
                     " where organization_id = %s",
                     status,
                     shop.id,

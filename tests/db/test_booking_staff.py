@@ -246,11 +246,45 @@ class TestReading:
         for table in ("sessions", "bookings", "customers", "booking_lines", "booking_history"):
             assert len(anna.select(f"select * from public.{table}")) == 1, table
 
-    def test_game_masters_see_who_comes_but_not_how_to_reach_them(self, shop: Shop) -> None:
+    def test_game_masters_see_that_a_party_comes_and_nothing_that_it_said_of_itself(
+        self, shop: Shop, held: Row
+    ) -> None:
+        change(shop.venue.owner, "bookings", {"staff_note": "Knows the room"}, id=shop.id_of(held))
+        shop.house.owner_sql(
+            "update public.booking_contacts set customer_note = 'I am Ana', fields = '{\"a\": 1}'"
+        )
         gil = shop.venue.hire("gil", "game_master")
         (booking,) = gil.select("select * from public.bookings")
-        assert booking["contact_name"] == GUEST["full_name"]
-        assert gil.select("select * from public.customers") == []
+        # What staff write for each other is there.
+        assert booking["staff_note"] == "Knows the room"
+        for table in ("customers", "booking_contacts"):
+            assert gil.select(f"select * from public.{table}") == [], table
+        shop.move(held, "confirmed")
+        moved = gil.call(
+            "transition_booking",
+            organization_id=shop.id,
+            booking_id=shop.id_of(held),
+            to_status="checked_in",
+        )
+        assert (moved["fields"], moved["customer_note"]) == (None, None)
+        shown = " ".join(
+            str(value)
+            for value in (booking, moved, *gil.select("select * from public.booking_history"))
+        )
+        for said in (GUEST["full_name"], "I am Ana"):
+            assert said not in shown
+
+    def test_who_may_read_customers_reads_what_the_party_said(self, shop: Shop, held: Row) -> None:
+        anna = shop.venue.hire("anna", "receptionist")
+        (contact,) = anna.select("select * from public.booking_contacts")
+        assert contact["contact_name"] == GUEST["full_name"]
+        moved = anna.call(
+            "transition_booking",
+            organization_id=shop.id,
+            booking_id=shop.id_of(held),
+            to_status="confirmed",
+        )
+        assert (moved["fields"], moved["customer_note"]) == ({}, "")
 
     def test_other_venues_see_nothing(self, shop: Shop, house: House) -> None:
         stranger = open_shop(house, "Other").venue.owner

@@ -330,7 +330,8 @@ class TestMerging:
                     " case when %(offered)s then b.id end,"
                     " case when %(offered)s then now() end"
                     " from public.bookings as b"
-                    " where b.organization_id = %(shop)s and b.contact_name = %(name)s".replace(
+                    " join public.booking_contacts as c on c.booking_id = b.id"
+                    " where b.organization_id = %(shop)s and c.contact_name = %(name)s".replace(
                         "%(offered)s", "true" if number == 0 else "false"
                     )
                     .replace("%(shop)s", "%s")

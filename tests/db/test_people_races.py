@@ -309,7 +309,9 @@ def sign(client: Client, token: str, name: str, key: str) -> Row:
 
 def rows_of(shop: Shop, bookings: list[Row]) -> list[Row]:
     return shop.house.owner_sql(
-        "select * from public.bookings where organization_id = %s and reference = any (%s)",
+        "select b.*, c.contact_name from public.bookings as b"
+        " join public.booking_contacts as c on c.booking_id = b.id"
+        " where b.organization_id = %s and b.reference = any (%s)",
         shop.id,
         [booking["reference"] for booking in bookings],
     )

@@ -261,6 +261,7 @@ def test_each_part_takes_the_permission_of_its_table(crew: Crew, room: str) -> N
         location = board["locations"][0]
         parts = {
             "contact_name": assigned["bookings"][0]["contact_name"],
+            "customer_note": assigned["bookings"][0]["customer_note"],
             "paid_cents": assigned["bookings"][0]["paid_cents"],
             "due_cents": assigned["bookings"][0]["due_cents"],
             "full_name": assigned["staff"][0]["full_name"],
@@ -274,7 +275,7 @@ def test_each_part_takes_the_permission_of_its_table(crew: Crew, room: str) -> N
         return {name for name, value in parts.items() if value is not None}
 
     assert seen("bookings:read") == set()
-    assert seen("bookings:read", "customers:read") == {"contact_name"}
+    assert seen("bookings:read", "customers:read") == {"contact_name", "customer_note"}
     assert seen("bookings:read", "payments:read") == {"paid_cents", "due_cents"}
     assert seen("bookings:read", "users:read") == {"full_name"}
     assert seen("bookings:read", "shifts:read") == {

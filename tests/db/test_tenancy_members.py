@@ -137,8 +137,10 @@ def test_a_suspended_member_does_not_come_back_by_themselves(
     house: House, venue: Venue, admin: Client
 ) -> None:
     person = venue.hire("ana")
-    code = admin.call("rotate_join_code", organization_id=venue.id)["code"]
     admin.call("suspend_member", organization_id=venue.id, user_id=person.id)
+    code = admin.call("get_join_code", organization_id=venue.id)
+    assert code == {"enabled": False, "code": None}
+    code = admin.call("rotate_join_code", organization_id=venue.id)["code"]
 
     with refused(409, "already_member"):
         person.call("join_organization", code=code)

@@ -140,7 +140,7 @@ def test_two_owners_who_suspend_each_other_leave_an_owner(track: Track, venue: V
         lambda: two.call("suspend_member", organization_id=venue.id, user_id=venue.owner.id),
     )
 
-    assert refusal(outcome) == (403, "permission_not_held")
+    assert refusal(outcome) == (403, "permission_denied")
 
 
 def test_two_owners_who_leave_at_once_leave_one_behind(track: Track, venue: Venue) -> None:
@@ -289,3 +289,184 @@ def test_two_venues_of_one_name_opened_at_once_get_two_addresses(track: Track) -
 
     assert isinstance(outcome, dict)
     assert outcome["slug"].startswith(name.replace("_", "-") + "-")
+
+
+class TestLockOrder:
+    """Those who change memberships take the organization first, so that nobody waits for what
+    somebody holds who waits for them. A third connection holds the row at which the two would
+    have met, each with something of the other's in hand."""
+
+    def meet(
+        self,
+        track: Track,
+        held: str,
+        one: tuple[Client, Callable[[], Any]],
+        two: tuple[Client, Callable[[], Any]],
+    ) -> list[object]:
+        """What becomes of both when a row that both want is let go."""
+        holder = track.alone(track.house.service)
+        for client, _ in (one, two):
+            client.connection.execute("set statement_timeout = '15s'")
+        holder.connection.execute("begin")
+        holder.connection.execute("set local role postgres")
+        assert holder.connection.execute(held.encode()).rowcount == 1
+        racers: list[Racer[Any]] = []
+        for client, work in (one, two):
+            racers.append(track.start(client, work))
+            track.wait_until_blocked(racers[-1])
+        holder.connection.execute("commit")
+        outcomes: list[object] = [racer.outcome() for racer in racers]
+        for outcome in outcomes:
+            # A refusal is one of ours, with its code: no deadlock and no time-out.
+            assert not isinstance(outcome, psycopg.Error), outcome
+            assert not (isinstance(outcome, Refused) and outcome.status >= 500), outcome
+        return outcomes
+
+    def role_row(self, venue: Venue, key: str) -> str:
+        return f"select from public.roles where id = '{venue.role(key)}' for update"
+
+    def test_two_owners_hand_their_ownership_to_each_other(
+        self, track: Track, venue: Venue
+    ) -> None:
+        second = venue.hire(track.name("olga"), "owner")
+        one, two = track.alone(venue.owner), track.alone(second)
+        outcomes = self.meet(
+            track,
+            self.role_row(venue, "owner"),
+            (
+                one,
+                lambda: one.call("transfer_ownership", organization_id=venue.id, user_id=second.id),
+            ),
+            (
+                two,
+                lambda: two.call(
+                    "transfer_ownership", organization_id=venue.id, user_id=venue.owner.id
+                ),
+            ),
+        )
+        assert [isinstance(outcome, Refused) for outcome in outcomes] == [False, False]
+        # The second one came after the first, and handed back what it had been handed.
+        assert (venue.role_of(venue.owner), venue.role_of(second)) == ("owner", "admin")
+
+    def test_an_ownership_is_handed_on_while_everybody_s_shifts_are_planned(
+        self, track: Track, venue: Venue
+    ) -> None:
+        """Planning takes all members in the order of their ids; so does handing on, both of two."""
+        second = venue.hire(track.name("olga"), "owner")
+        first, last = sorted([(venue.owner.id, venue.owner), (second.id, second)])
+        giver = track.alone(first[1])
+        planner = track.alone(track.house.service)
+        planner.connection.execute("begin")
+        planner.connection.execute("set local role postgres")
+        lock = "select from public.memberships where user_id = %s for no key update"
+        # The first hands on to the last, whom planning has yet to take.
+        planner.connection.execute(lock, [first[0]])
+        racer: Racer[Any] = track.start(
+            giver,
+            lambda: giver.call("transfer_ownership", organization_id=venue.id, user_id=last[0]),
+        )
+        track.wait_until_blocked(racer)
+        planner.connection.execute("set local lock_timeout = '5s'")
+        planner.connection.execute(lock, [last[0]])
+        planner.connection.execute("commit")
+        assert not isinstance(racer.outcome(), Exception)
+
+    def test_an_address_is_invited_again_while_it_accepts(self, track: Track, venue: Venue) -> None:
+        name = track.name("ana")
+        _, token = venue.invite(email_of(name), venue.role("manager"))
+        ana, owner = track.alone(track.house.sign_up(name)), track.alone(venue.owner)
+        outcomes = self.meet(
+            track,
+            "select from public.invitations where email = '" + email_of(name) + "' for update",
+            (
+                owner,
+                lambda: owner.call(
+                    "invite_member",
+                    organization_id=venue.id,
+                    email=email_of(name),
+                    role_id=venue.role("manager"),
+                ),
+            ),
+            (ana, lambda: ana.call("accept_invitation", token=token)),
+        )
+        assert not isinstance(outcomes[0], Exception)
+        assert refusal(outcomes[1]) == (404, "invitation_not_found")
+
+    def test_whoever_invited_is_removed_while_the_invitation_is_accepted(
+        self, track: Track, venue: Venue
+    ) -> None:
+        mary = venue.hire(track.name("mary"), "manager")
+        name = track.name("ana")
+        _, token = venue.invite(email_of(name), venue.role("game_master"), by=mary)
+        ana, owner = track.alone(track.house.sign_up(name)), track.alone(venue.owner)
+        outcomes = self.meet(
+            track,
+            "select from public.invitations where email = '" + email_of(name) + "' for update",
+            (
+                ana,
+                lambda: ana.call("accept_invitation", token=token),
+            ),
+            (
+                owner,
+                lambda: owner.call("remove_member", organization_id=venue.id, user_id=mary.id),
+            ),
+        )
+        assert [isinstance(outcome, Exception) for outcome in outcomes] == [False, False]
+        assert venue.role_of(mary) is None
+
+    def test_a_role_goes_while_its_holder_gets_another(self, track: Track, venue: Venue) -> None:
+        custom = venue.make_role("Custom", [])
+        person = venue.hire(track.name("ana"), custom)
+        one, two = track.alone(venue.owner), track.alone(venue.owner)
+        outcomes = self.meet(
+            track,
+            self.role_row(venue, "custom"),
+            (
+                one,
+                lambda: one.call(
+                    "set_member_role",
+                    organization_id=venue.id,
+                    user_id=person.id,
+                    role_id=venue.role("game_master"),
+                ),
+            ),
+            (
+                two,
+                lambda: two.call(
+                    "delete_role",
+                    organization_id=venue.id,
+                    role_id=custom,
+                    replacement_role_id=venue.role("manager"),
+                ),
+            ),
+        )
+        assert [isinstance(outcome, Exception) for outcome in outcomes] == [False, False]
+        assert venue.role_of(person) == "game_master"
+
+    def test_two_accounts_that_share_two_organizations_are_deleted_at_once(
+        self, track: Track, venue: Venue
+    ) -> None:
+        other = track.house.open_venue(
+            track.name("other"), track.house.sign_up(track.name("owner_of_other"))
+        )
+        people = []
+        for name, venues in (("ana", (venue, other)), ("bea", (other, venue))):
+            person = track.house.sign_up(track.name(name))
+            for each in venues:
+                each.admit(person, email_of(track.name(name)))
+            people.append(person)
+        ones = [track.alone(track.house.service) for _ in people]
+
+        def delete(client: Client, user_id: str) -> Callable[[], Any]:
+            return lambda: client.connection.execute(
+                "delete from auth.users where id = %s", [user_id]
+            )
+
+        self.meet(
+            track,
+            f"select from public.organizations where id = '{min(venue.id, other.id)}'"
+            " for no key update",
+            (ones[0], delete(ones[0], people[0].id)),
+            (ones[1], delete(ones[1], people[1].id)),
+        )
+        assert [venue.role_of(p) for p in people] == [None, None]

@@ -570,11 +570,17 @@ def test_extras_codes_questions_and_terms_make_one_booking(
     visitor.heading("It is yours for now")
     expect(page.get_by_role("button", name="Pay €45.00")).to_be_visible()
 
-    booking = answer(rich_venue.owner.get("bookings", select="total_cents,fields,customer_note"))[0]
+    booking = answer(
+        rich_venue.owner.get(
+            "bookings", select="total_cents,booking_contacts(fields,customer_note)"
+        )
+    )[0]
     assert booking == {
         "total_cents": 6500,
-        "fields": {"plate": "1234ABC", "occasion": "birthday"},
-        "customer_note": "We come from far.",
+        "booking_contacts": {
+            "fields": {"plate": "1234ABC", "occasion": "birthday"},
+            "customer_note": "We come from far.",
+        },
     }
 
     # Back gives the time and the voucher's money back, and keeps what was typed.

@@ -62,6 +62,8 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person("stranger", south["owner"]),
         person("suspended", people["suspended"]),
         person("former", people["former"]),
+        # Suspended, and left while it lasted.
+        person("barred", north["barred"]),
         person("player", people["player"]),
         # Has the address of somebody who is invited, and no mail to it came back.
         person("unproven", people["unproven"]),

@@ -74,6 +74,8 @@ class _Builder:
         venues = {tenant: self._venue(tenant, operator) for tenant in TENANTS}
         self._cast(venues[NORTH], operator)
         for tenant, venue in venues.items():
+            code = venue.owner.call("get_join_code", organization_id=venue.id)["code"]
+            _Keeper(self.house, tenant)(join_code=code)
             self._fill_the_rest(tenant, venue)
             self._keep_samples(tenant)
         operator.call(
@@ -93,6 +95,13 @@ class _Builder:
         keep(empty_role=empty, other_empty_role=venue.make_role("Hollow", []))
         keep(plain_member=venue.hire(f"{tenant}_plain", empty).id)
         keep(spare_member=venue.hire(f"{tenant}_spare", "game_master").id)
+        barred = venue.hire(f"{tenant}_barred", empty)
+        owner.call("suspend_member", **mine, user_id=barred.id)
+        barred.call("leave_organization", **mine)
+        bar = self.house.one(
+            "select id from public.member_bars where organization_id = %s", venue.id
+        )
+        keep(barred=barred.id, bar=bar)
         owner.call("rotate_join_code", **mine)
         invitation, token = venue.invite(email_of(f"{tenant}_guest"), empty)
         keep(invitation=invitation, invitation_token=token)

@@ -27,6 +27,10 @@ class Ready(BaseModel):
     status: Literal["ok"] = "ok"
     database: Annotated[str, Field(description="What the database says of itself.")]
     migration: Annotated[str | None, Field(description="The newest migration applied.")]
+    requests_checked: Annotated[
+        bool,
+        Field(description="Whether PostgREST asks the database before each request; it must."),
+    ]
 
 
 @router.get("/health/live", operation_id="health_live", summary="Is the process alive?")
@@ -44,7 +48,11 @@ async def live() -> Alive:
 async def ready(services: ServicesOf) -> Ready:
     """Asks the database. Send no traffic while this is a 503."""
     health = await services.database.health()
-    return Ready(database=health.database, migration=health.migration)
+    return Ready(
+        database=health.database,
+        migration=health.migration,
+        requests_checked=health.requests_checked,
+    )
 
 
 @router.get(

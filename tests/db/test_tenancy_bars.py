@@ -1,0 +1,265 @@
+"""Whoever was suspended or removed stays out, whichever door they try, until they are let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from db.test_tenancy_races import race, refusal
+from matrix.client import Client
+from matrix.fixtures import Track
+from matrix.house import House, Venue, email_of
+from matrix.promises import refused
+
+REASON = "Ticket 4711: prices are wrong"
+
+
+@pytest.fixture
+def venue(house: House) -> Venue:
+    return house.open_venue("Venue")
+
+
+def suspend_and_leave(house: House, venue: Venue, ana: Client) -> Client:
+    venue.owner.call("suspend_member", organization_id=venue.id, user_id=ana.id)
+    ana.call("leave_organization", organization_id=venue.id)
+    return ana
+
+
+def suspend_only(house: House, venue: Venue, ana: Client) -> Client:
+    venue.owner.call("suspend_member", organization_id=venue.id, user_id=ana.id)
+    return ana
+
+
+def remove(house: House, venue: Venue, ana: Client) -> Client:
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
+    return ana
+
+
+def suspend_and_delete_the_account(house: House, venue: Venue, ana: Client) -> Client:
+    venue.owner.call("suspend_member", organization_id=venue.id, user_id=ana.id)
+    house.connection.execute("delete from auth.users where id = %s", [ana.id])
+    return house.sign_up("ana")
+
+
+def remove_and_change_the_address(house: House, venue: Venue, ana: Client) -> Client:
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
+    house.connection.execute(
+        "update auth.users set email = 'ana_again@example.test' where id = %s", [ana.id]
+    )
+    return ana
+
+
+def remove_and_use_the_old_address_for_a_new_account(
+    house: House, venue: Venue, ana: Client
+) -> Client:
+    remove_and_change_the_address(house, venue, ana)
+    return house.sign_up("ana")
+
+
+def by_join_code(house: House, venue: Venue, ana: Client) -> None:
+    code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
+    ana.call("join_organization", code=code)
+
+
+def by_an_invitation(house: House, venue: Venue, ana: Client) -> None:
+    """To an address of which nobody knew that it is the same person's."""
+    house.connection.execute(
+        "update auth.users set email = 'unknown@example.test' where id = %s", [ana.id]
+    )
+    _, token = venue.invite("unknown@example.test", venue.role("admin"))
+    ana.call("accept_invitation", token=token)
+
+
+def by_support_entry(house: House, venue: Venue, ana: Client) -> None:
+    house.admit_platform_admin(ana)
+    ana.call("platform_enter_organization", organization_id=venue.id, reason=REASON)
+
+
+@pytest.mark.parametrize(
+    "barred",
+    [
+        suspend_only,
+        suspend_and_leave,
+        remove,
+        suspend_and_delete_the_account,
+        remove_and_change_the_address,
+        remove_and_use_the_old_address_for_a_new_account,
+    ],
+)
+@pytest.mark.parametrize("door", [by_join_code, by_an_invitation, by_support_entry])
+def test_no_door_lets_in_whoever_is_barred(
+    house: House,
+    venue: Venue,
+    barred: Callable[[House, Venue, Client], Client],
+    door: Callable[[House, Venue, Client], None],
+) -> None:
+    ana = barred(house, venue, venue.hire("ana", "admin"))
+    if door is by_an_invitation and barred in (
+        suspend_and_delete_the_account,
+        remove_and_use_the_old_address_for_a_new_account,
+    ):
+        # A new account with a new address is a new person, who was invited.
+        door(house, venue, ana)
+        return
+    with pytest.raises(Exception, match=r"member_barred|already_member"):
+        door(house, venue, ana)
+    assert ana.at(venue.id).select("select from public.organizations") == []
+    assert ana.call("my_context")["organizations"] == []
+
+
+def test_no_function_that_is_written_tomorrow_lets_them_in(house: House, venue: Venue) -> None:
+    """The table itself asks, whoever writes to it."""
+    ana = remove(house, venue, venue.hire("ana"))
+    with pytest.raises(Exception, match="member_barred"):
+        house.owner_sql(
+            "insert into public.memberships (organization_id, user_id, role_id)"
+            " values (%s, %s, %s)",
+            venue.id,
+            ana.id,
+            venue.role("owner"),
+        )
+    bea = suspend_only(house, venue, venue.hire("bea"))
+    with pytest.raises(Exception, match="member_barred"):
+        house.owner_sql(
+            "update public.memberships set status = 'active' where user_id = %s", bea.id
+        )
+
+
+@pytest.mark.parametrize("act", ["suspend_member", "remove_member"])
+def test_the_code_on_the_wall_and_pending_invitations_go_with_the_person(
+    house: House, venue: Venue, act: str
+) -> None:
+    code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
+    ana = venue.hire("ana")
+    # Sent while she worked here under another address.
+    house.connection.execute("update auth.users set email = 'x@y.test' where id = %s", [ana.id])
+    _, token = venue.invite(email_of("ana"), venue.role("manager"))
+    house.connection.execute(
+        "update auth.users set email = %s where id = %s", [email_of("ana"), ana.id]
+    )
+    venue.owner.call(act, organization_id=venue.id, user_id=ana.id)
+    with refused(404, "join_code_not_found"):
+        house.sign_up("friend").call("join_organization", code=code)
+    with refused(404, "invitation_not_found"):
+        ana.call("accept_invitation", token=token)
+
+
+def test_who_leaves_without_being_barred_may_come_back(house: House, venue: Venue) -> None:
+    ana = venue.hire("ana")
+    ana.call("leave_organization", organization_id=venue.id)
+    by_join_code(house, venue, ana)
+    assert venue.role_of(ana) == "game_master"
+
+
+def test_a_bar_of_one_venue_is_none_of_another(house: House, venue: Venue) -> None:
+    ana = remove(house, venue, venue.hire("ana"))
+    house.open_venue("Other").admit(ana, email_of("ana"), "manager")
+    assert ana.call("has_permission", permission="bookings:read") is True
+
+
+def test_the_organization_sees_who_is_barred_and_by_whom(house: House, venue: Venue) -> None:
+    adam = venue.hire("adam", "admin")
+    ana, bea = venue.hire("ana"), venue.hire("bea")
+    adam.call("suspend_member", organization_id=venue.id, user_id=ana.id)
+    adam.call("remove_member", organization_id=venue.id, user_id=bea.id)
+    seen = "select user_id::text, email, cause, barred_by::text from public.member_bars order by 2"
+    assert adam.select(seen) == [
+        {"user_id": ana.id, "email": email_of("ana"), "cause": "suspended", "barred_by": adam.id},
+        {"user_id": bea.id, "email": email_of("bea"), "cause": "removed", "barred_by": adam.id},
+    ]
+    assert house.open_venue("Other").owner.select(seen) == []
+
+
+def bar_of(venue: Venue) -> UUID:
+    (bar,) = venue.owner.select("select id from public.member_bars")
+    found = bar["id"]
+    assert isinstance(found, UUID)
+    return found
+
+
+def test_a_bar_is_lifted_on_purpose_and_then_the_person_is_invited_like_anybody(
+    house: House, venue: Venue
+) -> None:
+    ana = suspend_and_leave(house, venue, venue.hire("ana", "manager"))
+    lift = {"organization_id": venue.id, "bar_id": bar_of(venue)}
+    # Inviting is not lifting: a manager invites, and does not let in whom the admin removed.
+    mary = venue.hire("mary", "manager")
+    with refused(409, "member_barred"):
+        venue.invite(email_of("ana"), venue.role("game_master"), by=mary)
+    for nobody in (mary, ana, house.nobody):
+        with pytest.raises(Exception, match=r"permission_denied|permission denied"):
+            nobody.call("lift_member_bar", **lift)
+    venue.hire("adam", "admin").call("lift_member_bar", **lift)
+    assert venue.role_of(ana) is None
+    _, token = venue.invite(email_of("ana"), venue.role("game_master"), by=mary)
+    ana.call("accept_invitation", token=token)
+    assert venue.role_of(ana) == "game_master"
+    with refused(404, "bar_not_found"):
+        venue.owner.call("lift_member_bar", **lift)
+
+
+def test_an_invitation_of_whoever_may_remove_lifts_the_bar(house: House, venue: Venue) -> None:
+    ana = suspend_and_leave(house, venue, venue.hire("ana", "manager"))
+    with refused(403, "member_barred"):
+        by_join_code(house, venue, ana)
+    adam = venue.hire("adam", "admin")
+    _, token = venue.invite(email_of("ana"), venue.role("receptionist"), by=adam)
+    ana.call("accept_invitation", token=token)
+    assert venue.role_of(ana) == "receptionist"
+
+
+def test_who_is_still_a_member_is_reactivated_and_barred_no_more(
+    house: House, venue: Venue
+) -> None:
+    ana = suspend_only(house, venue, venue.hire("ana"))
+    with refused(409, "member_suspended"):
+        venue.owner.call("lift_member_bar", organization_id=venue.id, bar_id=bar_of(venue))
+    venue.owner.call("reactivate_member", organization_id=venue.id, user_id=ana.id)
+    assert venue.owner.select("select from public.member_bars") == []
+    ana.call("leave_organization", organization_id=venue.id)
+    by_join_code(house, venue, ana)
+
+
+def test_a_removal_and_the_same_person_s_return_meet_and_the_removal_wins(track: Track) -> None:
+    venue = track.house.open_venue(track.name("venue"), track.house.sign_up(track.name("owner")))
+    ana = venue.hire(track.name("ana"))
+    code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
+    owner, back = track.alone(venue.owner), track.alone(ana)
+
+    outcome = race(
+        track,
+        owner,
+        lambda: owner.call("remove_member", organization_id=venue.id, user_id=ana.id),
+        back,
+        lambda: back.call("join_organization", code=code),
+    )
+
+    assert refusal(outcome) == (403, "member_barred")
+    assert venue.role_of(ana) is None
+
+
+def test_a_removal_and_another_account_of_the_same_address_meet_and_the_removal_wins(
+    track: Track,
+) -> None:
+    venue = track.house.open_venue(track.name("venue"), track.house.sign_up(track.name("owner")))
+    name = track.name("ana")
+    ana = venue.hire(name, "manager")
+    code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
+    twin = track.house.sign_up(track.name("twin"))
+    # As a change that Auth has not told the first account's profile of.
+    track.house.owner_sql(
+        "update public.profiles set email = %s where user_id = %s", email_of(name), twin.id
+    )
+    owner, back = track.alone(venue.owner), track.alone(twin)
+
+    outcome = race(
+        track,
+        owner,
+        lambda: owner.call("remove_member", organization_id=venue.id, user_id=ana.id),
+        back,
+        lambda: back.call("join_organization", code=code),
+    )
+
+    assert refusal(outcome) == (403, "member_barred")

@@ -1,0 +1,161 @@
+"""What a visit of the platform's support opens ends with it; what a member made is shown."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from db.booking_world import Shop, open_shop
+from db.test_tenancy_platform import enter, expire
+from matrix.client import Client, Refused
+from matrix.house import House, Venue
+from matrix.promises import refused
+
+
+@pytest.fixture
+def shop(house: House) -> Shop:
+    return open_shop(house, "Venue")
+
+
+@pytest.fixture
+def venue(shop: Shop) -> Venue:
+    return shop.venue
+
+
+@pytest.fixture
+def operator(house: House) -> Client:
+    person = house.sign_up("operator")
+    house.admit_platform_admin(person)
+    return person
+
+
+def open_doors(shop: Shop, by: Client) -> dict[str, Any]:
+    """A feed and a kiosk, with the functions that read them."""
+    feed = by.call("create_calendar_feed", organization_id=shop.id, name="Feed")
+    kiosk = by.call(
+        "create_waiver_kiosk", organization_id=shop.id, location_id=shop.location_id, name="Kiosk"
+    )
+    return {"get_calendar_feed": feed["token"], "get_waiver_kiosk": kiosk["token"]}
+
+
+def answering(house: House, doors: dict[str, Any]) -> set[str]:
+    found = set()
+    for function, token in doors.items():
+        with suppress(Refused):
+            house.nobody.call(function, token=token)
+            found.add(function)
+    return found
+
+
+BOTH = {"get_calendar_feed", "get_waiver_kiosk"}
+
+
+@pytest.mark.parametrize("end", ["time", "operator", "tenant", "another visit"])
+def test_feeds_and_kiosks_of_a_visit_end_with_it(
+    house: House, shop: Shop, operator: Client, end: str
+) -> None:
+    venue = shop.venue
+    entry = enter(operator, venue, role="admin")
+    doors = open_doors(shop, operator.at(venue.id))
+    assert answering(house, doors) == BOTH
+    if end == "time":
+        expire(house, venue, operator)
+    elif end != "another visit":
+        by = operator if end == "operator" else venue.owner
+        by.call("end_support_entry", organization_id=venue.id, support_entry_id=entry["id"])
+    # Coming again opens none of them.
+    enter(operator, venue, role="admin")
+    assert answering(house, doors) == set()
+
+
+def test_a_member_s_feeds_and_kiosks_outlive_every_visit(
+    house: House, shop: Shop, operator: Client
+) -> None:
+    doors = open_doors(shop, shop.venue.owner)
+    enter(operator, shop.venue, role="admin")
+    expire(house, shop.venue, operator)
+    assert answering(house, doors) == BOTH
+
+
+def test_an_operator_who_is_hired_after_a_visit_makes_what_stays(
+    house: House, shop: Shop, operator: Client
+) -> None:
+    venue = shop.venue
+    enter(operator, venue, role="admin")
+    expire(house, venue, operator)
+    venue.admit(operator, "operator@example.test", "admin")
+    assert answering(house, open_doors(shop, operator.at(venue.id))) == BOTH
+
+
+def test_a_visitor_makes_no_key_invitation_role_or_code_and_exports_nothing(
+    venue: Venue, operator: Client
+) -> None:
+    enter(operator, venue, role="admin")
+    visitor, here = operator.at(venue.id), {"organization_id": venue.id}
+    role = venue.make_role("Least", [])
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("create_api_key", {"name": "K", "permissions": ["rooms:read"]}),
+        ("invite_member", {"email": "x@example.test", "role_id": venue.role("game_master")}),
+        ("create_role", {"name": "R", "permissions": ["rooms:read"]}),
+        ("set_role_permissions", {"role_id": role, "permissions": ["rooms:read"]}),
+        ("get_join_code", {}),
+        ("rotate_join_code", {}),
+        ("export_organization", {}),
+    ]
+    for function, arguments in calls:
+        with pytest.raises(Exception, match=r"permission_not_held|permission_denied"):
+            visitor.call(function, **here, **arguments)
+
+
+def test_a_personal_feed_ends_with_the_membership_however_it_ends(
+    house: House, venue: Venue
+) -> None:
+    """By removal, by leaving, by suspension, and when its time is over."""
+    for how in ("remove", "leave", "suspend", "expire"):
+        gil = venue.hire(f"gil_{how}")
+        token = gil.call(
+            "create_calendar_feed", organization_id=venue.id, name="Mine", user_id=gil.id
+        )["token"]
+        house.nobody.call("get_calendar_feed", token=token)
+        if how == "leave":
+            gil.call("leave_organization", organization_id=venue.id)
+        elif how == "expire":
+            house.owner_sql(
+                "update public.memberships set expires_at = now() where user_id = %s", gil.id
+            )
+        else:
+            venue.owner.call(f"{how}_member", organization_id=venue.id, user_id=gil.id)
+        with refused(404, "feed_not_found"):
+            house.nobody.call("get_calendar_feed", token=token)
+
+
+def test_whoever_removes_a_member_is_shown_what_that_person_made(house: House, shop: Shop) -> None:
+    venue = shop.venue
+    adam = venue.hire("adam", "admin")
+    open_doors(shop, adam)
+    open_doors(shop, venue.owner)
+    key = adam.call(
+        "create_api_key", organization_id=venue.id, name="Till", permissions=["rooms:read"]
+    )
+    gone = adam.call(
+        "create_api_key", organization_id=venue.id, name="Old", permissions=["rooms:read"]
+    )
+    adam.call("revoke_api_key", organization_id=venue.id, api_key_id=gone["id"])
+    everything = [("api_key", "Till"), ("calendar_feed", "Feed"), ("waiver_kiosk", "Kiosk")]
+
+    def listed(user_id: str | None) -> list[tuple[str, str]]:
+        rows = venue.owner.select("select * from public.list_left_open(%s, %s)", venue.id, user_id)
+        assert {str(row["made_by"]) for row in rows} <= {adam.id}
+        return [(row["kind"], row["name"]) for row in rows]
+
+    # Whoever works here left nothing.
+    assert (listed(None), listed(adam.id)) == ([], everything)
+    shown = venue.owner.select("select * from public.remove_member(%s, %s)", venue.id, adam.id)
+    assert [(row["kind"], row["name"]) for row in shown] == everything
+    assert (listed(None), listed(adam.id)) == (everything, everything)
+    venue.owner.call("revoke_api_key", organization_id=venue.id, api_key_id=key["id"])
+    assert listed(None) == everything[1:]
+    with refused(403, "permission_denied"):
+        venue.hire("mary", "manager").call("list_left_open", organization_id=venue.id)
