@@ -58,11 +58,11 @@ create table public.bookings (
   constraint bookings_amounts_add_up check (
     0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
   ),
-  constraint bookings_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
+  constraint bookings_contact_name_is_a_name check (private.is_name(contact_name, 200)),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
-  constraint bookings_notes_are_short check (
-    length(staff_note) <= 5000 and length(customer_note) <= 2000 and length(status_reason) <= 500
+  constraint bookings_notes_are_texts check (
+    private.is_text(staff_note, 5000) and private.is_text(customer_note, 2000) and private.is_text(status_reason, 500)
   )
 );
 
@@ -107,6 +107,14 @@ grant select on public.bookings to authenticated;
 grant update (staff_note) on public.bookings to authenticated;
 
 alter table public.bookings enable row level security;
+
+create trigger bookings_clean_names
+before insert or update of contact_name on public.bookings
+for each row execute function private.clean_texts('names', 'contact_name');
+
+create trigger bookings_clean_notes
+before insert or update of customer_note, staff_note, status_reason on public.bookings
+for each row execute function private.clean_texts('notes', 'customer_note', 'staff_note', 'status_reason');
 
 create policy bookings_select on public.bookings
 for select to authenticated

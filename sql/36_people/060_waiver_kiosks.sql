@@ -10,7 +10,7 @@ create table public.waiver_kiosks (
   constraint waiver_kiosks_pkey primary key (organization_id, id),
   constraint waiver_kiosks_location_fkey foreign key (organization_id, location_id)
   references public.locations (organization_id, id) on delete cascade,
-  constraint waiver_kiosks_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
+  constraint waiver_kiosks_name_is_a_name check (private.is_name(name, 120))
 );
 
 comment on table public.waiver_kiosks is
@@ -23,6 +23,10 @@ create index waiver_kiosks_location_id_idx on public.waiver_kiosks (organization
 grant select on public.waiver_kiosks to authenticated;
 
 alter table public.waiver_kiosks enable row level security;
+
+create trigger waiver_kiosks_clean_names
+before insert or update of name on public.waiver_kiosks
+for each row execute function private.clean_texts('names', 'name');
 
 create policy waiver_kiosks_select on public.waiver_kiosks
 for select to authenticated
@@ -53,7 +57,7 @@ declare
   kiosk_id uuid;
 begin
   perform private.require_permission(create_waiver_kiosk.organization_id, 'waivers:manage');
-  if length(trim(coalesce(create_waiver_kiosk.name, ''))) not between 1 and 120 then
+  if private.is_name(private.clean_text(create_waiver_kiosk.name), 120) is not true then
     perform private.fail('name_invalid', 422, 'Give the kiosk a name of 1 to 120 characters.');
   elsif not exists (
     select from public.locations as l
@@ -62,7 +66,7 @@ begin
     perform private.fail('location_not_found', 404, 'Choose one of the organization''s locations.');
   end if;
   insert into public.waiver_kiosks (organization_id, location_id, name)
-  values (create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, trim(create_waiver_kiosk.name))
+  values (create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, create_waiver_kiosk.name)
   returning id into kiosk_id;
   insert into private.waiver_kiosk_secrets (organization_id, kiosk_id, token_hash)
   values (create_waiver_kiosk.organization_id, kiosk_id, private.token_hash(token));

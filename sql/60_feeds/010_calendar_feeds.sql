@@ -17,7 +17,7 @@ create table public.calendar_feeds (
   -- Whoever leaves takes the feed along: coming back does not open it again.
   constraint calendar_feeds_member_fkey foreign key (organization_id, user_id)
   references public.memberships (organization_id, user_id) on delete cascade,
-  constraint calendar_feeds_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
+  constraint calendar_feeds_name_is_a_name check (private.is_name(name, 120))
 );
 
 comment on table public.calendar_feeds is 'Who was given a feed of the venue''s sessions, of all or of some. Made and revoked through functions only; the token is kept elsewhere, as a hash.';
@@ -34,6 +34,10 @@ create index calendar_feeds_user_id_idx on public.calendar_feeds (organization_i
 grant select on public.calendar_feeds to authenticated;
 
 alter table public.calendar_feeds enable row level security;
+
+create trigger calendar_feeds_clean_names
+before insert or update of name on public.calendar_feeds
+for each row execute function private.clean_texts('names', 'name');
 
 create policy calendar_feeds_select on public.calendar_feeds
 for select to authenticated
@@ -66,7 +70,7 @@ begin
   if not private.acts_for_oneself(create_calendar_feed.organization_id, create_calendar_feed.user_id) then
     perform private.require_permission(create_calendar_feed.organization_id, 'calendars:manage');
   end if;
-  if length(trim(coalesce(create_calendar_feed.name, ''))) not between 1 and 120 then
+  if private.is_name(private.clean_text(create_calendar_feed.name), 120) is not true then
     perform private.fail('name_invalid', 422, 'Give the feed a name of 1 to 120 characters.');
   elsif create_calendar_feed.room_id is not null and not exists (
     select from public.rooms as r
@@ -79,7 +83,7 @@ begin
   end if;
   insert into public.calendar_feeds (organization_id, name, room_id, user_id)
   values (
-    create_calendar_feed.organization_id, trim(create_calendar_feed.name), create_calendar_feed.room_id,
+    create_calendar_feed.organization_id, create_calendar_feed.name, create_calendar_feed.room_id,
     create_calendar_feed.user_id
   )
   returning id into feed_id;
