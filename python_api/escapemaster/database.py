@@ -50,7 +50,9 @@ _POSTGREST_DOWN: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST00
 #: PostgREST refuses the token: invalid or expired, missing, or its claims do not hold.
 _POSTGREST_TOKEN: Final = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303"})
 #: The request's values have the wrong form for the function's parameters.
-_BAD_VALUES: Final = frozenset({"22P02", "22007", "22008", "22003", "22023", "PGRST102"})
+_BAD_VALUES: Final = frozenset(
+    {"22P02", "22P05", "22007", "22008", "22003", "22021", "22023", "PGRST102"}
+)
 _RAISED: Final = re.compile(r"^PT([0-9]{3})$")
 
 

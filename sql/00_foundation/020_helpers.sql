@@ -65,30 +65,6 @@ $$;
 
 comment on function private.touch_updated_at() is 'Keeps updated_at true on every update.';
 
-create function private.is_timezone(timezone text)
-returns boolean
-language plpgsql
-immutable
-strict
-set search_path = ''
-as $$
-begin
-  -- Region names and UTC only: 'CET' or 'UTC+3' would be taken by PostgreSQL, but an
-  -- abbreviation has no daylight-saving rules and a POSIX offset counts backwards.
-  if timezone !~ '^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]*)+)$' then
-    return false;
-  end if;
-  perform timestamptz '2000-01-01 00:00:00+00' at time zone timezone;
-  return true;
-exception
-  when invalid_parameter_value then
-    return false;
-end
-$$;
-
-comment on function private.is_timezone(text) is 'Whether the text names an IANA time zone, such as Europe/Madrid.';
-grant execute on function private.is_timezone(text) to authenticated;
-
 create function private.is_currency(currency text)
 returns boolean
 language plpgsql
@@ -116,29 +92,6 @@ $$;
 
 comment on function private.is_locale(text) is 'Whether the product speaks the language: es, en or ca.';
 grant execute on function private.is_locale(text) to authenticated;
-
-create function private.is_texts(texts jsonb, max_length int)
-returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  if jsonb_typeof(texts) is distinct from 'object' then
-    return false;
-  end if;
-  return not exists (
-    select from jsonb_each(texts) as t
-    where not private.is_locale(t.key)
-      or jsonb_typeof(t.value) <> 'string'
-      or length(t.value #>> '{}') not between 1 and max_length
-  );
-end
-$$;
-
-comment on function private.is_texts(jsonb, int) is
-  'Whether this is one text a language, {"es": "…", "en": "…"}, none longer than so many characters.';
-grant execute on function private.is_texts(jsonb, int) to authenticated;
 
 create function private.text_in(texts jsonb, locale text)
 returns text
@@ -192,17 +145,3 @@ end
 $$;
 
 comment on function private.slugify(text) is 'A public address made from a name: La Cárcel del Ñu becomes la-carcel-del-nu.';
-
-create function private.is_email(email text)
-returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return length(email) <= 254 and email ~ '^[^@\s<>"]+@[^@\s<>".]+(\.[^@\s<>".]+)+$' and email = lower(email);
-end
-$$;
-
-comment on function private.is_email(text) is 'A plausible, lower-case e-mail address of at most 254 characters; only a mail that arrives proves it.';
-grant execute on function private.is_email(text) to authenticated;

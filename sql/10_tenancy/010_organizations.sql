@@ -13,7 +13,7 @@ create table public.organizations (
   updated_at timestamptz not null default now(),
   constraint organizations_pkey primary key (id),
   constraint organizations_slug_key unique (slug),
-  constraint organizations_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint organizations_name_is_a_name check (private.is_name(name, 120)),
   constraint organizations_slug_is_a_slug check (private.is_slug(slug)),
   constraint organizations_status_is_known check (status in ('active', 'suspended', 'closed')),
   constraint organizations_timezone_is_iana check (private.is_timezone(timezone)),
@@ -33,6 +33,10 @@ grant select on public.organizations to authenticated;
 grant update (name, slug, timezone, locale) on public.organizations to authenticated;
 
 alter table public.organizations enable row level security;
+
+create trigger organizations_clean_names
+before insert or update of name on public.organizations
+for each row execute function private.clean_texts('names', 'name');
 
 create trigger organizations_touch_updated_at
 before update on public.organizations

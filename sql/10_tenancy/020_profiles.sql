@@ -12,7 +12,7 @@ create table public.profiles (
   constraint profiles_user_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint profiles_active_organization_fkey foreign key (active_organization_id)
   references public.organizations (id) on delete set null,
-  constraint profiles_full_name_has_at_most_200_characters check (length(full_name) <= 200),
+  constraint profiles_full_name_is_a_name_or_empty check (full_name = '' or private.is_typed_name(full_name, 200)),
   constraint profiles_locale_is_supported check (private.is_locale(locale))
 );
 
@@ -31,6 +31,10 @@ grant update (full_name, locale) on public.profiles to authenticated;
 
 alter table public.profiles enable row level security;
 
+create trigger profiles_clean_names
+before insert or update of full_name on public.profiles
+for each row execute function private.clean_texts('names', 'full_name');
+
 create trigger profiles_touch_updated_at
 before update on public.profiles
 for each row execute function private.touch_updated_at();
@@ -48,7 +52,8 @@ begin
   values (
     new.id,
     coalesce(lower(new.email), ''),
-    left(coalesce(new.raw_user_meta_data ->> 'full_name', ''), 200),
+    -- Nobody's sign-up fails for a name that is none.
+    private.tamed_name(coalesce(new.raw_user_meta_data ->> 'full_name', ''), 200),
     case when private.is_locale(wished_locale) then wished_locale else 'es' end
   )
   on conflict (user_id) do update set email = excluded.email;

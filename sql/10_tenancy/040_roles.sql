@@ -13,7 +13,8 @@ create table public.roles (
   constraint roles_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
   constraint roles_key_key unique (organization_id, key),
   constraint roles_key_is_an_identifier check (key ~ '^[a-z][a-z0-9_]{0,49}$'),
-  constraint roles_name_has_1_to_80_characters check (length(trim(name)) between 1 and 80)
+  constraint roles_name_is_a_name check (private.is_name(name, 80)),
+  constraint roles_description_is_a_text check (private.is_text(description, 500))
 );
 
 comment on table public.roles is 'A named set of permissions in one organization.';
@@ -22,6 +23,14 @@ comment on column public.roles.is_system is 'Born with the organization and kept
 grant select on public.roles to authenticated;
 
 alter table public.roles enable row level security;
+
+create trigger roles_clean_names
+before insert or update of name on public.roles
+for each row execute function private.clean_texts('names', 'name');
+
+create trigger roles_clean_notes
+before insert or update of description on public.roles
+for each row execute function private.clean_texts('notes', 'description');
 
 create policy roles_select on public.roles
 for select to authenticated

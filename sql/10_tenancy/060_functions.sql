@@ -109,12 +109,12 @@ declare
   candidate text := coalesce(create_organization.slug, private.slugify(coalesce(create_organization.name, '')));
   created public.organizations;
 begin
-  if length(trim(coalesce(create_organization.name, ''))) not between 1 and 120 then
-    perform private.fail('name_invalid', 422, 'Give the organization a name of 1 to 120 characters.');
+  if private.is_name(private.clean_text(create_organization.name), 120) is not true then
+    perform private.fail('name_invalid', 422, 'Give the organization a name of 1 to 120 characters, on one line and without links.');
   elsif not private.is_slug(candidate) then
     perform private.fail('slug_invalid', 422, 'Use 1 to 63 lower-case letters, digits and inner hyphens.');
   elsif not coalesce(private.is_timezone(create_organization.timezone), false) then
-    perform private.fail('timezone_invalid', 422, 'Name an IANA time zone, such as Europe/Madrid.');
+    perform private.fail('timezone_invalid', 422, 'Name an IANA time zone by its present name, letter by letter, such as Europe/Madrid.');
   elsif not coalesce(private.is_currency(create_organization.currency), false) then
     perform private.fail('currency_invalid', 422, 'Name an ISO 4217 currency, such as EUR.');
   elsif not coalesce(private.is_locale(create_organization.locale), false) then
@@ -125,7 +125,7 @@ begin
   loop
     insert into public.organizations (name, slug, timezone, currency, locale)
     values (
-      trim(create_organization.name), candidate, create_organization.timezone,
+      create_organization.name, candidate, create_organization.timezone,
       create_organization.currency, create_organization.locale
     )
     on conflict on constraint organizations_slug_key do nothing

@@ -147,8 +147,10 @@ declare
   new_key text := left(replace(private.slugify(coalesce(create_role.name, '')), '-', '_'), 40);
 begin
   perform private.require_permission(create_role.organization_id, 'roles:manage');
-  if length(trim(coalesce(create_role.name, ''))) not between 1 and 80 then
-    perform private.fail('name_invalid', 422, 'Give the role a name of 1 to 80 characters.');
+  if private.is_name(private.clean_text(create_role.name), 80) is not true then
+    perform private.fail('name_invalid', 422, 'Give the role a name of 1 to 80 characters, on one line and without links.');
+  elsif length(private.clean_note(create_role.description)) > 500 then
+    perform private.fail('description_too_long', 422, 'Describe the role in at most 500 characters.');
   end if;
   perform private.require_grantable(create_role.organization_id, create_role.permissions);
 
@@ -156,7 +158,7 @@ begin
   values (
     create_role.organization_id,
     case when new_key ~ '^[a-z]' then new_key else 'role_' || new_key end,
-    trim(create_role.name),
+    create_role.name,
     coalesce(create_role.description, '')
   )
   on conflict on constraint roles_key_key do nothing
@@ -190,7 +192,7 @@ set search_path = ''
 as $$ select private.create_role(organization_id, name, permissions, description) $$;
 
 comment on function public.create_role(uuid, text, text [], text) is
-  'Makes a custom role, under roles:manage. Errors: 403 permission_denied, permission_not_held; 409 role_exists; 422 name_invalid, permission_unknown.';
+  'Makes a custom role, under roles:manage. Errors: 403 permission_denied, permission_not_held; 409 role_exists; 422 name_invalid, description_too_long, permission_unknown.';
 grant execute on function public.create_role(uuid, text, text [], text) to authenticated;
 
 create function private.set_role_permissions(organization_id uuid, role_id uuid, permissions text [])

@@ -24,7 +24,7 @@ create table public.api_keys (
   constraint api_keys_pkey primary key (organization_id, id),
   constraint api_keys_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
   constraint api_keys_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
-  constraint api_keys_name_has_1_to_80_characters check (length(trim(name)) between 1 and 80)
+  constraint api_keys_name_is_a_name check (private.is_name(name, 80))
 );
 
 comment on table public.api_keys is 'A named key of an organization. The secret is shown once; its hash is in private.api_key_secrets.';
@@ -37,6 +37,10 @@ create index api_keys_created_by_idx on public.api_keys (created_by);
 grant select on public.api_keys to authenticated;
 
 alter table public.api_keys enable row level security;
+
+create trigger api_keys_clean_names
+before insert or update of name on public.api_keys
+for each row execute function private.clean_texts('names', 'name');
 
 create policy api_keys_select on public.api_keys
 for select to authenticated
@@ -95,8 +99,8 @@ declare
   created public.api_keys;
 begin
   perform private.require_permission(create_api_key.organization_id, 'api_keys:manage');
-  if length(trim(coalesce(create_api_key.name, ''))) not between 1 and 80 then
-    perform private.fail('name_invalid', 422, 'Give the key a name of 1 to 80 characters.');
+  if private.is_name(private.clean_text(create_api_key.name), 80) is not true then
+    perform private.fail('name_invalid', 422, 'Give the key a name of 1 to 80 characters, on one line and without links.');
   elsif coalesce(cardinality(create_api_key.permissions), 0) = 0 then
     perform private.fail('permissions_missing', 422, 'Name at least one permission.');
   elsif create_api_key.expires_at is null
@@ -107,7 +111,7 @@ begin
 
   insert into public.api_keys (organization_id, name, prefix, created_by, expires_at)
   values (
-    create_api_key.organization_id, trim(create_api_key.name), left(secret, 12),
+    create_api_key.organization_id, create_api_key.name, left(secret, 12),
     auth.uid(), create_api_key.expires_at
   )
   returning * into created;

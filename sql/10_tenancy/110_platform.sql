@@ -36,7 +36,7 @@ create table public.support_entries (
   constraint support_entries_pkey primary key (organization_id, id),
   constraint support_entries_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
   constraint support_entries_admin_fkey foreign key (admin_user_id) references public.profiles (user_id) on delete cascade,
-  constraint support_entries_reason_has_10_to_500_characters check (length(trim(reason)) between 10 and 500),
+  constraint support_entries_reason_has_10_to_500_characters check (length(reason) >= 10 and private.is_text(reason, 500)),
   constraint support_entries_last_at_most_8_hours check (expires_at <= started_at + interval '8 hours')
 );
 
@@ -54,6 +54,10 @@ select private.permission_upsert(
 grant select on public.support_entries to authenticated;
 
 alter table public.support_entries enable row level security;
+
+create trigger support_entries_clean_notes
+before insert or update of reason on public.support_entries
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy support_entries_select on public.support_entries
 for select to authenticated
@@ -184,7 +188,7 @@ declare
   caller uuid := private.require_platform_admin();
   changed public.organizations;
 begin
-  if length(trim(coalesce(platform_set_organization_status.reason, ''))) = 0 then
+  if coalesce(private.clean_note(platform_set_organization_status.reason), '') = '' then
     perform private.fail('reason_missing', 422, 'Say why.');
   end if;
   perform private.act_as('support', caller);
@@ -283,7 +287,7 @@ declare
   caller uuid := private.require_platform_admin();
   entry public.support_entries;
 begin
-  if length(trim(coalesce(platform_enter_organization.reason, ''))) not between 10 and 500 then
+  if length(coalesce(private.clean_note(platform_enter_organization.reason), '')) not between 10 and 500 then
     perform private.fail('reason_missing', 422, 'Say why, in 10 to 500 characters; the tenant reads it.');
   elsif coalesce(platform_enter_organization.minutes, 0) not between 1 and 480 then
     perform private.fail('duration_invalid', 422, 'Enter for 1 to 480 minutes.');
@@ -306,7 +310,7 @@ begin
     and e.ended_at is null;
   insert into public.support_entries (organization_id, admin_user_id, reason, role_key, expires_at)
   values (
-    platform_enter_organization.organization_id, caller, trim(platform_enter_organization.reason),
+    platform_enter_organization.organization_id, caller, platform_enter_organization.reason,
     platform_enter_organization.role_key, now() + make_interval(mins => platform_enter_organization.minutes)
   )
   returning * into entry;

@@ -309,7 +309,7 @@ as $$
 declare
   caller uuid := private.require_platform_admin();
 begin
-  if length(trim(coalesce(platform_erase_organization.reason, ''))) = 0 then
+  if coalesce(private.clean_note(platform_erase_organization.reason), '') = '' then
     perform private.fail('reason_missing', 422, 'Say why.');
   end if;
   if not exists (

@@ -15,9 +15,11 @@ create table public.locations (
   -- The target of staff_shifts' foreign key, so that a shift is read by its location's clock.
   constraint locations_timezone_key unique (organization_id, id, timezone),
   constraint locations_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
-  constraint locations_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint locations_name_is_a_name check (private.is_name(name, 120)),
   constraint locations_timezone_is_iana check (private.is_timezone(timezone)),
-  constraint locations_address_is_short check (length(address) <= 300 and length(city) <= 120 and length(postal_code) <= 20),
+  constraint locations_address_is_a_text check (private.is_text(address, 300)),
+  constraint locations_city_is_a_line check (city = '' or private.is_line(city, 120)),
+  constraint locations_postal_code_is_a_line check (postal_code = '' or private.is_line(postal_code, 20)),
   constraint locations_country_is_iso_3166 check (country ~ '^[A-Z]{2}$')
 );
 
@@ -30,6 +32,14 @@ grant insert (organization_id, name, timezone, address, city, postal_code, count
 grant update (name, timezone, address, city, postal_code, country) on public.locations to authenticated;
 
 alter table public.locations enable row level security;
+
+create trigger locations_clean_names
+before insert or update of name, city, postal_code on public.locations
+for each row execute function private.clean_texts('names', 'name', 'city', 'postal_code');
+
+create trigger locations_clean_notes
+before insert or update of address on public.locations
+for each row execute function private.clean_texts('notes', 'address');
 
 create policy locations_select on public.locations
 for select to authenticated

@@ -31,8 +31,8 @@ create table public.rooms (
   references public.locations (organization_id, id) on delete restrict,
   constraint rooms_slug_key unique (organization_id, slug),
   constraint rooms_slug_is_a_slug check (private.is_slug(slug)),
-  constraint rooms_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
-  constraint rooms_description_has_at_most_5000_characters check (length(description) <= 5000),
+  constraint rooms_name_is_a_name check (private.is_name(name, 120)),
+  constraint rooms_description_is_a_text check (private.is_text(description, 5000)),
   constraint rooms_mode_is_known check (mode in ('private', 'shared')),
   constraint rooms_party_is_1_to_100 check (1 <= minimum_party and minimum_party <= maximum_party and maximum_party <= 100),
   constraint rooms_capacity_limit_covers_the_party check (capacity_limit between maximum_party and 100),
@@ -56,7 +56,9 @@ create table public.rooms (
   constraint rooms_no_show_fee_is_a_share check (no_show_fee_percent between 0 and 100),
   constraint rooms_waiver_policy_is_known check (waiver_policy in ('none', 'optional', 'required')),
   constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5),
-  constraint rooms_image_is_in_own_folder check (starts_with(image_path, organization_id::text || '/rooms/'))
+  constraint rooms_image_is_in_own_folder check (
+    starts_with(image_path, organization_id::text || '/rooms/') and private.is_object_path(image_path)
+  )
 );
 
 comment on table public.rooms is 'A game that a venue sells.';
@@ -92,6 +94,14 @@ grant update (
 ) on public.rooms to authenticated;
 
 alter table public.rooms enable row level security;
+
+create trigger rooms_clean_names
+before insert or update of name on public.rooms
+for each row execute function private.clean_texts('names', 'name');
+
+create trigger rooms_clean_notes
+before insert or update of description on public.rooms
+for each row execute function private.clean_texts('notes', 'description');
 
 create policy rooms_select on public.rooms
 for select to authenticated

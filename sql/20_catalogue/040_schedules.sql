@@ -116,7 +116,7 @@ create table public.schedule_exceptions (
   constraint schedule_exceptions_start_times_replace_the_interval check (
     num_nonnulls(start_times, slot_interval_minutes) <= 1
   ),
-  constraint schedule_exceptions_reason_is_short check (length(reason) <= 500)
+  constraint schedule_exceptions_reason_is_a_text check (private.is_text(reason, 500))
 );
 
 comment on table public.schedule_exceptions is
@@ -143,6 +143,10 @@ grant update (date, is_closed, opens_at, closes_at, slot_interval_minutes, start
 on public.schedule_exceptions to authenticated;
 
 alter table public.schedule_exceptions enable row level security;
+
+create trigger schedule_exceptions_clean_notes
+before insert or update of reason on public.schedule_exceptions
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy schedule_exceptions_select on public.schedule_exceptions
 for select to authenticated

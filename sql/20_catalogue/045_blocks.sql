@@ -26,7 +26,7 @@ create table public.room_blocks (
   ),
   constraint room_blocks_repeats_is_known check (repeats in ('none', 'daily', 'weekly')),
   constraint room_blocks_until_ends_what_repeats check ((until is not null) = (repeats <> 'none')),
-  constraint room_blocks_reason_is_short check (length(reason) <= 500)
+  constraint room_blocks_reason_is_a_text check (private.is_text(reason, 500))
 );
 
 comment on table public.room_blocks is
@@ -44,6 +44,10 @@ create index room_blocks_location_id_idx on public.room_blocks (organization_id,
 grant select on public.room_blocks to authenticated;
 
 alter table public.room_blocks enable row level security;
+
+create trigger room_blocks_clean_notes
+before insert or update of reason on public.room_blocks
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy room_blocks_select on public.room_blocks
 for select to authenticated

@@ -25,7 +25,7 @@ create table public.calendars (
   constraint calendars_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
   constraint calendars_slug_key unique (slug),
   constraint calendars_slug_is_a_slug check (private.is_slug(slug)),
-  constraint calendars_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint calendars_name_is_a_name check (private.is_name(name, 120)),
   constraint calendars_minimum_notice_is_at_most_90_days check (minimum_notice_minutes between 0 and 129600),
   constraint calendars_maximum_advance_is_1_day_to_2_years check (maximum_advance_days between 1 and 730),
   constraint calendars_hold_is_5_minutes_to_2_hours check (hold_minutes between 5 and 120),
@@ -77,6 +77,14 @@ grant update (
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;
+
+create trigger calendars_clean_names
+before insert or update of name on public.calendars
+for each row execute function private.clean_texts('names', 'name');
+
+create trigger calendars_clean_notes
+before insert or update of terms on public.calendars
+for each row execute function private.clean_texts('notes', 'terms');
 
 create policy calendars_select on public.calendars
 for select to authenticated
@@ -164,7 +172,7 @@ create table public.calendar_blocked_dates (
   constraint calendar_blocked_dates_are_ordered_from_2000_to_2199 check (
     '2000-01-01' <= from_date and from_date <= to_date and to_date < '2200-01-01'
   ),
-  constraint calendar_blocked_dates_reason_is_short check (length(reason) <= 500)
+  constraint calendar_blocked_dates_reason_is_a_text check (private.is_text(reason, 500))
 );
 
 comment on table public.calendar_blocked_dates is
@@ -178,6 +186,10 @@ grant insert (organization_id, calendar_id, from_date, to_date, reason) on publi
 grant update (from_date, to_date, reason) on public.calendar_blocked_dates to authenticated;
 
 alter table public.calendar_blocked_dates enable row level security;
+
+create trigger calendar_blocked_dates_clean_notes
+before insert or update of reason on public.calendar_blocked_dates
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy calendar_blocked_dates_select on public.calendar_blocked_dates
 for select to authenticated

@@ -61,7 +61,7 @@ begin
         jsonb_typeof(o.option) = 'object'
         and o.option - array['value', 'label'] = '{}'
         and jsonb_typeof(o.option -> 'value') = 'string'
-        and length(o.option ->> 'value') between 1 and 100
+        and private.is_line(o.option ->> 'value', 100)
         and private.is_texts(o.option -> 'label', 200)
         and o.option -> 'label' <> '{}'
       )
@@ -125,6 +125,10 @@ grant update (key, position, kind, label, help, required, pattern, options) on p
 
 alter table public.calendar_fields enable row level security;
 
+create trigger calendar_fields_clean_notes
+before insert or update of label, help, options on public.calendar_fields
+for each row execute function private.clean_texts('notes', 'label', 'help', 'options');
+
 create policy calendar_fields_select on public.calendar_fields
 for select to authenticated
 using (organization_id = (select private.organization_with('calendars:read')));
@@ -171,7 +175,7 @@ set search_path = ''
 as $$
 declare
   wanted text := case field.kind when 'checkbox' then 'boolean' when 'number' then 'number' else 'string' end;
-  answered text := btrim(answer #>> '{}', e' \t\r\n');
+  answered text := private.clean_note(answer #>> '{}');
 begin
   if jsonb_typeof(answer) <> wanted then
     perform private.refuse_field(field.key, 'type');
@@ -198,7 +202,7 @@ end
 $$;
 
 comment on function private.checked_answer(public.calendar_fields, jsonb) is
-  'The answer to a field, trimmed. Raises 422 field_invalid.';
+  'The answer to a field, cleaned. Raises 422 field_invalid.';
 
 create function private.checked_fields(calendar public.calendars, fields jsonb)
 returns jsonb
@@ -222,7 +226,7 @@ begin
     order by f.position, f.key
   loop
     answer := fields -> field.key;
-    if answer is null or answer = 'null' or btrim(answer #>> '{}', e' \t\r\n') = '' then
+    if answer is null or answer = 'null' or private.clean_note(answer #>> '{}') = '' then
       answer := null;
     else
       answer := private.checked_answer(field, answer);

@@ -20,7 +20,7 @@ create table public.price_rules (
   constraint price_rules_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
   constraint price_rules_room_fkey foreign key (organization_id, room_id)
   references public.rooms (organization_id, id) on delete cascade,
-  constraint price_rules_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120),
+  constraint price_rules_name_is_a_name check (private.is_name(name, 120)),
   constraint price_rules_priority_is_0_to_1000 check (priority between 0 and 1000),
   constraint price_rules_weekdays_are_iso check (
     weekdays <@ array[1, 2, 3, 4, 5, 6, 7] and cardinality(weekdays) between 1 and 7
@@ -66,6 +66,10 @@ grant update (
 ) on public.price_rules to authenticated;
 
 alter table public.price_rules enable row level security;
+
+create trigger price_rules_clean_names
+before insert or update of name on public.price_rules
+for each row execute function private.clean_texts('names', 'name');
 
 create policy price_rules_select on public.price_rules
 for select to authenticated

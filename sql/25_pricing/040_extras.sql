@@ -17,7 +17,7 @@ create table public.extras (
   updated_at timestamptz not null default now(),
   constraint extras_pkey primary key (organization_id, id),
   constraint extras_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
-  constraint extras_names_are_texts_by_language check (private.is_texts(names, 120) and names <> '{}'),
+  constraint extras_names_are_names_by_language check (private.are_names(names, 120)),
   constraint extras_descriptions_are_texts_by_language check (private.is_texts(descriptions, 1000)),
   constraint extras_price_per_is_known check (price_per in ('booking', 'person')),
   constraint extras_price_is_0_to_1_million check (price_cents between 0 and 100000000),
@@ -50,6 +50,14 @@ grant update (
 ) on public.extras to authenticated;
 
 alter table public.extras enable row level security;
+
+create trigger extras_clean_names
+before insert or update of names on public.extras
+for each row execute function private.clean_texts('names', 'names');
+
+create trigger extras_clean_notes
+before insert or update of descriptions on public.extras
+for each row execute function private.clean_texts('notes', 'descriptions');
 
 create policy extras_select on public.extras
 for select to authenticated

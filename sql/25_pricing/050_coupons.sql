@@ -7,7 +7,7 @@ immutable
 set search_path = ''
 as $$
 begin
-  return upper(regexp_replace(code, '[^A-Za-z0-9]', '', 'g'));
+  return upper(regexp_replace(normalize(code, nfkc), '[^A-Za-z0-9]', '', 'g'));
 end
 $$;
 
@@ -34,7 +34,7 @@ create table public.coupons (
   constraint coupons_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
   constraint coupons_code_key unique (organization_id, code),
   constraint coupons_code_is_plain check (code ~ '^[A-Z0-9]{3,32}$'),
-  constraint coupons_description_is_short check (length(description) <= 300),
+  constraint coupons_description_is_a_text check (private.is_text(description, 300)),
   constraint coupons_kind_is_known check (kind in ('percent', 'fixed')),
   constraint coupons_value_fits_its_kind check (
     case kind when 'percent' then value between 1 and 100 else value between 1 and 100000000 end
@@ -62,6 +62,10 @@ comment on column public.coupons.status is 'active or inactive.';
 grant select on public.coupons to authenticated;
 
 alter table public.coupons enable row level security;
+
+create trigger coupons_clean_notes
+before insert or update of description on public.coupons
+for each row execute function private.clean_texts('notes', 'description');
 
 create policy coupons_select on public.coupons
 for select to authenticated
@@ -270,7 +274,7 @@ begin
     when plain is null or length(plain) not between 3 and 32 then 'code'
     when kind is null or kind not in ('percent', 'fixed') then 'kind'
     when value is null or value not between 1 and case kind when 'percent' then 100 else 100000000 end then 'value'
-    when description is null or length(description) > 300 then 'description'
+    when description is null or length(private.clean_note(description)) > 300 then 'description'
     when minimum_cents is null or minimum_cents not between 0 and 100000000 then 'minimum_cents'
     when not isfinite(valid_from) then 'valid_from'
     when not isfinite(valid_until) or valid_until <= coalesce(valid_from, '-infinity') then 'valid_until'

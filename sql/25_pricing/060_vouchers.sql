@@ -23,7 +23,8 @@ create table public.vouchers (
   constraint vouchers_balance_is_never_negative check (balance_cents >= 0),
   constraint vouchers_status_is_known check (status in ('active', 'cancelled')),
   constraint vouchers_expiry_is_finite check (isfinite(expires_at)),
-  constraint vouchers_texts_are_short check (length(recipient_name) <= 200 and length(message) <= 1000),
+  constraint vouchers_recipient_is_a_name_or_empty check (recipient_name = '' or private.is_name(recipient_name, 200)),
+  constraint vouchers_message_is_a_text check (private.is_text(message, 1000)),
   constraint vouchers_recipient_email_is_plausible check (private.is_email(recipient_email)),
   constraint vouchers_locale_is_supported check (private.is_locale(locale))
 );
@@ -43,6 +44,14 @@ where status = 'active' and balance_cents > 0;
 grant select on public.vouchers to authenticated;
 
 alter table public.vouchers enable row level security;
+
+create trigger vouchers_clean_names
+before insert or update of recipient_name on public.vouchers
+for each row execute function private.clean_texts('names', 'recipient_name');
+
+create trigger vouchers_clean_notes
+before insert or update of message on public.vouchers
+for each row execute function private.clean_texts('notes', 'message');
 
 create policy vouchers_select on public.vouchers
 for select to authenticated
@@ -191,9 +200,11 @@ begin
   field := case
     when amount_cents is null or amount_cents not between 1 and 100000000 then 'amount_cents'
     when not isfinite(issue_voucher.expires_at) or issue_voucher.expires_at <= now() then 'expires_at'
-    when recipient_name is null or length(recipient_name) > 200 or recipient_name ~ '[[:cntrl:]]' then 'recipient_name'
-    when not private.is_email(email) or email ~ '[[:cntrl:]]' then 'recipient_email'
-    when message is null or length(message) > 1000 then 'message'
+    when recipient_name is null
+      or private.clean_text(recipient_name) <> '' and not private.is_name(private.clean_text(recipient_name), 200)
+      then 'recipient_name'
+    when not private.is_email(email) then 'recipient_email'
+    when message is null or length(private.clean_note(message)) > 1000 then 'message'
     when not private.is_locale(issue_voucher.locale) then 'locale'
   end;
   if field is not null then
@@ -210,7 +221,7 @@ begin
     )
     select
       o.id, private.booking_reference() || '-' || left(private.booking_reference(), 4), o.currency,
-      issue_voucher.expires_at, trim(issue_voucher.recipient_name), email, issue_voucher.message,
+      issue_voucher.expires_at, issue_voucher.recipient_name, email, issue_voucher.message,
       coalesce(issue_voucher.locale, o.locale)
     from public.organizations as o
     where o.id = issue_voucher.organization_id

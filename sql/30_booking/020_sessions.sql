@@ -44,7 +44,7 @@ create table public.sessions (
   constraint sessions_live_while_seats_are_taken check (
     mode = 'block' or (status = 'scheduled') = (seats_taken > 0)
   ),
-  constraint sessions_reason_is_short check (length(reason) <= 500)
+  constraint sessions_reason_is_a_text check (private.is_text(reason, 500))
 );
 
 comment on table public.sessions is
@@ -71,6 +71,10 @@ create index sessions_block_id_idx on public.sessions (organization_id, block_id
 grant select on public.sessions to authenticated;
 
 alter table public.sessions enable row level security;
+
+create trigger sessions_clean_notes
+before insert or update of reason on public.sessions
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy sessions_select on public.sessions
 for select to authenticated

@@ -15,10 +15,10 @@ create table public.customers (
   constraint customers_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
   constraint customers_email_key unique (organization_id, email),
   constraint customers_email_is_plausible check (private.is_email(email)),
-  constraint customers_full_name_has_1_to_200_characters check (length(trim(full_name)) between 1 and 200),
-  constraint customers_phone_has_at_most_40_characters check (length(phone) between 1 and 40),
+  constraint customers_full_name_is_a_name check (private.is_name(full_name, 200)),
+  constraint customers_phone_is_a_line_of_at_most_40_characters check (private.is_line(phone, 40)),
   constraint customers_locale_is_supported check (private.is_locale(locale)),
-  constraint customers_staff_note_has_at_most_5000_characters check (length(staff_note) <= 5000),
+  constraint customers_staff_note_is_a_text check (private.is_text(staff_note, 5000)),
   -- The domain is reserved (RFC 2606): nothing that is sent there arrives, and nobody books with it.
   constraint customers_erased_have_no_address check (
     (erased_at is not null) = coalesce(email like '%@erased.invalid', false)
@@ -71,8 +71,9 @@ begin
     perform private.fail('customer_erased', 409, 'Make a new customer: what was erased stays erased.');
   end if;
   new.email := lower(trim(new.email));
-  new.full_name := trim(new.full_name);
-  new.phone := nullif(trim(new.phone), '');
+  new.full_name := private.clean_text(new.full_name);
+  new.phone := nullif(private.clean_text(new.phone), '');
+  new.staff_note := private.clean_note(new.staff_note);
   return new;
 end
 $$;
@@ -95,9 +96,7 @@ create table public.customer_tags (
   constraint customer_tags_tag_key unique (organization_id, customer_id, tag),
   constraint customer_tags_customer_fkey foreign key (organization_id, customer_id)
   references public.customers (organization_id, id) on delete cascade,
-  constraint customer_tags_tag_has_1_to_40_characters check (
-    length(tag) between 1 and 40 and tag = trim(tag) and tag !~ '[[:cntrl:]]'
-  )
+  constraint customer_tags_tag_is_a_line_of_at_most_40_characters check (private.is_line(tag, 40))
 );
 
 comment on table public.customer_tags is
@@ -111,6 +110,10 @@ grant select, delete on public.customer_tags to authenticated;
 grant insert (organization_id, customer_id, tag) on public.customer_tags to authenticated;
 
 alter table public.customer_tags enable row level security;
+
+create trigger customer_tags_clean_names
+before insert or update of tag on public.customer_tags
+for each row execute function private.clean_texts('names', 'tag');
 
 create policy customer_tags_select on public.customer_tags
 for select to authenticated
@@ -157,22 +160,23 @@ immutable
 set search_path = ''
 as $$
 declare
-  full_name text := trim(customer ->> 'full_name');
+  full_name text := private.clean_text(customer ->> 'full_name');
   email text := nullif(lower(trim(customer ->> 'email')), '');
-  phone text := nullif(trim(customer ->> 'phone'), '');
+  phone text := nullif(private.clean_text(customer ->> 'phone'), '');
   locale text := coalesce(nullif(customer ->> 'locale', ''), default_locale);
   field text;
 begin
   field := case
     when jsonb_typeof(customer -> 'full_name') is distinct from 'string'
-      or length(full_name) not between 1 and 200 or full_name ~ '[[:cntrl:]]' then 'full_name'
+      or not private.is_name(full_name, 200)
+      or not may_lack_email and not private.is_typed_name(full_name, 200) then 'full_name'
     when coalesce(jsonb_typeof(customer -> 'email'), 'null') not in ('string', 'null')
       or email is null and not may_lack_email
-      or email ~ '[[:cntrl:]]' or not private.is_email(email)
+      or not private.is_email(email)
       -- Reserved for customers who were erased.
       or email like '%@erased.invalid' then 'email'
     when coalesce(jsonb_typeof(customer -> 'phone'), 'null') not in ('string', 'null')
-      or length(phone) > 40 or phone ~ '[[:cntrl:]]' then 'phone'
+      or not private.is_line(phone, 40) then 'phone'
     when coalesce(jsonb_typeof(customer -> 'locale'), 'null') not in ('string', 'null')
       or not private.is_locale(locale) then 'locale'
   end;
@@ -181,8 +185,8 @@ begin
       'customer_invalid', 422,
       case
         when may_lack_email
-          then 'Give full_name (1 to 200 characters) and, if known, a valid email, phone (at most 40 characters) and locale (es, en or ca).'
-        else 'Give full_name (1 to 200 characters), a valid email, and, if wanted, phone (at most 40 characters) and locale (es, en or ca).'
+          then 'Give full_name (1 to 200 characters, no link) and, if known, a valid email, phone (at most 40 characters) and locale (es, en or ca).'
+        else 'Give full_name (1 to 200 characters, no link), a valid email, and, if wanted, phone (at most 40 characters) and locale (es, en or ca).'
       end,
       jsonb_build_object('field', field)
     );
@@ -192,7 +196,7 @@ end
 $$;
 
 comment on function private.checked_customer(jsonb, text, boolean) is
-  'The customer of a request, trimmed, the address in lower case; null instead of an empty one, where it may be missing. Raises 422 customer_invalid, details {"field"}.';
+  'The customer of a request, cleaned, the address in lower case; null instead of an empty one, where it may be missing: that is staff, who may also name companies by their domain. Raises 422 customer_invalid, details {"field"}.';
 
 create function private.customer_with_email(organization_id uuid, customer jsonb)
 returns uuid

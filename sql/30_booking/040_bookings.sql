@@ -56,8 +56,8 @@ create table public.bookings (
   ),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
-  constraint bookings_notes_are_short check (
-    length(staff_note) <= 5000 and length(status_reason) <= 500
+  constraint bookings_notes_are_texts check (
+    private.is_text(staff_note, 5000) and private.is_text(status_reason, 500)
   )
 );
 
@@ -100,6 +100,10 @@ grant update (staff_note) on public.bookings to authenticated;
 
 alter table public.bookings enable row level security;
 
+create trigger bookings_clean_notes
+before insert or update of staff_note, status_reason on public.bookings
+for each row execute function private.clean_texts('notes', 'staff_note', 'status_reason');
+
 create policy bookings_select on public.bookings
 for select to authenticated
 using (organization_id = (select private.organization_with('bookings:read')));
@@ -124,9 +128,9 @@ create table public.booking_contacts (
   constraint booking_contacts_pkey primary key (organization_id, booking_id),
   constraint booking_contacts_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
-  constraint booking_contacts_contact_name_has_1_to_200_characters check (length(trim(contact_name)) between 1 and 200),
-  constraint booking_contacts_contact_phone_has_at_most_40_characters check (length(contact_phone) between 1 and 40),
-  constraint booking_contacts_customer_note_has_at_most_2000_characters check (length(customer_note) <= 2000),
+  constraint booking_contacts_contact_name_is_a_name check (private.is_name(contact_name, 200)),
+  constraint booking_contacts_contact_phone_is_a_line check (private.is_line(contact_phone, 40)),
+  constraint booking_contacts_customer_note_is_a_text check (private.is_text(customer_note, 2000)),
   constraint booking_contacts_fields_are_an_object check (jsonb_typeof(fields) = 'object')
 );
 
@@ -144,6 +148,14 @@ alter table public.booking_contacts enable row level security;
 create policy booking_contacts_select on public.booking_contacts
 for select to authenticated
 using (organization_id = (select private.organization_with('customers:read')));
+
+create trigger booking_contacts_clean_names
+before insert or update of contact_name, contact_phone on public.booking_contacts
+for each row execute function private.clean_texts('names', 'contact_name', 'contact_phone');
+
+create trigger booking_contacts_clean_notes
+before insert or update of customer_note on public.booking_contacts
+for each row execute function private.clean_texts('notes', 'customer_note');
 
 create table private.booking_secrets (
   organization_id uuid not null,

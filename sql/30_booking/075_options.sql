@@ -73,7 +73,7 @@ create table public.price_overrides (
   constraint price_overrides_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
   constraint price_overrides_price_is_0_to_1_million check (price_cents between 0 and 100000000),
-  constraint price_overrides_reason_is_short check (length(reason) <= 500)
+  constraint price_overrides_reason_is_a_text check (private.is_text(reason, 500))
 );
 
 comment on table public.price_overrides is 'A booking whose seats are sold at a price that staff set, and why.';
@@ -83,6 +83,10 @@ comment on column public.price_overrides.set_by is 'Who set it: {kind, id} as in
 grant select on public.price_overrides to authenticated;
 
 alter table public.price_overrides enable row level security;
+
+create trigger price_overrides_clean_notes
+before insert or update of reason on public.price_overrides
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy price_overrides_select on public.price_overrides
 for select to authenticated

@@ -111,7 +111,7 @@ begin
     room := private.public_room(calendar, hold_booking.room_id);
     guest := private.checked_customer(customer, calendar.locales[1]);
     answers := private.checked_fields(calendar, hold_booking.fields);
-    if length(hold_booking.customer_note) > 2000 then
+    if length(private.clean_note(hold_booking.customer_note)) > 2000 then
       perform private.fail('customer_note_too_long', 422, 'Write a note of at most 2000 characters.');
     end if;
     perform private.check_terms(calendar, consents);
@@ -218,7 +218,7 @@ set search_path = ''
 as $$
 declare
   -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
-  typed text := translate(upper(regexp_replace(reference, '[^A-Za-z0-9]', '', 'g')), 'OIL', '011');
+  typed text := translate(private.plain_code(reference), 'OIL', '011');
   booking public.bookings;
 begin
   select b.* into booking

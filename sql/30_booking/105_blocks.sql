@@ -193,7 +193,7 @@ begin
     or ends_at <= starts_at or ends_at - starts_at > interval '366 days'
   then
     perform private.fail('block_range_invalid', 422, 'Give a start and a later end, at most 366 days apart.');
-  elsif length(block_room.reason) > 500 then
+  elsif length(private.clean_note(block_room.reason)) > 500 then
     perform private.fail('reason_too_long', 422, 'Give a reason of at most 500 characters.');
   elsif repeats is null or repeats not in ('none', 'daily', 'weekly') then
     perform private.fail('block_repeats_invalid', 422, 'Repeat a block none, daily or weekly.');

@@ -36,7 +36,7 @@ declare
   needed text;
 begin
   perform private.require_permission(transition_booking.organization_id, 'bookings:read');
-  if length(transition_booking.reason) > 500 then
+  if length(private.clean_note(transition_booking.reason)) > 500 then
     perform private.fail('reason_too_long', 422, 'Give a reason of at most 500 characters.');
   end if;
   booking := private.locked_booking(transition_booking.organization_id, transition_booking.booking_id);
@@ -145,7 +145,7 @@ begin
     return;
   end if;
   perform private.require_permission(check_override.organization_id, 'pricing:override');
-  if coalesce(length(trim(reason)), 0) not between 1 and 500 then
+  if coalesce(length(private.clean_note(reason)), 0) not between 1 and 500 then
     perform private.fail('override_reason_invalid', 422, 'Say in 1 to 500 characters why the price is another one.');
   end if;
 end
@@ -209,7 +209,8 @@ begin
   if answer is null then
     if create_booking.source is null or create_booking.source not in ('direct', 'marketplace', 'api') then
       perform private.fail('source_invalid', 422, 'Choose direct, marketplace or api.');
-    elsif length(create_booking.customer_note) > 2000 or length(create_booking.staff_note) > 5000 then
+    elsif length(private.clean_note(create_booking.customer_note)) > 2000
+      or length(private.clean_note(create_booking.staff_note)) > 5000 then
       perform private.fail('note_too_long', 422, 'Write at most 2000 characters for the customer, 5000 for the staff.');
     elsif create_booking.pay_within_hours not between 1 and 720 then
       perform private.fail(

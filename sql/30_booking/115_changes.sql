@@ -215,15 +215,24 @@ set search_path = ''
 as $$
 declare
   terms record := private.cancellation_terms(booking);
+  calendar public.calendars := private.managing_calendar(booking);
 begin
   return terms.by_customer
     and terms.refund_percent = 100
-    and (private.managing_calendar(booking)).id is not null;
+    -- What the calendar no longer sells is not changed through it.
+    and exists (
+      select from public.calendar_rooms as cr
+      join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+      where cr.organization_id = booking.organization_id
+        and cr.calendar_id = calendar.id
+        and cr.room_id = booking.room_id
+        and r.is_published
+    );
 end
 $$;
 
 comment on function private.is_reschedulable(public.bookings) is
-  'Whether the customer may change the booking now: while cancelling it would be refunded in full, by a calendar that is public.';
+  'Whether the customer may change the booking now: while cancelling it would be refunded in full, by a public calendar that sells its room. What is shown and what is allowed ask this one function.';
 
 create function private.change_json(
   booking public.bookings,

@@ -128,7 +128,7 @@ begin
   if answer is not null then
     return answer;
   end if;
-  if length(change_booking.reason) > 500 then
+  if length(private.clean_note(change_booking.reason)) > 500 then
     perform private.fail('reason_too_long', 422, 'Give a reason of at most 500 characters.');
   end if;
   booking := private.locked_for_change(

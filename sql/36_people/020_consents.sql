@@ -18,7 +18,7 @@ create table public.customer_consents (
   references public.bookings (organization_id, id) on delete restrict,
   constraint customer_consents_kind_is_known check (kind in ('terms', 'marketing', 'privacy')),
   constraint customer_consents_wording_is_kept_when_granted check (
-    length(wording) <= 20000 and (not granted or length(trim(wording)) > 0)
+    private.is_text(wording, 20000) and (not granted or wording <> '')
   ),
   constraint customer_consents_locale_is_supported check (private.is_locale(locale))
 );
@@ -105,8 +105,8 @@ begin
     when exists (
       select from jsonb_array_elements(consents) as c
       where coalesce(jsonb_typeof(c -> 'wording'), 'null') not in ('string', 'null')
-        or length(c ->> 'wording') > 20000
-        or ((c ->> 'granted')::boolean and length(trim(coalesce(c ->> 'wording', ''))) = 0)
+        or length(private.clean_note(c ->> 'wording')) > 20000
+        or ((c ->> 'granted')::boolean and coalesce(private.clean_note(c ->> 'wording'), '') = '')
     ) then 'wording'
   end;
   if field is not null then
@@ -147,7 +147,7 @@ begin
   )
   select
     record_consents.organization_id, record_consents.customer_id, record_consents.booking_id,
-    c ->> 'kind', (c ->> 'granted')::boolean, coalesce(c ->> 'wording', ''), record_consents.locale,
+    c ->> 'kind', (c ->> 'granted')::boolean, coalesce(private.clean_note(c ->> 'wording'), ''), record_consents.locale,
     coalesce(record_consents.said_at, clock_timestamp()), case when record_consents.counts then now() end
   from jsonb_array_elements(coalesce(consents, '[]')) as c;
 end

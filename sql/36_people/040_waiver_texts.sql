@@ -30,6 +30,10 @@ grant select on public.waiver_texts to authenticated;
 
 alter table public.waiver_texts enable row level security;
 
+create trigger waiver_texts_clean_notes
+before insert or update of texts on public.waiver_texts
+for each row execute function private.clean_texts('notes', 'texts');
+
 create policy waiver_texts_select on public.waiver_texts
 for select to authenticated
 using (organization_id = (select private.organization_with('waivers:read')));
@@ -85,7 +89,7 @@ declare
   published public.waiver_texts;
 begin
   perform private.require_permission(publish_waiver.organization_id, 'waivers:manage');
-  if not private.is_texts(publish_waiver.texts, 50000) or publish_waiver.texts = '{}' then
+  if not private.is_texts(private.clean_json(publish_waiver.texts), 50000) or publish_waiver.texts = '{}' then
     perform private.fail('texts_invalid', 422, 'Give the text in at least one language (es, en, ca), each of 1 to 50000 characters.');
   elsif publish_waiver.room_id is not null and not exists (
     select from public.rooms as r

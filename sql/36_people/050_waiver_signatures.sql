@@ -20,7 +20,7 @@ create table public.waiver_signatures (
   constraint waiver_signatures_waiver_text_fkey foreign key (organization_id, waiver_text_id)
   references public.waiver_texts (organization_id, id) on delete restrict,
   constraint waiver_signatures_locale_is_supported check (private.is_locale(locale)),
-  constraint waiver_signatures_full_name_has_1_to_200_characters check (length(trim(full_name)) between 1 and 200),
+  constraint waiver_signatures_full_name_is_a_name check (private.is_name(full_name, 200)),
   constraint waiver_signatures_email_is_plausible check (private.is_email(email)),
   constraint waiver_signatures_minors_are_a_list check (jsonb_typeof(minors) = 'array'),
   constraint waiver_signatures_are_for_somebody check (people > 0)

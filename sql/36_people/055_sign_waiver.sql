@@ -121,22 +121,22 @@ stable
 set search_path = ''
 as $$
 declare
-  full_name text := trim(signer ->> 'full_name');
+  full_name text := private.clean_text(signer ->> 'full_name');
   email text := nullif(lower(trim(signer ->> 'email')), '');
   this_year int := extract(year from now())::int;
   field text;
 begin
   field := case
     when jsonb_typeof(signer -> 'full_name') is distinct from 'string'
-      or length(full_name) not between 1 and 200 or full_name ~ '[[:cntrl:]]' then 'full_name'
+      or not private.is_typed_name(full_name, 200) then 'full_name'
     when coalesce(jsonb_typeof(signer -> 'email'), 'null') not in ('string', 'null')
-      or email ~ '[[:cntrl:]]' or not private.is_email(email) then 'email'
+      or not private.is_email(email) then 'email'
     when coalesce(jsonb_typeof(signer -> 'plays'), 'null') not in ('boolean', 'null') then 'plays'
   end;
   if field is not null then
     perform private.fail(
       'signer_invalid', 422,
-      'Give full_name (1 to 200 characters) and, if wanted, a valid email and plays (false for a guardian who only signs for minors).',
+      'Give full_name (1 to 200 characters, no link) and, if wanted, a valid email and plays (false for a guardian who only signs for minors).',
       jsonb_build_object('field', field)
     );
   end if;
@@ -145,8 +145,7 @@ begin
       select from jsonb_array_elements(minors) as m
       where jsonb_typeof(m) <> 'object'
         or jsonb_typeof(m -> 'full_name') is distinct from 'string'
-        or length(trim(m ->> 'full_name')) not between 1 and 200
-        or m ->> 'full_name' ~ '[[:cntrl:]]'
+        or not private.is_typed_name(private.clean_text(m ->> 'full_name'), 200)
         or jsonb_typeof(m -> 'birth_year') is distinct from 'number'
         or m ->> 'birth_year' !~ '^\d{4}$'
         or (m ->> 'birth_year')::int not between this_year - 18 and this_year
@@ -175,7 +174,7 @@ begin
     'minors', (
       select coalesce(
         jsonb_agg(
-          jsonb_build_object('full_name', trim(m.item ->> 'full_name'), 'birth_year', (m.item ->> 'birth_year')::int)
+          jsonb_build_object('full_name', private.clean_text(m.item ->> 'full_name'), 'birth_year', (m.item ->> 'birth_year')::int)
           order by m.position
         ),
         '[]'

@@ -15,7 +15,7 @@ create table public.waiver_kiosks (
   constraint waiver_kiosks_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
   constraint waiver_kiosks_support_entry_fkey foreign key (organization_id, support_entry_id)
   references public.support_entries (organization_id, id) on delete cascade,
-  constraint waiver_kiosks_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
+  constraint waiver_kiosks_name_is_a_name check (private.is_name(name, 120))
 );
 
 comment on table public.waiver_kiosks is
@@ -35,6 +35,10 @@ create index waiver_kiosks_support_entry_id_idx on public.waiver_kiosks (organiz
 grant select on public.waiver_kiosks to authenticated;
 
 alter table public.waiver_kiosks enable row level security;
+
+create trigger waiver_kiosks_clean_names
+before insert or update of name on public.waiver_kiosks
+for each row execute function private.clean_texts('names', 'name');
 
 create policy waiver_kiosks_select on public.waiver_kiosks
 for select to authenticated
@@ -65,7 +69,7 @@ declare
   kiosk_id uuid;
 begin
   perform private.require_permission(create_waiver_kiosk.organization_id, 'waivers:manage');
-  if length(trim(coalesce(create_waiver_kiosk.name, ''))) not between 1 and 120 then
+  if private.is_name(private.clean_text(create_waiver_kiosk.name), 120) is not true then
     perform private.fail('name_invalid', 422, 'Give the kiosk a name of 1 to 120 characters.');
   elsif not exists (
     select from public.locations as l
@@ -75,7 +79,7 @@ begin
   end if;
   insert into public.waiver_kiosks (organization_id, location_id, name, created_by, support_entry_id)
   values (
-    create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, trim(create_waiver_kiosk.name),
+    create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, create_waiver_kiosk.name,
     private.calling_person(), private.current_visit(create_waiver_kiosk.organization_id)
   )
   returning id into kiosk_id;

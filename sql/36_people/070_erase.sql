@@ -260,7 +260,7 @@ create table public.customer_erasures (
   constraint customer_erasures_customer_key unique (organization_id, customer_id),
   constraint customer_erasures_customer_fkey foreign key (organization_id, customer_id)
   references public.customers (organization_id, id) on delete cascade,
-  constraint customer_erasures_reason_has_1_to_500_characters check (length(trim(reason)) between 1 and 500)
+  constraint customer_erasures_reason_has_1_to_500_characters check (reason <> '' and private.is_text(reason, 500))
 );
 
 comment on table public.customer_erasures is 'Who erased which customer, when and why. It names nobody.';
@@ -269,6 +269,10 @@ comment on column public.customer_erasures.erased_by is 'Who: {kind, id} as in p
 grant select on public.customer_erasures to authenticated;
 
 alter table public.customer_erasures enable row level security;
+
+create trigger customer_erasures_clean_notes
+before insert or update of reason on public.customer_erasures
+for each row execute function private.clean_texts('notes', 'reason');
 
 create policy customer_erasures_select on public.customer_erasures
 for select to authenticated
@@ -291,7 +295,7 @@ declare
   erased_customer public.customers;
 begin
   perform private.require_permission(erase_customer.organization_id, 'customers:erase');
-  if length(trim(coalesce(erase_customer.reason, ''))) not between 1 and 500 then
+  if length(coalesce(private.clean_note(erase_customer.reason), '')) not between 1 and 500 then
     perform private.fail('reason_missing', 422, 'Say why, in at most 500 characters and without naming the person.');
   end if;
   perform private.lock_customers(erase_customer.organization_id, array[erase_customer.customer_id]);
@@ -412,7 +416,7 @@ begin
   perform set_config('escapemaster.erasing_customer', '', true);
 
   insert into public.customer_erasures (organization_id, customer_id, reason)
-  values (erase_customer.organization_id, erase_customer.customer_id, trim(erase_customer.reason));
+  values (erase_customer.organization_id, erase_customer.customer_id, erase_customer.reason);
   return private.customer_json(erased_customer);
 end
 $$;

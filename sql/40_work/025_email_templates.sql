@@ -30,10 +30,8 @@ create table public.email_template_overrides (
   ),
   constraint email_template_overrides_locale_is_supported check (private.is_locale(locale)),
   constraint email_template_overrides_says_something check (num_nonnulls(subject, body) > 0),
-  constraint email_template_overrides_subject_has_1_to_200_characters check (
-    length(trim(subject)) between 1 and 200 and subject !~ '[[:cntrl:]]'
-  ),
-  constraint email_template_overrides_body_has_1_to_5000_characters check (length(trim(body)) between 1 and 5000)
+  constraint email_template_overrides_subject_is_a_line_of_1_to_200 check (private.is_line(subject, 200)),
+  constraint email_template_overrides_body_is_a_text_of_1_to_5000 check (body <> '' and private.is_text(body, 5000))
 );
 
 comment on table public.email_template_overrides is
@@ -47,6 +45,14 @@ grant insert (organization_id, template, locale, subject, body) on public.email_
 grant update (subject, body) on public.email_template_overrides to authenticated;
 
 alter table public.email_template_overrides enable row level security;
+
+create trigger email_template_overrides_clean_names
+before insert or update of subject on public.email_template_overrides
+for each row execute function private.clean_texts('names', 'subject');
+
+create trigger email_template_overrides_clean_notes
+before insert or update of body on public.email_template_overrides
+for each row execute function private.clean_texts('notes', 'body');
 
 create policy email_template_overrides_select on public.email_template_overrides
 for select to authenticated

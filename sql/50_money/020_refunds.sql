@@ -24,7 +24,7 @@ create table private.refund_requests (
   references public.payments (organization_id, id),
   constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed')),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
-  constraint refund_requests_note_is_short check (length(note) <= 500)
+  constraint refund_requests_note_is_a_text check (private.is_text(note, 500))
 );
 
 comment on table private.refund_requests is

@@ -47,7 +47,7 @@ begin
 
   if refund_booking.amount_cents is null or refund_booking.amount_cents <= 0 then
     perform private.fail('amount_invalid', 422, 'Send the amount as a positive number of minor units.');
-  elsif coalesce(length(trim(refund_booking.reason)), 0) not between 1 and 500 then
+  elsif coalesce(length(private.clean_note(refund_booking.reason)), 0) not between 1 and 500 then
     perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
   end if;
   booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
@@ -65,7 +65,7 @@ begin
     where q.organization_id = booking.organization_id and q.booking_id = booking.id
   );
   perform private.request_refund(
-    booking.organization_id, booking.id, refund_booking.amount_cents, 'staff', trim(refund_booking.reason)
+    booking.organization_id, booking.id, refund_booking.amount_cents, 'staff', private.clean_note(refund_booking.reason)
   );
   -- What was given back is not asked for again online.
   if booking.status not in ('held', 'pending') then

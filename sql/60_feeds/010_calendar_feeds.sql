@@ -22,7 +22,7 @@ create table public.calendar_feeds (
   constraint calendar_feeds_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
   constraint calendar_feeds_support_entry_fkey foreign key (organization_id, support_entry_id)
   references public.support_entries (organization_id, id) on delete cascade,
-  constraint calendar_feeds_name_has_1_to_120_characters check (length(trim(name)) between 1 and 120)
+  constraint calendar_feeds_name_is_a_name check (private.is_name(name, 120))
 );
 
 comment on table public.calendar_feeds is 'Who was given a feed of the venue''s sessions, of all or of some. Made and revoked through functions only; the token is kept elsewhere, as a hash.';
@@ -46,6 +46,10 @@ create index calendar_feeds_support_entry_id_idx on public.calendar_feeds (organ
 grant select on public.calendar_feeds to authenticated;
 
 alter table public.calendar_feeds enable row level security;
+
+create trigger calendar_feeds_clean_names
+before insert or update of name on public.calendar_feeds
+for each row execute function private.clean_texts('names', 'name');
 
 create policy calendar_feeds_select on public.calendar_feeds
 for select to authenticated
@@ -78,7 +82,7 @@ begin
   if not private.acts_for_oneself(create_calendar_feed.organization_id, create_calendar_feed.user_id) then
     perform private.require_permission(create_calendar_feed.organization_id, 'calendars:manage');
   end if;
-  if length(trim(coalesce(create_calendar_feed.name, ''))) not between 1 and 120 then
+  if private.is_name(private.clean_text(create_calendar_feed.name), 120) is not true then
     perform private.fail('name_invalid', 422, 'Give the feed a name of 1 to 120 characters.');
   elsif create_calendar_feed.room_id is not null and not exists (
     select from public.rooms as r
@@ -91,7 +95,7 @@ begin
   end if;
   insert into public.calendar_feeds (organization_id, name, room_id, user_id, created_by, support_entry_id)
   values (
-    create_calendar_feed.organization_id, trim(create_calendar_feed.name), create_calendar_feed.room_id,
+    create_calendar_feed.organization_id, create_calendar_feed.name, create_calendar_feed.room_id,
     create_calendar_feed.user_id, private.calling_person(), private.current_visit(create_calendar_feed.organization_id)
   )
   returning id into feed_id;

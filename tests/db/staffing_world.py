@@ -45,7 +45,7 @@ class Crew:
 
     def hire(self, *rooms: str, role: str = "game_master") -> Client:
         """A member who may run these rooms."""
-        person = self.shop.venue.hire(f"{role}_{next(_numbers)}_{self.shop.id}", role)
+        person = self.shop.venue.hire(f"{role[:20]}_{next(_numbers)}_{self.shop.id}", role)
         self.teach(person, *rooms)
         return person
 

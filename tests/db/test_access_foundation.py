@@ -35,7 +35,7 @@ def test_ids_are_version_7_and_in_order_of_time(house: House) -> None:
     [
         ("Europe/Madrid", True),
         ("America/Argentina/Buenos_Aires", True),
-        ("Etc/GMT+3", True),
+        ("Etc/GMT+3", False),
         ("UTC", True),
         ("CET", False),
         ("EST5EDT", False),
@@ -47,7 +47,7 @@ def test_ids_are_version_7_and_in_order_of_time(house: House) -> None:
         (None, None),
     ],
 )
-def test_a_time_zone_is_a_region_of_the_tz_database(
+def test_a_time_zone_is_a_region_by_its_present_name(
     house: House, timezone: str | None, valid: bool | None
 ) -> None:
     assert house.one("select private.is_timezone(%s)", timezone) is valid
@@ -68,7 +68,8 @@ def test_a_time_zone_is_a_region_of_the_tz_database(
         ("ana\n@example.test", False),
         ("", False),
         ("x" * 242 + "@example.test", False),
-        ("x" * 241 + "@example.test", True),
+        ("x" * 65 + "@example.test", False),
+        ("x" * 64 + "@example.test", True),
     ],
 )
 def test_an_address_is_plausible_and_in_lower_case(house: House, email: str, valid: bool) -> None:

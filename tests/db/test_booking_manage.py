@@ -82,14 +82,55 @@ class TestLooking:
             lambda r: r.replace("-", ""),
             lambda r: f" {r[:2]} {r[2:]} ",
             lambda r: r.replace("0", "O").replace("1", "l"),
+            lambda r: r.replace("-", "\u2011").replace("1", "i"),
+            lambda r: "".join(chr(ord(c) + 0xFEE0) for c in r),
+            lambda r: f"\u200b{r}\n",
         ],
-        ids=["lower case", "without the hyphen", "with spaces", "with letters for digits"],
+        ids=[
+            "lower case",
+            "without the hyphen",
+            "with spaces",
+            "with letters for digits",
+            "with another hyphen",
+            "in full width",
+            "with what came along",
+        ],
     )
     def test_a_reference_may_be_typed_carelessly(
         self, shop: Shop, held: Row, typed: Callable[[str], str]
     ) -> None:
         seen = shop.look({**held, "reference": typed(held["reference"])})
         assert seen["reference"] == held["reference"]
+
+    @pytest.mark.parametrize(
+        "change",
+        ["update public.rooms set is_published = false where organization_id = %s",
+         "delete from public.calendar_rooms where organization_id = %s",
+         "update public.calendars set is_active = false where organization_id = %s"],
+        ids=["unpublished", "off the calendar", "closed calendar"],
+    )  # fmt: skip
+    def test_what_is_shown_as_reschedulable_is_what_may_be_rescheduled(
+        self, shop: Shop, room: str, held: Row, change: str
+    ) -> None:
+        other = shop.add_room()
+        open_around_the_clock(shop, other)
+        mine = {"reference": held["reference"], "manage_token": held["manage_token"]}
+        later = {**mine, "starts_at": shop.at(4)}
+        assert shop.look(held)["reschedulable"] is True
+        shop.visitor.call("quote_reschedule", **later)
+        if "is_published" in change:
+            change += f" and id = '{room}'"
+        elif "calendar_rooms" in change:
+            change += f" and room_id = '{room}'"
+        shop.house.owner_sql(change, shop.id)
+        assert shop.look(held)["reschedulable"] is False
+        for wish in (later, {**later, "room_id": other}, {**mine, "party_size": 3}):
+            with refused(409, "not_reschedulable"):
+                shop.visitor.call("quote_reschedule", **wish)
+            with refused(409, "not_reschedulable"):
+                shop.visitor.call(
+                    "reschedule_booking", **wish, expected_total_cents=TOTAL, idempotency_key="k"
+                )
 
     def test_a_wrong_reference_and_a_wrong_token_answer_alike(
         self, shop: Shop, room: str, held: Row

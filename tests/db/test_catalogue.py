@@ -196,7 +196,7 @@ class TestWhatCannotBeStored:
             ("locations", {"timezone": "CET"}, "locations_timezone_is_iana"),
             ("locations", {"timezone": "Europe/Atlantis"}, "locations_timezone_is_iana"),
             ("locations", {"country": "ESP"}, "locations_country_is_iso_3166"),
-            ("locations", {"name": " "}, "locations_name_has_1_to_120_characters"),
+            ("locations", {"name": " "}, "locations_name_is_a_name"),
             ("rooms", {"slug": "No Slug"}, "rooms_slug_is_a_slug"),
             ("rooms", {"minimum_party": 0}, "rooms_party_is_1_to_100"),
             ("rooms", {"minimum_party": 7}, "rooms_party_is_1_to_100"),
@@ -304,7 +304,7 @@ class TestWhatCannotBeStored:
             (
                 "calendar_blocked_dates",
                 {"reason": "x" * 501},
-                "calendar_blocked_dates_reason_is_short",
+                "calendar_blocked_dates_reason_is_a_text",
             ),
             ("calendars", {"slug": "-"}, "calendars_slug_is_a_slug"),
             ("calendars", {"locales": ["fr"]}, "calendars_locales_are_supported"),

@@ -512,11 +512,11 @@ def test_a_mail_comes_with_the_organization_s_own_words_for_it(venue: Venue) -> 
         (("poem", "es", "x", None), "template_is_known"),
         (("invitation", "de", "x", None), "locale_is_supported"),
         (("invitation", "es", None, None), "says_something"),
-        (("invitation", "es", " ", None), "subject_has_1_to_200_characters"),
-        (("invitation", "es", "a\nb", None), "subject_has_1_to_200_characters"),
-        (("invitation", "es", "x" * 201, None), "subject_has_1_to_200_characters"),
-        (("invitation", "es", None, "x" * 5001), "body_has_1_to_5000_characters"),
-        (("invitation", "es", None, " "), "body_has_1_to_5000_characters"),
+        (("invitation", "es", " ", None), "subject_is_a_line_of_1_to_200"),
+        (("invitation", "es", "a\nb", None), "subject_is_a_line_of_1_to_200"),
+        (("invitation", "es", "x" * 201, None), "subject_is_a_line_of_1_to_200"),
+        (("invitation", "es", None, "x" * 5001), "body_is_a_text_of_1_to_5000"),
+        (("invitation", "es", None, " "), "body_is_a_text_of_1_to_5000"),
     ],
 )
 def test_own_words_are_for_a_mail_that_exists_and_not_endless(

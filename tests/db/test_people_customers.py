@@ -189,7 +189,7 @@ class TestTags:
         assert "customer_tags_tag_idx" in plan
         assert "(tag = 'vip'::text)" in plan.partition("Index Cond")[2]
 
-    @pytest.mark.parametrize("tag", ["", " vip", "x" * 41, "a\nb"])
+    @pytest.mark.parametrize("tag", ["", " ", "x" * 41, "a\nb"])
     def test_a_tag_is_a_short_word(self, shop: Shop, room: str, tag: str) -> None:
         shop.hold(room, shop.at(1))
         with refused(400, "23514"):

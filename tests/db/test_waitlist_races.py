@@ -168,7 +168,7 @@ def test_handing_on_waits_for_nobody(shop: Shop, track: Track, visitors: list[Cl
     room = shop.add_room()
     shop.open_on(room, "10:00", "14:30", slot_interval_minutes=30)
     first, second, third = (
-        shop.hold(room, shop.at(3, clock), customer=guest(clock))
+        shop.hold(room, shop.at(3, clock), customer=guest(f"at-{clock[:2]}"))
         for clock in ("10:00", "11:30", "13:00")
     )
     entries = [join(shop, name) for name in ("eva", "dan")]

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
 from escapemaster.payments.checkout import start_checkout
@@ -15,11 +16,10 @@ from escapemaster.payments.checkout import start_checkout
 router = APIRouter(prefix="/v1", tags=["Payments"])
 
 
-class CheckoutRequest(BaseModel):
+class CheckoutRequest(Body):
     """Which booking is to be paid, and where the browser goes afterwards."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "reference": "ABCD-2345",

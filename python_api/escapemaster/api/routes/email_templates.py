@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from escapemaster.api.auth import Person, require_permission
+from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
 from escapemaster.database import EmailOverride
@@ -19,11 +20,10 @@ from escapemaster.errors import DomainError
 router = APIRouter(prefix="/v1", tags=["Mail"])
 
 
-class PreviewRequest(BaseModel):
+class PreviewRequest(Body):
     """Which mail, and the words to try."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "template": "booking_confirmed",

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from escapemaster.api.addresses import client_address
+from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
 from escapemaster.errors import DomainError
@@ -20,11 +21,10 @@ router = APIRouter(prefix="/v1", tags=["Access"])
 _log = get_logger("tokens")
 
 
-class TokenRequest(BaseModel):
+class TokenRequest(Body):
     """The key to exchange."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"api_key": "esk_2mV8x0qJr4wN"}},
     )
 
