@@ -306,6 +306,14 @@ class ServiceDatabase:
 
     # -- payments ------------------------------------------------------------------------------
 
+    async def limit_checkouts(self, address: str) -> None:
+        """Count a payment page that somebody at this address asks for.
+
+        Raises:
+            DomainError: 429 `rate_limited`.
+        """
+        await self._call("limit_checkouts", _IGNORED, {"address": address})
+
     async def open_checkout(self, reference: str, manage_token: str) -> OpenCheckout:
         """Open the booking's payment attempt, or return the one that is open.
 

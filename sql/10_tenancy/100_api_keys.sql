@@ -191,7 +191,7 @@ as $$
 declare
   presented public.api_keys;
 begin
-  perform private.limit_rate('exchange_api_key', 'address', exchange_api_key.address);
+  perform private.limit_rate('exchange_api_key', 'address', private.address_block(exchange_api_key.address));
   select k.* into presented
   from private.api_key_secrets as s
   join public.api_keys as k on k.organization_id = s.organization_id and k.id = s.api_key_id

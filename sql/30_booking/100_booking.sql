@@ -210,7 +210,7 @@ to anon, authenticated;
 create function private.booking_with_token(reference text, manage_token text)
 returns public.bookings
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
 declare
@@ -218,6 +218,7 @@ declare
   typed text := translate(upper(regexp_replace(reference, '[^A-Za-z0-9]', '', 'g')), 'OIL', '011');
   booking public.bookings;
 begin
+  perform private.count_attempt();
   select b.* into booking
   from private.booking_secrets as secret
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
@@ -231,7 +232,7 @@ end
 $$;
 
 comment on function private.booking_with_token(text, text) is
-  'The booking with the reference and the manage token. Raises 404 booking_not_found, the same for a wrong reference and a wrong token.';
+  'The booking with the reference and the manage token; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
 
 create function private.cancellation_terms(
   booking public.bookings,
