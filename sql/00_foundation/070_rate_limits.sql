@@ -108,6 +108,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform private.keep_out_of_log();
   -- sqlstate PGRST lets a function set status and headers together:
   -- docs.postgrest.org, "Raise errors with HTTP status codes".
   raise exception using
