@@ -157,12 +157,11 @@ as $$
 begin
   perform private.require_permission(revoke_api_key.organization_id, 'api_keys:manage');
   update public.api_keys as k
-  set revoked_at = now()
+  set revoked_at = coalesce(k.revoked_at, now())
   where k.organization_id = revoke_api_key.organization_id
-    and k.id = revoke_api_key.api_key_id
-    and k.revoked_at is null;
+    and k.id = revoke_api_key.api_key_id;
   if not found then
-    perform private.fail('api_key_not_found', 404, 'Choose a key of this organization that is not revoked yet.');
+    perform private.fail('api_key_not_found', 404, 'Choose a key of this organization.');
   end if;
 end
 $$;
@@ -178,7 +177,7 @@ set search_path = ''
 as $$ select private.revoke_api_key(organization_id, api_key_id) $$;
 
 comment on function public.revoke_api_key(uuid, uuid) is
-  'Ends a key, and every token that was made from it, from the next request on; under api_keys:manage. Errors: 403 permission_denied; 404 api_key_not_found.';
+  'Ends a key, and every token that was made from it, from the next request on; under api_keys:manage; one that has ended stays so. Errors: 403 permission_denied; 404 api_key_not_found.';
 grant execute on function public.revoke_api_key(uuid, uuid) to authenticated;
 
 create function private.exchange_api_key(secret text, address text)

@@ -382,8 +382,11 @@ declare
   booking public.bookings := private.booking_with_token(cancel_booking.reference, cancel_booking.manage_token);
 begin
   booking := private.locked_booking(booking.organization_id, booking.id);
-  if not (private.cancellation_terms(booking)).by_customer then
-    perform private.fail('not_cancellable', 409, 'The booking is over or was cancelled already; ask the venue.');
+  if booking.status = 'cancelled' then
+    -- Asked again, as after a lost answer: it is as wished.
+    return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
+  elsif not (private.cancellation_terms(booking)).by_customer then
+    perform private.fail('not_cancellable', 409, 'The booking is over, or its time has come; ask the venue.');
   end if;
   perform private.act_as('customer', booking.customer_id);
   perform private.cancel(booking, 'cancelled_by_customer');
@@ -403,5 +406,5 @@ set search_path = ''
 as $$ select private.cancel_booking(reference, manage_token) $$;
 
 comment on function public.cancel_booking(text, text) is
-  'Cancels a booking that has not started, queues the refund that its terms give, and returns it as get_booking does. For anybody. Errors: 404 booking_not_found; 409 not_cancellable.';
+  'Cancels a booking that has not started, queues the refund that its terms give, and returns it as get_booking does; again, the same. For anybody. Errors: 404 booking_not_found; 409 not_cancellable; 429 rate_limited.';
 grant execute on function public.cancel_booking(text, text) to anon, authenticated;

@@ -348,7 +348,26 @@ begin
   end if;
   get diagnostics sessions = row_count;
   if sessions = 0 then
-    perform private.fail('block_not_found', 404, 'Choose a block that stands.');
+    -- Asked again, as after a lost answer: what was to be lifted is.
+    select count(*), min(s.block_id::text)::uuid into sessions, lifted
+    from public.sessions as s
+    join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    where s.organization_id = unblock_room.organization_id
+      and s.mode = 'block'
+      and s.status = 'cancelled'
+      and case
+        when unblock_room.session_id is not null then s.id = unblock_room.session_id
+        else s.block_id = unblock_room.block_id
+          and s.ends_at > now()
+          and (from_date is null or (s.starts_at at time zone l.timezone)::date >= from_date)
+      end;
+    if sessions = 0 then
+      perform private.fail('block_not_found', 404, 'Choose a block that stands.');
+    end if;
+    return jsonb_build_object(
+      'session_id', unblock_room.session_id, 'block_id', lifted, 'sessions', sessions, 'status', 'cancelled'
+    );
   end if;
 
   update public.room_blocks as b
@@ -387,5 +406,5 @@ set search_path = ''
 as $$ select private.unblock_room(organization_id, session_id, block_id, from_date) $$;
 
 comment on function public.unblock_room(uuid, uuid, uuid, date) is
-  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later: {session_id, block_id, sessions (how many), status}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
+  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later: {session_id, block_id, sessions (how many), status}; again, the same. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
 grant execute on function public.unblock_room(uuid, uuid, uuid, date) to authenticated;

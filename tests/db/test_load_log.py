@@ -45,7 +45,7 @@ def test_a_failure_is_written_down_also_after_a_refusal(house: House) -> None:
     with refused(404, "calendar_not_found"):
         house.nobody.select("select public.get_calendar('no-such')")
     with pytest.raises(Refused, match="22012"):
-        house.nobody.select(f"select 1 / 0 as \"{word}\"")
+        house.nobody.select(f'select 1 / 0 as "{word}"')
     assert lines_with(word)
 
 
