@@ -7,7 +7,8 @@ person on whose behalf a request runs, so that row level security decides.
 One call is one transaction. Errors are translated here, once:
 
 * a rule's refusal (`PT4xx`, see PostgREST's page on errors) becomes `DomainError`;
-* no answer, an overloaded or restarting database becomes `UnavailableError`;
+* no answer, a lost connection, an overloaded or restarting database becomes `UnavailableError`:
+  whether a call that changes something was done is then not known;
 * everything else becomes `UnexpectedError`: the database and this code do not fit together.
 """
 
@@ -47,6 +48,9 @@ _PASSING_CLASSES: Final = ("08", "53", "57")
 _PASSING_CODES: Final = frozenset({"40001", "40P01", "55P03"})
 #: PostgREST cannot reach, or is not yet connected to, its database.
 _POSTGREST_DOWN: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
+#: The connection ended while a call ran, so that nobody knows whether it was done. PostgREST 12
+#: answers some of these with HTTP 400 and an empty code.
+_OUTCOME_UNKNOWN: Final = frozenset({"", "PGRST001", "57P01", "57P02", "57P03"})
 #: PostgREST refuses the token: invalid or expired, missing, or its claims do not hold.
 _POSTGREST_TOKEN: Final = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303"})
 #: The request's values have the wrong form for the function's parameters.
@@ -279,11 +283,13 @@ class _Functions:
             except httpx.HTTPError as error:
                 raise UnavailableError("database", type(error).__name__) from error
             except APIError as error:
-                raise _translated(function, error) from error
+                if not (repeat and error.code in _OUTCOME_UNKNOWN):
+                    raise _translated(function, error) from error
+                failure = error
             else:
                 return cast("JsonValue", response.data)
             if delay is None:
-                raise UnavailableError("database", type(failure).__name__) from failure
+                raise UnavailableError("database", _reason(failure)) from failure
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
         raise AssertionError("the loop returns or raises")  # pragma: no cover
 
@@ -312,6 +318,14 @@ class ServiceDatabase:
         )
 
     # -- payments ------------------------------------------------------------------------------
+
+    async def limit_checkouts(self, address: str) -> None:
+        """Count a payment page that somebody at this address asks for.
+
+        Raises:
+            DomainError: 429 `rate_limited`.
+        """
+        await self._call("limit_checkouts", _IGNORED, {"address": address})
 
     async def open_checkout(self, reference: str, manage_token: str) -> OpenCheckout:
         """Open the booking's payment attempt, or return the one that is open.
@@ -594,7 +608,8 @@ def _translated(function: str, error: APIError) -> DomainError | UnavailableErro
     if code in _BAD_VALUES:
         return DomainError("invalid_input", 422, "A value in the request has the wrong form.")
     if (
-        code in _POSTGREST_DOWN
+        code in _OUTCOME_UNKNOWN
+        or code in _POSTGREST_DOWN
         or code in _PASSING_CODES
         or code[:2] in _PASSING_CLASSES
         or code in {"429", "502", "503", "504"}
@@ -602,7 +617,15 @@ def _translated(function: str, error: APIError) -> DomainError | UnavailableErro
     ):
         return UnavailableError("database", f"{function}: {code}")
     # The message stays out: it may quote what the caller sent.
-    return UnexpectedError("database_error", f"{function}: {code or 'no code'}")
+    return UnexpectedError("database_error", f"{function}: {code}")
+
+
+def _reason(failure: Exception) -> str:
+    return (
+        f"connection lost ({failure.code})"
+        if isinstance(failure, APIError)
+        else type(failure).__name__
+    )
 
 
 def _details(details: object) -> object | None:

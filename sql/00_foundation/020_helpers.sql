@@ -32,6 +32,25 @@ $$;
 comment on function private.uuid_v7() is 'A time-ordered UUID, version 7; the default of every id.';
 grant execute on function private.uuid_v7() to authenticated;
 
+create function private.keep_out_of_log()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  set local log_min_messages = fatal;
+exception
+  when insufficient_privilege then
+    null; -- then it is written down, as everything is
+end
+$$;
+
+comment on function private.keep_out_of_log() is
+  'definer: only some roles may set what is logged. Keeps the error that is raised next out of the server''s log, where a refusal would leave 2 kB of statement and context: it is an answer, no failure. Ends with the transaction.';
+grant execute on function private.keep_out_of_log() to authenticated;
+
 create function private.fail(code text, status int, hint text, details jsonb default null)
 returns void
 language plpgsql
@@ -39,6 +58,7 @@ volatile
 set search_path = ''
 as $$
 begin
+  perform private.keep_out_of_log();
   raise exception using
     errcode = 'PT' || status,
     message = code,

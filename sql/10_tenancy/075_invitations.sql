@@ -160,12 +160,12 @@ as $$
 begin
   perform private.require_permission(revoke_invitation.organization_id, 'users:invite');
   update public.invitations as i
-  set revoked_at = now()
+  set revoked_at = coalesce(i.revoked_at, now())
   where i.organization_id = revoke_invitation.organization_id
     and i.id = revoke_invitation.invitation_id
-    and i.accepted_at is null and i.revoked_at is null;
+    and i.accepted_at is null;
   if not found then
-    perform private.fail('invitation_not_found', 404, 'Choose a pending invitation of this organization.');
+    perform private.fail('invitation_not_found', 404, 'Choose an invitation of this organization that was not accepted.');
   end if;
 end
 $$;
@@ -181,7 +181,7 @@ set search_path = ''
 as $$ select private.revoke_invitation(organization_id, invitation_id) $$;
 
 comment on function public.revoke_invitation(uuid, uuid) is
-  'Takes a pending invitation back, under users:invite. Errors: 403 permission_denied; 404 invitation_not_found.';
+  'Takes an invitation back that was not accepted, under users:invite; again, the same. Errors: 403 permission_denied; 404 invitation_not_found.';
 grant execute on function public.revoke_invitation(uuid, uuid) to authenticated;
 
 create function private.may_invite(organization_id uuid, user_id uuid, role_id uuid)

@@ -161,12 +161,11 @@ as $$
 begin
   perform private.require_permission(revoke_api_key.organization_id, 'api_keys:manage');
   update public.api_keys as k
-  set revoked_at = now()
+  set revoked_at = coalesce(k.revoked_at, now())
   where k.organization_id = revoke_api_key.organization_id
-    and k.id = revoke_api_key.api_key_id
-    and k.revoked_at is null;
+    and k.id = revoke_api_key.api_key_id;
   if not found then
-    perform private.fail('api_key_not_found', 404, 'Choose a key of this organization that is not revoked yet.');
+    perform private.fail('api_key_not_found', 404, 'Choose a key of this organization.');
   end if;
 end
 $$;
@@ -182,7 +181,7 @@ set search_path = ''
 as $$ select private.revoke_api_key(organization_id, api_key_id) $$;
 
 comment on function public.revoke_api_key(uuid, uuid) is
-  'Ends a key, and every token that was made from it, from the next request on; under api_keys:manage. Errors: 403 permission_denied; 404 api_key_not_found.';
+  'Ends a key, and every token that was made from it, from the next request on; under api_keys:manage; one that has ended stays so. Errors: 403 permission_denied; 404 api_key_not_found.';
 grant execute on function public.revoke_api_key(uuid, uuid) to authenticated;
 
 create function private.exchange_api_key(secret text, address text)
@@ -195,7 +194,7 @@ as $$
 declare
   presented public.api_keys;
 begin
-  perform private.limit_rate('exchange_api_key', 'address', exchange_api_key.address);
+  perform private.limit_rate('exchange_api_key', 'address', private.address_block(exchange_api_key.address));
   select k.* into presented
   from private.api_key_secrets as s
   join public.api_keys as k on k.organization_id = s.organization_id and k.id = s.api_key_id

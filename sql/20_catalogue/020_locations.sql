@@ -61,3 +61,7 @@ using (organization_id = (select private.organization_with('rooms:delete')));
 create trigger locations_touch_updated_at
 before update on public.locations
 for each row execute function private.touch_updated_at();
+
+create trigger locations_are_bounded
+after insert on public.locations
+for each row execute function private.bound_rows('200');

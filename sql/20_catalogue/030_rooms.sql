@@ -124,6 +124,10 @@ create trigger rooms_touch_updated_at
 before update on public.rooms
 for each row execute function private.touch_updated_at();
 
+create trigger rooms_are_bounded
+after insert on public.rooms
+for each row execute function private.bound_rows('500');
+
 create table public.room_cancellation_tiers (
   organization_id uuid not null default private.organization_with('rooms:update'),
   id uuid not null default private.uuid_v7(),

@@ -85,6 +85,10 @@ create trigger schedules_touch_updated_at
 before update on public.schedules
 for each row execute function private.touch_updated_at();
 
+create trigger schedules_are_bounded
+after insert or update of weekday on public.schedules
+for each row execute function private.bound_rows('24', 'room_id', 'weekday');
+
 create table public.schedule_exceptions (
   organization_id uuid not null default private.organization_with('schedules:manage'),
   id uuid not null default private.uuid_v7(),
@@ -168,3 +172,7 @@ using (organization_id = (select private.organization_with('schedules:manage')))
 create trigger schedule_exceptions_touch_updated_at
 before update on public.schedule_exceptions
 for each row execute function private.touch_updated_at();
+
+create trigger schedule_exceptions_are_bounded
+after insert or update of date on public.schedule_exceptions
+for each row execute function private.bound_rows('24', 'location_id', 'room_id', 'date');

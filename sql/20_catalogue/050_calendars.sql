@@ -107,6 +107,10 @@ create trigger calendars_touch_updated_at
 before update on public.calendars
 for each row execute function private.touch_updated_at();
 
+create trigger calendars_are_bounded
+after insert on public.calendars
+for each row execute function private.bound_rows('100');
+
 create table public.calendar_rooms (
   organization_id uuid not null default private.organization_with('calendars:manage'),
   calendar_id uuid not null,
@@ -154,6 +158,10 @@ with check (organization_id = (select private.organization_with('calendars:manag
 create policy calendar_rooms_delete on public.calendar_rooms
 for delete to authenticated
 using (organization_id = (select private.organization_with('calendars:manage')));
+
+create trigger calendar_rooms_are_bounded
+after insert on public.calendar_rooms
+for each row execute function private.bound_rows('50', 'calendar_id');
 
 create table public.calendar_blocked_dates (
   organization_id uuid not null default private.organization_with('calendars:manage'),
@@ -211,3 +219,7 @@ using (organization_id = (select private.organization_with('calendars:manage')))
 create trigger calendar_blocked_dates_touch_updated_at
 before update on public.calendar_blocked_dates
 for each row execute function private.touch_updated_at();
+
+create trigger calendar_blocked_dates_are_bounded
+after insert on public.calendar_blocked_dates
+for each row execute function private.bound_rows('1000', 'calendar_id');

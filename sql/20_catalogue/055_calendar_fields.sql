@@ -150,6 +150,10 @@ create trigger calendar_fields_touch_updated_at
 before update on public.calendar_fields
 for each row execute function private.touch_updated_at();
 
+create trigger calendar_fields_are_bounded
+after insert on public.calendar_fields
+for each row execute function private.bound_rows('40', 'calendar_id');
+
 create function private.refuse_field(field text, rule text)
 returns void
 language plpgsql

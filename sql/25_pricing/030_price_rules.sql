@@ -91,3 +91,11 @@ using (organization_id = (select private.organization_with('pricing:manage')));
 create trigger price_rules_touch_updated_at
 before update on public.price_rules
 for each row execute function private.touch_updated_at();
+
+create trigger price_rules_are_bounded
+after insert or update of room_id on public.price_rules
+for each row execute function private.bound_rows('100', 'room_id');
+
+create trigger price_rules_of_all_rooms_are_bounded
+after insert on public.price_rules
+for each row execute function private.bound_rows('1000');

@@ -80,6 +80,10 @@ create trigger extras_touch_updated_at
 before update on public.extras
 for each row execute function private.touch_updated_at();
 
+create trigger extras_are_bounded
+after insert on public.extras
+for each row execute function private.bound_rows('60');
+
 create table public.extra_rooms (
   organization_id uuid not null default private.organization_with('extras:manage'),
   extra_id uuid not null,

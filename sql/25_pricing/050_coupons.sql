@@ -75,6 +75,10 @@ create trigger coupons_touch_updated_at
 before update on public.coupons
 for each row execute function private.touch_updated_at();
 
+create trigger coupons_are_bounded
+after insert on public.coupons
+for each row execute function private.bound_rows('20000');
+
 create table public.coupon_rooms (
   organization_id uuid not null,
   coupon_id uuid not null,

@@ -59,6 +59,15 @@ set jit = off
 set plan_cache_mode = force_generic_plan
 set search_path = ''
 as $$
+declare
+  blocked datemultirange := (
+    select range_agg(daterange(b.from_date, b.to_date, '[]'))
+    from public.calendar_blocked_dates as b
+    where b.organization_id = slots.organization_id
+      and b.calendar_id = slots.calendar_id
+      and b.from_date <= slots.to_date
+      and b.to_date >= slots.from_date
+  );
 begin
   -- Three things keep it fast (31 days of 10 rooms, 2,440 starts: 2.4 ms, 4.4 without 1 and 2).
   -- 1. The clock is asked once a day. A start on a day on which it does not jump is an addition.
@@ -289,12 +298,7 @@ begin
         -- A time in a gap does not exist: it comes back as another. A time in a fold exists
         -- once, as the later of the two (standard time), as PostgreSQL reads it.
         and (day.midnight is not null or start.instant at time zone h.timezone = start.local)
-        and not exists (
-          select from public.calendar_blocked_dates as blocked
-          where blocked.organization_id = slots.organization_id
-            and blocked.calendar_id = slots.calendar_id
-            and start.local::date between blocked.from_date and blocked.to_date
-        )
+        and (blocked is null or not blocked @> start.local::date)
     ) as expanded
   )
   -- Two windows of a room may overlap and name the same start.
@@ -328,3 +332,65 @@ $$;
 
 comment on function private.slots(uuid, uuid [], date, date, int, int, int, uuid) is
   'Every session that the rooms offer on the local dates from_date to to_date to a party of party_size (null: of the room''s smallest), in order of time and room; taken ones too, with no or too few seats_available. Wall clock of the location: a start in a DST gap does not exist, one in a fold exists once, the second time. A date''s windows are those that open on it, and may run past midnight. minimum_notice_minutes and maximum_advance_days count from now; null: no such limit. With a calendar, the limits that it sets for a room go first, and its blocked dates offer nothing.';
+
+create function private.count_starts(
+  organization_id uuid,
+  room_ids uuid [],
+  from_date date,
+  to_date date,
+  maximum_advance_days int,
+  calendar_id uuid
+)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    with room as materialized (
+      select
+        r.id, r.location_id, r.duration_minutes, r.duration_minutes + r.turnaround_minutes as occupied_minutes,
+        -- Of a day before or after, as the date is in the venue's zone.
+        greatest(count_starts.from_date, current_date - 1) as first_day,
+        least(
+          count_starts.to_date,
+          current_date + 1 + coalesce(cr.maximum_advance_days, count_starts.maximum_advance_days)
+        ) as last_day
+      from public.rooms as r
+      left join public.calendar_rooms as cr
+        on cr.organization_id = r.organization_id and cr.calendar_id = count_starts.calendar_id and cr.room_id = r.id
+      where r.organization_id = count_starts.organization_id and r.id = any (count_starts.room_ids)
+    ),
+    opened as (
+      select
+        r.duration_minutes, r.occupied_minutes, s.opens_at, s.closes_at, s.slot_interval_minutes, s.start_times,
+        -- How often the weekday comes from the first day to the last.
+        greatest((r.last_day - r.first_day - (7 + s.weekday - extract(isodow from r.first_day)::int) % 7 + 7) / 7, 0)
+          as days
+      from room as r
+      join public.schedules as s on s.organization_id = count_starts.organization_id and s.room_id = r.id
+      union all
+      select
+        r.duration_minutes, r.occupied_minutes, e.opens_at, e.closes_at, e.slot_interval_minutes, e.start_times, 1
+      from room as r
+      join public.schedule_exceptions as e
+        on e.organization_id = count_starts.organization_id and (e.room_id = r.id or e.location_id = r.location_id)
+      where e.date between r.first_day and r.last_day and not e.is_closed
+    )
+    select coalesce(sum(o.days * coalesce(
+      cardinality(o.start_times),
+      greatest(wall.minutes - o.duration_minutes + coalesce(o.slot_interval_minutes, o.occupied_minutes), 0)
+        / coalesce(o.slot_interval_minutes, o.occupied_minutes)
+    )), 0)
+    from opened as o
+    cross join lateral (
+      select (extract(epoch from o.closes_at - o.opens_at) / 60)::int
+        + case when o.closes_at > o.opens_at then 0 else 1440 end as minutes
+    ) as wall
+  );
+end
+$$;
+
+comment on function private.count_starts(uuid, uuid [], date, date, int, uuid) is
+  'How many starts private.slots would expand for these rooms and dates, from the windows alone and a little more than it will be: what a question costs before it is answered.';

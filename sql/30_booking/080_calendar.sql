@@ -3,12 +3,13 @@
 create function private.public_calendar(slug text)
 returns public.calendars
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
 declare
   calendar public.calendars;
 begin
+  perform private.count_attempt();
   select c.* into calendar
   from public.calendars as c
   join public.organizations as o on o.id = c.organization_id
@@ -23,7 +24,7 @@ end
 $$;
 
 comment on function private.public_calendar(text) is
-  'The active calendar with the slug, of an active organization. Raises 404 calendar_not_found.';
+  'The active calendar with the slug, of an active organization; the question is counted. Raises 404 calendar_not_found; 429 rate_limited.';
 
 create function private.public_room(calendar public.calendars, room_id uuid)
 returns public.rooms
@@ -78,10 +79,12 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(get_calendar.slug);
+  answer jsonb;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
-  return (
+  answer := (
     select jsonb_build_object(
+      'now', now(),
       'slug', calendar.slug,
       'name', calendar.name,
       'organization', jsonb_build_object('name', o.name, 'slug', o.slug),
@@ -162,6 +165,9 @@ begin
     from public.organizations as o
     where o.id = calendar.organization_id
   );
+  -- Some 100 kB of texts and pictures' paths are what a large venue has.
+  perform private.count_attempt(pg_column_size(answer) / 200000);
+  return answer;
 end
 $$;
 
@@ -177,7 +183,7 @@ set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar(text) is
-  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, flow (room_first, date_first), theme (auto, light, dark), accent_color (#rrggbb or null), terms (by language; {}: nothing to agree to), fee: {kind (none, booking, person, percent), value}, waitlist (whether one can wait for a place), fields: [{key, label (by language), help (by language), kind (text, email, number, select, checkbox, date), required, pattern, options: [{value, label (by language)}]}], rooms: [{id, name, slug, description, minimum_party, maximum_party, capacity (seats of a session), duration_minutes, minimum_notice_minutes, maximum_advance_days, mode, price_per, price_cents, exclusive_price_cents (null: not offered), deposit: {kind (full, none, percent, fixed, person), value}, cancellation: [{hours_before, refund_percent}] (most hours first; []: in full until the start), waiver_policy (none, optional, required), difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], location_name, timezone}]}. Texts of extras by language; per is booking or person. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
+  'A public calendar: {now (the server''s clock: a visitor''s may be wrong), slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, flow (room_first, date_first), theme (auto, light, dark), accent_color (#rrggbb or null), terms (by language; {}: nothing to agree to), fee: {kind (none, booking, person, percent), value}, waitlist (whether one can wait for a place), fields: [{key, label (by language), help (by language), kind (text, email, number, select, checkbox, date), required, pattern, options: [{value, label (by language)}]}], rooms: [{id, name, slug, description, minimum_party, maximum_party, capacity (seats of a session), duration_minutes, minimum_notice_minutes, maximum_advance_days, mode, price_per, price_cents, exclusive_price_cents (null: not offered), deposit: {kind (full, none, percent, fixed, person), value}, cancellation: [{hours_before, refund_percent}] (most hours first; []: in full until the start), waiver_policy (none, optional, required), difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], location_name, timezone}]}. Texts of extras by language; per is booking or person. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar(text) to anon, authenticated;
 
 create type public.available_slot as (
@@ -195,6 +201,37 @@ create type public.available_slot as (
 
 comment on type public.available_slot is
   'A time that can be booked, or that is taken where those were asked for, too. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
+
+create function private.most_slots()
+returns int
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return 20000;
+end
+$$;
+
+comment on function private.most_slots() is
+  'How many times get_availability answers at most, and max_rows of PostgREST, which cuts without saying so. 20,000 are 31 days of ten rooms with a start each quarter of an hour for 16 hours.';
+
+create function private.refuse_too_many_slots(days int)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform private.fail(
+    'too_many_slots', 422, 'Ask for fewer days at a time, or for one room.',
+    jsonb_build_object('maximum', private.most_slots(), 'days', greatest(days, 1))
+  );
+end
+$$;
+
+comment on function private.refuse_too_many_slots(int) is
+  'Raises 422 too_many_slots, details {"maximum", "days"}: how many days from from_date on can be answered.';
 
 create function private.get_availability(
   slug text,
@@ -216,6 +253,8 @@ declare
   currency text;
   room_ids uuid [];
   slots private.slot [];
+  starts bigint;
+  rules bigint;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
   if from_date is null or to_date is null or not isfinite(from_date) or not isfinite(to_date) or to_date < from_date then
@@ -247,6 +286,22 @@ begin
     and r.is_published
     and (get_availability.room_id is null or r.id = get_availability.room_id);
 
+  -- What it costs follows from what is expanded, free or not: refused before, and counted.
+  starts := private.count_starts(
+    calendar.organization_id, room_ids, from_date, to_date, calendar.maximum_advance_days, calendar.id
+  );
+  if starts > 2 * private.most_slots() then
+    perform private.refuse_too_many_slots(((to_date - from_date + 1) * private.most_slots() / starts)::int);
+  end if;
+  -- Each start meets the rules of all rooms and those of its own: with 100 of either, 18,000 starts
+  -- take 0.6 s and count 40 times, without rules 0.05 s and three times.
+  select count(*) filter (where u.room_id is null)
+    + count(*) filter (where u.room_id = any (room_ids)) / greatest(cardinality(room_ids), 1)
+  into rules
+  from public.price_rules as u
+  where u.organization_id = calendar.organization_id and u.is_active;
+  perform private.count_attempt((starts * (20 + rules) / 100000)::int);
+
   slots := array(
     select s
     from private.slots(
@@ -255,6 +310,9 @@ begin
     ) as s
     where s.seats_available >= s.party_size or get_availability.include_taken
   );
+  if cardinality(slots) > private.most_slots() then
+    perform private.refuse_too_many_slots(slots[private.most_slots() + 1].local_start::date - from_date);
+  end if;
 
   return query
   select
@@ -299,7 +357,7 @@ as $$
 $$;
 
 comment on function public.get_availability(text, date, date, uuid, int, boolean) is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, party_size_invalid; 429 rate_limited.';
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days and 20,000 times: all there are, or an error), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: so many days from from_date on can be answered, a day always for 50 rooms with a start each five minutes), party_size_invalid; 429 rate_limited.';
 grant execute on function public.get_availability(text, date, date, uuid, int, boolean) to anon, authenticated;
 
 create function private.offered_slot(

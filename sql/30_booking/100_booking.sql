@@ -213,7 +213,7 @@ to anon, authenticated;
 create function private.booking_with_token(reference text, manage_token text)
 returns public.bookings
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
 declare
@@ -221,6 +221,7 @@ declare
   typed text := translate(private.plain_code(reference), 'OIL', '011');
   booking public.bookings;
 begin
+  perform private.count_attempt();
   select b.* into booking
   from private.booking_secrets as secret
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
@@ -234,7 +235,7 @@ end
 $$;
 
 comment on function private.booking_with_token(text, text) is
-  'The booking with the reference and the manage token. Raises 404 booking_not_found, the same for a wrong reference and a wrong token.';
+  'The booking with the reference and the manage token; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
 
 create function private.venue_is_closed(organization_id uuid)
 returns boolean
@@ -408,8 +409,11 @@ declare
   booking public.bookings := private.booking_with_token(cancel_booking.reference, cancel_booking.manage_token);
 begin
   booking := private.locked_booking(booking.organization_id, booking.id);
-  if not (private.cancellation_terms(booking)).by_customer then
-    perform private.fail('not_cancellable', 409, 'The booking is over or was cancelled already; ask the venue.');
+  if booking.status = 'cancelled' then
+    -- Asked again, as after a lost answer: it is as wished.
+    return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
+  elsif not (private.cancellation_terms(booking)).by_customer then
+    perform private.fail('not_cancellable', 409, 'The booking is over, or its time has come; ask the venue.');
   end if;
   perform private.act_as('customer', booking.customer_id);
   perform private.cancel(booking, 'cancelled_by_customer');
@@ -429,5 +433,5 @@ set search_path = ''
 as $$ select private.cancel_booking(reference, manage_token) $$;
 
 comment on function public.cancel_booking(text, text) is
-  'Cancels a booking that has not started, queues the refund that its terms give, and returns it as get_booking does. For anybody. Errors: 404 booking_not_found; 409 not_cancellable.';
+  'Cancels a booking that has not started, queues the refund that its terms give, and returns it as get_booking does; again, the same. For anybody. Errors: 404 booking_not_found; 409 not_cancellable; 429 rate_limited.';
 grant execute on function public.cancel_booking(text, text) to anon, authenticated;

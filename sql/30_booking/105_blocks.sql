@@ -247,6 +247,21 @@ begin
     block.organization_id, room_ids, block.starts_at, block.ends_at, every_days, block.until
   ) as o;
   perform private.claim_block(block, rooms, starts, ends);
+  -- Each is read when somebody asks for free times.
+  if exists (
+    select from public.sessions as s
+    where s.organization_id = block.organization_id
+      and s.room_id = any (room_ids)
+      and s.mode = 'block'
+      and s.status = 'scheduled'
+      and s.ends_at > now()
+    group by s.room_id
+    having count(*) > 5000
+  ) then
+    perform private.fail(
+      'too_many_blocks', 422, 'Lift blocks that are not needed any more first.', jsonb_build_object('maximum', 5000)
+    );
+  end if;
 
   return jsonb_build_object(
     'block_id', block.id,
@@ -293,7 +308,7 @@ as $$
 $$;
 
 comment on function public.block_room(uuid, uuid, timestamptz, timestamptz, text, text, date, text, uuid) is
-  'Takes rooms off sale for a time in which nothing is booked, all of it or nothing. scope: room (room_id), location (every room of location_id) or organization (every room; room_id null). repeats: none, daily or weekly, then until says the last local date on which it starts, at most 366 days after the first; the first time is the same instant for all rooms, the others follow by the clock of each room''s location (in a gap of the clock from when it jumps, in a fold the second time). Returns {block_id, session_id (null if there are several), sessions (how many, at most 5,000), room_id, location_id, starts_at, ends_at, repeats, until, reason}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken (details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}], at most 20}); 422 block_range_invalid, block_repeats_invalid, block_scope_invalid, block_until_invalid, block_too_large (details {"maximum"}), reason_too_long.';
+  'Takes rooms off sale for a time in which nothing is booked, all of it or nothing. scope: room (room_id), location (every room of location_id) or organization (every room; room_id null). repeats: none, daily or weekly, then until says the last local date on which it starts, at most 366 days after the first; the first time is the same instant for all rooms, the others follow by the clock of each room''s location (in a gap of the clock from when it jumps, in a fold the second time). Returns {block_id, session_id (null if there are several), sessions (how many, at most 5,000), room_id, location_id, starts_at, ends_at, repeats, until, reason}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken (details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}], at most 20}); 422 block_range_invalid, block_repeats_invalid, block_scope_invalid, block_until_invalid, block_too_large (details {"maximum"}), too_many_blocks (of a room and still to come, details {"maximum"}), reason_too_long.';
 grant execute on function public.block_room(uuid, uuid, timestamptz, timestamptz, text, text, date, text, uuid)
 to authenticated;
 
@@ -333,7 +348,26 @@ begin
   end if;
   get diagnostics sessions = row_count;
   if sessions = 0 then
-    perform private.fail('block_not_found', 404, 'Choose a block that stands.');
+    -- Asked again, as after a lost answer: what was to be lifted is.
+    select count(*), min(s.block_id::text)::uuid into sessions, lifted
+    from public.sessions as s
+    join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    where s.organization_id = unblock_room.organization_id
+      and s.mode = 'block'
+      and s.status = 'cancelled'
+      and case
+        when unblock_room.session_id is not null then s.id = unblock_room.session_id
+        else s.block_id = unblock_room.block_id
+          and s.ends_at > now()
+          and (from_date is null or (s.starts_at at time zone l.timezone)::date >= from_date)
+      end;
+    if sessions = 0 then
+      perform private.fail('block_not_found', 404, 'Choose a block that stands.');
+    end if;
+    return jsonb_build_object(
+      'session_id', unblock_room.session_id, 'block_id', lifted, 'sessions', sessions, 'status', 'cancelled'
+    );
   end if;
 
   update public.room_blocks as b
@@ -372,5 +406,5 @@ set search_path = ''
 as $$ select private.unblock_room(organization_id, session_id, block_id, from_date) $$;
 
 comment on function public.unblock_room(uuid, uuid, uuid, date) is
-  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later: {session_id, block_id, sessions (how many), status}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
+  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later: {session_id, block_id, sessions (how many), status}; again, the same. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
 grant execute on function public.unblock_room(uuid, uuid, uuid, date) to authenticated;

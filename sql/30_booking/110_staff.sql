@@ -44,12 +44,20 @@ begin
   select t.permission into needed
   from private.booking_transitions as t
   where t.from_status = booking.status and t.to_status = transition_booking.to_status;
+  if booking.status = transition_booking.to_status then
+    -- Asked again, as after a lost answer, by somebody who may bring it there.
+    select min(t.permission) into needed
+    from private.booking_transitions as t
+    where t.to_status = transition_booking.to_status;
+  end if;
   if needed is null then
     perform private.refuse_transition(booking.status, transition_booking.to_status);
   end if;
   perform private.require_permission(transition_booking.organization_id, needed);
 
-  if transition_booking.to_status = 'cancelled' then
+  if booking.status = transition_booking.to_status then
+    null; -- it is as wished
+  elsif transition_booking.to_status = 'cancelled' then
     perform private.cancel(booking, transition_booking.reason);
   elsif transition_booking.to_status = 'no_show' then
     perform private.mark_no_show(booking, transition_booking.reason);
@@ -83,7 +91,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason) $$;
 
 comment on function public.transition_booking(uuid, uuid, text, text) is
-  'Moves a booking to its next status and returns it; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long.';
+  'Moves a booking to its next status and returns it, also when it has that status already; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long.';
 grant execute on function public.transition_booking(uuid, uuid, text, text) to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)

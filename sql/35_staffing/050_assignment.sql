@@ -259,15 +259,19 @@ begin
   perform from public.sessions as s
   where s.organization_id = unassign_game_master.organization_id and s.id = unassign_game_master.session_id
   for no key update;
-  -- What somebody took alone, they may give back alone, as long as it has not begun.
+  if not found then
+    perform private.require_permission(unassign_game_master.organization_id, 'bookings:assign');
+    perform private.fail('assignment_not_found', 404, 'Choose somebody who runs the session.');
+  end if;
+  -- What somebody took alone, they may give back alone, as long as it has not begun; and again, as
+  -- after a lost answer.
   if not (
-    exists (
+    not exists (
       select from public.session_staff as x
       where x.organization_id = unassign_game_master.organization_id
         and x.session_id = unassign_game_master.session_id
         and x.user_id = unassign_game_master.user_id
-        and x.source = 'claimed'
-        and lower(x.during) > now()
+        and not (x.source = 'claimed' and lower(x.during) > now())
     )
     and private.acts_for_oneself(unassign_game_master.organization_id, unassign_game_master.user_id)
   ) then
@@ -277,9 +281,6 @@ begin
   where x.organization_id = unassign_game_master.organization_id
     and x.session_id = unassign_game_master.session_id
     and x.user_id = unassign_game_master.user_id;
-  if not found then
-    perform private.fail('assignment_not_found', 404, 'Choose somebody who runs the session.');
-  end if;
   return jsonb_build_object(
     'session_id', unassign_game_master.session_id, 'user_id', unassign_game_master.user_id
   );
@@ -298,5 +299,5 @@ set search_path = ''
 as $$ select private.unassign_game_master(organization_id, session_id, user_id) $$;
 
 comment on function public.unassign_game_master(uuid, uuid, uuid) is
-  'Releases somebody from a session: {session_id, user_id}. For members with bookings:assign; what one has claimed oneself one gives back with bookings:claim, before it starts. Errors: 403 permission_denied, organization_suspended; 404 assignment_not_found.';
+  'Releases somebody from a session: {session_id, user_id}; also who does not run it, so that it can be asked again. For members with bookings:assign; what one has claimed oneself one gives back with bookings:claim, before it starts. Errors: 403 permission_denied, organization_suspended; 404 assignment_not_found.';
 grant execute on function public.unassign_game_master(uuid, uuid, uuid) to authenticated;

@@ -3,12 +3,13 @@
 create function private.booking_with_waiver_token(token text)
 returns public.bookings
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
 declare
   booking public.bookings;
 begin
+  perform private.count_attempt();
   select b.* into booking
   from private.booking_secrets as secret
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
@@ -26,7 +27,7 @@ end
 $$;
 
 comment on function private.booking_with_waiver_token(text) is
-  'The booking whose party signs with the token. Raises 404 waiver_not_found, the same for a wrong token and where there is nothing to sign.';
+  'The booking whose party signs with the token; the question is counted. Raises 429 rate_limited; 404 waiver_not_found, the same for a wrong token and where there is nothing to sign.';
 
 create function private.waiver_is_open(booking public.bookings)
 returns boolean

@@ -184,6 +184,7 @@ as $$
 declare
   kiosk record;
 begin
+  perform private.count_attempt();
   perform private.limit_rate('public_read', 'address', private.client_address());
   select k.organization_id, k.location_id, o.name as organization_name, l.name as location_name, l.timezone
   into kiosk

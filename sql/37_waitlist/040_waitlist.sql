@@ -216,12 +216,13 @@ comment on function private.waitlist_json(public.waitlist_entries) is
 create function private.waitlist_entry_with_token(token text)
 returns public.waitlist_entries
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
 declare
   entry public.waitlist_entries;
 begin
+  perform private.count_attempt();
   select e.* into entry
   from private.waitlist_secrets as secret
   join public.waitlist_entries as e on e.organization_id = secret.organization_id and e.id = secret.entry_id
@@ -234,7 +235,7 @@ end
 $$;
 
 comment on function private.waitlist_entry_with_token(text) is
-  'The entry with the token. Raises 404 waitlist_entry_not_found.';
+  'The entry with the token; the question is counted. Raises 404 waitlist_entry_not_found; 429 rate_limited.';
 
 create function private.get_waitlist_entry(token text)
 returns jsonb

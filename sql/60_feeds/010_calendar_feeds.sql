@@ -180,6 +180,7 @@ declare
   feed record;
   sessions jsonb;
 begin
+  perform private.count_attempt();
   perform private.limit_rate('public_read', 'address', private.client_address());
   select f.organization_id, f.name, f.room_id, f.user_id, coalesce(l.timezone, o.timezone) as timezone
   into feed

@@ -196,6 +196,7 @@ def test_a_refusal_carries_status_code_hint_and_details(house: House) -> None:
 def test_the_address_of_a_request_is_the_gateway_s_word(house: House) -> None:
     address = "select private.client_address() as a"
     house.owner_sql("grant execute on function private.client_address() to anon")
+    house.owner_sql("grant execute on function private.address_block(text) to anon")
     cases = [
         ({}, None),
         ({"x_forwarded_for": "203.0.113.7, 10.0.0.1"}, "203.0.113.7"),
@@ -203,6 +204,7 @@ def test_the_address_of_a_request_is_the_gateway_s_word(house: House) -> None:
         ({"x_forwarded_for": ""}, None),
         ({"cf_connecting_ip": "203.0.113.9", "x_forwarded_for": "203.0.113.7"}, "203.0.113.9"),
         ({"cf_connecting_ip": "", "x_forwarded_for": "203.0.113.7"}, "203.0.113.7"),
+        ({"cf_connecting_ip": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::/64"),
     ]
     for headers, expected in cases:
         assert house.nobody.sending(**headers).select(address) == [{"a": expected}]

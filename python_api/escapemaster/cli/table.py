@@ -45,9 +45,17 @@ def print_parts(console: Console, config: StackConfig, state: StackState) -> Non
     table.add_column("process", justify="right")
     table.add_column("log")
     for part in state.parts:
-        table.add_row(part.name, str(part.pid), part.log)
+        table.add_row(part.name, str(part.pid) if part.runs else "none", part.log)
     console.print(f"The stack in {config.home} is [bold]{state.status}[/bold].\n", highlight=False)
     console.print(table)
+    for part in state.parts:
+        if part.last_end:
+            what = (
+                f"was started again (times: {part.restarts})"
+                if part.runs
+                else "is going to be started again"
+            )
+            console.print(f"{part.name} {part.last_end} and {what}.", soft_wrap=True)
     console.print()
 
 

@@ -11,6 +11,7 @@ Killed after 2, nobody can pay on that session; the next call gets the same one.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -23,6 +24,9 @@ from escapemaster.database import OpenCheckout
 from escapemaster.errors import DomainError, EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import CheckoutOrder, CheckoutSession
+
+#: Seconds that a player waits for the provider in all, further tries included.
+PROVIDER_SECONDS: Final = 10.0
 
 #: Parsed as browsers parse, so that both see the same origin in a crafted address.
 _BROWSER_URL: Final = TypeAdapter(HttpUrl)
@@ -125,7 +129,7 @@ async def start_checkout(
     if attempt.checkout_url is not None:
         return _checkout(attempt, attempt.checkout_url)
     try:
-        session = await provider.create_checkout_session(_order(attempt, return_url))
+        session = await _created(provider, _order(attempt, return_url))
         url = _address_of(session)
     except PaymentError as error:
         if error.code == "idempotency_conflict":
@@ -153,6 +157,15 @@ async def start_checkout(
         amount_cents=attempt.amount_cents,
     )
     return Checkout(url, expires_at, attempt.amount_cents, attempt.currency)
+
+
+async def _created(provider: CheckoutProvider, order: CheckoutOrder) -> CheckoutSession:
+    """The page. One that comes later is nobody's: its address is told to no one."""
+    try:
+        async with asyncio.timeout(PROVIDER_SECONDS):
+            return await provider.create_checkout_session(order)
+    except TimeoutError as error:
+        raise PaymentError("stripe_unreachable", "no answer in time", retryable=True) from error
 
 
 async def _already_open(database: CheckoutDatabase, reference: str, manage_token: str) -> Checkout:

@@ -20,15 +20,19 @@ class PortTaken(StackError):
         )
 
 
+def how_it_ended(code: int) -> str:
+    """An exit code in words."""
+    return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
 class PartDied(StackError):
     """A part of the stack ended by itself."""
 
     def __init__(self, part: str, code: int, log_tail: str) -> None:
         self.part = part
         self.code = code
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         tail = log_tail.strip() or "(it wrote nothing)"
-        super().__init__(f"{part} {how}. The end of its log:\n{tail}")
+        super().__init__(f"{part} {how_it_ended(code)}. The end of its log:\n{tail}")
 
 
 class PartNotReady(StackError):

@@ -20,6 +20,15 @@ NAME = "gateway"
 HEALTH_PATH = "/gateway/health"
 
 
+#: What a client is told when a part does not answer, in PostgREST's form.
+UNAVAILABLE = {
+    "code": "PT503",
+    "message": "unavailable",
+    "hint": "Whether it was done is not known: repeat the request with the same idempotency key.",
+    "details": "",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """The files that the gateway reads."""
@@ -52,6 +61,7 @@ class Gateway:
             public=_quoted(self.public),
             demo=_quoted(self.config.root / "edge" / "demo"),
             health=HEALTH_PATH,
+            unavailable=json.dumps(UNAVAILABLE),
             postgrest=ports.postgrest,
             lite=ports.lite,
             edge=ports.edge,

@@ -132,7 +132,7 @@ class Cluster:
         """Everything that a new cluster needs is in it."""
         (self.directory / "complete").touch()
 
-    def start(self, log: Path) -> Child:
+    def start(self, log: Path, *, again: bool = False) -> Child:
         """Start the server; `wait_until_up` says when it answers."""
         settings = {**_SETTINGS, **({} if self.durable else _NOT_DURABLE), "port": str(self.port)}
         options = [f"-c{name}={value}" for name, value in settings.items()]
@@ -147,6 +147,7 @@ class Cluster:
                 stop_signal=signal.SIGINT,
             ),
             log,
+            again=again,
         )
 
     def wait_until_up(self, child: Child, seconds: float = 60) -> None:

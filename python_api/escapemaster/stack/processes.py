@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,12 +50,22 @@ class Command:
 class Child:
     """A running part."""
 
-    def __init__(self, command: Command, log: Path) -> None:
+    def __init__(self, command: Command, log: Path, *, again: bool = False) -> None:
+        """Start it.
+
+        Args:
+            command: What.
+            log: Where it writes; begun anew, unless it is started `again`.
+            again: After it died.
+        """
         self.command = command
         self.log = log
         self.started = time.monotonic()
         user = command.user
-        with log.open("wb") as output:
+        if not again:
+            log.write_bytes(b"")
+        # Appended to: when the file is cut, what comes next stands at its new end.
+        with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [str(argument) for argument in command.arguments],
                 cwd=command.cwd,
@@ -117,6 +128,17 @@ def tail(log: Path, lines: int = _TAIL_LINES) -> str:
         file.seek(max(0, size - 64 * 1024))
         text = file.read().decode(errors="replace")
     return "\n".join(text.splitlines()[-lines:])
+
+
+def keep_short(log: Path, largest: int = 20_000_000) -> None:
+    """Move what a part wrote to `<name>.log.1` when it is more than this (bytes).
+
+    Copied and cut, since the part goes on writing to the file that it has open; what it writes
+    between the two is lost.
+    """
+    if log.exists() and log.stat().st_size > largest:
+        shutil.copyfile(log, log.with_name(log.name + ".1"))
+        os.truncate(log, 0)
 
 
 def stop_all(children: Sequence[Child], patience_seconds: float = 6) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -16,16 +16,26 @@ from escapemaster.stack.config import StackConfig
 from escapemaster.stack.credentials import write_private
 from escapemaster.stack.errors import AlreadyRunning, NotRunning, StackError
 from escapemaster.stack.processes import Child
+from escapemaster.stack.restarts import Restarts
 
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """A process of the stack."""
+    """A process of the stack.
+
+    Attributes:
+        runs: False while it lies still after it died.
+        restarts: How often it was started again.
+        last_end: How it last ended, in words.
+    """
 
     name: str
     pid: int
     log: str
     program: str
+    runs: bool = True
+    restarts: int = 0
+    last_end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +80,34 @@ def is_running(config: StackConfig) -> bool:
 
 
 def write_state(
-    config: StackConfig, status: str, children: Sequence[Child], message: str = ""
+    config: StackConfig,
+    status: str,
+    children: Sequence[Child],
+    message: str = "",
+    restarts: Mapping[str, Restarts] | None = None,
 ) -> None:
     """Tell the others."""
     state = StackState(
         supervisor=os.getpid(),
         status=status,
         parts=tuple(
-            PartState(child.name, child.pid, str(child.log), str(child.command.arguments[0]))
-            for child in children
+            _part_state(child, (restarts or {}).get(child.name, Restarts())) for child in children
         ),
         message=message,
     )
     write_private(config.state, json.dumps(asdict(state), indent=2) + "\n")
+
+
+def _part_state(child: Child, restarts: Restarts) -> PartState:
+    return PartState(
+        child.name,
+        child.pid,
+        str(child.log),
+        str(child.command.arguments[0]),
+        runs=restarts.due is None,
+        restarts=restarts.total,
+        last_end=restarts.last_end,
+    )
 
 
 def read_state(config: StackConfig) -> StackState | None:

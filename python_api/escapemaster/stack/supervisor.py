@@ -7,9 +7,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+
+import psycopg
 
 from escapemaster.stack import migrations
 from escapemaster.stack.config import StackConfig
@@ -20,8 +22,9 @@ from escapemaster.stack.environment import (
     with_own_accounts,
     write_environment,
 )
-from escapemaster.stack.errors import PartDied, PartNotReady
+from escapemaster.stack.errors import PartDied, PartNotReady, how_it_ended
 from escapemaster.stack.gateway import Gateway
+from escapemaster.stack.lite import NAME as AUTH
 from escapemaster.stack.parts import POSTGRES, Part, Parts
 from escapemaster.stack.platform import (
     create_platform_database,
@@ -30,8 +33,9 @@ from escapemaster.stack.platform import (
 )
 from escapemaster.stack.ports import require_free
 from escapemaster.stack.postgres import Cluster, locate
-from escapemaster.stack.processes import Child, Command, stop_all
+from escapemaster.stack.processes import Child, Command, keep_short, stop_all
 from escapemaster.stack.reporter import Reporter, step
+from escapemaster.stack.restarts import Restarts
 from escapemaster.stack.state import supervising, write_state
 from escapemaster.stack.supabase_config import read_supabase_config
 
@@ -39,6 +43,7 @@ DATABASE = "postgres"
 _PATIENCE_SECONDS = 60
 _POLL_SECONDS = 0.015
 _WATCH_SECONDS = 0.2
+_KEEP_LOGS_SHORT_SECONDS = 10.0
 _SEED = "demo data"
 
 
@@ -71,6 +76,10 @@ class Supervisor:
         self._until_gone = until_gone
         self._children: list[Child] = []
         self._tasks: list[Child] = []
+        self._parts: dict[str, Part] = {}
+        self._restarts: dict[str, Restarts] = {}
+        self._mending: Child | None = None
+        self._cluster: Cluster | None = None
         self._stop_requested = False
         self._server: Child | None = None
         self._status = "starting"
@@ -125,6 +134,7 @@ class Supervisor:
         if new:
             with step(self._reporter, "making the database"):
                 cluster.initialise()
+        self._cluster = cluster
         with step(self._reporter, POSTGRES):
             self._server = cluster.start(self._log(POSTGRES))
             self._children.append(self._server)
@@ -193,6 +203,7 @@ class Supervisor:
         self._reporter.begin(part.name)
         child = Child(part.command, self._log(part.name))
         self._children.append(child)
+        self._parts[part.name] = part
         self._tell(self._status)
         return part, child
 
@@ -231,9 +242,54 @@ class Supervisor:
                 signal.signal(each, handler)
 
     def _watch(self) -> None:
+        looked_at_logs = time.monotonic()
         while self._until_gone is None or _exists(self._until_gone):
-            self._go_on()
+            if self._stop_requested:
+                raise StopRequested
+            self._revive()
+            if time.monotonic() - looked_at_logs > _KEEP_LOGS_SHORT_SECONDS:
+                looked_at_logs = time.monotonic()
+                for child in self._children:
+                    keep_short(child.log)
             time.sleep(_WATCH_SECONDS)
+
+    def _revive(self) -> None:
+        """Start again what died, when its pause is over; raise if that was often enough."""
+        now = time.monotonic()
+        for place, child in enumerate(self._children):
+            if (code := child.exit_code()) is None:
+                continue
+            restarts = self._restarts.setdefault(child.name, Restarts())
+            if restarts.due is None:
+                if not restarts.died(now, now - child.started, how_it_ended(code)):
+                    raise PartDied(child.name, code, child.log_tail())
+            elif now >= restarts.due:
+                self._children[place] = self._start_again(child)
+                restarts.started()
+            else:
+                continue
+            self._tell(self._status)
+        self._mend_what_auth_wrote()
+
+    def _start_again(self, child: Child) -> Child:
+        if child is self._server and self._cluster is not None:
+            self._server = self._cluster.start(child.log, again=True)
+            return self._server
+        anew = Child(child.command, child.log, again=True)
+        if child.name == AUTH:
+            self._mending = anew
+        return anew
+
+    def _mend_what_auth_wrote(self) -> None:
+        """Each start of Auth writes some functions anew, as soon as it can."""
+        if self._mending is None or self._cluster is None:
+            return
+        if self._mending.exit_code() is not None:
+            self._mending = None
+        elif self._parts[AUTH].ready():
+            with suppress(psycopg.OperationalError):  # the server lies still, too: next time
+                mend_after_auth(self._cluster.dsn(DATABASE))
+                self._mending = None
 
     def _go_on(self) -> None:
         """Raise if somebody asked to stop, or a part has died."""
@@ -255,7 +311,7 @@ class Supervisor:
 
     def _tell(self, status: str, message: str = "") -> None:
         self._status = status
-        write_state(self._config, status, self._children, message)
+        write_state(self._config, status, self._children, message, self._restarts)
 
     def _log(self, name: str) -> Path:
         return self._config.logs / f"{log_name(name)}.log"

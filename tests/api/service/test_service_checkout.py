@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from escapemaster.errors import DomainError
-from escapemaster.payments.checkout import ReturnAddresses
+from escapemaster.payments.checkout import PROVIDER_SECONDS, ReturnAddresses
 
 from .fakes import FakePostgrest, FakeStripe, stripe_error, stripe_session
 
@@ -38,6 +38,7 @@ def attempt(**changes: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def payable(postgrest: FakePostgrest, stripe_api: FakeStripe) -> None:
     """A booking that can be paid."""
+    postgrest.answer("limit_checkouts", None)
     postgrest.answer("open_checkout", attempt())
     postgrest.answer("record_checkout", {"status": "open"})
     postgrest.answer("fail_checkout", {"status": "failed"})
@@ -55,7 +56,11 @@ async def test_a_held_booking_gets_a_page_to_pay_on(
         "amount_cents": 7500,
         "currency": "EUR",
     }
-    assert [call.function for call in postgrest.calls] == ["open_checkout", "record_checkout"]
+    assert [call.function for call in postgrest.calls] == [
+        "limit_checkouts",
+        "open_checkout",
+        "record_checkout",
+    ]
     assert postgrest.called("record_checkout")[0]["session_id"] == "cs_1"
     form = stripe_api.calls[0].form
     assert form["success_url"] == (
@@ -275,3 +280,45 @@ async def test_failures_are_readable_for_pages_too(
     )
     assert answer.status_code == 500
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_pages_are_counted_by_address_before_anything_is_opened(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.refuse(
+        "limit_checkouts", "PT429", "rate_limited", details='{"retry_after_seconds": 42}'
+    )
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (429, "rate_limited")
+    assert response.headers["retry-after"] == "42"
+    assert postgrest.called("limit_checkouts")[0]["address"]
+    assert postgrest.called("open_checkout") == []
+    assert stripe_api.calls == []
+
+
+async def test_a_connection_to_the_database_that_died_is_503_and_not_our_fault(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.refuse("open_checkout", "")
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"]
+
+
+async def test_a_player_waits_for_a_hanging_provider_no_longer_than_the_budget(
+    client: httpx.AsyncClient,
+    postgrest: FakePostgrest,
+    stripe_api: FakeStripe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten seconds in all, whatever the tries: 61 were three of twenty."""
+    assert PROVIDER_SECONDS == 10
+    monkeypatch.setattr("escapemaster.payments.checkout.PROVIDER_SECONDS", 0.05)
+    # Each try fails at once; the pauses between them are longer than the budget.
+    stripe_api.answer("POST /v1/checkout/sessions", httpx.ReadTimeout("x"))
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (502, "payment_provider_failed")
+    assert response.headers["retry-after"]
+    assert postgrest.called("fail_checkout")
+    assert len(stripe_api.calls) == 1

@@ -293,3 +293,32 @@ async def test_a_refusal_without_words_still_has_a_code(
     with pytest.raises(DomainError) as refused:
         await database.health()
     assert (refused.value.code, refused.value.hint) == ("refused", "")
+
+
+async def test_a_connection_that_died_during_a_call_is_asked_again_when_that_does_no_harm(
+    database: ServiceDatabase, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer(
+        "complete_job",
+        refusal(""),
+        refusal("PGRST001", "Database client error."),
+        httpx.Response(200, json=True),
+    )
+    assert await database.complete_job(1, ID) is True
+    assert len(postgrest.calls) == 3
+
+
+@pytest.mark.parametrize("code", ["", "PGRST001", "57P01"])
+async def test_a_connection_that_died_during_a_call_leaves_its_outcome_unknown(
+    database: ServiceDatabase, postgrest: FakePostgrest, code: str
+) -> None:
+    """PostgREST 12 answers 400 with an empty code: neither the caller's fault nor ours."""
+    postgrest.refuse("claim_jobs", code)
+    with pytest.raises(UnavailableError) as failed:
+        await database.claim_jobs("w", 1, 10)
+    assert failed.value.code == "database_unavailable"
+    assert len(postgrest.calls) == 1
+    postgrest.refuse("health", code)
+    with pytest.raises(UnavailableError):
+        await database.health()
+    assert len(postgrest.calls) == 4

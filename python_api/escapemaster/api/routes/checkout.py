@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from escapemaster.api.addresses import client_address
 from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
@@ -72,23 +73,30 @@ class CheckoutResponse(BaseModel):
     operation_id="open_checkout",
     summary="Open the payment page of a booking",
     response_description="The page is open",
-    responses=responses(400, 404, 409, 502),
+    responses=responses(400, 404, 409, 429, 502),
 )
-async def open_checkout(order: CheckoutRequest, services: ServicesOf) -> CheckoutResponse:
+async def open_checkout(
+    order: CheckoutRequest, request: Request, services: ServicesOf
+) -> CheckoutResponse:
     """Open the page on which a held booking is paid, or return the one that is already open.
 
     The hold is extended once, so that the place cannot be lost while the page is open. Asking
     again is safe: a booking never has two open pages.
 
     Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress` (409);
-    `return_url_not_allowed`, `invalid_request` (422); `payment_provider_failed` (502).
+    `return_url_not_allowed`, `invalid_request` (422); `rate_limited` (429, with `Retry-After`);
+    `payment_provider_failed` (502).
     """
+    return_url = services.return_addresses.choose(order.return_url)
+    await services.database.limit_checkouts(
+        client_address(request, services.settings.trusted_proxy_count)
+    )
     checkout = await start_checkout(
         services.database,
         services.stripe,
         reference=order.reference,
         manage_token=order.manage_token,
-        return_url=services.return_addresses.choose(order.return_url),
+        return_url=return_url,
     )
     return CheckoutResponse(
         checkout_url=checkout.url,
