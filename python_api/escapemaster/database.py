@@ -42,9 +42,11 @@ T = TypeVar("T")
 RETRY_DELAYS: Final = (0.05, 0.2, 0.6)
 
 #: SQLSTATE classes and codes that pass by themselves: connection (08), resources (53), operator
-#: intervention (57), serialization failure, deadlock, lock not available.
-_PASSING_CLASSES: Final = ("08", "53", "57")
-_PASSING_CODES: Final = frozenset({"40001", "40P01", "55P03"})
+#: intervention (57), the system's own errors (58), serialization failure, deadlock, lock not
+#: available, and a server that is read-only while another takes over.
+#: https://www.postgresql.org/docs/17/errcodes-appendix.html
+_PASSING_CLASSES: Final = ("08", "53", "57", "58")
+_PASSING_CODES: Final = frozenset({"40001", "40P01", "55P03", "25006"})
 #: PostgREST cannot reach, or is not yet connected to, its database.
 _POSTGREST_DOWN: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
 #: PostgREST refuses the token: invalid or expired, missing, or its claims do not hold.
@@ -587,7 +589,10 @@ def _translated(function: str, error: APIError) -> DomainError | UnavailableErro
     if code in _BAD_VALUES:
         return DomainError("invalid_input", 422, "A value in the request has the wrong form.")
     if (
-        code in _POSTGREST_DOWN
+        # PostgREST 12 says no more than this when its connection dies under a call: what became of
+        # the call is not known.
+        (not code and not error.message)
+        or code in _POSTGREST_DOWN
         or code in _PASSING_CODES
         or code[:2] in _PASSING_CLASSES
         or code in {"429", "502", "503", "504"}

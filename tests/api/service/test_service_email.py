@@ -12,8 +12,10 @@ import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import getaddresses
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
@@ -31,7 +33,7 @@ from structlog.testing import capture_logs
 
 from escapemaster.database import EmailOverride, PreparedEmail
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
-from escapemaster.email.mailbox_transport import MailboxTransport
+from escapemaster.email.mailbox_transport import MailboxTransport, _mime
 from escapemaster.email.message import Attachment, Message, from_header
 from escapemaster.email.overrides import MAX_SUBJECT
 from escapemaster.email.rendering import (
@@ -577,6 +579,8 @@ UNUSABLE = [
     ("{{ [1, 2] }}", 1),
     ("{{ party_size is odd }}", 1),
     ("{% if party_size > room_name %}x{% endif %}", 1),
+    ("{{ " + "9" * 4891 + " }}", 1),
+    ("{% if " + "9" * 4891 + " > 1 %}x{% endif %}", 1),
     ("{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", 1),
     ("{{ " + "not " * 100 + "1 }}", 1),
     ("{% if due %}" * 40 + "x" + "{% endif %}" * 40, 1),
@@ -741,19 +745,32 @@ async def test_resend_is_given_the_files(
     ]
 
 
-def resend_error(status: int, name: str) -> httpx.Response:
-    return httpx.Response(
-        status, json={"statusCode": status, "name": name, "message": "marta@example.test"}
-    )
+def resend_error(status: int, name: str, message: str = "marta@example.test") -> httpx.Response:
+    return httpx.Response(status, json={"statusCode": status, "name": name, "message": message})
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "retryable"),
     [
         (resend_error(422, "validation_error"), "validation_error", False),
+        (resend_error(422, "invalid_parameter"), "invalid_parameter", False),
+        (resend_error(422, "invalid_attachment"), "invalid_attachment", False),
+        (resend_error(422, "missing_required_field"), "missing_required_field", False),
+        (resend_error(422, "invalid_from_address"), "invalid_from_address", True),
+        (resend_error(400, "validation_error"), "validation_error", False),
+        (resend_error(400, "validation_error", "API key is invalid"), "validation_error", True),
         (resend_error(400, "invalid_idempotency_key"), "invalid_idempotency_key", False),
         (resend_error(401, "missing_api_key"), "missing_api_key", True),
+        (resend_error(401, "restricted_api_key"), "restricted_api_key", True),
         (resend_error(403, "invalid_api_key"), "invalid_api_key", True),
+        (resend_error(403, "validation_error"), "validation_error", True),
+        (resend_error(404, "not_found"), "not_found", True),
+        (resend_error(405, "method_not_allowed"), "method_not_allowed", True),
+        (resend_error(429, "daily_quota_exceeded"), "daily_quota_exceeded", True),
+        (resend_error(429, "monthly_quota_exceeded"), "monthly_quota_exceeded", True),
+        (resend_error(451, "security_error"), "security_error", False),
+        (resend_error(500, "internal_server_error"), "internal_server_error", True),
+        (httpx.Response(503, text="<html>"), "application_error", True),
         (resend_error(409, "concurrent_requests"), "concurrent_requests", True),
         (resend_error(429, "rate_limit_exceeded"), "rate_limit_exceeded", True),
         (resend_error(500, "application_error"), "application_error", True),
@@ -791,6 +808,7 @@ class Mailbox:
     """An SMTP server, and the web page that shows what it took."""
 
     taken: list[EmailMessage] = field(default_factory=list)
+    sender_answer: bytes = b"250 ok"
     recipient_answer: bytes = b"250 ok"
     data_answer: bytes = b"250 taken"
     web_answer: httpx.Response | Exception | None = None
@@ -815,6 +833,8 @@ class Mailbox:
                         email.message_from_bytes(raw[:-3], policy=email.policy.default)
                     )
                 writer.write(self.data_answer + b"\r\n")
+            elif line.startswith(b"MAIL"):
+                writer.write(self.sender_answer + b"\r\n")
             elif line.startswith(b"RCPT"):
                 writer.write(self.recipient_answer + b"\r\n")
             elif line.startswith(b"QUIT"):
@@ -897,11 +917,78 @@ async def test_without_knowing_what_arrived_nothing_is_sent(
     assert mailbox.taken == []
 
 
-async def test_a_refused_address_is_refused_for_good() -> None:
-    async with running(Mailbox(recipient_answer=b"550 nobody")) as transport:
+@pytest.mark.parametrize(
+    ("at", "reply", "code", "retryable"),
+    [
+        # Greylisting: come again in some minutes.
+        ("recipient", 450, "address_refused", True),
+        ("recipient", 451, "address_refused", True),
+        ("recipient", 452, "address_refused", True),
+        ("recipient", 421, "address_refused", True),
+        ("recipient", 550, "address_refused", False),
+        ("recipient", 553, "address_refused", False),
+        ("sender", 451, "address_refused", True),
+        ("sender", 530, "address_refused", True),
+        ("sender", 550, "address_refused", False),
+        ("data", 451, "smtp_failed", True),
+        ("data", 452, "smtp_failed", True),
+        ("data", 552, "smtp_failed", False),
+        ("data", 554, "smtp_failed", False),
+    ],
+)
+async def test_a_server_s_5xx_alone_ends_a_mail(
+    at: str, reply: int, code: str, retryable: bool
+) -> None:
+    mailbox = Mailbox()
+    setattr(mailbox, f"{at}_answer", f"{reply} no".encode())
+    async with running(mailbox) as transport:
         with pytest.raises(EmailError) as failed:
             await transport.send(MESSAGE, "k")
-    assert (failed.value.code, failed.value.retryable) == ("address_refused", False)
+    assert (failed.value.code, failed.value.retryable) == (code, retryable)
+    assert "marta" not in str(failed.value)
+
+
+NOW = datetime(2026, 2, 1, 10, tzinfo=UTC)
+#: Names that programs on the way read as something else, and any others.
+NAMES = st.sampled_from(
+    [
+        'Casa, "El Ñu"',
+        "Reservas, Ñu <jefe@banco.test>",
+        "=?utf-8?q?a=2Cb?= <c@banco.test>",
+        "a; b: c@d.test",
+        "(nobody) Ñ",
+        "O'Brien & Söhne S.L.",
+    ]
+) | st.text(st.sampled_from(list("Ñé,;:<>()[]@\\\"'.=? ab\r\n\0\u202e😀")), max_size=80)
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=NAMES, to_name=NAMES)
+def test_whatever_a_name_is_a_mail_has_one_sender_and_one_recipient(
+    name: str, to_name: str
+) -> None:
+    mail = _mime(
+        replace(MESSAGE, sender=name, to_name=to_name), "<a@b>", "E <bookings@example.test>", NOW
+    )
+    raw = mail.as_bytes(policy=email.policy.SMTP)
+    expected = {"From": "bookings@example.test", "To": MESSAGE.to_address}
+    read = email.message_from_bytes(raw, policy=email.policy.default)
+    for header, address in expected.items():
+        assert [found.addr_spec for found in read[header].addresses] == [address]
+        # As a program reads it that decodes first and looks for addresses afterwards.
+        decoded = str(make_header(decode_header(email.message_from_bytes(raw)[header])))
+        assert [found for _, found in getaddresses([decoded])] == [address]
+    assert [found for _, found in getaddresses([from_header(name, "bookings@example.test")])] == [
+        "bookings@example.test"
+    ]
+
+
+async def test_a_mail_says_when_it_was_sent() -> None:
+    mailbox = Mailbox()
+    async with running(mailbox) as transport:
+        await transport.send(MESSAGE, "k")
+    [mail] = mailbox.taken
+    assert abs(mail["Date"].datetime - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 async def test_an_address_that_is_none_is_refused_for_good() -> None:
