@@ -218,6 +218,7 @@ declare
 begin
   return terms.by_customer
     and terms.refund_percent = 100
+    and not private.awaits_confirmation(booking)
     and (private.managing_calendar(booking)).id is not null;
 end
 $$;

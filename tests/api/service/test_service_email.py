@@ -40,6 +40,7 @@ from escapemaster.email.rendering import (
     TEMPLATES,
     Site,
     WordsInvalidError,
+    compose,
     manage_url,
     render,
     render_strictly,
@@ -82,6 +83,7 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "expires_at": "2026-02-21T18:30:00Z",
                 "due_now_cents": 4000,
                 "waitlist_token": "wait_-1",
+                "confirmation_token": "conf_-1",
                 "code": "REGALO-7",
                 "initial_cents": 8000,
                 "recipient_name": "Marta",
@@ -478,6 +480,99 @@ def test_an_offer_says_until_when_and_how_to_take_or_leave_it(due: int, button: 
     assert parse_qs(urlsplit(take).fragment) == {"token": ["tok_-1"]}
     assert parse_qs(urlsplit(leave).query)["calendar"] == ["enigma"]
     assert parse_qs(urlsplit(leave).fragment) == {"token": ["wait_-1"]}
+
+
+def test_a_booking_is_confirmed_by_the_link_in_its_mail_and_by_nothing_else() -> None:
+    message = render(prepared("booking_to_confirm", "en", calendar_slug="enigma"), SITE)
+    [link] = [link for link in Page(message.html).links if "confirm" in link]
+    parts = urlsplit(link)
+    query = parse_qs(parts.query)
+    assert (query["reference"], query["confirm"]) == (["ABCD-2345"], ["1"])
+    assert parts.fragment == "token=conf_-1"
+    assert link in message.text
+    # Who gets it by mistake can neither see nor cancel the booking by it.
+    assert "tok_-1" not in message.html + message.text
+    assert message.attachments == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("stripe", "to the card or account that you paid with. It usually takes five to ten days"),
+        ("voucher", "on the voucher that you paid with"),
+        ("cash", "in cash"),
+        ("card_terminal", "to the card that you paid with at its desk"),
+        ("transfer", "by bank transfer"),
+        ("bizum", "by Bizum"),
+        ("barter", "gives you €25.00 back"),
+    ],
+)
+@pytest.mark.parametrize("template", ["booking_cancelled", "booking_rescheduled"])
+def test_money_goes_back_as_it_is_said_to_go_back(method: str, said: str, template: str) -> None:
+    refunds = [{"method": method, "cents": 2500}]
+    message = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE)
+    for words in (message.text, Page(message.html).text):
+        assert said in words
+        assert "€25.00" in words
+        assert ("five to ten days" in words) is (method == "stripe")
+
+
+def test_money_that_goes_back_by_several_ways_is_said_for_each() -> None:
+    refunds = [{"method": "stripe", "cents": 1500}, {"method": "voucher", "cents": 1000}]
+    for template in ("booking_cancelled", "booking_paid_late"):
+        text = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE).text
+        assert "We are refunding €15.00 to the card" in text
+        assert "€10.00 is back on the voucher" in text
+
+
+@pytest.mark.parametrize(
+    ("money_now", "said"),
+    [
+        (
+            {"total_cents": 8000, "paid_cents": 5000, "open_cents": 3000},
+            (
+                "The price changes from €100.00 to €80.00. You have paid €50.00."
+                " €30.00 is still to be paid at the venue."
+            ),
+        ),
+        (
+            {"total_cents": 8000, "paid_cents": 0, "open_cents": 8000},
+            "The price changes from €100.00 to €80.00. €80.00 is to be paid at the venue.",
+        ),
+        (
+            {"total_cents": 8000, "paid_cents": 10000, "open_cents": 0, "refund_cents": 2000},
+            "The price changes from €100.00 to €80.00. Everything is paid.",
+        ),
+        (
+            {"total_cents": 12000, "paid_cents": 10000, "open_cents": 2000},
+            (
+                "The price changes from €100.00 to €120.00. You have paid €100.00."
+                " €20.00 is still to be paid at the venue."
+            ),
+        ),
+    ],
+)
+def test_a_change_of_the_price_says_what_is_still_to_be_paid(
+    money_now: dict[str, int], said: str
+) -> None:
+    changed = {"previous": {"total_cents": 10000}, **money_now}
+    message = render(prepared("booking_rescheduled", "en", **changed), SITE)
+    assert said in message.text
+    assert said in Page(message.html).text
+    assert "€0.00" not in message.text
+    assert ("refund" in message.text.lower()) is ("refund_cents" in money_now)
+
+
+def test_a_mistake_of_ours_that_only_own_words_meet_does_not_hold_up_the_mail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(source: str, _: object) -> str:
+        raise KeyError(source)
+
+    monkeypatch.setattr("escapemaster.email.rendering.fill", broken)
+    message, problem = compose(own("Hello"), SITE)
+    assert message == render(prepared(locale="en"), SITE)
+    assert problem is not None and problem.problem.endswith(".")
 
 
 def test_a_voucher_says_what_it_is_worth_and_the_giver_s_words() -> None:
