@@ -41,7 +41,7 @@ values
 ('desk', interval '0', 20, false, 300),
 ('desk', interval '14 days', 50, false, 2000),
 ('desk', interval '90 days', 50, false, 10000),
-('organization', interval '0', 5, true, 50),
+('organization', interval '0', 5, true, 100),
 ('organization', interval '14 days', 20, false, 500),
 ('organization', interval '90 days', 20, false, 5000)
 on conflict (source, organization_age) do update

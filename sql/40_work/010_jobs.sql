@@ -35,6 +35,7 @@ create table private.job_kinds (
 
 comment on table private.job_kinds is
   'reference data. How jobs of a kind share the workers'' slots. A kind that is not listed is treated as mail is.';
+comment on column private.job_kinds.kind is 'As in private.jobs.';
 comment on column private.job_kinds.rank is 'Lower ones are claimed first. 0 is money, for which workers keep slots.';
 comment on column private.job_kinds.share_limit is 'How many of its jobs one organization (or account of the provider) may have running.';
 comment on column private.job_kinds.total_limit is 'How many of its jobs may be running at all; null: as many as there are slots.';

@@ -197,11 +197,6 @@ def test_an_organization_invites_no_more_than_a_hundred_people_a_day(
     house: House, venue: Venue
 ) -> None:
     role = venue.role("game_master")
-    # Younger ones may send fewer (tests/db/test_mail_limits.py).
-    house.owner_sql(
-        "update public.organizations set created_at = now() - interval '15 days' where id = %s",
-        venue.id,
-    )
     for n in range(100):
         venue.invite(f"n{n}@example.test", role)
     with refused(429, "rate_limited"):
