@@ -43,9 +43,11 @@ T = TypeVar("T")
 RETRY_DELAYS: Final = (0.05, 0.2, 0.6)
 
 #: SQLSTATE classes and codes that pass by themselves: connection (08), resources (53), operator
-#: intervention (57), serialization failure, deadlock, lock not available.
-_PASSING_CLASSES: Final = ("08", "53", "57")
-_PASSING_CODES: Final = frozenset({"40001", "40P01", "55P03"})
+#: intervention (57), the system's own errors (58), serialization failure, deadlock, lock not
+#: available, and a server that is read-only while another takes over.
+#: https://www.postgresql.org/docs/17/errcodes-appendix.html
+_PASSING_CLASSES: Final = ("08", "53", "57", "58")
+_PASSING_CODES: Final = frozenset({"40001", "40P01", "55P03", "25006"})
 #: PostgREST cannot reach, or is not yet connected to, its database.
 _POSTGREST_DOWN: Final = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
 #: The connection ended while a call ran, so that nobody knows whether it was done. PostgREST 12
@@ -123,6 +125,8 @@ class Job(Row):
     attempt: int
     lease_token: UUID
     organization_id: UUID | None = None
+    #: Whether it moves money, for which workers keep slots.
+    money: bool = False
 
 
 class Recipient(Row):
@@ -149,6 +153,13 @@ class PreparedEmail(Row):
     override: EmailOverride | None = None
 
 
+class EmailWords(EmailOverride):
+    """An organization's own words for a mail, which are to be tried."""
+
+    template: str
+    locale: str
+
+
 class DeadJob(Row):
     """A job that was given up, and why."""
 
@@ -159,6 +170,13 @@ class DeadJob(Row):
     attempts: int
     last_error: str | None = None
     finished_at: datetime
+
+
+class Retried(Row):
+    """How many dead jobs were queued once more, and how many another job has replaced."""
+
+    queued: int
+    superseded: int
 
 
 class QueueStatistics(Row):
@@ -204,7 +222,9 @@ _CHECKOUT_ATTEMPT: Final = TypeAdapter[CheckoutAttempt](CheckoutAttempt)
 _STALE_CHECKOUTS: Final = TypeAdapter[list[StaleCheckout]](list[StaleCheckout])
 _REFUND_REQUEST: Final = TypeAdapter[RefundRequest](RefundRequest)
 _PREPARED_EMAIL: Final = TypeAdapter[PreparedEmail | None](PreparedEmail | None)
+_EMAIL_WORDS: Final = TypeAdapter[EmailWords | None](EmailWords | None)
 _JOBS: Final = TypeAdapter[list[Job]](list[Job])
+_RETRIED: Final = TypeAdapter[Retried](Retried)
 _DEAD_JOBS: Final = TypeAdapter[list[DeadJob]](list[DeadJob])
 _BOOLEAN: Final = TypeAdapter[bool](bool)
 _OPTIONAL_TEXT: Final = TypeAdapter[str | None](str | None)
@@ -419,6 +439,32 @@ class ServiceDatabase:
             },
         )
 
+    async def read_email_words(self, job_id: int, lease_token: UUID) -> EmailWords | None:
+        """Read the own words that a job is to try, or None if they are gone."""
+        return await self._call(
+            "read_email_words", _EMAIL_WORDS, {"job_id": job_id, "lease_token": lease_token}
+        )
+
+    async def record_email_words(
+        self,
+        job_id: int,
+        lease_token: UUID,
+        words: EmailOverride,
+        problem: Mapping[str, str | int] | None,
+    ) -> None:
+        """Tell an organization whether its own words can be used; `problem` says why not."""
+        await self._call(
+            "record_email_words",
+            _IGNORED,
+            {
+                "job_id": job_id,
+                "lease_token": lease_token,
+                "subject": words.subject,
+                "body": words.body,
+                "problem": problem,
+            },
+        )
+
     async def record_email_event(self, event: Mapping[str, object]) -> Received:
         """Put what became of a mail (delivered, bounced, complained) into the inbox, once."""
         return await self._call("record_email_event", _RECEIVED, {"event": event})
@@ -476,12 +522,26 @@ class ServiceDatabase:
 
     # -- queue ---------------------------------------------------------------------------------
 
-    async def claim_jobs(self, worker: str, max_jobs: int, lease_seconds: int) -> list[Job]:
-        """Claim up to `max_jobs` due jobs for `lease_seconds`."""
+    async def claim_jobs(
+        self, worker: str, max_jobs: int, lease_seconds: int, *, kept_for_money: int = 0
+    ) -> list[Job]:
+        """Claim up to `max_jobs` due jobs for `lease_seconds`.
+
+        Args:
+            worker: A name for the logs.
+            max_jobs: At most so many.
+            lease_seconds: They are the worker's for so long.
+            kept_for_money: So many of them may only be jobs that move money.
+        """
         return await self._call(
             "claim_jobs",
             _JOBS,
-            {"worker": worker, "max_jobs": max_jobs, "lease_seconds": lease_seconds},
+            {
+                "worker": worker,
+                "max_jobs": max_jobs,
+                "lease_seconds": lease_seconds,
+                "kept_for_money": kept_for_money,
+            },
             # A lost answer leaves jobs leased to nobody until the lease ends; asking again would
             # lease further ones.
             repeat=False,
@@ -525,6 +585,10 @@ class ServiceDatabase:
         """
         # A lost answer and a second call would say that there is no such job.
         await self._call("retry_job", _IGNORED, {"job_id": job_id}, repeat=False)
+
+    async def retry_dead_jobs(self, kind: str | None) -> Retried:
+        """Queue all jobs that were given up once more, or all of a kind."""
+        return await self._call("retry_dead_jobs", _RETRIED, {"kind": kind}, repeat=False)
 
     async def sweep(self) -> dict[str, JsonValue]:
         """Do what deadlines ask for (expire lapsed holds, …). Returns counts for the log."""

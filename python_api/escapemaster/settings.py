@@ -43,6 +43,7 @@ class Settings(BaseSettings):
         public_site_url: Where a visitor returns to from the provider's payment page.
         allowed_return_origins: The only origins that a `return_url` may name.
         worker_concurrency: Jobs that one worker runs at once.
+        worker_money_slots: How many of them may only be jobs that move money.
         worker_lease_seconds: A claimed job belongs to its worker for so long.
         worker_poll_seconds: Pause between two looks at an empty queue.
         worker_health_port: Where the worker answers health checks; none when absent.
@@ -77,7 +78,8 @@ class Settings(BaseSettings):
     public_site_url: str
     allowed_return_origins: Annotated[list[str], NoDecode] = []
 
-    worker_concurrency: int = 4
+    worker_concurrency: int = 8
+    worker_money_slots: int = 2
     worker_lease_seconds: int = 20
     worker_poll_seconds: float = 0.5
     worker_health_port: int | None = None

@@ -23,6 +23,10 @@ T = TypeVar("T")
 PAGE: Final = 500
 #: Bytes read from a file and sent at once.
 CHUNK: Final = 256 * 1024
+#: What passes by itself beside the server's own errors: a request that took too long, one at work
+#: on the same file, too many at once.
+#: https://supabase.com/docs/guides/storage/debugging/error-codes
+_PASSING: Final = frozenset({408, 423, 429})
 #: Seconds: an upload is answered when all of it has been stored.
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0, read=300.0)
 
@@ -155,7 +159,7 @@ class Storage:
             )
         except httpx.HTTPError as error:
             raise UnavailableError("storage", type(error).__name__) from error
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+        if response.status_code in _PASSING or response.is_server_error:
             raise UnavailableError("storage", f"{method} answered {response.status_code}")
         if not response.is_success:
             # Its words stay out: they may name a file, and so a person.

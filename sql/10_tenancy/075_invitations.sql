@@ -129,6 +129,7 @@ begin
     'email:invitation:' || invited.id,
     invited.organization_id
   );
+  perform private.limit_mail(invited.organization_id, invited.email, 'organization');
   return jsonb_build_object(
     'id', invited.id, 'email', invited.email, 'role_id', invited.role_id, 'expires_at', invited.expires_at
   );
@@ -147,7 +148,7 @@ set search_path = ''
 as $$ select private.invite_member(organization_id, email, role_id) $$;
 
 comment on function public.invite_member(uuid, text, uuid) is
-  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred; 422 email_invalid; 429 rate_limited.';
+  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred; 422 email_invalid; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.invite_member(uuid, text, uuid) to authenticated;
 
 create function private.revoke_invitation(organization_id uuid, invitation_id uuid)

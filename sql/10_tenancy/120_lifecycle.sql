@@ -37,6 +37,9 @@ comment on column public.organization_exports.row_count is 'Lines in the file.';
 
 -- for: the foreign key
 create index organization_exports_requested_by_idx on public.organization_exports (requested_by);
+-- for: private.export_organization; one export at a time, so that none keeps others waiting
+create unique index organization_exports_one_pending_key on public.organization_exports (organization_id)
+where status = 'queued';
 
 grant select on public.organization_exports to authenticated;
 
@@ -53,16 +56,35 @@ volatile
 security definer
 set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   queued public.organization_exports;
 begin
   perform private.require_permission(export_organization.organization_id, 'organization:export');
+  -- One whose job was given up without a word keeps nobody from asking again.
+  update public.organization_exports as e
+  set status = 'failed', finished_at = now()
+  where e.organization_id = export_organization.organization_id
+    and e.status = 'queued'
+    and not exists (
+      select from private.jobs as j
+      where j.kind = 'organization.export'
+        and j.dedupe_key = 'organization.export:' || e.id
+        and j.status in ('queued', 'running')
+    );
   insert into public.organization_exports (organization_id, requested_by)
   values (
     export_organization.organization_id,
     (select p.user_id from public.profiles as p where p.user_id = auth.uid())
   )
+  on conflict (organization_id) where status = 'queued' do nothing
   returning * into queued;
+  if not found then
+    select e.* into queued
+    from public.organization_exports as e
+    where e.organization_id = export_organization.organization_id and e.status = 'queued';
+    return to_jsonb(queued);
+  end if;
   perform private.enqueue(
     'organization.export',
     jsonb_build_object('organization_id', queued.organization_id, 'export_id', queued.id),
@@ -84,7 +106,7 @@ set search_path = ''
 as $$ select private.export_organization(organization_id) $$;
 
 comment on function public.export_organization(uuid) is
-  'Queues an export of all of the organization''s data; watch organization_exports for its end. Under organization:export. Errors: 403 permission_denied.';
+  'Queues an export of all of the organization''s data, or returns the one that is under way; watch organization_exports for its end. Under organization:export. Errors: 403 permission_denied.';
 grant execute on function public.export_organization(uuid) to authenticated;
 
 create function private.tenant_tables()

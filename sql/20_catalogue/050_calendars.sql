@@ -19,6 +19,7 @@ create table public.calendars (
   fee_tax_rate_bp int not null default 2100,
   waitlist_minutes int,
   holds_per_address int not null default 5,
+  confirm_by_email boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendars_pkey primary key (organization_id, id),
@@ -62,18 +63,21 @@ comment on column public.calendars.fee_kind is 'Fee of a booking made here: none
 comment on column public.calendars.fee_value is 'Per cent, or minor units, tax included; 0 for none.';
 comment on column public.calendars.fee_tax_rate_bp is 'Tax contained in the fee, in basis points.';
 comment on column public.calendars.waitlist_minutes is 'How long a place that became free is held for whoever waits for it; null: no waiting list.';
-comment on column public.calendars.holds_per_address is 'How many unpaid holds one network address may have here at a time.';
+comment on column public.calendars.holds_per_address is
+  'How many bookings to come for which nothing was paid yet one network address, and one e-mail address, may have here at a time; those that staff make do not count.';
+comment on column public.calendars.confirm_by_email is
+  'Whether a booking with nothing to pay is confirmed by opening the link in its mail (confirm_booking); until then it is held, for an hour or as long as hold_minutes says.';
 
 grant select, delete on public.calendars to authenticated;
 grant insert (
   organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
   theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  holds_per_address
+  holds_per_address, confirm_by_email
 ) on public.calendars to authenticated;
 grant update (
   slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
   accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  holds_per_address
+  holds_per_address, confirm_by_email
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;

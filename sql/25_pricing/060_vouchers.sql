@@ -246,6 +246,9 @@ begin
   from public.vouchers as v
   where v.organization_id = voucher.organization_id and v.id = voucher.id;
   perform private.idempotent_end(scope, issue_voucher.idempotency_key, answer);
+  if email is not null then
+    perform private.limit_mail(issue_voucher.organization_id, email, 'organization');
+  end if;
   return answer;
 end
 $$;
@@ -275,7 +278,7 @@ as $$
 $$;
 
 comment on function public.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) is
-  'Issues a gift voucher of amount_cents (minor units of the organization''s currency) and returns its row with the code; with recipient_email the code is mailed, in locale or the organization''s language. The same idempotency key and request give the same voucher. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused.';
+  'Issues a gift voucher of amount_cents (minor units of the organization''s currency) and returns its row with the code; with recipient_email the code is mailed, in locale or the organization''s language. The same idempotency key and request give the same voucher. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}; without recipient_email there is no limit).';
 grant execute on function public.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) to authenticated;
 
 create function private.cancel_voucher(organization_id uuid, voucher_id uuid)

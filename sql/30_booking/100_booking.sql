@@ -143,7 +143,9 @@ begin
       session_id, room, hold_booking.starts_at, customer_id, guest, calendar, hold_booking.party_size, quote, 'widget',
       seats, options, answers, coalesce(hold_booking.customer_note, '')
     );
-    if booking.status = 'held' and booking.due_now_cents = 0 then
+    if booking.status = 'held' and booking.due_now_cents = 0 and calendar.confirm_by_email then
+      booking := private.ask_for_confirmation(booking);
+    elsif booking.status = 'held' and booking.due_now_cents = 0 then
       perform private.transition(booking.organization_id, booking.id, 'confirmed', 'nothing_due');
       booking.status := 'confirmed';
       booking.hold_expires_at := null;
@@ -154,11 +156,17 @@ begin
     );
 
     answer := private.booking_json(booking, slot.ends_at, slot.timezone, room.name)
-      || jsonb_build_object('booking_id', booking.id);
+      || jsonb_build_object(
+        'booking_id', booking.id, 'confirm_by_email', private.awaits_confirmation(booking)
+      );
     perform private.idempotent_end(scope, idempotency_key, answer);
     -- Last, since the counters' rows stay locked until the end of the transaction.
-    if booking.status = 'held' then
+    if private.is_live_unpaid(booking) then
       perform private.limit_live_holds(booking, private.client_address());
+      if booking.due_now_cents = 0 then
+        -- It is mailed at once, to whomever was named.
+        perform private.limit_mail(booking.organization_id, guest ->> 'email', 'visitor');
+      end if;
     end if;
     perform private.limit_rate('hold_booking', 'address', private.client_address());
     perform private.limit_rate('hold_booking', 'target', calendar.id::text);
@@ -206,7 +214,7 @@ end
 $$;
 
 comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb) is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day; extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents}. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}).';
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day; extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, confirm_by_email}; confirm_by_email true: nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb)
 to anon, authenticated;
 
@@ -360,6 +368,7 @@ begin
       ),
       'cancellable', terms.by_customer,
       'reschedulable', private.is_reschedulable(booking),
+      'confirm_by_email', private.awaits_confirmation(booking),
       'cancellation', case
         when terms.by_customer then jsonb_build_object(
           'refund_percent', terms.refund_percent, 'refund_cents', terms.refund_cents
@@ -395,7 +404,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (of the total), customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (of the total), customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), confirm_by_email (held until the link in its mail is opened), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)

@@ -219,6 +219,7 @@ declare
 begin
   return terms.by_customer
     and terms.refund_percent = 100
+    and not private.awaits_confirmation(booking)
     -- What the calendar no longer sells is not changed through it.
     and exists (
       select from public.calendar_rooms as cr

@@ -135,6 +135,8 @@ begin
     -- Last, since the counters' rows stay locked until the end of the transaction.
     perform private.limit_rate('join_waitlist', 'address', private.client_address());
     perform private.limit_rate('join_waitlist', 'target', calendar.id::text);
+    -- The offer will be mailed to whomever was named.
+    perform private.limit_mail(calendar.organization_id, guest ->> 'email', 'visitor');
   end if;
 
   -- The token is derived, not stored: a replay shows it again.
@@ -170,7 +172,7 @@ as $$
 $$;
 
 comment on function public.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb) is
-  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb)
 to anon, authenticated;
 

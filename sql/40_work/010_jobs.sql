@@ -15,6 +15,46 @@
 -- The retries of a job end after some 16 hours, within the 24 hours for which Stripe and
 -- Resend remember an idempotency key.
 
+--
+-- Nobody waits for another. A claim takes money before mail and mail before files; within each,
+-- whoever has the fewest jobs running comes first, so a venue with ten thousand mails and one with
+-- a single mail take turns. private.job_kinds says how many jobs of a kind one venue, and all
+-- together, may have running, so what hangs holds up its own venue only; and a worker keeps some
+-- of its slots for money.
+
+create table private.job_kinds (
+  kind text not null,
+  rank int not null,
+  share_limit int not null,
+  total_limit int,
+  description text not null,
+  constraint job_kinds_pkey primary key (kind),
+  constraint job_kinds_rank_is_not_negative check (rank >= 0),
+  constraint job_kinds_limits_are_positive check (share_limit > 0 and total_limit > 0)
+);
+
+comment on table private.job_kinds is
+  'reference data. How jobs of a kind share the workers'' slots. A kind that is not listed is treated as mail is.';
+comment on column private.job_kinds.kind is 'As in private.jobs.';
+comment on column private.job_kinds.rank is 'Lower ones are claimed first. 0 is money, for which workers keep slots.';
+comment on column private.job_kinds.share_limit is 'How many of its jobs one organization (or account of the provider) may have running.';
+comment on column private.job_kinds.total_limit is 'How many of its jobs may be running at all; null: as many as there are slots.';
+
+insert into private.job_kinds (kind, rank, share_limit, total_limit, description)
+values
+('stripe.sync', 0, 4, null, 'Reads a changed object of the provider and applies it'),
+('stripe.refund', 0, 4, null, 'Pays back what was promised'),
+('stripe.expire_checkout', 0, 4, null, 'Closes a payment page'),
+('email.send', 1, 4, null, 'Writes and sends a mail'),
+('email.check', 1, 1, null, 'Tries an organization''s own words'),
+('organization.export', 2, 1, 2, 'Writes all of an organization''s rows into a file'),
+('storage.erase', 2, 1, 2, 'Deletes the files of an erased organization')
+on conflict (kind) do update
+set rank = excluded.rank,
+  share_limit = excluded.share_limit,
+  total_limit = excluded.total_limit,
+  description = excluded.description;
+
 create table private.jobs (
   id bigint generated always as identity,
   organization_id uuid,
@@ -31,6 +71,7 @@ create table private.jobs (
   last_error text,
   created_at timestamptz not null default now(),
   finished_at timestamptz,
+  share text not null generated always as (coalesce(organization_id::text, payload ->> 'account', '')) stored,
   constraint jobs_pkey primary key (id),
   constraint jobs_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
@@ -52,10 +93,17 @@ comment on column private.jobs.attempts is 'How often the job was claimed; count
 comment on column private.jobs.again is
   'Asked for once more while running: the state may have been read too early, so it is queued again when done.';
 comment on column private.jobs.last_error is 'Why the last attempt failed, and for a dead job the reason of its death.';
+comment on column private.jobs.share is
+  'Whose share of the slots it uses: the organization''s, else the provider''s account''s; empty: nobody''s, and so without the limit of one.';
 
--- for: private.claim_jobs, which reads the due ones in order, and the queue's statistics;
--- finished jobs are not in it, so it stays as small as the backlog
-create index jobs_due_idx on private.jobs (run_at, id) include (status) where status in ('queued', 'running');
+-- for: private.claim_jobs, which goes from share to share and reads the first due ones of each, and
+-- the queue's statistics; finished jobs are not in it, so it stays as small as the backlog. There is
+-- none in order of time alone: the planner would take it for a share's first job, and read the whole
+-- backlog of the others.
+create index jobs_share_idx on private.jobs (kind, share, run_at, id) include (status)
+where status in ('queued', 'running');
+-- for: private.claim_jobs, which counts what is running
+create index jobs_running_idx on private.jobs (kind, share, run_at) where status = 'running';
 -- for: private.enqueue; one unfinished job a key also means one at a time per object
 create unique index jobs_unfinished_key on private.jobs (kind, dedupe_key)
 where status in ('queued', 'running') and kind <> 'email.send';
@@ -125,21 +173,112 @@ $$;
 
 comment on function private.job_backoff(int) is 'How long a job waits after so many attempts.';
 
-create function private.claim_jobs(worker text, max_jobs int, lease_seconds int)
-returns table (id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid)
-language sql
+create function private.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
+returns table (
+  id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid, money boolean
+)
+language plpgsql
 volatile
 security definer
 set search_path = ''
+-- A plan is kept, also from when the queue was empty and reading all of it was cheap.
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
-  -- Materialized: otherwise the planner may evaluate the limited, locking query twice.
-  with due as materialized (
-    select j.id
+#variable_conflict use_column
+declare
+  wanted int := least(greatest(claim_jobs.max_jobs, 0), 100);
+  chosen bigint [];
+begin
+  -- One claim after the other: each sees what the one before it took, so the limits hold. A claim
+  -- takes some milliseconds, also with 10,000 mails of one venue in the queue (docs/messages.md).
+  perform pg_advisory_xact_lock(hashtextextended('private.claim_jobs', 0));
+
+  with recursive
+  running as materialized (
+    select j.kind, j.share, count(*) as jobs
     from private.jobs as j
-    where j.status in ('queued', 'running') and j.run_at <= now()
-    order by j.run_at, j.id
-    limit least(greatest(claim_jobs.max_jobs, 0), 100)
-    for update skip locked
+    where j.status = 'running' and j.run_at > now()
+    group by j.kind, j.share
+  ),
+  -- Every share that has unfinished jobs, one step in the index each, however many they are.
+  shares as (
+    (
+      select j.kind, j.share
+      from private.jobs as j
+      where j.status in ('queued', 'running')
+      order by j.kind, j.share
+      limit 1
+    )
+    union all
+    select following.kind, following.share
+    from shares as s
+    cross join lateral (
+      select j.kind, j.share
+      from private.jobs as j
+      where j.status in ('queued', 'running') and (j.kind, j.share) > (s.kind, s.share)
+      order by j.kind, j.share
+      limit 1
+    ) as following
+  ),
+  due as (
+    select
+      d.id, d.run_at, s.kind, coalesce(k.rank, 1) as rank, k.total_limit,
+      coalesce(r.jobs, 0) + row_number() over (partition by s.kind, s.share order by d.run_at, d.id) as turn
+    from shares as s
+    left join private.job_kinds as k on k.kind = s.kind
+    left join running as r on r.kind = s.kind and r.share = s.share
+    cross join lateral (
+      select j.id, j.run_at
+      from private.jobs as j
+      where j.kind = s.kind
+        and j.share = s.share
+        and j.status in ('queued', 'running')
+        and j.run_at <= now()
+      order by j.run_at, j.id
+      limit case s.share
+        when '' then wanted
+        else greatest(least(wanted, coalesce(k.share_limit, 4) - coalesce(r.jobs, 0)), 0)
+      end
+    ) as d
+  ),
+  allowed as (
+    select d.id, d.rank, d.turn, d.run_at
+    from (
+      select due.*, row_number() over (partition by due.kind order by due.turn, due.run_at, due.id) as place
+      from due
+    ) as d
+    where d.total_limit is null
+      or d.place + (select coalesce(sum(r.jobs), 0) from running as r where r.kind = d.kind) <= d.total_limit
+  ),
+  in_order as (
+    select
+      a.*,
+      row_number() over (partition by a.rank > 0 order by a.rank, a.turn, a.run_at, a.id) as place
+    from allowed as a
+  )
+  select array_agg(first.id) into chosen
+  from (
+    select o.id
+    from in_order as o
+    where o.rank = 0 or o.place <= wanted - greatest(claim_jobs.kept_for_money, 0)
+    order by o.rank, o.turn, o.run_at, o.id
+    limit wanted
+  ) as first;
+
+  return query
+  -- Materialized: otherwise the planner may evaluate the locking query twice.
+  with due as materialized (
+    select held.id
+    from unnest(chosen) as c (id)
+    -- One at a time, by the primary key. Somebody may hold it (private.enqueue), or have finished
+    -- it meanwhile.
+    cross join lateral (
+      select j.id
+      from private.jobs as j
+      where j.id = c.id and j.status in ('queued', 'running') and j.run_at <= now()
+      for update skip locked
+    ) as held
   ),
   claimed as (
     update private.jobs as j
@@ -157,26 +296,30 @@ as $$
     where j.id = due.id
     returning j.*
   )
-  select c.id, c.kind, c.payload, c.attempts, c.lease_token, c.organization_id
+  select c.id, c.kind, c.payload, c.attempts, c.lease_token, c.organization_id, coalesce(k.rank, 1) = 0
   from claimed as c
+  left join private.job_kinds as k on k.kind = c.kind
   where c.status = 'running'
-  order by c.id
+  order by array_position(chosen, c.id);
+end
 $$;
 
-comment on function private.claim_jobs(text, int, int) is
-  'definer: the queue is visible to nobody. Claims what is due, whether queued or left behind by a worker whose lease has ended; a job left behind too often dies here.';
-grant execute on function private.claim_jobs(text, int, int) to service_role;
+comment on function private.claim_jobs(text, int, int, int) is
+  'definer: the queue is visible to nobody. Claims what is due, whether queued or left behind by a worker whose lease has ended, fairly (see above); a job left behind too often dies here.';
+grant execute on function private.claim_jobs(text, int, int, int) to service_role;
 
-create function service.claim_jobs(worker text, max_jobs int, lease_seconds int)
-returns table (id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid)
+create function service.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
+returns table (
+  id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid, money boolean
+)
 language sql
 volatile
 set search_path = ''
-as $$ select * from private.claim_jobs(worker, max_jobs, lease_seconds) $$;
+as $$ select * from private.claim_jobs(worker, max_jobs, lease_seconds, kept_for_money) $$;
 
-comment on function service.claim_jobs(text, int, int) is
-  'Takes up to max_jobs (at most 100) due jobs for lease_seconds (1 to 3600). No two callers get the same job while its lease lasts. worker: a name for the logs. attempt: 1 the first time.';
-grant execute on function service.claim_jobs(text, int, int) to service_role;
+comment on function service.claim_jobs(text, int, int, int) is
+  'Takes up to max_jobs (at most 100) due jobs for lease_seconds (1 to 3600), kept_for_money of them only for jobs that move money. Money comes before mail and mail before files, organizations take turns, and one organization has at most some jobs of a kind running (private.job_kinds). No two callers get the same job while its lease lasts. worker: a name for the logs. attempt: 1 the first time.';
+grant execute on function service.claim_jobs(text, int, int, int) to service_role;
 
 create function private.complete_job(job_id bigint, lease_token uuid)
 returns boolean
@@ -391,6 +534,53 @@ as $$ select private.retry_job(job_id) $$;
 comment on function service.retry_job(bigint) is
   'Queues a job that was given up once more, for another 25 attempts: {id, kind, status}. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
 grant execute on function service.retry_job(bigint) to service_role;
+
+create function private.retry_dead_jobs(kind text, max_jobs int)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  job_id bigint;
+  queued int := 0;
+  superseded int := 0;
+begin
+  for job_id in
+    select j.id
+    from private.jobs as j
+    where j.status = 'dead' and (retry_dead_jobs.kind is null or j.kind = retry_dead_jobs.kind)
+    -- Newest first: of several about the same thing, the last one knows most.
+    order by j.id desc
+    limit least(greatest(retry_dead_jobs.max_jobs, 0), 10000)
+  loop
+    begin
+      perform private.retry_job(job_id);
+      queued := queued + 1;
+    exception
+      -- Another job does the same already, or somebody else was faster.
+      when sqlstate 'PT409' or sqlstate 'PT404' then
+        superseded := superseded + 1;
+    end;
+  end loop;
+  return jsonb_build_object('queued', queued, 'superseded', superseded);
+end
+$$;
+
+comment on function private.retry_dead_jobs(text, int) is 'definer: the queue is visible to nobody.';
+grant execute on function private.retry_dead_jobs(text, int) to service_role;
+
+create function service.retry_dead_jobs(kind text default null, max_jobs int default 10000)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.retry_dead_jobs(kind, max_jobs) $$;
+
+comment on function service.retry_dead_jobs(text, int) is
+  'Queues all jobs that were given up once more, or all of a kind, at most max_jobs (10000), newest first: {queued, superseded (another job does the same already)}. For operators, when the cause is mended.';
+grant execute on function service.retry_dead_jobs(text, int) to service_role;
 
 create function private.forget_jobs(max int)
 returns int

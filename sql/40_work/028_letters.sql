@@ -1,6 +1,32 @@
 -- Letters: what each mail says, read anew in the moment of sending, and whether it may still be
 -- sent at all.
 
+create function private.refunds_by_method(organization_id uuid, booking_id uuid, reason text default null)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('method', r.method, 'cents', r.cents) order by r.method), '[]')
+    from (
+      select p.method, sum(q.amount_cents) as cents
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      where q.organization_id = refunds_by_method.organization_id
+        and q.booking_id = refunds_by_method.booking_id
+        and q.status <> 'failed'
+        and q.reason = coalesce(refunds_by_method.reason, q.reason)
+      group by p.method
+    ) as r
+  );
+end
+$$;
+
+comment on function private.refunds_by_method(uuid, uuid, text) is
+  'What was promised back of a booking, for that reason or (null) any, by the way on which it goes: [{method, cents}].';
+
 create function private.booking_letter(organization_id uuid, booking_id uuid)
 returns jsonb
 language plpgsql
@@ -32,7 +58,8 @@ begin
         'total_cents', b.total_cents,
         'paid_cents', balance.paid_cents,
         'open_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0),
-        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id)
+        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id),
+        'refunds', private.refunds_by_method(b.organization_id, b.id)
       )
     )
     from public.bookings as b
@@ -67,6 +94,58 @@ $$;
 
 comment on function private.with_data(jsonb, jsonb) is 'The mail with more data; null without a mail.';
 
+create function private.untold_changes(told public.booking_history)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  told_until timestamptz;
+  first jsonb;
+  last jsonb;
+begin
+  -- What the newest mail that left was about; the customer knows the booking as it was then.
+  select max(h.occurred_at) into told_until
+  from private.jobs as j
+  join private.email_messages as m on m.job_id = j.id and m.sent_at is not null
+  join public.booking_history as h
+    on h.organization_id = j.organization_id and h.id = (j.payload ->> 'history_id')::uuid
+  where j.kind = 'email.send'
+    and j.organization_id = told.organization_id
+    and j.payload ->> 'booking_id' = told.booking_id::text
+    and h.occurred_at < told.occurred_at;
+  -- A change before the confirmation was never announced: the confirmation told what was so then.
+  select
+    jsonb_object_agg(field.key, field.value -> 0 order by h.occurred_at desc),
+    jsonb_object_agg(field.key, field.value -> 1 order by h.occurred_at)
+  into first, last
+  from public.booking_history as h
+  cross join jsonb_each(h.change) as field
+  where h.organization_id = told.organization_id
+    and h.booking_id = told.booking_id
+    and h.occurred_at <= told.occurred_at
+    and h.occurred_at > coalesce(told_until, (
+      select max(c.occurred_at)
+      from public.booking_history as c
+      where c.organization_id = told.organization_id
+        and c.booking_id = told.booking_id
+        and c.to_status = 'confirmed'
+        and c.change is null
+        and c.occurred_at < told.occurred_at
+    ), '-infinity');
+  return (
+    select jsonb_object_agg(f.key, jsonb_build_array(f.value, l.value))
+    from jsonb_each(first) as f
+    join jsonb_each(last) as l on l.key = f.key
+    where f.value <> l.value
+  );
+end
+$$;
+
+comment on function private.untold_changes(public.booking_history) is
+  'All that the mail about a change has to tell, as public.booking_history keeps it: that change and those before it that no mail told; null when they undo each other.';
+
 create function private.booking_email(organization_id uuid, history_id uuid)
 returns jsonb
 language plpgsql
@@ -75,6 +154,7 @@ set search_path = ''
 as $$
 declare
   told public.booking_history;
+  change jsonb;
 begin
   select h.* into told
   from public.booking_history as h
@@ -93,6 +173,12 @@ begin
   if not found then
     return null;
   end if;
+  if told.change is not null then
+    change := private.untold_changes(told);
+    if change is null then
+      return null; -- moved, and moved back
+    end if;
+  end if;
   return private.with_data(
     private.booking_letter(told.organization_id, told.booking_id),
     jsonb_build_object(
@@ -107,14 +193,15 @@ begin
           and h.occurred_at <= told.occurred_at
           and (h.to_status in ('confirmed', 'cancelled') or h.change is not null)
       ) - 1,
-      'previous', case when told.change is not null then jsonb_build_object(
-        'starts_at', told.change #> '{starts_at,0}',
-        'party_size', told.change #> '{party_size,0}',
-        'extras', told.change #> '{extras,0}',
+      'previous', case when change is not null then jsonb_build_object(
+        'starts_at', change #> '{starts_at,0}',
+        'party_size', change #> '{party_size,0}',
+        'extras', change #> '{extras,0}',
+        'total_cents', change #> '{total_cents,0}',
         'room_name', (
           select r.name
           from public.rooms as r
-          where r.organization_id = told.organization_id and r.id::text = told.change #>> '{room_id,0}'
+          where r.organization_id = told.organization_id and r.id::text = change #>> '{room_id,0}'
         )
       ) end
     )
@@ -123,7 +210,7 @@ end
 $$;
 
 comment on function private.booking_email(uuid, uuid) is
-  'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what was announced before; previous: what a change replaced.';
+  'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what happened before; previous: what was so when the customer was last written to, of what is otherwise now.';
 
 create function private.late_money_email(organization_id uuid, booking_id uuid)
 returns jsonb
@@ -135,7 +222,10 @@ begin
   return (
     select private.with_data(
       private.booking_letter(b.organization_id, b.id),
-      jsonb_build_object('refund_cents', sum(q.amount_cents))
+      jsonb_build_object(
+        'refund_cents', sum(q.amount_cents),
+        'refunds', private.refunds_by_method(b.organization_id, b.id, 'paid_late')
+      )
     )
     from public.bookings as b
     join private.refund_requests as q on q.organization_id = b.organization_id and q.booking_id = b.id
@@ -182,6 +272,33 @@ $$;
 
 comment on function private.waitlist_email(uuid, uuid, uuid) is
   'What the mail says that offers a place to somebody who waits; null when the offer was taken, given back or is over.';
+
+create function private.confirmation_email(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object(
+        'expires_at', b.hold_expires_at,
+        'confirmation_token', private.derived_token('confirmation', b.id::text)
+      )
+    )
+    from public.bookings as b
+    where b.organization_id = confirmation_email.organization_id
+      and b.id = confirmation_email.booking_id
+      and b.hold_expires_at > now()
+      and private.awaits_confirmation(b)
+  );
+end
+$$;
+
+comment on function private.confirmation_email(uuid, uuid) is
+  'What the mail says whose link confirms a booking; null when it was confirmed, let go or has lapsed.';
 
 create function private.invitation_email(organization_id uuid, invitation_id uuid)
 returns jsonb

@@ -38,6 +38,9 @@ comment on column private.email_messages.status is
 
 -- for: the foreign key, and the mails of a booking
 create index email_messages_booking_id_idx on private.email_messages (organization_id, booking_id);
+-- for: public.booking_emails, and private.mail_pause
+create index jobs_booking_mails_idx on private.jobs (organization_id, (payload ->> 'booking_id'), id)
+where kind = 'email.send';
 -- for: private.follow_email_events
 create index email_messages_provider_message_id_idx on private.email_messages (provider_message_id)
 where provider_message_id is not null;
@@ -107,6 +110,8 @@ begin
       mail := private.waitlist_email(
         job.organization_id, (job.payload ->> 'entry_id')::uuid, (job.payload ->> 'booking_id')::uuid
       );
+    when 'booking_to_confirm' then
+      mail := private.confirmation_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
     when 'invitation' then
       mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
     when 'voucher_issued' then
@@ -144,6 +149,7 @@ begin
       where t.organization_id = job.organization_id
         and t.template = job.payload ->> 'template'
         and t.locale = mail ->> 'locale'
+        and t.problem is null
     )
   );
 end
@@ -161,7 +167,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email(bigint, uuid) is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email(bigint, uuid) to service_role;
 
 create function private.follow_email_events(provider_message_id text)
@@ -283,6 +289,30 @@ comment on function service.record_email_event(jsonb) is
   'Stores a verified webhook of Resend, {id (its svix-id), type, created_at, data: {email_id, to, bounce}}, once: the mail takes the reported state, and an address that bounced for good or complained is not written to again. Returns {duplicate: boolean}. Errors: 422 event_invalid.';
 grant execute on function service.record_email_event(jsonb) to service_role;
 
+create function private.mail_pause(organization_id uuid, booking_id uuid)
+returns interval
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  told int;
+begin
+  select count(*) into told
+  from private.jobs as j
+  join private.email_messages as m on m.job_id = j.id
+  where j.kind = 'email.send'
+    and j.organization_id = mail_pause.organization_id
+    and j.payload ->> 'booking_id' = mail_pause.booking_id::text
+    and j.payload ->> 'template' = 'booking_rescheduled'
+    and m.sent_at > now() - interval '1 day';
+  return least(interval '2 minutes' * 2 ^ least(told, 10), interval '4 hours');
+end
+$$;
+
+comment on function private.mail_pause(uuid, uuid) is
+  'How long the mail about a change waits for further ones: two minutes, doubled with every such mail about the booking within a day, at most four hours. So several changes are one mail, and nobody fills a mailbox by moving one booking.';
+
 create function private.announce_booking()
 returns trigger
 language plpgsql
@@ -305,7 +335,12 @@ begin
       'history_id', new.id
     ),
     concat_ws(':', template, new.booking_id, new.id),
-    new.organization_id
+    new.organization_id,
+    -- A later change within that time has a mail of its own, and this one is dropped.
+    case
+      when new.change is null then now()
+      else now() + private.mail_pause(new.organization_id, new.booking_id)
+    end
   );
   return null;
 end

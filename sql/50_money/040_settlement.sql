@@ -25,7 +25,10 @@ declare
 begin
   kept := private.booking_kept(booking.organization_id, booking.id);
 
-  if booking.status in ('held', 'pending') and kept >= booking.due_now_cents then
+  if booking.status in ('held', 'pending')
+    and kept >= booking.due_now_cents
+    and (kept > 0 or not private.awaits_confirmation(booking))
+  then
     perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid');
     booking.status := 'confirmed';
   elsif booking.status = 'expired'

@@ -59,6 +59,7 @@ class TestTheAnswer:
             "fields": {},
             "customer_note": "",
             "currency": "EUR",
+            "confirm_by_email": False,
             "total_cents": 4 * PRICE,
             "due_now_cents": 4 * PRICE,
         }

@@ -29,6 +29,8 @@ def venue(money: Database) -> Venue:
 
 
 def claim_mails(venue: Venue) -> list[dict[str, Any]]:
+    # The mail about a change waits for further changes.
+    venue.database.run("update private.jobs set run_at = now() where status = 'queued'")
     jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=100, lease_seconds=60)
     return [job for job in jobs if job["kind"] == "email.send"]
 
@@ -68,6 +70,7 @@ def send(venue: Venue) -> tuple[dict[str, Any], str]:
     prepare(venue, job)
     message_id = str(uuid.uuid4())
     assert record(venue, job, message_id) == {"recorded": True}
+    venue.service.call("service.complete_job", job_id=job["id"], lease_token=job["lease_token"])
     return job, message_id
 
 
@@ -115,6 +118,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "paid_cents": TOTAL,
             "open_cents": 0,
             "refund_cents": 0,
+            "refunds": [],
             "waiver_token": None,
             "event_id": booking.id,
             "event_version": 0,
@@ -313,6 +317,7 @@ def test_a_change_is_told_as_a_change(venue: Venue) -> None:
         "starts_at": "2026-02-13T17:00:00Z",
         "party_size": None,
         "extras": None,
+        "total_cents": None,
         "room_name": None,
     }
     assert confirmation["data"]["event_id"] == change["data"]["event_id"] == booking.id
@@ -323,14 +328,17 @@ def test_a_change_names_the_room_and_the_party_that_it_replaced(venue: Venue) ->
     twin = make_venue(venue.database)
     venue.database.run("update public.rooms set name = 'Not ours' where id = %s", twin.room_id)
     booking = confirmed(venue)
-    changed(venue, booking, room_id=[venue.room_id, venue.room_id], party_size=[4, 2])
-    mails = [prepare(venue, job) for job in claim_mails(venue)]
+    changed(venue, booking, room_id=[venue.room_id, twin.room_id], party_size=[4, 2])
+    jobs = claim_mails(venue)
+    mails = [prepare(venue, job) for job in jobs]
     assert mails[-1]["data"]["previous"] == {
         "starts_at": None,
         "party_size": 4,
         "extras": None,
         "room_name": "The attic",
+        "total_cents": None,
     }
+    record(venue, jobs[-1], str(uuid.uuid4()))
     changed(venue, booking, room_id=[twin.room_id, venue.room_id])
     [job] = claim_mails(venue)
     assert prepare(venue, job)["data"]["previous"]["room_name"] is None
@@ -504,6 +512,78 @@ def test_a_mail_comes_with_the_organization_s_own_words_for_it(venue: Venue) -> 
     assert prepare(venue, job)["override"] is None
     reword(venue, "booking_confirmed", "es", body="Hola")
     assert prepare(venue, job)["override"] == {"subject": None, "body": "Hola"}
+
+
+def words_of(venue: Venue) -> dict[str, Any]:
+    [row] = venue.owner.rows("select * from public.email_template_overrides")
+    return row
+
+
+def test_stored_words_are_tried_and_what_is_wrong_is_told_to_those_who_wrote_them(
+    venue: Venue,
+) -> None:
+    problem = {"field": "body", "line": 1, "problem": "There is no room."}
+    reword(venue, "booking_confirmed", "es", body="{{ room.name }}")
+    assert words_of(venue)["checked_at"] is None
+
+    def check(problem: Any) -> None:
+        [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+        assert job["kind"] == "email.check"
+        lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+        words = venue.service.call("service.read_email_words", **lease)
+        venue.service.call(
+            "service.record_email_words",
+            **lease,
+            subject=words["subject"],
+            body=words["body"],
+            problem=problem,
+        )
+        venue.service.call("service.complete_job", **lease)
+
+    check(problem)
+    assert words_of(venue)["checked_at"] is not None
+    assert words_of(venue)["problem"] == problem
+    confirmed(venue)
+    [job] = claim_mails(venue)
+    assert prepare(venue, job)["override"] is None
+    # Mended, they are tried anew.
+    venue.owner.rows("update public.email_template_overrides set body = '{{ room_name }}'")
+    assert (words_of(venue)["problem"], words_of(venue)["checked_at"]) == (None, None)
+    check(None)
+    assert words_of(venue)["problem"] is None
+    assert prepare(venue, job)["override"] == {"subject": None, "body": "{{ room_name }}"}
+
+
+def test_what_a_mail_meets_in_its_words_is_told_unless_they_were_changed_since(
+    venue: Venue,
+) -> None:
+    problem = {"field": "subject", "line": 1, "problem": "It cannot be compared."}
+    reword(venue, "booking_confirmed", "es", subject="One")
+    confirmed(venue)
+    [job] = claim_mails(venue)
+    lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+    assert prepare(venue, job)["override"]["subject"] == "One"
+    venue.owner.rows("update public.email_template_overrides set subject = 'Two'")
+    told = {"body": None, "problem": problem}
+    venue.service.call("service.record_email_words", **lease, subject="One", **told)
+    assert words_of(venue)["problem"] is None
+    venue.service.call("service.record_email_words", **lease, subject="Two", **told)
+    assert words_of(venue)["problem"] == problem
+
+
+def test_only_the_service_says_whether_words_can_be_used(venue: Venue) -> None:
+    reword(venue, "booking_confirmed", "es", body="Hola")
+    with pytest.raises(Refused) as refused:
+        venue.owner.rows("update public.email_template_overrides set problem = null")
+    assert refused.value.sqlstate == "42501"
+
+
+def test_a_mail_says_by_which_way_money_goes_back(venue: Venue) -> None:
+    booking = confirmed(venue)
+    venue.cancel(booking)
+    mail = [prepare(venue, job) for job in claim_mails(venue)][-1]
+    assert mail["data"]["refunds"] == [{"method": "stripe", "cents": TOTAL}]
+    assert mail["data"]["refund_cents"] == TOTAL
 
 
 @pytest.mark.parametrize(

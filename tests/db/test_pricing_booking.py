@@ -189,7 +189,8 @@ class TestTerms:
 class TestLiveHolds:
     def hold(self, shop: Shop, room: str, turn: int, address: str = "203.0.113.7") -> Row:
         visitor = shop.visitor.sending(x_forwarded_for=address)
-        return shop.hold(room, shop.at(3 + turn, "11:30"), by=visitor)
+        guest = {"full_name": "Ana", "email": f"ana-{turn}@example.test"}
+        return shop.hold(room, shop.at(3 + turn, "11:30"), by=visitor, customer=guest)
 
     def test_one_address_holds_five_at_a_time_in_a_calendar(self, shop: Shop, room: str) -> None:
         held = [self.hold(shop, room, turn) for turn in range(5)]
@@ -248,10 +249,14 @@ class TestLiveHolds:
         shop.cancel(held)
         assert shop.house.one(noted, shop.id) == 0
 
-    def test_what_is_confirmed_at_once_is_no_hold(self, shop: Shop, room: str) -> None:
+    def test_what_is_confirmed_at_once_without_payment_counts_too(
+        self, shop: Shop, room: str
+    ) -> None:
         shop.set_room(room, deposit_kind="none")
-        for turn in range(7):
+        for turn in range(5):
             assert self.hold(shop, room, turn)["status"] == "confirmed"
+        with refused(429, "too_many_holds"):
+            self.hold(shop, room, 5)
 
 
 class TestExclusive:

@@ -98,16 +98,20 @@ def test_an_export_is_queued_and_finished_by_the_worker(house: House, venue: Ven
 
 
 def test_the_end_of_one_export_is_not_another_s(house: House, venue: Venue) -> None:
-    first, second = (
-        venue.owner.call("export_organization", organization_id=venue.id) for _ in range(2)
-    )
-    house.service.call(
-        "service.finish_export",
-        organization_id=venue.id,
-        export_id=first["id"],
-        object_path="x",
-        row_count=1,
-    )
+    first = venue.owner.call("export_organization", organization_id=venue.id)
+
+    def finish() -> None:
+        house.service.call(
+            "service.finish_export",
+            organization_id=venue.id,
+            export_id=first["id"],
+            object_path="x",
+            row_count=1,
+        )
+
+    finish()
+    second = venue.owner.call("export_organization", organization_id=venue.id)
+    finish()
     waiting = "select id::text from public.organization_exports where status = 'queued'"
     assert venue.owner.select(waiting) == [{"id": second["id"]}]
 

@@ -43,25 +43,39 @@ def list_jobs(
 
 @jobs.command()
 def retry(
-    ids: Annotated[list[int], typer.Argument(help="The jobs, as `jobs` lists them.", min=1)],
+    ids: Annotated[list[int] | None, typer.Argument(help="The jobs, as `jobs` lists them.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="All of a kind, such as email.send, that were given up.")
+    ] = None,
 ) -> None:
-    """Queue jobs once more, when what stopped them is mended."""
+    """Queue jobs once more, when what stopped them is mended: by id, of a kind, or all."""
+    if bool(ids) + every + (kind is not None) != 1:
+        raise typer.BadParameter("give ids, or --kind, or --all")
+    if ids:
+        if _ask(lambda database: _retry_each(database, ids)):
+            raise typer.Exit(1)
+        return
+    done = _ask(lambda database: database.retry_dead_jobs(kind))
+    typer.echo(f"{done.queued} queued")
+    if done.superseded:
+        typer.echo(f"{done.superseded} left alone: another job does the same already")
+
+
+async def _retry_each(database: ServiceDatabase, ids: list[int]) -> int:
+    """Queue them, and return how many could not be."""
     from escapemaster.errors import DomainError
 
-    async def retry_all(database: ServiceDatabase) -> int:
-        failures = 0
-        for number in ids:
-            try:
-                await database.retry_job(number)
-            except DomainError as error:
-                failures += 1
-                typer.echo(f"{number}: {error.code}. {error.hint}", err=True)
-            else:
-                typer.echo(f"{number}: queued")
-        return failures
-
-    if _ask(retry_all):
-        raise typer.Exit(1)
+    failures = 0
+    for number in ids:
+        try:
+            await database.retry_job(number)
+        except DomainError as error:
+            failures += 1
+            typer.echo(f"{number}: {error.code}. {error.hint}", err=True)
+        else:
+            typer.echo(f"{number}: queued")
+    return failures
 
 
 def show(console: Console, dead: list[DeadJob]) -> None:

@@ -8,17 +8,23 @@ killed between handing over and saying so finds its mail there.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.utils import format_datetime
 from typing import Final
 
 import aiosmtplib
 import httpx
 
-from escapemaster.email.message import Message, from_header
+from escapemaster.email.message import Message, display_name, sender_address
 from escapemaster.errors import EmailError
 
 _TIMEOUT: Final = 10.0
+#: Refusals of our account, not of the mail (RFC 4954, 6; RFC 3207, 4): the operator mends them, and
+#: the mail must still be there afterwards.
+_OPERATORS: Final = frozenset({530, 534, 535, 538})
 
 
 class MailboxTransport:
@@ -34,7 +40,9 @@ class MailboxTransport:
         smtp_host: str,
         smtp_port: int,
         email_from: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self._http = http
         self._mailbox_url = mailbox_url.rstrip("/")
         self._smtp_host = smtp_host
@@ -45,7 +53,7 @@ class MailboxTransport:
         """See `Transport.send`."""
         message_id = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@escapemaster.local>"
         if not await self._has(message_id):
-            await self._hand_over(_mime(message, message_id, self._email_from))
+            await self._hand_over(_mime(message, message_id, self._email_from, self._now()))
         return message_id
 
     async def _has(self, message_id: str) -> bool:
@@ -70,18 +78,36 @@ class MailboxTransport:
                 timeout=_TIMEOUT,
                 start_tls=False,
             )
-        except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPSenderRefused) as error:
-            raise EmailError("address_refused", type(error).__name__, retryable=False) from error
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            # One mail has one recipient.
+            raise _refused("address_refused", error.recipients[0].code) from error
+        except (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPSenderRefused) as error:
+            raise _refused("address_refused", error.code) from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refused("smtp_failed", error.code) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise EmailError("smtp_failed", type(error).__name__, retryable=True) from error
 
 
-def _mime(message: Message, message_id: str, email_from: str) -> EmailMessage:
+def _refused(code: str, reply: int) -> EmailError:
+    """A reply of the server as an error: 5xx alone is final, 4xx is for a moment only.
+
+    A server that greylists answers 450 or 451 to whom it does not know yet, and takes the mail some
+    minutes later. https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1
+    """
+    final = 500 <= reply <= 599 and reply not in _OPERATORS
+    return EmailError(code, f"SMTP {reply}", retryable=not final)
+
+
+def _mime(message: Message, message_id: str, email_from: str, now: datetime) -> EmailMessage:
     mail = EmailMessage()
     mail["Message-ID"] = message_id
-    mail["From"] = from_header(message.sender, email_from)
+    mail["Date"] = format_datetime(now)
+    name, address = sender_address(message.sender, email_from)
     try:
-        mail["To"] = Address(" ".join(message.to_name.split()), addr_spec=message.to_address)
+        # Not as text: that is read anew, and a decoded name could then be taken for addresses.
+        mail["From"] = Address(name, addr_spec=address)
+        mail["To"] = Address(display_name(message.to_name), addr_spec=message.to_address)
     except (ValueError, IndexError) as error:
         raise EmailError("address_invalid", type(error).__name__, retryable=False) from None
     mail["Subject"] = message.subject

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from email.utils import formataddr, parseaddr
-from typing import Protocol
+from typing import Final, Protocol
+
+#: What looks like an address inside a name, or like a name that is encoded already (RFC 2047, 2),
+#: and what no header holds.
+_DECEPTIVE: Final = re.compile(r"[<>\x00-\x1f\x7f-\x9f\ud800-\udfff]|@(?=\S)|=\?|\?=")
+#: What has a meaning between addresses (RFC 5322, 3.2.3). The dot changes nothing.
+_MEANINGFUL: Final = re.compile(r"""[()\[\]:;@\\,"]""")
+#: Characters of a name that are shown.
+_LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +61,29 @@ class Transport(Protocol):
         ...
 
 
-def from_header(sender: str, configured: str) -> str:
-    """The From header: the venue's name before the configured address.
+def display_name(name: str) -> str:
+    """A name as it may stand before an address, which says whose mail it is.
+
+    An ASCII name is quoted. Another one is encoded, and programs on the way decode it and read it
+    anew, not all of them with care: nothing that could end the name is left in it.
+    """
+    name = _DECEPTIVE.sub(" ", name)
+    if not name.isascii():
+        name = _MEANINGFUL.sub(" ", name)
+    return " ".join(name.split())[:_LONGEST_NAME].strip()
+
+
+def sender_address(sender: str, configured: str) -> tuple[str, str]:
+    """The name and the address that a mail comes from.
 
     Args:
         sender: Whose name a reader knows.
         configured: EMAIL_FROM, an address with or without a name.
     """
     name, address = parseaddr(configured)
-    return formataddr((" ".join(sender.split()) or name, address))
+    return display_name(sender) or display_name(name), address
+
+
+def from_header(sender: str, configured: str) -> str:
+    """The From header: the venue's name before the configured address. Arguments as above."""
+    return formataddr(sender_address(sender, configured))

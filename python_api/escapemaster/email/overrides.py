@@ -66,11 +66,20 @@ def fill(source: str, values: Values) -> str:
         WordsError: It is not a text of this kind.
     """
     try:
-        tree = _environment().parse(source)
+        return _filled(source, values)
+    except WordsError:
+        raise
     except TemplateSyntaxError as error:
         raise WordsError(error.lineno, _sentence(error.message or "It is not closed")) from None
     except RecursionError:
         raise WordsError(1, "It is nested too deeply.") from None
+    except Exception:  # noqa: BLE001 - whatever a tenant's words do, they are words that cannot be used
+        # Such as a number compared with a text, or one of more digits than Python reads.
+        raise WordsError(1, "Its values cannot be written or compared like this.") from None
+
+
+def _filled(source: str, values: Values) -> str:
+    tree = _environment().parse(source)
     for node, depth in _walk(tree):
         if depth > _MAX_DEPTH:
             raise WordsError(node.lineno, "It is nested too deeply.")
@@ -90,11 +99,7 @@ def fill(source: str, values: Values) -> str:
             )
         if isinstance(node, nodes.Const) and not isinstance(node.value, str | int):
             raise WordsError(node.lineno, "Only texts and whole numbers can be compared with.")
-    try:
-        return _environment().from_string(source).render(values)
-    except (TypeError, ValueError, RecursionError, SyntaxError, MemoryError):
-        # Such as a number compared with a text.
-        raise WordsError(1, "Its values cannot be compared like this.") from None
+    return _environment().from_string(source).render(values)
 
 
 def paragraphs(text: str) -> list[str]:

@@ -73,6 +73,16 @@ class Previous(BaseModel):
     room_name: Typed | None = None
     party_size: int | None = None
     extras: tuple[Extra, ...] | None = None
+    total_cents: int | None = None
+
+
+class RefundPart(BaseModel):
+    """What goes back by one way: stripe, voucher, cash, card_terminal, transfer, bizum."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    method: str
+    cents: int
 
 
 class BookingData(BaseModel):
@@ -99,6 +109,7 @@ class BookingData(BaseModel):
     paid_cents: int = 0
     open_cents: int = 0
     refund_cents: int = 0
+    refunds: tuple[RefundPart, ...] = ()
     event_id: UUID | None = None
     event_at: datetime | None = None
     event_version: int = 0
@@ -111,6 +122,13 @@ class OfferData(BookingData):
     expires_at: datetime
     due_now_cents: int
     waitlist_token: str
+
+
+class ToConfirmData(BookingData):
+    """What the database hands over about a booking that the link in its mail confirms."""
+
+    expires_at: datetime
+    confirmation_token: str
 
 
 class VoucherData(BaseModel):
@@ -142,6 +160,11 @@ class InvitationData(BaseModel):
     timezone: str
 
 
+#: The ways on which money goes back that have words of their own.
+_REFUND_METHODS: Final = frozenset(
+    {"stripe", "voucher", "cash", "card_terminal", "transfer", "bizum"}
+)
+
 #: A row of a mail's table: label, value, and a smaller note.
 Row = tuple[str, str, str]
 
@@ -155,6 +178,8 @@ class _Content:
         words: What its sentences, and an organization's own, may name.
         values: What only its template knows: links, and switches.
         rows: Its table.
+        refunds: What goes back, a sentence for each way.
+        price: How a change of the price ends.
         attachments: Its files.
         accent: The venue's colour, if it has one.
     """
@@ -163,6 +188,8 @@ class _Content:
     words: Values
     values: Mapping[str, object]
     rows: Callable[[_Texts], list[Row]]
+    refunds: Callable[[_Texts], list[str]] = lambda _: []
+    price: Callable[[_Texts], list[str]] = lambda _: []
     attachments: Callable[[_Texts], tuple[Attachment, ...]] = lambda _: ()
     accent: str | None = None
 
@@ -181,10 +208,27 @@ class Site:
 
 
 def render(prepared: PreparedEmail, site: Site) -> Message:
-    """Write a mail.
+    """Write a mail. As `compose`, without the problem."""
+    return compose(prepared, site)[0]
 
-    An organization's own words that cannot be used are left aside, and the log says so: a mail goes
-    out in any case.
+
+@dataclass(frozen=True, slots=True)
+class WordsProblem:
+    """What is wrong with an organization's own words, as its staff see it."""
+
+    field: str
+    line: int
+    problem: str
+
+    def as_json(self) -> dict[str, str | int]:
+        """The shape that `service.record_email_words` takes."""
+        return {"field": self.field, "line": self.line, "problem": self.problem}
+
+
+def compose(prepared: PreparedEmail, site: Site) -> tuple[Message, WordsProblem | None]:
+    """Write a mail, and say what is wrong with the organization's own words, if anything is.
+
+    Words that cannot be used, for whatever reason, are left aside: a mail goes out in any case.
 
     Args:
         prepared: What the database says it is about.
@@ -194,17 +238,25 @@ def render(prepared: PreparedEmail, site: Site) -> Message:
         EmailError: `template_unknown` or `template_data_invalid`; trying again would not help.
     """
     try:
-        return render_strictly(prepared, site)
+        return render_strictly(prepared, site), None
     except WordsInvalidError as error:
-        _log.warning(
-            "email.override_unusable",
-            template=prepared.template,
-            locale=prepared.locale,
-            field=error.field,
-            line=error.line,
-            problem=error.problem,
-        )
-        return render_strictly(prepared.model_copy(update={"override": None}), site)
+        problem = WordsProblem(error.field, error.line, error.problem)
+    except EmailError:
+        raise
+    except Exception as error:  # a mistake of ours that only these words meet
+        if prepared.override is None:
+            raise
+        _log.error("email.override_crashed", exc_info=error)
+        problem = WordsProblem("body", 1, "The mail cannot be made with these words.")
+    _log.warning(
+        "email.override_unusable",
+        template=prepared.template,
+        locale=prepared.locale,
+        field=problem.field,
+        line=problem.line,
+        problem=problem.problem,
+    )
+    return render_strictly(prepared.model_copy(update={"override": None}), site), problem
 
 
 class WordsInvalidError(Exception):
@@ -249,6 +301,8 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         "opening": opening or [text("intro")],
         "own_words": bool(opening),
         "rows": content.rows(text),
+        "refunds": content.refunds(text),
+        "price": content.price(text),
         "colours": colours(content.accent),
         "t": text,
     }
@@ -320,8 +374,8 @@ class _Texts:
         self._language = language
         self._values = values
 
-    def __call__(self, name: str) -> str:
-        return _sentence(self._language, self._template, name).render(self._values)
+    def __call__(self, name: str, **more: str) -> str:
+        return _sentence(self._language, self._template, name).render(self._values, **more)
 
 
 def _fragment(address: str, token: str) -> str:
@@ -370,6 +424,33 @@ def _booking_content(
             found.append((text("refund"), amount(booking.refund_cents), ""))
         return found
 
+    def refunds(text: _Texts) -> list[str]:
+        # A database that does not say how it goes back knows of one way only.
+        parts = booking.refunds or (RefundPart(method="stripe", cents=booking.refund_cents),)
+        parts = tuple(part for part in parts if part.cents > 0)
+        if prepared.template == "booking_paid_late" and [p.method for p in parts] == ["stripe"]:
+            return [text("refund_all", back=amount(parts[0].cents))]
+        return [
+            text(
+                f"refund_{part.method if part.method in _REFUND_METHODS else 'other'}",
+                back=amount(part.cents),
+            )
+            for part in parts
+        ]
+
+    def price(text: _Texts) -> list[str]:
+        if booking.previous is None or booking.previous.total_cents is None:
+            return []
+        before = money(booking.previous.total_cents, booking.currency, language)
+        kept = booking.paid_cents - booking.refund_cents
+        if not booking.open_cents:
+            after = text("all_paid")
+        elif kept > 0:
+            after = text("still_due", kept=amount(kept))
+        else:
+            after = text("all_due")
+        return [f"{text('price', before_total=before)} {after}"]
+
     def attachments(text: _Texts) -> tuple[Attachment, ...]:
         if booking.event_id is None or booking.event_at is None:
             return ()
@@ -411,7 +492,14 @@ def _booking_content(
         "book_url": _calendar_url(site, booking.calendar_slug),
     }
     return _Content(
-        booking.organization_name, words, values, rows, attachments, booking.accent_color
+        booking.organization_name,
+        words,
+        values,
+        rows,
+        refunds,
+        price,
+        attachments,
+        booking.accent_color,
     )
 
 
@@ -458,6 +546,27 @@ def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
             "due_now": due,
         },
         values={**content.values, "leave_url": _fragment(leave, offer.waitlist_token)},
+        rows=rows,
+    )
+
+
+def _to_confirm(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mail whose link confirms a booking."""
+    wanted = ToConfirmData.model_validate(prepared.data)
+    content = _booking_content(wanted, prepared, language, site)
+    ends = _instant(wanted.expires_at, wanted.timezone, language)
+
+    def rows(text: _Texts) -> list[Row]:
+        held = (text("held_until"), _capital(ends["day"]), f"{ends['clock']}, {text('local_time')}")
+        return [*content.rows(text), held]
+
+    confirm = _with_parameters(
+        site.public_url, reference=wanted.reference, **_calendar(wanted.calendar_slug), confirm="1"
+    )
+    return replace(
+        content,
+        words={**content.words, "until_day": ends["day"], "until_clock": ends["clock"]},
+        values={**content.values, "confirm_url": _fragment(confirm, wanted.confirmation_token)},
         rows=rows,
     )
 
@@ -539,6 +648,7 @@ TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, Site], _Content]]] =
     "booking_cancelled": _booking,
     "booking_rescheduled": _booking,
     "booking_paid_late": _booking,
+    "booking_to_confirm": _to_confirm,
     "waitlist_offer": _offer,
     "voucher_issued": _voucher,
     "invitation": _invitation,

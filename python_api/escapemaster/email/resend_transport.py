@@ -18,8 +18,11 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from escapemaster.email.message import Attachment, Message, from_header
 from escapemaster.errors import EmailError, SignatureError
 
-#: Refusals that no repetition will change: the mail itself is wrong.
-_PERMANENT: Final = frozenset({400, 404, 405, 422})
+#: Refusals that no repetition will change: the mail itself is wrong, or found dangerous.
+#: https://resend.com/docs/api-reference/errors
+_PERMANENT: Final = frozenset({400, 422, 451})
+#: Refusals with such a status that the operator mends: EMAIL_FROM.
+_OPERATORS: Final = frozenset({"invalid_from_address"})
 
 
 class ResendTransport:
@@ -180,5 +183,7 @@ def _translated(error: resend.exceptions.ResendError) -> EmailError:
     """Name a failure. Resend's text is left out: it may quote an address."""
     code = error.error_type or "resend_failed"
     status = int(error.code) if str(error.code).isdigit() else 500
-    # Anything else passes: a key that the operator mends, a quota, a request still in flight.
-    return EmailError(code, f"HTTP {status}", retryable=status not in _PERMANENT)
+    # Anything else passes: a key that the operator mends, a quota, a request still in flight. A key
+    # that is none is told as a validation error, and by its text alone.
+    mended = code in _OPERATORS or "api key" in str(error).lower()
+    return EmailError(code, f"HTTP {status}", retryable=mended or status not in _PERMANENT)

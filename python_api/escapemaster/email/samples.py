@@ -31,9 +31,16 @@ _DATA: Final[dict[str, dict[str, JsonValue]]] = {
     "booking_cancelled": {**_BOOKING, "open_cents": 0, "refund_cents": 4000},
     "booking_rescheduled": {
         **_BOOKING,
-        "previous": {"starts_at": "2027-05-14T16:00:00Z", "party_size": 3},
+        "previous": {"starts_at": "2027-05-14T16:00:00Z", "party_size": 3, "total_cents": 8000},
     },
     "booking_paid_late": {**_BOOKING, "open_cents": 0, "refund_cents": 4000},
+    "booking_to_confirm": {
+        **_BOOKING,
+        "paid_cents": 0,
+        "open_cents": 10000,
+        "expires_at": "2027-05-10T17:00:00Z",
+        "confirmation_token": "sample",
+    },
     "waitlist_offer": {
         **_BOOKING,
         "paid_cents": 0,

@@ -62,6 +62,15 @@ _BOOKING_LOCALE: Final = "booking_locale"
 #: https://docs.stripe.com/currencies#special-cases
 _TWO_DECIMALS_AT_STRIPE: Final = frozenset({"ISK", "UGX"})
 
+#: The statuses of refusals that no repetition will change: the request, or the card, is wrong. All
+#: others pass, or are the operator's to mend, as a wrong key (401) or one that may not do this
+#: (403): the work must still be there afterwards. https://docs.stripe.com/api/errors
+_FINAL: Final = frozenset({400, 402, 404})
+#: What passes although its status says otherwise. https://docs.stripe.com/error-codes
+_PASSING: Final = frozenset(
+    {"balance_insufficient", "idempotency_key_in_use", "lock_timeout", "rate_limit"}
+)
+
 #: Pages of 100 events that one look of the reconciler reads at most.
 _MAX_EVENT_PAGES: Final = 20
 
@@ -432,12 +441,9 @@ def _translated_errors() -> Iterator[None]:
         raise _payment_error("idempotency_conflict", error, retryable=False) from error
     except stripe.APIConnectionError as error:
         raise _payment_error("stripe_unreachable", error, retryable=True) from error
-    except (stripe.RateLimitError, stripe.AuthenticationError) as error:
-        # A wrong key is the operator's to mend; the work must still be there afterwards.
-        raise _payment_error(_code(error), error, retryable=True) from error
     except stripe.StripeError as error:
-        refused = 400 <= (error.http_status or 500) < 500 and error.http_status != 409
-        raise _payment_error(_code(error), error, retryable=not refused) from error
+        final = error.http_status in _FINAL and error.code not in _PASSING
+        raise _payment_error(_code(error), error, retryable=not final) from error
 
 
 def _code(error: stripe.StripeError) -> str:

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from escapemaster.database import Job, ServiceDatabase
 from escapemaster.email.message import Transport
-from escapemaster.email.rendering import Site, render
+from escapemaster.email.rendering import Site, compose
+from escapemaster.email.samples import sample
 from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder
@@ -92,10 +93,24 @@ async def send_email(job: Job, tools: Tools) -> None:
     if prepared is None:
         _log.info("email.not_needed")
         return
-    message = render(prepared, tools.site)
+    message, problem = compose(prepared, tools.site)
+    if problem is not None and prepared.override is not None:
+        await tools.database.record_email_words(
+            job.id, job.lease_token, prepared.override, problem.as_json()
+        )
     message_id = await tools.mail.send(message, email_key(job))
     await tools.database.record_email(job.id, job.lease_token, tools.mail.name, message_id)
     _log.info("email.sent", template=message.template, provider=tools.mail.name)
+
+
+async def check_words(job: Job, tools: Tools) -> None:
+    """`email.check`: try an organization's own words on a sample, and tell it the result."""
+    words = await tools.database.read_email_words(job.id, job.lease_token)
+    if words is None:
+        return
+    _, problem = compose(sample(words.template, words.locale, words), tools.site)
+    told = None if problem is None else problem.as_json()
+    await tools.database.record_email_words(job.id, job.lease_token, words, told)
 
 
 async def sync_stripe_object(job: Job, tools: Tools) -> None:
@@ -195,6 +210,7 @@ async def erase_files(job: Job, tools: Tools) -> None:
 #: What this worker can do.
 HANDLERS: Final[Mapping[str, Handler]] = {
     "email.send": send_email,
+    "email.check": check_words,
     "stripe.sync": sync_stripe_object,
     "stripe.refund": refund,
     "stripe.expire_checkout": expire_checkout,

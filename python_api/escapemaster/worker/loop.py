@@ -33,7 +33,9 @@ _log = get_logger("worker")
 class Queue(Protocol):
     """What the loop asks of the database."""
 
-    async def claim_jobs(self, worker: str, max_jobs: int, lease_seconds: int) -> list[Job]:
+    async def claim_jobs(
+        self, worker: str, max_jobs: int, lease_seconds: int, *, kept_for_money: int
+    ) -> list[Job]:
         """See `ServiceDatabase`."""
         ...
 
@@ -62,6 +64,7 @@ class Worker:
         *,
         name: str,
         concurrency: int = 4,
+        money_slots: int = 0,
         lease_seconds: int = 20,
         poll_seconds: float = 0.5,
         job_timeout: float = JOB_TIMEOUT,
@@ -76,6 +79,7 @@ class Worker:
             handle: Does one, or raises.
             name: Shown in the database beside the jobs that this worker holds.
             concurrency: Jobs in hand at once.
+            money_slots: How many of them may only be jobs that move money; one is left for others.
             lease_seconds: How long a job stays ours without news from us.
             poll_seconds: Pause between two looks at an empty queue.
             job_timeout: See `JOB_TIMEOUT`.
@@ -87,13 +91,14 @@ class Worker:
         self._handle = handle
         self._name = name
         self._concurrency = concurrency
+        self._money_slots = min(money_slots, concurrency - 1)
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._job_timeout = job_timeout
         self._longer = dict(longer or {})
         self._grace = grace
         self._metrics = metrics or WorkerMetrics()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Job] = {}
         #: When the queue was last reached, on the monotonic clock.
         self.last_claim: float | None = None
 
@@ -118,16 +123,22 @@ class Worker:
         free = self._concurrency - len(self._running)
         if free == 0:
             return self._poll_seconds
+        with_money = sum(job.money for job in self._running.values())
         try:
-            jobs = await self._queue.claim_jobs(self._name, free, self._lease_seconds)
+            jobs = await self._queue.claim_jobs(
+                self._name,
+                free,
+                self._lease_seconds,
+                kept_for_money=max(0, self._money_slots - with_money),
+            )
         except EscapemasterError as error:
             _log.warning("queue.unreachable", exc_info=error)
             return min(self._poll_seconds * 4, MAX_PAUSE)
         self.last_claim = time.monotonic()
         for job in jobs:
             task = asyncio.create_task(self._work(job))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running[task] = job
+            task.add_done_callback(self._running.pop)
         self._metrics.running(len(self._running))
         # All hands full, or more may wait: `run` looks again when one is free.
         return self._poll_seconds

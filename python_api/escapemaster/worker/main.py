@@ -58,6 +58,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             lambda job: handle(job, tools),
             name=name,
             concurrency=settings.worker_concurrency,
+            money_slots=settings.worker_money_slots,
             lease_seconds=settings.worker_lease_seconds,
             poll_seconds=settings.worker_poll_seconds,
             longer=LONGER,

@@ -134,7 +134,14 @@ async def test_postgrest_s_own_refusals_have_names_of_ours(
     assert "internal" not in str(refused.value)
 
 
-@pytest.mark.parametrize("code", ["PGRST000", "PGRST002", "40001", "57014", "53300", "PT503"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "PGRST000", "PGRST001", "PGRST002", "PGRST003",
+        "40001", "40P01", "55P03", "25006", "08006", "53300", "57014", "57P01", "58030",
+        "PT502", "PT503", "PT504",
+    ],
+)  # fmt: skip
 async def test_what_passes_by_itself_is_unavailable(
     database: ServiceDatabase, postgrest: FakePostgrest, code: str
 ) -> None:
@@ -152,6 +159,15 @@ async def test_a_gateway_that_has_lost_its_upstream_is_unavailable(
     postgrest.answer("health", httpx.Response(502, text="<html>bad gateway</html>"))
     with pytest.raises(UnavailableError):
         await database.health()
+
+
+async def test_a_call_whose_connection_died_has_an_unknown_outcome_and_is_not_the_caller_s_fault(
+    database: ServiceDatabase, postgrest: FakePostgrest
+) -> None:
+    nothing = {"code": "", "message": "", "details": None, "hint": None}
+    postgrest.answer("open_checkout", httpx.Response(400, json=nothing))
+    with pytest.raises(UnavailableError):
+        await database.open_checkout("R", "t")
 
 
 async def test_an_unknown_failure_names_the_function_and_no_data(

@@ -12,8 +12,10 @@ import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import getaddresses
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
@@ -31,13 +33,14 @@ from structlog.testing import capture_logs
 
 from escapemaster.database import EmailOverride, PreparedEmail
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
-from escapemaster.email.mailbox_transport import MailboxTransport
+from escapemaster.email.mailbox_transport import MailboxTransport, _mime
 from escapemaster.email.message import Attachment, Message, from_header
 from escapemaster.email.overrides import MAX_SUBJECT
 from escapemaster.email.rendering import (
     TEMPLATES,
     Site,
     WordsInvalidError,
+    compose,
     manage_url,
     render,
     render_strictly,
@@ -80,6 +83,7 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "expires_at": "2026-02-21T18:30:00Z",
                 "due_now_cents": 4000,
                 "waitlist_token": "wait_-1",
+                "confirmation_token": "conf_-1",
                 "code": "REGALO-7",
                 "initial_cents": 8000,
                 "recipient_name": "Marta",
@@ -478,6 +482,99 @@ def test_an_offer_says_until_when_and_how_to_take_or_leave_it(due: int, button: 
     assert parse_qs(urlsplit(leave).fragment) == {"token": ["wait_-1"]}
 
 
+def test_a_booking_is_confirmed_by_the_link_in_its_mail_and_by_nothing_else() -> None:
+    message = render(prepared("booking_to_confirm", "en", calendar_slug="enigma"), SITE)
+    [link] = [link for link in Page(message.html).links if "confirm" in link]
+    parts = urlsplit(link)
+    query = parse_qs(parts.query)
+    assert (query["reference"], query["confirm"]) == (["ABCD-2345"], ["1"])
+    assert parts.fragment == "token=conf_-1"
+    assert link in message.text
+    # Who gets it by mistake can neither see nor cancel the booking by it.
+    assert "tok_-1" not in message.html + message.text
+    assert message.attachments == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("stripe", "to the card or account that you paid with. It usually takes five to ten days"),
+        ("voucher", "on the voucher that you paid with"),
+        ("cash", "in cash"),
+        ("card_terminal", "to the card that you paid with at its desk"),
+        ("transfer", "by bank transfer"),
+        ("bizum", "by Bizum"),
+        ("barter", "gives you €25.00 back"),
+    ],
+)
+@pytest.mark.parametrize("template", ["booking_cancelled", "booking_rescheduled"])
+def test_money_goes_back_as_it_is_said_to_go_back(method: str, said: str, template: str) -> None:
+    refunds = [{"method": method, "cents": 2500}]
+    message = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE)
+    for words in (message.text, Page(message.html).text):
+        assert said in words
+        assert "€25.00" in words
+        assert ("five to ten days" in words) is (method == "stripe")
+
+
+def test_money_that_goes_back_by_several_ways_is_said_for_each() -> None:
+    refunds = [{"method": "stripe", "cents": 1500}, {"method": "voucher", "cents": 1000}]
+    for template in ("booking_cancelled", "booking_paid_late"):
+        text = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE).text
+        assert "We are refunding €15.00 to the card" in text
+        assert "€10.00 is back on the voucher" in text
+
+
+@pytest.mark.parametrize(
+    ("money_now", "said"),
+    [
+        (
+            {"total_cents": 8000, "paid_cents": 5000, "open_cents": 3000},
+            (
+                "The price changes from €100.00 to €80.00. You have paid €50.00."
+                " €30.00 is still to be paid at the venue."
+            ),
+        ),
+        (
+            {"total_cents": 8000, "paid_cents": 0, "open_cents": 8000},
+            "The price changes from €100.00 to €80.00. €80.00 is to be paid at the venue.",
+        ),
+        (
+            {"total_cents": 8000, "paid_cents": 10000, "open_cents": 0, "refund_cents": 2000},
+            "The price changes from €100.00 to €80.00. Everything is paid.",
+        ),
+        (
+            {"total_cents": 12000, "paid_cents": 10000, "open_cents": 2000},
+            (
+                "The price changes from €100.00 to €120.00. You have paid €100.00."
+                " €20.00 is still to be paid at the venue."
+            ),
+        ),
+    ],
+)
+def test_a_change_of_the_price_says_what_is_still_to_be_paid(
+    money_now: dict[str, int], said: str
+) -> None:
+    changed = {"previous": {"total_cents": 10000}, **money_now}
+    message = render(prepared("booking_rescheduled", "en", **changed), SITE)
+    assert said in message.text
+    assert said in Page(message.html).text
+    assert "€0.00" not in message.text
+    assert ("refund" in message.text.lower()) is ("refund_cents" in money_now)
+
+
+def test_a_mistake_of_ours_that_only_own_words_meet_does_not_hold_up_the_mail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(source: str, _: object) -> str:
+        raise KeyError(source)
+
+    monkeypatch.setattr("escapemaster.email.rendering.fill", broken)
+    message, problem = compose(own("Hello"), SITE)
+    assert message == render(prepared(locale="en"), SITE)
+    assert problem is not None and problem.problem.endswith(".")
+
+
 def test_a_voucher_says_what_it_is_worth_and_the_giver_s_words() -> None:
     message = render(
         prepared("voucher_issued", "en", expires_at="2026-02-21T23:00:00Z", message="A\n<b>B</b>"),
@@ -577,6 +674,8 @@ UNUSABLE = [
     ("{{ [1, 2] }}", 1),
     ("{{ party_size is odd }}", 1),
     ("{% if party_size > room_name %}x{% endif %}", 1),
+    ("{{ " + "9" * 4891 + " }}", 1),
+    ("{% if " + "9" * 4891 + " > 1 %}x{% endif %}", 1),
     ("{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", 1),
     ("{{ " + "not " * 100 + "1 }}", 1),
     ("{% if due %}" * 40 + "x" + "{% endif %}" * 40, 1),
@@ -741,19 +840,32 @@ async def test_resend_is_given_the_files(
     ]
 
 
-def resend_error(status: int, name: str) -> httpx.Response:
-    return httpx.Response(
-        status, json={"statusCode": status, "name": name, "message": "marta@example.test"}
-    )
+def resend_error(status: int, name: str, message: str = "marta@example.test") -> httpx.Response:
+    return httpx.Response(status, json={"statusCode": status, "name": name, "message": message})
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "retryable"),
     [
         (resend_error(422, "validation_error"), "validation_error", False),
+        (resend_error(422, "invalid_parameter"), "invalid_parameter", False),
+        (resend_error(422, "invalid_attachment"), "invalid_attachment", False),
+        (resend_error(422, "missing_required_field"), "missing_required_field", False),
+        (resend_error(422, "invalid_from_address"), "invalid_from_address", True),
+        (resend_error(400, "validation_error"), "validation_error", False),
+        (resend_error(400, "validation_error", "API key is invalid"), "validation_error", True),
         (resend_error(400, "invalid_idempotency_key"), "invalid_idempotency_key", False),
         (resend_error(401, "missing_api_key"), "missing_api_key", True),
+        (resend_error(401, "restricted_api_key"), "restricted_api_key", True),
         (resend_error(403, "invalid_api_key"), "invalid_api_key", True),
+        (resend_error(403, "validation_error"), "validation_error", True),
+        (resend_error(404, "not_found"), "not_found", True),
+        (resend_error(405, "method_not_allowed"), "method_not_allowed", True),
+        (resend_error(429, "daily_quota_exceeded"), "daily_quota_exceeded", True),
+        (resend_error(429, "monthly_quota_exceeded"), "monthly_quota_exceeded", True),
+        (resend_error(451, "security_error"), "security_error", False),
+        (resend_error(500, "internal_server_error"), "internal_server_error", True),
+        (httpx.Response(503, text="<html>"), "application_error", True),
         (resend_error(409, "concurrent_requests"), "concurrent_requests", True),
         (resend_error(429, "rate_limit_exceeded"), "rate_limit_exceeded", True),
         (resend_error(500, "application_error"), "application_error", True),
@@ -791,6 +903,7 @@ class Mailbox:
     """An SMTP server, and the web page that shows what it took."""
 
     taken: list[EmailMessage] = field(default_factory=list)
+    sender_answer: bytes = b"250 ok"
     recipient_answer: bytes = b"250 ok"
     data_answer: bytes = b"250 taken"
     web_answer: httpx.Response | Exception | None = None
@@ -815,6 +928,8 @@ class Mailbox:
                         email.message_from_bytes(raw[:-3], policy=email.policy.default)
                     )
                 writer.write(self.data_answer + b"\r\n")
+            elif line.startswith(b"MAIL"):
+                writer.write(self.sender_answer + b"\r\n")
             elif line.startswith(b"RCPT"):
                 writer.write(self.recipient_answer + b"\r\n")
             elif line.startswith(b"QUIT"):
@@ -897,11 +1012,78 @@ async def test_without_knowing_what_arrived_nothing_is_sent(
     assert mailbox.taken == []
 
 
-async def test_a_refused_address_is_refused_for_good() -> None:
-    async with running(Mailbox(recipient_answer=b"550 nobody")) as transport:
+@pytest.mark.parametrize(
+    ("at", "reply", "code", "retryable"),
+    [
+        # Greylisting: come again in some minutes.
+        ("recipient", 450, "address_refused", True),
+        ("recipient", 451, "address_refused", True),
+        ("recipient", 452, "address_refused", True),
+        ("recipient", 421, "address_refused", True),
+        ("recipient", 550, "address_refused", False),
+        ("recipient", 553, "address_refused", False),
+        ("sender", 451, "address_refused", True),
+        ("sender", 530, "address_refused", True),
+        ("sender", 550, "address_refused", False),
+        ("data", 451, "smtp_failed", True),
+        ("data", 452, "smtp_failed", True),
+        ("data", 552, "smtp_failed", False),
+        ("data", 554, "smtp_failed", False),
+    ],
+)
+async def test_a_server_s_5xx_alone_ends_a_mail(
+    at: str, reply: int, code: str, retryable: bool
+) -> None:
+    mailbox = Mailbox()
+    setattr(mailbox, f"{at}_answer", f"{reply} no".encode())
+    async with running(mailbox) as transport:
         with pytest.raises(EmailError) as failed:
             await transport.send(MESSAGE, "k")
-    assert (failed.value.code, failed.value.retryable) == ("address_refused", False)
+    assert (failed.value.code, failed.value.retryable) == (code, retryable)
+    assert "marta" not in str(failed.value)
+
+
+NOW = datetime(2026, 2, 1, 10, tzinfo=UTC)
+#: Names that programs on the way read as something else, and any others.
+NAMES = st.sampled_from(
+    [
+        'Casa, "El Ñu"',
+        "Reservas, Ñu <jefe@banco.test>",
+        "=?utf-8?q?a=2Cb?= <c@banco.test>",
+        "a; b: c@d.test",
+        "(nobody) Ñ",
+        "O'Brien & Söhne S.L.",
+    ]
+) | st.text(st.sampled_from(list("Ñé,;:<>()[]@\\\"'.=? ab\r\n\0\u202e😀")), max_size=80)
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=NAMES, to_name=NAMES)
+def test_whatever_a_name_is_a_mail_has_one_sender_and_one_recipient(
+    name: str, to_name: str
+) -> None:
+    mail = _mime(
+        replace(MESSAGE, sender=name, to_name=to_name), "<a@b>", "E <bookings@example.test>", NOW
+    )
+    raw = mail.as_bytes(policy=email.policy.SMTP)
+    expected = {"From": "bookings@example.test", "To": MESSAGE.to_address}
+    read = email.message_from_bytes(raw, policy=email.policy.default)
+    for header, address in expected.items():
+        assert [found.addr_spec for found in read[header].addresses] == [address]
+        # As a program reads it that decodes first and looks for addresses afterwards.
+        decoded = str(make_header(decode_header(email.message_from_bytes(raw)[header])))
+        assert [found for _, found in getaddresses([decoded])] == [address]
+    assert [found for _, found in getaddresses([from_header(name, "bookings@example.test")])] == [
+        "bookings@example.test"
+    ]
+
+
+async def test_a_mail_says_when_it_was_sent() -> None:
+    mailbox = Mailbox()
+    async with running(mailbox) as transport:
+        await transport.send(MESSAGE, "k")
+    [mail] = mailbox.taken
+    assert abs(mail["Date"].datetime - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 async def test_an_address_that_is_none_is_refused_for_good() -> None:

@@ -77,6 +77,29 @@ def test_a_job_that_cannot_be_retried_does_not_stop_the_next(postgrest: FakePost
     assert "12: job_not_found. Choose." in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind"), [(("--all",), None), (("--kind", "email.send"), "email.send")]
+)
+def test_it_queues_all_or_all_of_a_kind_once_more(
+    postgrest: FakePostgrest, arguments: tuple[str, ...], kind: str | None
+) -> None:
+    postgrest.answer("retry_dead_jobs", {"queued": 7, "superseded": 1})
+    done = run("retry", *arguments)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "7 queued",
+        "1 left alone: another job does the same already",
+    ]
+    assert postgrest.called("retry_dead_jobs") == [{"kind": kind}]
+
+
+@pytest.mark.parametrize("arguments", [(), ("12", "--all"), ("--all", "--kind", "email.send")])
+def test_it_asks_which_jobs_are_meant(postgrest: FakePostgrest, arguments: tuple[str, ...]) -> None:
+    done = run("retry", *arguments)
+    assert done.exit_code == 2
+    assert not postgrest.calls
+
+
 def test_the_environment_says_whose_jobs(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:

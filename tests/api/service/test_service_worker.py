@@ -165,6 +165,51 @@ async def test_a_mail_is_written_sent_and_recorded(
     assert "marta" not in str(lines)
 
 
+@pytest.mark.parametrize("body", ["{{ " + "9" * 4891 + " }}", "{{ room.name }}"])
+async def test_words_that_cannot_be_used_are_told_to_the_organization_and_the_mail_goes_out(
+    tools: Tools, postgrest: FakePostgrest, mail: FakeMail, body: str
+) -> None:
+    words = {"subject": None, "body": body}
+    postgrest.returns(
+        prepare_email={
+            "template": "booking_confirmed",
+            "locale": "en",
+            "to": {"name": "Marta", "email": "marta@example.test"},
+            "data": BOOKING,
+            "override": words,
+        },
+        record_email={"recorded": True},
+        record_email_words=None,
+    )
+    await handle(job("email.send", **MAIL_JOB), tools)
+    assert len(mail.sent) == 1
+    [told] = postgrest.called("record_email_words")
+    assert (told["subject"], told["body"]) == (None, body)
+    assert (told["problem"]["field"], told["problem"]["line"]) == ("body", 1)
+    assert told["problem"]["problem"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("body", "usable"),
+    [("{{ room_name }} is yours.", True), ("{{ room.name }}", False), ("{{ code }}", False)],
+)
+async def test_own_words_are_tried_when_they_are_stored(
+    tools: Tools, postgrest: FakePostgrest, mail: FakeMail, body: str, usable: bool
+) -> None:
+    words = {"template": "booking_confirmed", "locale": "ca", "subject": "Hola", "body": body}
+    postgrest.returns(read_email_words=words, record_email_words=None)
+    await handle(job("email.check"), tools)
+    [told] = postgrest.called("record_email_words")
+    assert (told["body"], told["problem"] is None) == (body, usable)
+    assert mail.sent == []
+
+
+async def test_words_that_are_gone_are_not_tried(tools: Tools, postgrest: FakePostgrest) -> None:
+    postgrest.returns(read_email_words=None)
+    await handle(job("email.check"), tools)
+    assert not postgrest.called("record_email_words")
+
+
 async def test_a_mail_that_has_been_overtaken_is_not_sent(
     tools: Tools, postgrest: FakePostgrest, mail: FakeMail
 ) -> None:
@@ -429,7 +474,14 @@ async def test_files_that_stay_are_noticed(tools: Tools, files: FakeStorage) -> 
         (httpx.ConnectError("secret"), "storage_unavailable"),
         (httpx.Response(500, text="secret"), "storage_unavailable"),
         (httpx.Response(429, text="secret"), "storage_unavailable"),
+        (httpx.Response(503, text="secret"), "storage_unavailable"),
+        (httpx.Response(544, text="secret"), "storage_unavailable"),
+        (httpx.Response(408, text="secret"), "storage_unavailable"),
+        (httpx.Response(423, text="secret"), "storage_unavailable"),
         (httpx.Response(400, text="secret"), "storage_error"),
+        (httpx.Response(403, text="secret"), "storage_error"),
+        (httpx.Response(404, text="secret"), "storage_error"),
+        (httpx.Response(413, text="secret"), "storage_error"),
         (httpx.Response(200, text="secret"), "storage_contract"),
         (httpx.Response(200, json=[{"name": "secret"}]), "storage_contract"),
     ],
@@ -476,6 +528,7 @@ class FakeQueue:
     jobs: list[Job] = field(default_factory=list)
     told: list[tuple[Any, ...]] = field(default_factory=list)
     claims: list[int] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
     claim_failures: list[Exception] = field(default_factory=list)
     extend: Callable[[], bool] = lambda: True
     complete: Callable[[], bool] = lambda: True
@@ -483,9 +536,12 @@ class FakeQueue:
     lease_seconds: float = 3
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def claim_jobs(self, worker: str, max_jobs: int, lease_seconds: int) -> list[Job]:
+    async def claim_jobs(
+        self, worker: str, max_jobs: int, lease_seconds: int, *, kept_for_money: int
+    ) -> list[Job]:
         assert (worker, lease_seconds) == ("w", self.lease_seconds)
         self.claims.append(max_jobs)
+        self.kept.append(kept_for_money)
         self.changed.set()
         if self.claim_failures:
             raise self.claim_failures.pop(0)
@@ -552,6 +608,21 @@ async def test_jobs_are_done_and_reported() -> None:
         await queue.until(lambda: len(queue.told) == 2)
         assert worker.last_claim is not None
     assert sorted(queue.told) == [("done", 1), ("done", 2)]
+
+
+async def test_a_worker_keeps_slots_for_money_and_says_how_many_are_left() -> None:
+    moves_money = job("stripe.refund", number=1).model_copy(update={"money": True})
+    queue = FakeQueue([moves_money, job("email.send", number=2)])
+    release = asyncio.Event()
+
+    async def hang(_: Job) -> None:
+        await release.wait()
+
+    async with at_work(queue, hang, concurrency=4, money_slots=2):
+        await queue.until(lambda: len(queue.claims) >= 2)
+        release.set()
+    # Two slots are kept; one of them has its job, so one more is.
+    assert list(zip(queue.claims, queue.kept, strict=True))[:2] == [(4, 2), (2, 1)]
 
 
 async def test_no_more_jobs_are_taken_than_hands_are_free() -> None:

@@ -40,6 +40,7 @@ class PreviewRequest(Body):
             "booking_cancelled",
             "booking_rescheduled",
             "booking_paid_late",
+            "booking_to_confirm",
             "waitlist_offer",
             "voucher_issued",
             "invitation",

@@ -1,0 +1,574 @@
+"""Mail: nobody uses us to fill a stranger's mailbox, and nobody's real mails are locked out."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+from typing import Any
+
+import pytest
+
+from db.money_world import TOTAL, Booking, Database, Door, Refused, Venue, make_venue, member
+
+
+@pytest.fixture
+def venue(money: Database) -> Venue:
+    """One whose room is paid at the venue: a booking costs its visitor nothing."""
+    money.run("delete from private.jobs; delete from private.rate_limits")
+    return free(make_venue(money))
+
+
+def free(venue: Venue) -> Venue:
+    venue.owner.rows("update public.rooms set deposit_kind = 'none' where id = %s", venue.room_id)
+    return venue
+
+
+def calendar(venue: Venue, **values: object) -> None:
+    for name, value in values.items():
+        venue.owner.rows(
+            f"update public.calendars set {name} = %s where slug = %s", value, venue.slug
+        )
+
+
+def address() -> str:
+    """A visitor's network address that nobody else has."""
+    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+
+
+def visitor(venue: Venue, at: str | None = None) -> Door:
+    door = venue.database.door("anon")
+    door.headers["x-forwarded-for"] = at or address()
+    return door
+
+
+def hold(venue: Venue, email: str, at: str | None = None) -> dict[str, Any]:
+    held = visitor(venue, at).call(
+        "hold_booking",
+        slug=venue.slug,
+        room_id=venue.room_id,
+        starts_at=venue.slot(),
+        party_size=2,
+        customer={"full_name": "Ada Byron", "email": email},
+        expected_total_cents=TOTAL,
+        idempotency_key=str(uuid.uuid4()),
+    )
+    return dict(held)
+
+
+def cancel(venue: Venue, held: dict[str, Any]) -> None:
+    visitor(venue).call(
+        "cancel_booking", reference=held["reference"], manage_token=held["manage_token"]
+    )
+
+
+def booking_id(venue: Venue, held: dict[str, Any]) -> str:
+    return str(
+        venue.database.one(
+            "select id from public.bookings where organization_id = %s and reference = %s",
+            venue.organization_id,
+            held["reference"],
+        )
+    )
+
+
+def voucher(venue: Venue, email: str | None, owner: Door | None = None) -> Any:
+    return (owner or venue.owner).call(
+        "issue_voucher",
+        organization_id=venue.organization_id,
+        amount_cents=1_000,
+        recipient_email=email,
+        idempotency_key=str(uuid.uuid4()),
+    )
+
+
+def by_desk(venue: Venue, email: str | None) -> Any:
+    customer = {"full_name": "Ada Byron", **({"email": email} if email else {})}
+    return venue.owner.call(
+        "create_booking",
+        organization_id=venue.organization_id,
+        room_id=venue.room_id,
+        starts_at=venue.slot(),
+        party_size=2,
+        customer=customer,
+        idempotency_key=str(uuid.uuid4()),
+    )
+
+
+def fill(venue: Venue, day: date) -> None:
+    """Book every time of a day."""
+    for start in venue.public.rows(
+        "select starts_at from public.get_availability(%s, %s, %s) where seats_available > 0",
+        venue.slug,
+        day,
+        day,
+    ):
+        venue.hold(start["starts_at"])
+
+
+def allow(money: Database, source: str, **numbers: int) -> None:
+    for name, number in numbers.items():
+        money.run(
+            f"update private.mail_allowances set {name} = %s where source = %s", number, source
+        )
+
+
+@pytest.fixture(autouse=True)
+def _allowances_as_they_were(money: Database) -> Any:
+    rows = money.all("select * from private.mail_allowances")
+    yield
+    for row in rows:
+        money.run(
+            "update private.mail_allowances set per_recipient = %s, per_organization = %s"
+            " where source = %s and organization_age = %s",
+            row["per_recipient"],
+            row["per_organization"],
+            row["source"],
+            row["organization_age"],
+        )
+
+
+def age(venue: Venue, days: int) -> None:
+    venue.database.run(
+        "update public.organizations set created_at = now() - %s * interval '1 day' where id = %s",
+        days,
+        venue.organization_id,
+    )
+
+
+# -- bookings that cost nothing ----------------------------------------------------------------
+
+
+def test_one_e_mail_cannot_fill_a_calendar_from_many_network_addresses(venue: Venue) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    for _ in range(5):
+        assert hold(venue, victim)["status"] == "confirmed"
+    with pytest.raises(Refused) as refused:
+        hold(venue, victim)
+    assert (refused.value.status, refused.value.code) == (429, "too_many_unpaid_bookings")
+    assert refused.value.details == {"maximum": 5}
+
+
+def test_one_network_address_cannot_fill_a_calendar_of_free_rooms(venue: Venue) -> None:
+    at = address()
+    for _ in range(5):
+        hold(venue, f"{uuid.uuid4()}@example.com", at)
+    with pytest.raises(Refused, match="too_many_holds"):
+        hold(venue, f"{uuid.uuid4()}@example.com", at)
+
+
+def test_who_cancels_or_pays_may_book_again(venue: Venue) -> None:
+    calendar(venue, holds_per_address=1)
+    email, at = f"{uuid.uuid4()}@example.com", address()
+    first = hold(venue, email, at)
+    cancel(venue, first)
+    second = hold(venue, email, at)
+    with pytest.raises(Refused, match="too_many_holds"):
+        hold(venue, email, at)
+    venue.owner.call(
+        "record_payment",
+        organization_id=venue.organization_id,
+        booking_id=booking_id(venue, second),
+        method="cash",
+        amount_cents=TOTAL,
+        idempotency_key=str(uuid.uuid4()),
+    )
+    hold(venue, email, at)
+
+
+def test_what_staff_book_counts_for_nobody(venue: Venue) -> None:
+    calendar(venue, holds_per_address=1)
+    email = f"{uuid.uuid4()}@example.com"
+    by_desk(venue, email)
+    by_desk(venue, email)
+    hold(venue, email)
+
+
+def test_an_unpaid_hold_of_one_e_mail_counts_wherever_it_comes_from(money: Database) -> None:
+    venue = make_venue(money)
+    calendar(venue, holds_per_address=2)
+    email = f"{uuid.uuid4()}@example.com"
+    hold(venue, email)
+    second = hold(venue, email)
+    with pytest.raises(Refused, match="too_many_unpaid_bookings"):
+        hold(venue, email)
+    venue.let_lapse(Booking(booking_id(venue, second), "", "", venue.slot()))
+    hold(venue, email)
+
+
+# -- mails to whomever somebody names ----------------------------------------------------------
+
+
+def test_booking_and_cancelling_in_turn_fills_nobody_s_mailbox(venue: Venue) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "visitor", per_recipient=3)
+    for _ in range(3):
+        cancel(venue, hold(venue, victim))
+    with pytest.raises(Refused) as refused:
+        hold(free(make_venue(venue.database)), victim.upper())
+    assert (refused.value.status, refused.value.code) == (429, "mail_limit_reached")
+    assert refused.value.details == {"limit": "visitor/recipient", "maximum": 3}
+
+
+def test_a_stranger_who_uses_up_what_visitors_may_send_keeps_no_real_mail_out(
+    venue: Venue,
+) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "visitor", per_recipient=1)
+    hold(venue, victim)
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        hold(venue, victim)
+    # The venue itself still writes to them, and so does a booking that is paid.
+    by_desk(venue, victim)
+    voucher(venue, victim)
+    paying = make_venue(venue.database)
+    held = hold(paying, victim)
+    paying.pay(
+        Booking(booking_id(paying, held), held["reference"], held["manage_token"], venue.slot())
+    )
+    assert [job["payload"]["template"] for job in paying.jobs("email.send")] == [
+        "booking_confirmed"
+    ]
+
+
+def test_a_young_organization_sends_few_vouchers_and_invitations_to_one_address(
+    venue: Venue,
+) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    for _ in range(4):
+        voucher(venue, victim)
+    role = venue.database.one(
+        "select id from public.roles where organization_id = %s and key = 'game_master'",
+        venue.organization_id,
+    )
+    invite = {"organization_id": venue.organization_id, "role_id": role}
+    venue.owner.call("invite_member", email=victim, **invite)
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        venue.owner.call("invite_member", email=victim, **invite)
+    # Nor do several of them together.
+    twin = make_venue(venue.database)
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        voucher(twin, victim)
+    # Without a mail there is no limit.
+    voucher(venue, None)
+    assert len(venue.jobs("email.send")) == 5
+
+
+def test_who_opens_ten_organizations_has_the_allowance_of_one(venue: Venue) -> None:
+    allow(venue.database, "organization", per_organization=2)
+    twin = venue.owner.call("create_organization", name="Another", locale="en")["id"]
+    for organization in (venue.organization_id, twin):
+        venue.owner.call(
+            "issue_voucher",
+            organization_id=organization,
+            amount_cents=1_000,
+            recipient_email=f"{uuid.uuid4()}@example.com",
+            idempotency_key="one",
+        )
+    with pytest.raises(Refused) as refused:
+        voucher(venue, f"{uuid.uuid4()}@example.com")
+    assert refused.value.details == {"limit": "organization/user", "maximum": 2}
+
+
+def test_an_old_organization_is_not_limited_by_what_young_ones_send(venue: Venue) -> None:
+    recipient = f"{uuid.uuid4()}@example.com"
+    for _ in range(5):
+        voucher(venue, recipient)
+    old = make_venue(venue.database)
+    age(old, 15)
+    for _ in range(20):
+        voucher(old, recipient)
+    with pytest.raises(Refused) as refused:
+        voucher(old, recipient)
+    assert refused.value.details == {"limit": "organization/recipient", "maximum": 20}
+
+
+def test_what_the_desk_books_is_limited_and_can_always_be_booked_without_an_address(
+    venue: Venue,
+) -> None:
+    allow(venue.database, "desk", per_organization=2)
+    for _ in range(2):
+        by_desk(venue, f"{uuid.uuid4()}@example.com")
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        by_desk(venue, f"{uuid.uuid4()}@example.com")
+    by_desk(venue, None)
+
+
+def test_a_place_in_a_waiting_list_counts_as_the_mail_that_it_will_cause(venue: Venue) -> None:
+    calendar(venue, waitlist_minutes=60)
+    allow(venue.database, "visitor", per_recipient=1)
+    day = venue.slot().date()
+    victim = f"{uuid.uuid4()}@example.com"
+
+    def join() -> Any:
+        return visitor(venue).call(
+            "join_waitlist",
+            slug=venue.slug,
+            room_id=venue.room_id,
+            from_date=day,
+            to_date=day,
+            party_size=2,
+            customer={"full_name": "Ada", "email": victim},
+            idempotency_key=str(uuid.uuid4()),
+        )
+
+    fill(venue, day)
+    join()
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        join()
+
+
+# -- several changes are one mail --------------------------------------------------------------
+
+
+def moved(venue: Venue, held: dict[str, Any]) -> None:
+    visitor(venue).call(
+        "reschedule_booking",
+        reference=held["reference"],
+        manage_token=held["manage_token"],
+        starts_at=venue.slot(),
+        expected_total_cents=TOTAL,
+        idempotency_key=str(uuid.uuid4()),
+    )
+
+
+def send_what_is_due(venue: Venue, *, later: bool = True) -> list[dict[str, Any]]:
+    """What the worker sends; `later`: when the pauses are over."""
+    if later:
+        venue.database.run("update private.jobs set run_at = now() where status = 'queued'")
+    sent = []
+    while jobs := venue.service.table(
+        "service.claim_jobs", worker="w", max_jobs=20, lease_seconds=60
+    ):
+        for job in jobs:
+            lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+            mail = venue.service.call("service.prepare_email", **lease)
+            if mail is not None:
+                sent.append(mail)
+                venue.service.call(
+                    "service.record_email",
+                    **lease,
+                    provider="resend",
+                    provider_message_id=str(uuid.uuid4()),
+                )
+            venue.service.call("service.complete_job", **lease)
+    return sent
+
+
+def test_eight_changes_within_minutes_are_one_mail_that_tells_them_all(venue: Venue) -> None:
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    assert [mail["template"] for mail in send_what_is_due(venue)] == ["booking_confirmed"]
+    for _ in range(8):
+        moved(venue, held)
+    assert send_what_is_due(venue, later=False) == []
+    [mail] = send_what_is_due(venue)
+    now = visitor(venue).call(
+        "get_booking", reference=held["reference"], manage_token=held["manage_token"]
+    )
+    assert mail["template"] == "booking_rescheduled"
+    assert mail["data"]["starts_at"] == now["starts_at"]
+    assert mail["data"]["previous"]["starts_at"] == held["starts_at"]
+    assert mail["data"]["event_version"] == 8
+
+
+def test_what_was_changed_and_changed_back_is_told_to_nobody(venue: Venue) -> None:
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    send_what_is_due(venue)
+    moved(venue, held)
+    visitor(venue).call(
+        "reschedule_booking",
+        reference=held["reference"],
+        manage_token=held["manage_token"],
+        starts_at=held["starts_at"],
+        expected_total_cents=TOTAL,
+        idempotency_key=str(uuid.uuid4()),
+    )
+    assert send_what_is_due(venue) == []
+
+
+def test_the_more_often_a_booking_is_moved_the_longer_its_mails_wait(venue: Venue) -> None:
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    send_what_is_due(venue)
+    waits = []
+    for _ in range(9):
+        moved(venue, held)
+        waits.append(
+            venue.database.one(
+                "select extract(epoch from run_at - now())::int / 60 from private.jobs"
+                " where status = 'queued' and organization_id = %s",
+                venue.organization_id,
+            )
+        )
+        assert len(send_what_is_due(venue)) == 1
+    assert [round(wait) for wait in waits[:4]] == pytest.approx([2, 4, 8, 16], abs=1)
+    assert waits[-1] <= 240
+
+
+def test_a_cancellation_is_told_at_once(venue: Venue) -> None:
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    send_what_is_due(venue)
+    moved(venue, held)
+    cancel(venue, held)
+    assert [mail["template"] for mail in send_what_is_due(venue, later=False)] == [
+        "booking_cancelled"
+    ]
+    assert send_what_is_due(venue) == []
+
+
+# -- a click in the mail -----------------------------------------------------------------------
+
+
+def confirmation_token(venue: Venue) -> str:
+    [mail] = send_what_is_due(venue)
+    assert mail["template"] == "booking_to_confirm"
+    return str(mail["data"]["confirmation_token"])
+
+
+def confirm(venue: Venue, held: dict[str, Any], token: str) -> Any:
+    return visitor(venue).call(
+        "confirm_booking", reference=held["reference"], confirmation_token=token
+    )
+
+
+def test_a_free_booking_is_confirmed_by_the_link_in_its_mail(venue: Venue) -> None:
+    calendar(venue, confirm_by_email=True)
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    assert (held["status"], held["confirm_by_email"]) == ("held", True)
+    token = confirmation_token(venue)
+    confirmed = confirm(venue, held, token)
+    assert (confirmed["status"], confirmed["confirm_by_email"]) == ("confirmed", False)
+    assert confirmed["manage_token"] == held["manage_token"]
+    # The link opened twice says the same.
+    assert confirm(venue, held, token) == confirmed
+    assert [mail["template"] for mail in send_what_is_due(venue)] == ["booking_confirmed"]
+
+
+def test_who_holds_a_place_cannot_confirm_it_without_the_mail(venue: Venue) -> None:
+    calendar(venue, confirm_by_email=True)
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    for token in (held["manage_token"], "", "x"):
+        with pytest.raises(Refused, match="booking_not_found"):
+            confirm(venue, held, token)
+    with pytest.raises(Refused, match="not_reschedulable"):
+        moved(venue, held)
+    with pytest.raises(Refused):
+        venue.service.call(
+            "service.open_checkout",
+            reference=held["reference"],
+            manage_token=held["manage_token"],
+        )
+    assert (
+        venue.see(Booking("", held["reference"], held["manage_token"], venue.slot()))["status"]
+        == "held"
+    )
+
+
+def test_a_place_that_nobody_confirms_is_given_back_and_no_mail_follows(venue: Venue) -> None:
+    calendar(venue, confirm_by_email=True)
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    token = confirmation_token(venue)
+    wanted = Booking(booking_id(venue, held), held["reference"], held["manage_token"], venue.slot())
+    left = venue.database.one(
+        "select hold_expires_at - now() > interval '59 minutes' from public.bookings where id = %s",
+        wanted.id,
+    )
+    assert left
+    venue.lapse(wanted)
+    with pytest.raises(Refused) as refused:
+        confirm(venue, held, token)
+    assert (refused.value.status, refused.value.code) == (409, "confirmation_too_late")
+    assert send_what_is_due(venue) == []
+
+
+def test_a_request_to_confirm_is_not_sent_when_it_came_to_nothing(venue: Venue) -> None:
+    calendar(venue, confirm_by_email=True)
+    cancel(venue, hold(venue, f"{uuid.uuid4()}@example.com"))
+    assert send_what_is_due(venue) == []
+
+
+def test_a_booking_that_is_paid_needs_no_click(money: Database) -> None:
+    venue = make_venue(money)
+    calendar(venue, confirm_by_email=True)
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    assert held["confirm_by_email"] is False
+    wanted = Booking(booking_id(venue, held), held["reference"], held["manage_token"], venue.slot())
+    venue.pay(wanted)
+    assert venue.status(wanted) == "confirmed"
+
+
+# -- what became of a booking's mails ----------------------------------------------------------
+
+
+def mails_of(venue: Venue, held: dict[str, Any], door: Door | None = None) -> list[dict[str, Any]]:
+    return (door or venue.owner).table(
+        "booking_emails",
+        organization_id=venue.organization_id,
+        booking_id=booking_id(venue, held),
+    )
+
+
+def test_a_dead_mail_shows_on_its_booking(venue: Venue) -> None:
+    email = f"{uuid.uuid4()}@example.com"
+    held = hold(venue, email)
+    [waiting] = mails_of(venue, held)
+    assert (waiting["status"], waiting["template"]) == ("waiting", "booking_confirmed")
+    [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+    lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+    venue.service.call("service.prepare_email", **lease)
+    venue.service.call("service.fail_job", **lease, error="address_refused: SMTP 550", retry=False)
+    [dead] = mails_of(venue, held)
+    assert (dead["status"], dead["recipient"]) == ("dead", email)
+    assert dead["reason"] == "address_refused: SMTP 550"
+
+
+def test_a_booking_s_mails_say_what_the_provider_reported(venue: Venue) -> None:
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    send_what_is_due(venue)
+    assert [mail["status"] for mail in mails_of(venue, held)] == ["sent"]
+    venue.database.run("update private.email_messages set status = 'bounced'")
+    cancel(venue, held)
+    assert [(mail["template"], mail["status"]) for mail in mails_of(venue, held)] == [
+        ("booking_cancelled", "waiting"),
+        ("booking_confirmed", "bounced"),
+    ]
+
+
+def test_a_booking_s_mails_are_for_its_staff_and_addresses_for_those_who_see_customers(
+    venue: Venue,
+) -> None:
+    held = hold(venue, f"{uuid.uuid4()}@example.com")
+    send_what_is_due(venue)
+    reception, game_master = member(venue, "receptionist"), member(venue, "game_master")
+    assert mails_of(venue, held, reception)[0]["recipient"]
+    assert mails_of(venue, held, game_master)[0]["recipient"] is None
+    stranger = make_venue(venue.database)
+    with pytest.raises(Refused, match="permission_denied"):
+        mails_of(venue, held, stranger.owner)
+    with pytest.raises(Refused, match="booking_not_found"):
+        stranger.owner.table(
+            "booking_emails",
+            organization_id=stranger.organization_id,
+            booking_id=booking_id(venue, held),
+        )
+
+
+# -- one tenant's work -------------------------------------------------------------------------
+
+
+def test_sixty_exports_asked_for_at_once_are_one(venue: Venue) -> None:
+    asked = {
+        venue.owner.call("export_organization", organization_id=venue.organization_id)["id"]
+        for _ in range(60)
+    }
+    assert len(asked) == len(venue.jobs("organization.export")) == 1
+    [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+    again = venue.owner.call("export_organization", organization_id=venue.organization_id)
+    assert {again["id"]} == asked
+    # One that died without a word keeps nobody from asking again.
+    lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+    venue.service.call("service.fail_job", **lease, error="x", retry=False)
+    new = venue.owner.call("export_organization", organization_id=venue.organization_id)
+    assert {new["id"]} != asked
+    assert venue.owner.rows("select status from public.organization_exports order by id") == [
+        {"status": "failed"},
+        {"status": "queued"},
+    ]
