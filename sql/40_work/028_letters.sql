@@ -31,8 +31,11 @@ begin
         'currency', b.currency,
         'total_cents', b.total_cents,
         'paid_cents', balance.paid_cents,
-        'open_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0),
-        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id)
+        'open_cents', private.booking_open(b),
+        'terms', private.booking_terms(b),
+        'cancel_refund', b.cancel_refund,
+        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id),
+        'refunds', private.refund_ways(b.organization_id, b.id)
       )
     )
     from public.bookings as b
@@ -51,7 +54,7 @@ end
 $$;
 
 comment on function private.booking_letter(uuid, uuid) is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb
@@ -143,7 +146,7 @@ begin
       -- Somebody may have found it a place after all.
       and not b.takes_capacity
       and q.reason = 'paid_late'
-      and q.status <> 'failed'
+      and q.status in ('pending', 'succeeded')
     group by b.organization_id, b.id
   );
 end

@@ -249,12 +249,12 @@ class TestNoShow:
         self,
         shop: Shop,
         room: str,
-        pending: Row,
         percent: int,
         paid: int,
         back: list[tuple[str, int]],
     ) -> None:
         shop.set_room(room, no_show_fee_percent=percent)
+        pending = book(shop, room, shop.at(3))
         if paid:
             take(shop, pending, paid)
         if status_of(shop, pending) == "pending":

@@ -80,7 +80,8 @@ async def open_checkout(order: CheckoutRequest, services: ServicesOf) -> Checkou
     The hold is extended once, so that the place cannot be lost while the page is open. Asking
     again is safe: a booking never has two open pages.
 
-    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress` (409);
+    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress`,
+    `amount_too_small` (409);
     `return_url_not_allowed`, `invalid_request` (422); `payment_provider_failed` (502).
     """
     checkout = await start_checkout(
