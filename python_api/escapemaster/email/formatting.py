@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -21,13 +22,10 @@ def money(cents: int, currency: str, language: str) -> str:
     """An amount in minor units as text, such as `75,00 €`, with the digits that are charged."""
     digits = CURRENCIES[currency].digits
     locale = Locale.parse(LOCALES[language])
-    written: str = locale.currency_formats["standard"].apply(
-        Decimal(cents).scaleb(-digits),
-        locale,
-        currency=currency,
-        currency_digits=False,
-        force_frac=(digits, digits),
-    )
+    pattern = copy(locale.currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    amount = Decimal(cents).scaleb(-digits)
+    written: str = pattern.apply(amount, locale, currency=currency, currency_digits=False)
     return written
 
 

@@ -180,6 +180,9 @@ async def _what_is_left(
     known = await tools.stripe.list_refunds(payment, request.stripe_account)
     for made in known:
         await tools.database.apply_refund(made.as_json())
+    own = [made for made in known if made.refund_request_id == str(request.refund_request_id)]
+    if own:
+        return request.model_copy(update={"provider_refund_id": own[-1].id})
     return await _refund_request(wanted, tools) if known else request
 
 
