@@ -83,6 +83,7 @@ class OpenCheckout(Row):
     expires_at: datetime
     stripe_account: str | None = None
     application_fee_cents: int | None = None
+    delayed_methods: bool = False
     checkout_url: str | None = None
 
 
@@ -413,6 +414,10 @@ class ServiceDatabase:
     async def apply_refund(self, refund: Mapping[str, object]) -> None:
         """Apply the current state of a refund. Any order and any number of calls do no harm."""
         await self._call("apply_refund", _IGNORED, {"refund": refund})
+
+    async def apply_dispute(self, dispute: Mapping[str, object]) -> None:
+        """Record the current state of a dispute. Any order and any number of calls do no harm."""
+        await self._call("apply_dispute", _IGNORED, {"dispute": dispute})
 
     # -- mail ----------------------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ begin
 end
 $$;
 
-comment on function private.is_currency(text) is 'Whether the text has the form of an ISO 4217 code, such as EUR.';
+comment on function private.is_currency(text) is 'Whether the text has the form of an ISO 4217 code, such as EUR; private.currencies says which there are.';
 grant execute on function private.is_currency(text) to authenticated;
 
 create function private.is_locale(locale text)

@@ -8,6 +8,8 @@ create table public.organizations (
   timezone text not null default 'Europe/Madrid',
   currency text not null default 'EUR',
   locale text not null default 'es',
+  small_amounts text not null default 'at_venue',
+  delayed_methods boolean not null default false,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -17,8 +19,9 @@ create table public.organizations (
   constraint organizations_slug_is_a_slug check (private.is_slug(slug)),
   constraint organizations_status_is_known check (status in ('active', 'suspended', 'closed')),
   constraint organizations_timezone_is_iana check (private.is_timezone(timezone)),
-  constraint organizations_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint organizations_currency_fkey foreign key (currency) references private.currencies (code),
   constraint organizations_locale_is_supported check (private.is_locale(locale)),
+  constraint organizations_small_amounts_is_known check (small_amounts in ('at_venue', 'round_up')),
   constraint organizations_closed_has_a_time check ((status = 'closed') = (closed_at is not null))
 );
 
@@ -26,11 +29,18 @@ comment on table public.organizations is 'A venue''s business: the tenant that e
 comment on column public.organizations.slug is 'Public address, unique on the whole platform.';
 comment on column public.organizations.status is 'active; suspended (reads stay, writes are refused); closed (nothing is visible to members).';
 comment on column public.organizations.timezone is 'IANA zone that new locations start with.';
-comment on column public.organizations.currency is 'ISO 4217; fixed at creation, since amounts in the ledger carry it.';
+comment on column public.organizations.currency is 'One of get_currencies; fixed at creation, since amounts in the ledger carry it.';
 comment on column public.organizations.locale is 'Language of the organization''s own mails and the default of its customers: es, en or ca.';
+comment on column public.organizations.small_amounts is
+  'What becomes of an amount due that is below the least that the payment provider charges: at_venue (nothing is asked online, it is paid at the venue), or round_up (the least amount is asked, where no more is paid than the total).';
+comment on column public.organizations.delayed_methods is
+  'Whether players may pay online by methods that take days, such as a bank''s direct debit: their place is kept as long as the provider says that the payment is under way. false: such methods are not offered.';
+
+-- for: the foreign key, when a currency leaves private.currencies
+create index organizations_currency_idx on public.organizations (currency);
 
 grant select on public.organizations to authenticated;
-grant update (name, slug, timezone, locale) on public.organizations to authenticated;
+grant update (name, slug, timezone, locale, small_amounts, delayed_methods) on public.organizations to authenticated;
 
 alter table public.organizations enable row level security;
 

@@ -115,8 +115,8 @@ begin
     perform private.fail('slug_invalid', 422, 'Use 1 to 63 lower-case letters, digits and inner hyphens.');
   elsif not coalesce(private.is_timezone(create_organization.timezone), false) then
     perform private.fail('timezone_invalid', 422, 'Name an IANA time zone by its present name, letter by letter, such as Europe/Madrid.');
-  elsif not coalesce(private.is_currency(create_organization.currency), false) then
-    perform private.fail('currency_invalid', 422, 'Name an ISO 4217 currency, such as EUR.');
+  elsif private.amount_step(create_organization.currency) is null then
+    perform private.fail('currency_invalid', 422, 'Choose one of the currencies of get_currencies, such as EUR.');
   elsif not coalesce(private.is_locale(create_organization.locale), false) then
     perform private.fail('locale_invalid', 422, 'Choose es, en or ca.');
   end if;
@@ -171,7 +171,7 @@ set search_path = ''
 as $$ select private.create_organization(name, slug, timezone, currency, locale) $$;
 
 comment on function public.create_organization(text, text, text, text, text) is
-  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: ISO 4217, for good; locale: es, en or ca. Errors: 401 not_authenticated; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
+  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: one of get_currencies, for good; locale: es, en or ca. Errors: 401 not_authenticated; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
 grant execute on function public.create_organization(text, text, text, text, text) to authenticated;
 
 create function private.switch_organization(organization_id uuid)

@@ -120,6 +120,10 @@ create policy rooms_delete on public.rooms
 for delete to authenticated
 using (organization_id = (select private.organization_with('rooms:delete')));
 
+create trigger rooms_refuse_uneven_amounts
+before insert or update on public.rooms
+for each row execute function private.refuse_uneven_amounts('price_cents', 'exclusive_price_cents', 'deposit_value');
+
 create trigger rooms_touch_updated_at
 before update on public.rooms
 for each row execute function private.touch_updated_at();

@@ -107,6 +107,10 @@ create policy calendars_delete on public.calendars
 for delete to authenticated
 using (organization_id = (select private.organization_with('calendars:manage')));
 
+create trigger calendars_refuse_uneven_amounts
+before insert or update on public.calendars
+for each row execute function private.refuse_uneven_amounts('fee_value');
+
 create trigger calendars_touch_updated_at
 before update on public.calendars
 for each row execute function private.touch_updated_at();

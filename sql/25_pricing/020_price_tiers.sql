@@ -44,6 +44,10 @@ create policy price_tiers_delete on public.price_tiers
 for delete to authenticated
 using (organization_id = (select private.organization_with('pricing:manage')));
 
+create trigger price_tiers_refuse_uneven_amounts
+before insert or update on public.price_tiers
+for each row execute function private.refuse_uneven_amounts('price_cents');
+
 create trigger price_tiers_touch_updated_at
 before update on public.price_tiers
 for each row execute function private.touch_updated_at();

@@ -88,6 +88,10 @@ create policy price_rules_delete on public.price_rules
 for delete to authenticated
 using (organization_id = (select private.organization_with('pricing:manage')));
 
+create trigger price_rules_refuse_uneven_amounts
+before insert or update on public.price_rules
+for each row execute function private.refuse_uneven_amounts('value');
+
 create trigger price_rules_touch_updated_at
 before update on public.price_rules
 for each row execute function private.touch_updated_at();

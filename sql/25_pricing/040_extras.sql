@@ -76,6 +76,10 @@ create policy extras_delete on public.extras
 for delete to authenticated
 using (organization_id = (select private.organization_with('extras:manage')));
 
+create trigger extras_refuse_uneven_amounts
+before insert or update on public.extras
+for each row execute function private.refuse_uneven_amounts('price_cents');
+
 create trigger extras_touch_updated_at
 before update on public.extras
 for each row execute function private.touch_updated_at();

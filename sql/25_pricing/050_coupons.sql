@@ -279,6 +279,9 @@ begin
     when kind is null or kind not in ('percent', 'fixed') then 'kind'
     when value is null or value not between 1 and case kind when 'percent' then 100 else 100000000 end then 'value'
     when description is null or length(private.clean_note(description)) > 300 then 'description'
+    when kind <> 'percent' and value % (
+      select private.amount_step(o.currency) from public.organizations as o where o.id = create_coupon.organization_id
+    ) <> 0 then 'value'
     when minimum_cents is null or minimum_cents not between 0 and 100000000 then 'minimum_cents'
     when not isfinite(valid_from) then 'valid_from'
     when not isfinite(valid_until) or valid_until <= coalesce(valid_from, '-infinity') then 'valid_until'

@@ -199,6 +199,9 @@ begin
 
   field := case
     when amount_cents is null or amount_cents not between 1 and 100000000 then 'amount_cents'
+    when amount_cents % (
+      select private.amount_step(o.currency) from public.organizations as o where o.id = issue_voucher.organization_id
+    ) <> 0 then 'amount_cents'
     when not isfinite(issue_voucher.expires_at) or issue_voucher.expires_at <= now() then 'expires_at'
     when recipient_name is null
       or private.clean_text(recipient_name) <> '' and not private.is_name(private.clean_text(recipient_name), 200)

@@ -19,6 +19,8 @@ create table public.bookings (
   total_cents bigint not null,
   tax_cents bigint not null,
   due_now_cents bigint not null,
+  terms jsonb,
+  cancel_refund text,
   hold_expires_at timestamptz,
   hold_extended_at timestamptz,
   locale text not null,
@@ -54,6 +56,8 @@ create table public.bookings (
   constraint bookings_amounts_add_up check (
     0 <= tax_cents and tax_cents <= total_cents and 0 <= due_now_cents and due_now_cents <= total_cents
   ),
+  constraint bookings_terms_are_an_object check (jsonb_typeof(terms) = 'object'),
+  constraint bookings_cancel_refund_is_known check (cancel_refund in ('full', 'terms', 'none')),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
   constraint bookings_notes_are_texts check (
@@ -73,6 +77,10 @@ comment on column public.bookings.staff_note is 'For the staff only.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
+comment on column public.bookings.terms is
+  'What was agreed about cancelling, when it was booked or its customer moved it: {tiers: [{hours_before, refund_percent}], no_show_fee_percent}, as private.room_terms gives them. Null for bookings from before terms were kept: the room''s present ones.';
+comment on column public.bookings.cancel_refund is
+  'Of a cancelled booking, what goes back of the money: full (the venue cancelled), terms (as agreed, when the customer cancels or asks the venue to), or none. Null: it was not cancelled, or before this was kept.';
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
@@ -226,6 +234,51 @@ $$;
 
 comment on function private.booking_reference() is 'A random reference of 40 bits, as ABCD-2345.';
 
+create function private.room_terms(organization_id uuid, room_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'tiers', (
+        select coalesce(
+          jsonb_agg(
+            jsonb_build_object('hours_before', t.hours_before, 'refund_percent', t.refund_percent)
+            order by t.hours_before desc
+          ),
+          '[]'
+        )
+        from public.room_cancellation_tiers as t
+        where t.organization_id = r.organization_id and t.room_id = r.id
+      ),
+      'no_show_fee_percent', r.no_show_fee_percent
+    )
+    from public.rooms as r
+    where r.organization_id = room_terms.organization_id and r.id = room_terms.room_id
+  );
+end
+$$;
+
+comment on function private.room_terms(uuid, uuid) is
+  'What a booking of the room agrees to now: {tiers: [{hours_before, refund_percent}], those with the most hours first, no_show_fee_percent}. A booking keeps them, and may be moved by them: its customer changes it while cancelling would be refunded in full.';
+
+create function private.booking_terms(booking public.bookings)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(booking.terms, private.room_terms(booking.organization_id, booking.room_id));
+end
+$$;
+
+comment on function private.booking_terms(public.bookings) is
+  'The terms that count for a booking, whatever its room''s are by now.';
+
 create function private.insert_booking(booking public.bookings, contact public.booking_contacts)
 returns public.bookings
 language plpgsql
@@ -238,15 +291,15 @@ begin
   loop
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
-      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, hold_expires_at, locale, source,
+      exclusive, seats, currency, total_cents, tax_cents, due_now_cents, terms, hold_expires_at, locale, source,
       staff_note
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.hold_expires_at, booking.locale, booking.source,
-      booking.staff_note
+      booking.due_now_cents, private.room_terms(booking.organization_id, booking.room_id), booking.hold_expires_at,
+      booking.locale, booking.source, booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;
@@ -266,4 +319,4 @@ end
 $$;
 
 comment on function private.insert_booking(public.bookings, public.booking_contacts) is
-  'Stores a booking for seats that were claimed, under a new id and reference, with who the party is and the hash of its manage token. Of the contact the keys are not read.';
+  'Stores a booking for seats that were claimed, under a new id and reference, with its room''s present terms, who the party is and the hash of its manage token. Of the contact the keys are not read.';

@@ -115,6 +115,7 @@ create table public.booking_history (
   actor_id uuid,
   occurred_at timestamptz not null default clock_timestamp(),
   change jsonb,
+  refund text,
   constraint booking_history_pkey primary key (organization_id, id),
   constraint booking_history_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
@@ -127,7 +128,8 @@ create table public.booking_history (
 comment on table public.booking_history is
   'Every status that a booking took and every change of time, room, party, extras, coupon or price, who did it and when. Statuses are written by a trigger only, changes by private.apply_change only.';
 comment on column public.booking_history.change is
-  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, extras ([{extra_id, name, quantity}]), coupon_code, total_cents; null for a move to another status.';
+  'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, extras ([{extra_id, name, quantity}]), coupon_code, total_cents, terms; null for a move to another status.';
+comment on column public.booking_history.refund is 'Of a cancellation, what went back of the money: full, terms or none, as bookings.cancel_refund.';
 comment on column public.booking_history.from_status is 'Null for the first.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 
@@ -337,11 +339,11 @@ begin
   end if;
 
   insert into public.booking_history (
-    organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id
+    organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id, refund
   )
   values (
     new.organization_id, new.id, previous, new.status, new.status_reason,
-    actor ->> 'kind', (actor ->> 'id')::uuid
+    actor ->> 'kind', (actor ->> 'id')::uuid, case when new.status = 'cancelled' then new.cancel_refund end
   );
   return null;
 end

@@ -3,7 +3,8 @@
 --
 -- In this order: the seats (tier, then the one rule that decides; or the exclusive price, or a
 -- price that staff set), extras, the coupon's discount upon both, the calendar's fee. Every
--- amount includes its tax, and every division is rounded half away from zero, once.
+-- amount includes its tax, and every division is rounded half away from zero, once, to what the
+-- currency can pay (private.in_steps).
 
 create function private.base_prices(organization_id uuid, slots private.slot [])
 returns table (quantity int, unit_cents bigint)
@@ -20,6 +21,9 @@ declare
   first_date date;
   last_date date;
   ruled boolean;
+  step bigint := (
+    select private.amount_step(o.currency) from public.organizations as o where o.id = base_prices.organization_id
+  );
 begin
   select array_agg(distinct s.room_id), min(s.local_start)::date, max(s.local_start)::date
   into room_ids, first_date, last_date
@@ -103,7 +107,9 @@ begin
     case priced.price_per when 'person' then priced.party_size else 1 end,
     case ranked.kinds[priced.place]
       when 'price' then ranked.amounts[priced.place]
-      when 'percent' then round(priced.cents::numeric * (100 + ranked.amounts[priced.place]) / 100)::bigint
+      when 'percent' then (
+        round(priced.cents::numeric * (100 + ranked.amounts[priced.place]) / 100 / step) * step
+      )::bigint
       when 'amount' then greatest(priced.cents + ranked.amounts[priced.place], 0)
       else priced.cents
     end
@@ -228,6 +234,32 @@ $$;
 comment on function private.discount_lines(jsonb, bigint, text) is
   'A discount upon lines, no more than they cost, as one negative line a tax rate: in proportion to what was sold at the rate, summing exactly, in the order in which the rates appear. Each takes its rate''s tax along in the same proportion, so nothing is left of it when all is discounted.';
 
+create function private.chargeable_due(
+  currency text,
+  small_amounts text,
+  total_cents bigint,
+  due_cents bigint,
+  covered_cents bigint
+)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  least_cents bigint := (select c.least_cents from private.currencies as c where c.code = chargeable_due.currency);
+begin
+  return case
+    when due_cents <= covered_cents or due_cents - covered_cents >= least_cents then due_cents
+    when small_amounts = 'round_up' and covered_cents + least_cents <= total_cents then covered_cents + least_cents
+    else least(due_cents, covered_cents)
+  end;
+end
+$$;
+
+comment on function private.chargeable_due(text, text, bigint, bigint, bigint) is
+  'What is due of a total, so that what is left to pay of it beside covered_cents is nothing, or an amount that the provider charges: a smaller one is due at the venue, or rounded up, as organizations.small_amounts says.';
+
 create function private.quote(organization_id uuid, slot private.slot, options jsonb default '{}')
 returns jsonb
 language plpgsql
@@ -253,7 +285,7 @@ declare
 begin
   select
     r.name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
-    o.currency, coalesce(options ->> 'locale', o.locale) as locale,
+    o.currency, o.small_amounts, coalesce(options ->> 'locale', o.locale) as locale,
     c.fee_kind, c.fee_value, c.fee_tax_rate_bp
   into sold
   from public.rooms as r
@@ -265,6 +297,8 @@ begin
   if price_cents is not null then
     if price_cents not between 0 and 100000000 then
       perform private.fail('price_invalid', 422, 'Set a price of 0 to 1,000,000.00.');
+    elsif price_cents % private.amount_step(sold.currency) <> 0 then
+      perform private.fail('price_invalid', 422, 'Set a price that ends in 0: the last digit of this currency cannot be paid.');
     end if;
     base_cents := price_cents;
   elsif coalesce((options ->> 'exclusive')::boolean, false) then
@@ -298,7 +332,7 @@ begin
     lines := lines || private.discount_lines(
       lines,
       case coupon.kind
-        when 'percent' then round(gross::numeric * coupon.value / 100)::bigint
+        when 'percent' then private.in_steps(gross::numeric * coupon.value / 100, sold.currency)
         else least(coupon.value, gross)
       end,
       coupon.code
@@ -306,7 +340,7 @@ begin
   end if;
 
   if sold.fee_kind = 'percent' then
-    select round(sum((line ->> 'total_cents')::bigint) * sold.fee_value / 100)::bigint into fee
+    select private.in_steps(sum((line ->> 'total_cents')::bigint) * sold.fee_value / 100, sold.currency) into fee
     from jsonb_array_elements(lines) as line;
   elsif sold.fee_kind <> 'none' then
     fee := sold.fee_value;
@@ -335,20 +369,24 @@ begin
     'lines', lines,
     'total_cents', total,
     'tax_cents', tax,
-    'due_now_cents', case sold.deposit_kind
-      when 'none' then 0
-      when 'percent' then round(total::numeric * sold.deposit_value / 100)::bigint
-      when 'fixed' then least(total, sold.deposit_value)
-      when 'person' then least(total, sold.deposit_value * (quote.slot).party_size)
-      else total
-    end,
+    'due_now_cents', private.chargeable_due(
+      sold.currency, sold.small_amounts, total,
+      case sold.deposit_kind
+        when 'none' then 0
+        when 'percent' then private.in_steps(total::numeric * sold.deposit_value / 100, sold.currency)
+        when 'fixed' then least(total, sold.deposit_value)
+        when 'person' then least(total, sold.deposit_value * (quote.slot).party_size)
+        else total
+      end,
+      voucher_cents
+    ),
     'voucher_cents', voucher_cents
   );
 end
 $$;
 
 comment on function private.quote(uuid, private.slot, jsonb) is
-  'What the slot''s party pays: {currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking, however it is paid), voucher_cents (what the voucher would pay of the total)}, minor units, tax included. options, each may be missing: {calendar_id (its fee), extras: [{extra_id, quantity}], coupon_code, voucher_code, exclusive, customer_id (counts the coupon''s uses of one person), locale (of descriptions), price_cents (staff''s price of the seats), booking_id (a booking that is priced again: its own extras, coupon and voucher do not stand in its way)}. Raises 422 price_invalid, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, the coupon''s and the voucher''s codes; 409 extra_sold_out.';
+  'What the slot''s party pays: {currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking, however it is paid: what the provider could not charge of it beside the voucher is due at the venue), voucher_cents (what the voucher would pay of the total)}, minor units, tax included. options, each may be missing: {calendar_id (its fee), extras: [{extra_id, quantity}], coupon_code, voucher_code, exclusive, customer_id (counts the coupon''s uses of one person), locale (of descriptions), price_cents (staff''s price of the seats), booking_id (a booking that is priced again: its own extras, coupon and voucher do not stand in its way)}. Raises 422 price_invalid, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, the coupon''s and the voucher''s codes; 409 extra_sold_out.';
 
 create function private.tried_quote(organization_id uuid, slot private.slot, options jsonb)
 returns jsonb

@@ -270,6 +270,42 @@ $$;
 comment on function private.reclaim_booking(uuid, uuid) is
   'Takes the seats of an expired or cancelled booking again if they, its extras and its coupon''s use are free and the start is to come; it is then pending. True for a booking that has its seats. Whoever locked the booking before took the room''s lock first. Raises 404 booking_not_found.';
 
+create function private.end_at_deadline(organization_ids uuid [], booking_ids uuid [])
+returns int
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  ended int := 0;
+begin
+  update public.bookings as b
+  set status = d.to_status, status_reason = d.reason, hold_expires_at = null
+  from unnest(end_at_deadline.organization_ids, end_at_deadline.booking_ids) as past (organization_id, id)
+  cross join private.booking_deadlines as d
+  where b.organization_id = past.organization_id
+    and b.id = past.id
+    and coalesce(b.hold_expires_at <= now(), true)
+    and d.status = b.status;
+  get diagnostics ended = row_count;
+  return ended;
+exception
+  when others then
+    if cardinality(booking_ids) = 1 then
+      raise warning 'booking % stays past its deadline: %', booking_ids[1], sqlerrm;
+      return 0;
+    end if;
+    -- One that cannot be ended must not keep the others.
+    for place in 1..cardinality(booking_ids) loop
+      ended := ended + private.end_at_deadline(array[organization_ids[place]], array[booking_ids[place]]);
+    end loop;
+    return ended;
+end
+$$;
+
+comment on function private.end_at_deadline(uuid [], uuid []) is
+  'Gives locked bookings that are past their deadlines the end that private.booking_deadlines says, all at once, or one by one when one of them fails, which is warned of. Returns how many.';
+
 create function private.expire_lapsed_holds(max int)
 returns int
 language plpgsql
@@ -277,15 +313,16 @@ volatile
 set search_path = ''
 as $$
 declare
+  organization_ids uuid [];
   booking_ids uuid [];
   expired int := 0;
 begin
   perform private.act_as('system', null);
   -- Session and booking are locked together without waiting: what somebody else holds is
   -- being dealt with.
-  select array_agg(lapsed.id) into booking_ids
+  select array_agg(lapsed.organization_id), array_agg(lapsed.id) into organization_ids, booking_ids
   from (
-    select b.id
+    select b.organization_id, b.id
     from public.bookings as b
     join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
     where b.hold_expires_at <= now()
@@ -294,16 +331,8 @@ begin
     for no key update of s, b skip locked
   ) as lapsed;
   if booking_ids is not null then
-    perform private.lock_vouchers_of(array_agg(b.organization_id), array_agg(b.id))
-    from public.bookings as b
-    where b.id = any (booking_ids) and b.hold_expires_at <= now();
-    update public.bookings as b
-    set status = d.to_status, status_reason = d.reason, hold_expires_at = null
-    from private.booking_deadlines as d
-    where b.id = any (booking_ids)
-      and b.hold_expires_at <= now()
-      and d.status = b.status;
-    get diagnostics expired = row_count;
+    perform private.lock_vouchers_of(organization_ids, booking_ids);
+    expired := private.end_at_deadline(organization_ids, booking_ids);
   end if;
   return expired;
 end
@@ -340,12 +369,7 @@ begin
     for no key update of s, b skip locked
   ) as past;
   if booking_ids is not null then
-    update public.bookings as b
-    set status = d.to_status, status_reason = d.reason
-    from unnest(organization_ids, booking_ids) as past (organization_id, id)
-    cross join private.booking_deadlines as d
-    where b.organization_id = past.organization_id and b.id = past.id and d.status = b.status;
-    get diagnostics ended = row_count;
+    ended := private.end_at_deadline(organization_ids, booking_ids);
   end if;
   return ended;
 end

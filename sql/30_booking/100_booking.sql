@@ -289,37 +289,43 @@ begin
       case when count(*) = 0 then 100 else 0 end
     )
     into refund_percent
-    from public.room_cancellation_tiers as t
-    where t.organization_id = booking.organization_id and t.room_id = booking.room_id;
+    from jsonb_to_recordset(private.booking_terms(booking) -> 'tiers') as t (hours_before int, refund_percent int);
   end if;
 
-  refund_cents := round(
-    private.booking_kept(booking.organization_id, booking.id)::numeric * refund_percent / 100
-  )::bigint;
+  refund_cents := private.in_steps(
+    private.booking_kept(booking.organization_id, booking.id)::numeric * refund_percent / 100, booking.currency
+  );
 end
 $$;
 
 comment on function private.cancellation_terms(public.bookings) is
-  'Whether the customer may cancel now, and what is refunded of the money kept: by the room''s tiers, in full until the start without tiers, nothing after it.';
+  'Whether the customer may cancel now, and what is refunded of the money kept: by the tiers of its terms, in full until the start without tiers, nothing after it.';
 
-create function private.cancel(booking public.bookings, reason text)
+create function private.cancel(booking public.bookings, reason text, refund text)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  terms record := private.cancellation_terms(booking);
+  cents bigint := case cancel.refund
+    when 'full' then private.booking_kept(booking.organization_id, booking.id)
+    when 'terms' then (private.cancellation_terms(booking)).refund_cents
+  end;
 begin
+  -- Before the move, whose trigger writes it into the history.
+  update public.bookings as b
+  set cancel_refund = cancel.refund
+  where b.organization_id = booking.organization_id and b.id = booking.id;
   perform private.transition(booking.organization_id, booking.id, 'cancelled', cancel.reason);
-  if terms.refund_cents > 0 then
-    perform private.request_refund(booking.organization_id, booking.id, terms.refund_cents, 'cancelled');
+  if cents > 0 then
+    perform private.request_refund(booking.organization_id, booking.id, cents, 'cancelled');
   end if;
 end
 $$;
 
-comment on function private.cancel(public.bookings, text) is
-  'Cancels a locked booking and queues the refund that its terms give.';
+comment on function private.cancel(public.bookings, text, text) is
+  'Cancels a locked booking and queues the refund: full (all that the venue holds), terms (what its terms give now) or none.';
 
 create function private.get_booking(reference text, manage_token text)
 returns jsonb
@@ -337,9 +343,8 @@ begin
     select jsonb_build_object(
       'paid_cents', balance.paid_cents,
       'refunded_cents', balance.refunded_cents,
-      'open_cents', greatest(
-        booking.total_cents - private.booking_kept(booking.organization_id, booking.id), 0
-      ),
+      'open_cents', private.booking_open(booking),
+      'terms', private.booking_terms(booking),
       'customer', jsonb_build_object(
         'full_name', (
           select k.contact_name
@@ -404,7 +409,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (of the total), customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), confirm_by_email (held until the link in its mail is opened), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (what can still be asked for of the total), terms: {tiers: [{hours_before, refund_percent}], no_show_fee_percent} as agreed when it was booked or moved by its customer, customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), confirm_by_email (held until the link in its mail is opened), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)
@@ -425,7 +430,7 @@ begin
     perform private.fail('not_cancellable', 409, 'The booking is over, or its time has come; ask the venue.');
   end if;
   perform private.act_as('customer', booking.customer_id);
-  perform private.cancel(booking, 'cancelled_by_customer');
+  perform private.cancel(booking, 'cancelled_by_customer', 'terms');
   return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
 end
 $$;

@@ -7,14 +7,10 @@ volatile
 set search_path = ''
 as $$
 declare
-  fee bigint;
   excess bigint;
 begin
   perform private.transition(booking.organization_id, booking.id, 'no_show', mark_no_show.reason);
-  select round(booking.total_cents::numeric * r.no_show_fee_percent / 100)::bigint into fee
-  from public.rooms as r
-  where r.organization_id = booking.organization_id and r.id = booking.room_id;
-  excess := private.booking_kept(booking.organization_id, booking.id) - fee;
+  excess := private.booking_kept(booking.organization_id, booking.id) - private.no_show_fee(booking);
   if excess > 0 then
     perform private.request_refund(booking.organization_id, booking.id, excess, 'no_show');
   end if;
@@ -22,9 +18,15 @@ end
 $$;
 
 comment on function private.mark_no_show(public.bookings, text) is
-  'Notes of a locked booking that nobody came, and queues the refund of what was paid beyond the room''s no_show_fee_percent of the total.';
+  'Notes of a locked booking that nobody came, and queues the refund of what was paid beyond the no-show fee of its terms.';
 
-create function private.transition_booking(organization_id uuid, booking_id uuid, to_status text, reason text)
+create function private.transition_booking(
+  organization_id uuid,
+  booking_id uuid,
+  to_status text,
+  reason text,
+  refund text
+)
 returns jsonb
 language plpgsql
 volatile
@@ -38,6 +40,13 @@ begin
   perform private.require_permission(transition_booking.organization_id, 'bookings:read');
   if length(private.clean_note(transition_booking.reason)) > 500 then
     perform private.fail('reason_too_long', 422, 'Give a reason of at most 500 characters.');
+  elsif transition_booking.refund is null or transition_booking.refund not in ('full', 'terms', 'none') then
+    perform private.fail('refund_invalid', 422, 'Choose full, terms or none.');
+  elsif transition_booking.to_status = 'cancelled'
+    and transition_booking.refund <> 'full'
+    and coalesce(trim(transition_booking.reason), '') = ''
+  then
+    perform private.fail('reason_missing', 422, 'Say why not all of the money goes back.');
   end if;
   booking := private.locked_booking(transition_booking.organization_id, transition_booking.booking_id);
 
@@ -58,7 +67,7 @@ begin
   if booking.status = transition_booking.to_status then
     null; -- it is as wished
   elsif transition_booking.to_status = 'cancelled' then
-    perform private.cancel(booking, transition_booking.reason);
+    perform private.cancel(booking, transition_booking.reason, transition_booking.refund);
   elsif transition_booking.to_status = 'no_show' then
     perform private.mark_no_show(booking, transition_booking.reason);
   else
@@ -74,25 +83,26 @@ begin
 end
 $$;
 
-comment on function private.transition_booking(uuid, uuid, text, text) is
+comment on function private.transition_booking(uuid, uuid, text, text, text) is
   'definer: writes status and history, which no client may write.';
-grant execute on function private.transition_booking(uuid, uuid, text, text) to authenticated;
+grant execute on function private.transition_booking(uuid, uuid, text, text, text) to authenticated;
 
 create function public.transition_booking(
   organization_id uuid,
   booking_id uuid,
   to_status text,
-  reason text default null
+  reason text default null,
+  refund text default 'full'
 )
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.transition_booking(organization_id, booking_id, to_status, reason) $$;
+as $$ select private.transition_booking(organization_id, booking_id, to_status, reason, refund) $$;
 
-comment on function public.transition_booking(uuid, uuid, text, text) is
-  'Moves a booking to its next status and returns it, also when it has that status already; cancelling queues the refund that the booking''s terms give, and a party that did not come gets back what it paid beyond the room''s no-show fee. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long.';
-grant execute on function public.transition_booking(uuid, uuid, text, text) to authenticated;
+comment on function public.transition_booking(uuid, uuid, text, text, text) is
+  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long, reason_missing, refund_invalid.';
+grant execute on function public.transition_booking(uuid, uuid, text, text, text) to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)
 returns private.slot

@@ -86,6 +86,7 @@ create function private.plan_change(
   override_reason text,
   extras jsonb,
   coupon_code text,
+  new_terms boolean,
   out room public.rooms,
   out slot private.slot,
   out target public.bookings,
@@ -101,6 +102,7 @@ declare
   calendar public.calendars;
   session public.sessions;
   stays boolean;
+  kept bigint;
   -- The voucher's money is in the ledger: it is not redeemed again.
   before jsonb := private.booking_options(booking) - 'voucher_code';
 begin
@@ -164,10 +166,23 @@ begin
   quote := private.quote(booking.organization_id, slot, options);
   target.total_cents := quote -> 'total_cents';
   target.tax_cents := quote -> 'tax_cents';
-  target.due_now_cents := greatest(
-    (quote ->> 'due_now_cents')::bigint,
-    least(private.booking_kept(booking.organization_id, booking.id), target.total_cents)
+  kept := private.booking_kept(booking.organization_id, booking.id);
+  target.due_now_cents := (
+    select private.chargeable_due(
+      o.currency, o.small_amounts, target.total_cents,
+      greatest((quote ->> 'due_now_cents')::bigint, least(kept, target.total_cents)),
+      least(kept, target.total_cents)
+    )
+    from public.organizations as o
+    where o.id = booking.organization_id
   );
+  -- Who moves it agrees to what is shown with the new price; staff move it for somebody who may
+  -- have agreed to nothing.
+  target.terms := case
+    when coalesce(plan_change.new_terms, not by_staff and not stays)
+      then private.room_terms(target.organization_id, target.room_id)
+    else private.booking_terms(booking)
+  end;
 
   if options ? 'coupon_code' then
     -- As the venue writes it, whatever was typed.
@@ -177,6 +192,7 @@ begin
   end if;
   select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value)) into change
   from jsonb_each(to_jsonb(booking) || jsonb_build_object(
+    'terms', private.booking_terms(booking),
     'extras', private.named_extras(booking.organization_id, before),
     'coupon_code', before -> 'coupon_code'
   )) as old
@@ -184,15 +200,15 @@ begin
     'extras', private.named_extras(booking.organization_id, options),
     'coupon_code', options -> 'coupon_code'
   )) as new on new.key = old.key
-  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'coupon_code', 'total_cents')
+  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'coupon_code', 'total_cents', 'terms')
     and old.value <> new.value;
 end
 $$;
 
 comment on function private.plan_change(
-  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, jsonb, text
+  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, jsonb, text, boolean
 ) is
-  'What a booking would become, and as change what of it is different, as public.booking_history keeps it (null: nothing); null: as it is; coupon_code empty: without. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
+  'What a booking would become, and as change what of it is different, as public.booking_history keeps it (null: nothing); null: as it is; coupon_code empty: without; new_terms: by the present terms of its room, null: when its customer moves it. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
 
 create function private.refuse_reschedule()
 returns void
@@ -260,7 +276,8 @@ begin
     'due_now_cents', target.due_now_cents,
     'difference_cents', target.total_cents - booking.total_cents,
     'refund_cents', greatest(kept - target.total_cents, 0),
-    'open_cents', greatest(target.total_cents - kept, 0)
+    'open_cents', private.booking_open(target),
+    'terms', target.terms
   );
 end
 $$;
@@ -279,6 +296,7 @@ create function private.apply_change(
   override_reason text,
   extras jsonb,
   coupon_code text,
+  new_terms boolean,
   expected_total_cents bigint,
   reason text
 )
@@ -301,7 +319,7 @@ begin
   plan := private.plan_change(
     booking, by_staff, apply_change.starts_at, apply_change.room_id, apply_change.party_size,
     apply_change.exclusive, apply_change.price_cents, apply_change.override_reason, apply_change.extras,
-    apply_change.coupon_code
+    apply_change.coupon_code, apply_change.new_terms
   );
   target := plan.target;
   if expected_total_cents is not null then
@@ -330,6 +348,7 @@ begin
     total_cents = target.total_cents,
     tax_cents = target.tax_cents,
     due_now_cents = target.due_now_cents,
+    terms = target.terms,
     hold_expires_at = case b.status
       when 'pending' then least(b.hold_expires_at, (plan.slot).ends_at) else b.hold_expires_at
     end
@@ -354,7 +373,7 @@ end
 $$;
 
 comment on function private.apply_change(
-  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, jsonb, text, bigint, text
+  public.bookings, boolean, timestamptz, uuid, int, boolean, bigint, text, jsonb, text, boolean, bigint, text
 ) is
   'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, 422 nothing_to_change.';
 
@@ -422,7 +441,7 @@ begin
   end if;
   plan := private.plan_change(
     booking, false, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
-    quote_reschedule.exclusive, null, null, quote_reschedule.extras, null
+    quote_reschedule.exclusive, null, null, quote_reschedule.extras, null, null
   );
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
@@ -449,7 +468,7 @@ set search_path = ''
 as $$ select private.quote_reschedule(reference, manage_token, starts_at, room_id, party_size, exclusive, extras) $$;
 
 comment on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean, jsonb) is
-  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone; extras: exactly these, [{extra_id, quantity}], and [] for none. Returns {room_id, starts_at, ends_at, party_size, exclusive, extras: [{extra_id, name, quantity}], currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room; 429 rate_limited.';
+  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone; extras: exactly these, [{extra_id, quantity}], and [] for none. Returns {room_id, starts_at, ends_at, party_size, exclusive, extras: [{extra_id, name, quantity}], currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open), terms (about cancelling, as in get_booking, that moving it agrees to)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room; 429 rate_limited.';
 grant execute on function public.quote_reschedule(text, text, timestamptz, uuid, int, boolean, jsonb) to anon, authenticated;
 
 create function private.reschedule_booking(
@@ -493,7 +512,7 @@ begin
   perform private.act_as('customer', booking.customer_id);
   perform private.apply_change(
     booking, false, reschedule_booking.starts_at, reschedule_booking.room_id, reschedule_booking.party_size,
-    reschedule_booking.exclusive, null, null, reschedule_booking.extras, null,
+    reschedule_booking.exclusive, null, null, reschedule_booking.extras, null, null,
     reschedule_booking.expected_total_cents, 'changed_by_customer'
   );
   answer := private.get_booking(reschedule_booking.reference, reschedule_booking.manage_token);

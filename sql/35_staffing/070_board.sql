@@ -70,7 +70,7 @@ begin
               )
             end,
             'due_cents', case
-              when sees_money then greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0)
+              when sees_money then private.booking_open(b)
             end,
             -- Not the token: whoever has it signs.
             'waiver', private.booking_waiver(b) - 'token'

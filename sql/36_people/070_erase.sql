@@ -19,6 +19,7 @@ values
 ('public.vouchers', 'recipient_name', '""', false),
 ('public.vouchers', 'message', '""', false),
 ('private.refund_requests', 'note', '""', false),
+('private.refund_requests', 'withdrawn_reason', 'null', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),
 ('public.waiver_signatures', 'email', 'null', true),
 ('public.waiver_signatures', 'minors', '[]', false),

@@ -388,7 +388,14 @@ begin
       update public.waitlist_entries as e
       set looked_at = now()
       where e.organization_id = entry.organization_id and e.id = entry.id and e.looked_at < now();
-      place := private.place_for(entry, null, null);
+      -- An entry that nothing can be found for must not keep the others from being looked for.
+      begin
+        place := private.place_for(entry, null, null);
+      exception
+        when others then
+          raise warning 'no place was looked for for waitlist entry %: %', entry.id, sqlerrm;
+          exit;
+      end;
       exit when place.room_id is null;
       offered_id := private.offer_found_place(place, entry);
       exit when offered_id is null;

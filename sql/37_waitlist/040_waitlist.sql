@@ -308,7 +308,7 @@ begin
   end loop;
 
   if entry.status = 'offered' then
-    perform private.cancel(booking, 'waitlist_' || end_waiting.status);
+    perform private.cancel(booking, 'waitlist_' || end_waiting.status, 'full');
   end if;
   if entry.status in ('waiting', 'offered') then
     update public.waitlist_entries as e

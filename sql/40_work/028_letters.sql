@@ -1,32 +1,6 @@
 -- Letters: what each mail says, read anew in the moment of sending, and whether it may still be
 -- sent at all.
 
-create function private.refunds_by_method(organization_id uuid, booking_id uuid, reason text default null)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object('method', r.method, 'cents', r.cents) order by r.method), '[]')
-    from (
-      select p.method, sum(q.amount_cents) as cents
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      where q.organization_id = refunds_by_method.organization_id
-        and q.booking_id = refunds_by_method.booking_id
-        and q.status <> 'failed'
-        and q.reason = coalesce(refunds_by_method.reason, q.reason)
-      group by p.method
-    ) as r
-  );
-end
-$$;
-
-comment on function private.refunds_by_method(uuid, uuid, text) is
-  'What was promised back of a booking, for that reason or (null) any, by the way on which it goes: [{method, cents}].';
-
 create function private.booking_letter(organization_id uuid, booking_id uuid)
 returns jsonb
 language plpgsql
@@ -57,9 +31,11 @@ begin
         'currency', b.currency,
         'total_cents', b.total_cents,
         'paid_cents', balance.paid_cents,
-        'open_cents', greatest(b.total_cents - private.booking_kept(b.organization_id, b.id), 0),
+        'open_cents', private.booking_open(b),
+        'terms', private.booking_terms(b),
+        'cancel_refund', b.cancel_refund,
         'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id),
-        'refunds', private.refunds_by_method(b.organization_id, b.id)
+        'refunds', private.refund_ways(b.organization_id, b.id)
       )
     )
     from public.bookings as b
@@ -79,7 +55,7 @@ end
 $$;
 
 comment on function private.booking_letter(uuid, uuid) is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb
@@ -224,7 +200,7 @@ begin
       private.booking_letter(b.organization_id, b.id),
       jsonb_build_object(
         'refund_cents', sum(q.amount_cents),
-        'refunds', private.refunds_by_method(b.organization_id, b.id, 'paid_late')
+        'refunds', private.refund_ways(b.organization_id, b.id, 'paid_late')
       )
     )
     from public.bookings as b
@@ -234,7 +210,7 @@ begin
       -- Somebody may have found it a place after all.
       and not b.takes_capacity
       and q.reason = 'paid_late'
-      and q.status <> 'failed'
+      and q.status in ('pending', 'succeeded')
     group by b.organization_id, b.id
   );
 end

@@ -109,10 +109,7 @@ begin
   where v.organization_id = booking.organization_id and v.code = private.voucher_code(pay_with_voucher.code)
   for no key update;
   voucher := private.valid_voucher(booking.organization_id, pay_with_voucher.code, booking.id);
-  cents := least(
-    private.voucher_usable(voucher),
-    booking.total_cents - private.booking_kept(booking.organization_id, booking.id)
-  );
+  cents := least(private.voucher_usable(voucher), private.booking_open(booking));
   if cents > 0 then
     perform private.receive_payment(row(
       booking.organization_id, payment_id, booking.id, 'voucher', cents, booking.currency, null, null, now(), null, null

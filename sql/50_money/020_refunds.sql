@@ -9,6 +9,7 @@ create table private.refund_requests (
   currency text not null,
   reason text not null,
   note text not null default '',
+  withdrawn_reason text,
   status text not null default 'pending',
   provider_refund_id text,
   as_of timestamptz,
@@ -22,17 +23,19 @@ create table private.refund_requests (
   references public.bookings (organization_id, id),
   constraint refund_requests_payment_fkey foreign key (organization_id, payment_id)
   references public.payments (organization_id, id),
-  constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed')),
+  constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed', 'withdrawn')),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
-  constraint refund_requests_note_is_a_text check (private.is_text(note, 500))
+  constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
 );
 
 comment on table private.refund_requests is
-  'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails, so nothing is promised twice.';
+  'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails or is withdrawn, so nothing is promised twice.';
 comment on column private.refund_requests.status is
-  'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round.';
+  'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round. withdrawn: nothing is left to do, since the provider had paid it back already (on its dashboard), or staff took the promise back; only news of a refund that the provider made for it all the same counts after that.';
 comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, or provider (made on its dashboard).';
 comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
+comment on column private.refund_requests.withdrawn_reason is
+  'Why staff took it off the list of what waits; of a failed one, that somebody has seen it.';
 comment on column private.refund_requests.requested_by is 'Who caused it: {kind, id} as in private.current_actor.';
 comment on column private.refund_requests.as_of is 'The newest instant at which the provider''s state was read.';
 
@@ -84,7 +87,7 @@ comment on table public.refunds is
 comment on column public.refunds.kind is
   'refund; or reversal, with a negative amount, of a refund that the customer''s bank sent back.';
 comment on column public.refunds.amount_cents is 'Minor units of currency.';
-comment on column public.refunds.method is 'By which way it went back: that of the payment.';
+comment on column public.refunds.method is 'By which way it went back: that of the payment, or another by which staff settled it by hand.';
 comment on column public.refunds.recorded_by is 'Who wrote it down: {kind, id} as in private.current_actor.';
 comment on column public.refunds.provider_refund_id is 'Stripe''s refund.';
 
@@ -146,7 +149,7 @@ begin
     left join lateral (
       select sum(q.amount_cents) as promised
       from private.refund_requests as q
-      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
     ) as r on true
     where p.organization_id = booking_kept.organization_id
       and p.booking_id = booking_kept.booking_id
@@ -157,6 +160,61 @@ $$;
 
 comment on function private.booking_kept(uuid, uuid, text) is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
+
+create function private.no_show_fee(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.in_steps(
+    booking.total_cents::numeric * (private.booking_terms(booking) ->> 'no_show_fee_percent')::int / 100, booking.currency
+  );
+end
+$$;
+
+comment on function private.no_show_fee(public.bookings) is
+  'What a party that does not come pays by the terms of its booking, in minor units.';
+
+create function private.booking_open(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then 0
+    else greatest(
+      case booking.status when 'no_show' then private.no_show_fee(booking) else booking.total_cents end
+      - private.booking_kept(booking.organization_id, booking.id),
+      0
+    )
+  end;
+end
+$$;
+
+comment on function private.booking_open(public.bookings) is
+  'What can still be asked for of a booking, in minor units: its total, of a party that did not come the fee, less what the venue keeps; 0 for one that is over or cancelled.';
+
+create function private.due_online(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  due bigint := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+begin
+  return case
+    when due >= (select c.least_cents from private.currencies as c where c.code = booking.currency) then due else 0
+  end;
+end
+$$;
+
+comment on function private.due_online(public.bookings) is
+  'What the provider can be asked to charge of what is due now, in minor units: 0 when less is left than it charges.';
 
 create function private.request_payment_refund(
   organization_id uuid,
@@ -176,7 +234,7 @@ declare
 begin
   select p.booking_id, p.method, p.currency, least(
     request_payment_refund.amount_cents,
-    p.amount_cents - coalesce(sum(q.amount_cents) filter (where q.status <> 'failed'), 0)
+    p.amount_cents - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
   )::bigint as cents
   into payment
   from public.payments as p
@@ -198,7 +256,7 @@ begin
   returning id into request_id;
 
   -- Cash and the like go back by hand: their request waits for a person, not for a job. What a
-  -- voucher paid is on it again at once.
+  -- voucher paid is on it again at once, unless it was cancelled.
   if payment.method = 'voucher' then
     perform private.return_to_voucher(request_payment_refund.organization_id, request_id);
   elsif payment.method = 'stripe' then
@@ -224,11 +282,24 @@ set search_path = ''
 as $$
 declare
   request private.refund_requests;
+  voucher public.vouchers;
 begin
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = return_to_voucher.organization_id and q.id = return_to_voucher.refund_request_id;
+  select v.* into voucher
+  from public.voucher_entries as e
+  join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
+  where e.organization_id = request.organization_id and e.payment_id = request.payment_id and e.kind = 'redeemed'
+  for no key update of v;
+  -- Who cancelled it may have had to, as when its code became known: then a person decides.
+  if voucher.status <> 'active' then
+    return;
+  end if;
+
   update private.refund_requests as q
   set status = 'succeeded'
-  where q.organization_id = return_to_voucher.organization_id and q.id = return_to_voucher.refund_request_id
-  returning q.* into request;
+  where q.organization_id = request.organization_id and q.id = request.id;
   insert into public.refunds (
     organization_id, booking_id, payment_id, refund_request_id, method, amount_cents, currency
   )
@@ -237,14 +308,15 @@ begin
     request.currency
   );
   insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents, payment_id)
-  select e.organization_id, e.voucher_id, 'returned', request.amount_cents, e.payment_id
-  from public.voucher_entries as e
-  where e.organization_id = request.organization_id and e.payment_id = request.payment_id and e.kind = 'redeemed';
+  values (voucher.organization_id, voucher.id, 'returned', request.amount_cents, request.payment_id);
+  update public.vouchers as v
+  set expires_at = now() + interval '90 days'
+  where v.organization_id = voucher.organization_id and v.id = voucher.id and v.expires_at <= now();
 end
 $$;
 
 comment on function private.return_to_voucher(uuid, uuid) is
-  'Carries out a promised refund of a payment by voucher: the money is on the voucher again, whatever became of that meanwhile.';
+  'Carries out a promised refund of a payment by voucher: the money is on the voucher again, and one that expired meanwhile lives on for 90 days. Of one that was cancelled the promise waits for staff, who give the money back by hand.';
 
 create function private.request_refund(
   organization_id uuid,
@@ -342,6 +414,89 @@ comment on function service.get_refund_request(uuid, uuid) is
   'What a stripe.refund job has to do: {refund_request_id, organization_id, booking_id, reference, status, amount_cents, currency, reason, payment_intent, stripe_account, provider_refund_id}. status is pending while there is something to do. Errors: 404 refund_request_not_found.';
 grant execute on function service.get_refund_request(uuid, uuid) to service_role;
 
+create function private.shrink_promises(payment public.payments)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  too_much bigint;
+  request private.refund_requests;
+begin
+  select sum(q.amount_cents) - payment.amount_cents into too_much
+  from private.refund_requests as q
+  where q.organization_id = payment.organization_id
+    and q.payment_id = payment.id
+    and q.status in ('pending', 'succeeded');
+  for request in
+    select q.*
+    from private.refund_requests as q
+    where q.organization_id = payment.organization_id
+      and q.payment_id = payment.id
+      and q.status = 'pending'
+      and q.provider_refund_id is null
+    order by q.created_at desc, q.id desc
+  loop
+    exit when too_much <= 0;
+    update private.refund_requests as q
+    set status = case when q.amount_cents <= too_much then 'withdrawn' else q.status end,
+      amount_cents = case when q.amount_cents <= too_much then q.amount_cents else q.amount_cents - too_much end
+    where q.organization_id = request.organization_id and q.id = request.id;
+    too_much := too_much - request.amount_cents;
+  end loop;
+end
+$$;
+
+comment on function private.shrink_promises(public.payments) is
+  'Takes what the provider has paid back already (on its dashboard, before its event came) out of what is promised of the payment and not made yet, so that the rest can be refunded. The caller holds the booking''s lock.';
+
+create function private.goes_back_by_hand(method text, status text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return method in ('cash', 'card_terminal', 'transfer', 'bizum') or method = 'voucher' and status = 'pending';
+end
+$$;
+
+comment on function private.goes_back_by_hand(text, text) is
+  'Whether somebody must hand over a promised refund of a payment by that method: money taken at the desk, and what a cancelled voucher had paid.';
+
+create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object('method', way.method, 'by_hand', way.by_hand, 'amount_cents', way.amount_cents)
+        order by way.method, way.by_hand
+      ),
+      '[]'
+    )
+    from (
+      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, sum(q.amount_cents) as amount_cents
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      where q.organization_id = refund_ways.organization_id
+        and q.booking_id = refund_ways.booking_id
+        and q.status in ('pending', 'succeeded')
+        and q.reason = coalesce(refund_ways.reason, q.reason)
+      group by 1, 2
+    ) as way
+  );
+end
+$$;
+
+comment on function private.refund_ways(uuid, uuid, text) is
+  'What goes back of a booking''s money, or went, by the way of its payment: [{method, by_hand, amount_cents}]; by_hand: somebody at the venue hands it over.';
+
 create function private.apply_refund(refund jsonb)
 returns jsonb
 language plpgsql
@@ -389,7 +544,9 @@ begin
     where q.organization_id = payment.organization_id
       and q.id = known_request
       and q.payment_id = payment.id
-      and q.provider_refund_id is null;
+      and q.provider_refund_id is null
+      -- Settled by hand meanwhile: then this is another refund.
+      and q.status <> 'succeeded';
   end if;
   if request.id is null then
     -- Made by hand on the provider's dashboard: the ledger must know it all the same.
@@ -427,6 +584,9 @@ begin
     on conflict on constraint refunds_one_entry_a_kind do nothing;
   end if;
 
+  if reached <> 'failed' then
+    perform private.shrink_promises(payment);
+  end if;
   return jsonb_build_object('refund_request_id', request.id, 'status', reached);
 end
 $$;

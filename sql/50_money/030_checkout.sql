@@ -165,8 +165,8 @@ begin
     perform private.fail('nothing_due', 409, 'The visit has begun or is over: ask the venue what is open.');
   end if;
   -- Of a confirmed booking too: a change may have made it dearer.
-  due := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
-  if due <= 0 then
+  due := private.due_online(booking);
+  if due = 0 then
     perform private.fail('nothing_due', 409, 'Nothing is due online.');
   end if;
 
@@ -231,6 +231,7 @@ begin
       'customer_email', c.email,
       'expires_at', attempt.expires_at,
       'stripe_account', attempt.stripe_account,
+      'delayed_methods', o.delayed_methods,
       'checkout_url', attempt.url
     )
     from public.organizations as o
@@ -254,7 +255,7 @@ set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout(text, text) is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, checkout_url or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout(text, text) to service_role;
 
 create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)

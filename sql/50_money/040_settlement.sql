@@ -9,6 +9,8 @@
 --                   a cancellation fee kept before it stays;
 --   all others      keep at most the total, and of money paid online at most what was due
 --                   online, so a second payment of the same deposit goes back too.
+-- A payment that the provider says is under way for days (delayed methods) keeps its booking's place
+-- as long as it says so, and never past the start of the game.
 -- All of it happens in the transaction that writes the entry, under the booking's
 -- lock: a kill leaves either everything or nothing, and the provider is asked again.
 
@@ -64,7 +66,7 @@ begin
     where a.organization_id = booking.organization_id
       and a.booking_id = booking.id
       and a.status = 'open'
-      and a.amount_cents <> booking.due_now_cents - kept
+      and a.amount_cents <> private.due_online(booking)
   ) then
     perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
   end if;
@@ -103,6 +105,17 @@ begin
 
   if found and booking.status = 'cancelled' then
     perform private.request_payment_refund(booking.organization_id, payment_id, payment.amount_cents, 'paid_late');
+  elsif found and payment.method <> 'stripe' then
+    -- What the desk or a voucher leaves may be less than the provider charges.
+    update public.bookings as b
+    set due_now_cents = private.chargeable_due(
+      b.currency, o.small_amounts, b.total_cents, b.due_now_cents, private.booking_kept(b.organization_id, b.id)
+    )
+    from public.organizations as o
+    where b.organization_id = booking.organization_id
+      and b.id = booking.id
+      and b.due_now_cents > private.booking_kept(b.organization_id, b.id)
+      and o.id = b.organization_id;
   end if;
   return private.settle_booking(booking.organization_id, booking.id);
 end
@@ -124,6 +137,11 @@ as $$
 declare
   attempt private.payment_attempts;
   paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
+  -- Complete and not paid: a method that takes days. The session never changes any more when the
+  -- bank refuses in the end, but its intent waits for another method then.
+  delayed boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'unpaid';
+  refused boolean := delayed
+    and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
   attempt_id uuid;
   booking_status text;
 begin
@@ -143,7 +161,7 @@ begin
     update private.payment_attempts as a
     set status = case
         when paid or a.status = 'paid' then 'paid'
-        when session ->> 'status' = 'expired' then 'expired'
+        when session ->> 'status' = 'expired' or refused then 'expired'
         else a.status
       end,
       session_id = coalesce(a.session_id, session ->> 'id'),
@@ -160,6 +178,14 @@ begin
       (session ->> 'as_of')::timestamptz, null, null
     )::public.payments);
   else
+    -- The provider is asked every minute, so an hour is kept however long it takes.
+    update public.bookings as b
+    set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
+    where delayed and not refused
+      and b.organization_id = attempt.organization_id
+      and b.id = attempt.booking_id
+      and b.hold_expires_at > now()
+      and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
     select b.status into booking_status
     from public.bookings as b
     where b.organization_id = attempt.organization_id and b.id = attempt.booking_id;
@@ -184,7 +210,7 @@ set search_path = ''
 as $$ select private.apply_checkout_session(session) $$;
 
 comment on function service.apply_checkout_session(jsonb) is
-  'Applies the provider''s current state of a session: {id, status: open, complete or expired, payment_status, payment_intent, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 422 currency_mismatch.';
+  'Applies the provider''s current state of a session: {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 422 currency_mismatch.';
 grant execute on function service.apply_checkout_session(jsonb) to service_role;
 
 create function private.close_checkout()
@@ -258,14 +284,15 @@ begin
     perform private.fail('amount_invalid', 422, 'Send the amount as a positive number of minor units.');
   end if;
   booking := private.locked_booking(record_payment.organization_id, record_payment.booking_id);
-  if booking.status in ('expired', 'cancelled') then
+  perform private.refuse_uneven_amount(record_payment.amount_cents, booking.currency);
+  if booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
     perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
   end if;
-  open_cents := booking.total_cents - private.booking_kept(booking.organization_id, booking.id);
+  open_cents := private.booking_open(booking);
   if record_payment.amount_cents > open_cents then
     perform private.fail(
       'amount_too_high', 422, 'Take no more than what is still open.',
-      jsonb_build_object('open_cents', greatest(open_cents, 0))
+      jsonb_build_object('open_cents', open_cents)
     );
   end if;
 
@@ -283,7 +310,7 @@ begin
     'currency', b.currency,
     'paid_cents', balance.paid_cents,
     'refunded_cents', balance.refunded_cents,
-    'open_cents', b.total_cents - private.booking_kept(b.organization_id, b.id)
+    'open_cents', private.booking_open(b)
   )
   into answer
   from public.bookings as b
@@ -313,5 +340,5 @@ set search_path = ''
 as $$ select private.record_payment(organization_id, booking_id, method, amount_cents, idempotency_key) $$;
 
 comment on function public.record_payment(uuid, uuid, text, bigint, text) is
-  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Returns {payment_id, booking_id, status (of the booking), method, amount_cents, currency, paid_cents, refunded_cents, open_cents (of the total)}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Returns {payment_id, booking_id, status (of the booking), method, amount_cents, currency, paid_cents, refunded_cents, open_cents (what can still be asked for)}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.record_payment(uuid, uuid, text, bigint, text) to authenticated;

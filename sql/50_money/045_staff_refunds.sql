@@ -3,6 +3,11 @@
 -- A promise (private.refund_requests) of a payment that came through a provider is carried out
 -- by a job. One of money taken at the desk waits until somebody says that it was given back:
 -- get_pending_refunds lists what waits, record_refund writes it into the ledger.
+--
+-- A promise may be one that the provider never fulfils: a disputed charge, an account that is closed.
+-- Its job dies, and then it is stuck: listed with the provider's word, and ended by a person, who
+-- gives the money back by another way (record_refund) or takes the promise back (withdraw_refund).
+-- One that the customer's bank sent back days later is listed too, until somebody has seen to it.
 
 select private.permission_upsert(
   'payments:refund', 'payments', true,
@@ -13,7 +18,32 @@ select private.permission_upsert(
 
 -- for: private.get_pending_refunds; what is carried out is not in it
 create index refund_requests_pending_idx on private.refund_requests (organization_id, created_at, id)
-where status = 'pending';
+where status = 'pending' or (status = 'failed' and withdrawn_reason is null);
+
+create function private.refund_is_stuck(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.status = 'pending'
+    and request.provider_refund_id is null
+    and exists (
+      select from public.payments as p
+      where p.organization_id = request.organization_id and p.id = request.payment_id and p.method = 'stripe'
+    )
+    and not exists (
+      select from private.jobs as j
+      where j.kind = 'stripe.refund'
+        and j.dedupe_key = 'stripe.refund:' || request.id
+        and j.status in ('queued', 'running')
+    );
+end
+$$;
+
+comment on function private.refund_is_stuck(private.refund_requests) is
+  'Whether nobody is working on a promised refund of money that was paid online: its job was given up.';
 
 create function private.refund_booking(
   organization_id uuid,
@@ -51,6 +81,7 @@ begin
     perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
   end if;
   booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
+  perform private.refuse_uneven_amount(refund_booking.amount_cents, booking.currency);
   kept := private.booking_kept(booking.organization_id, booking.id);
   if refund_booking.amount_cents > kept then
     perform private.fail(
@@ -120,7 +151,62 @@ comment on function public.refund_booking(uuid, uuid, bigint, text, text) is
   'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Returns {booking_id, amount_cents, currency, refundable_cents (what is left), refunds: [{refund_request_id, payment_id, method, amount_cents, status}]}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.refund_booking(uuid, uuid, bigint, text, text) to authenticated;
 
-create function private.record_refund(organization_id uuid, refund_request_id uuid, idempotency_key text)
+create function private.locked_refund_request(organization_id uuid, refund_request_id uuid)
+returns private.refund_requests
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = locked_refund_request.organization_id
+    and q.id = locked_refund_request.refund_request_id;
+  if not found then
+    perform private.fail('refund_request_not_found', 404, 'Choose one of those that get_pending_refunds lists.');
+  end if;
+  perform private.locked_booking(request.organization_id, request.booking_id);
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = request.organization_id and q.id = request.id
+  for no key update;
+  return request;
+end
+$$;
+
+comment on function private.locked_refund_request(uuid, uuid) is
+  'A promised refund, with its booking and itself locked. Raises 404 refund_request_not_found.';
+
+create function private.is_for_staff(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.status = 'pending' and (
+    private.refund_is_stuck(request)
+    or exists (
+      select from public.payments as p
+      where p.organization_id = request.organization_id
+        and p.id = request.payment_id
+        and private.goes_back_by_hand(p.method, request.status)
+    )
+  );
+end
+$$;
+
+comment on function private.is_for_staff(private.refund_requests) is
+  'Whether a promised refund waits for a person: it goes back by hand, or is stuck.';
+
+create function private.record_refund(
+  organization_id uuid,
+  refund_request_id uuid,
+  idempotency_key text,
+  method text
+)
 returns jsonb
 language plpgsql
 volatile
@@ -130,45 +216,40 @@ as $$
 declare
   scope text := record_refund.organization_id || ':record_refund';
   request private.refund_requests;
-  method text;
+  paid_by text;
+  way text;
   refund_id uuid;
   answer jsonb;
 begin
   perform private.require_permission(record_refund.organization_id, 'payments:refund');
   answer := private.idempotent_begin(
-    scope, record_refund.idempotency_key, jsonb_build_object('refund_request_id', record_refund.refund_request_id)
+    scope, record_refund.idempotency_key,
+    jsonb_build_object('refund_request_id', record_refund.refund_request_id, 'method', record_refund.method)
   );
   if answer is not null then
     return answer;
   end if;
 
-  select q.* into request
-  from private.refund_requests as q
-  where q.organization_id = record_refund.organization_id and q.id = record_refund.refund_request_id;
-  if not found then
-    perform private.fail('refund_request_not_found', 404, 'Choose one of those that get_pending_refunds lists.');
-  end if;
-  perform private.locked_booking(request.organization_id, request.booking_id);
-
   -- Under the booking's lock nobody else settles it.
-  update private.refund_requests as q
-  set status = 'succeeded', as_of = now()
-  from public.payments as p
-  where q.organization_id = request.organization_id
-    and q.id = request.id
-    and q.status = 'pending'
-    and p.organization_id = q.organization_id
-    and p.id = q.payment_id
-    and p.method in ('cash', 'card_terminal', 'transfer', 'bizum')
-  returning p.method into method;
-  if not found then
+  request := private.locked_refund_request(record_refund.organization_id, record_refund.refund_request_id);
+  if not private.is_for_staff(request) then
     perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
   end if;
+  select p.method into paid_by
+  from public.payments as p
+  where p.organization_id = request.organization_id and p.id = request.payment_id;
+  way := coalesce(record_refund.method, paid_by);
+  if way not in ('cash', 'card_terminal', 'transfer', 'bizum') then
+    perform private.fail('method_invalid', 422, 'Say by which way it was given back: cash, card_terminal, transfer or bizum.');
+  end if;
+  update private.refund_requests as q
+  set status = 'succeeded', as_of = now()
+  where q.organization_id = request.organization_id and q.id = request.id;
   insert into public.refunds as r (
     organization_id, booking_id, payment_id, refund_request_id, method, amount_cents, currency
   )
   values (
-    request.organization_id, request.booking_id, request.payment_id, request.id, method,
+    request.organization_id, request.booking_id, request.payment_id, request.id, way,
     request.amount_cents, request.currency
   )
   returning r.id into refund_id;
@@ -177,7 +258,7 @@ begin
     'refund_id', refund_id,
     'refund_request_id', request.id,
     'booking_id', request.booking_id,
-    'method', method,
+    'method', way,
     'amount_cents', request.amount_cents,
     'currency', request.currency,
     'paid_cents', balance.paid_cents,
@@ -190,20 +271,77 @@ begin
 end
 $$;
 
-comment on function private.record_refund(uuid, uuid, text) is
+comment on function private.record_refund(uuid, uuid, text, text) is
   'definer: writes the ledger, which nobody else may write. Asks for payments:refund.';
-grant execute on function private.record_refund(uuid, uuid, text) to authenticated;
+grant execute on function private.record_refund(uuid, uuid, text, text) to authenticated;
 
-create function public.record_refund(organization_id uuid, refund_request_id uuid, idempotency_key text)
+create function public.record_refund(
+  organization_id uuid,
+  refund_request_id uuid,
+  idempotency_key text,
+  method text default null
+)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.record_refund(organization_id, refund_request_id, idempotency_key) $$;
+as $$ select private.record_refund(organization_id, refund_request_id, idempotency_key, method) $$;
 
-comment on function public.record_refund(uuid, uuid, text) is
-  'Staff with payments:refund say that money taken at the desk (cash, card_terminal, transfer, bizum) was given back, as get_pending_refunds asked; it goes into the ledger. Returns {refund_id, refund_request_id, booking_id, method, amount_cents, currency, paid_cents, refunded_cents (of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 idempotency_key_invalid, idempotency_key_reused.';
-grant execute on function public.record_refund(uuid, uuid, text) to authenticated;
+comment on function public.record_refund(uuid, uuid, text, text) is
+  'Staff with payments:refund say that money was given back by hand, as get_pending_refunds asked (by_hand, or stuck); it goes into the ledger. method: cash, card_terminal, transfer or bizum; null: as it was paid at the desk. Returns {refund_id, refund_request_id, booking_id, method, amount_cents, currency, paid_cents, refunded_cents (of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 method_invalid, idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.record_refund(uuid, uuid, text, text) to authenticated;
+
+create function private.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  perform private.require_permission(withdraw_refund.organization_id, 'payments:refund');
+  if coalesce(length(private.clean_note(withdraw_refund.reason)), 0) not between 1 and 500 then
+    perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
+  end if;
+  request := private.locked_refund_request(withdraw_refund.organization_id, withdraw_refund.refund_request_id);
+  if request.withdrawn_reason is null then
+    if not private.is_for_staff(request) and request.status <> 'failed' then
+      perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
+    end if;
+    -- What failed stays failed: news of it must not count again.
+    update private.refund_requests as q
+    set status = case q.status when 'pending' then 'withdrawn' else q.status end,
+      withdrawn_reason = private.clean_note(withdraw_refund.reason)
+    where q.organization_id = request.organization_id and q.id = request.id
+    returning q.* into request;
+  end if;
+  return jsonb_build_object(
+    'refund_request_id', request.id,
+    'booking_id', request.booking_id,
+    'status', request.status,
+    'amount_cents', request.amount_cents,
+    'currency', request.currency,
+    'refundable_cents', private.booking_kept(request.organization_id, request.booking_id)
+  );
+end
+$$;
+
+comment on function private.withdraw_refund(uuid, uuid, text) is
+  'definer: writes promises of refunds, which no client may write. Asks for payments:refund.';
+grant execute on function private.withdraw_refund(uuid, uuid, text) to authenticated;
+
+create function public.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.withdraw_refund(organization_id, refund_request_id, reason) $$;
+
+comment on function public.withdraw_refund(uuid, uuid, text) is
+  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Returns {refund_request_id, booking_id, status, amount_cents, currency, refundable_cents (what the venue holds of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
+grant execute on function public.withdraw_refund(uuid, uuid, text) to authenticated;
 
 create function private.get_pending_refunds(organization_id uuid)
 returns jsonb
@@ -226,7 +364,16 @@ begin
         'reference', b.reference,
         'contact_name', case when sees_customers then c.contact_name end,
         'method', p.method,
-        'by_hand', p.method in ('cash', 'card_terminal', 'transfer', 'bizum'),
+        'by_hand', private.goes_back_by_hand(p.method, q.status),
+        'status', q.status,
+        'stuck', private.refund_is_stuck(q),
+        'problem', (
+          select split_part(j.last_error, ':', 1)
+          from private.jobs as j
+          where j.kind = 'stripe.refund' and j.dedupe_key = 'stripe.refund:' || q.id and j.status = 'dead'
+          order by j.id desc
+          limit 1
+        ),
         'amount_cents', q.amount_cents,
         'currency', q.currency,
         'reason', q.reason,
@@ -237,7 +384,8 @@ begin
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
       left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
-      where q.organization_id = get_pending_refunds.organization_id and q.status = 'pending'
+      where q.organization_id = get_pending_refunds.organization_id
+        and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
       order by q.created_at, q.id
       limit 500
     ) as pending
@@ -257,5 +405,5 @@ set search_path = ''
 as $$ select private.get_pending_refunds(organization_id) $$;
 
 comment on function public.get_pending_refunds(uuid) is
-  'The refunds that are promised and not carried out yet, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), status (pending, or failed: the customer''s bank sent it back, so promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund), stuck (whether the provider refused it for good: settle it with record_refund or end it with withdraw_refund), problem (the provider''s code, null without one), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
 grant execute on function public.get_pending_refunds(uuid) to authenticated;

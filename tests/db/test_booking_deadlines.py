@@ -228,6 +228,42 @@ class TestVisitsWhoseEndNobodyWroteDown:
         assert left == "confirmed"
 
 
+class TestOneThatCannotBeEnded:
+    """It is warned of, and all others get their end."""
+
+    @pytest.fixture
+    def stuck(self, shop: Shop, room: str, house: House) -> Row:
+        stuck = book(shop, room, shop.at(3))
+        house.owner_sql(
+            "create function public.break_one() returns trigger language plpgsql as"
+            " $$ begin raise exception 'broken'; end $$"
+        )
+        house.owner_sql(
+            "create trigger break_one before update of status on public.bookings for each row"
+            f" when (old.id = '{shop.id_of(stuck)}') execute function public.break_one()"
+        )
+        return stuck
+
+    def test_the_holds_beside_it_expire(self, shop: Shop, room: str, stuck: Row) -> None:
+        others = [book(shop, room, shop.at(days)) for days in (4, 5)]
+        for held in (stuck, *others):
+            shop.lapse(held)
+        assert sweep(shop)["expired_holds"] == 2
+        assert [status_of(shop, held) for held in others] == ["expired", "expired"]
+        assert status_of(shop, stuck) == "pending"
+
+    def test_the_visits_beside_it_are_completed(self, shop: Shop, room: str, stuck: Row) -> None:
+        other = book(shop, room, shop.at(4))
+        shop.move(other, "confirmed")
+        shop.house.owner_sql("alter table public.bookings disable trigger break_one;")
+        shop.move(stuck, "confirmed")
+        shop.house.owner_sql("alter table public.bookings enable trigger break_one")
+        for booking in (stuck, other):
+            shop.move_in_time(booking, timedelta(days=-7))
+        assert sweep(shop)["ended_visits"] == 1
+        assert (status_of(shop, stuck), status_of(shop, other)) == ("confirmed", "completed")
+
+
 class TestNoShow:
     def move(self, shop: Shop, booking: Row) -> None:
         shop.move(booking, "confirmed")
@@ -249,12 +285,12 @@ class TestNoShow:
         self,
         shop: Shop,
         room: str,
-        pending: Row,
         percent: int,
         paid: int,
         back: list[tuple[str, int]],
     ) -> None:
         shop.set_room(room, no_show_fee_percent=percent)
+        pending = book(shop, room, shop.at(3))
         if paid:
             take(shop, pending, paid)
         if status_of(shop, pending) == "pending":

@@ -119,6 +119,8 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "open_cents": 0,
             "refund_cents": 0,
             "refunds": [],
+            "terms": {"tiers": [], "no_show_fee_percent": 100},
+            "cancel_refund": None,
             "waiver_token": None,
             "event_id": booking.id,
             "event_version": 0,
@@ -152,6 +154,9 @@ def test_the_cancellation_names_the_promised_refund(venue: Venue) -> None:
     mails = [mail for job in claim_mails(venue) if (mail := prepare(venue, job))]
     assert [mail["template"] for mail in mails] == ["booking_cancelled"]
     assert mails[0]["data"]["refund_cents"] == TOTAL
+    assert mails[0]["data"]["refunds"] == [
+        {"method": "stripe", "by_hand": False, "amount_cents": TOTAL}
+    ]
 
 
 def test_a_hold_that_was_let_go_writes_nothing(venue: Venue) -> None:
@@ -582,7 +587,7 @@ def test_a_mail_says_by_which_way_money_goes_back(venue: Venue) -> None:
     booking = confirmed(venue)
     venue.cancel(booking)
     mail = [prepare(venue, job) for job in claim_mails(venue)][-1]
-    assert mail["data"]["refunds"] == [{"method": "stripe", "cents": TOTAL}]
+    assert mail["data"]["refunds"] == [{"method": "stripe", "by_hand": False, "amount_cents": TOTAL}]
     assert mail["data"]["refund_cents"] == TOTAL
 
 

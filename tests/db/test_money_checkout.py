@@ -71,6 +71,7 @@ def test_it_says_all_that_the_provider_has_to_know(venue: Venue) -> None:
         "customer_email": "ada@example.com",
         "expires_at": opened["expires_at"],
         "stripe_account": None,
+        "delayed_methods": False,
         "checkout_url": None,
     }
 

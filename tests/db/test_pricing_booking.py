@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -492,16 +492,54 @@ class TestVoucher:
         assert shop.look(held)["status"] == "expired"
         assert shop.voucher(made)["balance_cents"] == 2_000
 
-    def test_money_goes_back_even_to_a_cancelled_voucher(
+    def test_what_a_cancelled_voucher_paid_is_given_back_by_hand(
         self, shop: Shop, room: str, start: datetime
     ) -> None:
         made = shop.add_voucher(6_000)
         held = shop.book(room, start, voucher_code=made["code"])
-        shop.venue.owner.call("cancel_voucher", organization_id=shop.id, voucher_id=made["id"])
+        owner = shop.venue.owner
+        owner.call("cancel_voucher", organization_id=shop.id, voucher_id=made["id"])
         shop.cancel(held)
-        assert shop.voucher(made)["balance_cents"] == 5_000
-        with refused(422, "voucher_not_active"):
-            shop.quote(room, start, voucher_code=made["code"])
+        assert shop.voucher(made)["balance_cents"] == 0
+        (waits,) = owner.call("get_pending_refunds", organization_id=shop.id)
+        assert (waits["method"], waits["by_hand"], waits["amount_cents"]) == (
+            "voucher",
+            True,
+            5_000,
+        )
+        handed_over = {
+            "organization_id": shop.id,
+            "refund_request_id": waits["refund_request_id"],
+            "idempotency_key": "by hand",
+        }
+        with refused(422, "method_invalid"):
+            owner.call("record_refund", **handed_over)
+        done = owner.call("record_refund", **handed_over, method="transfer")
+        assert (done["method"], done["refunded_cents"]) == ("transfer", 5_000)
+        assert owner.call("get_pending_refunds", organization_id=shop.id) == []
+        assert shop.voucher(made)["balance_cents"] == 0
+
+    def test_an_expired_voucher_lives_on_with_what_comes_back_to_it(
+        self, shop: Shop, room: str, start: datetime
+    ) -> None:
+        made = shop.add_voucher(6_000, expires_at=shop.at(1))
+        held = shop.book(room, start, voucher_code=made["code"])
+        shop.house.owner_sql(
+            "update public.vouchers set expires_at = now() - interval '1 day' where id = %s",
+            made["id"],
+        )
+        shop.cancel(held)
+        now = shop.house.one("select now()")
+        back = shop.voucher(made)
+        assert (back["balance_cents"], back["expires_at"]) == (6_000, now + timedelta(days=90))
+        assert shop.quote(room, start, voucher_code=made["code"])["voucher_cents"] == 5_000
+
+    def test_a_voucher_that_has_not_expired_keeps_its_end(
+        self, shop: Shop, room: str, start: datetime
+    ) -> None:
+        made = shop.add_voucher(6_000, expires_at=shop.at(1))
+        shop.cancel(shop.book(room, start, voucher_code=made["code"]))
+        assert shop.voucher(made)["expires_at"] == shop.at(1)
 
     def test_of_mixed_money_the_provider_s_goes_back_first_and_cash_last(
         self, shop: Shop, room: str, start: datetime

@@ -204,12 +204,16 @@ def model(shelf: Shelf, wall: datetime, rule_ids: list[str]) -> Row:
         "fixed": min(total, value),
         "person": min(total, value * shelf.party),
     }[kind]
+    voucher = min(total, shelf.voucher or 0)
+    # What the provider charges no less than, in euros: a smaller rest is due at the venue.
+    if 0 < due - voucher < 50:
+        due = voucher
     return {
         "lines": lines,
         "total_cents": total,
         "tax_cents": sum(one["tax_cents"] for one in lines),
         "due_now_cents": due,
-        "voucher_cents": min(total, shelf.voucher or 0),
+        "voucher_cents": voucher,
     }
 
 

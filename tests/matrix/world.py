@@ -285,6 +285,14 @@ class _Builder:
             refund_request_id=handed_over["refund_request_id"],
             idempotency_key="handed over",
         )
+        self.house.owner_sql(
+            "insert into public.disputes (organization_id, booking_id, payment_id,"
+            " provider_dispute_id, status, reason, amount_cents, currency, as_of)"
+            " select organization_id, booking_id, id, 'du_' || organization_id, 'needs_response',"
+            " 'general', amount_cents, currency, now() from public.payments"
+            " where organization_id = %s limit 1",
+            venue.id,
+        )
         promised = venue.owner.call(
             "refund_booking",
             organization_id=venue.id,

@@ -1,4 +1,5 @@
 /** Dates, times and money as the visitor reads them. */
+import { formatMoney } from "../../_shared/money.ts";
 import type { Language } from "./strings.ts";
 
 const defaults: Record<Language, string> = { en: "en-GB", es: "es-ES", ca: "ca-ES" };
@@ -31,23 +32,11 @@ export function createFormat(language: Language, preferred: readonly string[]): 
   const plainDate = (date: string, options: Intl.DateTimeFormatOptions) =>
     new Intl.DateTimeFormat(tag, { ...options, timeZone: "UTC" })
       .format(Date.parse(`${date}T12:00:00Z`));
-  const money = (cents: number, currency: string, short: boolean) => {
-    const format = (digits?: number) =>
-      new Intl.NumberFormat(tag, {
-        style: "currency",
-        currency,
-        ...(digits === undefined ? {} : { maximumFractionDigits: digits }),
-      });
-    // "Cents" are the currency's own minor unit: the yen has none, the dinar a thousand.
-    const digits = format().resolvedOptions().maximumFractionDigits ?? 2;
-    const amount = cents / 10 ** digits;
-    return (short && Number.isInteger(amount) ? format(0) : format()).format(amount);
-  };
   return {
     tag,
     weekStart: weekStart(tag),
-    money: (cents, currency) => money(cents, currency, false),
-    shortMoney: (cents, currency) => money(cents, currency, true),
+    money: (cents, currency) => formatMoney(tag, cents, currency),
+    shortMoney: (cents, currency) => formatMoney(tag, cents, currency, true),
     time: (instant, timezone) =>
       new Intl.DateTimeFormat(tag, { timeStyle: "short", timeZone: timezone })
         .format(new Date(instant)),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from babel.core import Locale
 from babel.dates import format_date, format_time, get_timezone_location
-from babel.numbers import format_currency, get_currency_precision
+
+from escapemaster.currencies import CURRENCIES
 
 #: The language of a mail, and whose customs it follows. The venues are in Europe, so English
 #: readers get the 24-hour clock.
@@ -16,9 +19,14 @@ LOCALES: Final = {"es": "es_ES", "en": "en_GB", "ca": "ca_ES"}
 
 
 def money(cents: int, currency: str, language: str) -> str:
-    """An amount in minor units as text, such as `75,00 €`."""
-    places = get_currency_precision(currency)
-    return format_currency(Decimal(cents).scaleb(-places), currency, locale=LOCALES[language])
+    """An amount in minor units as text, such as `75,00 €`, with the digits that are charged."""
+    digits = CURRENCIES[currency].digits
+    locale = Locale.parse(LOCALES[language])
+    pattern = copy(locale.currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    amount = Decimal(cents).scaleb(-digits)
+    written: str = pattern.apply(amount, locale, currency=currency, currency_digits=False)
+    return written
 
 
 def day(instant: datetime, timezone: str, language: str) -> str:

@@ -82,7 +82,7 @@ class RefundPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     method: str
-    cents: int
+    amount_cents: int
 
 
 class BookingData(BaseModel):
@@ -426,14 +426,14 @@ def _booking_content(
 
     def refunds(text: _Texts) -> list[str]:
         # A database that does not say how it goes back knows of one way only.
-        parts = booking.refunds or (RefundPart(method="stripe", cents=booking.refund_cents),)
-        parts = tuple(part for part in parts if part.cents > 0)
+        parts = booking.refunds or (RefundPart(method="stripe", amount_cents=booking.refund_cents),)
+        parts = tuple(part for part in parts if part.amount_cents > 0)
         if prepared.template == "booking_paid_late" and [p.method for p in parts] == ["stripe"]:
-            return [text("refund_all", back=amount(parts[0].cents))]
+            return [text("refund_all", back=amount(parts[0].amount_cents))]
         return [
             text(
                 f"refund_{part.method if part.method in _REFUND_METHODS else 'other'}",
-                back=amount(part.cents),
+                back=amount(part.amount_cents),
             )
             for part in parts
         ]

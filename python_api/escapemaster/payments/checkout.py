@@ -121,7 +121,7 @@ async def start_checkout(
 
     Raises:
         DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`,
-            `checkout_in_progress`.
+            `checkout_in_progress`, `amount_too_small`.
         PaymentError: Stripe made no page. The attempt is closed, so that another may open.
         UnavailableError: The database did not answer. Asking again is safe.
     """
@@ -142,6 +142,12 @@ async def start_checkout(
             provider_request_id=error.request_id,
         )
         await _close(database, attempt.attempt_id, error)
+        if error.code == "amount_too_small":
+            # The database asks for no less than the currency's own least amount, but a venue that
+            # is paid out in another currency must reach that one's.
+            raise DomainError(
+                "amount_too_small", 409, "So small an amount is not charged online. Ask the venue."
+            ) from error
         raise
     try:
         expires_at = session.expires_at or attempt.expires_at
@@ -210,6 +216,7 @@ def _order(attempt: OpenCheckout, return_url: str) -> CheckoutOrder:
         cancel_url=_with_outcome(return_url, attempt.reference, "cancelled"),
         stripe_account=attempt.stripe_account,
         application_fee_cents=attempt.application_fee_cents,
+        delayed_methods=attempt.delayed_methods,
     )
 
 

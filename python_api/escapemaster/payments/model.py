@@ -28,6 +28,7 @@ class CheckoutOrder:
     cancel_url: str
     stripe_account: str | None = None
     application_fee_cents: int | None = None
+    delayed_methods: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class CheckoutSession:
 
     `status` is `open`, `complete` or `expired`; `payment_status` is `paid`, `unpaid` or
     `no_payment_required`. Money has arrived only when it is `paid`: a complete session may wait
-    for a slow method.
+    for a slow method. Then `payment_intent_status` says, where it was read, whether that is under
+    way (`processing`) or was refused (`requires_payment_method`).
     """
 
     id: str
@@ -45,6 +47,7 @@ class CheckoutSession:
     as_of: datetime
     url: str | None = None
     payment_intent: str | None = None
+    payment_intent_status: str | None = None
     amount_total: int | None = None
     currency: str | None = None
     client_reference_id: str | None = None
@@ -57,6 +60,7 @@ class CheckoutSession:
             "status": self.status,
             "payment_status": self.payment_status,
             "payment_intent": self.payment_intent,
+            "payment_intent_status": self.payment_intent_status,
             "amount_total": self.amount_total,
             "currency": self.currency,
             "client_reference_id": self.client_reference_id,
@@ -97,6 +101,36 @@ class Refund:
             "currency": self.currency,
             "payment_intent": self.payment_intent,
             "refund_request_id": self.refund_request_id,
+            "as_of": self.as_of.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The state of a dispute, with Stripe's words for status and reason.
+
+    `respond_by`: until when it can be answered, on Stripe's dashboard.
+    """
+
+    id: str
+    status: str
+    reason: str
+    amount: int
+    currency: str
+    as_of: datetime
+    payment_intent: str | None = None
+    respond_by: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.apply_dispute` takes."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            "reason": self.reason,
+            "amount": self.amount,
+            "currency": self.currency,
+            "payment_intent": self.payment_intent,
+            "respond_by": None if self.respond_by is None else self.respond_by.isoformat(),
             "as_of": self.as_of.isoformat(),
         }
 

@@ -18,16 +18,18 @@ from uuid import UUID
 import httpx
 import stripe
 from pydantic import BaseModel, ValidationError
-from stripe.params import EventListParams, RefundCreateParams
+from stripe.params import EventListParams, RefundCreateParams, RefundListParams
 from stripe.params.checkout import (
     SessionCreateParams,
     SessionCreateParamsPaymentIntentData,
 )
 
+from escapemaster.currencies import CURRENCIES
 from escapemaster.errors import PaymentError, SignatureError
 from escapemaster.payments.model import (
     CheckoutOrder,
     CheckoutSession,
+    Dispute,
     Refund,
     RefundOrder,
     StripeEvent,
@@ -49,6 +51,9 @@ RECONCILED_EVENTS: Final = (
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
 )
 
 #: Stripe's page speaks no Catalan; Spanish is what its readers understand best.
@@ -58,9 +63,23 @@ _LOCALES: Final[Mapping[str, Literal["es", "en"]]] = {"es": "es", "ca": "es", "e
 #: Names the booking's own language in the metadata of a Checkout Session.
 _BOOKING_LOCALE: Final = "booking_locale"
 
-#: ISO 4217 gives these no minor unit, Stripe wants them with two.
-#: https://docs.stripe.com/currencies#special-cases
-_TWO_DECIMALS_AT_STRIPE: Final = frozenset({"ISK", "UGX"})
+#: Methods whose money arrives days later, or not: a place would be kept, or sold again, meanwhile.
+#: https://docs.stripe.com/payments/payment-methods#payment-notification
+DELAYED_METHODS: Final = (
+    "acss_debit",
+    "au_becs_debit",
+    "bacs_debit",
+    "boleto",
+    "customer_balance",
+    "konbini",
+    "multibanco",
+    "nz_bank_account",
+    "oxxo",
+    "payto",
+    "sepa_debit",
+    "sofort",
+    "us_bank_account",
+)
 
 #: The statuses of refusals that no repetition will change: the request, or the card, is wrong. All
 #: others pass, or are the operator's to mend, as a wrong key (401) or one that may not do this
@@ -156,6 +175,8 @@ class StripeGateway:
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,
         }
+        if not order.delayed_methods:
+            parameters["excluded_payment_method_types"] = list(DELAYED_METHODS)
         # Left out, Stripe asks for it.
         if order.customer_email:
             parameters["customer_email"] = order.customer_email
@@ -180,7 +201,10 @@ class StripeGateway:
         asked = self._now()
         with _translated_errors():
             session = await self._stripe.checkout.sessions.retrieve_async(
-                session_id, options={"stripe_account": account}
+                session_id,
+                # Its intent says whether a payment that takes days is under way or was refused.
+                {"expand": ["payment_intent"]},
+                {"stripe_account": account},
             )
         return _checkout_session(session, asked)
 
@@ -225,7 +249,9 @@ class StripeGateway:
             refund = await self._stripe.refunds.create_async(
                 parameters,
                 {
-                    "idempotency_key": f"refund-{order.refund_request_id}",
+                    # The amount too: what is left of a request after the provider paid back a part
+                    # of it is another refund.
+                    "idempotency_key": f"refund-{order.refund_request_id}-{order.amount_cents}",
                     "stripe_account": order.stripe_account,
                 },
             )
@@ -240,23 +266,35 @@ class StripeGateway:
             )
         return _refund(refund, asked)
 
-    async def find_refund(self, order: RefundOrder) -> Refund | None:
-        """The refund that was already made for a request, if any.
+    async def list_refunds(self, payment_intent: str, account: str | None = None) -> list[Refund]:
+        """All refunds of a payment, whoever made them, oldest first.
 
-        Stripe forgets idempotency keys after a day; a job that is tried again later looks here
-        first.
+        Asked before each new one: Stripe forgets idempotency keys after a day, and a restored
+        database forgets what it asked for. https://docs.stripe.com/api/refunds/list
         """
+        found: list[Refund] = []
+        parameters: RefundListParams = {"payment_intent": payment_intent, "limit": 100}
+        while True:
+            asked = self._now()
+            with _translated_errors():
+                page = await self._stripe.refunds.list_async(
+                    parameters, {"stripe_account": account}
+                )
+            found.extend(_refund(refund, asked) for refund in page.data)
+            if not page.has_more or not page.data:
+                return found[::-1]
+            parameters["starting_after"] = page.data[-1].id
+
+    # -- disputes ------------------------------------------------------------------------------
+
+    async def retrieve_dispute(self, dispute_id: str, account: str | None = None) -> Dispute:
+        """The current state of a dispute: https://docs.stripe.com/api/disputes/object."""
         asked = self._now()
         with _translated_errors():
-            refunds = await self._stripe.refunds.list_async(
-                {"payment_intent": order.payment_intent, "limit": 100},
-                {"stripe_account": order.stripe_account},
+            dispute = await self._stripe.disputes.retrieve_async(
+                dispute_id, options={"stripe_account": account}
             )
-        wanted = str(order.refund_request_id)
-        for refund in refunds.data:
-            if _refund_request_id(refund) == wanted:
-                return _refund(refund, asked)
-        return None
+        return _dispute(dispute, asked)
 
     # -- events --------------------------------------------------------------------------------
 
@@ -365,6 +403,11 @@ def _checkout_session(session: stripe.checkout.Session, asked: datetime) -> Chec
         as_of=asked,
         url=session.url,
         payment_intent=_id(session.payment_intent),
+        payment_intent_status=(
+            None
+            if session.payment_intent is None or isinstance(session.payment_intent, str)
+            else session.payment_intent.status
+        ),
         amount_total=(
             None
             if session.amount_total is None or currency is None
@@ -386,6 +429,21 @@ def _refund(refund: stripe.Refund, asked: datetime) -> Refund:
         as_of=asked,
         payment_intent=_id(refund.payment_intent),
         refund_request_id=_refund_request_id(refund),
+    )
+
+
+def _dispute(dispute: stripe.Dispute, asked: datetime) -> Dispute:
+    currency = dispute.currency.upper()
+    due_by = dispute.evidence_details.due_by
+    return Dispute(
+        id=dispute.id,
+        status=dispute.status,
+        reason=dispute.reason,
+        amount=_from_stripe(dispute.amount, currency),
+        currency=currency,
+        as_of=asked,
+        payment_intent=_id(dispute.payment_intent),
+        respond_by=None if due_by is None else datetime.fromtimestamp(due_by, UTC),
     )
 
 
@@ -421,11 +479,13 @@ def _id(reference: str | stripe.PaymentIntent | None) -> str | None:
 
 
 def _to_stripe(amount: int, currency: str) -> int:
-    return amount * 100 if currency in _TWO_DECIMALS_AT_STRIPE else amount
+    return amount * CURRENCIES[currency].factor
 
 
 def _from_stripe(amount: int, currency: str) -> int:
-    return amount // 100 if currency in _TWO_DECIMALS_AT_STRIPE else amount
+    # Other products may share the account, and sell in what is no currency of ours.
+    known = CURRENCIES.get(currency)
+    return amount if known is None else amount // known.factor
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from escapemaster.database import Job, ServiceDatabase
+from escapemaster.database import Job, RefundRequest, ServiceDatabase
 from escapemaster.email.message import Transport
 from escapemaster.email.rendering import Site, compose
 from escapemaster.email.samples import sample
@@ -129,41 +129,76 @@ async def sync_stripe_object(job: Job, tools: Tools) -> None:
             refund = await tools.stripe.retrieve_refund(wanted.object_id, wanted.account)
             await tools.database.apply_refund(refund.as_json())
             _log.info("stripe.refund_applied", status=refund.status)
+        case "dispute":
+            dispute = await tools.stripe.retrieve_dispute(wanted.object_id, wanted.account)
+            await tools.database.apply_dispute(dispute.as_json())
+            _log.warning("stripe.dispute_applied", status=dispute.status, reason=dispute.reason)
         case _:
             # A newer database may know more kinds than this worker; nothing depends on it yet.
             _log.info("stripe.object_ignored", object_type=wanted.object_type)
 
 
 async def refund(job: Job, tools: Tools) -> None:
-    """`stripe.refund`: pay back, once."""
+    """`stripe.refund`: pay back, once.
+
+    What the provider has paid back already comes first, at every attempt: an attempt before this
+    one, which a restored database or a forgotten idempotency key would repeat, or a person on the
+    dashboard, whose event is late. The database takes that out of what is promised, and the rest is
+    refunded.
+    """
     wanted = _payload(job, _RefundPayload)
-    request = await tools.database.get_refund_request(
-        wanted.organization_id, wanted.refund_request_id
-    )
+    request = await _refund_request(wanted, tools)
     if request.status != "pending":
         return
     if request.provider_refund_id is not None:
         made = await tools.stripe.retrieve_refund(
             request.provider_refund_id, request.stripe_account
         )
-    else:
-        if request.payment_intent is None:
-            raise PaymentError(
-                "refund_without_payment", "the payment was not made online", retryable=False
-            )
-        order = RefundOrder(
-            refund_request_id=request.refund_request_id,
-            organization_id=request.organization_id,
-            payment_intent=request.payment_intent,
-            amount_cents=request.amount_cents,
-            currency=request.currency,
-            stripe_account=request.stripe_account,
+        await tools.database.apply_refund(made.as_json())
+        return
+    payment = request.payment_intent
+    if payment is None:
+        raise PaymentError(
+            "refund_without_payment", "the payment was not made online", retryable=False
         )
-        # A first attempt cannot have made it yet.
-        found = await tools.stripe.find_refund(order) if job.attempt > 1 else None
-        made = found or await tools.stripe.create_refund(order)
+    request = await _what_is_left(payment, request, wanted, tools)
+    if request.status != "pending" or request.provider_refund_id is not None:
+        _log.info("stripe.refund_not_needed", status=request.status)
+        return
+    order = RefundOrder(
+        refund_request_id=request.refund_request_id,
+        organization_id=request.organization_id,
+        payment_intent=payment,
+        amount_cents=request.amount_cents,
+        currency=request.currency,
+        stripe_account=request.stripe_account,
+    )
+    try:
+        made = await tools.stripe.create_refund(order)
+    except PaymentError as error:
+        if error.retryable or await _what_is_left(payment, request, wanted, tools) == request:
+            raise
+        # Somebody refunds on the dashboard at this moment.
+        raise PaymentError("refund_overtaken", error.code, retryable=True) from error
     await tools.database.apply_refund(made.as_json())
     _log.info("stripe.refunded", status=made.status, amount_cents=made.amount)
+
+
+async def _refund_request(wanted: _RefundPayload, tools: Tools) -> RefundRequest:
+    return await tools.database.get_refund_request(wanted.organization_id, wanted.refund_request_id)
+
+
+async def _what_is_left(
+    payment: str, request: RefundRequest, wanted: _RefundPayload, tools: Tools
+) -> RefundRequest:
+    """The request after the ledger knows of every refund of the payment that Stripe knows of."""
+    known = await tools.stripe.list_refunds(payment, request.stripe_account)
+    for made in known:
+        await tools.database.apply_refund(made.as_json())
+    own = [made for made in known if made.refund_request_id == str(request.refund_request_id)]
+    if own:
+        return request.model_copy(update={"provider_refund_id": own[-1].id})
+    return await _refund_request(wanted, tools) if known else request
 
 
 async def expire_checkout(job: Job, tools: Tools) -> None:
@@ -202,9 +237,18 @@ async def export_organization(job: Job, tools: Tools) -> None:
 async def erase_files(job: Job, tools: Tools) -> None:
     """`storage.erase`: delete the files of a tenant that has been erased, from every bucket."""
     wanted = _payload(job, _ErasePayload)
+    failed: EscapemasterError | None = None
     for bucket in await tools.storage.buckets():
-        erased = await tools.storage.erase(bucket, str(wanted.organization_id))
-        _log.info("files.erased", bucket=bucket, files=erased)
+        try:
+            erased = await tools.storage.erase(bucket, str(wanted.organization_id))
+        except EscapemasterError as error:
+            # What one bucket keeps must not keep the others' files.
+            _log.error("files.not_erased", bucket=bucket, exc_info=error)
+            failed = failed or error
+        else:
+            _log.info("files.erased", bucket=bucket, files=erased)
+    if failed is not None:
+        raise failed
 
 
 #: What this worker can do.

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from escapemaster.errors import EscapemasterError
+from escapemaster.database import StaleCheckout
+from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.worker.handlers import Tools
 
 #: An open payment page of which nothing was heard for so long (seconds) is asked about.
 STALE_AFTER: Final = 60
+#: So many pages in a row without any answer from Stripe: it is away, and the others can wait.
+MAX_UNANSWERED: Final = 3
 #: How far back a starting worker looks for events that no webhook brought. Stripe itself delivers
 #: again for three days.
 FIRST_LOOK: Final = timedelta(hours=24)
@@ -70,18 +73,48 @@ async def sweep(tools: Tools) -> None:
 
 
 async def reconcile_checkouts(tools: Tools, older_than_seconds: int = STALE_AFTER) -> None:
-    """Ask Stripe about payment pages of which nothing has been heard."""
+    """Ask Stripe about payment pages of which nothing has been heard.
+
+    A page that cannot be asked about is noted, and the others come all the same; only when nobody
+    answers any more, the rest waits for the next turn.
+
+    Raises:
+        EscapemasterError: The last failure that passes by itself, after all were tried.
+    """
+    failed: EscapemasterError | None = None
+    unanswered = 0
     for stale in await tools.database.stale_checkouts(older_than_seconds):
         try:
-            session = await tools.stripe.retrieve_checkout_session(
-                stale.session_id, stale.stripe_account
-            )
-            await tools.database.apply_checkout_session(session.as_json())
+            session = await _current_session(tools, stale)
+            await tools.database.apply_checkout_session(session)
+            unanswered = 0
         except EscapemasterError as error:
-            if error.retryable:
-                raise
-            # One page that Stripe does not know must not hide the others.
             _log.error("reconcile.session_failed", attempt_id=str(stale.attempt_id), exc_info=error)
+            if error.retryable:
+                failed = error
+            unanswered += error.code == "stripe_unreachable"
+            if unanswered == MAX_UNANSWERED:
+                break
+    if failed is not None:
+        raise failed
+
+
+async def _current_session(tools: Tools, stale: StaleCheckout) -> dict[str, object]:
+    """What Stripe says of a page; one that it does not know is over, since nobody can pay on it."""
+    try:
+        session = await tools.stripe.retrieve_checkout_session(
+            stale.session_id, stale.stripe_account
+        )
+    except PaymentError as error:
+        if error.code != "resource_missing":
+            raise
+        return {
+            "id": stale.session_id,
+            "status": "expired",
+            "payment_status": "unpaid",
+            "client_reference_id": str(stale.attempt_id),
+        }
+    return session.as_json()
 
 
 class EventReconciler:
@@ -97,10 +130,19 @@ class EventReconciler:
         began = self._now()
         since = self._since or began - FIRST_LOOK
         missed = 0
+        failed: EscapemasterError | None = None
         async for event in self._tools.stripe.list_recent_events(since):
-            received = await self._tools.database.receive_stripe_event(event.as_json())
-            missed += not received.duplicate
-        # Only now: a look that failed half-way is repeated in full.
-        self._since = began - OVERLAP
+            try:
+                received = await self._tools.database.receive_stripe_event(event.as_json())
+            except EscapemasterError as error:
+                # One event that cannot be received must not hide the others.
+                _log.error("reconcile.event_failed", event_id=event.id, exc_info=error)
+                failed = error if error.retryable else failed
+            else:
+                missed += not received.duplicate
         if missed:
             _log.warning("reconcile.events_missed", events=missed)
+        if failed is not None:
+            # A look that failed half-way is repeated in full.
+            raise failed
+        self._since = began - OVERLAP

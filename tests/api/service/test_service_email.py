@@ -509,7 +509,7 @@ def test_a_booking_is_confirmed_by_the_link_in_its_mail_and_by_nothing_else() ->
 )
 @pytest.mark.parametrize("template", ["booking_cancelled", "booking_rescheduled"])
 def test_money_goes_back_as_it_is_said_to_go_back(method: str, said: str, template: str) -> None:
-    refunds = [{"method": method, "cents": 2500}]
+    refunds = [{"method": method, "amount_cents": 2500}]
     message = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE)
     for words in (message.text, Page(message.html).text):
         assert said in words
@@ -518,7 +518,7 @@ def test_money_goes_back_as_it_is_said_to_go_back(method: str, said: str, templa
 
 
 def test_money_that_goes_back_by_several_ways_is_said_for_each() -> None:
-    refunds = [{"method": "stripe", "cents": 1500}, {"method": "voucher", "cents": 1000}]
+    refunds = [{"method": "stripe", "amount_cents": 1500}, {"method": "voucher", "amount_cents": 1000}]
     for template in ("booking_cancelled", "booking_paid_late"):
         text = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE).text
         assert "We are refunding €15.00 to the card" in text

@@ -245,10 +245,9 @@ async def test_a_refund_is_made_once_and_found_again(sandbox: StripeGateway) -> 
         amount_cents=2500,
         currency="EUR",
     )
-    assert await sandbox.find_refund(order) is None
+    assert await sandbox.list_refunds(order.payment_intent) == []
     made, again = await sandbox.create_refund(order), await sandbox.create_refund(order)
-    found = await sandbox.find_refund(order)
-    assert found is not None
+    [found] = await sandbox.list_refunds(order.payment_intent)
     assert made.id == again.id == found.id
     assert found.refund_request_id == str(order.refund_request_id)
     assert (await sandbox.retrieve_refund(made.id)).amount == 2500

@@ -15,7 +15,7 @@ import stripe
 
 from escapemaster.errors import PaymentError, SignatureError
 from escapemaster.payments.model import CheckoutOrder, RefundOrder
-from escapemaster.payments.stripe_gateway import API_VERSION, StripeGateway
+from escapemaster.payments.stripe_gateway import API_VERSION, DELAYED_METHODS, StripeGateway
 
 from .fakes import FakeStripe, stripe_error, stripe_event, stripe_refund, stripe_session
 
@@ -72,7 +72,9 @@ async def test_a_session_asks_for_exactly_what_is_due_and_names_its_attempt(
     stripe_api.answer("POST /v1/checkout/sessions", stripe_session())
     session = await gateway.create_checkout_session(order())
     call = stripe_api.calls[0]
+    excluded = {f"excluded_payment_method_types[{n}]": m for n, m in enumerate(DELAYED_METHODS)}
     assert call.form == {
+        **excluded,
         "mode": "payment",
         "client_reference_id": str(ATTEMPT),
         "customer_email": "p@example.test",
@@ -103,6 +105,7 @@ async def test_a_session_asks_for_exactly_what_is_due_and_names_its_attempt(
         "status": "open",
         "payment_status": "unpaid",
         "payment_intent": None,
+        "payment_intent_status": None,
         "amount_total": 7500,
         "currency": "EUR",
         "client_reference_id": str(ATTEMPT),
@@ -173,7 +176,7 @@ async def test_a_session_without_an_amount_has_none(
 async def test_a_session_is_read_for_its_account_and_its_payment_is_an_id(
     gateway: StripeGateway, stripe_api: FakeStripe
 ) -> None:
-    payment = {"object": "payment_intent", "id": "pi_1"}
+    payment = {"object": "payment_intent", "id": "pi_1", "status": "succeeded"}
     stripe_api.answer(
         "GET /v1/checkout/sessions/cs_1",
         stripe_session(status="complete", payment_status="paid", payment_intent=payment),
@@ -235,7 +238,7 @@ async def test_a_refund_names_its_request_and_comes_back_in_our_words(
         "metadata[refund_request_id]": str(REQUEST),
         "metadata[organization_id]": str(UUID(int=2)),
     }
-    assert call.headers["idempotency-key"] == f"refund-{REQUEST}"
+    assert call.headers["idempotency-key"] == f"refund-{REQUEST}-5000"
     assert call.headers["stripe-account"] == "acct_1"
     assert refund.as_json() == {
         "id": "re_1",
@@ -257,22 +260,91 @@ async def test_a_refund_that_is_not_ours_names_no_request(
     assert (refund.refund_request_id, refund.status) == (None, "pending")
 
 
-async def test_a_refund_that_was_made_is_found_again(
+async def test_all_refunds_of_a_payment_are_read_page_by_page_to_the_end(
     gateway: StripeGateway, stripe_api: FakeStripe
 ) -> None:
-    others = [stripe_refund(id="re_0", metadata={}), stripe_refund()]
-    stripe_api.answer("GET /v1/refunds", {"object": "list", "data": others, "has_more": False})
-    found = await gateway.find_refund(refund_order())
-    assert found is not None
-    assert found.id == "re_1"
-    assert stripe_api.calls[0].query["payment_intent"] == "pi_1"
+    stripe_api.answer(
+        "GET /v1/refunds",
+        {"object": "list", "data": [stripe_refund(id="re_3", metadata={})], "has_more": True},
+        {
+            "object": "list",
+            "data": [stripe_refund(id="re_2"), stripe_refund(id="re_1", status="failed")],
+            "has_more": False,
+        },
+    )
+    found = await gateway.list_refunds("pi_1", "acct_1")
+    assert [(refund.id, refund.refund_request_id) for refund in found] == [
+        ("re_1", str(REQUEST)),
+        ("re_2", str(REQUEST)),
+        ("re_3", None),
+    ]
+    first, second = stripe_api.calls
+    assert first.query == {"payment_intent": "pi_1", "limit": "100"}
+    assert second.query["starting_after"] == "re_3"
+    assert second.headers["stripe-account"] == "acct_1"
 
 
-async def test_a_refund_that_was_not_made_is_not_found(
+async def test_a_payment_without_refunds_has_none(
     gateway: StripeGateway, stripe_api: FakeStripe
 ) -> None:
     stripe_api.answer("GET /v1/refunds", {"object": "list", "data": [], "has_more": False})
-    assert await gateway.find_refund(refund_order()) is None
+    assert await gateway.list_refunds("pi_1") == []
+
+
+async def test_a_dispute_comes_back_in_our_words(
+    gateway: StripeGateway, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer(
+        "GET /v1/disputes/du_1",
+        {
+            "object": "dispute",
+            "id": "du_1",
+            "status": "needs_response",
+            "reason": "fraudulent",
+            "amount": 500,
+            "currency": "isk",
+            "payment_intent": "pi_1",
+            "evidence_details": {"due_by": 1771093860},
+        },
+    )
+    dispute = await gateway.retrieve_dispute("du_1", "acct_1")
+    assert dispute.as_json() == {
+        "id": "du_1",
+        "status": "needs_response",
+        "reason": "fraudulent",
+        "amount": 5,
+        "currency": "ISK",
+        "payment_intent": "pi_1",
+        "respond_by": "2026-02-14T18:31:00+00:00",
+        "as_of": "2026-02-14T18:00:00+00:00",
+    }
+    assert stripe_api.calls[0].headers["stripe-account"] == "acct_1"
+
+
+async def test_methods_that_take_days_are_offered_only_where_the_venue_wants_them(
+    gateway: StripeGateway, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_session())
+    await gateway.create_checkout_session(order())
+    await gateway.create_checkout_session(order(delayed_methods=True))
+    refused, offered = (
+        {value for key, value in call.form.items() if key.startswith("excluded_payment")}
+        for call in stripe_api.calls
+    )
+    assert refused == set(DELAYED_METHODS)
+    assert offered == set()
+
+
+async def test_of_a_session_that_waits_for_a_bank_it_is_said_how_that_stands(
+    gateway: StripeGateway, stripe_api: FakeStripe
+) -> None:
+    intent = {"object": "payment_intent", "id": "pi_1", "status": "processing"}
+    stripe_api.answer(
+        "GET /v1/checkout/sessions/cs_1", stripe_session(status="complete", payment_intent=intent)
+    )
+    session = await gateway.retrieve_checkout_session("cs_1")
+    assert (session.payment_intent, session.payment_intent_status) == ("pi_1", "processing")
+    assert stripe_api.calls[0].query == {"expand[0]": "payment_intent"}
 
 
 async def test_events_are_read_page_by_page_to_the_end(
@@ -370,7 +442,7 @@ async def test_a_lost_connection_is_tried_again_with_the_same_key(
     await gateway.create_refund(refund_order())
     keys = {call.headers["idempotency-key"] for call in stripe_api.calls}
     assert len(stripe_api.calls) == 2
-    assert keys == {f"refund-{REQUEST}"}
+    assert keys == {f"refund-{REQUEST}-5000"}
 
 
 async def test_without_another_address_stripe_s_own_is_used() -> None:

@@ -45,6 +45,7 @@ from escapemaster.worker.health import READY_WITHIN, health_server
 from escapemaster.worker.loop import Worker
 from escapemaster.worker.metrics import WorkerMetrics
 from escapemaster.worker.periodic import (
+    MAX_UNANSWERED,
     EventReconciler,
     Periodic,
     periodic_tasks,
@@ -286,37 +287,121 @@ def refund_job(attempt: int = 1) -> Job:
     )
 
 
+def no_refunds(stripe_api: FakeStripe) -> None:
+    stripe_api.answer("GET /v1/refunds", refunds())
+
+
+def refunds(*made: dict[str, Any]) -> dict[str, Any]:
+    """Stripe's list of them, newest first."""
+    return {"object": "list", "data": list(made), "has_more": False}
+
+
 async def test_a_refund_is_made_and_applied(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
     postgrest.answer("get_refund_request", refund_request())
     postgrest.answer("apply_refund", {})
+    no_refunds(stripe_api)
     stripe_api.answer("POST /v1/refunds", stripe_refund())
     await handle(refund_job(), tools)
-    assert stripe_api.calls[0].form["amount"] == "5000"
+    [made] = stripe_api.called("POST /v1/refunds")
+    assert made.form["amount"] == "5000"
     assert postgrest.called("apply_refund")[0]["refund"]["refund_request_id"] == REQUEST
 
 
-async def test_a_refund_that_an_earlier_attempt_made_is_not_made_again(
-    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_a_refund_that_was_made_before_is_never_made_again(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe, attempt: int
 ) -> None:
+    """Also at the first attempt: a restored backup does not know of the others, and Stripe forgets
+    idempotency keys after a day."""
     postgrest.answer("get_refund_request", refund_request())
     postgrest.answer("apply_refund", {})
-    stripe_api.answer("GET /v1/refunds", {"object": "list", "data": [stripe_refund()]})
-    await handle(refund_job(attempt=2), tools)
+    stripe_api.answer("GET /v1/refunds", refunds(stripe_refund()))
+    await handle(refund_job(attempt), tools)
     assert not stripe_api.called("POST /v1/refunds")
-    assert postgrest.called("apply_refund")
+    assert [call["refund"]["id"] for call in postgrest.called("apply_refund")] == ["re_1"]
 
 
-async def test_a_refund_that_no_earlier_attempt_made_is_made(
+async def test_what_was_refunded_on_the_dashboard_is_taken_in_and_the_rest_paid(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    by_hand = stripe_refund(id="re_hand", amount=2500, metadata={})
+    postgrest.answer(
+        "get_refund_request", refund_request(amount_cents=6000), refund_request(amount_cents=3500)
+    )
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer("GET /v1/refunds", refunds(by_hand))
+    stripe_api.answer("POST /v1/refunds", stripe_refund(id="re_rest", amount=3500))
+    await handle(refund_job(), tools)
+    [made] = stripe_api.called("POST /v1/refunds")
+    assert made.form["amount"] == "3500"
+    assert made.headers["idempotency-key"] == f"refund-{REQUEST}-3500"
+    assert [call["refund"]["id"] for call in postgrest.called("apply_refund")] == [
+        "re_hand",
+        "re_rest",
+    ]
+
+
+async def test_nothing_is_asked_for_when_the_dashboard_paid_back_all_of_it(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(), refund_request(status="withdrawn"))
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer("GET /v1/refunds", refunds(stripe_refund(id="re_hand", metadata={})))
+    await handle(refund_job(), tools)
+    assert not stripe_api.called("POST /v1/refunds")
+
+
+async def test_a_refund_on_the_dashboard_at_the_same_moment_is_looked_at_again(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(), refund_request(amount_cents=2500))
+    postgrest.answer("apply_refund", {})
+    stripe_api.answer(
+        "GET /v1/refunds", refunds(), refunds(stripe_refund(id="re_hand", amount=2500, metadata={}))
+    )
+    stripe_api.answer(
+        "POST /v1/refunds", stripe_error(400, "invalid_request_error", param="amount")
+    )
+    with pytest.raises(PaymentError) as failed:
+        await handle(refund_job(), tools)
+    assert (failed.value.code, failed.value.retryable) == ("refund_overtaken", True)
+
+
+async def test_a_refund_that_stripe_refuses_for_good_is_given_up(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
     postgrest.answer("get_refund_request", refund_request())
-    postgrest.answer("apply_refund", {})
-    stripe_api.answer("GET /v1/refunds", {"object": "list", "data": []})
-    stripe_api.answer("POST /v1/refunds", stripe_refund())
-    await handle(refund_job(attempt=2), tools)
-    assert stripe_api.called("POST /v1/refunds")
+    no_refunds(stripe_api)
+    stripe_api.answer(
+        "POST /v1/refunds", stripe_error(400, "invalid_request_error", code="charge_disputed")
+    )
+    with pytest.raises(PaymentError) as failed:
+        await handle(refund_job(), tools)
+    assert (failed.value.code, failed.value.retryable) == ("charge_disputed", False)
+
+
+async def test_a_dispute_is_read_and_recorded(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer(
+        "GET /v1/disputes/du_1",
+        {
+            "object": "dispute",
+            "id": "du_1",
+            "status": "needs_response",
+            "reason": "fraudulent",
+            "amount": 6000,
+            "currency": "eur",
+            "payment_intent": "pi_1",
+            "evidence_details": {"due_by": None},
+        },
+    )
+    postgrest.answer("apply_dispute", {})
+    await handle(job("stripe.sync", object_type="dispute", object_id="du_1"), tools)
+    [applied] = postgrest.called("apply_dispute")
+    assert (applied["dispute"]["amount"], applied["dispute"]["payment_intent"]) == (6000, "pi_1")
 
 
 async def test_a_refund_that_is_under_way_is_looked_at(
@@ -861,19 +946,86 @@ async def test_pages_without_news_are_asked_about(
     stripe_api.answer("GET /v1/checkout/sessions/cs_1", stripe_session(status="expired"))
     await reconcile_checkouts(tools, 60)
     assert postgrest.called("stale_checkouts") == [{"older_than_seconds": 60}]
-    [applied] = postgrest.called("apply_checkout_session")
-    assert applied["session"]["id"] == "cs_1"
+    gone, applied = postgrest.called("apply_checkout_session")
+    assert (gone["session"]["id"], applied["session"]["id"]) == ("cs_gone", "cs_1")
 
 
-async def test_while_stripe_is_away_the_others_are_not_asked_about_either(
-    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+def stale(*numbers: int) -> list[dict[str, Any]]:
+    return [{"attempt_id": ATTEMPT, "session_id": f"cs_{number}"} for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "broken", [stripe_error(500, "api_error"), httpx.ReadTimeout("it hangs")], ids=["500", "hangs"]
+)
+async def test_one_page_that_stripe_cannot_show_does_not_hide_the_others(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe, broken: object
 ) -> None:
-    stale = {"attempt_id": ATTEMPT, "session_id": "cs_1"}
-    postgrest.answer("stale_checkouts", [stale, stale])
-    stripe_api.answer("GET /v1/checkout/sessions/cs_1", stripe_error(503, "api_error"))
+    postgrest.answer("stale_checkouts", stale(1, 2, 3))
+    postgrest.answer("apply_checkout_session", {})
+    stripe_api.answer("GET /v1/checkout/sessions/cs_1", broken)
+    for number in (2, 3):
+        stripe_api.answer(
+            f"GET /v1/checkout/sessions/cs_{number}", stripe_session(id=f"cs_{number}")
+        )
     with pytest.raises(PaymentError):
         await reconcile_checkouts(tools)
-    assert len(stripe_api.calls) == 1
+    assert [call["session"]["id"] for call in postgrest.called("apply_checkout_session")] == [
+        "cs_2",
+        "cs_3",
+    ]
+
+
+async def test_while_stripe_is_away_not_every_page_is_asked_about(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("stale_checkouts", stale(*range(9)))
+    for number in range(9):
+        stripe_api.answer(f"GET /v1/checkout/sessions/cs_{number}", httpx.ConnectError("x"))
+    with pytest.raises(PaymentError):
+        await reconcile_checkouts(tools)
+    assert len({call.path for call in stripe_api.calls}) == MAX_UNANSWERED
+
+
+async def test_a_page_that_stripe_does_not_know_is_over(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("stale_checkouts", stale(1))
+    postgrest.answer("apply_checkout_session", {})
+    await reconcile_checkouts(tools)
+    [applied] = postgrest.called("apply_checkout_session")
+    assert applied["session"] == {
+        "id": "cs_1",
+        "status": "expired",
+        "payment_status": "unpaid",
+        "client_reference_id": ATTEMPT,
+    }
+
+
+async def test_an_event_that_cannot_be_received_does_not_hide_the_others(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    events = [stripe_event(id=f"evt_{number}") for number in (3, 2, 1)]
+    stripe_api.answer("GET /v1/events", {"object": "list", "data": events, "has_more": False})
+    postgrest.answer("receive_stripe_event", httpx.ReadTimeout("x"), {"duplicate": False})
+    reconcile = EventReconciler(tools, lambda: datetime(2026, 2, 14, tzinfo=UTC))
+    with pytest.raises(UnavailableError):
+        await reconcile()
+    received = {call["event"]["id"] for call in postgrest.called("receive_stripe_event")}
+    assert received == {"evt_3", "evt_2", "evt_1"}
+
+
+async def test_files_of_one_bucket_do_not_keep_those_of_the_others(
+    tools: Tools, files: FakeStorage
+) -> None:
+    files.files = {bucket: {f"{ORGANIZATION}/a.txt": b"x"} for bucket in ("documents", "exports")}
+    # The buckets' list, then the first bucket's.
+    files.broken = [
+        httpx.Response(200, json=[{"id": "documents"}, {"id": "exports"}]),
+        httpx.Response(503),
+    ]
+    with pytest.raises(UnavailableError):
+        await handle(job("storage.erase", organization_id=ORGANIZATION), tools)
+    assert [len(kept) for kept in files.files.values()] == [1, 0]
 
 
 async def test_events_that_no_webhook_brought_are_received(

@@ -83,9 +83,9 @@ async def open_checkout(
     The hold is extended once, so that the place cannot be lost while the page is open. Asking
     again is safe: a booking never has two open pages.
 
-    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress` (409);
-    `return_url_not_allowed`, `invalid_request` (422); `rate_limited` (429, with `Retry-After`);
-    `payment_provider_failed` (502).
+    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress`,
+    `amount_too_small` (409); `return_url_not_allowed`, `invalid_request` (422); `rate_limited`
+    (429, with `Retry-After`); `payment_provider_failed` (502).
     """
     return_url = services.return_addresses.choose(order.return_url)
     await services.database.limit_checkouts(

@@ -27,6 +27,8 @@ For tests, from this machine only (any other caller gets 404):
     every delivery with its event, attempts, last status and error; ``?event=evt_…`` for one.
 ``POST /_sandbox/sessions/{id}/expire-now``
     the session ends as if its time were up; 409 when it is complete already.
+``POST /_sandbox/payments/{id}/dispute``
+    the customer's bank disputes a payment intent; answers the dispute.
 ``GET /_sandbox/health``
     ``{"status": "ok"}``.
 """

@@ -68,6 +68,7 @@ def routes() -> list[Route]:
         ("POST", "/v1/refunds", create_refund),
         ("GET", "/v1/refunds", list_refunds),
         ("GET", "/v1/refunds/{id}", retrieve("refund", "id")),
+        ("GET", "/v1/disputes/{id}", retrieve("dispute", "dispute")),
         ("GET", "/v1/events", list_events),
         ("GET", "/v1/events/{id}", retrieve("event", "id")),
         ("GET", "/v1/balance", read_balance),

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-# https://docs.stripe.com/currencies#zero-decimal and #three-decimal; every other has two
-_DECIMALS = {"clp": 0, "jpy": 0, "krw": 0, "pyg": 0, "vnd": 0, "bhd": 3, "kwd": 3, "tnd": 3}
+from typing import Final
+
+from escapemaster.currencies import CURRENCIES
+
 _SYMBOLS = {"eur": "€", "gbp": "£", "usd": "$", "jpy": "¥"}
 
-# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts (those in use here)
-_MINIMUM = {"eur": 50, "gbp": 30, "usd": 50, "chf": 50, "aud": 50, "cad": 50}
-LARGEST_CHARGE = 99_999_999
+LARGEST_CHARGE: Final = 99_999_999
+
+
+def is_charged(currency: str) -> bool:
+    """Whether Stripe charges in this currency; ours are lower case here, as in its API."""
+    known = CURRENCIES.get(currency.upper())
+    return known is not None and known.least is not None
 
 
 def smallest_charge(currency: str) -> int:
-    """The least amount in minor units that Stripe charges in this currency."""
-    return _MINIMUM.get(currency, 1)
+    """The least amount that Stripe charges in this currency, in its own minor units.
+
+    https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+    """
+    known = CURRENCIES[currency.upper()]
+    return (known.least or 0) * known.factor
+
+
+def charge_step(currency: str) -> int:
+    """By how much amounts differ at least.
+
+    The last of three digits is 0, and of currencies that lost their minor unit the last two are:
+    https://docs.stripe.com/currencies#three-decimal, #special-cases
+    """
+    known = CURRENCIES[currency.upper()]
+    return known.step * known.factor
 
 
 def readable(amount: int, currency: str, language: str) -> str:
     """An amount in minor units as written in es, ca or en: ``1234,50 €``, ``£1,234.50``."""
-    decimals = _DECIMALS.get(currency, 2)
+    known = CURRENCIES[currency.upper()]
+    decimals = 2 if known.factor == 100 else known.digits
     whole, rest = divmod(abs(amount), 10**decimals)
     sign = "-" if amount < 0 else ""
     symbol = _SYMBOLS.get(currency)

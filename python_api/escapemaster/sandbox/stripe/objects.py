@@ -144,6 +144,11 @@ def refund(**fields: object) -> StripeObject:
     )
 
 
+def dispute(**fields: object) -> StripeObject:
+    """A dispute that waits for the merchant's answer."""
+    return fixture("dispute", id=new_id("du_"), is_charge_refundable=False, **fields)
+
+
 def event(**fields: object) -> StripeObject:
     """An event; the caller says what happened."""
     return fixture("event", id=new_id("evt_"), api_version=API_VERSION, **fields)

@@ -37,6 +37,9 @@ def routes() -> list[Route]:
     return [
         Route("/c/pay/{id}", on_session(show), methods=["GET"]),
         Route("/c/pay/{id}", on_session(pay), methods=["POST"]),
+        Route("/c/pay/{id}/debit", on_session(debit), methods=["POST"]),
+        Route("/c/pay/{id}/bank-pays", on_session(bank_pays), methods=["POST"]),
+        Route("/c/pay/{id}/bank-refuses", on_session(bank_refuses), methods=["POST"]),
         Route("/c/pay/{id}/decline", on_session(decline), methods=["POST"]),
         Route("/c/pay/{id}/cancel", on_session(cancel), methods=["POST"]),
     ]
@@ -69,6 +72,27 @@ async def pay(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
     if entry.body["status"] != "complete":
         return session_page(request, sandbox, entry, status=_GONE)
     return RedirectResponse(success_url(entry), 303)
+
+
+async def debit(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """Pay by a method that takes days, and go to the merchant's success page."""
+    form = parse_qs((await request.body()).decode("utf-8", "replace"))
+    sessions.debit(sandbox, entry, Payer(email=form.get("email", [None])[0]))
+    if entry.body["status"] != "complete":
+        return session_page(request, sandbox, entry, status=_GONE)
+    return RedirectResponse(success_url(entry), 303)
+
+
+async def bank_pays(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """Days later: the money of a direct debit arrives."""
+    sessions.answer_debit(sandbox, entry, paid=True)
+    return RedirectResponse(own_path(request), 303)
+
+
+async def bank_refuses(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
+    """Days later: the money of a direct debit does not arrive."""
+    sessions.answer_debit(sandbox, entry, paid=False)
+    return RedirectResponse(own_path(request), 303)
 
 
 async def decline(request: Request, sandbox: Sandbox, entry: Entry) -> Response:
@@ -113,8 +137,9 @@ def session_page(
 
     return render(
         status,
-        state=session["status"],
+        state=_state(sandbox, entry),
         words=words,
+        debit=sessions.DEBIT in session["payment_method_types"] and bool(session["amount_total"]),
         merchant=(session["branding_settings"] or {}).get("display_name"),
         lines=[
             {
@@ -136,6 +161,16 @@ def session_page(
         cancel_url=session["cancel_url"],
         success_url=success_url(entry),
     )
+
+
+def _state(sandbox: Sandbox, entry: Entry) -> str:
+    """What the page shows: a direct debit is on its way, or was refused and cannot be paid here."""
+    session = entry.body
+    if session["status"] != "complete" or session["payment_status"] != "unpaid":
+        status: str = session["status"]
+        return status
+    intent = sandbox.store.need(session["payment_intent"]).body
+    return "waiting" if intent["status"] == "processing" else "expired"
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from escapemaster.sandbox.stripe import objects
 from escapemaster.sandbox.stripe.core import Cause, Sandbox
 from escapemaster.sandbox.stripe.errors import StripeError, missing, no_such
-from escapemaster.sandbox.stripe.money import readable
+from escapemaster.sandbox.stripe.money import charge_step, readable
 from escapemaster.sandbox.stripe.params import Params
 from escapemaster.sandbox.stripe.store import Entry, StripeObject
 
@@ -15,6 +15,9 @@ REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 # What the page's visitor "pays" with: Stripe's own test card.
 _CARD = {"brand": "visa", "country": "US", "last4": "4242"}
+
+
+_DISPUTE_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def open_intent(
 
 def decline_intent(sandbox: Sandbox, account: str, intent: StripeObject) -> None:
     """The bank says no: the intent keeps waiting, with the reason in last_payment_error."""
+    intent["status"] = "requires_payment_method"
     intent["last_payment_error"] = {
         "code": "card_declined",
         "decline_code": "generic_decline",
@@ -55,6 +59,13 @@ def decline_intent(sandbox: Sandbox, account: str, intent: StripeObject) -> None
     }
     sandbox.store.replace(intent)
     sandbox.announce("payment_intent.payment_failed", intent, account)
+
+
+def process_intent(sandbox: Sandbox, account: str, intent: StripeObject) -> None:
+    """The bank was asked, and answers in some days."""
+    intent |= {"last_payment_error": None, "status": "processing"}
+    sandbox.store.replace(intent)
+    sandbox.announce("payment_intent.processing", intent, account)
 
 
 def settle_intent(sandbox: Sandbox, account: str, intent: StripeObject, payer: Payer) -> None:
@@ -124,6 +135,12 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
             executed=True,
         )
     amount = left if amount is None else amount
+    if amount % charge_step(charge["currency"]):
+        raise StripeError(
+            f"Invalid amount: in {charge['currency']} amounts must be evenly divisible by"
+            f" {charge_step(charge['currency'])}.",
+            param="amount",
+        )
     if amount > left:
         asked, rest = (readable(value, charge["currency"], "en") for value in (amount, left))
         raise StripeError(
@@ -151,6 +168,30 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
     sandbox.announce("charge.refunded", charge, account, cause=cause, previous=before)
     _confirm_refund(sandbox, account, refund)
     return refund
+
+
+def dispute_charge(sandbox: Sandbox, account: str, intent_id: str) -> StripeObject:
+    """The customer's bank takes the charge of an intent back; the merchant may answer for a week.
+
+    Raises StripeError: resource_missing, payment_intent_unexpected_state.
+    """
+    charge = _charge_to_refund(sandbox, account, None, intent_id)
+    dispute = objects.dispute(
+        amount=charge["amount"],
+        charge=charge["id"],
+        created=sandbox.now(),
+        currency=charge["currency"],
+        payment_intent=intent_id,
+        reason="fraudulent",
+        status="needs_response",
+    )
+    dispute["evidence_details"]["due_by"] = sandbox.now() + _DISPUTE_DAYS * 24 * 60 * 60
+    charge["disputed"] = True
+    with sandbox.store.transaction():
+        sandbox.store.add(Entry(dispute, account, {}))
+        sandbox.store.replace(charge)
+        sandbox.announce("charge.dispute.created", dispute, account)
+    return dispute
 
 
 def balance(sandbox: Sandbox, account: str) -> StripeObject:

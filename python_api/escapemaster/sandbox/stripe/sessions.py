@@ -5,17 +5,26 @@ from __future__ import annotations
 from escapemaster.sandbox.stripe import objects
 from escapemaster.sandbox.stripe.core import BY_ITSELF, Cause, Sandbox
 from escapemaster.sandbox.stripe.errors import StripeError, missing
-from escapemaster.sandbox.stripe.money import LARGEST_CHARGE, readable, smallest_charge
+from escapemaster.sandbox.stripe.money import (
+    LARGEST_CHARGE,
+    charge_step,
+    is_charged,
+    readable,
+    smallest_charge,
+)
 from escapemaster.sandbox.stripe.params import Params
 from escapemaster.sandbox.stripe.payments import (
     Payer,
     decline_intent,
     open_intent,
+    process_intent,
     settle_intent,
 )
 from escapemaster.sandbox.stripe.store import Entry, StripeObject
 
 KIND = "checkout.session"
+#: The one method of the page whose money takes days.
+DEBIT = "sepa_debit"
 SHORTEST_LIFE = 30 * 60
 LONGEST_LIFE = 24 * 60 * 60
 _MOST_LINES = 100
@@ -46,7 +55,10 @@ def create(sandbox: Sandbox, account: str, params: Params, page_base: str) -> St
     if len(items) > _MOST_LINES:
         raise StripeError(f"There can be at most {_MOST_LINES} line items.", param="line_items")
     total, currency = _total(items)
-    methods = params.texts("payment_method_types") or ["card"]
+    excluded = params.texts("excluded_payment_method_types")
+    # As if the merchant had these on in the dashboard; a direct debit is in euros.
+    offered = ["card", DEBIT] if currency == "eur" else ["card"]
+    methods = params.texts("payment_method_types") or [m for m in offered if m not in excluded]
     session = objects.checkout_session(
         amount_subtotal=total,
         amount_total=total,
@@ -136,6 +148,48 @@ def decline(sandbox: Sandbox, entry: Entry) -> None:
         sandbox.store.replace(session)
 
 
+def debit(sandbox: Sandbox, entry: Entry, payer: Payer) -> None:
+    """The visitor pays an open session by direct debit: it is complete, and the money on its way.
+
+    https://docs.stripe.com/payments/checkout/fulfill-orders#delayed-notification
+    """
+    session = entry.body
+    if session["status"] != "open" or DEBIT not in session["payment_method_types"]:
+        return
+    with sandbox.store.transaction():
+        intent = _intent(sandbox, entry)
+        process_intent(sandbox, entry.account, intent)
+        session |= {
+            "customer_details": _customer(session["customer_email"] or payer.email),
+            "payment_intent": intent["id"],
+            "payment_status": "unpaid",
+            "status": "complete",
+            "url": None,
+        }
+        sandbox.store.replace(session)
+        sandbox.announce("checkout.session.completed", session, entry.account)
+
+
+def answer_debit(sandbox: Sandbox, entry: Entry, *, paid: bool) -> None:
+    """The visitor's bank pays a direct debit, or refuses it; the session stays complete."""
+    session = entry.body
+    if session["status"] != "complete" or session["payment_status"] != "unpaid":
+        return
+    intent = _intent(sandbox, entry)
+    if intent["status"] != "processing":
+        return
+    with sandbox.store.transaction():
+        if paid:
+            email = (session["customer_details"] or {}).get("email")
+            settle_intent(sandbox, entry.account, intent, Payer(email))
+            session["payment_status"] = "paid"
+            sandbox.store.replace(session)
+            sandbox.announce("checkout.session.async_payment_succeeded", session, entry.account)
+        else:
+            decline_intent(sandbox, entry.account, intent)
+            sandbox.announce("checkout.session.async_payment_failed", session, entry.account)
+
+
 def _end(sandbox: Sandbox, entry: Entry, cause: Cause) -> None:
     with sandbox.store.transaction():
         entry.body.update(status="expired", url=None)
@@ -173,11 +227,17 @@ def _line_item(line: Params) -> StripeObject:
     if price is None:
         raise missing(line.name("price_data"))
     currency = price.required("currency").lower()
-    if len(currency) != 3 or not currency.isascii() or not currency.isalpha():
+    if not is_charged(currency):
         raise StripeError(f"Invalid currency: {currency}.", param=price.name("currency"))
     unit = price.integer("unit_amount", minimum=0, maximum=LARGEST_CHARGE)
     if unit is None:
         raise missing(price.name("unit_amount"))
+    if unit % charge_step(currency):
+        raise StripeError(
+            f"Invalid amount: in {currency} amounts must be evenly divisible by"
+            f" {charge_step(currency)}.",
+            param=price.name("unit_amount"),
+        )
     price.text("tax_behavior", choices=("exclusive", "inclusive", "unspecified"))
     product = price.child("product_data")
     if product is None:

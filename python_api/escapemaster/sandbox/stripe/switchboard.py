@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from escapemaster.sandbox.stripe import sessions
+from escapemaster.sandbox.stripe import payments, sessions
 from escapemaster.sandbox.stripe.core import BY_ITSELF, Sandbox
 from escapemaster.sandbox.stripe.courier import Courier, Mode
 
@@ -25,6 +25,7 @@ def routes() -> list[Route]:
         Route("/_sandbox/webhooks", loopback(set_webhooks), methods=["POST"]),
         Route("/_sandbox/deliveries", loopback(list_deliveries), methods=["GET"]),
         Route("/_sandbox/sessions/{id}/expire-now", loopback(expire_now), methods=["POST"]),
+        Route("/_sandbox/payments/{id}/dispute", loopback(dispute), methods=["POST"]),
     ]
 
 
@@ -99,6 +100,15 @@ async def expire_now(request: Request) -> Response:
         entry.body["expires_at"] = sandbox.now()
         sessions.expire(sandbox, entry, BY_ITSELF)
     return JSONResponse(entry.body)
+
+
+async def dispute(request: Request) -> Response:
+    """Let the customer's bank take a payment back."""
+    sandbox: Sandbox = request.app.state.sandbox
+    intent = sandbox.store.find("payment_intent", request.path_params["id"])
+    if intent is None or intent.body["latest_charge"] is None:
+        return _refusal(404, "no such payment")
+    return JSONResponse(payments.dispute_charge(sandbox, intent.account, intent.body["id"]))
 
 
 def _refusal(status: int, message: str) -> Response:

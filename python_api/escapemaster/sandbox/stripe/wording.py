@@ -22,11 +22,16 @@ class Wording:
     email_hint: str
     card: str
     pay: str
+    debit: str
     decline: str
     cancel: str
     declined: str
     paid_title: str
     paid_text: str
+    waiting_title: str
+    waiting_text: str
+    bank_pays: str
+    bank_refuses: str
     expired_title: str
     expired_text: str
     unknown_title: str
@@ -49,11 +54,16 @@ _ENGLISH = Wording(
     email_hint="optional",
     card="Test card",
     pay="Pay {}",
+    debit="Pay by direct debit (takes days)",
     decline="Decline card",
     cancel="Cancel",
     declined="The card was declined. Nothing was charged: try again.",
     paid_title="Payment complete",
     paid_text="This order is paid. There is nothing more to do here.",
+    waiting_title="Payment under way",
+    waiting_text="Your bank was asked to pay. On Stripe that takes some days; here you decide.",
+    bank_pays="The bank pays",
+    bank_refuses="The bank refuses",
     expired_title="Time is up",
     expired_text="This payment page has expired and nothing was charged. Go back and start again.",
     unknown_title="Page not found",
@@ -76,11 +86,16 @@ _SPANISH = Wording(
     email_hint="opcional",
     card="Tarjeta de prueba",
     pay="Pagar {}",
+    debit="Pagar por domiciliación (tarda días)",
     decline="Rechazar tarjeta",
     cancel="Cancelar",
     declined="La tarjeta ha sido rechazada. No se ha cobrado nada: inténtalo de nuevo.",
     paid_title="Pago completado",
     paid_text="Este pedido está pagado. No tienes que hacer nada más aquí.",
+    waiting_title="Pago en curso",
+    waiting_text="Se ha pedido el pago a tu banco. En Stripe tarda unos días; aquí lo decides tú.",
+    bank_pays="El banco paga",
+    bank_refuses="El banco lo rechaza",
     expired_title="Se acabó el tiempo",
     expired_text="Esta página ha caducado y no se ha cobrado nada. Vuelve y empieza de nuevo.",
     unknown_title="Página no encontrada",
@@ -103,11 +118,16 @@ _CATALAN = Wording(
     email_hint="opcional",
     card="Targeta de prova",
     pay="Paga {}",
+    debit="Paga per domiciliació (triga dies)",
     decline="Rebutja targeta",
     cancel="Cancel·la",
     declined="La targeta ha estat rebutjada. No s'ha cobrat res: torna-ho a provar.",
     paid_title="Pagament completat",
     paid_text="Aquesta comanda està pagada. No has de fer res més aquí.",
+    waiting_title="Pagament en curs",
+    waiting_text="S'ha demanat el pagament al teu banc. A Stripe triga dies; aquí decideixes tu.",
+    bank_pays="El banc paga",
+    bank_refuses="El banc el rebutja",
     expired_title="S'ha acabat el temps",
     expired_text="Aquesta pàgina ha caducat i no s'ha cobrat res. Torna i comença de nou.",
     unknown_title="No s'ha trobat la pàgina",
