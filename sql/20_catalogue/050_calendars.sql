@@ -18,6 +18,7 @@ create table public.calendars (
   fee_value bigint not null default 0,
   fee_tax_rate_bp int not null default 2100,
   waitlist_minutes int,
+  shows_taken_times boolean not null default false,
   holds_per_address int not null default 5,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -62,18 +63,20 @@ comment on column public.calendars.fee_kind is 'Fee of a booking made here: none
 comment on column public.calendars.fee_value is 'Per cent, or minor units, tax included; 0 for none.';
 comment on column public.calendars.fee_tax_rate_bp is 'Tax contained in the fee, in basis points.';
 comment on column public.calendars.waitlist_minutes is 'How long a place that became free is held for whoever waits for it; null: no waiting list.';
+comment on column public.calendars.shows_taken_times is
+  'Whether the booking page shows the times that are sold out; where there is a waiting list, one can wait for each.';
 comment on column public.calendars.holds_per_address is 'How many unpaid holds one network address may have here at a time.';
 
 grant select, delete on public.calendars to authenticated;
 grant insert (
   organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
   theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  holds_per_address
+  shows_taken_times, holds_per_address
 ) on public.calendars to authenticated;
 grant update (
   slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
   accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  holds_per_address
+  shows_taken_times, holds_per_address
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;

@@ -100,6 +100,7 @@ begin
       'terms', calendar.terms,
       'fee', jsonb_build_object('kind', calendar.fee_kind, 'value', calendar.fee_value),
       'waitlist', calendar.waitlist_minutes is not null,
+      'shows_taken_times', calendar.shows_taken_times,
       'fields', coalesce((
         select jsonb_agg(
           jsonb_build_object(
@@ -177,7 +178,7 @@ set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar(text) is
-  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, flow (room_first, date_first), theme (auto, light, dark), accent_color (#rrggbb or null), terms (by language; {}: nothing to agree to), fee: {kind (none, booking, person, percent), value}, waitlist (whether one can wait for a place), fields: [{key, label (by language), help (by language), kind (text, email, number, select, checkbox, date), required, pattern, options: [{value, label (by language)}]}], rooms: [{id, name, slug, description, minimum_party, maximum_party, capacity (seats of a session), duration_minutes, minimum_notice_minutes, maximum_advance_days, mode, price_per, price_cents, exclusive_price_cents (null: not offered), deposit: {kind (full, none, percent, fixed, person), value}, cancellation: [{hours_before, refund_percent}] (most hours first; []: in full until the start), waiver_policy (none, optional, required), difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], location_name, timezone}]}. Texts of extras by language; per is booking or person. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
+  'A public calendar: {slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, flow (room_first, date_first), theme (auto, light, dark), accent_color (#rrggbb or null), terms (by language; {}: nothing to agree to), fee: {kind (none, booking, person, percent), value}, waitlist (whether one can wait for a place), shows_taken_times (whether to show what is sold out: get_availability with include_taken), fields: [{key, label (by language), help (by language), kind (text, email, number, select, checkbox, date), required, pattern, options: [{value, label (by language)}]}], rooms: [{id, name, slug, description, minimum_party, maximum_party, capacity (seats of a session), duration_minutes, minimum_notice_minutes, maximum_advance_days, mode, price_per, price_cents, exclusive_price_cents (null: not offered), deposit: {kind (full, none, percent, fixed, person), value}, cancellation: [{hours_before, refund_percent}] (most hours first; []: in full until the start), waiver_policy (none, optional, required), difficulty, image_path, extras: [{id, name, description, price_cents, per, maximum_quantity}], location_name, timezone}]}. Texts of extras by language; per is booking or person. Prices in minor units, tax included; image_path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar(text) to anon, authenticated;
 
 create type public.available_slot as (
