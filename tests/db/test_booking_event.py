@@ -1,4 +1,4 @@
-"""A visit is one event in its visitor's calendar, whether a mail or the booking's link told of it."""
+"""A visit is one event in its visitor's calendar, whether a mail or the link told of it."""
 
 from __future__ import annotations
 

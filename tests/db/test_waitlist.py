@@ -1003,9 +1003,7 @@ class TestOneTime:
 
     def test_a_free_one_is_booked_and_not_waited_for(self, shop: Shop, evening: str) -> None:
         at = shop.at(3, "20:00")
-        raised = refused(
-            409, "place_available", lambda: join(shop, room_id=evening, starts_at=at)
-        )
+        raised = refused(409, "place_available", lambda: join(shop, room_id=evening, starts_at=at))
         assert datetime.fromisoformat(raised.details["starts_at"]) == at
 
     @pytest.mark.parametrize("clock", ["20:17", "10:00"])

@@ -8,6 +8,7 @@ import { eventFile, googleLink, outlookLink } from "../../edge/booking-widget/sr
 import { createFormat, toUnits, visitorZone } from "../../edge/booking-widget/src/format.ts";
 import { pickLanguage } from "../../edge/booking-widget/src/language.ts";
 import { readPreset, returnAddress } from "../../edge/booking-widget/src/page.ts";
+import { lettersOn } from "../../edge/booking-widget/src/styles.ts";
 import { createStore } from "../../edge/booking-widget/src/store.ts";
 import type { Mark } from "../../edge/booking-widget/src/trail.ts";
 import {
@@ -189,6 +190,19 @@ Deno.test("a page begins at a room, a day, a party, a code and a person", async 
   assert.deepEqual([odd.flow.state.roomId, odd.flow.state.partySize], ["r1", 8]);
 });
 
+Deno.test("letters on the venue's colour can be read where the style sheet cannot reckon", () => {
+  for (
+    const [color, letters] of [
+      ["#000000", "#fff"],
+      ["#ffffff", "#000"],
+      ["#f5d90a", "#000"],
+      ["#b3452b", "#fff"],
+      ["#1b2a8f", "#fff"],
+      ["#00ff77", "#000"],
+    ]
+  ) assert.equal(lettersOn(color!), letters, color);
+});
+
 // ---- the address and the frame ----
 
 Deno.test("a payment comes back to an address that is short enough, and keeps what names the page", () => {
@@ -356,6 +370,7 @@ Deno.test("it gives up after a while, and goes on when the network is back", asy
   reached = true;
   await made.flow.wake();
   assert.equal(made.flow.state.unreachable, false);
+  assert.equal(made.flow.state.notice, null);
   assert.equal(made.flow.state.day, slot.local_date);
 });
 
@@ -376,12 +391,16 @@ Deno.test("a page that was opened offline starts when the network is back", asyn
 });
 
 Deno.test("being looked at again while offline leaves what is shown", async () => {
-  const made = setting(answering(() => Promise.resolve([slot]), lost));
+  const free = () => Promise.resolve([slot]);
+  const made = setting(answering(free, lost, lost, lost, free));
   await made.flow.start();
   made.clock += 61_000;
   await made.flow.wake();
   assert.deepEqual(made.flow.state.slots, [slot]);
   assert.equal(made.flow.state.unreachable, false);
+  assert.notEqual(made.flow.state.notice, null);
+  await made.flow.wake();
+  assert.equal(made.flow.state.notice, null);
 });
 
 // ---- the history ----

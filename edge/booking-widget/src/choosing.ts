@@ -13,6 +13,8 @@ export class Choosing {
   readonly #free: Availability;
   #byDay = new WeakMap<readonly Slot[], Map<string, Slot[]>>();
   #search = 0;
+  /** Whether the notice that is shown is about what could not be loaded. */
+  #lost = false;
 
   constructor(readonly flow: Flow) {
     this.#free = new Availability(flow);
@@ -264,12 +266,12 @@ export class Choosing {
       try {
         const { month, slots } = await ask();
         if (search !== this.#search) return;
-        const recovered = flow.state.unreachable ? { notice: null, unreachable: false } : {};
-        flow.set({ month, ...recovered });
+        flow.set({ month, unreachable: false, ...(this.#lost ? { notice: null } : {}) });
+        this.#lost = false;
         return this.#showSlots(slots, manner);
       } catch (error) {
         if (search !== this.#search) return;
-        const lost = flow.isTransient(error);
+        const lost = this.#lost = flow.isTransient(error);
         // What is shown already stays, when it was only looked at again.
         const kept = manner === "quiet" && flow.state.slots !== null;
         flow.set({

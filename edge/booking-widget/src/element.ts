@@ -19,7 +19,7 @@ import {
 } from "./page.ts";
 import { createStore } from "./store.ts";
 import { stringsFor } from "./strings.ts";
-import { fallbackScheme, styles } from "./styles.ts";
+import { fallbackScheme, lettersOn, styles } from "./styles.ts";
 import { render } from "./views/index.ts";
 import type { Entry } from "./world.ts";
 
@@ -287,6 +287,7 @@ export class EscapeBooking extends HTMLElement {
     else delete dataset.theme;
     if (accent_color && /^#[0-9a-f]{6}$/i.test(accent_color)) {
       style.setProperty("--brand", accent_color);
+      style.setProperty("--on-brand", lettersOn(accent_color));
     } else style.removeProperty("--brand");
     const scheme = fallbackScheme(this, this.#attribute("theme") || theme);
     if (scheme) dataset.scheme = scheme;

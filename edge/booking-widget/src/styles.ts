@@ -51,7 +51,7 @@ export const styles = /* css */ `
 @supports not (color: light-dark(#000, #fff)) {
   .widget {
     --accent: var(--escape-accent, var(--brand, #1b5e4b));
-    --on-accent: var(--escape-on-accent, #fff);
+    --on-accent: var(--escape-on-accent, var(--on-brand, #fff));
     --accent-ink: var(--escape-accent-ink, var(--ink));
     --surface: var(--escape-surface, #fff);
     --raised: var(--escape-raised, #f6f7f5);
@@ -70,7 +70,7 @@ export const styles = /* css */ `
   }
   .widget[data-scheme="dark"] {
     --accent: var(--escape-accent, var(--brand, #86d6ba));
-    --on-accent: var(--escape-on-accent, #171c1b);
+    --on-accent: var(--escape-on-accent, var(--on-brand, #171c1b));
     --surface: var(--escape-surface, #171c1b);
     --raised: var(--escape-raised, #1f2624);
     --ink: var(--escape-ink, #edf2ef);
@@ -448,4 +448,12 @@ export function fallbackScheme(host: Element, theme: string | undefined): "light
   const dark = /dark/.test(allowed) &&
     (!/light/.test(allowed) || matchMedia("(prefers-color-scheme: dark)").matches);
   return dark ? "dark" : "light";
+}
+
+/** Black or white, whichever can be read on `#rrggbb`: what the style sheet reckons where it can. */
+export function lettersOn(color: string): string {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) =>
+    (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2
+  );
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
 }
