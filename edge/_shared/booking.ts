@@ -97,6 +97,10 @@ export interface BookingCalendar {
   readonly has_coupons?: boolean;
   readonly has_vouchers?: boolean;
   readonly waitlist?: boolean;
+  /** Whether visitors see the times that are sold out. */
+  readonly shows_taken_times?: boolean;
+  /** The server's clock when it answered. */
+  readonly now?: string;
 }
 
 export interface Slot {
@@ -183,6 +187,14 @@ export interface Booking extends BookingFields {
   readonly refunded_cents: number;
   readonly customer: { readonly full_name: string; readonly email: string | null };
   readonly organization: { readonly name: string };
+  /** Where to come. */
+  readonly location?: { readonly name: string; readonly address: string };
+  /** The visit as an event: the same identity in every file and mail, numbered anew when it changes. */
+  readonly event?: {
+    readonly uid: string;
+    readonly sequence: number;
+    readonly updated_at: string;
+  };
   readonly lines: readonly PriceLine[];
   readonly cancellable: boolean;
   /** What cancelling now would give back. */
@@ -224,6 +236,8 @@ export interface Waiver {
 /** The answer of `join_waitlist`. */
 export interface WaitlistEntry {
   readonly status: string;
+  /** The secret by which one leaves the list. */
+  readonly waitlist_token?: string;
 }
 
 /** The answer of the service's `POST /v1/checkout`. */

@@ -18,6 +18,7 @@ create table public.calendars (
   fee_value bigint not null default 0,
   fee_tax_rate_bp int not null default 2100,
   waitlist_minutes int,
+  shows_taken_times boolean not null default false,
   holds_per_address int not null default 5,
   confirm_by_email boolean not null default false,
   created_at timestamptz not null default now(),
@@ -63,6 +64,8 @@ comment on column public.calendars.fee_kind is 'Fee of a booking made here: none
 comment on column public.calendars.fee_value is 'Per cent, or minor units, tax included; 0 for none.';
 comment on column public.calendars.fee_tax_rate_bp is 'Tax contained in the fee, in basis points.';
 comment on column public.calendars.waitlist_minutes is 'How long a place that became free is held for whoever waits for it; null: no waiting list.';
+comment on column public.calendars.shows_taken_times is
+  'Whether the booking page shows the times that are sold out; where there is a waiting list, one can wait for each.';
 comment on column public.calendars.holds_per_address is
   'How many bookings to come for which nothing was paid yet one network address, and one e-mail address, may have here at a time; those that staff make do not count.';
 comment on column public.calendars.confirm_by_email is
@@ -72,12 +75,12 @@ grant select, delete on public.calendars to authenticated;
 grant insert (
   organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
   theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  holds_per_address, confirm_by_email
+  shows_taken_times, holds_per_address, confirm_by_email
 ) on public.calendars to authenticated;
 grant update (
   slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
   accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  holds_per_address, confirm_by_email
+  shows_taken_times, holds_per_address, confirm_by_email
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;

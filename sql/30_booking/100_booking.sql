@@ -170,6 +170,16 @@ begin
     end if;
     perform private.limit_rate('hold_booking', 'address', private.client_address());
     perform private.limit_rate('hold_booking', 'target', calendar.id::text);
+  else
+    -- A replay tells what has become of it: a hold that lapsed meanwhile must not look fresh.
+    answer := answer || coalesce(
+      (
+        select private.booking_json(b)
+        from public.bookings as b
+        where b.organization_id = calendar.organization_id and b.id = (answer ->> 'booking_id')::uuid
+      ),
+      '{}'
+    );
   end if;
 
   -- The token is derived, not stored: a replay shows it again.
@@ -214,7 +224,7 @@ end
 $$;
 
 comment on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb) is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: the same key and request give the same answer for a day; extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, confirm_by_email}; confirm_by_email true: nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: for a day the same key and request are one booking, answered as it is by then (expired: send a new key); extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. Returns {reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, confirm_by_email}; confirm_by_email true: nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.hold_booking(text, uuid, timestamptz, int, jsonb, bigint, text, jsonb, text, text, boolean, jsonb, text, jsonb)
 to anon, authenticated;
 
@@ -354,6 +364,8 @@ begin
         'email', c.email
       ),
       'organization', jsonb_build_object('name', o.name),
+      'location', private.booking_place(booking),
+      'event', private.booking_event(booking.organization_id, booking.id, 'infinity'),
       'waiver', private.booking_waiver(booking),
       'lines', (
         select jsonb_agg(
@@ -409,7 +421,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking(text, text) is
-  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (what can still be asked for of the total), terms: {tiers: [{hours_before, refund_percent}], no_show_fee_percent} as agreed when it was booked or moved by its customer, customer: {full_name, email}, organization: {name}, waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), confirm_by_email (held until the link in its mail is opened), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token: {reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, seats, exclusive, extras: [{extra_id, name, quantity}], fields, customer_note, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents (what can still be asked for of the total), terms: {tiers: [{hours_before, refund_percent}], no_show_fee_percent} as agreed when it was booked or moved by its customer, customer: {full_name, email}, organization: {name}, location: {name, address}, event: {uid, sequence, updated_at} (the visit as the mails'' calendar files name and number it), waiver: {policy, signed, needed, missing, token}, lines, cancellable, reschedulable (by reschedule_booking), confirm_by_email (held until the link in its mail is opened), cancellation: {refund_percent, refund_cents}, history: [{status, at, change?}]}. cancellation is what cancelling now would refund. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking(text, text) to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)

@@ -18,6 +18,7 @@ create table public.waitlist_entries (
   room_id uuid,
   from_date date not null,
   to_date date not null,
+  starts_at timestamptz,
   waits_until timestamptz not null,
   party_size int not null,
   customer_id uuid not null,
@@ -69,7 +70,9 @@ comment on table public.waitlist_entries is
 comment on column public.waitlist_entries.room_id is 'The room that is wanted; null: any that the calendar sells.';
 comment on column public.waitlist_entries.from_date is 'First local date that would do.';
 comment on column public.waitlist_entries.to_date is 'Last local date that would do.';
-comment on column public.waitlist_entries.waits_until is 'The end of to_date on the clock of the rooms, the last one''s if they differ.';
+comment on column public.waitlist_entries.starts_at is 'The one start that would do; null: any on those dates.';
+comment on column public.waitlist_entries.waits_until is
+  'The end of to_date on the clock of the rooms, the last one''s if they differ; starts_at, where only that would do.';
 comment on column public.waitlist_entries.contact_name is 'The name given with this entry.';
 comment on column public.waitlist_entries.contact_phone is 'The phone given with this entry, for the booking.';
 comment on column public.waitlist_entries.locale is 'Language in which the party is written to: es, en or ca.';

@@ -93,6 +93,7 @@ begin
     and r.id = coalesce(entry.room_id, r.id)
     and r.id = coalesce(place_for.freed_room_id, r.id)
     and s.seats_available >= s.party_size
+    and s.starts_at = coalesce(entry.starts_at, s.starts_at)
     -- Time enough to answer.
     and s.starts_at >= now() + interval '5 minutes'
     and (place_for.freed is null or tstzrange(s.starts_at, s.occupied_until) <@ place_for.freed)
@@ -201,6 +202,7 @@ begin
     and (e.room_id is null or e.room_id = r.id)
     and e.from_date <= (upper(waiting_for.during) at time zone l.timezone)::date
     and e.to_date >= (lower(waiting_for.during) at time zone l.timezone)::date
+    and (e.starts_at is null or e.starts_at <@ waiting_for.during)
     and e.party_size between r.minimum_party and r.maximum_party
   order by e.created_at, e.id
   -- Whoever gave up the place waits for this; the sweep looks further.

@@ -9,7 +9,8 @@ create function private.join_waitlist(
   idempotency_key text,
   room_id uuid,
   fields jsonb,
-  consents jsonb
+  consents jsonb,
+  starts_at timestamptz
 )
 returns jsonb
 language plpgsql
@@ -27,7 +28,7 @@ declare
     jsonb_build_object(
       'slug', join_waitlist.slug, 'room_id', join_waitlist.room_id, 'from_date', join_waitlist.from_date,
       'to_date', join_waitlist.to_date, 'party_size', join_waitlist.party_size, 'customer', customer,
-      'fields', join_waitlist.fields, 'consents', join_waitlist.consents
+      'fields', join_waitlist.fields, 'consents', join_waitlist.consents, 'starts_at', join_waitlist.starts_at
     )
   );
   room public.rooms;
@@ -77,6 +78,7 @@ begin
         calendar.organization_id, room_ids, join_waitlist.from_date, join_waitlist.to_date,
         join_waitlist.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
       ) as s
+      where s.starts_at = coalesce(join_waitlist.starts_at, s.starts_at)
     );
     if cardinality(slots) = 0 then
       perform private.fail('slot_not_offered', 422, 'Choose dates on which the calendar sells the room to such a party.');
@@ -114,12 +116,14 @@ begin
     perform private.check_consents(consents);
 
     insert into public.waitlist_entries (
-      organization_id, calendar_id, room_id, from_date, to_date, waits_until, party_size, customer_id,
+      organization_id, calendar_id, room_id, from_date, to_date, starts_at, waits_until, party_size, customer_id,
       contact_name, contact_phone, locale, fields, consents
     )
     select
       calendar.organization_id, calendar.id, join_waitlist.room_id, join_waitlist.from_date, join_waitlist.to_date,
-      max((join_waitlist.to_date + 1)::timestamp at time zone l.timezone), join_waitlist.party_size,
+      join_waitlist.starts_at,
+      coalesce(join_waitlist.starts_at, max((join_waitlist.to_date + 1)::timestamp at time zone l.timezone)),
+      join_waitlist.party_size,
       waiting_customer_id, guest ->> 'full_name', guest ->> 'phone', guest ->> 'locale', answers, join_waitlist.consents
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
@@ -145,9 +149,9 @@ begin
 end
 $$;
 
-comment on function private.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb) is
+comment on function private.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb, timestamptz) is
   'definer: puts visitors on the list, who may write no table.';
-grant execute on function private.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb)
+grant execute on function private.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb, timestamptz)
 to anon, authenticated;
 
 create function public.join_waitlist(
@@ -159,7 +163,8 @@ create function public.join_waitlist(
   idempotency_key text,
   room_id uuid default null,
   fields jsonb default '{}',
-  consents jsonb default '[]'
+  consents jsonb default '[]',
+  starts_at timestamptz default null
 )
 returns jsonb
 language sql
@@ -167,13 +172,13 @@ volatile
 set search_path = ''
 as $$
   select private.join_waitlist(
-    slug, from_date, to_date, party_size, customer, idempotency_key, room_id, fields, consents
+    slug, from_date, to_date, party_size, customer, idempotency_key, room_id, fields, consents, starts_at
   )
 $$;
 
-comment on function public.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb) is
-  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
-grant execute on function public.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb)
+comment on function public.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb, timestamptz) is
+  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+grant execute on function public.join_waitlist(text, date, date, int, jsonb, text, uuid, jsonb, jsonb, timestamptz)
 to anon, authenticated;
 
 create function private.waitlist_json(entry public.waitlist_entries)
@@ -195,6 +200,7 @@ begin
       ),
       'from_date', entry.from_date,
       'to_date', entry.to_date,
+      'starts_at', entry.starts_at,
       'party_size', entry.party_size,
       'offer', (
         select private.booking_json(b)
@@ -266,7 +272,7 @@ set search_path = ''
 as $$ select private.get_waitlist_entry(token) $$;
 
 comment on function public.get_waitlist_entry(text) is
-  'An entry for whoever holds its token: {status, calendar_slug, organization: {name}, room_id, room_name (null: any room), from_date, to_date, party_size, offer}. offer: the place that is held or was booked, as hold_booking returns it, with its manage_token; else null. For anybody. Errors: 404 waitlist_entry_not_found; 429 rate_limited.';
+  'An entry for whoever holds its token: {status, calendar_slug, organization: {name}, room_id, room_name (null: any room), from_date, to_date, starts_at (null: any time), party_size, offer}. offer: the place that is held or was booked, as hold_booking returns it, with its manage_token; else null. For anybody. Errors: 404 waitlist_entry_not_found; 429 rate_limited.';
 grant execute on function public.get_waitlist_entry(text) to anon, authenticated;
 
 create function private.end_waiting(organization_id uuid, entry_id uuid, status text)

@@ -17,7 +17,7 @@ begin
         'organization_name', o.name,
         'room_name', r.name,
         'location_name', l.name,
-        'address', concat_ws(', ', nullif(l.address, ''), nullif(concat_ws(' ', nullif(l.postal_code, ''), nullif(l.city, '')), '')),
+        'address', private.booking_place(b) -> 'address',
         'timezone', l.timezone,
         'starts_at', s.starts_at,
         'ends_at', s.ends_at,
@@ -131,6 +131,7 @@ as $$
 declare
   told public.booking_history;
   change jsonb;
+  event jsonb;
 begin
   select h.* into told
   from public.booking_history as h
@@ -155,20 +156,14 @@ begin
       return null; -- moved, and moved back
     end if;
   end if;
+  event := private.booking_event(told.organization_id, told.booking_id, told.occurred_at);
   return private.with_data(
     private.booking_letter(told.organization_id, told.booking_id),
     jsonb_build_object(
       -- The event in the reader's calendar: the same for ever, its versions counted.
-      'event_id', told.booking_id,
-      'event_at', told.occurred_at,
-      'event_version', (
-        select count(*)
-        from public.booking_history as h
-        where h.organization_id = told.organization_id
-          and h.booking_id = told.booking_id
-          and h.occurred_at <= told.occurred_at
-          and (h.to_status in ('confirmed', 'cancelled') or h.change is not null)
-      ) - 1,
+      'event_id', event -> 'uid',
+      'event_at', event -> 'updated_at',
+      'event_version', event -> 'sequence',
       'previous', case when change is not null then jsonb_build_object(
         'starts_at', change #> '{starts_at,0}',
         'party_size', change #> '{party_size,0}',

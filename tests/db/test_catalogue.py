@@ -459,6 +459,7 @@ class TestGetCalendar:
             "terms": {},
             "fee": {"kind": "none", "value": 0},
             "waitlist": False,
+            "shows_taken_times": False,
             "fields": [],
         }
         assert (room["id"], room["description"], room["difficulty"]) == (first, "Dark", 4)

@@ -208,6 +208,7 @@ class TestJoining:
             "room_name": shop.house.one("select name from public.rooms where id = %s", room),
             "from_date": str(shop.today + timedelta(3)),
             "to_date": str(shop.today + timedelta(3)),
+            "starts_at": None,
             "party_size": 2,
             "offer": None,
         }
@@ -970,3 +971,57 @@ class TestLeaving:
             ),
         )
         assert status(shop, entry) == "waiting"
+
+
+class TestOneTime:
+    """A sold-out Saturday at nine can be waited for while other times of that day are free."""
+
+    @pytest.fixture
+    def evening(self, shop: Shop) -> str:
+        made = shop.add_room(turnaround_minutes=0)
+        shop.open_on(made, "19:00", "22:00")
+        return made
+
+    def test_it_is_waited_for_beside_free_times(self, shop: Shop, evening: str) -> None:
+        at = shop.at(3, "20:00")
+        shop.hold(evening, at)
+        refused(409, "place_available", lambda: join(shop, room_id=evening))
+        entry = join(shop, room_id=evening, starts_at=at)
+        assert datetime.fromisoformat(entry["starts_at"]) == at
+
+    def test_no_other_time_is_offered(self, shop: Shop, evening: str) -> None:
+        early, late = shop.at(3, "19:00"), shop.at(3, "20:00")
+        other, mine = shop.hold(evening, early), shop.hold(evening, late)
+        entry = join(shop, room_id=evening, starts_at=late)
+        shop.cancel(other)
+        sweep(shop)
+        overlook(shop)
+        sweep(shop)
+        assert status(shop, entry) == "waiting"
+        shop.cancel(mine)
+        place = offer(shop, entry)
+        assert datetime.fromisoformat(place["starts_at"]) == late
+
+    def test_a_free_one_is_booked_and_not_waited_for(self, shop: Shop, evening: str) -> None:
+        at = shop.at(3, "20:00")
+        raised = refused(409, "place_available", lambda: join(shop, room_id=evening, starts_at=at))
+        assert datetime.fromisoformat(raised.details["starts_at"]) == at
+
+    @pytest.mark.parametrize("clock", ["20:17", "10:00"])
+    def test_a_time_that_is_not_sold_cannot_be_waited_for(
+        self, shop: Shop, evening: str, clock: str
+    ) -> None:
+        at = shop.at(3, clock)
+        refused(422, "slot_not_offered", lambda: join(shop, room_id=evening, starts_at=at))
+
+    def test_a_time_of_another_day_is_none_of_those_dates(self, shop: Shop, evening: str) -> None:
+        at = shop.at(4, "20:00")
+        shop.hold(evening, at)
+        refused(422, "slot_not_offered", lambda: join(shop, room_id=evening, starts_at=at))
+
+    def test_the_wait_ends_when_it_begins(self, shop: Shop, evening: str) -> None:
+        at = shop.at(3, "20:00")
+        shop.hold(evening, at)
+        join(shop, room_id=evening, starts_at=at)
+        [seen] = shop.venue.owner.select("select * from public.waitlist_entries")
+        assert seen["waits_until"] == seen["starts_at"] == at

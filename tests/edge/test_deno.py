@@ -18,7 +18,9 @@ def test_the_deno_tests_pass(deno: Deno) -> None:
 def test_the_committed_widget_is_what_its_sources_give(deno: Deno) -> None:
     result = deno(
         "run",
-        "--allow-read=edge",
+        "--allow-read",
+        "--allow-write",
+        "--allow-env",
         "--allow-run=node_modules/.bin/esbuild",
         "edge/booking-widget/build.ts",
         "--check",

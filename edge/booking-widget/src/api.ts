@@ -25,6 +25,16 @@ export class ApiError extends Error {
   }
 }
 
+/** By its name, since each of the two scripts has a class of its own. */
+export function isRefusal(error: unknown): error is ApiError {
+  return error instanceof Error && error.name === "ApiError";
+}
+
+/** The code and the details of a refusal; `unexpected` for whatever else was thrown. */
+export function refusalOf(error: unknown): Pick<ApiError, "code" | "status" | "details"> {
+  return isRefusal(error) ? error : { code: "unexpected", status: 0, details: {} };
+}
+
 /** What prices a booking beside the slot. What is not wanted is left out, not sent empty. */
 export interface Options {
   readonly extras?: readonly { readonly extra_id: string; readonly quantity: number }[];
@@ -72,6 +82,8 @@ export interface WaitlistRequest {
   readonly to_date: string;
   readonly party_size: number;
   readonly customer: Customer;
+  /** Left out: any time of those dates. */
+  readonly starts_at?: string;
   readonly idempotency_key: string;
   readonly fields?: Readonly<Record<string, Answer>>;
   readonly consents?: readonly Consent[];
@@ -128,6 +140,8 @@ export interface Api {
   leaveWaitlist(token: string): Promise<unknown>;
   /** Take a place that the waitlist holds and nothing is due for. */
   acceptOffer(key: BookingKey): Promise<Booking>;
+  /** When the server last answered, by its own clock; null before that. */
+  serverTime?(): number | null;
   getWaiver(token: string, locale: string): Promise<Waiver>;
   signWaiver(request: SignRequest): Promise<unknown>;
 }
@@ -141,28 +155,32 @@ export interface ApiOptions {
 const TIMEOUT_MS = 20_000;
 
 export function createApi(options: ApiOptions): Api {
+  // The heard time and when it was heard, by a clock that nobody sets.
+  let heard: { readonly server: number; readonly at: number } | null = null;
   const rpc = <T>(name: string, body: object, attempts = 1) =>
     post<T>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, attempts, {
       apikey: options.publishableKey,
-    });
-  // Reading again harms nobody; a hold repeats safely by its idempotency key, when the person asks.
-  const read = 2;
+    }, (date) => heard = { server: date, at: performance.now() });
+  // Reading again harms nobody, and what has an idempotency key is done once however often it is
+  // asked for.
+  const read = 2, keyed = 2;
   return {
     getCalendar: (slug) => rpc("get_calendar", { slug }, read),
     getAvailability: (request) => rpc("get_availability", request, read),
     quote: (request) => rpc("quote_booking", request, read),
-    hold: (request) => rpc("hold_booking", request),
+    hold: (request) => rpc("hold_booking", request, keyed),
     getBooking: (key) => rpc("get_booking", key, read),
     cancelBooking: (key) => rpc("cancel_booking", key),
     checkout: (key, return_url) =>
       post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url }, 1, {}),
     quoteReschedule: (request) => rpc("quote_reschedule", request, read),
-    reschedule: (request) => rpc("reschedule_booking", request),
-    joinWaitlist: (request) => rpc("join_waitlist", request),
+    reschedule: (request) => rpc("reschedule_booking", request, keyed),
+    joinWaitlist: (request) => rpc("join_waitlist", request, keyed),
     leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
     acceptOffer: (key) => rpc("accept_waitlist_offer", key),
+    serverTime: () => heard && heard.server + performance.now() - heard.at,
     getWaiver: (token, locale) => rpc("get_waiver", { token, locale }, read),
-    signWaiver: (request) => rpc("sign_waiver", request),
+    signWaiver: (request) => rpc("sign_waiver", request, keyed),
   };
 }
 
@@ -171,10 +189,11 @@ async function post<T>(
   body: object,
   attempts: number,
   headers: Record<string, string>,
+  hear?: (date: number) => void,
 ): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
-      return await send<T>(url, body, headers);
+      return await send<T>(url, body, headers, hear);
     } catch (error) {
       const transient = error instanceof ApiError && (error.status === 0 || error.status >= 502);
       if (!transient || attempt >= attempts) throw error;
@@ -183,7 +202,12 @@ async function post<T>(
   }
 }
 
-async function send<T>(url: string, body: object, headers: Record<string, string>): Promise<T> {
+async function send<T>(
+  url: string,
+  body: object,
+  headers: Record<string, string>,
+  hear?: (date: number) => void,
+): Promise<T> {
   let response: Response;
   let text: string;
   try {
@@ -194,6 +218,8 @@ async function send<T>(url: string, body: object, headers: Record<string, string
       credentials: "omit",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
+    const date = Date.parse(response.headers.get("Date") ?? "");
+    if (hear && !Number.isNaN(date)) hear(date);
     text = await response.text();
   } catch {
     throw new ApiError("network", 0);
@@ -207,6 +233,9 @@ async function send<T>(url: string, body: object, headers: Record<string, string
 /** PostgREST says a domain code in `message`, the service in `code`; anything else is unexpected. */
 export function toError(status: number, answer: unknown): ApiError {
   const body = (answer ?? {}) as { code?: unknown; message?: unknown; details?: unknown };
+  // PostgREST whose connection to the database has died answers like this: nobody knows whether it
+  // was done, as with an answer that never came.
+  if (status === 400 && body.code === "" && !body.message) return new ApiError("network", 0);
   const raised = typeof body.code === "string" && body.code.startsWith("PT");
   const code = raised ? body.message : body.code;
   const known = typeof code === "string" && /^[a-z][a-z_]*$/.test(code);

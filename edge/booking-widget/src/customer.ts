@@ -1,7 +1,7 @@
 /** What a visitor fills in, and what is wrong with it. The database decides in the end. */
 import type { CustomField, Texts } from "../../_shared/booking.ts";
 import type { Answer } from "./api.ts";
-import type { Language } from "./strings.ts";
+import type { Language } from "./language.ts";
 
 export interface CustomerForm {
   readonly full_name: string;

@@ -69,6 +69,16 @@ export function localDate(instant: number, timezone: string): string {
   return `${part("year")}-${part("month")}-${part("day")}`;
 }
 
+/** The hour on the wall of a zone at an instant. */
+export function localHour(instant: number, timezone: string): number {
+  const hour = new Intl.DateTimeFormat("en-US", {
+    timeZone: timezone,
+    hour: "2-digit",
+    hourCycle: "h23",
+  }).format(instant);
+  return Number(hour);
+}
+
 /** Where a key moves the focus in the month grid, or null when the key means something else. */
 export function moveByKey(date: string, key: string, weekStart: number): string | null {
   const column = (weekday(date) - weekStart + 7) % 7;

@@ -1,16 +1,31 @@
 /** `<escape-booking>`: the custom element that joins the flow to the page it stands on. */
-import type { Booking, BookingCalendar, Room } from "../../_shared/booking.ts";
-import { renderCalendar } from "../../_shared/ical.ts";
-import { createApi } from "./api.ts";
-import { patch } from "./dom.ts";
+import type { BookingCalendar, Room } from "../../_shared/booking.ts";
+import { ApiError, createApi } from "./api.ts";
 import { textIn } from "./customer.ts";
+import { h, patch } from "./dom.ts";
 import { Flow } from "./flow.ts";
-import { createFormat, type Format } from "./format.ts";
+import { createFormat, type Format, visitorZone } from "./format.ts";
+import { type Language, pickLanguage } from "./language.ts";
+import type { createMore } from "./more.ts";
+import {
+  clearAddress,
+  leaveFor,
+  linkTo,
+  noEntry,
+  readPreset,
+  returnAddress,
+  takeEntry,
+  windowPast,
+} from "./page.ts";
 import { createStore } from "./store.ts";
-import { type Language, pickLanguage, stringsFor } from "./strings.ts";
-import { styles } from "./styles.ts";
-import { render } from "./views.ts";
+import { stringsFor } from "./strings.ts";
+import { fallbackScheme, lettersOn, styles } from "./styles.ts";
+import { render } from "./views/index.ts";
 import type { Entry } from "./world.ts";
+
+/** The second script: its name and the hash of its bytes, known when this one is built. */
+declare const MORE_FILE: string;
+declare const MORE_INTEGRITY: string;
 
 /** Where this script was loaded from: the address of the API unless the page says otherwise. */
 const scriptOrigin = (() => {
@@ -19,30 +34,19 @@ const scriptOrigin = (() => {
 })();
 
 const ROOM_IMAGES = "room-images";
-const store = createStore(() => sessionStorage);
-const noEntry: Entry = { reference: null, token: null, payment: null };
+const store = createStore(() => sessionStorage, () => localStorage);
 /** The address bar belongs to one widget: the first that asks, or the one that made the booking. */
 let entryTaken = false;
+let moreLoading: Promise<typeof createMore> | null = null;
 
 /**
- * A venue's booking page as one element:
+ * A venue's booking page as one element; edge/README.md says what its attributes, custom properties
+ * and events are.
  *
  * ```html
  * <script src="https://<project>/functions/v1/booking-widget" async></script>
  * <escape-booking calendar="slug" publishable-key="…" service-url="https://…"></escape-booking>
  * ```
- *
- * Attributes: `calendar` (the public slug), `publishable-key`, `service-url` (of the payment
- * service), `api-url` (where the script came from, if left out), `lang` (`es`, `en` or `ca`; the
- * page's or the visitor's, if left out), `theme` (`light`, `dark`, or `auto` for the page's
- * `color-scheme`; the calendar's, if left out).
- *
- * Custom properties: `--escape-accent`, `--escape-on-accent`, `--escape-surface`,
- * `--escape-raised`, `--escape-ink`, `--escape-muted`, `--escape-line`, `--escape-edge`,
- * `--escape-warn`, `--escape-danger`, `--escape-radius`, `--escape-font`.
- *
- * Events, with `detail.reference`: `escape-booking:held`, `escape-booking:confirmed`,
- * `escape-booking:rescheduled`, `escape-booking:cancelled`.
  */
 export class EscapeBooking extends HTMLElement {
   static readonly observedAttributes = [
@@ -51,7 +55,15 @@ export class EscapeBooking extends HTMLElement {
     "service-url",
     "publishable-key",
     "lang",
+    "room",
+    "date",
+    "party",
+    "coupon",
+    "name",
+    "email",
   ];
+  /** The second script hands itself over here. */
+  static createMore: typeof createMore | null = null;
 
   #root = this.attachShadow({ mode: "open" });
   #body = document.createElement("div");
@@ -61,27 +73,45 @@ export class EscapeBooking extends HTMLElement {
   #beginning = false;
   #entry: { readonly slug: string; readonly entry: Entry } | null = null;
   #focused = 0;
+  #dressedForMore = false;
   #format: { readonly language: Language; readonly format: Format } | null = null;
 
   constructor() {
     super();
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(styles);
-    this.#root.adoptedStyleSheets = [sheet];
+    this.#adopt(styles);
     this.#body.className = "widget";
+    // The languages of the widget are written from left to right, whatever the page's is.
+    this.#body.dir = "ltr";
     this.#root.append(this.#body);
+  }
+
+  #adopt(styles: string): void {
+    try {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(styles);
+      this.#root.adoptedStyleSheets = [...this.#root.adoptedStyleSheets, sheet];
+    } catch {
+      // Browsers without constructable sheets.
+      const sheet = document.createElement("style");
+      sheet.textContent = styles;
+      this.#root.prepend(sheet);
+    }
   }
 
   connectedCallback(): void {
     document.addEventListener("visibilitychange", this.#onVisible);
     globalThis.addEventListener("pageshow", this.#onPageShow);
-    this.#timer = setInterval(() => this.#flow?.tick(), 500);
+    globalThis.addEventListener("online", this.#onOnline);
+    globalThis.addEventListener("popstate", this.#onPopState);
+    this.#timer = setInterval(() => this.#flow?.paying.tick(), 500);
     this.#beginSoon();
   }
 
   disconnectedCallback(): void {
     document.removeEventListener("visibilitychange", this.#onVisible);
     globalThis.removeEventListener("pageshow", this.#onPageShow);
+    globalThis.removeEventListener("online", this.#onOnline);
+    globalThis.removeEventListener("popstate", this.#onPopState);
     clearInterval(this.#timer);
     this.#flow?.stop();
     this.#flow = null;
@@ -89,7 +119,7 @@ export class EscapeBooking extends HTMLElement {
 
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
     if (before === now || !this.isConnected) return;
-    if (name === "lang") this.#schedule();
+    if (name === "lang" && this.#flow) this.#schedule();
     else this.#beginSoon();
   }
 
@@ -103,9 +133,13 @@ export class EscapeBooking extends HTMLElement {
     });
   }
 
+  #attribute(name: string): string {
+    return (this.getAttribute(name) ?? "").trim();
+  }
+
   /** A setting, without slashes at its end. */
   #setting(name: string): string {
-    return (this.getAttribute(name) ?? "").trim().replace(/\/+$/, "");
+    return this.#attribute(name).replace(/\/+$/, "");
   }
 
   get #apiUrl(): string {
@@ -117,8 +151,13 @@ export class EscapeBooking extends HTMLElement {
     this.#flow = null;
     const slug = this.#setting("calendar");
     const publishableKey = this.#setting("publishable-key");
-    if (slug === "" || publishableKey === "") return;
-    if (this.#entry?.slug !== slug) this.#entry = { slug, entry: takeEntry(slug) };
+    const missing = [!slug && "calendar", !publishableKey && "publishable-key"].filter(Boolean);
+    if (missing.length > 0) return this.#refuse(missing.join(", "));
+    if (this.#entry?.slug !== slug) {
+      const found = entryTaken ? null : takeEntry(slug, store);
+      entryTaken ||= found !== null;
+      this.#entry = { slug, entry: found ?? noEntry };
+    }
     const flow = new Flow({
       api: createApi({
         apiUrl: this.#apiUrl,
@@ -128,24 +167,26 @@ export class EscapeBooking extends HTMLElement {
       store,
       slug,
       entry: this.#entry.entry,
+      preset: readPreset((name) => this.#attribute(name)),
+      past: windowPast(),
       locale: () => this.#language,
       now: () => Date.now(),
       wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
       newKey,
-      redirect: (url) => location.assign(url),
-      returnUrl: () => cleanAddress(location.href),
+      redirect: leaveFor,
+      returnUrl: () => returnAddress(),
+      linkTo,
       clearAddress: () => {
         this.#entry = { slug, entry: noEntry };
-        history.replaceState(history.state, "", cleanAddress(location.href));
+        clearAddress();
       },
-      emit: (event, reference) =>
+      copy: (text) => navigator.clipboard.writeText(text),
+      share: "share" in navigator ? (url) => navigator.share({ url }) : null,
+      emit: (event, detail) =>
         this.dispatchEvent(
-          new CustomEvent(`escape-booking:${event}`, {
-            detail: { reference },
-            bubbles: true,
-            composed: true,
-          }),
+          new CustomEvent(`escape-booking:${event}`, { detail, bubbles: true, composed: true }),
         ),
+      loadMore: () => this.#loadMore(),
     });
     this.#flow = flow;
     flow.onChange(() => this.#schedule());
@@ -153,14 +194,38 @@ export class EscapeBooking extends HTMLElement {
     void flow.start();
   }
 
+  /** An element that lacks a setting says so to whoever builds the page. */
+  #refuse(missing: string): void {
+    console.error(`escape-booking: the element needs the attribute ${missing}`);
+    const text = stringsFor(this.#language).notSetUp(missing);
+    patch(this.#body, [h("div", { class: "center", role: "alert" }, h("p", {}, text))]);
+  }
+
+  #loadMore(): Promise<typeof createMore> {
+    moreLoading ??= new Promise<typeof createMore>((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = `${this.#apiUrl}/functions/v1/booking-widget/${MORE_FILE}`;
+      script.integrity = MORE_INTEGRITY;
+      script.crossOrigin = "anonymous";
+      script.onload = () =>
+        EscapeBooking.createMore ? resolve(EscapeBooking.createMore) : script.onerror?.("");
+      script.onerror = () => {
+        moreLoading = null;
+        script.remove();
+        reject(new ApiError("network", 0));
+      };
+      document.head.append(script);
+    });
+    return moreLoading;
+  }
+
   get #language(): Language {
-    const own = this.getAttribute("lang");
     const calendar = this.#flow?.state.calendar;
-    const offered = (tag: string) =>
+    const offered = (tag: unknown) =>
       !calendar?.locales?.length || calendar.locales.includes(pickLanguage([tag]));
     return pickLanguage([
-      own,
-      ...[document.documentElement.lang, ...navigator.languages].filter(offered),
+      this.getAttribute("lang"),
+      ...[document.documentElement.lang, ...navigator.languages ?? []].filter(offered),
       calendar?.locale,
     ]);
   }
@@ -177,9 +242,13 @@ export class EscapeBooking extends HTMLElement {
   #render(flow: Flow): void {
     const language = this.#language;
     if (this.#format?.language !== language) {
-      this.#format = { language, format: createFormat(language, navigator.languages) };
+      this.#format = { language, format: createFormat(language, navigator.languages ?? []) };
     }
     const { state } = flow;
+    if (flow.more && !this.#dressedForMore) {
+      this.#dressedForMore = true;
+      this.#adopt(flow.more.styles);
+    }
     this.#body.lang = language;
     this.#dress(state.calendar);
     patch(
@@ -187,9 +256,10 @@ export class EscapeBooking extends HTMLElement {
       render({
         flow,
         state,
+        language,
         strings: stringsFor(language),
         format: this.#format.format,
-        visitorZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+        visitorZone: visitorZone(),
         reveal: (selector) => this.#reveal(selector),
         text: (texts) => textIn(texts, language, state.calendar?.locale),
         clear: (selector) => {
@@ -197,7 +267,6 @@ export class EscapeBooking extends HTMLElement {
           pad?.getContext("2d")?.clearRect(0, 0, pad.width, pad.height);
         },
         imageUrl: (room) => this.#imageUrl(room),
-        download: (booking) => download(booking),
       }),
     );
     if (state.focus && state.focus.id !== this.#focused) {
@@ -213,11 +282,15 @@ export class EscapeBooking extends HTMLElement {
   /** The venue's colours; what the page sets wins over them, by the style sheet. */
   #dress(calendar: BookingCalendar | null): void {
     const { theme, accent_color } = calendar ?? {};
-    if (theme === "light" || theme === "dark") this.#body.dataset.theme = theme;
-    else delete this.#body.dataset.theme;
+    const { dataset, style } = this.#body;
+    if (theme === "light" || theme === "dark") dataset.theme = theme;
+    else delete dataset.theme;
     if (accent_color && /^#[0-9a-f]{6}$/i.test(accent_color)) {
-      this.#body.style.setProperty("--brand", accent_color);
-    } else this.#body.style.removeProperty("--brand");
+      style.setProperty("--brand", accent_color);
+      style.setProperty("--on-brand", lettersOn(accent_color));
+    } else style.removeProperty("--brand");
+    const scheme = fallbackScheme(this, this.#attribute("theme") || theme);
+    if (scheme) dataset.scheme = scheme;
   }
 
   #reveal(selector: string): void {
@@ -241,77 +314,19 @@ export class EscapeBooking extends HTMLElement {
     if (document.visibilityState === "visible") void this.#flow?.wake();
   };
 
+  #onOnline = () => void this.#flow?.wake();
+
+  #onPopState = () => void this.#flow?.trail.follow();
+
   #onPageShow = (event: PageTransitionEvent) => {
-    if (event.persisted) void this.#flow?.comeBack();
+    if (event.persisted) void this.#flow?.paying.comeBack();
   };
-}
-
-/** What the address says of a booking, in the query or the fragment; the token is taken out of it. */
-function takeEntry(slug: string): Entry {
-  if (entryTaken) return noEntry;
-  const address = new URL(location.href);
-  const fragment = new URLSearchParams(address.hash.slice(1));
-  const get = (name: string) => address.searchParams.get(name) ?? fragment.get(name);
-  const token = get("token");
-  if (token !== null && (get("waiver") !== null || get("waitlist") !== null)) {
-    entryTaken = true;
-    history.replaceState(history.state, "", cleanAddress(location.href));
-    return get("waiver") !== null ? { ...noEntry, waiver: token } : { ...noEntry, leave: token };
-  }
-  const entry: Entry = { reference: get("reference"), token, payment: get("payment") };
-  if (entry.reference === null) return noEntry;
-  const owner = store.load(entry.reference)?.calendar;
-  if (owner !== undefined && owner !== slug && entry.token === null) return noEntry;
-  entryTaken = true;
-  // The token must not stay where the history, a screenshot or a Referer header could carry it; the
-  // reference may, so that a reload in this tab shows the booking again.
-  const kept = new URL(cleanAddress(location.href));
-  kept.searchParams.set("reference", entry.reference);
-  history.replaceState(history.state, "", kept);
-  return entry;
-}
-
-function cleanAddress(href: string): string {
-  const address = new URL(href);
-  const fragment = new URLSearchParams(address.hash.slice(1));
-  for (const name of ["reference", "token", "payment", "waiver", "waitlist"]) {
-    address.searchParams.delete(name);
-    // A fragment that is the page's own is left exactly as it is.
-    if (fragment.has(name)) {
-      fragment.delete(name);
-      address.hash = fragment.toString();
-    }
-  }
-  return address.href;
 }
 
 /** A random key; `randomUUID` exists only in secure contexts. */
 function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function download(booking: Booking): void {
-  const text = renderCalendar({
-    name: booking.organization.name,
-    timezone: booking.timezone,
-    events: [{
-      uid: `${booking.reference}@escapemaster`,
-      startsAt: booking.starts_at,
-      endsAt: booking.ends_at,
-      updatedAt: booking.history.at(-1)?.at ?? booking.starts_at,
-      sequence: booking.history.length,
-      status: "CONFIRMED",
-      summary: `${booking.room_name} · ${booking.organization.name}`,
-      description: booking.reference,
-    }],
-  });
-  const url = URL.createObjectURL(new Blob([text], { type: "text/calendar" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `${booking.reference}.ics`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 if (!customElements.get("escape-booking")) customElements.define("escape-booking", EscapeBooking);

@@ -1,6 +1,6 @@
 /** Dates, times and money as the visitor reads them. */
 import { formatMoney } from "../../_shared/money.ts";
-import type { Language } from "./strings.ts";
+import type { Language } from "./language.ts";
 
 const defaults: Record<Language, string> = { en: "en-GB", es: "es-ES", ca: "ca-ES" };
 
@@ -19,6 +19,10 @@ export interface Format {
   month(month: string): string;
   weekdays(): { readonly short: string; readonly long: string }[];
   zone(timezone: string, instant: number): string;
+  /** `GMT+1`: what the zone differs by at an instant. */
+  offset(timezone: string, instant: number): string;
+  /** `Friday`, of a plain date. */
+  weekday(date: string): string;
   percent(basisPoints: number): string;
   duration(minutes: number): string;
   /** `48 hours` or `7 days`, whichever reads better. */
@@ -27,7 +31,7 @@ export interface Format {
 
 /** How to write for this language, with the visitor's own regional habits when they match it. */
 export function createFormat(language: Language, preferred: readonly string[]): Format {
-  const tag = preferred.find((candidate) => candidate.toLowerCase().startsWith(`${language}-`)) ??
+  const tag = preferred.map(knownTag).find((known) => known?.startsWith(`${language}-`)) ??
     defaults[language];
   const plainDate = (date: string, options: Intl.DateTimeFormatOptions) =>
     new Intl.DateTimeFormat(tag, { ...options, timeZone: "UTC" })
@@ -38,7 +42,7 @@ export function createFormat(language: Language, preferred: readonly string[]): 
     money: (cents, currency) => formatMoney(tag, cents, currency),
     shortMoney: (cents, currency) => formatMoney(tag, cents, currency, true),
     time: (instant, timezone) =>
-      new Intl.DateTimeFormat(tag, { timeStyle: "short", timeZone: timezone })
+      new Intl.DateTimeFormat(tag, { timeStyle: "short", timeZone: knownZone(timezone) })
         .format(new Date(instant)),
     day: (date) => capital(plainDate(date, { weekday: "long", day: "numeric", month: "long" })),
     date: (instant, timezone) =>
@@ -48,7 +52,7 @@ export function createFormat(language: Language, preferred: readonly string[]): 
           day: "numeric",
           month: "long",
           year: "numeric",
-          timeZone: timezone,
+          timeZone: knownZone(timezone),
         }).format(new Date(instant)),
       ),
     month: (month) => capital(plainDate(`${month}-15`, { month: "long", year: "numeric" })),
@@ -64,14 +68,13 @@ export function createFormat(language: Language, preferred: readonly string[]): 
       });
     },
     zone: (timezone, instant) => {
-      const parts = new Intl.DateTimeFormat(tag, {
-        timeZone: timezone,
-        timeZoneName: "shortOffset",
-      }).formatToParts(instant);
-      const offset = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
-      const city = timezone.split("/").at(-1)?.replaceAll("_", " ") ?? timezone;
+      const known = knownZone(timezone);
+      const city = known.split("/").at(-1)?.replaceAll("_", " ") ?? known;
+      const offset = offsetOf(tag, known, instant);
       return offset ? `${city} (${offset})` : city;
     },
+    offset: (timezone, instant) => offsetOf(tag, knownZone(timezone), instant),
+    weekday: (date) => plainDate(date, { weekday: "long" }),
     percent: (basisPoints) =>
       new Intl.NumberFormat(tag, { style: "percent", maximumFractionDigits: 2 })
         .format(basisPoints / 10_000),
@@ -87,6 +90,48 @@ export function createFormat(language: Language, preferred: readonly string[]): 
       }).format(days ? hours / 24 : hours);
     },
   };
+}
+
+/** What a browser calls a language, as {@link Intl} takes it; null for what it does not take. */
+function knownTag(candidate: unknown): string | null {
+  try {
+    const tag = String(candidate).split(/[@.]/)[0]!.replaceAll("_", "-");
+    return Intl.getCanonicalLocales(tag)[0] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** The zone, or UTC where the browser does not know it: then that is what the page says. */
+function knownZone(timezone: string): string {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: timezone || "UTC" }) && (timezone || "UTC");
+  } catch {
+    return "UTC";
+  }
+}
+
+/** The visitor's own zone; null where the browser does not know or does not tell. */
+export function visitorZone(): string | null {
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return timeZone && (knownZone(timeZone) === timeZone) ? timeZone : null;
+}
+
+function offsetOf(tag: string, timeZone: string, instant: number): string {
+  try {
+    const format = new Intl.DateTimeFormat(tag, { timeZone, timeZoneName: "shortOffset" });
+    return format.formatToParts(instant).find(({ type }) => type === "timeZoneName")?.value ?? "";
+  } catch {
+    // Not in every browser.
+    return "";
+  }
+}
+
+/** "Cents" are the currency's own minor unit: the yen has none, the dinar a thousand. */
+export function toUnits(cents: number, currency: string): number {
+  const { maximumFractionDigits } = new Intl.NumberFormat("en", { style: "currency", currency })
+    .resolvedOptions();
+  return cents / 10 ** (maximumFractionDigits ?? 2);
 }
 
 function weekStart(tag: string): number {

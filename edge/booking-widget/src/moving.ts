@@ -1,7 +1,9 @@
 /** Moving a booking: another time, room or party, with what it costs asked before it is done. */
-import type { Booking, Slot } from "../../_shared/booking.ts";
-import { ApiError, type RescheduleRequest } from "./api.ts";
-import { Attempt, type Inside } from "./world.ts";
+import type { Slot } from "../../_shared/booking.ts";
+import { refusalOf, type RescheduleRequest } from "./api.ts";
+import type { Flow } from "./flow.ts";
+import type { Managing } from "./managing.ts";
+import { Attempt } from "./world.ts";
 
 /** Codes after which there is nothing left to choose. */
 const overCodes = new Set(["not_reschedulable", "booking_not_found", "not_cancellable"]);
@@ -9,39 +11,32 @@ const overCodes = new Set(["not_reschedulable", "booking_not_found", "not_cancel
 export class Moving {
   #attempt: Attempt;
 
-  constructor(
-    readonly inside: Inside,
-    /** Show the grid at this booking, with these changes. */
-    readonly choose: (booking: Booking) => Promise<void>,
-    /** Show what is free again, with the reason why. */
-    readonly lookAgain: (error: unknown) => Promise<void>,
-    readonly done: (booking: Booking) => void,
-  ) {
-    this.#attempt = new Attempt(() => inside.world.newKey());
+  constructor(readonly flow: Flow, readonly managing: Managing) {
+    this.#attempt = new Attempt(() => flow.world.newKey());
   }
 
   async start(): Promise<void> {
-    const { inside } = this;
-    const { booking, busy } = inside.state();
+    const { flow } = this;
+    const { booking, busy } = flow.state;
     if (!booking || busy) return;
-    inside.set({ busy: "move", notice: null, asking: null });
+    flow.set({ busy: "move", notice: null, asking: null });
     try {
-      const { world } = inside;
-      const calendar = inside.state().calendar ?? await world.api.getCalendar(world.slug);
-      inside.set({ busy: null, calendar });
-      await this.choose(booking);
+      const { world } = flow;
+      const calendar = flow.state.calendar ?? await world.api.getCalendar(world.slug);
+      flow.set({ busy: null, calendar });
+      await this.managing.enterMove(booking);
     } catch (error) {
-      inside.set({
+      flow.set({
         busy: null,
-        notice: inside.problem(error),
-        focus: inside.focusOn("notice"),
+        notice: flow.problem(error),
+        focus: flow.focusOn("notice"),
       });
     }
   }
 
   /** Keep the time that the booking has, for another number of players. */
   async keepTime(): Promise<void> {
-    const { booking } = this.inside.state();
+    const { booking } = this.flow.state;
     if (!booking) return;
     await this.quote({
       room_id: booking.room_id,
@@ -57,29 +52,30 @@ export class Moving {
   }
 
   async quote(slot: Slot): Promise<void> {
-    const { inside } = this;
-    inside.set({ slot, step: "moveQuote", moveQuote: null, oldTotal: null, notice: null });
-    inside.set({ focus: inside.focusOn("heading") });
+    const { flow } = this;
+    flow.set({ slot, step: "moveQuote", moveQuote: null, oldTotal: null, notice: null });
+    flow.set({ focus: flow.focusOn("heading") });
+    flow.trail.push();
     await this.#quote();
   }
 
   async #quote(): Promise<void> {
-    const { inside } = this;
+    const { flow } = this;
     const request = this.#request();
     if (!request) return;
     try {
-      const moveQuote = await inside.world.api.quoteReschedule(request);
-      if (inside.state().slot?.starts_at === request.starts_at) inside.set({ moveQuote });
+      const moveQuote = await flow.world.api.quoteReschedule(request);
+      if (flow.state.slot?.starts_at === request.starts_at) flow.set({ moveQuote });
     } catch (error) {
       await this.#refused(error);
     }
   }
 
   #request(): RescheduleRequest | null {
-    const { booking, slot, partySize } = this.inside.state();
+    const { booking, slot, partySize } = this.flow.state;
     if (!booking || !slot) return null;
     return {
-      ...this.inside.key(booking.reference),
+      ...this.flow.key(booking.reference),
       starts_at: slot.starts_at,
       room_id: slot.room_id,
       party_size: partySize,
@@ -87,60 +83,67 @@ export class Moving {
   }
 
   async confirm(): Promise<void> {
-    const { inside } = this;
-    const { moveQuote, busy, booking } = inside.state();
+    const { flow } = this;
+    const { moveQuote, busy, booking } = flow.state;
     const request = this.#request();
     if (!moveQuote || !request || !booking || busy) return;
     const full = { ...request, expected_total_cents: moveQuote.total_cents };
-    inside.set({ busy: "move", notice: null });
+    flow.set({ busy: "move", notice: null });
     try {
-      const { api } = inside.world;
+      const { api } = flow.world;
       await api.reschedule({ ...full, idempotency_key: this.#attempt.key(full) });
       this.#attempt.done();
-      const moved = await api.getBooking(inside.key(booking.reference));
-      inside.set({ busy: null, slot: null, moveQuote: null, oldTotal: null });
-      this.done(moved);
+      const moved = await api.getBooking(flow.key(booking.reference));
+      flow.set({ busy: null, slot: null, moveQuote: null, oldTotal: null });
+      this.managing.moved(moved);
     } catch (error) {
-      inside.set({ busy: null });
+      flow.set({ busy: null });
       await this.#refused(error);
     }
   }
 
   async #refused(error: unknown): Promise<void> {
-    const { inside } = this;
-    const code = error instanceof ApiError ? error.code : "unexpected";
-    const notice = inside.problem(error);
-    const { moveQuote } = inside.state();
+    const { flow } = this;
+    const { code } = refusalOf(error);
+    const notice = flow.problem(error);
+    const { moveQuote } = flow.state;
     if (overCodes.has(code)) {
-      inside.set({
+      flow.set({
         step: "booking",
         slot: null,
         moveQuote: null,
         notice,
-        focus: inside.focusOn("notice"),
+        focus: flow.focusOn("notice"),
       });
     } else if (code === "total_changed" && moveQuote) {
-      inside.set({ moveQuote: null });
+      flow.set({ moveQuote: null });
       await this.#quote();
-      inside.set({ oldTotal: moveQuote.total_cents, focus: inside.focusOn("notice") });
+      flow.set({ oldTotal: moveQuote.total_cents, focus: flow.focusOn("notice") });
     } else if (moveQuote && ["network", "unexpected", "rate_limited"].includes(code)) {
       // The same attempt may be made again.
-      inside.set({ notice, focus: inside.focusOn("notice") });
+      flow.set({ notice, focus: flow.focusOn("notice") });
     } else {
       this.#attempt.done();
-      inside.set({ slot: null, moveQuote: null });
-      await this.lookAgain(error);
+      flow.set({ slot: null, moveQuote: null });
+      await flow.choosing.lookAgain(error, "move");
     }
   }
 
   leave(): void {
-    const { inside } = this;
-    inside.set({
+    const { flow } = this;
+    flow.set({
       step: "booking",
       slot: null,
       moveQuote: null,
       notice: null,
-      focus: inside.focusOn("heading"),
+      focus: flow.focusOn("heading"),
     });
+  }
+  /** Back from the price of a move to the grid. */
+  async backToMove(): Promise<void> {
+    const { flow } = this;
+    const focus = flow.focusOn("heading");
+    flow.set({ step: "move", slot: null, moveQuote: null, notice: null, focus });
+    await flow.choosing.loadMonth();
   }
 }

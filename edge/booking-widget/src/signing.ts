@@ -1,8 +1,10 @@
 /** Signing a waiver by its link: read, name oneself and one's minors, sign. */
-import { ApiError } from "./api.ts";
+import { ApiError, isRefusal } from "./api.ts";
 import { controlOf, type FieldErrors, type FieldProblem } from "./customer.ts";
+import type { Flow } from "./flow.ts";
+import type { Managing } from "./managing.ts";
 import type { Minor, Signing } from "./state.ts";
-import { Attempt, type Inside } from "./world.ts";
+import { Attempt } from "./world.ts";
 
 /** As many as fit on a form that a person reads before they sign. */
 export const MOST_MINORS = 10;
@@ -10,25 +12,21 @@ export const MOST_MINORS = 10;
 export class Waivers {
   #attempt: Attempt;
 
-  constructor(
-    readonly inside: Inside,
-    /** Go back to the booking, if there is one. */
-    readonly done: () => Promise<void>,
-  ) {
-    this.#attempt = new Attempt(() => inside.world.newKey());
+  constructor(readonly flow: Flow, readonly managing: Managing) {
+    this.#attempt = new Attempt(() => flow.world.newKey());
   }
 
   /** Raises what the database refuses, when the page was opened for this. */
   async open(token: string): Promise<void> {
-    const { inside } = this;
-    inside.set({ busy: "waiver", notice: null });
+    const { flow } = this;
+    flow.set({ busy: "waiver", notice: null });
     try {
-      const waiver = await inside.world.api.getWaiver(token, inside.world.locale());
+      const waiver = await flow.world.api.getWaiver(token, flow.world.locale());
       if (!waiver.open) throw new ApiError("waiver_closed", 409);
-      const { booking, signing } = inside.state();
+      const { booking, signing } = flow.state;
       // The next to sign on the same screen is somebody else.
       const name = signing ? "" : booking?.customer.full_name ?? "";
-      inside.set({
+      flow.set({
         busy: null,
         step: "waiver",
         fieldErrors: {},
@@ -42,62 +40,63 @@ export class Waivers {
           drawing: "",
           agreed: false,
         },
-        focus: inside.focusOn("heading"),
+        focus: flow.focusOn("heading"),
       });
+      flow.trail.push();
     } catch (error) {
-      inside.set({ busy: null });
-      if (inside.state().step === "loading") throw error;
-      inside.set({ notice: inside.problem(error), focus: inside.focusOn("notice") });
+      flow.set({ busy: null });
+      if (flow.state.step === "loading") throw error;
+      flow.set({ notice: flow.problem(error), focus: flow.focusOn("notice") });
     }
   }
 
   change(change: Partial<Signing>): void {
-    const { signing, fieldErrors } = this.inside.state();
+    const { signing, fieldErrors } = this.flow.state;
     if (!signing) return;
     const next = { ...signing, ...change };
     // What was said to be wrong is looked at again while it is being mended.
     const wrong = problems(next, this.#year());
     const kept = Object.entries(wrong).filter(([name]) => name in fieldErrors);
-    this.inside.set({ signing: next, fieldErrors: Object.fromEntries(kept) });
+    this.flow.set({ signing: next, fieldErrors: Object.fromEntries(kept) });
   }
 
   addMinor(): void {
-    const { signing } = this.inside.state();
+    const { signing } = this.flow.state;
     if (!signing || signing.minors.length >= MOST_MINORS) return;
     this.change({ minors: [...signing.minors, { name: "", year: "" }] });
-    this.inside.set({ focus: this.inside.focusOn(`field-minor-${signing.minors.length}`) });
+    this.flow.set({ focus: this.flow.focusOn(`field-minor-${signing.minors.length}`) });
   }
 
   changeMinor(index: number, change: Partial<Minor>): void {
-    const minors = this.inside.state().signing?.minors ?? [];
+    const minors = this.flow.state.signing?.minors ?? [];
     this.change({
       minors: minors.map((minor, at) => at === index ? { ...minor, ...change } : minor),
     });
   }
 
   removeMinor(index: number): void {
-    const { signing } = this.inside.state();
+    const { signing } = this.flow.state;
     if (!signing) return;
     this.change({ minors: signing.minors.filter((_, other) => other !== index) });
-    this.inside.set({ focus: this.inside.focusOn("add-minor") });
+    this.flow.set({ focus: this.flow.focusOn("add-minor") });
   }
 
   #year(): number {
-    return new Date(this.inside.world.now()).getUTCFullYear();
+    return new Date(this.flow.clock.now()).getUTCFullYear();
   }
 
   /** `write` draws a typed name, so that both manners of signing are kept alike. */
   async sign(write: (name: string) => string): Promise<void> {
-    const { inside } = this;
-    const { signing, busy } = inside.state();
+    const { flow } = this;
+    const { signing, busy } = flow.state;
     if (!signing || busy) return;
     const fieldErrors = problems(signing, this.#year());
     const wrong = Object.keys(fieldErrors);
-    inside.set({ fieldErrors, notice: null });
+    flow.set({ fieldErrors, notice: null });
     if (wrong[0]) {
-      return inside.set({
-        focus: inside.focusOn(controlOf(wrong[0])),
-        announcement: inside.say((strings) => strings.checkFields(wrong.length)),
+      return flow.set({
+        focus: flow.focusOn(controlOf(wrong[0])),
+        announcement: flow.say((strings) => strings.checkFields(wrong.length)),
       });
     }
     const name = signing.name.trim();
@@ -112,25 +111,25 @@ export class Waivers {
       signature: signing.manner === "draw" ? signing.drawing : write(name),
       locale: signing.waiver.locale,
     };
-    inside.set({ busy: "sign" });
+    flow.set({ busy: "sign" });
     try {
       const idempotency_key = this.#attempt.key(request);
-      await inside.world.api.signWaiver({ ...request, idempotency_key });
+      await flow.world.api.signWaiver({ ...request, idempotency_key });
       this.#attempt.done();
-      inside.set({ busy: null, step: "signed", focus: inside.focusOn("heading") });
+      flow.set({ busy: null, step: "signed", focus: flow.focusOn("heading") });
     } catch (error) {
-      inside.set({ busy: null });
+      flow.set({ busy: null });
       // The text has changed since it was shown: it has to be read again.
-      if (error instanceof ApiError && error.code === "waiver_outdated") {
+      if (isRefusal(error) && error.code === "waiver_outdated") {
         await this.open(signing.token);
       }
-      inside.set({ notice: inside.problem(error), focus: inside.focusOn("notice") });
+      flow.set({ notice: flow.problem(error), focus: flow.focusOn("notice") });
     }
   }
 
   async leave(): Promise<void> {
-    this.inside.set({ signing: null, fieldErrors: {}, notice: null });
-    await this.done();
+    this.flow.set({ signing: null, fieldErrors: {}, notice: null });
+    await this.managing.afterWaiver();
   }
 }
 

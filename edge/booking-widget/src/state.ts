@@ -10,6 +10,7 @@ import type {
 import { type Answers, type CustomerForm, emptyForm, type FieldErrors } from "./customer.ts";
 import type { Format } from "./format.ts";
 import type { Strings } from "./strings.ts";
+import type { MoreStrings } from "./strings_more.ts";
 
 export type Step =
   | "loading"
@@ -33,6 +34,9 @@ export type Step =
 /** A text that is written when it is shown, in the language of that moment. */
 export type Text = (strings: Strings, format: Format) => string;
 
+/** A text in the words of the second script, which is there before it is shown. */
+export const moreText = (text: (strings: MoreStrings) => string) => text as unknown as Text;
+
 export interface Notice {
   readonly tone: "error" | "info";
   readonly text: Text;
@@ -53,6 +57,10 @@ export interface Waiting {
   readonly to: string;
   /** Null: any room. */
   readonly roomId: string | null;
+  /** The one time that one waits for; null: any on those days. */
+  readonly slot: Slot | null;
+  /** The secret by which one leaves the list, once one is on it. */
+  readonly token?: string;
 }
 
 export interface Minor {
@@ -86,8 +94,10 @@ export interface State {
   readonly day: string | null;
   /** The free slots of the shown month; null while they are not known. */
   readonly slots: readonly Slot[] | null;
-  /** The days of the month on which something is taken. */
-  readonly taken: readonly string[];
+  /** What could not be had in the shown month, and may become free. */
+  readonly taken: readonly Slot[];
+  /** What is shown could not be loaded: nobody knows what is free. */
+  readonly unreachable: boolean;
   readonly slot: Slot | null;
   readonly quote: Quote | null;
   /** The quote is not of the present wishes: another is on its way. */
@@ -112,6 +122,10 @@ export interface State {
   readonly promisedCents: number;
   readonly moveQuote: RescheduleQuote | null;
   readonly signing: Signing | null;
+  /** The provider's page, where it could not be opened in this window. */
+  readonly checkoutUrl: string | null;
+  /** The link that was copied last. */
+  readonly copied: string | null;
   /** Seconds that the hold has left; zero when it ended. */
   readonly remaining: number;
   readonly asking: "cancel" | null;
@@ -151,6 +165,7 @@ export const initial: State = {
   day: null,
   slots: null,
   taken: [],
+  unreachable: false,
   slot: null,
   quote: null,
   pricing: false,
@@ -170,6 +185,8 @@ export const initial: State = {
   promisedCents: 0,
   moveQuote: null,
   signing: null,
+  checkoutUrl: null,
+  copied: null,
   remaining: 0,
   asking: null,
   busy: null,

@@ -1,4 +1,8 @@
-/** What the tab remembers: the manage tokens of its own bookings. Nothing leaves the browser. */
+/**
+ * What the browser remembers: the manage tokens of its own bookings and what was typed, as long as
+ * the tab is open, and a hold that still has to be paid for a day. Nothing of it leaves the browser.
+ */
+import type { Answers, CustomerForm } from "./customer.ts";
 
 export interface Remembered {
   readonly token: string;
@@ -9,44 +13,87 @@ export interface Remembered {
   readonly paid?: number;
 }
 
+/** What was typed and not yet sent. */
+export interface Draft {
+  readonly form: CustomerForm;
+  readonly answers: Answers;
+  readonly note: string;
+}
+
 export interface Store {
   save(reference: string, remembered: Remembered): void;
   load(reference: string): Remembered | null;
-  /** The booking that still waits for its payment, by calendar. */
+  /** The booking that still waits for its payment, by calendar; other tabs find it, too. */
   setOpen(calendar: string, reference: string | null): void;
   open(calendar: string): string | null;
+  saveDraft(calendar: string, draft: Draft | null): void;
+  draft(calendar: string): Draft | null;
+  /** The secret of a link, so that it need not stand in the address. */
+  keepToken(link: string, token: string): void;
+  token(link: string): string | null;
 }
 
 type Area = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** A store in `sessionStorage`, or in memory where the page may not use it (a sandboxed frame). */
-export function createStore(area: () => Area): Store {
+/** After that no hold is alive. */
+const DAY_MS = 86_400_000;
+
+/**
+ * A store in `sessionStorage`, and in `localStorage` for what outlives the tab; in memory where the
+ * page may not use them (a sandboxed frame).
+ */
+export function createStore(session: () => Area, lasting: () => Area = session): Store {
+  const tab = place(session);
+  const browser = place(lasting);
+  return {
+    save: (reference, remembered) => tab.write(`booking:${reference}`, remembered),
+    load: (reference) => tab.read<Remembered>(`booking:${reference}`),
+    setOpen: (calendar, reference) => {
+      tab.write(`open:${calendar}`, reference);
+      const kept = reference && tab.read<Remembered>(`booking:${reference}`);
+      browser.write(`left:${calendar}`, kept ? { ...kept, reference, at: Date.now() } : null);
+    },
+    open: (calendar) => {
+      const own = tab.read<string>(`open:${calendar}`);
+      const left = browser.read<Remembered & { reference: string; at: number }>(`left:${calendar}`);
+      if (own || !left) return own;
+      if (Date.now() - left.at > DAY_MS) {
+        browser.write(`left:${calendar}`, null);
+        return null;
+      }
+      const { reference, at: _, ...kept } = left;
+      tab.write(`booking:${reference}`, kept);
+      return reference;
+    },
+    saveDraft: (calendar, draft) => tab.write(`draft:${calendar}`, draft),
+    draft: (calendar) => tab.read<Draft>(`draft:${calendar}`),
+    keepToken: (link, token) => tab.write(`token:${link}`, token),
+    token: (link) => tab.read<string>(`token:${link}`),
+  };
+}
+
+/** Values by name, in a storage where there is one. */
+function place(area: () => Area) {
   const memory = new Map<string, string>();
   const key = (name: string) => `escape-booking:${name}`;
-  const read = (name: string): string | null => {
-    try {
-      return area().getItem(key(name)) ?? memory.get(name) ?? null;
-    } catch {
-      return memory.get(name) ?? null;
-    }
-  };
-  const write = (name: string, value: string | null) => {
-    if (value === null) memory.delete(name);
-    else memory.set(name, value);
-    try {
-      if (value === null) area().removeItem(key(name));
-      else area().setItem(key(name), value);
-    } catch {
-      // Memory has it; it lasts as long as the page.
-    }
-  };
   return {
-    save: (reference, remembered) => write(`booking:${reference}`, JSON.stringify(remembered)),
-    load: (reference) => {
-      const text = read(`booking:${reference}`);
-      return text === null ? null : JSON.parse(text) as Remembered;
+    read<T>(name: string): T | null {
+      try {
+        return JSON.parse(area().getItem(key(name)) ?? memory.get(name) ?? "null") as T | null;
+      } catch {
+        return JSON.parse(memory.get(name) ?? "null") as T | null;
+      }
     },
-    setOpen: (calendar, reference) => write(`open:${calendar}`, reference),
-    open: (calendar) => read(`open:${calendar}`),
+    write(name: string, value: unknown): void {
+      const text = value === null ? null : JSON.stringify(value);
+      if (text === null) memory.delete(name);
+      else memory.set(name, text);
+      try {
+        if (text === null) area().removeItem(key(name));
+        else area().setItem(key(name), text);
+      } catch {
+        // Memory has it; it lasts as long as the page.
+      }
+    },
   };
 }

@@ -44,9 +44,51 @@ export const styles = /* css */ `
   --danger-soft: light-dark(oklch(from var(--danger) .962 .022 h), oklch(from var(--danger) .28 .045 h));
   color: var(--ink);
 }
+/*
+ * Browsers without light-dark(): the same colours, tints without a hue. Which scheme holds is asked
+ * by a script there (fallbackScheme).
+ */
+@supports not (color: light-dark(#000, #fff)) {
+  .widget {
+    --accent: var(--escape-accent, var(--brand, #1b5e4b));
+    --on-accent: var(--escape-on-accent, var(--on-brand, #fff));
+    --accent-ink: var(--escape-accent-ink, var(--ink));
+    --surface: var(--escape-surface, #fff);
+    --raised: var(--escape-raised, #f6f7f5);
+    --ink: var(--escape-ink, #1c2421);
+    --muted: var(--escape-muted, #58645f);
+    --line: var(--escape-line, #dfe4e0);
+    --edge: var(--escape-edge, #84908a);
+    --warn: var(--escape-warn, #8a5300);
+    --danger: var(--escape-danger, #a8261c);
+    --soft: rgba(96, 128, 112, .16);
+    --softer: rgba(96, 128, 112, .08);
+    --strong: rgba(96, 128, 112, .3);
+    --warn-soft: rgba(200, 130, 0, .14);
+    --warn-strong: rgba(200, 130, 0, .28);
+    --danger-soft: rgba(200, 50, 40, .1);
+  }
+  .widget[data-scheme="dark"] {
+    --accent: var(--escape-accent, var(--brand, #86d6ba));
+    --on-accent: var(--escape-on-accent, var(--on-brand, #171c1b));
+    --surface: var(--escape-surface, #171c1b);
+    --raised: var(--escape-raised, #1f2624);
+    --ink: var(--escape-ink, #edf2ef);
+    --muted: var(--escape-muted, #a6b2ad);
+    --line: var(--escape-line, #323c39);
+    --edge: var(--escape-edge, #74827c);
+    --warn: var(--escape-warn, #f2c063);
+    --danger: var(--escape-danger, #ff9d92);
+  }
+}
 
 *, *::before, *::after { box-sizing: border-box; }
 .widget {
+  /* What a page says of its own letters is not said of ours; only the font is the page's. */
+  font-style: normal; font-weight: 400; font-variant: normal; font-stretch: normal; letter-spacing: normal;
+  word-spacing: normal; word-break: normal; overflow-wrap: normal; text-transform: none; text-indent: 0;
+  text-shadow: none; white-space: normal; direction: ltr; writing-mode: horizontal-tb; visibility: visible;
+  cursor: auto; quotes: auto; list-style: none; hyphens: manual; user-select: auto; -webkit-user-select: auto;
   background: var(--surface);
   border: 1px solid var(--line);
   border-radius: calc(var(--radius) * 1.5);
@@ -59,6 +101,8 @@ export const styles = /* css */ `
 }
 h2, h3, p, dl, dd, ul, ol, fieldset, legend { margin: 0; padding: 0; border: 0; }
 ul, ol { list-style: none; }
+/* A range of numbers stays one, whatever stands around it. */
+.fact, output { unicode-bidi: isolate; }
 button, input, select, textarea { font: inherit; color: inherit; letter-spacing: inherit; }
 button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 [aria-disabled="true"] { cursor: default; }
@@ -73,22 +117,24 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
   width: 1.15em; height: 1.15em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8;
   stroke-linecap: round; stroke-linejoin: round;
 }
-.body { display: grid; gap: 20px; }
+.body { display: grid; gap: 16px; }
 .body > * { min-width: 0; }
 
 /* head */
-.head { display: grid; gap: 16px; }
+.head { display: grid; gap: 12px; }
 .venue { color: var(--muted); font-size: .875rem; font-weight: 550; }
 .title {
   font-size: 1.5rem; line-height: 1.2; font-weight: 680; letter-spacing: -.018em;
   text-wrap: balance;
 }
-.steps { display: flex; gap: 8px; font-size: .8125rem; }
+.steps { display: flex; gap: 8px; font-size: .75rem; }
+.step { min-width: 0; }
 .step { flex: 1; display: grid; gap: 6px; color: var(--muted); align-content: start; }
 .step::before { content: ""; height: 3px; border-radius: 3px; background: var(--line); }
 .step[data-done]::before, .step[aria-current]::before { background: var(--accent-ink); }
 .step[aria-current] { color: var(--ink); font-weight: 620; }
 .step-mark { display: none; }
+.step-name { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
 .label { font-size: .875rem; font-weight: 620; }
 .muted { color: var(--muted); }
@@ -125,8 +171,6 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .plain:hover { background: var(--raised); }
 .danger { background: transparent; border-color: currentColor; color: var(--danger); }
 .danger:hover { background: var(--danger-soft); }
-.question .danger { background: var(--danger); border-color: transparent; color: var(--surface); }
-.question .danger:hover { background: color-mix(in oklab, var(--danger) 86%, var(--ink)); }
 .link {
   background: none; border: 0; padding: 10px 0; min-height: 44px; color: var(--accent-ink);
   font-weight: 560; justify-self: start; text-align: start; display: inline-flex; gap: 8px;
@@ -150,10 +194,16 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 @keyframes turn { to { transform: rotate(1turn); } }
 
 /* rooms */
-.rooms { display: grid; gap: 8px; min-width: 0; }
-.rooms legend { margin-bottom: 8px; }
+.rooms { display: grid; gap: 4px; min-width: 0; }
+.rooms legend { margin-bottom: 6px; }
 .room-list { display: grid; gap: 10px; }
+/* Beside each other on a phone, the next one in sight, so that its first screen shows days. */
+.room-list:not([data-count="1"]) {
+  grid-auto-flow: column; grid-auto-columns: min(86%, 19rem); overflow-x: auto; scroll-snap-type: x proximity;
+  margin-inline: -16px; padding: 2px 16px; scroll-padding-inline: 16px; scrollbar-width: thin;
+}
 .room {
+  scroll-snap-align: start;
   position: relative; display: flex; gap: 14px; align-items: center; padding: 10px;
   border: 1px solid var(--line); border-radius: var(--radius); cursor: pointer;
   transition: border-color .15s, background .15s;
@@ -174,6 +224,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .room-facts { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: .8125rem; color: var(--muted); }
 .fact { display: inline-flex; gap: 5px; align-items: center; }
 .room-price { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; font-size: .875rem; }
+.rooms > .room-text { display: none; }
 .room-text { color: var(--muted); font-size: .9375rem; max-width: 62ch; text-wrap: pretty; }
 .pips { display: inline-flex; gap: 3px; }
 .pips i { width: 5px; height: 11px; border-radius: 2px; background: var(--line); }
@@ -237,6 +288,10 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 }
 .slot:hover { border-color: var(--accent-ink); background: var(--soft); }
 .slot-time { font-weight: 660; font-size: 1.0625rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
+.slot-night { font-size: .75rem; color: var(--muted); line-height: 1.2; }
+.slot[data-taken] { border-style: dashed; background: none; }
+.slot[data-taken] .slot-time { color: var(--muted); font-weight: 560; text-decoration: line-through; }
+.slot[data-taken]:not([aria-disabled]) .slot-seats { color: var(--accent-ink); font-weight: 560; }
 .slot-price, .slot-seats { font-size: .8125rem; color: var(--muted); font-variant-numeric: tabular-nums; }
 .wait-offer { display: grid; gap: 10px; padding: 14px; border-radius: var(--radius); background: var(--raised); }
 .room-times { display: grid; gap: 10px; }
@@ -244,6 +299,14 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .room-head { display: flex; gap: 12px; align-items: center; }
 .room-head .room-art { width: 52px; height: 52px; }
 h4 { margin: 0; font-size: inherit; }
+.about summary { min-height: 44px; display: flex; align-items: center; gap: 8px; color: var(--accent-ink); font-weight: 560; cursor: pointer; font-size: .9375rem; }
+.about summary::before { content: "+"; width: 14px; text-align: center; font-size: 1.25rem; line-height: 1; }
+.about[open] summary::before { content: "–"; }
+.about-image { display: block; width: 100%; max-height: 18rem; object-fit: cover; border-radius: var(--radius); margin-bottom: 10px; }
+.about-image[hidden] { display: none; }
+.link-row { display: grid; gap: 10px; width: 100%; }
+.link-row .input { text-overflow: ellipsis; color: var(--muted); font-size: .875rem; }
+.link-out { display: grid; gap: 14px; }
 .zone { display: flex; gap: 6px; align-items: center; font-size: .8125rem; color: var(--muted); }
 
 /* form and summary */
@@ -261,7 +324,6 @@ h4 { margin: 0; font-size: inherit; }
 textarea.input { min-height: 76px; resize: vertical; line-height: 1.4; }
 select.input { appearance: none; padding-inline-end: 40px; background-image: linear-gradient(45deg, transparent 50%, currentColor 50%), linear-gradient(-45deg, transparent 50%, currentColor 50%); background-size: 6px 6px; background-position: right 20px center, right 14px center; background-repeat: no-repeat; }
 .input[type="date"] { min-width: 0; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 14px; }
 .tick { display: flex; gap: 12px; align-items: flex-start; min-height: 44px; padding: 10px 0; cursor: pointer; font-size: .9375rem; }
 .tick input { width: 22px; height: 22px; margin: 0; flex: none; accent-color: var(--accent-ink); }
 .tick + .hint { margin: -12px 0 0 34px; }
@@ -269,10 +331,9 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .terms summary { min-height: 44px; display: flex; align-items: center; gap: 8px; color: var(--accent-ink); font-weight: 560; cursor: pointer; font-size: .9375rem; }
 .terms summary::before { content: "+"; width: 22px; text-align: center; font-size: 1.25rem; line-height: 1; }
 .terms[open] summary::before { content: "–"; }
-.terms-text, .waiver-text { max-height: 16rem; overflow: auto; white-space: pre-line; overflow-wrap: anywhere; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); font-size: .9375rem; }
-.waiver-text { max-height: 24rem; }
-.extras, .signature, .minors { display: grid; gap: 10px; min-width: 0; }
-.extras legend, .signature legend, .minors legend { margin-bottom: 6px; }
+.terms-text { max-height: 16rem; overflow: auto; white-space: pre-line; overflow-wrap: anywhere; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); font-size: .9375rem; }
+.extras { display: grid; gap: 10px; min-width: 0; }
+.extras legend { margin-bottom: 6px; }
 .extra-list { border: 1px solid var(--line); border-radius: var(--radius); }
 .extra { display: flex; gap: 12px; align-items: center; justify-content: space-between; padding: 10px 10px 10px 14px; }
 .extra + .extra { border-top: 1px solid var(--line); }
@@ -288,19 +349,6 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .chip strong { text-transform: uppercase; }
 .chip .round { border: 0; background: none; }
 .policy { display: grid; gap: 2px; border-top: 1px solid var(--line); padding-top: 12px; }
-.narrow { max-width: 32rem; }
-.compare { display: grid; gap: 14px; }
-.compare .card { align-content: start; }
-.compare [data-old] { background: var(--raised); }
-.minor { display: grid; grid-template-columns: 1fr auto; gap: 10px 8px; align-items: start; }
-.minor .field:first-child { grid-column: 1 / -1; }
-.minor .round { margin-top: 29px; }
-.choices { display: flex; gap: 8px; }
-.choice { flex: 1; display: grid; place-items: center; min-height: 44px; border: 1px solid var(--edge); border-radius: var(--radius); cursor: pointer; }
-.choice[data-chosen] { border-color: var(--accent-ink); background: var(--soft); font-weight: 620; box-shadow: inset 0 0 0 1px var(--accent-ink); }
-.choice:has(:focus-visible) { outline: 2px solid var(--accent-ink); outline-offset: 2px; }
-.pad { width: 100%; aspect-ratio: 3; border: 1px solid var(--edge); border-radius: var(--radius); background: #fff; touch-action: none; cursor: crosshair; }
-.typed { font: italic 1.75rem/1.4 "Segoe Script", "Snell Roundhand", "Brush Script MT", cursive; border-bottom: 1px solid var(--edge); overflow-wrap: anywhere; }
 .hint { font-size: .8125rem; color: var(--muted); }
 .error { display: flex; gap: 6px; align-items: center; font-size: .875rem; color: var(--danger); font-weight: 560; }
 .summary {
@@ -312,6 +360,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .ticket .fact { align-items: flex-start; }
 .ticket .fact .icon { margin-top: .2em; color: var(--muted); }
 .costs, .due, .facts { display: grid; gap: 7px; border-top: 1px solid var(--line); padding-top: 14px; }
+.dues { display: grid; gap: 7px; }
 .sum { display: flex; justify-content: space-between; gap: 16px; font-weight: 680; }
 /* A line runs along the top while the price is on its way; the old one stays as readable as it was. */
 .summary[aria-busy] { background: linear-gradient(var(--accent-ink) 0 0) 0 0 / 0 3px no-repeat var(--raised); animation: run 1.2s infinite; }
@@ -338,7 +387,7 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .countdown[data-low] .countdown-bar { background: color-mix(in oklab, var(--warn) 20%, transparent); }
 .countdown[data-low] .countdown-bar::after { background: var(--warn); }
 
-/* centre, badges, the booking */
+/* centre, badges */
 .center { display: grid; gap: 14px; justify-items: center; align-content: center; text-align: center; min-height: 300px; }
 .center > * { max-width: 46ch; }
 .badge {
@@ -348,37 +397,24 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .badge .icon { width: 26px; height: 26px; stroke-width: 2.2; }
 .badge[data-tone="good"] { background: var(--accent); color: var(--on-accent); }
 .badge[data-tone="error"] { background: var(--danger-soft); color: var(--danger); }
-.booked { display: grid; gap: 20px; width: 100%; max-width: 42rem; margin-inline: auto; }
-.booked-head { display: flex; gap: 16px; align-items: center; }
-.card { display: grid; gap: 16px; padding: 18px 16px; border: 1px solid var(--line); border-radius: var(--radius); }
-.card-top { display: grid; gap: 16px; }
-.reference { display: grid; gap: 2px; justify-items: start; align-content: start; }
-.reference-code { font-size: 1.25rem; letter-spacing: .05em; font-variant-numeric: tabular-nums; font-weight: 680; }
-.state { margin-top: 4px; padding: 2px 10px; border-radius: 99px; font-size: .8125rem; font-weight: 600; background: var(--raised); }
-.state[data-tone="good"] { background: var(--soft); color: var(--accent-ink); }
-.state[data-tone="error"] { background: var(--danger-soft); color: var(--danger); }
-.question { display: grid; gap: 12px; padding: 18px 16px; border: 1px solid var(--danger); border-radius: var(--radius); background: var(--danger-soft); scroll-margin: 20px; }
-.question-title { font-size: 1.0625rem; font-weight: 660; }
-.question .plain { background: var(--surface); }
 
 @container (min-width: 36rem) {
   .widget { padding: 28px; }
   .body { gap: 24px; }
+  .rooms > .room-text { display: block; }
+  .rooms > .about { display: none; }
   .title { font-size: 1.75rem; }
+  .widget .room-list { grid-auto-flow: row; grid-auto-columns: auto; overflow: visible; margin: 0; padding: 0; }
   .room-list[data-count="2"] { grid-template-columns: repeat(2, 1fr); }
   .room-list[data-count="3"] { grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); }
   .actions > * { flex: 0 1 auto; }
   .actions .primary { width: auto; }
-  .compare { grid-template-columns: 1fr 1fr; }
   .day[data-price]::before { content: attr(data-price); order: 1; margin-top: 4px; font-size: .6875rem; line-height: 1; font-weight: 500; color: var(--muted); }
   .day[data-price][aria-pressed="true"]::before { color: inherit; }
-  .card { padding: 24px; }
-  .card-top { grid-template-columns: 1fr auto; }
-  .reference { justify-items: end; text-align: end; }
-  .question { padding: 22px 24px; }
 }
 @container (min-width: 46rem) {
   .widget { padding: 36px; }
+  .steps { font-size: .8125rem; }
   .head { grid-template-columns: 1fr minmax(21rem, 24rem); align-items: end; gap: 32px; }
   .when { grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr); gap: 40px; padding-top: 24px; }
   .times-head { min-height: 44px; display: flex; align-items: center; }
@@ -400,3 +436,24 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .countdown-bar::after { background: Highlight; }
 }
 `;
+
+/**
+ * The scheme for browsers that cannot choose by themselves: what is asked for, or else what the page
+ * allows and the visitor prefers. Null where light-dark() does that.
+ */
+export function fallbackScheme(host: Element, theme: string | undefined): "light" | "dark" | null {
+  if (CSS.supports("color", "light-dark(#000, #fff)")) return null;
+  if (theme === "light" || theme === "dark") return theme;
+  const allowed = getComputedStyle(host).colorScheme;
+  const dark = /dark/.test(allowed) &&
+    (!/light/.test(allowed) || matchMedia("(prefers-color-scheme: dark)").matches);
+  return dark ? "dark" : "light";
+}
+
+/** Black or white, whichever can be read on `#rrggbb`: what the style sheet reckons where it can. */
+export function lettersOn(color: string): string {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) =>
+    (parseInt(color.slice(at, at + 2), 16) / 255) ** 2.2
+  );
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
+}

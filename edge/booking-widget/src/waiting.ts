@@ -1,107 +1,100 @@
 /** The waitlist: leave a name for a room, some days and a party, and hear when a place is free. */
-import { ApiError, type WaitlistRequest } from "./api.ts";
+import type { Slot } from "../../_shared/booking.ts";
+import { ApiError, refusalOf } from "./api.ts";
 import type { FieldErrors } from "./customer.ts";
+import type { Flow } from "./flow.ts";
 import type { Waiting } from "./state.ts";
-import { Attempt, type Inside } from "./world.ts";
-
-/** What the form of a booking knows of its fields. */
-interface Form {
-  problems(): FieldErrors;
-  /** What a refusal says of a field; empty when it is about none. */
-  refused(error: unknown): FieldErrors;
-  request(): Pick<WaitlistRequest, "customer" | "fields" | "consents">;
-  focusOnProblem(): void;
-  /** Make the party one that the room takes. */
-  fit(): void;
-}
+import { Attempt } from "./world.ts";
 
 export class Waitlist {
   #attempt: Attempt;
 
-  constructor(
-    readonly inside: Inside,
-    readonly form: Form,
-    /** Show what is free, with the reason why. */
-    readonly lookAgain: (error: unknown) => Promise<void>,
-  ) {
-    this.#attempt = new Attempt(() => inside.world.newKey());
+  constructor(readonly flow: Flow) {
+    this.#attempt = new Attempt(() => flow.world.newKey());
   }
 
-  open(from: string, to: string): void {
-    const { inside } = this;
-    inside.set({
+  open(from: string, to: string, slot: Slot | null = null): void {
+    const { flow } = this;
+    flow.set({
       step: "waitlist",
-      waiting: { from, to, roomId: inside.state().roomId },
+      waiting: { from, to, roomId: slot?.room_id ?? flow.state.roomId, slot },
       fieldErrors: {},
       notice: null,
-      focus: inside.focusOn("heading"),
+      focus: flow.focusOn("heading"),
     });
+    flow.trail.push();
   }
 
   change(change: Partial<Waiting>): void {
-    const { waiting } = this.inside.state();
+    const { waiting } = this.flow.state;
     if (!waiting) return;
-    this.inside.set({ waiting: { ...waiting, ...change } });
-    this.form.fit();
+    this.flow.set({ waiting: { ...waiting, ...change } });
+    this.flow.set({ partySize: this.flow.choosing.fitParty(this.flow.state.partySize) });
   }
 
   async join(): Promise<void> {
-    const { inside } = this;
-    const { waiting, partySize, busy } = inside.state();
+    const { flow } = this;
+    const { waiting, partySize, busy } = flow.state;
     if (!waiting || busy) return;
     const wrongDates = !waiting.from || !waiting.to || waiting.to < waiting.from;
     const fieldErrors: FieldErrors = {
       ...(wrongDates ? { dates: "invalidDates" } : {}),
-      ...this.form.problems(),
+      ...flow.details.problems(),
     };
-    inside.set({ fieldErrors, notice: null });
-    if (Object.keys(fieldErrors).length > 0) return this.form.focusOnProblem();
+    flow.set({ fieldErrors, notice: null });
+    if (Object.keys(fieldErrors).length > 0) return flow.details.focusOnProblem();
     const request = {
-      slug: inside.world.slug,
+      slug: flow.world.slug,
       ...(waiting.roomId === null ? {} : { room_id: waiting.roomId }),
       from_date: waiting.from,
       to_date: waiting.to,
+      ...(waiting.slot ? { starts_at: waiting.slot.starts_at } : {}),
       party_size: partySize,
-      ...this.form.request(),
+      ...flow.details.person(),
     };
-    inside.set({ busy: "join" });
+    flow.set({ busy: "join" });
     try {
       const idempotency_key = this.#attempt.key(request);
-      await inside.world.api.joinWaitlist({ ...request, idempotency_key });
+      const { waitlist_token } = await flow.world.api.joinWaitlist({ ...request, idempotency_key });
       this.#attempt.done();
-      inside.set({ busy: null, step: "waiting", focus: inside.focusOn("heading") });
+      flow.set({
+        busy: null,
+        step: "waiting",
+        waiting: waitlist_token ? { ...waiting, token: waitlist_token } : waiting,
+        focus: flow.focusOn("heading"),
+      });
+      flow.trail.replace();
     } catch (error) {
-      inside.set({ busy: null });
-      if (error instanceof ApiError && error.code === "place_available") {
-        return await this.lookAgain(error);
-      }
-      const refused = this.form.refused(error);
-      inside.set({ fieldErrors: refused });
-      if (Object.keys(refused).length > 0) return this.form.focusOnProblem();
+      flow.set({ busy: null });
+      const { code, status } = refusalOf(error);
+      if (code === "place_available") return await flow.choosing.lookAgain(error, "choose");
+      const refused = flow.details.refusedFields(error);
+      flow.set({ fieldErrors: refused });
+      if (Object.keys(refused).length > 0) return flow.details.focusOnProblem();
       // What is not offered at all cannot be waited for either.
-      const closed = error instanceof ApiError && error.code === "slot_not_offered";
-      const reason = closed ? new ApiError("waitlist_closed", error.status) : error;
-      inside.set({ notice: inside.problem(reason), focus: inside.focusOn("notice") });
+      const closed = code === "slot_not_offered";
+      const reason = closed ? new ApiError("waitlist_closed", status) : error;
+      flow.set({ notice: flow.problem(reason), focus: flow.focusOn("notice") });
     }
   }
 
   /** The link in a mail leads here: it asks before it acts. */
   askToLeave(): void {
-    this.inside.set({ step: "leave", focus: this.inside.focusOn("heading") });
+    this.flow.set({ step: "leave", focus: this.flow.focusOn("heading") });
   }
 
   async leave(token: string): Promise<void> {
-    const { inside } = this;
-    if (inside.state().busy) return;
-    inside.set({ busy: "join", notice: null });
+    const { flow } = this;
+    if (flow.state.busy) return;
+    flow.set({ busy: "join", notice: null });
     try {
-      await inside.world.api.leaveWaitlist(token);
-      inside.set({ busy: null, step: "left", focus: inside.focusOn("heading") });
+      await flow.world.api.leaveWaitlist(token);
+      flow.set({ busy: null, step: "left", focus: flow.focusOn("heading") });
     } catch (error) {
-      inside.set({
+      flow.set({
         busy: null,
-        notice: inside.problem(error),
-        focus: inside.focusOn("notice"),
+        notice: flow.problem(error),
+        focus: flow.focusOn("notice"),
       });
     }
   }

@@ -3,7 +3,8 @@ import type { BookingCalendar, Room, Slot } from "../../_shared/booking.ts";
 import type { Consent, Options } from "./api.ts";
 import { textIn } from "./customer.ts";
 import type { State, Wishes } from "./state.ts";
-import { type Language, stringsFor } from "./strings.ts";
+import type { Language } from "./language.ts";
+import type { Strings } from "./strings.ts";
 
 /** Only what is wanted, so that a plain booking asks for nothing but its slot. */
 export function toOptions(wishes: Wishes): Options {
@@ -44,9 +45,8 @@ export function termsText(calendar: BookingCalendar | null, language: Language):
 }
 
 /** What was agreed to, in the words that stood there. */
-export function toConsents(state: State, language: Language): Consent[] {
+export function toConsents(state: State, language: Language, strings: Strings): Consent[] {
   const { calendar } = state;
-  const strings = stringsFor(language);
   const venue = calendar?.organization.name ?? "";
   const terms = termsText(calendar, language);
   const consents: Consent[] = [];

@@ -1,11 +1,8 @@
 /** Step 1: which room, how many players, which day, which time. */
 import type { Room, Slot } from "../../../_shared/booking.ts";
-import { addMonths, moveByKey, weeks } from "../dates.ts";
 import { type Child, h, type VNode } from "../dom.ts";
-import { back, button, header, icon, notice, stepper, type View } from "./parts.ts";
-
-/** A day with so few times left (or fewer) is shown as almost full. */
-const FEW = 2;
+import { monthPanel } from "./month.ts";
+import { button, header, icon, nightOf, notice, stepper, type View } from "./parts.ts";
 
 export function choose(view: View): Child {
   const { flow } = view;
@@ -18,38 +15,7 @@ export function choose(view: View): Child {
   ];
 }
 
-/** The same for a booking that is moved. */
-export function move(view: View): Child {
-  const { state, strings, format, flow } = view;
-  const { booking } = state;
-  if (!booking) return null;
-  const now = [
-    booking.room_name,
-    format.date(booking.starts_at, booking.timezone),
-    format.time(booking.starts_at, booking.timezone),
-    strings.playerCount(booking.party_size),
-  ].join(" · ");
-  return [
-    back(view, () => flow.moving.leave()),
-    header(view, null, strings.moveTitle),
-    h("p", { class: "lead", key: "now" }, strings.moveNow(now)),
-    notice(view),
-    rooms(view),
-    players(view),
-    state.roomId === booking.room_id && state.partySize !== booking.party_size && h(
-      "div",
-      { class: "actions", key: "keep" },
-      button({
-        kind: "plain",
-        label: [icon("clock"), strings.keepTime],
-        press: () => void flow.moving.keepTime(),
-      }),
-    ),
-    when(view),
-  ];
-}
-
-function when(view: View): Child {
+export function when(view: View): Child {
   return [
     h("div", { class: "when", key: "when" }, monthPanel(view), timesPanel(view)),
     h("p", { class: "zone" }, icon("clock"), zoneNote(view)),
@@ -60,13 +26,13 @@ function zoneNote({ strings, format, flow, visitorZone, state }: View): string {
   const zone = flow.room?.timezone ?? state.calendar?.timezone ?? "UTC";
   const at = flow.world.now();
   const note = strings.zoneNote(format.zone(zone, at));
-  const offset = (name: string) => format.zone(name, at).match(/\(.*\)/)?.[0];
-  return offset(zone) === offset(visitorZone) ? note : `${note} ${strings.zoneDiffers}`;
+  const same = visitorZone === null || format.offset(zone, at) === format.offset(visitorZone, at);
+  return same ? note : `${note} ${strings.zoneDiffers}`;
 }
 
 // ---- rooms ----
 
-function rooms(view: View): Child {
+export function rooms(view: View): Child {
   const { state, strings, flow } = view;
   const all = state.calendar?.rooms ?? [];
   return h(
@@ -78,7 +44,11 @@ function rooms(view: View): Child {
       { class: "room-list", "data-count": Math.min(all.length, 3) },
       all.map((room, index) => roomCard(view, room, index, all.length === 1)),
     ),
-    flow.room?.description && h("p", { class: "room-text" }, flow.room.description),
+    // Folded where there is little room.
+    flow.room?.description && [
+      h("p", { class: "room-text", key: "text" }, flow.room.description),
+      about(view, flow.room),
+    ],
   );
 }
 
@@ -95,7 +65,7 @@ function roomCard(view: View, room: Room, index: number, only: boolean): VNode {
       value: room.id,
       checked: chosen,
       hidden: only,
-      onchange: () => void flow.selectRoom(room.id),
+      onchange: () => void flow.choosing.selectRoom(room.id),
     }),
     roomArt(view, room, index),
     h(
@@ -199,164 +169,8 @@ export function players(view: View): Child {
       fewer: strings.fewer,
       more: strings.more,
       spoken: strings.playerCount(state.partySize),
-      change: (value) => void flow.setPartySize(value),
+      change: (value) => void flow.choosing.setPartySize(value),
     }),
-  );
-}
-
-// ---- the month ----
-
-function monthPanel(view: View): VNode {
-  const { state, strings, format, flow } = view;
-  const turn = (by: number, label: string, name: "left" | "right") => {
-    const month = addMonths(state.month, by);
-    return h(
-      "button",
-      {
-        type: "button",
-        class: "round",
-        key: name,
-        "aria-label": label,
-        "aria-disabled": flow.canShow(month) ? undefined : "true",
-        onclick: () => void flow.showMonth(month),
-      },
-      icon(name),
-    );
-  };
-  const names = format.weekdays();
-  const empty = state.slots?.length === 0 && !state.busy;
-  // A price under each day tells something only where the days differ.
-  const prices = new Set(state.slots?.map((slot) => slot.price_cents));
-  return h(
-    "section",
-    { class: "month", "aria-label": strings.chooseDay },
-    h(
-      "div",
-      { class: "month-head" },
-      h("h3", { class: "month-name", id: "month" }, format.month(state.month)),
-      h(
-        "div",
-        { class: "month-turn" },
-        turn(-1, strings.previousMonth, "left"),
-        turn(1, strings.nextMonth, "right"),
-      ),
-    ),
-    h(
-      "table",
-      {
-        class: "grid",
-        role: "grid",
-        "aria-labelledby": "month",
-        "aria-busy": state.slots === null ? "true" : "false",
-        onkeydown: (event: KeyboardEvent) => onGridKey(event, view),
-      },
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          names.map((name) =>
-            h(
-              "th",
-              { scope: "col", key: name.long },
-              h("span", { "aria-hidden": "true" }, name.short),
-              h("span", { class: "sr" }, name.long),
-            )
-          ),
-        ),
-      ),
-      h(
-        "tbody",
-        {},
-        weeks(state.month, format.weekStart).map((week, row) =>
-          h(
-            "tr",
-            { key: `week-${row}` },
-            week.map((day, column) => dayCell(view, day, column, prices.size > 1)),
-          )
-        ),
-      ),
-    ),
-    empty
-      ? h(
-        "div",
-        { class: "month-empty" },
-        h("p", {}, strings.monthFull(format.month(state.month))),
-        h(
-          "div",
-          { class: "actions" },
-          button({
-            kind: "plain",
-            label: strings.searchNext,
-            press: () => void flow.findNextFree(),
-          }),
-        ),
-      )
-      : h(
-        "ul",
-        { class: "legend", "aria-hidden": "true" },
-        h("li", { "data-kind": "free" }, strings.legendFree),
-        h("li", { "data-kind": "few" }, strings.legendFew),
-        h("li", { "data-kind": "none" }, strings.legendFull),
-      ),
-  );
-}
-
-/** Arrow keys and their kin move; nothing else is taken from the browser. */
-function onGridKey(event: KeyboardEvent, view: View): void {
-  if (event.altKey || event.ctrlKey || event.metaKey) return;
-  const to = moveByKey(view.state.focusDay, event.key, view.format.weekStart);
-  if (to === null) return;
-  event.preventDefault();
-  void view.flow.moveFocus(to);
-}
-
-function dayCell(view: View, day: string | null, column: number, priced: boolean): VNode {
-  const { state, strings, format, flow } = view;
-  if (day === null) return h("td", { key: `blank-${column}`, class: "blank" });
-  const slots = flow.slotsOn(day);
-  const times = slots.length;
-  const known = state.slots !== null;
-  const kind = times === 0 ? "none" : times <= FEW ? "few" : "free";
-  const today = day === flow.range.first;
-  const cheapest = flow.cheapestOn(day);
-  const price = cheapest && format.shortMoney(cheapest.price_cents, cheapest.currency);
-  const several = slots.some((slot) => slot.price_cents !== cheapest?.price_cents);
-  const label = [
-    format.day(day),
-    today ? strings.dayToday : "",
-    known ? times > 0 ? strings.dayFree(times) : strings.dayFull : "",
-    price ? several ? strings.fromPrice(price) : price : "",
-  ];
-  return h(
-    "td",
-    {
-      key: day,
-      role: "gridcell",
-      "aria-selected": day === state.day ? "true" : "false",
-    },
-    h(
-      "button",
-      {
-        type: "button",
-        class: "day",
-        "data-kind": known ? kind : "wait",
-        // Written by the style sheet; the label says it to those who hear it.
-        "data-price": priced && price,
-        "data-focus": `day-${day}`,
-        "aria-label": label.filter(Boolean).join(", "),
-        "aria-current": today && "date",
-        "aria-pressed": day === state.day ? "true" : "false",
-        "aria-disabled": flow.canSelect(day) ? undefined : "true",
-        tabindex: day === state.focusDay ? 0 : -1,
-        onclick: () => {
-          flow.selectDay(day);
-          view.reveal(".times");
-        },
-      },
-      h("span", { class: "day-number" }, Number(day.slice(8))),
-    ),
   );
 }
 
@@ -364,7 +178,11 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
 
 function timesPanel(view: View): VNode {
   const { state, strings, format, flow } = view;
-  const slots = state.day ? flow.slotsOn(state.day) : [];
+  const { choosing } = flow;
+  const free = state.day ? choosing.slotsOn(state.day) : [];
+  const slots = state.day ? inOrder(free, choosing.takenOn(state.day)) : [];
+  // Nobody is asked to pick a day when the days could not be loaded.
+  if (state.unreachable) return h("section", { class: "times" });
   return h(
     "section",
     { class: "times", "aria-labelledby": "times" },
@@ -373,21 +191,25 @@ function timesPanel(view: View): VNode {
       { class: "times-head", id: "times" },
       state.day ? format.day(state.day) : strings.chooseTime,
     ),
-    slots.length === 0
-      ? flow.canWaitFor(state.day ?? state.month) ? waitOffer(view) : h(
+    slots.length > 0 && [
+      flow.dateFirst ? slotsByRoom(view, slots) : slotList(view, slots),
+      h(
+        "p",
+        { class: "muted small", key: "note" },
+        strings.priceNote(strings.playerCount(state.partySize)),
+      ),
+    ],
+    free.length === 0 &&
+      (choosing.canWaitFor(state.day ?? state.month) ? waitOffer(view) : slots.length === 0 && h(
         "p",
         { class: "muted", key: "none" },
         state.slots === null ? strings.loadingTimes : strings.pickDay,
-      )
-      : [
-        flow.dateFirst ? slotsByRoom(view, slots) : slotList(view, slots),
-        h(
-          "p",
-          { class: "muted small", key: "note" },
-          strings.priceNote(strings.playerCount(state.partySize)),
-        ),
-      ],
+      )),
   );
+}
+
+function inOrder(...slots: readonly (readonly Slot[])[]): readonly Slot[] {
+  return slots.flat().sort((one, other) => Date.parse(one.starts_at) - Date.parse(other.starts_at));
 }
 
 function waitOffer({ strings, flow }: View): VNode {
@@ -401,7 +223,7 @@ function waitOffer({ strings, flow }: View): VNode {
       button({
         kind: "plain",
         label: [icon("clock"), strings.waitTitle],
-        press: () => flow.openWaitlist(),
+        press: () => void flow.choosing.openWaitlist(),
       }),
     ),
   );
@@ -427,9 +249,30 @@ function slotsByRoom(view: View, slots: readonly Slot[]): Child {
           h("span", { class: "room-price" }, ...roomPrice(view, room)),
         ),
       ),
+      about(view, room),
       slotList(view, own, `room-${room.id}`),
     );
   });
+}
+
+/** What a room is about, for whoever chose the day first and has not seen it. */
+function about(view: View, room: Room): Child {
+  const image = view.imageUrl(room);
+  if (!room.description && !image) return null;
+  return h(
+    "details",
+    { class: "about", key: "about" },
+    h("summary", {}, view.strings.aboutRoom),
+    image && h("img", {
+      class: "about-image",
+      key: image,
+      src: image,
+      alt: "",
+      loading: "lazy",
+      onerror: (event: Event) => (event.target as HTMLElement).hidden = true,
+    }),
+    room.description && h("p", { class: "room-text" }, room.description),
+  );
 }
 
 function slotList(view: View, slots: readonly Slot[], labelledBy?: string): VNode {
@@ -443,14 +286,37 @@ function slotList(view: View, slots: readonly Slot[], labelledBy?: string): VNod
 }
 
 function slotButton(view: View, slot: Slot): VNode {
-  const { format, flow, strings } = view;
+  const { format, flow, strings, state } = view;
   const shared = flow.roomOf(slot.room_id)?.mode === "shared";
+  const night = nightOf(view, slot.starts_at, slot.timezone);
+  const taken = slot.seats_available < state.partySize;
+  const waits = taken && state.calendar?.waitlist === true;
   return h(
     "button",
-    { type: "button", class: "slot", onclick: () => void flow.chooseSlot(slot) },
+    {
+      type: "button",
+      class: "slot",
+      "data-taken": taken,
+      "aria-disabled": taken && !waits && "true",
+      onclick: !taken
+        ? () => void flow.choosing.chooseSlot(slot)
+        : waits
+        ? () => void flow.choosing.openWaitlist(slot)
+        : null,
+    },
     h("span", { class: "slot-time" }, format.time(slot.starts_at, slot.timezone)),
     h("span", { class: "sr" }, ", "),
-    h("span", { class: "slot-price" }, format.shortMoney(slot.price_cents, slot.currency)),
-    shared && h("span", { class: "slot-seats" }, strings.seatsLeft(slot.seats_available)),
+    night && [
+      h("span", { class: "slot-night", key: "night" }, night),
+      h("span", { class: "sr", key: "comma" }, ", "),
+    ],
+    h(
+      "span",
+      { class: "slot-price" },
+      taken ? strings.soldOut : format.shortMoney(slot.price_cents, slot.currency),
+    ),
+    waits && h("span", { class: "slot-seats", key: "wait" }, strings.waitHere),
+    shared && !taken &&
+      h("span", { class: "slot-seats" }, strings.seatsLeft(slot.seats_available)),
   );
 }

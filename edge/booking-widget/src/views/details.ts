@@ -1,5 +1,5 @@
 /** Step 2: who comes, with what, and for how much. */
-import type { CustomField, Extra } from "../../../_shared/booking.ts";
+import type { CustomField, Extra, Quote } from "../../../_shared/booking.ts";
 import { type Field, fieldName } from "../customer.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { codeRefusal, payableNow } from "../state.ts";
@@ -9,6 +9,7 @@ import {
   button,
   control,
   costs,
+  dues,
   header,
   icon,
   notice,
@@ -25,7 +26,7 @@ export function details(view: View): Child {
   const { quote, oldTotal } = state;
   const free = quote !== null && payableNow(quote) === 0;
   return [
-    back(view, () => flow.backToChoose()),
+    back(view, () => void flow.trail.back()),
     header(view, 2, strings.stepDetails),
     notice(view),
     h(
@@ -36,10 +37,7 @@ export function details(view: View): Child {
         {
           class: "form",
           novalidate: true,
-          onsubmit: (event: Event) => {
-            event.preventDefault();
-            void flow.submitDetails();
-          },
+          onsubmit: (event: Event) => event.preventDefault(),
         },
         contactFields(view),
         questions(view),
@@ -52,7 +50,7 @@ export function details(view: View): Child {
           value: state.note,
           rows: 2,
           attributes: { maxlength: 1000 },
-          input: (value) => flow.typeNote(value),
+          input: (value) => flow.details.typeNote(value),
         }),
         consents(view),
         oldTotal !== null && quote
@@ -84,9 +82,11 @@ export function details(view: View): Child {
           h("span", {}, strings.total),
           h("span", {}, format.money(quote.total_cents, quote.currency)),
         ),
+        quote && dues(view, payableNow(quote), later(quote), quote.currency),
         button({
           kind: "primary",
           submit: true,
+          press: () => void flow.details.submitDetails(),
           busy: state.busy === "hold",
           label: state.busy === "hold"
             ? strings.reserving
@@ -124,8 +124,8 @@ export function contactFields(view: View): Child {
       ...(hint ? { hint } : {}),
       value: state.form[name],
       attributes: { autocomplete: name, ...attributes },
-      input: (value) => flow.type(name, value),
-      leave: () => flow.leaveField(name),
+      input: (value) => flow.details.type(name, value),
+      leave: () => flow.details.leaveField(name),
     });
   return [
     field("full_name", strings.name, { autocomplete: "name", required: true }),
@@ -170,7 +170,7 @@ function answerControl(view: View, question: CustomField): VNode {
       label: required ? label : optional(view, label),
       checked: value === true,
       required,
-      change: (checked) => flow.answer(key, checked),
+      change: (checked) => flow.details.answer(key, checked),
     });
   }
   return control(view, {
@@ -189,8 +189,8 @@ function answerControl(view: View, question: CustomField): VNode {
         ],
       }
       : {}),
-    input: (text) => flow.answer(key, text),
-    leave: () => flow.leaveAnswer(key),
+    input: (text) => flow.details.answer(key, text),
+    leave: () => flow.details.leaveAnswer(key),
   });
 }
 
@@ -208,12 +208,12 @@ function wishes(view: View): Child {
       h("legend", { class: "label" }, strings.extras),
       h("ul", { class: "extra-list" }, extras.map((extra) => extraRow(view, extra))),
     ),
-    flow.canBeExclusive && tick(view, {
+    flow.pricing.canBeExclusive && tick(view, {
       name: "exclusive",
       label: strings.exclusive,
       hint: strings.exclusiveHint(format.money(room?.exclusive_price_cents ?? 0, currency)),
       checked: state.wishes.exclusive,
-      change: (checked) => void flow.setExclusive(checked),
+      change: (checked) => void flow.pricing.setExclusive(checked),
     }),
   ];
 }
@@ -247,7 +247,7 @@ function extraRow(view: View, extra: Extra): VNode {
       fewer: strings.fewerOf(name),
       more: strings.moreOf(name),
       spoken: `${value} × ${name}`,
-      change: (quantity) => void flow.setExtra(extra.id, quantity),
+      change: (quantity) => void flow.pricing.setExtra(extra.id, quantity),
     }),
   );
 }
@@ -276,19 +276,19 @@ function codes(view: View): Child {
         "data-focus": "code",
         "aria-invalid": codeProblem ? "true" : undefined,
         "aria-describedby": codeProblem ? "code-error" : undefined,
-        oninput: (event: Event) => flow.typeCode((event.target as HTMLInputElement).value),
+        oninput: (event: Event) => flow.pricing.typeCode((event.target as HTMLInputElement).value),
         // Enter applies the code; it does not book.
         onkeydown: (event: KeyboardEvent) => {
           if (event.key !== "Enter") return;
           event.preventDefault();
-          void flow.applyCode();
+          void flow.pricing.applyCode();
         },
       }),
       button({
         kind: "plain",
         busy: state.busy === "code",
         label: strings.apply,
-        press: () => void flow.applyCode(),
+        press: () => void flow.pricing.applyCode(),
       }),
     ),
     codeProblem && h(
@@ -311,7 +311,7 @@ function codes(view: View): Child {
               type: "button",
               class: "round small-round",
               "aria-label": strings.removeCode(wishes[kind] ?? ""),
-              onclick: () => void flow.removeCode(kind),
+              onclick: () => void flow.pricing.removeCode(kind),
             },
             icon("cross"),
           ),
@@ -352,14 +352,14 @@ export function consents(view: View): Child {
         label: strings.termsLabel(venue),
         checked: state.terms,
         required: true,
-        change: (checked) => flow.agree(checked),
+        change: (checked) => flow.details.agree(checked),
       }),
     ],
     tick(view, {
       name: "marketing",
       label: optional(view, strings.marketingLabel(venue)),
       checked: state.marketing,
-      change: (checked) => flow.allowMarketing(checked),
+      change: (checked) => flow.details.allowMarketing(checked),
     }),
   );
 }
@@ -397,16 +397,21 @@ function due({ state, strings, format }: View): Child {
   if (!quote) return null;
   const voucher = quote.voucher_cents ?? 0;
   const now = payableNow(quote);
-  const later = quote.total_cents - voucher - now;
-  if (voucher === 0 && later <= 0) return null;
+  const rest = later(quote);
+  if (voucher === 0 && rest <= 0) return null;
   const money = (cents: number) => format.money(cents, quote.currency);
   return h(
     "dl",
     { class: "due" },
     voucher > 0 && row(strings.voucher, money(-voucher), "voucher"),
     row(strings.dueNow, money(now), "now"),
-    later > 0 && row(strings.dueLater, money(later), "later"),
+    rest > 0 && row(strings.dueLater, money(rest), "later"),
   );
+}
+
+/** What is paid at the venue. */
+function later(quote: Quote): number {
+  return quote.total_cents - (quote.voucher_cents ?? 0) - payableNow(quote);
 }
 
 function policy({ strings, format, flow }: View): Child {

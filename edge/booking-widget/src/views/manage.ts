@@ -1,22 +1,21 @@
 /** The booking as its link shows it: see it, change it, cancel it. */
 import type { Booking } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
+import { download, googleLink, outlookLink, placeOf } from "../event.ts";
 import { dueNow, stillOpen } from "../state.ts";
 import {
-  back,
   bookingTicket,
   button,
   costs,
-  header,
   heading,
   icon,
+  linkRow,
+  type MoreView,
   notice,
   row,
-  ticket,
-  type View,
 } from "./parts.ts";
 
-export function booked(view: View): Child {
+export function booked(view: MoreView): Child {
   const { state, strings, format, flow } = view;
   const { booking } = state;
   if (!booking) return null;
@@ -84,6 +83,7 @@ export function booked(view: View): Child {
         "dl",
         { class: "facts" },
         row(strings.venue, booking.organization.name),
+        placeOf(booking) && row(strings.where, placeOf(booking)),
         row(strings.bookedBy, booking.customer.full_name),
         waiver && waiver.needed > 0 &&
           row(strings.waiver, strings.waiverSigned(waiver.signed, waiver.needed)),
@@ -95,6 +95,9 @@ export function booked(view: View): Child {
       ),
       costs(view, booking),
     ),
+    state.checkoutUrl && linkRow(view, state.checkoutUrl, strings.openPayment),
+    confirmed && calendars(view, booking),
+    token && waiverLink(view, token),
     state.asking === "cancel" ? question(view, booking) : h(
       "div",
       { class: "actions" },
@@ -105,25 +108,20 @@ export function booked(view: View): Child {
         label: state.busy === "pay"
           ? strings.opening
           : strings.pay(format.money(payable, booking.currency)),
-        press: () => void flow.pay(),
+        press: () => void flow.paying.pay(),
       }),
       token && button({
         kind: "plain",
         busy: state.busy === "waiver",
         label: [icon("pen"), strings.waiverSign],
-        press: () => void flow.waivers.open(token),
-      }),
-      confirmed && button({
-        kind: "plain",
-        label: [icon("calendar"), strings.addToCalendar],
-        press: () => view.download(booking),
+        press: () => void flow.more?.waivers.open(token),
       }),
       confirmed && booking.reschedulable !== false && button({
         kind: "plain",
         busy: state.busy === "move",
         label: [icon("clock"), strings.move],
         focus: "move",
-        press: () => void flow.moving.start(),
+        press: () => void flow.more?.moving.start(),
       }),
       button({
         kind: "plain",
@@ -135,14 +133,42 @@ export function booked(view: View): Child {
         busy: state.busy === "check",
         label: strings.cancel,
         focus: "cancel",
-        press: () => void flow.askCancel(),
+        press: () => void flow.more?.managing.askCancel(),
       }),
     ),
   );
 }
 
+/** The visit in the visitor's own calendar: as a file, or where most people keep theirs. */
+function calendars({ strings }: MoreView, booking: Booking): VNode {
+  const link = (label: string, href: string) =>
+    h("a", { class: "link", key: label, href, target: "_blank", rel: "noopener" }, label);
+  return h(
+    "div",
+    { class: "calendars", key: "calendars" },
+    button({
+      kind: "plain",
+      label: [icon("calendar"), strings.addToCalendar],
+      press: () => download(booking),
+    }),
+    link("Google Calendar", googleLink(booking)),
+    link("Outlook", outlookLink(booking)),
+  );
+}
+
+/** Everybody who plays signs for themselves: the link is for the whole party. */
+function waiverLink(view: MoreView, token: string): VNode {
+  const { strings, flow } = view;
+  return h(
+    "details",
+    { class: "about", key: "waiver-link" },
+    h("summary", {}, strings.waiverShare),
+    linkRow(view, flow.world.linkTo("waiver", "sign", token), strings.waiverShare),
+  );
+}
+
 /** Cancelling is asked twice, with what it gives back in between. */
-function question(view: View, booking: Booking): VNode {
+function question(view: MoreView, booking: Booking): VNode {
   const { state, strings, format, flow } = view;
   const { refund_percent, refund_cents } = booking.cancellation;
   const amount = format.money(refund_cents, booking.currency);
@@ -163,7 +189,7 @@ function question(view: View, booking: Booking): VNode {
       "data-focus": "question",
       tabindex: -1,
       onkeydown: (event: KeyboardEvent) => {
-        if (event.key === "Escape") flow.keep();
+        if (event.key === "Escape") flow.more?.managing.keep();
       },
     },
     h("h3", { id: "question", class: "question-title" }, strings.cancelTitle),
@@ -175,94 +201,9 @@ function question(view: View, booking: Booking): VNode {
         kind: "danger",
         busy: state.busy === "cancel",
         label: state.busy === "cancel" ? strings.cancelling : strings.cancelYes,
-        press: () => void flow.confirmCancel(),
+        press: () => void flow.more?.managing.confirmCancel(),
       }),
-      button({ kind: "plain", label: strings.cancelNo, press: () => flow.keep() }),
+      button({ kind: "plain", label: strings.cancelNo, press: () => flow.more?.managing.keep() }),
     ),
   );
-}
-
-/** What a change would cost, before it is made. */
-export function moveQuote(view: View): Child {
-  const { state, strings, format, flow } = view;
-  const { booking, slot, moveQuote, oldTotal } = state;
-  if (!booking || !slot) return null;
-  const money = (cents: number) => format.money(cents, booking.currency);
-  const difference = moveQuote
-    ? moveQuote.difference_cents ?? moveQuote.total_cents - booking.total_cents
-    : 0;
-  return [
-    back(view, () => void flow.backToMove()),
-    header(view, null, strings.moveQuoteTitle),
-    notice(view),
-    moveQuote && oldTotal !== null && h(
-      "div",
-      {
-        class: "notice",
-        key: "changed",
-        role: "alert",
-        "data-tone": "warn",
-        "data-focus": "notice",
-        tabindex: -1,
-      },
-      icon("info"),
-      h("p", {}, strings.totalChanged(money(oldTotal), money(moveQuote.total_cents))),
-    ),
-    h(
-      "div",
-      { class: "compare" },
-      h(
-        "section",
-        { class: "card", "data-old": true, "aria-labelledby": "move-from" },
-        h("h3", { class: "label", id: "move-from" }, strings.moveFrom),
-        bookingTicket(view, booking),
-        h("dl", { class: "costs" }, row(strings.total, money(booking.total_cents))),
-      ),
-      h(
-        "section",
-        { class: "card", "aria-labelledby": "move-to" },
-        h("h3", { class: "label", id: "move-to" }, strings.moveNew),
-        ticket(view, {
-          room: flow.roomOf(slot.room_id)?.name ?? moveQuote?.room_name ?? booking.room_name,
-          startsAt: slot.starts_at,
-          endsAt: slot.ends_at,
-          timezone: slot.timezone,
-          partySize: state.partySize,
-        }),
-        moveQuote
-          ? costs(view, moveQuote)
-          : h("p", { class: "muted", "aria-busy": "true" }, strings.loading),
-      ),
-    ),
-    moveQuote && [
-      h(
-        "p",
-        { class: "lead", key: "difference" },
-        h(
-          "strong",
-          {},
-          difference > 0
-            ? strings.moveOwed(money(difference))
-            : difference < 0
-            ? strings.moveBack(money(moveQuote.refund_cents ?? -difference))
-            : strings.moveSame,
-        ),
-      ),
-      h(
-        "div",
-        { class: "actions", key: "actions" },
-        button({
-          kind: "primary",
-          busy: state.busy === "move",
-          label: state.busy === "move"
-            ? strings.joining
-            : difference > 0
-            ? strings.moveYesOwed(money(difference))
-            : strings.moveYes,
-          press: () => void flow.moving.confirm(),
-        }),
-        button({ kind: "plain", label: strings.cancelNo, press: () => flow.moving.leave() }),
-      ),
-    ],
-  ];
 }

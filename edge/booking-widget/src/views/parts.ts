@@ -1,19 +1,23 @@
 /** What the views share: headings, buttons, icons, controls, tables of prices. */
 import type { Booking, PriceLine, Room, Texts } from "../../../_shared/booking.ts";
 import { controlOf, type FieldProblem } from "../customer.ts";
+import { addDays, localDate, localHour } from "../dates.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import type { Flow } from "../flow.ts";
 import type { Format } from "../format.ts";
+import type { Language } from "../language.ts";
 import type { State } from "../state.ts";
 import type { Strings } from "../strings.ts";
+import type { MoreStrings } from "../strings_more.ts";
 
 export interface View {
   readonly flow: Flow;
   readonly state: State;
+  readonly language: Language;
   readonly strings: Strings;
   readonly format: Format;
-  /** The visitor's own zone, to say when the venue's is another. */
-  readonly visitorZone: string;
+  /** The visitor's own zone, to say when the venue's is another; null where nobody knows it. */
+  readonly visitorZone: string | null;
   /** A text of the venue's, in the visitor's language. */
   text(texts: Texts | null | undefined): string;
   imageUrl(room: Room): string | null;
@@ -21,8 +25,11 @@ export interface View {
   reveal(selector: string): void;
   /** Wipe a canvas. */
   clear(selector: string): void;
-  /** Offer the booking as a calendar file. */
-  download(booking: Booking): void;
+}
+
+/** What the views of the second script say, they say in its words too. */
+export interface MoreView extends View {
+  readonly strings: MoreStrings;
 }
 
 export function heading(text: string): VNode {
@@ -103,11 +110,27 @@ export function button(options: ButtonOptions): VNode {
       // A disabled button would lose the focus of whoever has just pressed it.
       "aria-disabled": options.busy || options.disabled ? "true" : undefined,
       "data-focus": options.focus,
-      onclick: options.press && !options.busy && !options.disabled ? options.press : null,
+      onclick: pressed(options),
     },
     options.busy && h("span", { class: "spinner", "aria-hidden": "true" }),
     h("span", {}, options.label),
   );
+}
+
+/**
+ * A form is sent by its button, also when the Enter key presses it: in a frame that is sandboxed
+ * without forms nothing is ever submitted.
+ */
+function pressed(
+  { press, submit, busy, disabled }: ButtonOptions,
+): ((event: Event) => void) | null {
+  if (submit) {
+    return (event) => {
+      event.preventDefault();
+      if (!busy && !disabled) press?.();
+    };
+  }
+  return press && !busy && !disabled ? () => press() : null;
 }
 
 const paths = {
@@ -125,6 +148,8 @@ const paths = {
     "M4 10h16M8 3v4m8-4v4M5 5.500h14a1 1 0 011 1V20a1 1 0 01-1 1H5a1 1 0 01-1-1V6.500a1 1 0 011-1z",
   pen: "M4 20l1-4L16.500 4.500l3 3L8 19z",
   cross: "M7 7l10 10M17 7L7 17",
+  pin:
+    "M12 21c4.500-5.200 6.500-8.300 6.500-11a6.500 6.500 0 10-13 0c0 2.700 2 5.800 6.500 11zM12 12a2 2 0 100-4 2 2 0 000 4z",
   key:
     "M14.5 14a5 5 0 10-4.7-3.300L3 17.500V21h3.500v-2.500H9V16h2.300l1.2-1.200c.6.2 1.3.2 2 .2zM16 8v.1",
 } as const;
@@ -174,7 +199,7 @@ export function errorText(view: View, name: string, problem: FieldProblem): VNod
     "p",
     { class: "error", id: `${name}-error`, key: `${name}-error` },
     icon("alert"),
-    view.strings[problem],
+    (view.strings as Partial<MoreStrings>)[problem],
   );
 }
 
@@ -303,7 +328,51 @@ export function back(view: View, press: () => void, busy = false): VNode {
   );
 }
 
+/** A link to pass on: to be read and marked, copied, or shared as the device does it. */
+export function linkRow(view: View, link: string, label: string): VNode {
+  const { flow, strings, state } = view;
+  const { share } = flow.world;
+  return h(
+    "div",
+    { class: "link-row", key: "link" },
+    h("input", {
+      class: "input",
+      type: "text",
+      readonly: true,
+      value: link,
+      "aria-label": label,
+      "data-focus": "link",
+      onfocus: (event: Event) => (event.target as HTMLInputElement).select(),
+    }),
+    h(
+      "div",
+      { class: "actions" },
+      button({
+        kind: "plain",
+        label: state.copied === link ? [icon("check"), strings.copied] : strings.copy,
+        press: () => void flow.copy(link),
+      }),
+      share && button({
+        kind: "plain",
+        label: strings.share,
+        // Whoever closes the device's own sheet has changed their mind.
+        press: () => void share(link).catch(() => {}),
+      }),
+    ),
+  );
+}
+
 // ---- what is booked, and what it costs ----
+
+/** The hour before which a game still belongs to the evening before. */
+const MORNING = 5;
+
+/** "Friday night", for a game that starts after midnight; else nothing. */
+export function nightOf({ strings, format }: View, startsAt: string, timezone: string): string {
+  const instant = Date.parse(startsAt);
+  if (localHour(instant, timezone) >= MORNING) return "";
+  return strings.nightOf(format.weekday(addDays(localDate(instant, timezone), -1)));
+}
 
 export interface Ticket {
   readonly room: string;
@@ -313,7 +382,9 @@ export interface Ticket {
   readonly partySize: number;
 }
 
-export function ticket({ strings, format }: View, what: Ticket): VNode {
+export function ticket(view: View, what: Ticket): VNode {
+  const { strings, format } = view;
+  const night = nightOf(view, what.startsAt, what.timezone);
   return h(
     "div",
     { class: "ticket" },
@@ -322,7 +393,7 @@ export function ticket({ strings, format }: View, what: Ticket): VNode {
       "p",
       { class: "fact", key: "day" },
       icon("calendar"),
-      format.date(what.startsAt, what.timezone),
+      `${format.date(what.startsAt, what.timezone)}${night && ` (${night})`}`,
     ),
     h(
       "p",
@@ -387,4 +458,20 @@ export function costs({ strings, format }: View, { lines, currency, total_cents 
 
 export function row(name: string, value: Child, key = name): VNode {
   return h("div", { class: "row", key }, h("dt", {}, name), h("dd", {}, value));
+}
+
+/** How much of a total is paid now, and how much later, where that is not all the same. */
+export function dues(
+  { strings, format }: View,
+  now: number,
+  later: number,
+  currency: string,
+): Child {
+  if (later <= 0) return null;
+  return h(
+    "dl",
+    { class: "dues", key: "dues" },
+    row(strings.dueNow, format.money(now, currency), "now"),
+    row(strings.dueLater, format.money(later, currency), "later"),
+  );
 }

@@ -7,9 +7,9 @@ import {
   bookingTicket,
   button,
   costs,
+  dues,
   header,
-  heading,
-  icon,
+  linkRow,
   notice,
   row,
   type View,
@@ -26,7 +26,7 @@ export function pay(view: View): Child {
   const money = (cents: number) => format.money(cents, booking.currency);
   return [
     // Without the details there is nothing to go back to; leaving a place is asked for by its name.
-    !ended && state.slot && back(view, () => void flow.backToDetails(), state.busy === "release"),
+    !ended && state.slot && back(view, () => void flow.trail.back(), state.busy === "release"),
     header(view, 3, ended ? strings.holdEnded : strings.heldTitle),
     notice(view),
     h(
@@ -47,7 +47,8 @@ export function pay(view: View): Child {
           : [
             h("p", { class: "lead", key: "held" }, now > 0 ? strings.heldText : strings.offerText),
             countdown(view),
-            button({
+            dues(view, now, later, booking.currency),
+            state.checkoutUrl ? checkoutLink(view, state.checkoutUrl) : button({
               kind: "primary",
               busy: state.busy === "pay" || state.busy === "hold",
               label: state.busy === "pay"
@@ -55,14 +56,14 @@ export function pay(view: View): Child {
                 : now > 0
                 ? strings.pay(money(now))
                 : strings.reserveFree,
-              press: () => void flow.pay(),
+              press: () => void flow.paying.pay(),
             }),
             now > 0 && h("p", { class: "muted small", key: "hint" }, strings.payHint),
             button({
               kind: "link",
               busy: state.busy === "release",
               label: strings.release,
-              press: () => void flow.release(),
+              press: () => void flow.paying.release(),
             }),
           ],
       ),
@@ -83,6 +84,21 @@ export function pay(view: View): Child {
   ];
 }
 
+/** A link that the visitor presses may open what a script may not. */
+function checkoutLink(view: View, url: string): Child {
+  const { strings } = view;
+  return h(
+    "div",
+    { class: "link-out", key: "out" },
+    h(
+      "a",
+      { class: "primary", href: url, target: "_blank", rel: "noopener" },
+      h("span", {}, strings.openPayment),
+    ),
+    linkRow(view, url, strings.openPayment),
+  );
+}
+
 function countdown({ state, strings, flow }: View): VNode {
   const whole = Math.max((flow.state.calendar?.hold_minutes ?? 15) * 60, state.remaining);
   return h(
@@ -97,46 +113,5 @@ function countdown({ state, strings, flow }: View): VNode {
     h("span", { class: "countdown-label" }, strings.timeLeft),
     h("span", { class: "countdown-clock" }, clock(state.remaining)),
     h("span", { class: "countdown-bar", "aria-hidden": "true" }),
-  );
-}
-
-export function confirming(view: View): Child {
-  const { state, strings, flow } = view;
-  const slow = state.step === "slow";
-  const late = state.booking?.status === "expired";
-  return h(
-    "div",
-    { class: "center" },
-    slow
-      ? h("span", { class: "badge" }, icon("clock"))
-      : h("span", { class: "spinner large", "aria-hidden": "true" }),
-    heading(slow ? strings.slowTitle : strings.confirmingTitle),
-    h(
-      "p",
-      { class: "lead" },
-      slow ? late ? strings.lateText : strings.slowText : strings.confirmingText,
-    ),
-    notice(view),
-    slow && button({
-      kind: "plain",
-      busy: state.busy === "check",
-      label: strings.checkAgain,
-      press: () => void flow.checkAgain(),
-    }),
-  );
-}
-
-export function elsewhere({ strings, flow }: View): Child {
-  return h(
-    "div",
-    { class: "center" },
-    h("span", { class: "badge" }, icon("info")),
-    heading(strings.elsewhereTitle),
-    h("p", { class: "lead" }, strings.elsewhereText),
-    button({
-      kind: "plain",
-      label: strings.bookAnother,
-      press: () => void flow.bookAnother(),
-    }),
   );
 }

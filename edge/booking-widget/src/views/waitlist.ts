@@ -1,4 +1,5 @@
 /** The waitlist: for whom, for which days, and that it is noted. */
+import type { Slot } from "../../../_shared/booking.ts";
 import { type Child, h } from "../dom.ts";
 import { players } from "./choose.ts";
 import { consents, contactFields, questions } from "./details.ts";
@@ -10,11 +11,12 @@ import {
   header,
   heading,
   icon,
+  type MoreView,
   notice,
-  type View,
+  ticket,
 } from "./parts.ts";
 
-export function waitlist(view: View): Child {
+export function waitlist(view: MoreView): Child {
   const { state, strings, flow } = view;
   const { waiting } = state;
   if (!waiting) return null;
@@ -33,11 +35,11 @@ export function waitlist(view: View): Child {
         "aria-invalid": state.fieldErrors.dates ? "true" : undefined,
         "aria-describedby": state.fieldErrors.dates ? "dates-error" : undefined,
       },
-      input: (value) => flow.waitlist.change({ [name]: value }),
+      input: (value) => flow.more?.waitlist.change({ [name]: value }),
     });
   const rooms = state.calendar?.rooms ?? [];
   return [
-    back(view, () => flow.backToChoose()),
+    back(view, () => void flow.trail.back()),
     header(view, null, strings.waitTitle),
     h("p", { class: "lead", key: "lead" }, strings.waitLead),
     notice(view),
@@ -46,12 +48,9 @@ export function waitlist(view: View): Child {
       {
         class: "form narrow",
         novalidate: true,
-        onsubmit: (event: Event) => {
-          event.preventDefault();
-          void flow.waitlist.join();
-        },
+        onsubmit: (event: Event) => event.preventDefault(),
       },
-      rooms.length > 1 && control(view, {
+      waiting.slot ? oneTime(view, waiting.slot) : rooms.length > 1 && control(view, {
         name: "wait-room",
         label: strings.room,
         value: waiting.roomId ?? "",
@@ -59,10 +58,10 @@ export function waitlist(view: View): Child {
           { value: "", label: strings.anyRoom },
           ...rooms.map((room) => ({ value: room.id, label: room.name })),
         ],
-        input: (value) => flow.waitlist.change({ roomId: value || null }),
+        input: (value) => flow.more?.waitlist.change({ roomId: value || null }),
       }),
       players(view),
-      h(
+      !waiting.slot && h(
         "div",
         { class: "pair", key: "days" },
         day("from", strings.waitFrom),
@@ -75,6 +74,7 @@ export function waitlist(view: View): Child {
       button({
         kind: "primary",
         submit: true,
+        press: () => void flow.more?.waitlist.join(),
         busy: state.busy === "join",
         label: state.busy === "join" ? strings.joining : strings.waitJoin,
       }),
@@ -82,7 +82,22 @@ export function waitlist(view: View): Child {
   ];
 }
 
-export function waiting(view: View): Child {
+/** The sold-out time that is waited for. */
+function oneTime(view: MoreView, slot: Slot): Child {
+  return h(
+    "div",
+    { class: "summary", key: "slot" },
+    ticket(view, {
+      room: view.flow.roomOf(slot.room_id)?.name ?? "",
+      startsAt: slot.starts_at,
+      endsAt: slot.ends_at,
+      timezone: slot.timezone,
+      partySize: view.state.partySize,
+    }),
+  );
+}
+
+export function waiting(view: MoreView): Child {
   const { state, strings, format, flow } = view;
   const { waiting } = state;
   if (!waiting) return null;
@@ -100,12 +115,25 @@ export function waiting(view: View): Child {
         format.day(waiting.to),
       ),
     ),
-    button({ kind: "plain", label: strings.backToTimes, press: () => flow.backToChoose() }),
+    h(
+      "div",
+      { class: "actions" },
+      button({
+        kind: "plain",
+        label: strings.backToTimes,
+        press: () => flow.choosing.backToChoose(),
+      }),
+      waiting.token && button({
+        kind: "link",
+        label: strings.leaveNow,
+        press: () => flow.more?.waitlist.askToLeave(),
+      }),
+    ),
   );
 }
 
 /** Where the link in the waitlist's mail leads. */
-export function leave(view: View): Child {
+export function leave(view: MoreView): Child {
   const { state, strings, flow } = view;
   const left = state.step === "left";
   return h(
@@ -121,7 +149,8 @@ export function leave(view: View): Child {
         kind: "primary",
         busy: state.busy === "join",
         label: strings.leaveYes,
-        press: () => void flow.waitlist.leave(flow.world.entry.leave ?? ""),
+        press: () =>
+          void flow.more?.waitlist.leave(state.waiting?.token ?? flow.world.entry.leave ?? ""),
       }),
       button({
         kind: "plain",

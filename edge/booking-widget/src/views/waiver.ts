@@ -9,12 +9,13 @@ import {
   header,
   heading,
   icon,
+  linkRow,
+  type MoreView,
   notice,
   tick,
-  type View,
 } from "./parts.ts";
 
-export function waiver(view: View): Child {
+export function waiver(view: MoreView): Child {
   const { state, strings, format, flow } = view;
   const { signing } = state;
   if (!signing) return null;
@@ -41,17 +42,14 @@ export function waiver(view: View): Child {
       {
         class: "form narrow",
         novalidate: true,
-        onsubmit: (event: Event) => {
-          event.preventDefault();
-          void flow.waivers.sign(write);
-        },
+        onsubmit: (event: Event) => event.preventDefault(),
       },
       control(view, {
         name: "waiver_name",
         label: strings.waiverName,
         value: signing.name,
         attributes: { autocomplete: "name", required: true },
-        input: (name) => flow.waivers.change({ name }),
+        input: (name) => flow.more?.waivers.change({ name }),
       }),
       minors(view, signing),
       tick(view, {
@@ -59,21 +57,22 @@ export function waiver(view: View): Child {
         label: strings.waiverAgree,
         checked: signing.agreed,
         required: true,
-        change: (agreed) => flow.waivers.change({ agreed }),
+        change: (agreed) => flow.more?.waivers.change({ agreed }),
       }),
       signature(view, signing),
       button({
         kind: "primary",
         submit: true,
+        press: () => void flow.more?.waivers.sign(write),
         busy: state.busy === "sign",
         label: state.busy === "sign" ? strings.joining : strings.sign,
       }),
-      button({ kind: "link", label: strings.back, press: () => void flow.waivers.leave() }),
+      button({ kind: "link", label: strings.back, press: () => void flow.trail.back() }),
     ),
   ];
 }
 
-function minors(view: View, signing: Signing): VNode {
+function minors(view: MoreView, signing: Signing): VNode {
   const { strings, flow } = view;
   return h(
     "fieldset",
@@ -87,14 +86,14 @@ function minors(view: View, signing: Signing): VNode {
           name: `minor-${index}`,
           label: strings.minor(index + 1),
           value: minor.name,
-          input: (name) => flow.waivers.changeMinor(index, { name }),
+          input: (name) => flow.more?.waivers.changeMinor(index, { name }),
         }),
         control(view, {
           name: `year-${index}`,
           label: strings.birthYear,
           value: minor.year,
           attributes: { inputmode: "numeric", maxlength: 4 },
-          input: (year) => flow.waivers.changeMinor(index, { year: year.trim() }),
+          input: (year) => flow.more?.waivers.changeMinor(index, { year: year.trim() }),
         }),
         h(
           "button",
@@ -102,7 +101,7 @@ function minors(view: View, signing: Signing): VNode {
             type: "button",
             class: "round",
             "aria-label": strings.removeMinor(index + 1),
-            onclick: () => flow.waivers.removeMinor(index),
+            onclick: () => flow.more?.waivers.removeMinor(index),
           },
           icon("cross"),
         ),
@@ -112,19 +111,19 @@ function minors(view: View, signing: Signing): VNode {
       kind: "plain",
       label: [icon("plus"), strings.addMinor],
       focus: "add-minor",
-      press: () => flow.waivers.addMinor(),
+      press: () => flow.more?.waivers.addMinor(),
     }),
     signing.minors.length > 0 && tick(view, {
       name: "outside",
       label: strings.onlyMinors,
       checked: signing.outside,
-      change: (outside) => flow.waivers.change({ outside }),
+      change: (outside) => flow.more?.waivers.change({ outside }),
     }),
   );
 }
 
 /** Drawn by whoever can; typed by whoever uses a keyboard or rather does. */
-function signature(view: View, signing: Signing): VNode {
+function signature(view: MoreView, signing: Signing): VNode {
   const { strings, state, flow } = view;
   const problem = state.fieldErrors.signature;
   const manner = (value: Signing["manner"], label: string) =>
@@ -137,7 +136,7 @@ function signature(view: View, signing: Signing): VNode {
         class: "sr",
         value,
         checked: signing.manner === value,
-        onchange: () => flow.waivers.change({ manner: value }),
+        onchange: () => flow.more?.waivers.change({ manner: value }),
       }),
       label,
     );
@@ -159,7 +158,7 @@ function signature(view: View, signing: Signing): VNode {
           "aria-describedby": problem ? "signature-error" : undefined,
           "data-focus": "field-signature",
           onpointerdown: (event: PointerEvent) =>
-            draw(event, (drawing) => flow.waivers.change({ drawing })),
+            draw(event, (drawing) => flow.more?.waivers.change({ drawing })),
         }),
         h("p", { class: "hint", key: "hint" }, strings.drawHint),
         h(
@@ -170,7 +169,7 @@ function signature(view: View, signing: Signing): VNode {
             label: strings.clearSignature,
             press: () => {
               view.clear(".pad");
-              flow.waivers.change({ drawing: "" });
+              flow.more?.waivers.change({ drawing: "" });
             },
           }),
         ),
@@ -231,7 +230,7 @@ function draw(event: PointerEvent, drawn: (drawing: string) => void): void {
   };
 }
 
-export function signed(view: View): Child {
+export function signed(view: MoreView): Child {
   const { strings, state, flow } = view;
   const token = state.signing?.token;
   return h(
@@ -240,19 +239,20 @@ export function signed(view: View): Child {
     h("span", { class: "badge", "data-tone": "good" }, icon("check")),
     heading(strings.signedTitle),
     h("p", { class: "lead" }, strings.signedText),
+    token && linkRow(view, flow.world.linkTo("waiver", "sign", token), strings.waiverShare),
     h(
       "div",
       { class: "actions" },
       button({
         kind: "primary",
         label: state.booking ? strings.bookingTitle : strings.done,
-        press: () => void flow.waivers.leave(),
+        press: () => void flow.more?.waivers.leave(),
       }),
       token && button({
         kind: "plain",
         busy: state.busy === "waiver",
         label: strings.signAnother,
-        press: () => void flow.waivers.open(token).catch(() => {}),
+        press: () => void flow.more?.waivers.open(token).catch(() => {}),
       }),
     ),
   );

@@ -1,14 +1,13 @@
 /** What each step looks like: from the state to a tree, nothing else. */
-import { type Child, h, type VNode } from "./dom.ts";
-import { choose, move } from "./views/choose.ts";
-import { details } from "./views/details.ts";
-import { booked, moveQuote } from "./views/manage.ts";
-import { button, heading, icon, type View } from "./views/parts.ts";
-import { confirming, elsewhere, pay } from "./views/pay.ts";
-import { leave, waiting, waitlist } from "./views/waitlist.ts";
-import { signed, waiver } from "./views/waiver.ts";
+import { type Child, h, type VNode } from "../dom.ts";
+import { choose } from "./choose.ts";
+import { details } from "./details.ts";
+import { button, heading, icon, type MoreView, type View } from "./parts.ts";
+import { pay } from "./pay.ts";
 
-export function render(view: View): VNode[] {
+export function render(given: View): VNode[] {
+  const { more } = given.flow;
+  const view = more ? { ...given, strings: more.strings(given.strings, given.language) } : given;
   const { state, strings, format } = view;
   const { announcement } = state;
   return [
@@ -24,7 +23,8 @@ export function render(view: View): VNode[] {
 }
 
 function content(view: View): Child {
-  switch (view.state.step) {
+  const { flow, state } = view;
+  switch (state.step) {
     case "loading":
       return loading(view);
     case "failed":
@@ -35,28 +35,9 @@ function content(view: View): Child {
       return details(view);
     case "pay":
       return pay(view);
-    case "confirming":
-    case "slow":
-      return confirming(view);
-    case "booking":
-      return booked(view);
-    case "move":
-      return move(view);
-    case "moveQuote":
-      return moveQuote(view);
-    case "waitlist":
-      return waitlist(view);
-    case "waiting":
-      return waiting(view);
-    case "leave":
-    case "left":
-      return leave(view);
-    case "waiver":
-      return waiver(view);
-    case "signed":
-      return signed(view);
-    case "elsewhere":
-      return elsewhere(view);
+    default:
+      // Steps that only the second script leads to; its words are in the view by then.
+      return flow.more?.views[state.step]?.(view as MoreView);
   }
 }
 
@@ -78,6 +59,9 @@ function failed(view: View): Child {
     { class: "center" },
     h("span", { class: "badge", "data-tone": "error" }, icon("alert")),
     heading(state.notice?.text(strings, format) ?? ""),
+    // What could not be shown may have been booked all the same.
+    state.fresh && state.booking &&
+      h("p", { class: "lead" }, strings.bookedUnseen(state.booking.reference)),
     h(
       "div",
       { class: "actions" },

@@ -1,0 +1,304 @@
+/** Filling in the details: who comes, what the venue asks, and the hold that follows. */
+import type { Booking, Quote } from "../../_shared/booking.ts";
+import { ApiError, type HoldRequest, refusalOf } from "./api.ts";
+import {
+  controlOf,
+  emptyForm,
+  type Field,
+  type FieldErrors,
+  fieldName,
+  refusedAnswer,
+  refusedField,
+  toAnswers,
+  validate,
+  validateAnswer,
+  validateAnswers,
+  validateField,
+} from "./customer.ts";
+import type { Flow } from "./flow.ts";
+import { codeRefusal, payableNow } from "./state.ts";
+import { stringsFor } from "./strings.ts";
+import { termsText, toConsents, toOptions } from "./wishes.ts";
+import { Attempt } from "./world.ts";
+
+/** Codes that mean: this time cannot be had, look again at what is free. */
+const goneCodes = new Set([
+  "slot_taken",
+  "slot_in_past",
+  "slot_not_offered",
+  "notice_too_short",
+  "too_far_ahead",
+  "party_size_invalid",
+  "room_not_found",
+]);
+const NOTE_LENGTH = 1000;
+
+export class Details {
+  #attempt: Attempt;
+
+  constructor(readonly flow: Flow) {
+    this.#attempt = new Attempt(() => flow.world.newKey());
+  }
+
+  /** What was typed before the page was loaded anew, or what the page says of its visitor. */
+  restore(): void {
+    const { flow } = this;
+    const { store, slug, preset } = flow.world;
+    const { full_name = "", email = "" } = preset;
+    flow.state = {
+      ...flow.state,
+      form: { ...emptyForm, full_name, email },
+      ...store.draft(slug),
+    };
+  }
+
+  #keep(): void {
+    const { form, answers, note } = this.flow.state;
+    this.flow.world.store.saveDraft(this.flow.world.slug, { form, answers, note });
+  }
+
+  type(field: Field, value: string): void {
+    const { flow } = this;
+    flow.state = { ...flow.state, form: { ...flow.state.form, [field]: value } };
+    this.#keep();
+    if (flow.state.fieldErrors[field]) this.leaveField(field);
+  }
+
+  /** Say what is wrong with a field once the visitor has left it filled in. */
+  leaveField(field: Field): void {
+    const value = this.flow.state.form[field];
+    const before = this.flow.state.fieldErrors[field];
+    this.#mark(field, value === "" && !before ? null : validateField(field, value));
+  }
+
+  /** Answer one of the venue's questions. */
+  answer(key: string, value: string | boolean): void {
+    const { flow } = this;
+    flow.state = { ...flow.state, answers: { ...flow.state.answers, [key]: value } };
+    this.#keep();
+    if (flow.state.fieldErrors[fieldName(key)] || typeof value === "boolean") {
+      this.leaveAnswer(key);
+    }
+  }
+
+  leaveAnswer(key: string): void {
+    const { state } = this.flow;
+    const question = state.calendar?.fields?.find((field) => field.key === key);
+    if (!question) return;
+    const name = fieldName(key);
+    const value = state.answers[key];
+    const silent = !value && !state.fieldErrors[name];
+    this.#mark(name, silent ? null : validateAnswer(question, value));
+  }
+
+  #mark(name: string, problem: FieldErrors[string] | null): void {
+    const { [name]: _, ...others } = this.flow.state.fieldErrors;
+    this.flow.set({ fieldErrors: problem ? { ...others, [name]: problem } : others });
+  }
+
+  typeNote(note: string): void {
+    this.flow.state = { ...this.flow.state, note: note.slice(0, NOTE_LENGTH) };
+    this.#keep();
+  }
+
+  agree(terms: boolean): void {
+    this.flow.set({ terms });
+    this.#mark("terms", null);
+  }
+
+  allowMarketing(marketing: boolean): void {
+    this.flow.set({ marketing });
+  }
+
+  /** What cannot be booked like this, in the order of the form. */
+  problems(): FieldErrors {
+    const { calendar, form, answers, terms } = this.flow.state;
+    const agreed = terms || termsText(calendar, this.flow.world.locale()) === "";
+    return {
+      ...validate(form),
+      ...validateAnswers(calendar?.fields ?? [], answers),
+      ...(agreed ? {} : { terms: "requiredTerms" }),
+    };
+  }
+
+  focusOnProblem(): void {
+    const { flow } = this;
+    const wrong = Object.keys(flow.state.fieldErrors);
+    flow.set({
+      focus: flow.focusOn(controlOf(wrong[0]!)),
+      announcement: flow.say((strings) => strings.checkFields(wrong.length)),
+    });
+  }
+
+  /** Who books or waits, with the answers to the venue's questions and what they agreed to. */
+  person(): Pick<HoldRequest, "customer" | "fields" | "consents"> {
+    const { state, world } = this.flow;
+    const { form, calendar } = state;
+    const phone = form.phone.trim();
+    const locale = world.locale();
+    const answers = toAnswers(calendar?.fields ?? [], state.answers);
+    const consents = toConsents(state, locale, stringsFor(locale));
+    return {
+      customer: {
+        full_name: form.full_name.trim(),
+        email: form.email.trim(),
+        ...(phone === "" ? {} : { phone }),
+        locale,
+      },
+      ...(Object.keys(answers).length > 0 ? { fields: answers } : {}),
+      ...(consents.length > 0 ? { consents } : {}),
+    };
+  }
+
+  // ---- the hold ----
+
+  async submitDetails(): Promise<void> {
+    const { flow } = this;
+    if (flow.state.busy) return;
+    const fieldErrors = this.problems();
+    flow.set({ fieldErrors, notice: null });
+    if (Object.keys(fieldErrors).length > 0) return this.focusOnProblem();
+    if (!flow.state.quote || flow.state.pricing) await flow.pricing.requote();
+    const { quote, pricing } = flow.state;
+    if (quote && !pricing && flow.state.step === "details") await this.#hold(quote);
+  }
+
+  async #hold(quote: Quote): Promise<void> {
+    const { flow } = this;
+    const { note, wishes } = flow.state;
+    const request: Omit<HoldRequest, "idempotency_key"> = {
+      slug: flow.world.slug,
+      room_id: quote.room_id,
+      starts_at: quote.starts_at,
+      party_size: quote.party_size,
+      ...this.person(),
+      expected_total_cents: quote.total_cents,
+      ...toOptions(wishes),
+      ...(note.trim() === "" ? {} : { customer_note: note.trim() }),
+    };
+    flow.set({ busy: "hold", notice: null });
+    try {
+      const send = () =>
+        flow.world.api.hold({ ...request, idempotency_key: this.#attempt.key(request) });
+      const again = this.#attempt.began(request);
+      let held = await send();
+      // The answer to an attempt of before: what it held may have lapsed since, which makes this
+      // another one.
+      if (again && flow.clock.lapsed(held)) {
+        this.#attempt.done();
+        held = await send();
+      }
+      this.#attempt.done();
+      await this.#held(held, request, quote);
+    } catch (error) {
+      flow.set({ busy: null });
+      await this.refused(error);
+    }
+  }
+
+  async #held(
+    { manage_token, ...held }: Awaited<ReturnType<Flow["world"]["api"]["hold"]>>,
+    request: Omit<HoldRequest, "idempotency_key">,
+    quote: Quote,
+  ): Promise<void> {
+    const { flow } = this;
+    const { calendar } = flow.state;
+    flow.paying.took(held, manage_token);
+    const booking: Booking = {
+      ...held,
+      paid_cents: quote.voucher_cents ?? 0,
+      refunded_cents: 0,
+      customer: { full_name: request.customer.full_name, email: request.customer.email },
+      organization: { name: calendar?.organization.name ?? "" },
+      lines: quote.lines,
+      cancellable: false,
+      cancellation: { refund_percent: 0, refund_cents: 0 },
+      history: [],
+    };
+    flow.set({ busy: null, oldTotal: null });
+    flow.emit("held", booking);
+    if (held.status === "held" && payableNow(quote) > 0) return flow.paying.enter(booking);
+    await flow.paying.show(await flow.world.api.getBooking(flow.key(held.reference)), "success");
+  }
+
+  /** A quote or a hold was refused: say why, in the place where it can be mended. */
+  async refused(error: unknown): Promise<void> {
+    const { flow } = this;
+    const { code, details } = refusalOf(error);
+    const { quote, wishes } = flow.state;
+    if (goneCodes.has(code)) {
+      this.#attempt.done();
+      return await flow.choosing.lookAgain(error, "choose");
+    }
+    if (code === "total_changed" && quote) {
+      flow.set({ quote: null });
+      await flow.pricing.requote();
+      if (flow.state.quote) {
+        flow.set({ oldTotal: quote.total_cents, focus: flow.focusOn("notice") });
+      }
+      return;
+    }
+    const kind = codeRefusal.exec(code)?.[1];
+    if (kind === "coupon" || kind === "voucher") {
+      // What can be had without the code is shown beside what is wrong with it.
+      flow.set({
+        wishes: { ...wishes, [kind]: null },
+        quote: null,
+        code: wishes[kind] ?? "",
+        codeProblem: code,
+        focus: flow.focusOn("code"),
+      });
+      return await flow.pricing.requote();
+    }
+    if (code === "extra_sold_out" && typeof details.extra_id === "string") {
+      return await this.#soldOut(details.extra_id, Math.max(0, Number(details.left) || 0));
+    }
+    if (code === "exclusive_not_offered" || /^extras?_/.test(code)) {
+      const chosen = wishes.exclusive || Object.keys(wishes.extras).length > 0;
+      if (chosen) {
+        flow.set({ wishes: { ...wishes, extras: {}, exclusive: false }, quote: null });
+        await flow.pricing.requote();
+      }
+      return flow.set({
+        notice: flow.problem(new ApiError("extras_invalid", 422)),
+        focus: flow.focusOn("notice"),
+      });
+    }
+    const fieldErrors = this.refusedFields(error);
+    if (Object.keys(fieldErrors).length > 0) {
+      flow.set({ fieldErrors });
+      return this.focusOnProblem();
+    }
+    flow.set({
+      pricing: false,
+      notice: flow.problem(error),
+      focus: flow.focusOn("notice"),
+    });
+  }
+
+  async #soldOut(extraId: string, left: number): Promise<void> {
+    const { flow } = this;
+    const { wishes } = flow.state;
+    const wished = wishes.extras[extraId] ?? 0;
+    const extras = { ...wishes.extras, [extraId]: Math.min(left, wished - 1) };
+    if (wished > 0) {
+      flow.set({ wishes: { ...wishes, extras }, quote: null });
+      await flow.pricing.requote();
+    }
+    flow.set({
+      notice: { tone: "error", text: (strings) => strings.extraLeft(left) },
+      focus: flow.focusOn("notice"),
+    });
+  }
+
+  /** What a refusal says of fields; empty when it is about none. */
+  refusedFields(error: unknown): FieldErrors {
+    const { code, details } = refusalOf(error);
+    if (code === "terms_not_accepted") return { terms: "requiredTerms" };
+    const refused = code === "customer_invalid" ? refusedField(details.field) : null;
+    if (refused) return { [refused.field]: refused.problem };
+    const question = code === "field_invalid" &&
+      this.flow.state.calendar?.fields?.find((field) => field.key === details.field);
+    return question ? { [fieldName(question.key)]: refusedAnswer(question, details.rule) } : {};
+  }
+}

@@ -1,0 +1,131 @@
+/** Entering: what the address, the browser and the page say of where the visitor begins. */
+import type { Booking } from "../../_shared/booking.ts";
+import { ApiError } from "./api.ts";
+import { monthOf } from "./dates.ts";
+import type { Flow } from "./flow.ts";
+import type { State } from "./state.ts";
+import type { Mark } from "./trail.ts";
+import type { Entry } from "./world.ts";
+
+export class Entering {
+  constructor(
+    readonly flow: Flow,
+    /** What the address said; nothing once the visitor has gone on to something else. */
+    public entry: Entry,
+  ) {}
+
+  async start(): Promise<void> {
+    const { flow } = this;
+    const { store, slug } = flow.world;
+    const { entry } = this;
+    flow.details.restore();
+    try {
+      if (entry.waiver || entry.leave) {
+        this.#dress();
+        const more = await flow.loadMore();
+        flow.base = entry.waiver ? "waiver" : "leave";
+        if (entry.waiver) await more.waivers.open(entry.waiver);
+        else more.waitlist.askToLeave();
+        return;
+      }
+      const open = entry.reference ?? store.open(slug);
+      if (open === null) return await this.choose();
+      await this.#reopen(open);
+    } catch (error) {
+      flow.fail(error);
+    }
+  }
+
+  /** The booking that the address names, or that was left before it was paid. */
+  async #reopen(reference: string): Promise<void> {
+    const { flow } = this;
+    const { store, slug, api } = flow.world;
+    const { entry } = this;
+    const remembered = store.load(reference);
+    flow.token = entry.token ?? remembered?.token ?? null;
+    flow.clock.skew = remembered?.skew ?? 0;
+    if (flow.token === null) {
+      // A payment that came back to another browser, or a stale mark of this one.
+      if (entry.reference === null) return await this.choose();
+      await flow.loadMore();
+      return flow.set({ step: "elsewhere", focus: flow.focusOn("heading") });
+    }
+    if (entry.token !== null) {
+      store.save(reference, {
+        ...remembered,
+        token: entry.token,
+        calendar: slug,
+        skew: flow.clock.skew,
+      });
+    }
+    this.#dress();
+    let booking: Booking;
+    try {
+      booking = await api.getBooking(flow.key(reference));
+    } catch (error) {
+      if (entry.reference !== null || flow.isTransient(error)) throw error;
+      store.setOpen(slug, null);
+      return await this.choose();
+    }
+    flow.clock.hear();
+    const unfinished = booking.status === "held" || booking.status === "pending";
+    const over = unfinished
+      ? flow.clock.secondsLeft(booking) === 0
+      : booking.status !== "confirmed";
+    if (entry.reference === null && over) {
+      store.setOpen(slug, null);
+      return await this.choose();
+    }
+    if (entry.reference !== null) flow.base = "booking";
+    const slot = flow.trail.read()?.slot;
+    if (slot) flow.set({ slot });
+    await flow.paying.show(booking, entry.payment);
+  }
+
+  /** The calendar's colours and languages, where the way does not begin at it. */
+  #dress(): void {
+    const { flow } = this;
+    flow.world.api.getCalendar(flow.world.slug).then(
+      (calendar) => flow.set({ calendar: flow.state.calendar ?? calendar }),
+      () => {},
+    );
+  }
+
+  async choose(focus: State["focus"] = null): Promise<void> {
+    const { flow } = this;
+    const { preset, api, slug } = flow.world;
+    const mark = flow.trail.read();
+    try {
+      const known = flow.state.calendar;
+      const calendar = known ?? await api.getCalendar(slug);
+      if (!known) flow.clock.hear(calendar.now);
+      flow.set({ calendar });
+      if (calendar.rooms.length === 0) throw new ApiError("calendar_not_found", 404);
+      if (!flow.room) {
+        const named = (name: string | null | undefined) =>
+          calendar.rooms.find((room) => room.id === name || room.slug === name);
+        const room = named(mark?.roomId) ?? named(preset.room);
+        const first = flow.dateFirst ? null : calendar.rooms[0]!.id;
+        flow.set({ roomId: room?.id ?? first });
+        flow.set({ partySize: flow.choosing.fitParty(mark?.partySize ?? preset.party ?? 2) });
+      }
+      const { coupon } = preset;
+      if (coupon && calendar.has_coupons) {
+        flow.set({ wishes: { ...flow.state.wishes, coupon } });
+      }
+      flow.set({ step: "choose", ...(focus ? { focus } : {}) });
+      if (mark?.step === "details" && mark.slot) await this.#resume(mark);
+      else await flow.choosing.firstMonth(preset.date);
+    } catch (error) {
+      flow.fail(error);
+    }
+  }
+
+  /** A reload on "your details" stays there. */
+  async #resume({ slot }: Mark): Promise<void> {
+    const { flow } = this;
+    if (!slot || !flow.roomOf(slot.room_id)) return await flow.choosing.firstMonth();
+    flow.set({ month: monthOf(slot.local_date), day: slot.local_date, focusDay: slot.local_date });
+    await flow.choosing.chooseSlot(slot);
+  }
+}

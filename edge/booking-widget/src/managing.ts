@@ -1,0 +1,109 @@
+/** Managing a booking by its link: see it, cancel it, come back to it. */
+import type { Booking } from "../../_shared/booking.ts";
+import { ApiError } from "./api.ts";
+import { localDate, monthOf } from "./dates.ts";
+import type { Flow } from "./flow.ts";
+import { moreText } from "./state.ts";
+
+export class Managing {
+  constructor(readonly flow: Flow) {}
+
+  enter(booking: Booking, fresh: boolean): void {
+    const { flow } = this;
+    flow.set({
+      step: "booking",
+      booking,
+      fresh,
+      asking: null,
+      checkoutUrl: null,
+      notice: null,
+      focus: flow.focusOn("heading"),
+    });
+    flow.trail.replace();
+  }
+
+  /** Show what cancelling would give back, as it is now. */
+  async askCancel(): Promise<void> {
+    const { flow } = this;
+    const { booking } = flow.state;
+    if (!booking || flow.state.busy) return;
+    flow.set({ busy: "check", notice: null });
+    try {
+      const now = await flow.world.api.getBooking(flow.key(booking.reference));
+      flow.set({ busy: null, booking: now });
+      if (now.cancellable) flow.set({ asking: "cancel", focus: flow.focusOn("question") });
+      else throw new ApiError("not_cancellable", 409);
+    } catch (error) {
+      flow.set({ busy: null, notice: flow.problem(error), focus: flow.focusOn("notice") });
+    }
+  }
+
+  keep(): void {
+    this.flow.set({ asking: null, focus: this.flow.focusOn("cancel") });
+  }
+
+  async confirmCancel(): Promise<void> {
+    const { flow } = this;
+    const { booking } = flow.state;
+    if (!booking || flow.state.busy) return;
+    flow.set({ busy: "cancel", notice: null });
+    try {
+      const now = await flow.world.api.cancelBooking(flow.key(booking.reference));
+      flow.choosing.forget();
+      flow.set({ busy: null, promisedCents: booking.cancellation.refund_cents });
+      this.enter(now, false);
+      flow.emit("cancelled", now);
+    } catch (error) {
+      flow.set({
+        busy: null,
+        asking: null,
+        notice: flow.problem(error),
+        focus: flow.focusOn("notice"),
+      });
+    }
+  }
+
+  moved(booking: Booking): void {
+    const { flow } = this;
+    flow.choosing.forget();
+    this.enter(booking, false);
+    flow.set({ notice: { tone: "info", text: moreText((strings) => strings.moved) } });
+    flow.emit("rescheduled", booking);
+  }
+
+  /** The grid again, at the booking's own room, party and month. */
+  async enterMove(booking: Booking): Promise<void> {
+    const { flow } = this;
+    const rooms = flow.state.calendar?.rooms ?? [];
+    const room = flow.roomOf(booking.room_id) ?? rooms[0];
+    if (!room) throw new ApiError("not_reschedulable", 409);
+    const day = localDate(Date.parse(booking.starts_at), booking.timezone);
+    flow.choosing.forget();
+    flow.set({
+      step: "move",
+      slot: null,
+      moveQuote: null,
+      oldTotal: null,
+      roomId: room.id,
+      partySize: booking.party_size,
+      day,
+      focus: flow.focusOn("heading"),
+    });
+    flow.trail.push();
+    flow.set({ partySize: flow.choosing.fitParty(booking.party_size) });
+    const within = flow.choosing.clamp(day);
+    flow.set({ focusDay: within, month: monthOf(within) });
+    await flow.choosing.loadMonth();
+  }
+
+  async afterWaiver(): Promise<void> {
+    const { flow } = this;
+    const { booking } = flow.state;
+    if (!booking) return await flow.bookAnother();
+    try {
+      this.enter(await flow.world.api.getBooking(flow.key(booking.reference)), false);
+    } catch {
+      this.enter(booking, false);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What only some visitors need, as a script of its own: managing and moving a booking, the waitlist,
+ * waivers. It shares no object with the first script but the {@link Flow} that it is given.
+ */
+import type { Child } from "./dom.ts";
+import type { Flow } from "./flow.ts";
+import type { Language } from "./language.ts";
+import { Managing } from "./managing.ts";
+import { Moving } from "./moving.ts";
+import { Waivers } from "./signing.ts";
+import type { Step } from "./state.ts";
+import type { Strings } from "./strings.ts";
+import { type MoreStrings, withMoreStrings } from "./strings_more.ts";
+import { moreStyles } from "./styles_more.ts";
+import { confirming, elsewhere } from "./views/confirm.ts";
+import { booked } from "./views/manage.ts";
+import { move, moveQuote } from "./views/move.ts";
+import type { MoreView } from "./views/parts.ts";
+import { leave, waiting, waitlist } from "./views/waitlist.ts";
+import { signed, waiver } from "./views/waiver.ts";
+import { Waitlist } from "./waiting.ts";
+
+export interface More {
+  readonly managing: Managing;
+  readonly moving: Moving;
+  readonly waitlist: Waitlist;
+  readonly waivers: Waivers;
+  readonly views: Partial<Record<Step, (view: MoreView) => Child>>;
+  readonly styles: string;
+  strings(strings: Strings, language: Language): MoreStrings;
+}
+
+export function createMore(flow: Flow): More {
+  const managing = new Managing(flow);
+  return {
+    managing,
+    moving: new Moving(flow, managing),
+    waitlist: new Waitlist(flow),
+    waivers: new Waivers(flow, managing),
+    views: {
+      confirming,
+      slow: confirming,
+      elsewhere,
+      booking: booked,
+      move,
+      moveQuote,
+      waitlist,
+      waiting,
+      leave,
+      left: leave,
+      waiver,
+      signed,
+    },
+    styles: moreStyles,
+    strings: withMoreStrings,
+  };
+}

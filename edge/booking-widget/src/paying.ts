@@ -1,0 +1,255 @@
+/** Paying: the time is held, the money is on its way, and the booking says when it has arrived. */
+import type { Booking, HeldBooking } from "../../_shared/booking.ts";
+import { ApiError, refusalOf } from "./api.ts";
+import type { Flow } from "./flow.ts";
+import { dueNow, moreText, type Notice, type Text } from "./state.ts";
+
+const CONFIRM_LIMIT_MS = 60_000;
+/** A window that is not gone after that is not going. */
+const FORBIDDEN_MS = 5_000;
+
+export class Paying {
+  constructor(readonly flow: Flow) {}
+
+  /** A time is held for the visitor from now on. */
+  took(held: Omit<HeldBooking, "manage_token">, token: string): void {
+    const { flow } = this;
+    flow.token = token;
+    flow.clock.learn(held.hold_expires_at);
+    this.#remember(held.reference);
+    flow.choosing.forget();
+  }
+
+  enter(booking: Booking, notice: Notice | null = null): void {
+    const { flow } = this;
+    flow.set({
+      step: "pay",
+      booking,
+      remaining: flow.clock.secondsLeft(booking),
+      fresh: false,
+      checkoutUrl: null,
+      notice,
+      focus: flow.focusOn("heading"),
+    });
+    flow.trail.push();
+    // What comes after the payment is fetched while the visitor reads.
+    flow.prepareMore();
+  }
+
+  /** Called every second while a hold is shown. */
+  tick(): void {
+    const { flow } = this;
+    const { step, booking, remaining, busy } = flow.state;
+    if (step !== "pay" || !booking) return;
+    const now = flow.clock.secondsLeft(booking);
+    if (now === remaining) return;
+    const spoken = [300, 60, 30].find((mark) => now <= mark && remaining > mark);
+    flow.set({
+      remaining: now,
+      ...(spoken === undefined || now === 0 ? {} : {
+        announcement: flow.say((strings) =>
+          strings.timeLeftSpoken(Math.floor(spoken / 60), spoken % 60)
+        ),
+      }),
+    });
+    // The server knows best: a payment page that is open has made the hold longer.
+    if (now === 0 && !busy) void this.checkAgain();
+  }
+
+  async pay(): Promise<void> {
+    const { flow } = this;
+    const { booking, busy, step } = flow.state;
+    if (!booking || busy) return;
+    if (step === "pay" && dueNow(booking) === 0) return await this.#accept(booking);
+    flow.set({ busy: "pay", notice: null, checkoutUrl: null });
+    this.#remember(booking.reference, booking.paid_cents);
+    try {
+      const { checkout_url } = await flow.world.api.checkout(
+        flow.key(booking.reference),
+        flow.world.returnUrl(),
+      );
+      if (!/^https?:\/\//.test(checkout_url)) throw new ApiError("unexpected", 500);
+      await this.#leaveFor(checkout_url);
+    } catch (error) {
+      const { code } = refusalOf(error);
+      // A page on an origin that the service does not allow is the owner's to find out.
+      console.error(`escape-booking: the payment page was refused (${code})`);
+      flow.set({ busy: null });
+      const over = code === "nothing_due" || code === "not_payable";
+      if (over && step === "pay") await this.checkAgain();
+      const known = code in { not_payable: 1, booking_not_found: 1, network: 1 };
+      if (flow.state.step !== step) return;
+      const text: Text = step === "booking"
+        ? moreText((strings) => strings.payAtVenue)
+        : (strings) => strings.errors.payment_unavailable ?? "";
+      flow.set({
+        notice: known && step === "pay" ? flow.problem(error) : { tone: "error", text },
+        focus: flow.focusOn("notice"),
+      });
+    }
+  }
+
+  /**
+   * The provider refuses to be framed, so its page takes the place of the whole window or gets a tab
+   * of its own. Where the page around us forbids both, the visitor is given the link.
+   */
+  async #leaveFor(url: string): Promise<void> {
+    const { flow } = this;
+    const way = flow.world.redirect(url);
+    if (way === "here") return;
+    if (way !== "top") return this.#offerLink(url, way === "tab");
+    // Some browsers forbid it without a word.
+    await flow.world.wait(FORBIDDEN_MS);
+    if (flow.state.busy === "pay") this.#offerLink(url, false);
+  }
+
+  #offerLink(url: string, opened: boolean): void {
+    const { flow } = this;
+    const text: Text = (strings) => opened ? strings.paidElsewhere : strings.cannotLeave;
+    flow.set({
+      busy: null,
+      checkoutUrl: url,
+      notice: { tone: "info", text },
+      focus: flow.focusOn("notice"),
+    });
+  }
+
+  /** Take a place that the waitlist offers and nothing is due for. */
+  async #accept(booking: Booking): Promise<void> {
+    const { flow } = this;
+    flow.set({ busy: "hold", notice: null });
+    try {
+      const taken = await flow.world.api.acceptOffer(flow.key(booking.reference));
+      flow.set({ busy: null });
+      await flow.enterBooking(taken, true);
+    } catch (error) {
+      flow.set({ busy: null });
+      await this.checkAgain();
+      flow.set({ notice: flow.problem(error), focus: flow.focusOn("notice") });
+    }
+  }
+
+  /** The page is shown again as the visitor left it for the payment page ("back"). */
+  async comeBack(): Promise<void> {
+    if (this.flow.state.busy !== "pay") return;
+    this.flow.set({ busy: null });
+    await this.checkAgain();
+  }
+
+  /** Give the held time back and look for another. */
+  async release(): Promise<void> {
+    if (await this.#giveBack()) await this.flow.bookAnother();
+  }
+
+  /** Give the held time back and go on changing the details. */
+  async backToDetails(): Promise<void> {
+    const { flow } = this;
+    const { slot } = flow.state;
+    if (!await this.#giveBack()) return;
+    if (!slot) return await flow.bookAnother();
+    flow.forget();
+    flow.set({ booking: null });
+    await flow.choosing.chooseSlot(slot);
+  }
+
+  async #giveBack(): Promise<boolean> {
+    const { flow } = this;
+    const { booking, busy } = flow.state;
+    if (!booking || busy) return false;
+    flow.set({ busy: "release" });
+    try {
+      await flow.world.api.cancelBooking(flow.key(booking.reference));
+    } catch {
+      // It lapses by itself.
+    }
+    flow.set({ busy: null });
+    return true;
+  }
+
+  async checkAgain(): Promise<void> {
+    const { flow } = this;
+    const { booking, busy, step } = flow.state;
+    if (!booking || busy) return;
+    flow.set({ busy: "check" });
+    try {
+      const now = await flow.world.api.getBooking(flow.key(booking.reference));
+      flow.set({ busy: null });
+      if (step === "pay" && now.status === "held") {
+        return flow.set({ booking: now, remaining: flow.clock.secondsLeft(now) });
+      }
+      await this.show(now, step === "slow" || flow.state.checkoutUrl ? "success" : null);
+    } catch (error) {
+      flow.set({ busy: null, notice: flow.problem(error) });
+    }
+  }
+
+  /** A booking, in the step where it is now. */
+  async show(booking: Booking, payment: string | null): Promise<void> {
+    const { flow } = this;
+    const waiting = booking.status === "held" || booking.status === "pending";
+    const late = payment === "success" && booking.status === "expired";
+    // More was paid for a booking that was confirmed before: the money shows when it is there.
+    const more = payment === "success" && booking.status === "confirmed" &&
+      booking.paid_cents === flow.world.store.load(booking.reference)?.paid;
+    if ((waiting && (payment === "success" || booking.status === "pending")) || late || more) {
+      return await this.#awaitConfirmation(booking);
+    }
+    if (waiting) {
+      const notice: Notice = { tone: "info", text: (strings) => strings.paymentCancelled };
+      return this.enter(booking, payment === "cancelled" ? notice : null);
+    }
+    if (booking.status === "expired" && booking.paid_cents === 0) {
+      flow.world.store.setOpen(flow.world.slug, null);
+      return this.enter(booking);
+    }
+    if (payment === "success") await this.#enterPaid(booking);
+    else await flow.enterBooking(booking, false);
+  }
+
+  /** The first payment confirms a booking, what comes later only pays for it. */
+  async #enterPaid(booking: Booking): Promise<void> {
+    const { flow } = this;
+    const before = flow.world.store.load(booking.reference)?.paid ?? 0;
+    const confirmed = booking.status === "confirmed";
+    await flow.enterBooking(booking, confirmed && before === 0);
+    if (confirmed && before > 0) {
+      flow.set({ notice: { tone: "info", text: moreText((strings) => strings.paidText) } });
+    }
+  }
+
+  /** The page reads the booking, not the redirect: it waits until the money has arrived. */
+  async #awaitConfirmation(booking: Booking): Promise<void> {
+    const { flow } = this;
+    try {
+      await flow.loadMore();
+    } catch (error) {
+      return flow.fail(error);
+    }
+    flow.set({ step: "confirming", booking, notice: null, focus: flow.focusOn("heading") });
+    const until = flow.world.now() + CONFIRM_LIMIT_MS;
+    for (let pause = 500; flow.world.now() < until && !flow.stopped; pause *= 1.4) {
+      await flow.world.wait(Math.min(pause, 4_000));
+      try {
+        const now = await flow.world.api.getBooking(flow.key(booking.reference));
+        const paid = now.paid_cents !== booking.paid_cents || booking.status !== "confirmed";
+        if (!["held", "pending", "expired"].includes(now.status) && paid) {
+          return await this.#enterPaid(now);
+        }
+        flow.set({ booking: now });
+      } catch {
+        // The next look may succeed.
+      }
+    }
+    flow.set({ step: "slow", focus: flow.focusOn("heading") });
+  }
+
+  /** `paid`: what was paid when the visitor left for the payment page. */
+  #remember(reference: string, paid?: number): void {
+    const { token, clock: { skew }, state, world: { slug, store } } = this.flow;
+    if (token) {
+      const kept = { token, calendar: slug, skew };
+      store.save(reference, paid === undefined ? kept : { ...kept, paid });
+    }
+    if (state.step !== "booking") store.setOpen(slug, reference);
+  }
+}

@@ -1,0 +1,551 @@
+/** The words of the second script: managing, moving, waiting, signing. */
+import { type InLanguage, inLanguage, type Language, say } from "./language.ts";
+import type { Strings } from "./strings.ts";
+
+const texts = {
+  confirmingTitle: say(
+    "Confirming your payment",
+    "Confirmando tu pago",
+    "Confirmant el teu pagament",
+  ),
+  confirmingText: say(
+    "This takes a few seconds. You do not need to do anything.",
+    "Tarda unos segundos. No tienes que hacer nada.",
+    "Triga uns segons. No has de fer res.",
+  ),
+  slowTitle: say(
+    "Your payment is on its way",
+    "Tu pago está en camino",
+    "El teu pagament està en camí",
+  ),
+  slowText: say(
+    "It takes longer than usual. We will write to you as soon as it is confirmed; you can close this page.",
+    "Tarda más de lo normal. Te escribiremos en cuanto se confirme; puedes cerrar esta página.",
+    "Triga més del normal. T'escriurem quan es confirmi; pots tancar aquesta pàgina.",
+  ),
+  checkAgain: say(
+    "Check again",
+    "Comprobar otra vez",
+    "Comprova-ho un altre cop",
+  ),
+  lateText: say(
+    "Your payment came after the time ran out. If the place is gone, you get all of it back.",
+    "Tu pago llegó cuando el tiempo se había acabado. Si la plaza ya no está, te lo devolvemos todo.",
+    "El teu pagament va arribar quan el temps s'havia acabat. Si la plaça ja no hi és, t'ho tornem tot.",
+  ),
+  elsewhereTitle: say(
+    "Thank you",
+    "Gracias",
+    "Gràcies",
+  ),
+  elsewhereText: say(
+    "This page does not know your booking. Open it by the link in your e-mail.",
+    "Esta página no conoce tu reserva. Ábrela con el enlace de tu correo.",
+    "Aquesta pàgina no coneix la teva reserva. Obre-la amb l'enllaç del teu correu.",
+  ),
+  paidText: say(
+    "Thank you, we have received your payment.",
+    "Gracias, hemos recibido tu pago.",
+    "Gràcies, hem rebut el teu pagament.",
+  ),
+  payAtVenue: say(
+    "What is still open can be paid at the venue.",
+    "Lo que falta se puede pagar en el local.",
+    "El que falta es pot pagar al local.",
+  ),
+  waitLead: say(
+    "If a place opens up we keep it for you for a while and send you an e-mail.",
+    "Si se libera una plaza, te la guardamos un rato y te escribimos un correo.",
+    "Si s'allibera una plaça, te la guardem una estona i t'escrivim un correu.",
+  ),
+  waitFrom: say(
+    "From",
+    "Desde",
+    "Des de",
+  ),
+  waitTo: say(
+    "Until",
+    "Hasta",
+    "Fins a",
+  ),
+  anyRoom: say(
+    "Any room",
+    "Cualquier sala",
+    "Qualsevol sala",
+  ),
+  waitJoin: say(
+    "Put me on the waitlist",
+    "Apuntarme a la lista de espera",
+    "Apunta'm a la llista d'espera",
+  ),
+  joining: say(
+    "One moment…",
+    "Un momento…",
+    "Un moment…",
+  ),
+  invalidDates: say(
+    "The last day must not be before the first.",
+    "El último día no puede ser anterior al primero.",
+    "L'últim dia no pot ser anterior al primer.",
+  ),
+  waitingTitle: say(
+    "You are on the waitlist",
+    "Estás en la lista de espera",
+    "Ets a la llista d'espera",
+  ),
+  waitingText: say(
+    (email: string, from: string, to: string) =>
+      from === to
+        ? `We write to ${email} when a place opens up on ${from}.`
+        : `We write to ${email} when a place opens up between ${from} and ${to}.`,
+    (email, from, to) =>
+      from === to
+        ? `Escribiremos a ${email} si se libera una plaza el ${from.toLowerCase()}.`
+        : `Escribiremos a ${email} si se libera una plaza entre el ${from.toLowerCase()} y el ${to.toLowerCase()}.`,
+    (email, from, to) =>
+      from === to
+        ? `Escriurem a ${email} si s'allibera una plaça el ${from.toLowerCase()}.`
+        : `Escriurem a ${email} si s'allibera una plaça entre el ${from.toLowerCase()} i el ${to.toLowerCase()}.`,
+  ),
+  leaveTitle: say(
+    "Leave the waitlist?",
+    "¿Salir de la lista de espera?",
+    "Vols sortir de la llista d'espera?",
+  ),
+  leaveNow: say("Leave the waitlist", "Salir de la lista de espera", "Surt de la llista d'espera"),
+  leaveYes: say("Yes, leave it", "Sí, salir", "Sí, surt-ne"),
+  leftTitle: say(
+    "You are off the waitlist",
+    "Ya no estás en la lista de espera",
+    "Ja no ets a la llista d'espera",
+  ),
+  confirmedTitle: say(
+    "You are booked",
+    "Reserva confirmada",
+    "Reserva confirmada",
+  ),
+  confirmedText: say(
+    (email: string) => `We have sent the confirmation to ${email}.`,
+    (email) => `Hemos enviado la confirmación a ${email}.`,
+    (email) => `Hem enviat la confirmació a ${email}.`,
+  ),
+  bookingTitle: say(
+    "Your booking",
+    "Tu reserva",
+    "La teva reserva",
+  ),
+  reference: say(
+    "Reference",
+    "Referencia",
+    "Referència",
+  ),
+  venue: say(
+    "Venue",
+    "Local",
+    "Local",
+  ),
+  where: say("Where", "Dónde", "On"),
+  bookedBy: say(
+    "Booked by",
+    "A nombre de",
+    "A nom de",
+  ),
+  refunded: say(
+    "Refunded",
+    "Devuelto",
+    "Retornat",
+  ),
+  addToCalendar: say(
+    "Add to calendar",
+    "Añadir al calendario",
+    "Afegeix al calendari",
+  ),
+  cancel: say(
+    "Cancel booking",
+    "Cancelar la reserva",
+    "Cancel·la la reserva",
+  ),
+  cancelTitle: say(
+    "Cancel this booking?",
+    "¿Cancelar esta reserva?",
+    "Vols cancel·lar aquesta reserva?",
+  ),
+  cancelFull: say(
+    (amount: string) => `You get all of it back: ${amount}.`,
+    (amount) => `Te devolvemos todo: ${amount}.`,
+    (amount) => `T'ho tornem tot: ${amount}.`,
+  ),
+  cancelPart: say(
+    (percent: string, amount: string) => `You get ${percent} back: ${amount}.`,
+    (percent, amount) => `Te devolvemos el ${percent}: ${amount}.`,
+    (percent, amount) => `Et tornem el ${percent}: ${amount}.`,
+  ),
+  cancelNone: say(
+    "It is too late for a refund: you get nothing back.",
+    "Es demasiado tarde para una devolución: no se devuelve nada.",
+    "És massa tard per a una devolució: no es torna res.",
+  ),
+  cancelFree: say(
+    "Nothing was charged.",
+    "No se ha cobrado nada.",
+    "No s'ha cobrat res.",
+  ),
+  cancelYes: say(
+    "Yes, cancel it",
+    "Sí, cancelarla",
+    "Sí, cancel·la-la",
+  ),
+  cancelNo: say(
+    "Keep it",
+    "Mantenerla",
+    "Mantén-la",
+  ),
+  cancelling: say(
+    "Cancelling…",
+    "Cancelando…",
+    "Cancel·lant…",
+  ),
+  cancelledTitle: say(
+    "Your booking is cancelled",
+    "Tu reserva está cancelada",
+    "La teva reserva està cancel·lada",
+  ),
+  cancelledRefund: say(
+    (amount: string) => `You get ${amount} back. On a card it takes a few days.`,
+    (amount) => `Te devolvemos ${amount}. En una tarjeta tarda unos días.`,
+    (amount) => `Et tornem ${amount}. En una targeta triga uns dies.`,
+  ),
+  cancelledText: say(
+    "Nobody is waiting for you any more.",
+    "Ya no te esperamos.",
+    "Ja no t'esperem.",
+  ),
+  move: say(
+    "Change date or players",
+    "Cambiar fecha o jugadores",
+    "Canvia la data o els jugadors",
+  ),
+  moveTitle: say(
+    "Change your booking",
+    "Cambia tu reserva",
+    "Canvia la teva reserva",
+  ),
+  moveNow: say(
+    (when: string) => `Now: ${when}`,
+    (when) => `Ahora: ${when}`,
+    (when) => `Ara: ${when}`,
+  ),
+  keepTime: say(
+    "Keep the time, only change the players",
+    "Mantener la hora y cambiar solo los jugadores",
+    "Mantén l'hora i canvia només els jugadors",
+  ),
+  moveQuoteTitle: say(
+    "Change to this?",
+    "¿Cambiar a esto?",
+    "Vols canviar a això?",
+  ),
+  moveFrom: say(
+    "Until now",
+    "Hasta ahora",
+    "Fins ara",
+  ),
+  moveNew: say(
+    "New",
+    "Nueva",
+    "Nova",
+  ),
+  moveOwed: say(
+    (amount: string) => `The new booking costs ${amount} more.`,
+    (amount) => `La nueva reserva cuesta ${amount} más.`,
+    (amount) => `La nova reserva costa ${amount} més.`,
+  ),
+  moveBack: say(
+    (amount: string) => `You get ${amount} back.`,
+    (amount) => `Te devolvemos ${amount}.`,
+    (amount) => `Et tornem ${amount}.`,
+  ),
+  moveSame: say(
+    "The price stays the same.",
+    "El precio es el mismo.",
+    "El preu és el mateix.",
+  ),
+  moveYes: say(
+    "Yes, change it",
+    "Sí, cambiarla",
+    "Sí, canvia-la",
+  ),
+  moveYesOwed: say(
+    (amount: string) => `Change it for ${amount} more`,
+    (amount) => `Cambiarla por ${amount} más`,
+    (amount) => `Canvia-la per ${amount} més`,
+  ),
+  moved: say(
+    "Your booking has been changed. We have sent you the new confirmation.",
+    "Hemos cambiado tu reserva y te hemos enviado la nueva confirmación.",
+    "Hem canviat la teva reserva i t'hem enviat la nova confirmació.",
+  ),
+  open: say(
+    "Still to pay",
+    "Falta por pagar",
+    "Falta per pagar",
+  ),
+  waiver: say(
+    "Waiver",
+    "Exención de responsabilidad",
+    "Exempció de responsabilitat",
+  ),
+  waiverSigned: say(
+    (signed: number, needed: number) => `${signed} of ${needed} signed`,
+    (signed, needed) => `${signed} de ${needed} firmadas`,
+    (signed, needed) => `${signed} de ${needed} signades`,
+  ),
+  waiverSign: say(
+    "Sign the waiver",
+    "Firmar la exención",
+    "Signa l'exempció",
+  ),
+  waiverShare: say(
+    "Pass the waiver on to the others",
+    "Pasar la exención a los demás",
+    "Passa l'exempció als altres",
+  ),
+  waiverName: say(
+    "Your full name",
+    "Tu nombre y apellidos",
+    "El teu nom i cognoms",
+  ),
+  minors: say(
+    "I also sign for these minors",
+    "Firmo también por estos menores",
+    "Signo també per aquests menors",
+  ),
+  minor: say(
+    (number: number) => `Full name of minor ${number}`,
+    (number) => `Nombre y apellidos del menor ${number}`,
+    (number) => `Nom i cognoms del menor ${number}`,
+  ),
+  birthYear: say("Year of birth", "Año de nacimiento", "Any de naixement"),
+  onlyMinors: say(
+    "I only sign for the minors and do not play.",
+    "Solo firmo por los menores y no juego.",
+    "Només signo pels menors i no jugo.",
+  ),
+  invalidYear: say(
+    "This must be the year of birth of a minor.",
+    "Tiene que ser el año de nacimiento de un menor.",
+    "Ha de ser l'any de naixement d'un menor.",
+  ),
+  addMinor: say(
+    "Add a minor",
+    "Añadir un menor",
+    "Afegeix un menor",
+  ),
+  removeMinor: say(
+    (number: number) => `Remove minor ${number}`,
+    (number) => `Quitar al menor ${number}`,
+    (number) => `Treu el menor ${number}`,
+  ),
+  signature: say(
+    "Signature",
+    "Firma",
+    "Signatura",
+  ),
+  drawIt: say(
+    "Draw it",
+    "Dibujarla",
+    "Dibuixa-la",
+  ),
+  typeIt: say(
+    "Type it",
+    "Escribirla",
+    "Escriu-la",
+  ),
+  drawHint: say(
+    "Draw your signature here with a finger or the mouse.",
+    "Dibuja aquí tu firma con el dedo o el ratón.",
+    "Dibuixa aquí la teva signatura amb el dit o el ratolí.",
+  ),
+  typeHint: say(
+    "Your full name above counts as your signature.",
+    "Tu nombre completo de arriba vale como firma.",
+    "El teu nom complet de dalt val com a signatura.",
+  ),
+  clearSignature: say(
+    "Clear",
+    "Borrar",
+    "Esborra",
+  ),
+  waiverAgree: say(
+    "I have read the text above and agree to it.",
+    "He leído el texto y estoy de acuerdo.",
+    "He llegit el text i hi estic d'acord.",
+  ),
+  requiredSignature: say(
+    "Draw your signature, or choose to type it.",
+    "Dibuja tu firma o elige escribirla.",
+    "Dibuixa la signatura o tria escriure-la.",
+  ),
+  sign: say(
+    "Sign",
+    "Firmar",
+    "Signa",
+  ),
+  signedTitle: say(
+    "Signed, thank you",
+    "Firmada, gracias",
+    "Signada, gràcies",
+  ),
+  signedText: say(
+    "Everybody who plays signs for themselves: pass this link on.",
+    "Cada jugador firma por sí mismo: comparte este enlace.",
+    "Cada jugador signa per si mateix: comparteix aquest enllaç.",
+  ),
+  signAnother: say(
+    "Somebody else signs here",
+    "Otra persona firma aquí",
+    "Una altra persona signa aquí",
+  ),
+  done: say(
+    "Done",
+    "Listo",
+    "Fet",
+  ),
+};
+
+const statuses = {
+  held: say(
+    "Waiting for payment",
+    "Pendiente de pago",
+    "Pendent de pagament",
+  ),
+  pending: say(
+    "Payment in progress",
+    "Pago en curso",
+    "Pagament en curs",
+  ),
+  confirmed: say(
+    "Confirmed",
+    "Confirmada",
+    "Confirmada",
+  ),
+  checked_in: say(
+    "Arrived",
+    "Habéis llegado",
+    "Heu arribat",
+  ),
+  in_progress: say(
+    "Playing",
+    "En juego",
+    "En joc",
+  ),
+  completed: say(
+    "Played",
+    "Jugada",
+    "Jugada",
+  ),
+  expired: say(
+    "Expired",
+    "Caducada",
+    "Caducada",
+  ),
+  cancelled: say(
+    "Cancelled",
+    "Cancelada",
+    "Cancel·lada",
+  ),
+  no_show: say(
+    "Not attended",
+    "No presentada",
+    "No presentada",
+  ),
+};
+
+const errors = {
+  not_cancellable: say(
+    "This booking cannot be cancelled any more.",
+    "Esta reserva ya no se puede cancelar.",
+    "Aquesta reserva ja no es pot cancel·lar.",
+  ),
+  nothing_to_change: say(
+    "This is what you have booked already. Choose something else.",
+    "Es lo que ya tienes reservado. Elige otra cosa.",
+    "És el que ja tens reservat. Tria una altra cosa.",
+  ),
+  too_many_waitlist_entries: say(
+    "You are on the waitlist too many times already.",
+    "Ya estás en la lista de espera demasiadas veces.",
+    "Ja ets a la llista d'espera massa vegades.",
+  ),
+  waitlist_closed: say(
+    "Nothing is sold on these days for so many players. Choose others.",
+    "En estos días no se vende nada para tantos jugadores. Elige otros.",
+    "Aquests dies no es ven res per a tants jugadors. Tria'n uns altres.",
+  ),
+  date_range_too_long: say(
+    "Choose at most three months.",
+    "Elige como máximo tres meses.",
+    "Tria com a màxim tres mesos.",
+  ),
+  booking_changed: say(
+    "This booking has just been changed. Look at it again.",
+    "Esta reserva acaba de cambiar. Mírala otra vez.",
+    "Aquesta reserva acaba de canviar. Torna-la a mirar.",
+  ),
+  waitlist_entry_not_found: say(
+    "We cannot find you on the waitlist.",
+    "No te encontramos en la lista de espera.",
+    "No et trobem a la llista d'espera.",
+  ),
+  waiver_outdated: say(
+    "The text has changed. Please read it again.",
+    "El texto ha cambiado. Léelo otra vez, por favor.",
+    "El text ha canviat. Torna'l a llegir, si us plau.",
+  ),
+  waiver_full: say(
+    "Everybody has signed already.",
+    "Ya han firmado todos.",
+    "Ja ha signat tothom.",
+  ),
+  not_reschedulable: say(
+    "This booking can no longer be changed here: it is too close to its start, or over. Ask the venue.",
+    "Esta reserva ya no se puede cambiar aquí: falta muy poco o ya ha pasado. Pregunta al local.",
+    "Aquesta reserva ja no es pot canviar aquí: falta molt poc o ja ha passat. Pregunta al local.",
+  ),
+  date_range_invalid: say(
+    "Please check the dates.",
+    "Revisa las fechas.",
+    "Revisa les dates.",
+  ),
+  waiver_not_found: say(
+    "We cannot find this waiver. Open it by the link in your e-mail.",
+    "No encontramos esta exención. Ábrela con el enlace de tu correo.",
+    "No trobem aquesta exempció. Obre-la amb l'enllaç del teu correu.",
+  ),
+  waiver_closed: say(
+    "This waiver can no longer be signed.",
+    "Esta exención ya no se puede firmar.",
+    "Aquesta exempció ja no es pot signar.",
+  ),
+};
+
+export type MoreStrings = Strings & InLanguage<typeof texts> & {
+  readonly statuses: Readonly<Record<string, string>>;
+};
+
+const made = new Map<Language, MoreStrings>();
+
+/** The first script's words and these. */
+export function withMoreStrings(strings: Strings, language: Language): MoreStrings {
+  let all = made.get(language);
+  if (!all) {
+    all = {
+      ...strings,
+      ...inLanguage(texts, language),
+      statuses: inLanguage(statuses, language),
+      errors: { ...strings.errors, ...inLanguage(errors, language) },
+    };
+    made.set(language, all);
+  }
+  return all;
+}

@@ -1,0 +1,43 @@
+/** How what the second script shows looks, beside the styles of the first. */
+export const moreStyles = /* css */ `
+.question .danger { background: var(--danger); border-color: transparent; color: var(--surface); }
+.question .danger:hover { background: color-mix(in oklab, var(--danger) 86%, var(--ink)); }
+.calendars { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: center; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 14px; }
+.waiver-text { max-height: 24rem; overflow: auto; white-space: pre-line; overflow-wrap: anywhere; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); font-size: .9375rem; }
+.narrow { max-width: 32rem; }
+.signature, .minors { display: grid; gap: 10px; min-width: 0; }
+.signature legend, .minors legend { margin-bottom: 6px; }
+.compare { display: grid; gap: 14px; }
+.compare .card { align-content: start; }
+.compare [data-old] { background: var(--raised); }
+.minor { display: grid; grid-template-columns: 1fr auto; gap: 10px 8px; align-items: start; }
+.minor .field:first-child { grid-column: 1 / -1; }
+.minor .round { margin-top: 29px; }
+.choices { display: flex; gap: 8px; }
+.choice { flex: 1; display: grid; place-items: center; min-height: 44px; border: 1px solid var(--edge); border-radius: var(--radius); cursor: pointer; }
+.choice[data-chosen] { border-color: var(--accent-ink); background: var(--soft); font-weight: 620; box-shadow: inset 0 0 0 1px var(--accent-ink); }
+.choice:has(:focus-visible) { outline: 2px solid var(--accent-ink); outline-offset: 2px; }
+.pad { width: 100%; aspect-ratio: 3; border: 1px solid var(--edge); border-radius: var(--radius); background: #fff; touch-action: none; cursor: crosshair; }
+.typed { font: italic 1.75rem/1.4 "Segoe Script", "Snell Roundhand", "Brush Script MT", cursive; border-bottom: 1px solid var(--edge); overflow-wrap: anywhere; }
+.booked { display: grid; gap: 20px; width: 100%; max-width: 42rem; margin-inline: auto; }
+.facts dt { flex: none; }
+.booked-head { display: flex; gap: 16px; align-items: center; }
+.card { display: grid; gap: 16px; padding: 18px 16px; border: 1px solid var(--line); border-radius: var(--radius); }
+.card-top { display: grid; gap: 16px; }
+.reference { display: grid; gap: 2px; justify-items: start; align-content: start; }
+.reference-code { font-size: 1.25rem; letter-spacing: .05em; font-variant-numeric: tabular-nums; font-weight: 680; }
+.state { margin-top: 4px; padding: 2px 10px; border-radius: 99px; font-size: .8125rem; font-weight: 600; background: var(--raised); }
+.state[data-tone="good"] { background: var(--soft); color: var(--accent-ink); }
+.state[data-tone="error"] { background: var(--danger-soft); color: var(--danger); }
+.question { display: grid; gap: 12px; padding: 18px 16px; border: 1px solid var(--danger); border-radius: var(--radius); background: var(--danger-soft); scroll-margin: 20px; }
+.question-title { font-size: 1.0625rem; font-weight: 660; }
+.question .plain { background: var(--surface); }
+@container (min-width: 36rem) {
+  .compare { grid-template-columns: 1fr 1fr; }
+  .card { padding: 24px; }
+  .card-top { grid-template-columns: 1fr auto; }
+  .reference { justify-items: end; text-align: end; }
+  .question { padding: 22px 24px; }
+}
+`;

@@ -1,0 +1,130 @@
+/** Moving a booking: the grid at what is booked now, and what the change would cost. */
+import { type Child, h } from "../dom.ts";
+import { players, rooms, when } from "./choose.ts";
+import {
+  back,
+  bookingTicket,
+  button,
+  costs,
+  header,
+  icon,
+  type MoreView,
+  notice,
+  row,
+  ticket,
+} from "./parts.ts";
+
+export function move(view: MoreView): Child {
+  const { state, strings, format, flow } = view;
+  const { booking } = state;
+  if (!booking) return null;
+  const now = [
+    booking.room_name,
+    format.date(booking.starts_at, booking.timezone),
+    format.time(booking.starts_at, booking.timezone),
+    strings.playerCount(booking.party_size),
+  ].join(" · ");
+  return [
+    back(view, () => void flow.trail.back()),
+    header(view, null, strings.moveTitle),
+    h("p", { class: "lead", key: "now" }, strings.moveNow(now)),
+    notice(view),
+    rooms(view),
+    players(view),
+    state.roomId === booking.room_id && state.partySize !== booking.party_size && h(
+      "div",
+      { class: "actions", key: "keep" },
+      button({
+        kind: "plain",
+        label: [icon("clock"), strings.keepTime],
+        press: () => void flow.more?.moving.keepTime(),
+      }),
+    ),
+    when(view),
+  ];
+}
+
+/** What a change would cost, before it is made. */
+export function moveQuote(view: MoreView): Child {
+  const { state, strings, format, flow } = view;
+  const { booking, slot, moveQuote, oldTotal } = state;
+  if (!booking || !slot) return null;
+  const money = (cents: number) => format.money(cents, booking.currency);
+  const difference = moveQuote
+    ? moveQuote.difference_cents ?? moveQuote.total_cents - booking.total_cents
+    : 0;
+  return [
+    back(view, () => void flow.trail.back()),
+    header(view, null, strings.moveQuoteTitle),
+    notice(view),
+    moveQuote && oldTotal !== null && h(
+      "div",
+      {
+        class: "notice",
+        key: "changed",
+        role: "alert",
+        "data-tone": "warn",
+        "data-focus": "notice",
+        tabindex: -1,
+      },
+      icon("info"),
+      h("p", {}, strings.totalChanged(money(oldTotal), money(moveQuote.total_cents))),
+    ),
+    h(
+      "div",
+      { class: "compare" },
+      h(
+        "section",
+        { class: "card", "data-old": true, "aria-labelledby": "move-from" },
+        h("h3", { class: "label", id: "move-from" }, strings.moveFrom),
+        bookingTicket(view, booking),
+        h("dl", { class: "costs" }, row(strings.total, money(booking.total_cents))),
+      ),
+      h(
+        "section",
+        { class: "card", "aria-labelledby": "move-to" },
+        h("h3", { class: "label", id: "move-to" }, strings.moveNew),
+        ticket(view, {
+          room: flow.roomOf(slot.room_id)?.name ?? moveQuote?.room_name ?? booking.room_name,
+          startsAt: slot.starts_at,
+          endsAt: slot.ends_at,
+          timezone: slot.timezone,
+          partySize: state.partySize,
+        }),
+        moveQuote
+          ? costs(view, moveQuote)
+          : h("p", { class: "muted", "aria-busy": "true" }, strings.loading),
+      ),
+    ),
+    moveQuote && [
+      h(
+        "p",
+        { class: "lead", key: "difference" },
+        h(
+          "strong",
+          {},
+          difference > 0
+            ? strings.moveOwed(money(difference))
+            : difference < 0
+            ? strings.moveBack(money(moveQuote.refund_cents ?? -difference))
+            : strings.moveSame,
+        ),
+      ),
+      h(
+        "div",
+        { class: "actions", key: "actions" },
+        button({
+          kind: "primary",
+          busy: state.busy === "move",
+          label: state.busy === "move"
+            ? strings.joining
+            : difference > 0
+            ? strings.moveYesOwed(money(difference))
+            : strings.moveYes,
+          press: () => void flow.more?.moving.confirm(),
+        }),
+        button({ kind: "plain", label: strings.cancelNo, press: () => flow.more?.moving.leave() }),
+      ),
+    ],
+  ];
+}

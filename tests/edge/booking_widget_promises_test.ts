@@ -1,0 +1,694 @@
+/** What the widget promises to whoever books with an odd browser, a bad network or a framed page. */
+import assert from "node:assert/strict";
+import type { Booking, Slot } from "../../edge/_shared/booking.ts";
+import { first, more } from "../../edge/booking-widget/dist/bundle.ts";
+import { handle } from "../../edge/booking-widget/handler.ts";
+import { type Api, ApiError, createApi, toError } from "../../edge/booking-widget/src/api.ts";
+import { eventFile, googleLink, outlookLink } from "../../edge/booking-widget/src/event.ts";
+import { createFormat, toUnits, visitorZone } from "../../edge/booking-widget/src/format.ts";
+import { pickLanguage } from "../../edge/booking-widget/src/language.ts";
+import { readPreset, returnAddress } from "../../edge/booking-widget/src/page.ts";
+import { lettersOn } from "../../edge/booking-widget/src/styles.ts";
+import { createStore } from "../../edge/booking-widget/src/store.ts";
+import type { Mark } from "../../edge/booking-widget/src/trail.ts";
+import {
+  booking,
+  calendar,
+  confirmed,
+  elements,
+  now,
+  quote,
+  read,
+  refuse,
+  returned,
+  rich,
+  richly,
+  setting,
+  slot,
+  texts,
+  toDetails,
+} from "./booking_widget_world.ts";
+
+const lost = () => Promise.reject(new ApiError("network", 0));
+
+/** Answers of `getAvailability`, one after the other; the last for ever. */
+function answering(...answers: (() => Promise<Slot[]>)[]): Partial<Api> {
+  let asked = 0;
+  return { getAvailability: () => answers[Math.min(asked++, answers.length - 1)]!() };
+}
+
+// ---- two scripts ----
+
+Deno.test("what managing, the waitlist and waivers need comes as a second script", () => {
+  for (const words of ["Cancel this booking?", "Put me on the waitlist", "Year of birth"]) {
+    assert.ok(!first.text.includes(words), words);
+    assert.ok(more.text.includes(words), words);
+  }
+  assert.ok(!more.text.includes("Book your game"));
+  const answer = handle(new Request(`http://edge/booking-widget/${more.file}`));
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get("Cache-Control") ?? "", /immutable/);
+  assert.equal(answer.headers.get("X-Integrity"), more.integrity);
+});
+
+Deno.test("the first script names the second by its bytes, and is never older than it", () => {
+  assert.ok(first.text.includes(more.file));
+  assert.ok(first.text.includes(more.integrity));
+  const cached = handle(new Request("http://edge/booking-widget")).headers.get("Cache-Control");
+  assert.doesNotMatch(cached ?? "", /stale/);
+});
+
+Deno.test("the second script leads to nobody but two calendars, when they are pressed", () => {
+  const addresses = more.text.match(/https?:\/\/[\w.-]+/g) ?? [];
+  const foreign = new Set(addresses.filter((address) => address !== "http://www.w3.org"));
+  assert.deepEqual([...foreign].sort(), [
+    "https://calendar.google.com",
+    "https://outlook.live.com",
+  ]);
+});
+
+Deno.test("a booking stays booked when the second script does not come, and is found again", async () => {
+  let reached = false;
+  const { createMore } = await import("../../edge/booking-widget/src/more.ts");
+  const loadMore = () => reached ? Promise.resolve(createMore) : lost();
+  const made = setting(
+    {
+      quote: () => Promise.resolve({ ...quote, due_now_cents: 0 }),
+      hold: () => Promise.resolve({ ...confirmed, manage_token: "secret" }),
+      getBooking: () => Promise.resolve(confirmed),
+    },
+    {},
+    undefined,
+    { loadMore },
+  );
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "failed");
+  assert.ok(texts(made.flow).includes("Your booking ABCD-2345 is confirmed all the same."));
+  assert.deepEqual(made.events, ["held ABCD-2345", "confirmed ABCD-2345"]);
+  reached = true;
+  await made.flow.retry();
+  assert.equal(made.flow.state.step, "booking");
+});
+
+// ---- any value a browser hands us ----
+
+Deno.test("odd names of languages are understood or passed over", () => {
+  assert.equal(pickLanguage(["en-US@posix"]), "en");
+  assert.equal(pickLanguage(["es_ES.UTF-8"]), "es");
+  assert.equal(pickLanguage(["CA_es"]), "ca");
+  for (const odd of ["", "-", "C", "C.UTF-8", "posix", "*", " ", "👾", null, undefined, 7, {}]) {
+    assert.equal(pickLanguage([odd, "ca"]), "ca", String(odd));
+  }
+  const odd = [
+    "en-US@posix",
+    "en-US.UTF-8",
+    "en-",
+    "en_US",
+    "",
+    "x",
+    "en-u-ca-nope",
+    "🐉",
+    "en-GB-oed",
+  ];
+  for (const tag of odd) {
+    const format = createFormat("en", [tag]);
+    assert.match(format.day("2026-12-04"), /4/, tag);
+    assert.match(format.money(8900, "EUR"), /89/, tag);
+    assert.ok(format.weekStart >= 1, tag);
+  }
+  assert.equal(createFormat("en", ["en_US"]).tag, "en-US");
+});
+
+Deno.test("a zone that is not known is UTC and said to be, and the visitor's is not compared", async () => {
+  const format = createFormat("en", []);
+  for (const zone of ["Etc/Unknown", "", "Mars/Olympus", "Europe/MADRID "]) {
+    assert.ok(format.time("2026-12-04T17:00:00Z", zone), zone);
+    assert.ok(format.zone(zone, now), zone);
+  }
+  assert.equal(format.zone("Etc/Unknown", now), "UTC (GMT)");
+  const original = Intl.DateTimeFormat.prototype.resolvedOptions;
+  try {
+    for (const timeZone of ["Etc/Unknown", "", undefined]) {
+      Intl.DateTimeFormat.prototype.resolvedOptions = () =>
+        ({ timeZone }) as Intl.ResolvedDateTimeFormatOptions;
+      assert.equal(visitorZone(), null);
+    }
+  } finally {
+    Intl.DateTimeFormat.prototype.resolvedOptions = original;
+  }
+  const { flow } = setting();
+  await flow.start();
+  assert.ok(!texts(flow).some((text) => text.includes("own time zone")));
+});
+
+Deno.test("what the page's attributes ask for is taken as far as it makes sense", () => {
+  const preset = (given: Record<string, string>) => readPreset((name) => given[name] ?? "");
+  assert.deepEqual(preset({}), {});
+  assert.deepEqual(preset({ date: "2026-02-30x", party: "many" }), {});
+  assert.deepEqual(preset({ date: "2026-13-01", party: "-2" }), {});
+  assert.deepEqual(preset({ room: "r2", date: "2026-12-10", party: "6", name: "Eva" }), {
+    room: "r2",
+    date: "2026-12-10",
+    party: 6,
+    full_name: "Eva",
+  });
+});
+
+Deno.test("a page begins at a room, a day, a party, a code and a person", async () => {
+  const preset = {
+    room: "r2",
+    date: "2026-12-10",
+    party: 6,
+    coupon: "SUMMER",
+    full_name: "Eva",
+    email: "eva@example.test",
+  };
+  const there = { ...slot, room_id: "r2", local_date: "2026-12-10" };
+  const made = setting(
+    {
+      getCalendar: () => Promise.resolve({ ...rich, flow: "room_first" }),
+      getAvailability: () => Promise.resolve([there]),
+    },
+    {},
+    undefined,
+    { preset },
+  );
+  await made.flow.start();
+  const { roomId, day, month, partySize, form } = made.flow.state;
+  assert.deepEqual([roomId, day, month, partySize], ["r2", "2026-12-10", "2026-12", 6]);
+  assert.deepEqual(form, { full_name: "Eva", email: "eva@example.test", phone: "" });
+  await made.flow.choosing.chooseSlot(there);
+  assert.equal((made.asked("quote")[0] as { coupon_code: string }).coupon_code, "SUMMER");
+
+  // What the calendar does not have changes nothing.
+  const odd = setting({}, {}, undefined, {
+    preset: { room: "gone", date: "1999-01-01", party: 99 },
+  });
+  await odd.flow.start();
+  assert.equal(odd.flow.state.step, "choose");
+  assert.deepEqual([odd.flow.state.roomId, odd.flow.state.partySize], ["r1", 8]);
+});
+
+Deno.test("letters on the venue's colour can be read where the style sheet cannot reckon", () => {
+  for (
+    const [color, letters] of [
+      ["#000000", "#fff"],
+      ["#ffffff", "#000"],
+      ["#f5d90a", "#000"],
+      ["#b3452b", "#fff"],
+      ["#1b2a8f", "#fff"],
+      ["#00ff77", "#000"],
+    ]
+  ) assert.equal(lettersOn(color!), letters, color);
+});
+
+// ---- the address and the frame ----
+
+Deno.test("a payment comes back to an address that is short enough, and keeps what names the page", () => {
+  const long = `https://venue.test/book?calendar=casa&utm=${"x".repeat(1500)}&gclid=${
+    "y".repeat(900)
+  }#top`;
+  const short = returnAddress(long);
+  assert.ok(short.length <= 2000);
+  assert.match(short, /^https:\/\/venue\.test\/book\?calendar=casa&utm=x+$/);
+  assert.equal(returnAddress("https://venue.test/a?b=c#d"), "https://venue.test/a?b=c#d");
+  assert.equal(returnAddress(`https://venue.test/${"p".repeat(3000)}`), "https://venue.test/");
+  assert.equal(
+    returnAddress("https://venue.test/?reference=ABCD&payment=cancelled#token=secret"),
+    "https://venue.test/",
+  );
+});
+
+Deno.test("in a frame the payment opens in a tab, and this page waits for it", async () => {
+  let present: Booking = booking;
+  const made = setting(
+    { getBooking: () => Promise.resolve(present) },
+    {},
+    undefined,
+    { redirect: () => "tab" },
+  );
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  await made.flow.paying.pay();
+  assert.equal(made.flow.state.step, "pay");
+  assert.equal(made.flow.state.busy, null);
+  assert.ok(texts(made.flow).some((text) => text.includes("open in another tab")));
+  present = confirmed;
+  await made.flow.wake();
+  assert.equal(made.flow.state.step, "booking");
+  assert.equal(made.flow.state.fresh, true);
+});
+
+Deno.test("where a frame forbids to leave, it says so and gives the link", async () => {
+  for (const way of ["barred", "top"] as const) {
+    const made = setting({}, {}, undefined, { redirect: () => way });
+    await toDetails(made);
+    await made.flow.details.submitDetails();
+    await made.flow.paying.pay();
+    assert.ok(texts(made.flow).some((text) => text.includes("does not let us")), way);
+    const links = elements(made.flow).filter((node) => node.tag === "a");
+    assert.deepEqual(links.map((node) => [node.props.href, node.props.target]), [
+      ["https://pay.test/1", "_blank"],
+    ]);
+  }
+});
+
+Deno.test("a form is sent where the frame allows no forms", async () => {
+  const made = setting();
+  await toDetails(made);
+  const send = elements(made.flow).find((node) => node.props.type === "submit");
+  let prevented = false;
+  const press = send?.props.onclick as (event: Partial<Event>) => void;
+  press({ preventDefault: () => prevented = true });
+  assert.ok(prevented);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(made.holds.length, 1);
+});
+
+// ---- lost answers and lapsed holds ----
+
+Deno.test("an answer of nobody's is an unknown outcome, and asked for again with the same key", async () => {
+  assert.equal(toError(400, { code: "", message: "" }).code, "network");
+  assert.equal(toError(400, { code: "22P02", message: "invalid" }).code, "unexpected");
+  const sent: { name: string; key: unknown }[] = [];
+  const original = globalThis.fetch;
+  let fails = 1;
+  globalThis.fetch = ((url: string, init: RequestInit) => {
+    const { idempotency_key } = JSON.parse(String(init.body));
+    sent.push({ name: url.split("/").at(-1)!, key: idempotency_key });
+    const answer = fails-- > 0
+      ? new Response('{"code":"","message":""}', { status: 400 })
+      : new Response("{}", { headers: { Date: "Mon, 23 Nov 2026 10:00:00 GMT" } });
+    return Promise.resolve(answer);
+  }) as typeof fetch;
+  try {
+    const api = createApi({ apiUrl: "http://api", serviceUrl: "", publishableKey: "k" });
+    assert.equal(api.serverTime?.(), null);
+    const keyed = { idempotency_key: "one" } as never;
+    for (const ask of [api.hold, api.reschedule, api.joinWaitlist, api.signWaiver]) {
+      fails = 1;
+      await ask(keyed);
+    }
+    assert.equal(sent.length, 8);
+    assert.ok(sent.every(({ key }) => key === "one"));
+    // What has no key is not repeated by itself.
+    fails = 1;
+    await assert.rejects(api.cancelBooking({ reference: "r", manage_token: "t" }));
+    assert.equal(sent.length, 9);
+    assert.ok(Math.abs((api.serverTime?.() ?? 0) - Date.parse("2026-11-23T10:00:00Z")) < 5000);
+  } finally {
+    globalThis.fetch = original;
+  }
+});
+
+Deno.test("a hold that lapsed before its answer came is another attempt", async () => {
+  const fresh = { ...booking, reference: "NEW1-2345", manage_token: "new" };
+  const old = { ...booking, status: "expired" as const, manage_token: "old" };
+  let answers = 0;
+  const made = setting({
+    hold: () => answers++ === 0 ? lost() : Promise.resolve(answers === 2 ? old : fresh),
+  });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "details");
+  await made.flow.details.submitDetails();
+  assert.deepEqual(made.holds.map((hold) => hold.idempotency_key), ["key-1", "key-1", "key-2"]);
+  assert.equal(made.flow.state.booking?.reference, "NEW1-2345");
+  assert.equal(made.flow.state.step, "pay");
+});
+
+Deno.test("an answer that tells of an end in the past is not shown as fresh either", async () => {
+  const stale = {
+    ...booking,
+    hold_expires_at: new Date(now - 1000).toISOString(),
+    manage_token: "old",
+  };
+  let answers = 0;
+  const made = setting({
+    serverTime: () => made.clock,
+    hold: () =>
+      answers++ === 0
+        ? lost()
+        : Promise.resolve(answers === 2 ? stale : { ...booking, manage_token: "new" }),
+  });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  await made.flow.details.submitDetails();
+  assert.equal(made.holds.length, 3);
+  assert.ok(made.flow.state.remaining > 800);
+});
+
+// ---- a bad network ----
+
+Deno.test("what could not be loaded is not called full, and is tried again", async () => {
+  const made = setting(answering(lost, lost, () => Promise.resolve([slot])));
+  const shown: boolean[] = [];
+  made.flow.onChange(() => {
+    if (!made.flow.state.unreachable) return;
+    shown.push(true);
+    const said = texts(made.flow);
+    assert.ok(said.includes("The free times could not be loaded."));
+    assert.ok(said.includes("Try again"));
+    assert.ok(!said.some((text) => /Nothing free|next free day/.test(text)));
+  });
+  await made.flow.start();
+  assert.ok(shown.length > 0);
+  assert.equal(made.flow.state.unreachable, false);
+  assert.equal(made.flow.state.notice, null);
+  assert.deepEqual(made.flow.state.slots, [slot]);
+});
+
+Deno.test("it gives up after a while, and goes on when the network is back", async () => {
+  let reached = false;
+  const made = setting({
+    getAvailability: () => reached ? Promise.resolve([slot]) : lost(),
+  });
+  await made.flow.start();
+  assert.equal(made.flow.state.unreachable, true);
+  assert.equal(made.asked("getAvailability").length, 3);
+  reached = true;
+  await made.flow.wake();
+  assert.equal(made.flow.state.unreachable, false);
+  assert.equal(made.flow.state.notice, null);
+  assert.equal(made.flow.state.day, slot.local_date);
+});
+
+Deno.test("a page that was opened offline starts when the network is back", async () => {
+  let reached = false;
+  const made = setting({ getCalendar: () => reached ? Promise.resolve(calendar) : lost() });
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "failed");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /no connection/);
+  reached = true;
+  await made.flow.wake();
+  assert.equal(made.flow.state.step, "choose");
+  // What is gone for good is not asked for again and again.
+  const gone = setting({ getCalendar: refuse("calendar_not_found") });
+  await gone.flow.start();
+  await gone.flow.wake();
+  assert.equal(gone.asked("getCalendar").length, 1);
+});
+
+Deno.test("being looked at again while offline leaves what is shown", async () => {
+  const free = () => Promise.resolve([slot]);
+  const made = setting(answering(free, lost, lost, lost, free));
+  await made.flow.start();
+  made.clock += 61_000;
+  await made.flow.wake();
+  assert.deepEqual(made.flow.state.slots, [slot]);
+  assert.equal(made.flow.state.unreachable, false);
+  assert.notEqual(made.flow.state.notice, null);
+  await made.flow.wake();
+  assert.equal(made.flow.state.notice, null);
+});
+
+// ---- the history ----
+
+Deno.test("each step is an entry of the history, and back goes one step back", async () => {
+  const made = setting();
+  await toDetails(made);
+  assert.deepEqual(made.past.map((mark) => mark?.step), [undefined, "details"]);
+  await made.flow.details.submitDetails();
+  assert.deepEqual(made.past.map((mark) => mark?.step), [undefined, "details", "pay"]);
+  await made.flow.trail.back();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(made.flow.state.step, "details");
+  assert.equal(made.flow.state.form.email, "maria@example.test");
+  assert.ok(made.calls.includes("cancelBooking"));
+  await made.flow.trail.back();
+  assert.equal(made.flow.state.step, "choose");
+  assert.deepEqual(made.past, [null]);
+});
+
+Deno.test("forward leads to the details of the same time again", async () => {
+  const made = setting();
+  await toDetails(made);
+  const mark = made.past.at(-1)!;
+  await made.flow.trail.back();
+  assert.equal(made.flow.state.step, "choose");
+  made.past.push(mark);
+  await made.flow.trail.follow();
+  assert.equal(made.flow.state.step, "details");
+  assert.equal(made.flow.state.slot?.starts_at, slot.starts_at);
+  assert.equal(made.past.length, 2);
+});
+
+Deno.test("a reload stays on the details and keeps what was typed", async () => {
+  const made = setting();
+  await toDetails(made);
+  made.flow.details.type("phone", "600 000 000");
+  made.flow.details.typeNote("We come late.");
+  const again = setting({}, {}, made.store, {}, made.past);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "details");
+  assert.equal(again.flow.state.slot?.starts_at, slot.starts_at);
+  assert.deepEqual(again.flow.state.form, made.flow.state.form);
+  assert.equal(again.flow.state.note, "We come late.");
+  assert.equal(again.past.length, 2);
+});
+
+Deno.test("marks of another calendar on the page are nobody's here", async () => {
+  const foreign: Mark = { calendar: "other", step: "details", depth: 1, slot };
+  const made = setting({}, {}, undefined, {}, [foreign]);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "choose");
+});
+
+// ---- found again ----
+
+Deno.test("a hold is found again in another tab of the same browser, until it is over", async () => {
+  const browser = new Map<string, string>();
+  const area = (map: Map<string, string>) => () => ({
+    getItem: (name: string) => map.get(name) ?? null,
+    setItem: (name: string, value: string) => void map.set(name, value),
+    removeItem: (name: string) => void map.delete(name),
+  });
+  const tab = () => createStore(area(new Map()), area(browser));
+  const made = setting({}, {}, tab());
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "pay");
+
+  const other = setting({}, {}, tab());
+  await other.flow.start();
+  assert.equal(other.flow.state.step, "pay");
+  assert.deepEqual(other.asked("getBooking"), [{ reference: "ABCD-2345", manage_token: "secret" }]);
+
+  // Paid meanwhile, in a tab that was closed: it is shown once.
+  const paid = setting({ getBooking: () => Promise.resolve(confirmed) }, {}, tab());
+  await paid.flow.start();
+  assert.equal(paid.flow.state.step, "booking");
+  assert.equal(browser.size, 0);
+  const next = setting({}, {}, tab());
+  await next.flow.start();
+  assert.equal(next.flow.state.step, "choose");
+});
+
+// ---- clocks and nights ----
+
+Deno.test("the server's clock says what today is, also to a visitor whose clock is a day off", async () => {
+  for (const days of [-1, 1]) {
+    const made = setting({ serverTime: () => now });
+    made.clock = now + days * 86_400_000;
+    await made.flow.start();
+    assert.equal(made.flow.range.first, "2026-11-23", String(days));
+    const asked = made.asked("getAvailability")[0] as { from_date: string };
+    assert.equal(asked.from_date, "2026-11-23");
+  }
+  const told = setting({
+    getCalendar: () => Promise.resolve({ ...calendar, now: new Date(now).toISOString() }),
+  });
+  told.clock = now + 86_400_000;
+  await told.flow.start();
+  assert.equal(told.flow.range.first, "2026-11-23");
+});
+
+Deno.test("a game after midnight is said to be of the night before", async () => {
+  const late = {
+    ...slot,
+    starts_at: "2026-12-04T23:30:00Z",
+    local_date: "2026-12-05",
+    local_time: "00:30",
+  };
+  const made = setting({ getAvailability: () => Promise.resolve([late]) });
+  await made.flow.start();
+  assert.ok(texts(made.flow).includes("Friday night"));
+  await made.flow.choosing.chooseSlot(late);
+  assert.ok(texts(made.flow).some((text) => /5 December 2026 \(Friday night\)/.test(text)));
+});
+
+Deno.test("weeks that are over are folded away", async () => {
+  const made = setting();
+  await made.flow.start();
+  await made.flow.choosing.showMonth("2026-11");
+  const days = elements(made.flow)
+    .map((node) => String(node.props["data-focus"] ?? ""))
+    .filter((name) => name.startsWith("day-"));
+  assert.equal(days[0], "day-2026-11-23");
+  assert.equal(days.at(-1), "day-2026-11-30");
+});
+
+// ---- what is sold out ----
+
+const full = {
+  ...slot,
+  starts_at: "2026-12-04T20:00:00Z",
+  local_time: "21:00",
+  seats_available: 0,
+};
+const showing = { ...rich, flow: "room_first" as const, shows_taken_times: true };
+
+Deno.test("sold-out times are shown where the venue wants it, and can be waited for", async () => {
+  const taken = { getAvailability: () => Promise.resolve([slot, full]) };
+  const plain = setting(taken);
+  await plain.flow.start();
+  assert.ok(!texts(plain.flow).includes("Sold out"));
+
+  const made = setting({ ...taken, getCalendar: () => Promise.resolve(showing) });
+  await made.flow.start();
+  const sold = elements(made.flow).filter((node) => node.props["data-taken"] === true);
+  assert.equal(sold.length, 1);
+  assert.ok(texts(made.flow).includes("Sold out"));
+  await made.flow.choosing.openWaitlist(full);
+  assert.equal(made.flow.state.step, "waitlist");
+  made.flow.details.type("full_name", "Maria");
+  made.flow.details.type("email", "maria@example.test");
+  made.flow.details.answer("select", "m");
+  made.flow.details.agree(true);
+  await made.flow.more!.waitlist.join();
+  const asked = made.asked("joinWaitlist")[0] as Record<string, unknown>;
+  assert.deepEqual(
+    [asked.room_id, asked.from_date, asked.to_date, asked.starts_at],
+    ["r1", "2026-12-04", "2026-12-04", full.starts_at],
+  );
+});
+
+Deno.test("without a waitlist a sold-out time is shown and leads nowhere", async () => {
+  const made = setting({
+    getCalendar: () => Promise.resolve({ ...showing, waitlist: false }),
+    getAvailability: () => Promise.resolve([slot, full]),
+  });
+  await made.flow.start();
+  const sold = elements(made.flow).find((node) => node.props["data-taken"] === true);
+  assert.equal(sold?.props["aria-disabled"], "true");
+  assert.equal(sold?.props.onclick, null);
+});
+
+Deno.test("whoever has just joined the waitlist can leave it at once", async () => {
+  const made = richly({
+    joinWaitlist: () => Promise.resolve({ status: "waiting", waitlist_token: "w" }),
+  });
+  await toDetails(made);
+  made.flow.details.answer("select", "m");
+  made.flow.details.agree(true);
+  (await made.flow.loadMore()).waitlist.open("2026-12-01", "2026-12-02");
+  await made.flow.more!.waitlist.join();
+  assert.ok(texts(made.flow).includes("Leave the waitlist"));
+  made.flow.more!.waitlist.askToLeave();
+  const yes = elements(made.flow).find((node) => node.props.class === "primary");
+  (yes?.props.onclick as () => void)();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(made.asked("leaveWaitlist"), ["w"]);
+});
+
+// ---- what a page learns, and what a visitor takes along ----
+
+Deno.test("a page learns of each step what it is worth, and nothing of the person", async () => {
+  const made = setting({ getBooking: () => Promise.resolve(confirmed) });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  await made.flow.paying.checkAgain();
+  assert.deepEqual(made.told("step").map(({ step, value, currency }) => [step, value, currency]), [
+    ["choose", undefined, undefined],
+    ["details", 89, "EUR"],
+    ["pay", 89, "EUR"],
+    ["booking", 89, "EUR"],
+  ]);
+  const told = JSON.stringify(["step", "held", "confirmed"].map(made.told));
+  assert.doesNotMatch(told, /Maria|maria|example|secret/);
+  assert.deepEqual(made.told("held")[0], {
+    step: "details",
+    reference: "ABCD-2345",
+    value: 89,
+    currency: "EUR",
+  });
+  assert.equal(toUnits(8900, "JPY"), 8900);
+});
+
+Deno.test("a deposit and what is left are said beside the button", async () => {
+  const made = setting({ quote: () => Promise.resolve({ ...quote, due_now_cents: 2000 }) });
+  await toDetails(made);
+  const form = elements(made.flow).find((node) => node.tag === "form");
+  const dues = form?.children.find((node) =>
+    typeof node !== "string" && node.props.class === "dues"
+  );
+  assert.ok(JSON.stringify(dues).includes("€20.00"));
+  assert.ok(JSON.stringify(dues).includes("€69.00"));
+});
+
+const placed: Booking = {
+  ...confirmed,
+  location: { name: "Sala Nord", address: "Carrer Major 1, 08001 Barcelona" },
+  event: { uid: "0190-uid", sequence: 2, updated_at: "2026-11-23T10:00:00Z" },
+};
+
+Deno.test("a visit is one event: as the mails name and number it, with its place", () => {
+  const file = eventFile(placed).replaceAll("\r\n ", "");
+  assert.match(file, /^UID:0190-uid\r$/m);
+  assert.match(file, /^SEQUENCE:2\r$/m);
+  assert.match(file, /^LOCATION:Sala Nord\\, Carrer Major 1\\, 08001 Barcelona\r$/m);
+  assert.match(file, /^DTSTAMP:20261123T100000Z\r$/m);
+});
+
+Deno.test("the links into calendars carry the visit and no secret", () => {
+  const google = new URL(googleLink(placed));
+  assert.equal(google.searchParams.get("dates"), "20261204T170000Z/20261204T180000Z");
+  assert.equal(google.searchParams.get("location"), "Sala Nord, Carrer Major 1, 08001 Barcelona");
+  const outlook = new URL(outlookLink(placed));
+  assert.equal(outlook.searchParams.get("startdt"), placed.starts_at);
+  for (const link of [google.href, outlook.href]) assert.doesNotMatch(link, /secret|token|maria/i);
+});
+
+Deno.test("the booked page says where to come", async () => {
+  const made = setting({ getBooking: () => Promise.resolve(placed) }, returned);
+  await made.flow.start();
+  assert.ok(texts(made.flow).includes("Sala Nord, Carrer Major 1, 08001 Barcelona"));
+});
+
+Deno.test("a waiver's link is there to be copied and shared, at the booking and once signed", async () => {
+  const shared: string[] = [];
+  const waiver = { policy: "required", signed: 0, needed: 2, missing: 2, token: "w" };
+  const made = setting(
+    { getBooking: () => Promise.resolve({ ...confirmed, waiver }) },
+    returned,
+    undefined,
+    {
+      share: (url) => Promise.resolve(void shared.push(url)),
+      copy: () => Promise.reject(new Error("not allowed here")),
+    },
+  );
+  await made.flow.start();
+  const link = "https://venue.test/book?waiver=sign#token=w";
+  const fields = () => elements(made.flow).filter((node) => node.props.value === link);
+  assert.equal(fields().length, 1);
+  await made.flow.copy(link);
+  // Where copying is not allowed, the link is marked.
+  assert.equal(made.flow.state.copied, null);
+  assert.equal(made.flow.state.focus?.target, "link");
+  await made.flow.world.share?.(link);
+  assert.deepEqual(shared, [link]);
+  await made.flow.more!.waivers.open("w");
+  made.flow.more!.waivers.change({ agreed: true, manner: "type", name: "Eva" });
+  await made.flow.more!.waivers.sign((name) => name);
+  assert.equal(made.flow.state.step, "signed");
+  assert.equal(fields().length, 1);
+});
+
+Deno.test("a room is described where the day comes first, too", async () => {
+  const described = rich.rooms.map((room) => ({ ...room, description: `All about ${room.id}.` }));
+  const made = setting({ getCalendar: () => Promise.resolve({ ...rich, rooms: described }) });
+  await made.flow.start();
+  assert.ok(texts(made.flow).includes("All about r1."));
+  assert.ok(texts(made.flow).includes("About this room"));
+});

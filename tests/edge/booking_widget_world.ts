@@ -1,0 +1,331 @@
+/** A visitor of the booking widget without a browser: its flow in a world that answers as told. */
+import type {
+  Booking,
+  BookingCalendar,
+  CustomField,
+  Quote,
+  Slot,
+  Waiver,
+} from "../../edge/_shared/booking.ts";
+import { type Api, ApiError, type HoldRequest } from "../../edge/booking-widget/src/api.ts";
+import { textIn } from "../../edge/booking-widget/src/customer.ts";
+import type { VNode } from "../../edge/booking-widget/src/dom.ts";
+import { Flow } from "../../edge/booking-widget/src/flow.ts";
+import { createFormat } from "../../edge/booking-widget/src/format.ts";
+import type { languages } from "../../edge/booking-widget/src/language.ts";
+import { createMore } from "../../edge/booking-widget/src/more.ts";
+import type { Text } from "../../edge/booking-widget/src/state.ts";
+import { createStore, type Store } from "../../edge/booking-widget/src/store.ts";
+import { stringsFor as firstStringsFor } from "../../edge/booking-widget/src/strings.ts";
+import { type MoreStrings, withMoreStrings } from "../../edge/booking-widget/src/strings_more.ts";
+import type { Mark } from "../../edge/booking-widget/src/trail.ts";
+import { render } from "../../edge/booking-widget/src/views/index.ts";
+import type { Entry, Told, World } from "../../edge/booking-widget/src/world.ts";
+
+export const stringsFor = (language: typeof languages[number]): MoreStrings =>
+  withMoreStrings(firstStringsFor(language), language);
+
+export const now = Date.parse("2026-11-23T10:00:00Z");
+export const calendar: BookingCalendar = {
+  slug: "casa",
+  name: "Casa",
+  organization: { name: "Casa", slug: "casa" },
+  timezone: "Europe/Madrid",
+  locale: "es",
+  locales: ["es", "en"],
+  currency: "EUR",
+  minimum_notice_minutes: 60,
+  maximum_advance_days: 60,
+  hold_minutes: 15,
+  rooms: ["r1", "r2"].map((id, index) => ({
+    id,
+    name: id,
+    slug: id,
+    description: "",
+    minimum_party: 2 + index * 3,
+    maximum_party: 8,
+    duration_minutes: 60,
+    mode: "private",
+    price_per: "session",
+    price_cents: 8900,
+    difficulty: 3,
+    image_path: null,
+    timezone: "Europe/Madrid",
+  })),
+};
+export const slot: Slot = {
+  room_id: "r1",
+  starts_at: "2026-12-04T17:00:00Z",
+  ends_at: "2026-12-04T18:00:00Z",
+  local_date: "2026-12-04",
+  local_time: "18:00",
+  timezone: "Europe/Madrid",
+  seats_available: 8,
+  price_cents: 8900,
+  currency: "EUR",
+};
+export const quote: Quote = {
+  room_id: "r1",
+  starts_at: slot.starts_at,
+  ends_at: slot.ends_at,
+  party_size: 2,
+  currency: "EUR",
+  lines: [],
+  total_cents: 8900,
+  tax_cents: 1545,
+  due_now_cents: 8900,
+};
+export const booking: Booking = {
+  reference: "ABCD-2345",
+  status: "held",
+  hold_expires_at: new Date(now + 15 * 60_000).toISOString(),
+  starts_at: slot.starts_at,
+  ends_at: slot.ends_at,
+  timezone: "Europe/Madrid",
+  room_id: "r1",
+  room_name: "r1",
+  party_size: 2,
+  currency: "EUR",
+  total_cents: 8900,
+  due_now_cents: 8900,
+  paid_cents: 0,
+  refunded_cents: 0,
+  customer: { full_name: "Maria", email: "maria@example.test" },
+  organization: { name: "Casa" },
+  lines: [],
+  cancellable: true,
+  cancellation: { refund_percent: 50, refund_cents: 4450 },
+  history: [],
+};
+
+export const waiver: Waiver = {
+  text: "You may get locked in.",
+  version: 3,
+  locale: "en",
+  room_name: "r1",
+  starts_at: slot.starts_at,
+  timezone: "Europe/Madrid",
+  organization: { name: "Casa" },
+  signed: 0,
+  needed: 2,
+  open: true,
+};
+
+export interface Setting {
+  readonly flow: Flow;
+  readonly calls: string[];
+  readonly holds: HoldRequest[];
+  /** What each door was asked, by its name. */
+  readonly asked: (name: string) => unknown[];
+  readonly events: string[];
+  readonly redirects: string[];
+  readonly store: Store;
+  /** What the page was told with each event, by its name. */
+  readonly told: (event: string) => Told[];
+  /** The page's history; the last mark is the present entry. */
+  readonly past: (Mark | null)[];
+  clock: number;
+}
+
+/** A flow in a world that answers as told. */
+export function setting(
+  api: Partial<Api> = {},
+  entry: Partial<Entry> = {},
+  kept?: Store,
+  world: Partial<World> = {},
+  past: (Mark | null)[] = [null],
+): Setting {
+  const calls: string[] = [];
+  const holds: HoldRequest[] = [];
+  const asked: { name: string; given: unknown }[] = [];
+  const store = kept ?? createStore(() => {
+    throw new Error("no storage in tests");
+  });
+  const defaults: Api = {
+    getCalendar: () => Promise.resolve(calendar),
+    getAvailability: ({ from_date, to_date }) =>
+      Promise.resolve(from_date <= slot.local_date && slot.local_date <= to_date ? [slot] : []),
+    quote: ({ party_size }) => Promise.resolve({ ...quote, party_size }),
+    hold: () => Promise.resolve({ ...booking, manage_token: "secret" }),
+    getBooking: () => Promise.resolve(booking),
+    cancelBooking: () => Promise.resolve({ ...booking, status: "cancelled" as const }),
+    checkout: () =>
+      Promise.resolve({
+        checkout_url: "https://pay.test/1",
+        expires_at: "",
+        amount_cents: 8900,
+        currency: "EUR",
+      }),
+    quoteReschedule: (request) =>
+      Promise.resolve({ ...quote, ...request, total_cents: 9900, difference_cents: 1000 }),
+    reschedule: () => Promise.resolve({}),
+    joinWaitlist: () => Promise.resolve({ status: "waiting" }),
+    leaveWaitlist: () => Promise.resolve({ status: "left" }),
+    acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
+    getWaiver: () => Promise.resolve(waiver),
+    signWaiver: () => Promise.resolve({ signed: 1, needed: 2 }),
+  };
+  const { serverTime, ...answers } = { ...defaults, ...api };
+  const traced = Object.fromEntries(
+    Object.entries(answers).map(([name, answer]) => [name, (...given: unknown[]) => {
+      calls.push(name);
+      asked.push({ name, given: given[0] });
+      if (name === "hold") holds.push(given[0] as HoldRequest);
+      return (answer as (...given: unknown[]) => unknown)(...given);
+    }]),
+  ) as unknown as Api;
+  if (serverTime) traced.serverTime = serverTime;
+  let key = 0;
+  const redirects: string[] = [];
+  const events: string[] = [];
+  const told: [string, Told][] = [];
+  const made: Setting = {
+    flow: undefined as unknown as Flow,
+    calls,
+    holds,
+    asked: (name) => asked.filter((call) => call.name === name).map((call) => call.given),
+    events,
+    redirects,
+    store,
+    told: (event) => told.filter(([name]) => name === event).map(([, detail]) => detail),
+    past,
+    clock: now,
+  };
+  const flow = new Flow({
+    api: traced,
+    store,
+    slug: "casa",
+    entry: { reference: null, token: null, payment: null, ...entry },
+    locale: () => "es",
+    now: () => made.clock,
+    wait: (milliseconds) => {
+      made.clock += milliseconds;
+      return Promise.resolve();
+    },
+    newKey: () => `key-${++key}`,
+    redirect: (url) => {
+      redirects.push(url);
+      return "here";
+    },
+    returnUrl: () => "https://venue.test/book",
+    linkTo: (purpose, value, token) => `https://venue.test/book?${purpose}=${value}#token=${token}`,
+    clearAddress: () => {},
+    copy: () => Promise.resolve(),
+    share: null,
+    preset: {},
+    past: {
+      read: () => past.at(-1) ?? null,
+      push: (mark) => void past.push(mark),
+      replace: (mark) => void past.splice(-1, 1, mark),
+      back: () => {
+        past.pop();
+        void flow.trail.follow();
+      },
+    },
+    loadMore: () => Promise.resolve(createMore),
+    emit: (event, detail) => {
+      told.push([event, detail]);
+      if (event !== "step") events.push(`${event} ${detail.reference}`);
+    },
+    ...world,
+  });
+  return Object.assign(made, { flow });
+}
+
+export const refuse = (code: string, details = {}) => () =>
+  Promise.reject(new ApiError(code, 409, details));
+export const read = (text: Text | undefined) =>
+  text?.(stringsFor("en"), createFormat("en", ["en-GB"]));
+
+export async function toDetails(made: Setting): Promise<void> {
+  await made.flow.start();
+  await made.flow.choosing.chooseSlot(slot);
+  made.flow.details.type("full_name", " Maria Ferrer ");
+  made.flow.details.type("email", "maria@example.test");
+}
+
+export const extra = {
+  id: "x1",
+  name: { es: "Foto", en: "Photo" },
+  description: {},
+  price_cents: 1200,
+  per: "booking" as const,
+  maximum_quantity: 2,
+};
+export const question = (
+  kind: CustomField["kind"],
+  more: Partial<CustomField> = {},
+): CustomField => ({
+  key: kind,
+  label: { en: kind },
+  kind,
+  required: false,
+  ...more,
+});
+export const size = question("select", {
+  required: true,
+  options: [{ value: "m", label: { en: "Medium" } }],
+});
+export const rich: BookingCalendar = {
+  ...calendar,
+  rooms: calendar.rooms.map((room, index) => ({
+    ...room,
+    extras: index === 0 ? [extra] : [],
+    mode: index === 0 ? "shared" : "private",
+    capacity: 8,
+    exclusive_price_cents: index === 0 ? 15000 : null,
+  })),
+  flow: "date_first",
+  terms: { es: "Llegad a tiempo.", en: "Be on time." },
+  fields: [size, question("number")],
+  has_coupons: true,
+  has_vouchers: true,
+  waitlist: true,
+};
+export const richly = (api: Partial<Api> = {}, entry: Partial<Entry> = {}) =>
+  setting({ getCalendar: () => Promise.resolve(rich), ...api }, entry);
+
+export async function toRichDetails(made: Setting): Promise<void> {
+  await toDetails(made);
+  made.flow.details.answer("select", "m");
+  made.flow.details.agree(true);
+}
+export const view = (flow: Flow, language: "es" | "en" | "ca" = "en") =>
+  render({
+    flow,
+    state: flow.state,
+    language,
+    strings: firstStringsFor(language),
+    format: createFormat(language, ["en-GB"]),
+    visitorZone: "Europe/Madrid",
+    text: (given) => textIn(given, language),
+    imageUrl: () => null,
+    reveal: () => {},
+    clear: () => {},
+  });
+
+export function* nodes(tree: readonly (VNode | string)[]): Generator<VNode | string> {
+  for (const node of tree) {
+    yield node;
+    if (typeof node !== "string") yield* nodes(node.children);
+  }
+}
+export const texts = (flow: Flow) =>
+  [...nodes(view(flow))].filter((node) => typeof node === "string");
+export const elements = (flow: Flow, language?: "es" | "en" | "ca") =>
+  [...nodes(view(flow, language))].filter((node) => typeof node !== "string");
+
+/** What is free, and these days on which all is taken. */
+export const soldOut = (...days: string[]): Partial<Api> => ({
+  getAvailability: ({ from_date, to_date, include_taken }) =>
+    Promise.resolve(
+      [slot, ...days.map((local_date) => ({ ...slot, local_date, seats_available: 1 }))]
+        .filter(({ local_date, seats_available }) =>
+          from_date <= local_date && local_date <= to_date &&
+          (seats_available > 1 || include_taken === true)
+        ),
+    ),
+});
+
+export const returned = { reference: "ABCD-2345", token: "secret" };
+export const confirmed: Booking = { ...booking, status: "confirmed", paid_cents: 8900 };
