@@ -76,6 +76,7 @@ class OpenCheckout(Row):
     stripe_account: str | None = None
     application_fee_cents: int | None = None
     checkout_url: str | None = None
+    site_url: str | None = None
 
 
 class CheckoutAttempt(Row):

@@ -30,7 +30,7 @@ create table private.refund_requests (
 comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails, so nothing is promised twice.';
 comment on column private.refund_requests.status is
-  'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round.';
+  'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round. One that was withdrawn before it was carried out is failed, too (private.withdraw_refunds).';
 comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, or provider (made on its dashboard).';
 comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
 comment on column private.refund_requests.requested_by is 'Who caused it: {kind, id} as in private.current_actor.';
@@ -285,6 +285,53 @@ $$;
 
 comment on function private.request_refund(uuid, uuid, bigint, text, text) is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
+
+create function private.withdraw_refunds(booking public.bookings, reason text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  refund record;
+  withdrawn bigint := 0;
+  gone bigint := 0;
+begin
+  for refund in
+    select q.id, q.amount_cents, q.status, p.method
+    from private.refund_requests as q
+    join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+    where q.organization_id = booking.organization_id
+      and q.booking_id = booking.id
+      and q.reason = withdraw_refunds.reason
+      and q.status <> 'failed'
+    order by q.created_at, q.id
+  loop
+    -- Asked for once, the provider may carry it out at any time, whatever it answered. A worker
+    -- who takes the job at this moment is waited for, and then it is too late.
+    if refund.method = 'stripe' then
+      update private.jobs as j
+      set status = 'done', finished_at = now(), last_error = 'withdrawn'
+      where j.kind = 'stripe.refund'
+        and j.dedupe_key = 'stripe.refund:' || refund.id
+        and j.status = 'queued'
+        and j.attempts = 0;
+    end if;
+    if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
+      update private.refund_requests as q
+      set status = 'failed', note = 'withdrawn'
+      where q.organization_id = booking.organization_id and q.id = refund.id;
+      withdrawn := withdrawn + refund.amount_cents;
+    else
+      gone := gone + refund.amount_cents;
+    end if;
+  end loop;
+  return jsonb_build_object('withdrawn_cents', withdrawn, 'refunded_cents', gone);
+end
+$$;
+
+comment on function private.withdraw_refunds(public.bookings, text) is
+  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out: {withdrawn_cents, refunded_cents (of those that went out, or are with the provider)}, minor units.';
 
 create function private.get_refund_request(organization_id uuid, refund_request_id uuid)
 returns jsonb

@@ -229,7 +229,8 @@ begin
       'customer_email', c.email,
       'expires_at', attempt.expires_at,
       'stripe_account', attempt.stripe_account,
-      'checkout_url', attempt.url
+      'checkout_url', attempt.url,
+      'site_url', (private.managing_calendar(booking)).site_url
     )
     from public.organizations as o
     join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
@@ -252,7 +253,7 @@ set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout(text, text) is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, checkout_url or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout(text, text) to service_role;
 
 create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)

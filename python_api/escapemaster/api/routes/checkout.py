@@ -39,7 +39,8 @@ class CheckoutRequest(BaseModel):
         str | None,
         Field(
             max_length=2048,
-            description="A page of an allowed origin; else the product's own. The provider sends "
+            description="A page of the origin of the calendar's `site_url`, or of one that the "
+            "operator allows; left out, that page itself, or the product's own. The provider sends "
             "the browser there with `?reference=…&payment=success` or `payment=cancelled` added. "
             "Show what the booking says, not what this address says.",
         ),
@@ -88,7 +89,8 @@ async def open_checkout(order: CheckoutRequest, services: ServicesOf) -> Checkou
         services.stripe,
         reference=order.reference,
         manage_token=order.manage_token,
-        return_url=services.return_addresses.choose(order.return_url),
+        return_url=order.return_url,
+        addresses=services.return_addresses,
     )
     return CheckoutResponse(
         checkout_url=checkout.url,
