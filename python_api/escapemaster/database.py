@@ -85,6 +85,7 @@ class OpenCheckout(Row):
     application_fee_cents: int | None = None
     delayed_methods: bool = False
     checkout_url: str | None = None
+    site_url: str | None = None
 
 
 class CheckoutAttempt(Row):

@@ -9,6 +9,9 @@ create table public.locations (
   city text not null default '',
   postal_code text not null default '',
   country text,
+  check_in_hours int not null default 4,
+  no_show_minutes int not null default 15,
+  undo_hours int not null default 24,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint locations_pkey primary key (organization_id, id),
@@ -20,16 +23,26 @@ create table public.locations (
   constraint locations_address_is_a_text check (private.is_text(address, 300)),
   constraint locations_city_is_a_line check (city = '' or private.is_line(city, 120)),
   constraint locations_postal_code_is_a_line check (postal_code = '' or private.is_line(postal_code, 20)),
-  constraint locations_country_is_iso_3166 check (country ~ '^[A-Z]{2}$')
+  constraint locations_country_is_iso_3166 check (country ~ '^[A-Z]{2}$'),
+  constraint locations_check_in_opens_at_most_2_days_before check (check_in_hours between 0 and 48),
+  constraint locations_no_show_waits_at_most_a_day check (no_show_minutes between 0 and 1440),
+  constraint locations_undo_is_open_for_at_most_a_week check (undo_hours between 0 and 168)
 );
 
-comment on table public.locations is 'A place where rooms stand. Its zone is the clock of their opening hours.';
+comment on table public.locations is
+  'A place where rooms stand. Its zone is the clock of their opening hours, and is kept while another would move what is booked (409 zone_in_use, details {"bookings", "blocks", "first", "last"}).';
 comment on column public.locations.timezone is 'IANA zone, such as Europe/Madrid, by which every wall-clock time of its rooms is read.';
 comment on column public.locations.country is 'ISO 3166-1 alpha-2, such as ES.';
+comment on column public.locations.check_in_hours is 'From so many hours before the start on a party can be checked in and its game started.';
+comment on column public.locations.no_show_minutes is 'From so many minutes after the start on a party can be marked as not come.';
+comment on column public.locations.undo_hours is 'For so many hours a check-in, a start, an end or a no-show can be taken back; 0: never.';
 
 grant select, delete on public.locations to authenticated;
-grant insert (organization_id, name, timezone, address, city, postal_code, country) on public.locations to authenticated;
-grant update (name, timezone, address, city, postal_code, country) on public.locations to authenticated;
+grant insert (
+  organization_id, name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours
+) on public.locations to authenticated;
+grant update (name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours)
+on public.locations to authenticated;
 
 alter table public.locations enable row level security;
 

@@ -61,7 +61,8 @@ create table public.rooms (
   )
 );
 
-comment on table public.rooms is 'A game that a venue sells.';
+comment on table public.rooms is
+  'A game that a venue sells. It stays in its location while another''s zone would move what is booked (409 zone_in_use).';
 comment on column public.rooms.mode is 'private: a party takes the room whole. shared: several parties buy seats of one session.';
 comment on column public.rooms.minimum_party is 'Fewest people of one booking.';
 comment on column public.rooms.maximum_party is 'Most people of one booking; in a shared room also the seats of a session.';

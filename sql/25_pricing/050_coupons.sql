@@ -1,5 +1,38 @@
 -- Coupons: codes that make a booking cheaper.
 
+create function private.dates_at_venues(
+  organization_id uuid,
+  timezone text default null,
+  out earliest date,
+  out latest date
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  select min(now() at time zone zone.name)::date, max(now() at time zone zone.name)::date
+  into earliest, latest
+  from (
+    select dates_at_venues.timezone as name
+    where dates_at_venues.timezone is not null
+    union all
+    select l.timezone
+    from public.locations as l
+    where l.organization_id = dates_at_venues.organization_id and dates_at_venues.timezone is null
+  ) as zone;
+  if earliest is null then
+    select (now() at time zone o.timezone)::date, (now() at time zone o.timezone)::date
+    into earliest, latest
+    from public.organizations as o
+    where o.id = dates_at_venues.organization_id;
+  end if;
+end
+$$;
+
+comment on function private.dates_at_venues(uuid, text) is
+  'Today, by the clock of that zone, or (null) by those of the organization''s locations, which may have two dates at a time; without a location by its own. A period of dates has begun when latest is in it, and is over when earliest is past it.';
+
 create function private.plain_code(code text)
 returns text
 language plpgsql
@@ -22,8 +55,8 @@ create table public.coupons (
   kind text not null,
   value bigint not null,
   minimum_cents bigint not null default 0,
-  valid_from timestamptz,
-  valid_until timestamptz,
+  valid_from date,
+  valid_until date,
   maximum_uses int,
   maximum_uses_per_customer int,
   all_rooms boolean not null default true,
@@ -41,7 +74,7 @@ create table public.coupons (
   ),
   constraint coupons_minimum_is_not_negative check (minimum_cents between 0 and 100000000),
   constraint coupons_dates_are_finite_and_ordered check (
-    isfinite(valid_from) and isfinite(valid_until) and valid_from < valid_until
+    isfinite(valid_from) and isfinite(valid_until) and valid_from <= valid_until
   ),
   constraint coupons_maximum_uses_is_positive check (maximum_uses > 0 and maximum_uses_per_customer > 0),
   constraint coupons_status_is_known check (status in ('active', 'inactive'))
@@ -53,8 +86,8 @@ comment on column public.coupons.code is 'As private.plain_code stores it; case,
 comment on column public.coupons.kind is 'percent or fixed, of seats and extras together.';
 comment on column public.coupons.value is 'Per cent, or minor units of the organization''s currency.';
 comment on column public.coupons.minimum_cents is 'Least that seats and extras must cost before the discount.';
-comment on column public.coupons.valid_from is 'From when on it can be used; null: at once.';
-comment on column public.coupons.valid_until is 'Until when it can be used; null: without an end.';
+comment on column public.coupons.valid_from is 'First date on which it can be used, by the venue''s clock; null: at once.';
+comment on column public.coupons.valid_until is 'Last date on which it can be used, included; null: without an end.';
 comment on column public.coupons.maximum_uses is 'Null: as often as wanted.';
 comment on column public.coupons.all_rooms is 'Whether it is good for every room; otherwise for those of coupon_rooms.';
 comment on column public.coupons.status is 'active or inactive.';
@@ -112,9 +145,10 @@ as $$
 begin
   return exists (
     select from public.coupons as c
+    cross join private.dates_at_venues(sells_coupons.organization_id) as today
     where c.organization_id = sells_coupons.organization_id
       and c.status = 'active'
-      and (c.valid_until is null or c.valid_until > now())
+      and (c.valid_until is null or c.valid_until >= today.earliest)
   );
 end
 $$;
@@ -226,28 +260,30 @@ $$;
 comment on function private.refuse_coupon(public.coupons, uuid, bigint) is
   'Raises 422 coupon_not_for_room, or coupon_min_amount (details {"minimum_cents"}) for seats and extras of so many cents; null: not known yet.';
 
-create function private.refuse_coupon_now(coupon public.coupons)
+create function private.refuse_coupon_now(coupon public.coupons, timezone text)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  today record := private.dates_at_venues(coupon.organization_id, refuse_coupon_now.timezone);
 begin
   if coupon.status <> 'active' then
     perform private.fail('coupon_not_active', 422, 'Leave the coupon out: it was switched off.');
-  elsif coupon.valid_from > now() then
+  elsif coupon.valid_from > today.latest then
     perform private.fail(
       'coupon_not_valid_yet', 422, 'Use the coupon later, or leave it out.',
       jsonb_build_object('valid_from', coupon.valid_from)
     );
-  elsif coupon.valid_until <= now() then
+  elsif coupon.valid_until < today.earliest then
     perform private.fail('coupon_expired', 422, 'Leave the coupon out: its time is over.');
   end if;
 end
 $$;
 
-comment on function private.refuse_coupon_now(public.coupons) is
-  'Raises 422 coupon_not_active, coupon_not_valid_yet (details {"valid_from"}), coupon_expired.';
+comment on function private.refuse_coupon_now(public.coupons, text) is
+  'By the clock of the room''s zone, or of any of the venues while no room is known. Raises 422 coupon_not_active, coupon_not_valid_yet (details {"valid_from"}), coupon_expired.';
 
 create function private.create_coupon(
   organization_id uuid,
@@ -256,8 +292,8 @@ create function private.create_coupon(
   value bigint,
   description text,
   minimum_cents bigint,
-  valid_from timestamptz,
-  valid_until timestamptz,
+  valid_from date,
+  valid_until date,
   maximum_uses int,
   maximum_uses_per_customer int,
   room_ids uuid []
@@ -284,7 +320,7 @@ begin
     ) <> 0 then 'value'
     when minimum_cents is null or minimum_cents not between 0 and 100000000 then 'minimum_cents'
     when not isfinite(valid_from) then 'valid_from'
-    when not isfinite(valid_until) or valid_until <= coalesce(valid_from, '-infinity') then 'valid_until'
+    when not isfinite(valid_until) or valid_until < valid_from then 'valid_until'
     when maximum_uses < 1 then 'maximum_uses'
     when maximum_uses_per_customer < 1 then 'maximum_uses_per_customer'
     when cardinality(room_ids) = 0 or array_position(room_ids, null) is not null then 'room_ids'
@@ -326,9 +362,9 @@ begin
 end
 $$;
 
-comment on function private.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid []) is
+comment on function private.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid []) is
   'definer: writes coupons, which no client may write.';
-grant execute on function private.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid [])
+grant execute on function private.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid [])
 to authenticated;
 
 create function public.create_coupon(
@@ -338,8 +374,8 @@ create function public.create_coupon(
   value bigint,
   description text default '',
   minimum_cents bigint default 0,
-  valid_from timestamptz default null,
-  valid_until timestamptz default null,
+  valid_from date default null,
+  valid_until date default null,
   maximum_uses int default null,
   maximum_uses_per_customer int default null,
   room_ids uuid [] default null
@@ -355,9 +391,9 @@ as $$
   )
 $$;
 
-comment on function public.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid []) is
-  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
-grant execute on function public.create_coupon(uuid, text, text, bigint, text, bigint, timestamptz, timestamptz, int, int, uuid [])
+comment on function public.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid []) is
+  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; valid_from, valid_until: dates of the venue''s clock, both included; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+grant execute on function public.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid [])
 to authenticated;
 
 create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)

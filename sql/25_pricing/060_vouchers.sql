@@ -8,7 +8,7 @@ create table public.vouchers (
   currency text not null,
   balance_cents bigint not null default 0,
   status text not null default 'active',
-  expires_at timestamptz,
+  valid_until date,
   recipient_name text not null default '',
   recipient_email text,
   message text not null default '',
@@ -22,7 +22,7 @@ create table public.vouchers (
   constraint vouchers_currency_is_iso_4217 check (private.is_currency(currency)),
   constraint vouchers_balance_is_never_negative check (balance_cents >= 0),
   constraint vouchers_status_is_known check (status in ('active', 'cancelled')),
-  constraint vouchers_expiry_is_finite check (isfinite(expires_at)),
+  constraint vouchers_last_date_is_finite check (isfinite(valid_until)),
   constraint vouchers_recipient_is_a_name_or_empty check (recipient_name = '' or private.is_name(recipient_name, 200)),
   constraint vouchers_message_is_a_text check (private.is_text(message, 1000)),
   constraint vouchers_recipient_email_is_plausible check (private.is_email(recipient_email)),
@@ -33,7 +33,7 @@ comment on table public.vouchers is 'A gift voucher: whoever knows its code can 
 comment on column public.vouchers.code is 'Twelve random characters of Crockford''s base 32, 60 bits, as ABCD-2345-WXYZ. Unique in the organization.';
 comment on column public.vouchers.balance_cents is 'Minor units of currency: the sum of its entries, kept by their trigger only.';
 comment on column public.vouchers.status is 'active, or cancelled: it pays nothing any more.';
-comment on column public.vouchers.expires_at is 'From when on it pays nothing; null: never.';
+comment on column public.vouchers.valid_until is 'Last date on which it pays, included, by the venue''s clock; null: without an end.';
 comment on column public.vouchers.recipient_email is 'Whom the code was mailed to, if anybody.';
 comment on column public.vouchers.locale is 'Language of its mail: es, en or ca.';
 
@@ -86,10 +86,11 @@ as $$
 begin
   return exists (
     select from public.vouchers as v
+    cross join private.dates_at_venues(sells_vouchers.organization_id) as today
     where v.organization_id = sells_vouchers.organization_id
       and v.status = 'active'
       and v.balance_cents > 0
-      and (v.expires_at is null or v.expires_at > now())
+      and (v.valid_until is null or v.valid_until >= today.earliest)
   );
 end
 $$;
@@ -104,9 +105,9 @@ set search_path = ''
 as $$
 begin
   return case
-    when voucher.status = 'active' and (voucher.expires_at is null or voucher.expires_at > now())
-      then voucher.balance_cents
-    else 0
+    when voucher.status <> 'active' then 0
+    when voucher.valid_until < (private.dates_at_venues(voucher.organization_id)).earliest then 0
+    else voucher.balance_cents
   end;
 end
 $$;
@@ -152,7 +153,7 @@ begin
     return voucher;
   elsif voucher.status <> 'active' then
     perform private.fail('voucher_not_active', 422, 'Leave the voucher out: it was cancelled.');
-  elsif voucher.expires_at <= now() then
+  elsif voucher.valid_until < (private.dates_at_venues(voucher.organization_id)).earliest then
     perform private.fail('voucher_expired', 422, 'Leave the voucher out: its time is over.');
   elsif voucher.balance_cents = 0 then
     perform private.fail('voucher_empty', 422, 'Leave the voucher out: all of it was spent.');
@@ -168,7 +169,7 @@ create function private.issue_voucher(
   organization_id uuid,
   amount_cents bigint,
   idempotency_key text,
-  expires_at timestamptz,
+  valid_until date,
   recipient_name text,
   recipient_email text,
   message text,
@@ -189,7 +190,7 @@ declare
 begin
   perform private.require_permission(issue_voucher.organization_id, 'vouchers:manage');
   answer := private.idempotent_begin(scope, issue_voucher.idempotency_key, jsonb_build_object(
-    'amount_cents', issue_voucher.amount_cents, 'expires_at', issue_voucher.expires_at,
+    'amount_cents', issue_voucher.amount_cents, 'valid_until', issue_voucher.valid_until,
     'recipient_name', issue_voucher.recipient_name, 'recipient_email', issue_voucher.recipient_email,
     'message', issue_voucher.message, 'locale', issue_voucher.locale
   ));
@@ -202,7 +203,9 @@ begin
     when amount_cents % (
       select private.amount_step(o.currency) from public.organizations as o where o.id = issue_voucher.organization_id
     ) <> 0 then 'amount_cents'
-    when not isfinite(issue_voucher.expires_at) or issue_voucher.expires_at <= now() then 'expires_at'
+    when not isfinite(issue_voucher.valid_until)
+      or issue_voucher.valid_until < (private.dates_at_venues(issue_voucher.organization_id)).earliest
+      then 'valid_until'
     when recipient_name is null
       or private.clean_text(recipient_name) <> '' and not private.is_name(private.clean_text(recipient_name), 200)
       then 'recipient_name'
@@ -213,18 +216,18 @@ begin
   if field is not null then
     perform private.fail(
       'voucher_invalid', 422,
-      'Give a positive amount in minor units, an expiry that is to come, and a recipient who can be reached.',
+      'Give a positive amount in minor units, a last date that is not past, and a recipient who can be reached.',
       jsonb_build_object('field', field)
     );
   end if;
 
   loop
     insert into public.vouchers as v (
-      organization_id, code, currency, expires_at, recipient_name, recipient_email, message, locale
+      organization_id, code, currency, valid_until, recipient_name, recipient_email, message, locale
     )
     select
       o.id, private.booking_reference() || '-' || left(private.booking_reference(), 4), o.currency,
-      issue_voucher.expires_at, issue_voucher.recipient_name, email, issue_voucher.message,
+      issue_voucher.valid_until, issue_voucher.recipient_name, email, issue_voucher.message,
       coalesce(issue_voucher.locale, o.locale)
     from public.organizations as o
     where o.id = issue_voucher.organization_id
@@ -256,15 +259,15 @@ begin
 end
 $$;
 
-comment on function private.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) is
+comment on function private.issue_voucher(uuid, bigint, text, date, text, text, text, text) is
   'definer: writes vouchers and their entries, which no client may write.';
-grant execute on function private.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) to authenticated;
+grant execute on function private.issue_voucher(uuid, bigint, text, date, text, text, text, text) to authenticated;
 
 create function public.issue_voucher(
   organization_id uuid,
   amount_cents bigint,
   idempotency_key text,
-  expires_at timestamptz default null,
+  valid_until date default null,
   recipient_name text default '',
   recipient_email text default null,
   message text default '',
@@ -276,13 +279,13 @@ volatile
 set search_path = ''
 as $$
   select private.issue_voucher(
-    organization_id, amount_cents, idempotency_key, expires_at, recipient_name, recipient_email, message, locale
+    organization_id, amount_cents, idempotency_key, valid_until, recipient_name, recipient_email, message, locale
   )
 $$;
 
-comment on function public.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) is
-  'Issues a gift voucher of amount_cents (minor units of the organization''s currency) and returns its row with the code; with recipient_email the code is mailed, in locale or the organization''s language. The same idempotency key and request give the same voucher. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}; without recipient_email there is no limit).';
-grant execute on function public.issue_voucher(uuid, bigint, text, timestamptz, text, text, text, text) to authenticated;
+comment on function public.issue_voucher(uuid, bigint, text, date, text, text, text, text) is
+  'Issues a gift voucher of amount_cents (minor units of the organization''s currency) and returns its row with the code; valid_until: its last date by the venue''s clock, included; with recipient_email the code is mailed, in locale or the organization''s language. The same idempotency key and request give the same voucher. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}; without recipient_email there is no limit).';
+grant execute on function public.issue_voucher(uuid, bigint, text, date, text, text, text, text) to authenticated;
 
 create function private.cancel_voucher(organization_id uuid, voucher_id uuid)
 returns jsonb

@@ -27,6 +27,12 @@ select private.permission_upsert(
   array['admin', 'manager', 'receptionist', 'game_master']
 );
 select private.permission_upsert(
+  'bookings:undo', 'bookings', true,
+  'Take back a check-in, a start, an end or a no-show',
+  'Deshacer una llegada, un inicio, un final o una ausencia',
+  array['admin', 'manager', 'receptionist']
+);
+select private.permission_upsert(
   'customers:read', 'customers', false,
   'See customers and how to reach them', 'Ver los clientes y sus datos de contacto',
   array['admin', 'manager', 'receptionist']

@@ -5,42 +5,75 @@ create table private.booking_transitions (
   to_status text not null,
   permission text,
   by_customer boolean not null default false,
+  opens text,
+  undoes boolean not null default false,
   constraint booking_transitions_pkey primary key (from_status, to_status),
-  constraint booking_transitions_permission_fkey foreign key (permission) references public.permissions (key)
+  constraint booking_transitions_permission_fkey foreign key (permission) references public.permissions (key),
+  constraint booking_transitions_opens_is_known check (opens in ('check_in', 'no_show'))
 );
 
 comment on table private.booking_transitions is
   'reference data. The moves that a booking can make; the trigger refuse_unlisted_transition refuses every other.';
 comment on column private.booking_transitions.permission is 'What a member needs for the move; null: only the system makes it.';
+comment on column private.booking_transitions.opens is
+  'When the move becomes possible, by the settings of the booking''s location: check_in (check_in_hours before the start), no_show (no_show_minutes after it); null: at any time.';
+comment on column private.booking_transitions.undoes is
+  'Whether it takes back how the booking came into its status: only to the status that it came from, with a reason, and within the location''s undo_hours.';
 comment on column private.booking_transitions.by_customer is 'Whether the customer with the manage token may make it, before the start.';
 
 -- for: the foreign key, when a permission leaves the catalogue
 create index booking_transitions_permission_idx on private.booking_transitions (permission);
 
-insert into private.booking_transitions (from_status, to_status, permission, by_customer)
+insert into private.booking_transitions (from_status, to_status, permission, by_customer, opens, undoes)
 values
-('held', 'pending', 'bookings:update', false),
-('held', 'confirmed', 'bookings:update', false),
-('held', 'cancelled', 'bookings:cancel', true),
-('held', 'expired', null, false),
-('pending', 'confirmed', 'bookings:update', false),
-('pending', 'cancelled', 'bookings:cancel', true),
-('pending', 'expired', null, false),
-('confirmed', 'checked_in', 'bookings:check_in', false),
-('confirmed', 'no_show', 'bookings:check_in', false),
-('confirmed', 'cancelled', 'bookings:cancel', true),
-('checked_in', 'in_progress', 'bookings:check_in', false),
-('checked_in', 'cancelled', 'bookings:cancel', false),
-('in_progress', 'completed', 'bookings:check_in', false),
+('held', 'pending', 'bookings:update', false, null, false),
+('held', 'confirmed', 'bookings:update', false, null, false),
+('held', 'cancelled', 'bookings:cancel', true, null, false),
+('held', 'expired', null, false, null, false),
+('pending', 'confirmed', 'bookings:update', false, null, false),
+('pending', 'cancelled', 'bookings:cancel', true, null, false),
+('pending', 'expired', null, false, null, false),
+('confirmed', 'checked_in', 'bookings:check_in', false, 'check_in', false),
+('confirmed', 'no_show', 'bookings:check_in', false, 'no_show', false),
+('confirmed', 'cancelled', 'bookings:cancel', true, null, false),
+('checked_in', 'in_progress', 'bookings:check_in', false, 'check_in', false),
+('checked_in', 'cancelled', 'bookings:cancel', false, null, false),
+('in_progress', 'completed', 'bookings:check_in', false, 'check_in', false),
+-- Said by mistake. What the sweep completed goes back to what it was.
+('checked_in', 'confirmed', 'bookings:undo', false, null, true),
+('in_progress', 'checked_in', 'bookings:undo', false, null, true),
+('completed', 'in_progress', 'bookings:undo', false, null, true),
+('completed', 'checked_in', 'bookings:undo', false, null, true),
+('completed', 'confirmed', 'bookings:undo', false, null, true),
+('no_show', 'confirmed', 'bookings:undo', false, null, true),
 -- Visits whose end nobody wrote down (private.booking_deadlines).
-('confirmed', 'completed', null, false),
-('checked_in', 'completed', null, false),
+('confirmed', 'completed', null, false, null, false),
+('checked_in', 'completed', null, false, null, false),
 -- Money that came too late takes the seats again (private.reclaim_booking).
-('expired', 'pending', null, false),
-('cancelled', 'pending', null, false)
+('expired', 'pending', null, false, null, false),
+('cancelled', 'pending', null, false, null, false)
 on conflict (from_status, to_status) do update
 set permission = excluded.permission,
-  by_customer = excluded.by_customer;
+  by_customer = excluded.by_customer,
+  opens = excluded.opens,
+  undoes = excluded.undoes;
+
+create function private.is_undo(from_status text, to_status text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.booking_transitions as t
+    where t.from_status = is_undo.from_status and t.to_status = is_undo.to_status and t.undoes
+  );
+end
+$$;
+
+comment on function private.is_undo(text, text) is
+  'Whether the move takes another back: it is no news, and says nothing of how the booking came to be.';
 
 -- No booking stays in a state that is not final: each has a deadline and a way out.
 
@@ -160,7 +193,7 @@ begin
       'allowed', (
         select coalesce(jsonb_agg(t.to_status order by t.to_status), '[]')
         from private.booking_transitions as t
-        where t.from_status = refuse_transition.from_status and t.permission is not null
+        where t.from_status = refuse_transition.from_status and t.permission is not null and not t.undoes
       )
     )
   );
@@ -168,7 +201,74 @@ end
 $$;
 
 comment on function private.refuse_transition(text, text) is
-  'Raises 409 transition_not_allowed with the moves that a member could make instead.';
+  'Raises 409 transition_not_allowed with the moves that a member could make instead; those that undo another are not among them.';
+
+create function private.refuse_early_move(booking public.bookings, opens text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  opens_at timestamptz;
+begin
+  select case refuse_early_move.opens
+    when 'check_in' then booking.starts_at - make_interval(hours => l.check_in_hours)
+    when 'no_show' then booking.starts_at + make_interval(mins => l.no_show_minutes)
+  end
+  into opens_at
+  from public.rooms as r
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  where r.organization_id = booking.organization_id and r.id = booking.room_id;
+  if now() < opens_at then
+    perform private.fail(
+      'too_early', 409, 'Wait until then, or first move the booking to the time at which the party comes.',
+      jsonb_build_object('opens_at', opens_at)
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_early_move(public.bookings, text) is
+  'Raises 409 too_early, details {"opens_at"}, before the window of the booking''s location opens: check_in or no_show.';
+
+create function private.refuse_undo(booking public.bookings, to_status text, reason text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  came_from text;
+  undone_until timestamptz;
+begin
+  -- How it came into its status; where a later move was taken back before, not how it came back.
+  select h.from_status, h.occurred_at + make_interval(hours => l.undo_hours)
+  into came_from, undone_until
+  from public.booking_history as h
+  join public.rooms as r on r.organization_id = h.organization_id and r.id = booking.room_id
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  where h.organization_id = booking.organization_id
+    and h.booking_id = booking.id
+    and h.to_status = booking.status
+    and h.change is null
+    and not private.is_undo(h.from_status, h.to_status)
+  order by h.occurred_at desc
+  limit 1;
+  if came_from is distinct from refuse_undo.to_status then
+    perform private.refuse_transition(booking.status, refuse_undo.to_status);
+  elsif coalesce(trim(refuse_undo.reason), '') = '' then
+    perform private.fail('reason_missing', 422, 'Say why it is taken back.');
+  elsif undone_until <= now() then
+    perform private.fail(
+      'undo_too_late', 409, 'Leave it: it could be taken back until then.', jsonb_build_object('until', undone_until)
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_undo(public.bookings, text, text) is
+  'Raises 409 transition_not_allowed unless the booking came from that status, 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
 
 create function private.refuse_unlisted_transition()
 returns trigger
@@ -176,19 +276,25 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  move private.booking_transitions;
 begin
-  if not exists (
-    select from private.booking_transitions as t
-    where t.from_status = old.status and t.to_status = new.status
-  ) then
+  select t.* into move
+  from private.booking_transitions as t
+  where t.from_status = old.status and t.to_status = new.status;
+  if not found then
     perform private.refuse_transition(old.status, new.status);
+  elsif move.undoes then
+    perform private.refuse_undo(old, new.status, new.status_reason);
+  elsif move.opens is not null then
+    perform private.refuse_early_move(old, move.opens);
   end if;
   return new;
 end
 $$;
 
 comment on function private.refuse_unlisted_transition() is
-  'Refuses a move that private.booking_transitions does not list, before any constraint looks at the new status.';
+  'Refuses a move that private.booking_transitions does not list or not yet, or an undo that is none or comes too late, before any constraint looks at the new status.';
 
 create trigger refuse_unlisted_transition
 before update of status on public.bookings

@@ -325,7 +325,7 @@ begin
       select from public.coupon_redemptions as r
       where r.organization_id = quote.organization_id and r.booking_id = own_id and r.coupon_id = coupon.id
     ) then
-      perform private.refuse_coupon_now(coupon);
+      perform private.refuse_coupon_now(coupon, (quote.slot).timezone);
       perform private.refuse_used_coupon(coupon, own_id, (options ->> 'customer_id')::uuid);
     end if;
     perform private.refuse_coupon(coupon, (quote.slot).room_id, gross);

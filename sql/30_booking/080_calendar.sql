@@ -531,7 +531,11 @@ begin
   perform private.limit_rate('try_code', 'address', private.client_address());
   begin
     coupon := private.coupon_with_code(calendar.organization_id, validate_coupon.code);
-    perform private.refuse_coupon_now(coupon);
+    perform private.refuse_coupon_now(coupon, (
+      select l.timezone
+      from public.locations as l
+      where l.organization_id = room.organization_id and l.id = room.location_id
+    ));
     if slot.room_id is null then
       perform private.refuse_coupon(coupon, room.id, null);
       perform private.refuse_used_coupon(coupon, null, null);
@@ -583,5 +587,5 @@ set search_path = ''
 as $$ select private.validate_coupon(slug, code, room_id, starts_at, party_size) $$;
 
 comment on function public.validate_coupon(text, text, uuid, timestamptz, int) is
-  'What a coupon gives: {code, kind: percent or fixed, value, minimum_cents, valid_until}; for a room, a time that it offers and a party also {total_cents, discount_cents} of the seats with it. Only booking decides about its last uses. For anybody; every try is counted. Errors: 404 calendar_not_found, room_not_found; 422 coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
+  'What a coupon gives: {code, kind: percent or fixed, value, minimum_cents, valid_until (last date, included)}; for a room, a time that it offers and a party also {total_cents, discount_cents} of the seats with it. Only booking decides about its last uses. For anybody; every try is counted. Errors: 404 calendar_not_found, room_not_found; 422 coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
 grant execute on function public.validate_coupon(text, text, uuid, timestamptz, int) to anon, authenticated;

@@ -181,6 +181,10 @@ as $$
 declare
   session_id uuid;
 begin
+  -- It was expanded by a clock that the location may have changed since.
+  if private.locked_zone(room.organization_id, room.id) is distinct from slot.timezone then
+    perform private.refuse_taken_slot();
+  end if;
   session_id := private.claim_session(
     room.organization_id, room.id, slot.starts_at, slot.ends_at, slot.occupied_until, room.mode,
     slot.capacity, case when exclusive then slot.capacity else slot.party_size end,
@@ -364,6 +368,14 @@ begin
       -- The index reads the past only; the second line says how much of it is over.
       and b.starts_at < now()
       and s.ends_at <= now() - d.after
+      -- Somebody who has just taken something back is about to say what is so.
+      and not exists (
+        select from public.booking_history as h
+        where h.organization_id = b.organization_id
+          and h.booking_id = b.id
+          and h.occurred_at > now() - interval '1 hour'
+          and private.is_undo(h.from_status, h.to_status)
+      )
     order by b.starts_at
     limit end_past_visits.max
     for no key update of s, b skip locked

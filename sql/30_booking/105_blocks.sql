@@ -241,6 +241,8 @@ begin
   )
   returning b.* into block;
 
+  perform private.locked_zone(block.organization_id, r.id)
+  from unnest(room_ids) as r (id);
   select array_agg(o.room_id), array_agg(o.starts), array_agg(o.ends)
   into rooms, starts, ends
   from private.block_occurrences(

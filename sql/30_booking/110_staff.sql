@@ -36,6 +36,7 @@ as $$
 declare
   booking public.bookings;
   needed text;
+  undo jsonb;
 begin
   perform private.require_permission(transition_booking.organization_id, 'bookings:read');
   if length(private.clean_note(transition_booking.reason)) > 500 then
@@ -57,7 +58,7 @@ begin
     -- Asked again, as after a lost answer, by somebody who may bring it there.
     select min(t.permission) into needed
     from private.booking_transitions as t
-    where t.to_status = transition_booking.to_status;
+    where t.to_status = transition_booking.to_status and not t.undoes;
   end if;
   if needed is null then
     perform private.refuse_transition(booking.status, transition_booking.to_status);
@@ -74,12 +75,15 @@ begin
     perform private.transition(
       booking.organization_id, booking.id, transition_booking.to_status, transition_booking.reason
     );
+    if private.is_undo(booking.status, transition_booking.to_status) then
+      undo := private.withdraw_refunds(booking, case booking.status when 'no_show' then 'no_show' end);
+    end if;
   end if;
 
   select b.* into booking
   from public.bookings as b
   where b.organization_id = transition_booking.organization_id and b.id = transition_booking.booking_id;
-  return jsonb_build_object('id', booking.id) || private.staff_booking_json(booking);
+  return jsonb_build_object('id', booking.id, 'undo', undo) || private.staff_booking_json(booking);
 end
 $$;
 
@@ -101,7 +105,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason, refund) $$;
 
 comment on function public.transition_booking(uuid, uuid, text, text, text) is
-  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), waiver_missing (a game starts); 422 reason_too_long, reason_missing, refund_invalid.';
+  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours; a no-show''s refund that was not carried out yet is withdrawn: undo is then {withdrawn_cents, refunded_cents (gone already, and open again)}, null for other moves. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts); 422 reason_too_long, reason_missing, refund_invalid.';
 grant execute on function public.transition_booking(uuid, uuid, text, text, text) to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)

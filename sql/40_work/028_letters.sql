@@ -27,6 +27,7 @@ begin
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', private.booking_waiver(b) ->> 'token',
         'calendar_slug', k.slug,
+        'site_url', k.site_url,
         'accent_color', k.accent_color,
         'currency', b.currency,
         'total_cents', b.total_cents,
@@ -146,6 +147,7 @@ begin
         and later.occurred_at > h.occurred_at
         and later.to_status in ('confirmed', 'cancelled', 'expired', 'no_show')
         and (later.change is null or h.change is not null)
+        and not private.is_undo(later.from_status, later.to_status)
     );
   if not found then
     return null;
@@ -321,18 +323,18 @@ begin
           from public.voucher_entries as e
           where e.organization_id = v.organization_id and e.voucher_id = v.id and e.kind = 'issued'
         ),
-        'expires_at', v.expires_at,
+        'valid_until', v.valid_until,
         'recipient_name', v.recipient_name,
         'message', v.message,
-        'timezone', o.timezone,
         'calendar_slug', k.slug,
+        'site_url', k.site_url,
         'accent_color', k.accent_color
       )
     )
     from public.vouchers as v
     join public.organizations as o on o.id = v.organization_id
     left join lateral (
-      select c.slug, c.accent_color
+      select c.slug, c.site_url, c.accent_color
       from public.calendars as c
       where c.organization_id = v.organization_id and c.is_active
       order by c.created_at, c.id

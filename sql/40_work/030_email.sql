@@ -323,7 +323,10 @@ declare
   template text := case when new.change is null then 'booking_' || new.to_status else 'booking_rescheduled' end;
 begin
   -- A hold was never announced, so neither is its change or its end.
-  if new.from_status = 'held' and new.to_status in ('held', 'cancelled') then
+  -- What was said by mistake at the desk and taken back is none of its party's business.
+  if new.from_status = 'held' and new.to_status in ('held', 'cancelled')
+    or private.is_undo(new.from_status, new.to_status)
+  then
     return null;
   end if;
   perform private.enqueue(

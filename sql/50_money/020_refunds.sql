@@ -358,6 +358,53 @@ $$;
 comment on function private.request_refund(uuid, uuid, bigint, text, text) is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
 
+create function private.withdraw_refunds(booking public.bookings, reason text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  refund record;
+  withdrawn bigint := 0;
+  gone bigint := 0;
+begin
+  for refund in
+    select q.id, q.amount_cents, q.status, p.method
+    from private.refund_requests as q
+    join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+    where q.organization_id = booking.organization_id
+      and q.booking_id = booking.id
+      and q.reason = withdraw_refunds.reason
+      and q.status not in ('failed', 'withdrawn')
+    order by q.created_at, q.id
+  loop
+    -- Asked for once, the provider may carry it out at any time, whatever it answered. A worker
+    -- who takes the job at this moment is waited for, and then it is too late.
+    if refund.method = 'stripe' then
+      update private.jobs as j
+      set status = 'done', finished_at = now(), last_error = 'withdrawn'
+      where j.kind = 'stripe.refund'
+        and j.dedupe_key = 'stripe.refund:' || refund.id
+        and j.status = 'queued'
+        and j.attempts = 0;
+    end if;
+    if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
+      update private.refund_requests as q
+      set status = 'withdrawn', withdrawn_reason = 'undone'
+      where q.organization_id = booking.organization_id and q.id = refund.id;
+      withdrawn := withdrawn + refund.amount_cents;
+    else
+      gone := gone + refund.amount_cents;
+    end if;
+  end loop;
+  return jsonb_build_object('withdrawn_cents', withdrawn, 'refunded_cents', gone);
+end
+$$;
+
+comment on function private.withdraw_refunds(public.bookings, text) is
+  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out: {withdrawn_cents, refunded_cents (of those that went out, or are with the provider)}, minor units.';
+
 create function private.get_refund_request(organization_id uuid, refund_request_id uuid)
 returns jsonb
 language plpgsql

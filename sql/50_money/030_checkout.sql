@@ -232,7 +232,8 @@ begin
       'expires_at', attempt.expires_at,
       'stripe_account', attempt.stripe_account,
       'delayed_methods', o.delayed_methods,
-      'checkout_url', attempt.url
+      'checkout_url', attempt.url,
+      'site_url', (private.managing_calendar(booking)).site_url
     )
     from public.organizations as o
     join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
@@ -255,7 +256,7 @@ set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout(text, text) is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout(text, text) to service_role;
 
 create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)

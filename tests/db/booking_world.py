@@ -24,6 +24,11 @@ Row = dict[str, Any]
 PRICE = 2_500
 GUEST = {"full_name": "Ana García", "email": "ana@example.test"}
 
+#: What a party can only have done when its time has come.
+ON_THE_DAY = ("checked_in", "in_progress", "completed", "no_show")
+#: Further than any calendar of these tests sells ahead, so that nothing meets in the past.
+A_YEAR = timedelta(days=365)
+
 _numbers = count(1)
 
 
@@ -271,7 +276,15 @@ class Shop:
     def move(
         self, booking: Row, to_status: str | None, by: Client | None = None, **values: object
     ) -> Row:
-        """A transition by staff."""
+        """A transition by staff; what can only be so on the day or after it, once that is past."""
+        if to_status in ON_THE_DAY and self.starts_at(booking) > self.house.one("select now()"):
+            self.move_in_time(booking, -A_YEAR)
+        return self.move_now(booking, to_status, by, **values)
+
+    def move_now(
+        self, booking: Row, to_status: str | None, by: Client | None = None, **values: object
+    ) -> Row:
+        """A transition by staff, whenever its game is."""
         moved: Row = (by or self.venue.owner).call(
             "transition_booking",
             organization_id=self.id,
@@ -280,6 +293,18 @@ class Shop:
             **values,
         )
         return moved
+
+    def starts_at(self, booking: Row) -> datetime:
+        starts = self.house.one(
+            "select starts_at from public.bookings where id = %s", self.id_of(booking)
+        )
+        assert isinstance(starts, datetime)
+        return starts
+
+    def start_in(self, booking: Row, ahead: timedelta) -> None:
+        """Let its game start so long from now."""
+        now = self.house.one("select now()")
+        self.move_in_time(booking, now + ahead - self.starts_at(booking))
 
     def lapse(self, booking: Row) -> None:
         """Let the time of a hold be over."""

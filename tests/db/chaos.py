@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from db.booking_world import GUEST, Row, Shop, taking
+from db.booking_world import GUEST, Row, Shop, change, taking
 from matrix.client import Client, Connection, Refused
 from matrix.house import House
 
 #: Days from today on which the crowd wants to come.
-DAYS = (3, 4, 5)
+DAYS = (1, 2, 3)
 
 #: What a request may be answered in a crowd. Anything else is a defect.
 EXPECTED = {
@@ -33,6 +33,7 @@ EXPECTED = {
     "409 place_available",
     "409 session_not_open",
     "409 slot_taken",
+    "409 too_early",
     "409 too_many_waitlist_entries",
     "409 total_changed",
     "409 transition_not_allowed",
@@ -248,7 +249,7 @@ class Person:
 
     def check_in(self) -> None:
         if known := self.some():
-            self.shop.move(known.booking, "checked_in")
+            self.shop.move_now(known.booking, "checked_in")
 
     def lapse(self) -> None:
         if known := self.some():
@@ -313,6 +314,7 @@ _ACTIONS = [(name, does) for name, does, _ in _WEIGHTED]
 def crowd(shop: Shop, size: int) -> list[Person]:
     """So many people around one venue, whose rooms are all open at the same few times."""
     shop.set_calendar(waitlist_minutes=30)
+    change(shop.venue.owner, "locations", {"check_in_hours": 48}, id=shop.location_id)
     rooms = [
         shop.add_room(mode=mode, minimum_party=1, maximum_party=4, capacity_limit=5)
         for mode in ("private", "private", "shared")

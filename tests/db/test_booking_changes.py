@@ -499,7 +499,8 @@ class TestStaffChangeIt:
         assert everything(shop) == before
 
     def test_a_party_that_came_with_one_more(self, shop: Shop, paid: Row) -> None:
-        shop.move(paid, "checked_in")
+        shop.start_in(paid, timedelta(hours=1))
+        shop.move_now(paid, "checked_in")
         session = shop.sessions()[0]["id"]
         changed = alter(shop, paid, party_size=3)
         assert (changed["status"], changed["open_cents"]) == ("checked_in", PRICE)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 
-from db.booking_world import GUEST, PRICE, Row, Shop, open_shop
+from db.booking_world import GUEST, PRICE, Row, Shop, change, open_shop
 from db.changes_world import alter, book, promised, reschedule
 from db.invariants import broken_promises
 from matrix.client import ANON, SERVICE, Client, Refused
@@ -69,6 +69,35 @@ def holding(
 
 def guest(number: int) -> Row:
     return {**GUEST, "email": f"guest-{number}@example.test"}
+
+
+class TestTheClock:
+    ROUNDS = 40
+
+    def test_a_zone_that_changes_at_the_same_moment_moves_no_booking(
+        self, shop: Shop, track: Track
+    ) -> None:
+        room = shop.add_room()
+        shop.open_on(room, "10:00", "22:00")
+        slot = shop.at(3, "11:30")
+        owner = shop.venue.owner
+
+        def give(zone: str, by: Client) -> Row:
+            change(by, "locations", {"timezone": zone}, id=shop.location_id)
+            return {}
+
+        clients = [track.alone(shop.visitor), track.alone(owner)]
+        for number in range(self.ROUNDS):
+            held, given = race(
+                clients,
+                lambda client, who: (
+                    give("Europe/London", client) if who else shop.hold(room, slot, by=client)
+                ),
+            )
+            assert isinstance(held, Refused) or isinstance(given, Refused), number
+            if not isinstance(held, Refused):
+                shop.cancel(held)
+            give("Europe/Madrid", owner)
 
 
 class TestOneSlot:

@@ -329,6 +329,56 @@ class TestWhatCannotBeStored:
             shop.insert(table, **{**rows_of(shop, room)[table], **values})
         assert constraint in caught.value.message
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://casa.example",
+            "https://casa.example/",
+            "https://www.xn--laberinto-p7a.example:8443/es/reservas/~a;b=1",
+            "http://localhost:3000/book",
+            "http://127.0.0.1:54321/demo/",
+            None,
+        ],
+    )
+    def test_a_venue_s_page_is_an_address_that_a_link_can_lead_to(
+        self, shop: Shop, url: str | None
+    ) -> None:
+        shop.set_calendar(site_url=url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "casa.example",
+            "//casa.example",
+            "http://casa.example",
+            "http://localhost.evil.example",
+            "ftp://casa.example",
+            "javascript:alert(1)",
+            "https://",
+            "https://casa",
+            "https://Casa.example",
+            "https://ñu.example",
+            "https://-casa.example",
+            "https://casa..example",
+            "https://casa.example:port",
+            "https://ana:secret@casa.example",
+            "https://casa.example@evil.example",
+            "https://casa.example\\@evil.example",
+            "https://casa.example?lang=es",
+            "https://casa.example/#top",
+            "https://casa.example/a b",
+            'https://casa.example/"><b>',
+            "https://casa.example/\n",
+            "https://casa.example/\n.evil.example",
+            "https://casa.example/" + "x" * 500,
+        ],
+    )
+    def test_and_nothing_else(self, shop: Shop, url: str) -> None:
+        with refused(400, "23514") as caught:
+            shop.set_calendar(site_url=url)
+        assert "calendars_site_url_is_a_page" in caught.value.message
+
     def test_the_image_is_in_the_venues_own_folder(self, shop: Shop, room: str) -> None:
         shop.set_room(room, image_path=f"{shop.id}/rooms/crypt.webp")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -112,6 +112,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "reference": booking.reference,
             "manage_url_token": booking.token,
             "calendar_slug": venue.slug,
+            "site_url": None,
             "accent_color": None,
             "currency": "EUR",
             "total_cents": TOTAL,
@@ -129,9 +130,11 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
     }
 
 
-def test_a_mail_wears_the_colour_of_its_calendar(venue: Venue) -> None:
+def test_a_mail_wears_the_colour_of_its_calendar_and_leads_to_its_page(venue: Venue) -> None:
     venue.database.run(
-        "update public.calendars set accent_color = '#a1b2c3' where slug = %s", venue.slug
+        "update public.calendars set accent_color = '#a1b2c3',"
+        " site_url = 'https://casa.example/' where slug = %s",
+        venue.slug,
     )
     confirmed(venue)
     venue.owner.call(
@@ -146,6 +149,7 @@ def test_a_mail_wears_the_colour_of_its_calendar(venue: Venue) -> None:
         "booking_confirmed": "#a1b2c3",
         "voucher_issued": "#a1b2c3",
     }
+    assert {mail["data"]["site_url"] for mail in mails} == {"https://casa.example/"}
 
 
 def test_the_cancellation_names_the_promised_refund(venue: Venue) -> None:
@@ -169,6 +173,8 @@ def test_a_hold_that_was_let_go_writes_nothing(venue: Venue) -> None:
 def test_a_confirmation_overtaken_by_events_is_not_sent(venue: Venue, to_status: str) -> None:
     booking = confirmed(venue)
     [job] = claim_mails(venue)
+    if to_status == "no_show":
+        venue.start_in(booking, timedelta(minutes=-20))
     venue.transition(booking, to_status)
     assert prepare(venue, job) is None
 
@@ -176,6 +182,7 @@ def test_a_confirmation_overtaken_by_events_is_not_sent(venue: Venue, to_status:
 def test_a_party_that_has_come_still_gets_its_confirmation(venue: Venue) -> None:
     booking = confirmed(venue)
     [job] = claim_mails(venue)
+    venue.start_in(booking, timedelta(hours=1))
     venue.transition(booking, "checked_in")
     assert prepare(venue, job) is not None
 
@@ -278,11 +285,11 @@ def test_a_voucher_is_written_to_whom_it_is_for_until_it_is_cancelled(venue: Ven
         "code": issued["code"],
         "currency": "EUR",
         "initial_cents": 8_000,
-        "expires_at": issued["expires_at"],
+        "valid_until": issued["valid_until"],
         "recipient_name": "Eva",
         "message": "Many happy returns",
-        "timezone": "Europe/Madrid",
         "calendar_slug": venue.slug,
+        "site_url": None,
         "accent_color": None,
     }
     venue.owner.call(

@@ -172,6 +172,7 @@ def test_a_refund_to_the_card_is_queued_with_the_change(venue: Venue) -> None:
 
 def test_a_visit_that_began_is_paid_at_the_venue(venue: Venue) -> None:
     booking = venue.hold()
+    venue.start_in(booking, timedelta(hours=1))
     for status in ("confirmed", "checked_in"):
         venue.transition(booking, status)
     assert venue.checkout(booking)["amount_cents"] == TOTAL

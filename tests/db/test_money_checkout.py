@@ -73,6 +73,7 @@ def test_it_says_all_that_the_provider_has_to_know(venue: Venue) -> None:
         "stripe_account": None,
         "delayed_methods": False,
         "checkout_url": None,
+        "site_url": None,
     }
 
 
@@ -334,3 +335,18 @@ def test_a_session_that_was_never_recorded_finds_its_attempt(venue: Venue) -> No
         ]
         == paid(opened)["id"]
     )
+
+
+def test_the_way_back_is_the_page_of_the_venue_that_sold_it(venue: Venue) -> None:
+    booking = venue.hold()
+    assert open_checkout(venue, booking)["site_url"] is None
+    page = "https://casa.example/reservas"
+    venue.database.run(
+        "update public.calendars set site_url = %s where slug = %s", page, venue.slug
+    )
+    try:
+        assert open_checkout(venue, booking)["site_url"] == page
+    finally:
+        venue.database.run(
+            "update public.calendars set site_url = null where slug = %s", venue.slug
+        )

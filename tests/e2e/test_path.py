@@ -171,13 +171,16 @@ def test_a_player_books_and_pays_and_only_the_venue_sees_it(
     assert nobody["status"] == 401
     assert nobody["error"]["code"] == "42501"
 
-    done = js(
-        "checkIn",
-        email=owner,
-        password=password,
-        organizationId=venue["organizationId"],
-        bookingId=booking["id"],
-    )
+    arrival = {
+        "email": owner,
+        "password": password,
+        "organizationId": venue["organizationId"],
+        "bookingId": booking["id"],
+    }
+    early = js("checkIn", **arrival)
+    assert (early["status"], early["error"]["message"]) == (409, "too_early")
+    today = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    done = js("checkIn", **arrival, movedTo=today)
     assert done["booking"]["status"] == "checked_in"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -31,9 +31,12 @@ def money(cents: int, currency: str, language: str) -> str:
 
 def day(instant: datetime, timezone: str, language: str) -> str:
     """The date of an instant on a venue's calendar, with its weekday."""
-    return format_date(
-        instant.astimezone(ZoneInfo(timezone)), format="full", locale=LOCALES[language]
-    )
+    return date_in_words(instant.astimezone(ZoneInfo(timezone)).date(), language)
+
+
+def date_in_words(value: date, language: str) -> str:
+    """A date with its weekday."""
+    return format_date(value, format="full", locale=LOCALES[language])
 
 
 def clock(instant: datetime, timezone: str, language: str) -> str:

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final
@@ -28,7 +28,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from escapemaster.database import EmailOverride, PreparedEmail
 from escapemaster.email.colours import colours
 from escapemaster.email.event import BookingEvent, booking_calendar
-from escapemaster.email.formatting import LOCALES, city, clock, day, money
+from escapemaster.email.formatting import LOCALES, city, clock, date_in_words, day, money
 from escapemaster.email.message import Attachment, Message
 from escapemaster.email.overrides import MAX_SUBJECT, Values, WordsError, fill, paragraphs
 from escapemaster.errors import EmailError
@@ -103,6 +103,7 @@ class BookingData(BaseModel):
     manage_url_token: str
     waiver_token: str | None = None
     calendar_slug: str | None = None
+    site_url: str | None = None
     accent_color: Colour | None = None
     currency: str
     total_cents: int
@@ -140,11 +141,11 @@ class VoucherData(BaseModel):
     code: Typed
     currency: str
     initial_cents: int
-    expires_at: datetime | None = None
+    valid_until: date | None = None
     recipient_name: Typed | None = None
     message: str | None = None
-    timezone: str
     calendar_slug: str | None = None
+    site_url: str | None = None
     accent_color: Colour | None = None
 
 
@@ -199,12 +200,16 @@ class Site:
     """Where mails lead to and come from.
 
     Attributes:
-        public_url: The page to which the links of a mail lead.
+        public_url: The platform's page, to which links lead unless the venue has its own.
         email_from: The sender, `Name <address>`.
     """
 
     public_url: str
     email_from: str = "bookings@escapemaster.test"
+
+    def of_venue(self, site_url: str | None) -> Site:
+        """The same with the venue's own page, if it has one."""
+        return replace(self, public_url=site_url) if site_url else self
 
 
 def render(prepared: PreparedEmail, site: Site) -> Message:
@@ -378,9 +383,9 @@ class _Texts:
         return _sentence(self._language, self._template, name).render(self._values, **more)
 
 
-def _fragment(address: str, token: str) -> str:
+def _fragment(address: str, token: str, name: str = "token") -> str:
     """A link with its secret in the fragment, which browsers send to nobody."""
-    return f"{address}#{urlencode({'token': token})}"
+    return f"{address}#{urlencode({name: token})}"
 
 
 def _booking(prepared: PreparedEmail, language: str, site: Site) -> _Content:
@@ -391,6 +396,8 @@ def _booking(prepared: PreparedEmail, language: str, site: Site) -> _Content:
 def _booking_content(
     booking: BookingData, prepared: PreparedEmail, language: str, site: Site
 ) -> _Content:
+    site = site.of_venue(booking.site_url)
+
     def amount(cents: int) -> str:
         return money(cents, booking.currency, language) if cents else ""
 
@@ -527,6 +534,7 @@ def _before(booking: BookingData, language: str, text: _Texts) -> str:
 def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     """The mail that offers a place to somebody who waits for one."""
     offer = OfferData.model_validate(prepared.data)
+    site = site.of_venue(offer.site_url)
     content = _booking_content(offer, prepared, language, site)
     ends = _instant(offer.expires_at, offer.timezone, language)
     due = money(offer.due_now_cents, offer.currency, language) if offer.due_now_cents else ""
@@ -574,12 +582,9 @@ def _to_confirm(prepared: PreparedEmail, language: str, site: Site) -> _Content:
 def _voucher(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     """The mail that brings a gift voucher."""
     voucher = VoucherData.model_validate(prepared.data)
+    site = site.of_venue(voucher.site_url)
     value = money(voucher.initial_cents, voucher.currency, language)
-    until = ""
-    if voucher.expires_at is not None:
-        # The last day on which it can be used: it ends at midnight, which is the next one's.
-        last = voucher.expires_at - timedelta(microseconds=1)
-        until = day(last, voucher.timezone, language)
+    until = date_in_words(voucher.valid_until, language) if voucher.valid_until else ""
 
     def rows(text: _Texts) -> list[Row]:
         found = [(text("value"), value, "")]
@@ -615,9 +620,7 @@ def _invitation(prepared: PreparedEmail, language: str, site: Site) -> _Content:
         "role_name": invitation.role_name,
         **ends,
     }
-    values = {
-        "accept_url": _with_parameters(site.public_url, invitation=invitation.invitation_token)
-    }
+    values = {"accept_url": _fragment(site.public_url, invitation.invitation_token, "invitation")}
     return _Content(invitation.organization_name, words, values, rows)
 
 

@@ -53,10 +53,9 @@ _DATA: Final[dict[str, dict[str, JsonValue]]] = {
         "code": "REGALO-2027",
         "currency": "EUR",
         "initial_cents": 8000,
-        "expires_at": "2028-05-15T22:00:00Z",
+        "valid_until": "2028-05-15",
         "recipient_name": "Marta",
         "message": "Happy birthday!\nSee you in the dark.",
-        "timezone": "Europe/Madrid",
         "calendar_slug": None,
     },
     "invitation": {

@@ -83,19 +83,24 @@ class ReturnAddresses:
         self._default = default
         self._allowed = {_origin(address) for address in [default, *allowed_origins]}
 
-    def choose(self, wished: str | None) -> str:
-        """The wished address, or the default.
+    def choose(self, wished: str | None, site_url: str | None = None) -> str:
+        """The wished address, or the venue's page, or the default.
+
+        Args:
+            wished: What the request names.
+            site_url: The page of the calendar that sold the booking; its origin is allowed.
 
         Raises:
             DomainError: 422 `return_url_not_allowed`.
         """
         if wished is None:
-            return self._default
+            return site_url or self._default
+        allowed = self._allowed | ({_origin(site_url)} if site_url else set())
         try:
             address = str(_BROWSER_URL.validate_python(wished))
         except ValidationError:
             address = ""
-        if not address or _origin(address) not in self._allowed:
+        if not address or _origin(address) not in allowed:
             raise DomainError(
                 "return_url_not_allowed", 422, "Return to a page of an allowed origin."
             )
@@ -108,7 +113,8 @@ async def start_checkout(
     *,
     reference: str,
     manage_token: str,
-    return_url: str,
+    return_url: str | None,
+    addresses: ReturnAddresses,
 ) -> Checkout:
     """Open the payment page of a booking, or return the one that is open.
 
@@ -117,19 +123,26 @@ async def start_checkout(
         provider: Makes the page.
         reference: The booking's, as the player knows it.
         manage_token: Proves that it is the player's.
-        return_url: Where the browser goes afterwards, already found to be allowed.
+        return_url: Where the browser is wished to go afterwards.
+        addresses: Where it may go, beside the page of the venue that sold the booking.
 
     Raises:
         DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`,
-            `checkout_in_progress`, `amount_too_small`.
+            `checkout_in_progress`, `amount_too_small`; 422 `return_url_not_allowed`.
         PaymentError: Stripe made no page. The attempt is closed, so that another may open.
         UnavailableError: The database did not answer. Asking again is safe.
     """
     attempt = await database.open_checkout(reference, manage_token)
+    try:
+        back = addresses.choose(return_url, attempt.site_url)
+    except DomainError as error:
+        if attempt.checkout_url is None:
+            await _close(database, attempt.attempt_id, error)
+        raise
     if attempt.checkout_url is not None:
         return _checkout(attempt, attempt.checkout_url)
     try:
-        session = await _created(provider, _order(attempt, return_url))
+        session = await _created(provider, _order(attempt, back))
         url = _address_of(session)
     except PaymentError as error:
         if error.code == "idempotency_conflict":
@@ -183,7 +196,7 @@ async def _already_open(database: CheckoutDatabase, reference: str, manage_token
     return _checkout(attempt, attempt.checkout_url)
 
 
-async def _close(database: CheckoutDatabase, attempt_id: UUID, cause: PaymentError) -> None:
+async def _close(database: CheckoutDatabase, attempt_id: UUID, cause: EscapemasterError) -> None:
     try:
         await database.fail_checkout(attempt_id, f"{cause.code}: {cause}")
     except EscapemasterError as error:

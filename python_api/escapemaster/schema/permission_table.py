@@ -43,7 +43,8 @@ _ABOUT_TABLES = (
 )
 _ABOUT_MOVES = (
     "What `transition_booking` needs beside, and what a customer may do with the booking's own"
-    " token."
+    " token. When: check_in from the location's `check_in_hours` before the start on, no_show from"
+    " `no_show_minutes` after it on, undo for `undo_hours` and only back to where it came from."
 )
 
 _CALL = re.compile(r"private\.([a-z_0-9]+)\s*\(")
@@ -154,7 +155,7 @@ def render(connection: Connection) -> str:
         *_table(("function", "who", "needs"), _called(callable_functions)),
         "## Moves of a booking",
         _ABOUT_MOVES,
-        *_table(("from", "to", "needs", "customer"), _moves(connection)),
+        *_table(("from", "to", "needs", "when", "customer"), _moves(connection)),
     ]
     return "\n".join(_spaced(sections)) + "\n"
 
@@ -298,11 +299,13 @@ def _called(found: Sequence[Function]) -> Iterator[Sequence[str]]:
 
 def _moves(connection: Connection) -> Iterator[Sequence[str]]:
     rows = connection.execute(
-        "select from_status, to_status, permission, by_customer from private.booking_transitions"
-        " where permission is not null or by_customer order by 1, 2"
+        "select from_status, to_status, permission, by_customer, opens, undoes"
+        " from private.booking_transitions where permission is not null or by_customer"
+        " order by 1, 2"
     )
-    for start, end, permission, by_customer in rows:
-        yield (start, end, words([permission]), "yes" if by_customer else "")
+    for start, end, permission, by_customer, opens, undoes in rows:
+        when = "undo" if undoes else (opens or "")
+        yield (start, end, words([permission]), when, "yes" if by_customer else "")
 
 
 def words(opens: Sequence[str]) -> str:

@@ -25,6 +25,8 @@ from escapemaster.seed.venues import SPARE_GUEST, RoleKey
 
 BACK = timedelta(days=28)
 DAYS_BACK = 15
+#: By then a venue may say of a party that it did not come (locations.no_show_minutes).
+SURELY_LATE = timedelta(minutes=15)
 DAYS_AHEAD = 15
 
 
@@ -47,7 +49,7 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> int:
         visit
         for slot in desk.offered(today + BACK - timedelta(days=DAYS_BACK), today + BACK)
         for visit in visits(opened.venue, slot, BACK)
-        if visit.takes_place_at < now
+        if visit.takes_place_at < now - SURELY_LATE
     )
     desk.move_to("confirmed", "receptionist", _of(past, "came", "no_show"))
     desk.cancel(_of(past, "cancelled"))

@@ -238,12 +238,54 @@ async def test_a_return_address_of_an_allowed_origin_keeps_its_own_parameters(
         "",
     ],
 )
+@pytest.mark.parametrize("site_url", [None, "https://ours.example.test/book"])
 async def test_nobody_is_sent_to_a_place_that_a_stranger_chose(
-    client: httpx.AsyncClient, postgrest: FakePostgrest, wished: str
+    client: httpx.AsyncClient,
+    postgrest: FakePostgrest,
+    stripe_api: FakeStripe,
+    wished: str,
+    site_url: str | None,
 ) -> None:
+    postgrest.answer("open_checkout", attempt(site_url=site_url))
     response = await client.post("/v1/checkout", json={**ORDER, "return_url": wished})
     assert (response.status_code, response.json()["code"]) == (422, "return_url_not_allowed")
-    assert postgrest.calls == []
+    assert [call.function for call in postgrest.calls] == ["open_checkout", "fail_checkout"]
+    assert stripe_api.calls == []
+
+
+async def test_nor_by_asking_for_a_page_that_is_open(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    open_page = "https://pay.example.test/old"
+    postgrest.answer("open_checkout", attempt(checkout_url=open_page))
+    evil = {**ORDER, "return_url": "https://evil.test/"}
+    assert (await client.post("/v1/checkout", json=evil)).status_code == 422
+    assert not postgrest.called("fail_checkout")
+    again = await client.post("/v1/checkout", json=ORDER)
+    assert again.json()["checkout_url"] == open_page
+
+
+@pytest.mark.parametrize(
+    ("wished", "back"),
+    [
+        (None, "https://ours.example.test/book?"),
+        ("https://ours.example.test/en/?a=1", "https://ours.example.test/en/?a=1&"),
+        ("https://venue.example.test/", "https://venue.example.test/?"),
+        ("https://play.example.test/", "https://play.example.test/?"),
+    ],
+)
+async def test_a_venue_s_own_page_is_a_way_back_without_an_operator(
+    client: httpx.AsyncClient,
+    postgrest: FakePostgrest,
+    stripe_api: FakeStripe,
+    wished: str | None,
+    back: str,
+) -> None:
+    postgrest.answer("open_checkout", attempt(site_url="https://ours.example.test/book"))
+    response = await client.post("/v1/checkout", json={**ORDER, "return_url": wished})
+    assert response.status_code == 201
+    form = stripe_api.calls[0].form
+    assert form["success_url"] == f"{back}reference=ABCD-2345&payment=success"
 
 
 def test_origins_are_compared_as_browsers_do() -> None:

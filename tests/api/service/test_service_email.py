@@ -174,7 +174,9 @@ def test_an_invitation_says_who_invites_as_what_and_until_when() -> None:
     assert "Valid until: Saturday, 21 February 2026 (19:30, Madrid time)" in message.text
     [link] = [link for link in Page(message.html).links if "invitation" in link]
     assert link in message.text
-    assert parse_qs(urlsplit(link).query)["invitation"] == ["inv_-1"]
+    # In the fragment, which browsers send to nobody.
+    assert parse_qs(urlsplit(link).fragment) == {"invitation": ["inv_-1"]}
+    assert "inv_" not in urlsplit(link)._replace(fragment="").geturl()
     assert "booking" not in message.text
 
 
@@ -577,16 +579,15 @@ def test_a_mistake_of_ours_that_only_own_words_meet_does_not_hold_up_the_mail(
 
 def test_a_voucher_says_what_it_is_worth_and_the_giver_s_words() -> None:
     message = render(
-        prepared("voucher_issued", "en", expires_at="2026-02-21T23:00:00Z", message="A\n<b>B</b>"),
+        prepared("voucher_issued", "en", valid_until="2026-02-21", message="A\n<b>B</b>"),
         SITE,
     )
     assert message.subject == "Your gift voucher for Enigma"
     for part in (Page(message.html).text, message.text):
         for said in ("REGALO-7", "€80.00", "<b>B</b>"):
             assert said in part
-    # It ends at the venue's midnight: the day before is the last.
     assert "Valid until: Saturday, 21 February 2026\n" in message.text
-    plain = render(prepared("voucher_issued", "en", expires_at=None, message=None), SITE)
+    plain = render(prepared("voucher_issued", "en", valid_until=None, message=None), SITE)
     assert "Valid until" not in plain.text
     assert ">" not in plain.text
 
@@ -1117,3 +1118,17 @@ async def test_a_mailbox_that_is_away_is_tried_again() -> None:
             await gone.send(MESSAGE, "k")
     assert failed.value.retryable
     assert transport.name == "mailbox"
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.keys() - {"invitation"}))
+def test_every_link_of_a_venue_with_a_page_of_its_own_leads_there(template: str) -> None:
+    own = {"site_url": "https://enigma.example.test/reservas", "waiver_token": "sign_-1"}
+    message = render(prepared(template, **own), SITE)
+    for link in Page(message.html).links:
+        assert link.startswith("https://enigma.example.test/reservas"), link
+    assert "play.example.test" not in message.html + message.text
+
+
+def test_an_invitation_leads_to_the_platform() -> None:
+    message = render(prepared("invitation", site_url="https://enigma.example.test/"), SITE)
+    assert all(link.startswith(SITE.public_url) for link in Page(message.html).links)

@@ -298,7 +298,7 @@ def test_somebody_who_is_invited_gets_a_link_to_accept(
     assert invited.status_code == 200, invited.text
     [mail] = mailbox.wait_for(address)
     [link] = [word for word in mail["text"].split() if "invitation=" in word]
-    [token] = parse_qs(urlsplit(link).query)["invitation"]
+    [token] = parse_qs(urlsplit(link).fragment)["invitation"]
     accepted = as_user(make_user(address)).rpc("accept_invitation", token=token)
     assert accepted.status_code == 200, accepted.text
 

@@ -192,8 +192,16 @@ const steps = {
     return { board, feed: { type: subscribed.headers.get("content-type"), text: await subscribed.text() } };
   },
 
-  async checkIn({ email, password, organizationId, bookingId }) {
+  async checkIn({ email, password, organizationId, bookingId, movedTo }) {
     const client = await signedIn({ email, password });
+    if (movedTo) {
+      await client.rpc("change_booking", {
+        organization_id: organizationId,
+        booking_id: bookingId,
+        starts_at: movedTo,
+        idempotency_key: `${bookingId} comes today`,
+      }).throwOnError();
+    }
     const { data, error, status } = await client.rpc("transition_booking", {
       organization_id: organizationId,
       booking_id: bookingId,

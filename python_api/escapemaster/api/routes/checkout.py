@@ -40,7 +40,8 @@ class CheckoutRequest(Body):
         str | None,
         Field(
             max_length=2048,
-            description="A page of an allowed origin; else the product's own. The provider sends "
+            description="A page of the origin of the calendar's `site_url`, or of one that the "
+            "operator allows; left out, that page itself, or the product's own. The provider sends "
             "the browser there with `?reference=…&payment=success` or `payment=cancelled` added. "
             "Show what the booking says, not what this address says.",
         ),
@@ -87,7 +88,6 @@ async def open_checkout(
     `amount_too_small` (409); `return_url_not_allowed`, `invalid_request` (422); `rate_limited`
     (429, with `Retry-After`); `payment_provider_failed` (502).
     """
-    return_url = services.return_addresses.choose(order.return_url)
     await services.database.limit_checkouts(
         client_address(request, services.settings.trusted_proxy_count)
     )
@@ -96,7 +96,8 @@ async def open_checkout(
         services.stripe,
         reference=order.reference,
         manage_token=order.manage_token,
-        return_url=return_url,
+        return_url=order.return_url,
+        addresses=services.return_addresses,
     )
     return CheckoutResponse(
         checkout_url=checkout.url,
