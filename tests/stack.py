@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -262,6 +263,13 @@ class Mailbox:
             for mail in mails
             if any(to["address"].lower() == address.lower() for to in mail["to"])
         ]
+
+    def code_for(self, address: str) -> str:
+        """The code in the first mail that Auth sends to an address."""
+        html = str(self.wait_for(address)[0]["html"])
+        found = re.search(r"<strong>(\d{6})</strong>", html)
+        assert found is not None, html
+        return found[1]
 
     def wait_for(
         self, address: str, *, count: int = 1, seconds: float = 20

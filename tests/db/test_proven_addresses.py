@@ -270,7 +270,7 @@ def test_sessions_from_before_the_proof_end_with_it(careless: Auth, house: House
     for call in (
         lambda: stranger.call("my_context"),
         lambda: stranger.call("accept_invitation", token=token),
-        lambda: stranger.at(venue.id).select("select from public.rooms"),
+        lambda: stranger.at(venue.id).select("select from public.memberships"),
         lambda: stranger.call("has_permission", permission="users:read"),
         # PostgREST asks this before anything else.
         lambda: stranger.call("private.check_request"),

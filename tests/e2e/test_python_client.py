@@ -14,7 +14,7 @@ from postgrest.exceptions import APIError
 from supabase import Client, create_client
 from supabase.lib.client_options import SyncClientOptions
 
-from stack import Stack
+from stack import Mailbox, Stack
 
 # The client hands itself a parameter that it deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'timeout' parameter:DeprecationWarning")
@@ -70,16 +70,17 @@ def open_venue(client: Client, name: str) -> Json:
     return {"organization_id": organization["id"], "room_id": room["id"], "slug": slug}
 
 
-def sign_up(client: Client) -> str:
-    """A new user, signed in; returns the address."""
+def sign_up(client: Client, mailbox: Mailbox) -> str:
+    """A new user, signed in by the code in the mail; returns the address."""
     email = f"py-{uuid4().hex[:12]}@example.test"
     client.auth.sign_up({"email": email, "password": "correct-horse-battery"})
+    client.auth.verify_otp({"email": email, "token": mailbox.code_for(email), "type": "signup"})
     return email
 
 
-def test_a_script_signs_in_refreshes_and_runs_its_venue(connect: Connect) -> None:
+def test_a_script_signs_in_refreshes_and_runs_its_venue(connect: Connect, mailbox: Mailbox) -> None:
     owner = connect()
-    email = sign_up(owner)
+    email = sign_up(owner, mailbox)
     before = owner.auth.get_session()
     assert before is not None
     refreshed = owner.auth.refresh_session()
@@ -129,13 +130,15 @@ def test_a_script_signs_in_refreshes_and_runs_its_venue(connect: Connect) -> Non
     assert context["active_organization_id"] == venue["organization_id"]
 
 
-def test_another_venue_a_player_and_nobody_see_nothing_of_it(connect: Connect) -> None:
+def test_another_venue_a_player_and_nobody_see_nothing_of_it(
+    connect: Connect, mailbox: Mailbox
+) -> None:
     owner = connect()
-    sign_up(owner)
+    sign_up(owner, mailbox)
     venue = open_venue(owner, "cellar")
 
     rival = connect(venue["organization_id"])
-    sign_up(rival)
+    sign_up(rival, mailbox)
     assert rival.table("rooms").select("*").execute().data == []
     assert (
         rival.table("rooms").update({"name": "Mine"}).eq("id", venue["room_id"]).execute().data

@@ -32,20 +32,26 @@ async function data(answer) {
 }
 
 const steps = {
-  async signUpAndRefresh({ email, password }) {
-    const client = connect();
-    const signedUp = await client.auth.signUp({
+  async signUp({ email, password }) {
+    const signedUp = await connect().auth.signUp({
       email,
       password,
       options: { data: { full_name: "Olga Owner", locale: "en" } },
     });
     if (signedUp.error) throw signedUp.error;
-    const first = signedUp.data.session;
+    return { session: signedUp.data.session };
+  },
+
+  async confirmAndRefresh({ email, code }) {
+    const client = connect();
+    const confirmed = await client.auth.verifyOtp({ email, token: code, type: "signup" });
+    if (confirmed.error) throw confirmed.error;
+    const first = confirmed.data.session;
     const refreshed = await client.auth.refreshSession({ refresh_token: first.refresh_token });
     if (refreshed.error) throw refreshed.error;
     const context = await data(client.rpc("my_context"));
     return {
-      userId: signedUp.data.user.id,
+      userId: confirmed.data.user.id,
       rotated: refreshed.data.session.refresh_token !== first.refresh_token,
       fullName: context.user.full_name,
       organizations: context.organizations,
