@@ -492,19 +492,25 @@ class ServiceDatabase:
         )
 
     async def read_organization(
-        self, organization_id: UUID, after: Mapping[str, JsonValue] | None
+        self, job_id: int, lease_token: UUID, after: Mapping[str, JsonValue] | None
     ) -> list[dict[str, JsonValue]]:
         """Read a page of a tenant's rows, `{table, row}` each.
 
         Args:
-            organization_id: Whose.
+            job_id: The export's job, which says whose.
+            lease_token: Its lease.
             after: The last row of the page before; None for the first page.
 
         Returns:
             The rows; none after the last page.
+
+        Raises:
+            DomainError: 409 `lease_lost`.
         """
         return await self._call(
-            "read_organization", _ROWS, {"organization_id": organization_id, "after": after}
+            "read_organization",
+            _ROWS,
+            {"job_id": job_id, "lease_token": lease_token, "after": after},
         )
 
     async def finish_export(

@@ -128,7 +128,7 @@ $$;
 
 comment on function private.tenant_tables() is 'The tables of public that belong to organizations, from the catalogue.';
 
-create function private.read_organization(organization_id uuid, after jsonb default null, max_rows int default 1000)
+create function private.read_organization(job_id bigint, lease_token uuid, after jsonb default null, max_rows int default 1000)
 returns setof jsonb
 language plpgsql
 stable
@@ -141,12 +141,24 @@ declare
   -- The organization's own row comes first, then its tables by name.
   reached text := coalesce(nullif(read_organization.after ->> 'table', 'organizations'), '');
   tenant record;
+  exported uuid := (
+    select j.organization_id
+    from private.jobs as j
+    where j.id = read_organization.job_id
+      and j.lease_token = read_organization.lease_token
+      and j.status = 'running'
+      and j.kind = 'organization.export'
+  );
 begin
+  -- Not an empty page: whoever lost the lease must not take it for the end.
+  if exported is null then
+    perform private.fail('lease_lost', 409, 'Claim the job of the export anew: a tenant is read for an export that was asked for, and under its lease.');
+  end if;
   if read_organization.after is null then
     return query
     select jsonb_build_object('table', 'organizations', 'row', to_jsonb(o))
     from public.organizations as o
-    where o.id = read_organization.organization_id;
+    where o.id = exported;
     get diagnostics got = row_count;
     wanted := wanted - got;
   end if;
@@ -178,27 +190,27 @@ begin
       tenant.name,
       case when tenant.name = reached then format('and (%s) > (%s)', tenant.keys, tenant.reached_keys) end,
       tenant.keys
-    ) using read_organization.organization_id, read_organization.after -> 'row', wanted;
+    ) using exported, read_organization.after -> 'row', wanted;
     get diagnostics got = row_count;
     wanted := wanted - got;
   end loop;
 end
 $$;
 
-comment on function private.read_organization(uuid, jsonb, int) is
-  'definer: reads every tenant table for an export. In pages, since a tenant can be larger than what one answer or one statement''s time may hold.';
-grant execute on function private.read_organization(uuid, jsonb, int) to service_role;
+comment on function private.read_organization(bigint, uuid, jsonb, int) is
+  'definer: reads every tenant table for the export whose job holds the lease. In pages, since a tenant can be larger than what one answer or one statement''s time may hold.';
+grant execute on function private.read_organization(bigint, uuid, jsonb, int) to service_role;
 
-create function service.read_organization(organization_id uuid, after jsonb default null, max_rows int default 1000)
+create function service.read_organization(job_id bigint, lease_token uuid, after jsonb default null, max_rows int default 1000)
 returns setof jsonb
 language sql
 stable
 set search_path = ''
-as $$ select private.read_organization(organization_id, after, max_rows) $$;
+as $$ select private.read_organization(job_id, lease_token, after, max_rows) $$;
 
-comment on function service.read_organization(uuid, jsonb, int) is
-  'Rows of a tenant, {table, row} each, for its export: at most max_rows (1 to 10000) of them. after: the last row of the page before, as it was returned; null for the first page. No row is left out or comes twice; one that is written while pages are read may be in or not. The page after the last one is empty.';
-grant execute on function service.read_organization(uuid, jsonb, int) to service_role;
+comment on function service.read_organization(bigint, uuid, jsonb, int) is
+  'Rows of the tenant whose export the job is, {table, row} each, under the job''s lease: at most max_rows (1 to 10000) of them. after: the last row of the page before, as it was returned; null for the first page. No row is left out or comes twice; one that is written while pages are read may be in or not. The page after the last one is empty. Errors: 409 lease_lost.';
+grant execute on function service.read_organization(bigint, uuid, jsonb, int) to service_role;
 
 create function private.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
 returns void

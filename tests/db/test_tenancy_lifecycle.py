@@ -162,7 +162,14 @@ def test_an_export_holds_every_row_of_the_tenant_and_none_of_another(
     foreign = house.open_venue("Foreign")
     foreign.hire("bea")
 
-    lines = house.service.select("select * from service.read_organization(%s)", venue.id)
+    venue.owner.call("export_organization", organization_id=venue.id)
+    (lease,) = house.owner_sql(
+        "update private.jobs set status = 'running', lease_token = gen_random_uuid(),"
+        " leased_by = 'test' where kind = 'organization.export'"
+        " returning id as job_id, lease_token"
+    )
+    read = "select * from service.read_organization(%s, %s)"
+    lines = house.service.select(read, lease["job_id"], lease["lease_token"])
     rows = [line["read_organization"] for line in lines]
 
     counted: dict[str, int] = {}
@@ -173,7 +180,13 @@ def test_an_export_holds_every_row_of_the_tenant_and_none_of_another(
         assert counted.get(table["name"], 0) == venue.count(table["name"]), table["name"]
     assert counted["organizations"] == 1
     assert counted["memberships"] == 2
-    assert house.service.select("select from service.read_organization(%s)", NOWHERE) == []
+    # Neither without the lease, nor under that of other work, nor when it is over.
+    with refused(409, "lease_lost"):
+        house.service.select(read, lease["job_id"], NOWHERE)
+    for over in ("kind = 'email.send'", "status = 'done', lease_token = null, finished_at = now()"):
+        house.owner_sql(f"update private.jobs set {over} where id = %s", lease["job_id"])
+        with refused(409, "lease_lost"):
+            house.service.select(read, lease["job_id"], lease["lease_token"])
 
 
 def test_only_the_service_reads_a_whole_tenant_or_finishes_exports(
@@ -181,9 +194,9 @@ def test_only_the_service_reads_a_whole_tenant_or_finishes_exports(
 ) -> None:
     for caller in (venue.owner, house.nobody):
         with pytest.raises(Exception, match="permission denied for schema service"):
-            caller.select("select from service.read_organization(%s)", venue.id)
+            caller.select("select from service.read_organization(1, %s)", NOWHERE)
         with pytest.raises(Exception, match="permission denied for function read_organization"):
-            caller.select("select from private.read_organization(%s)", venue.id)
+            caller.select("select from private.read_organization(1, %s)", NOWHERE)
 
 
 def test_an_organization_is_erased_ninety_days_after_closing_and_not_before(

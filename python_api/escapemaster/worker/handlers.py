@@ -220,7 +220,7 @@ async def export_organization(job: Job, tools: Tools) -> None:
         if job.attempt > EXPORT_ATTEMPTS:
             raise ExportFailedError("export_given_up", "the last attempt did not come to its end")
         with tempfile.TemporaryFile() as file:
-            rows = await write_rows(tools.database, wanted.organization_id, file)
+            rows = await write_rows(tools.database, job, file)
             if rows == 0:
                 _log.info("export.not_needed")  # the tenant has been erased
                 return

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -164,12 +164,22 @@ async def test_pages_hold_every_row_once_and_end_with_an_empty_one(
     service: Rest,
 ) -> None:
     tenant = open_tenant()
+    with psycopg.connect(stack.owner_dsn) as connection:
+        lease = connection.execute(
+            "insert into private.jobs"
+            " (organization_id, kind, payload, dedupe_key, status, run_at, lease_token, leased_by)"
+            " values (%s, 'organization.export', '{}', %s, 'running', now() + interval '1 hour',"
+            " gen_random_uuid(), 'test') returning id, lease_token",
+            [tenant.organization_id, str(uuid4())],
+        ).fetchone()
+    assert lease is not None
     after: dict[str, Any] | None = None
     rows: list[dict[str, Any]] = []
     while True:
         page = service.rpc(
             "read_organization",
-            organization_id=tenant.organization_id,
+            job_id=lease[0],
+            lease_token=str(lease[1]),
             after=after,
             max_rows=2,
         ).json()
@@ -178,7 +188,7 @@ async def test_pages_hold_every_row_once_and_end_with_an_empty_one(
             break
         rows += page
         after = page[-1]
-    assert rows == await database.read_organization(UUID(tenant.organization_id), None)
+    assert rows == await database.read_organization(lease[0], lease[1], None)
     assert len({json.dumps(row, sort_keys=True) for row in rows}) == len(rows)
     found = {row["table"] for row in rows}
     assert found == set(counted(stack, tenant.organization_id))
