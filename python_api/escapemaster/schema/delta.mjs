@@ -47,10 +47,11 @@ try {
   const [source, desired] = pools;
   const context = await resolveProfile(source, profile);
   const [from, to] = await Promise.all([context.extract(source), context.extract(desired)]);
-  // Which settings a role may change is the cluster's, hence the platform's (roles.sql).
+  // Who may set a parameter is the cluster's, and the same for both.
+  const ofTheCluster = (diagnostic) => diagnostic.message.includes('"parameter ACL"');
   const unknown = [...from.diagnostics, ...to.diagnostics].filter(
     (diagnostic) =>
-      (diagnostic.code === "unmodeled_kind" && !diagnostic.message.includes('"parameter ACL"')) ||
+      (diagnostic.code === "unmodeled_kind" && !ofTheCluster(diagnostic)) ||
       diagnostic.severity === "error",
   );
   if (unknown.length > 0) throw new Error(unknown.map((each) => each.message).join("\n"));
