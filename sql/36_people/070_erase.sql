@@ -355,7 +355,10 @@ begin
   for source in
     select
       to_regclass(p.relation) as relation,
-      split_part(p.relation, '.', 1) = 'public' as is_logged,
+      exists (
+        select from pg_catalog.pg_trigger as w
+        where w.tgrelid = to_regclass(p.relation) and w.tgname = 'audit_update'
+      ) as is_logged,
       split_part(p.relation, '.', 2) as name,
       -- The customer's own row comes last: the others are found by its addresses.
       string_agg(format('%I', p.column_name), ', ' order by p.column_name) as columns,

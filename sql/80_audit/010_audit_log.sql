@@ -151,7 +151,7 @@ begin
     cross join lateral (
       select jsonb_object_agg(c.key, o.image -> c.key) as before, jsonb_object_agg(c.key, c.value) as after
       from jsonb_each(n.image) as c
-      where c.key not in ('updated_at', 'last_used_at', 'looked_at') and o.image -> c.key is distinct from c.value
+      where c.key not in ('updated_at', 'last_used_at', 'looked_at', 'as_of') and o.image -> c.key is distinct from c.value
     ) as d
     where d.after is not null;
   end if;
@@ -162,7 +162,8 @@ $$;
 comment on function private.audit_changes() is
   'definer: writes the log, which no client may write. Arguments: the column that holds the organization, then up to three columns that are the key beside it. Secrets stay out because tenant tables in public hold none: hashes live in private.';
 
--- Every tenant table of public, so that a new one cannot be forgotten.
+-- Every tenant table of public, so that a new one cannot be forgotten, and promised refunds, which
+-- staff see through a function.
 do $$
 declare
   tenant_table record;
@@ -170,6 +171,7 @@ begin
   for tenant_table in
     select
       c.relname as name,
+      c.oid::regclass as relation,
       case when c.relname = 'organizations' then 'id' else 'organization_id' end as tenant_column,
       key.columns as key_columns,
       key.length as key_length
@@ -182,8 +184,8 @@ begin
       where p.conrelid = c.oid and p.contype = 'p'
         and (a.attname <> 'organization_id' or cardinality(p.conkey) = 1)
     ) as key
-    where c.relnamespace = 'public'::regnamespace
-      and c.relkind = 'r'
+    where c.relkind = 'r'
+      and (c.relnamespace = 'public'::regnamespace or c.oid = 'private.refund_requests'::regclass)
       and c.relname <> 'audit_log'
       and (
         c.relname = 'organizations'
@@ -198,23 +200,56 @@ begin
       raise exception 'private.audit_changes takes three key columns, % has more', tenant_table.name;
     end if;
     execute format(
-      'create trigger audit_insert after insert on public.%1$I referencing new table as new_rows
+      'create trigger audit_insert after insert on %1$s referencing new table as new_rows
        for each statement execute function private.audit_changes(%3$L, %2$s)',
-      tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
+      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
     );
     execute format(
-      'create trigger audit_update after update on public.%1$I referencing old table as old_rows new table as new_rows
+      'create trigger audit_update after update on %1$s referencing old table as old_rows new table as new_rows
        for each statement execute function private.audit_changes(%3$L, %2$s)',
-      tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
+      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
     );
     execute format(
-      'create trigger audit_delete after delete on public.%1$I referencing old table as old_rows
+      'create trigger audit_delete after delete on %1$s referencing old table as old_rows
        for each statement execute function private.audit_changes(%3$L, %2$s)',
-      tenant_table.name, tenant_table.key_columns, tenant_table.tenant_column
+      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
     );
   end loop;
 end
 $$;
+
+create function private.audit_join_code()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  actor jsonb := private.current_actor();
+  kind text := actor ->> 'kind';
+  was jsonb := case when tg_op = 'UPDATE' then jsonb_build_object('version', old.version, 'is_enabled', old.is_enabled) end;
+  is_now jsonb := jsonb_build_object('version', new.version, 'is_enabled', new.is_enabled);
+begin
+  if was is distinct from is_now then
+    insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, after, request_id)
+    values (
+      new.organization_id,
+      case kind when 'user' then private.user_kind((actor ->> 'id')::uuid, new.organization_id) else kind end,
+      (actor ->> 'id')::uuid, lower(tg_op), 'join_codes', '', was, is_now,
+      nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id'
+    );
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.audit_join_code() is
+  'definer: writes the log, which no client may write. That a join code was made, rotated or turned off; without its hash, which would tell the code to whoever tries all of them.';
+
+create trigger audit_join_code
+after insert or update on private.join_codes
+for each row execute function private.audit_join_code();
 
 create function private.get_row_at(organization_id uuid, table_name text, row_key text, at timestamptz)
 returns jsonb

@@ -362,3 +362,19 @@ def test_a_row_s_past_is_read_with_audit_read_only(house: House, venue: Venue) -
         )
         is None
     )
+
+
+def test_a_join_code_s_changes_are_logged_and_its_hash_is_not(venue: Venue) -> None:
+    here = {"organization_id": venue.id}
+    for function in ("rotate_join_code", "rotate_join_code", "disable_join_code"):
+        venue.owner.call(function, **here)
+    venue.owner.call("get_join_code", **here)
+    entries = venue.owner.select(
+        "select actor_kind, action, before, after from public.audit_log"
+        " where table_name = 'join_codes' order by id"
+    )
+    assert [(e["actor_kind"], e["action"], e["after"]) for e in entries] == [
+        ("user", "insert", {"version": 1, "is_enabled": True}),
+        ("user", "update", {"version": 2, "is_enabled": True}),
+        ("user", "update", {"version": 2, "is_enabled": False}),
+    ]

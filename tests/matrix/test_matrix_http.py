@@ -27,6 +27,9 @@ from matrix.world import NORTH, SOUTH, Facts, added, kept
 
 _EXPECTED = expectations()
 _STATUS = {
+    "already_member": 409,
+    "lease_lost": 409,
+    "member_barred": 403,
     "organization_suspended": 403,
     "permission_denied": 403,
     "permission_not_held": 403,

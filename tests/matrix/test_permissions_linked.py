@@ -82,6 +82,7 @@ def test_every_default_organization_asks_for_a_permission_of_the_catalogue(
         ("x = (select private.organization_with('a:b'))", ["a:b"]),
         ("or 'a:b' in (select private.held_permissions(e.organization_id))", ["a:b"]),
         ("perform private.require_permission(coalesce(a, b), 'a:b');", ["a:b"]),
+        ("perform private.require_permission_over_members(f.organization_id, 'a:b');", ["a:b"]),
         ("perform private.require_permission(f.organization_id, needed);", []),
         ("perform private.enqueue('email:send')", []),
     ],

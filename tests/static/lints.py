@@ -847,7 +847,7 @@ LINTS = (
         ) as c
         cross join lateral regexp_matches(
           code,
-          '(organization_with|has_permission|require_permission)\\s*\\([^'')]*''([a-z_]+:[a-z_]+)''',
+          '(organization_with|has_permission|require_permission|require_permission_over_members)\\s*\\([^'')]*''([a-z_]+:[a-z_]+)''',
           'g'
         ) as guard
         where not exists (select from public.permissions as p where p.key = guard[2])

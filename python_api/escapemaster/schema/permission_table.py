@@ -24,7 +24,7 @@ OWN = "the own row"
 
 #: The call that guards something, and the permission that it names.
 _GUARD = re.compile(
-    r"private\.(?:require_permission|has_permission|organization_with)\s*\("
+    r"private\.(?:require_permission(?:_over_members)?|has_permission|organization_with)\s*\("
     r"(?:[^()']|\([^()]*\))*'([a-z_]+:[a-z_]+)'\s*\)"
     r"|'([a-z_]+:[a-z_]+)'\s+in\s+\(\s*select\s+private\.held_permissions"
 )

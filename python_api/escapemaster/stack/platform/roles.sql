@@ -18,8 +18,11 @@ grant authenticated to postgres with admin option;
 grant service_role to postgres with admin option;
 grant authenticator to postgres with admin option;
 -- Hosted projects let `postgres` give the authenticator PostgREST's settings (supautils: pgrst.*).
-grant set on parameter pgrst.db_pre_request to postgres;
-grant set on parameter pgrst.db_plan_enabled to postgres;
+do $$
+begin
+  execute 'grant set on parameter pgrst.db_pre_request, pgrst.db_plan_enabled to postgres';
+end
+$$;
 
 -- A request that takes longer is ended, as on hosted projects.
 alter role anon set statement_timeout = '3s';

@@ -1,0 +1,117 @@
+"""Whatever changes something is in the log: every function is asked for its entry."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from matrix.actors import Actor, cast
+from matrix.cells import FunctionCells
+from matrix.client import Connection
+from matrix.expectations import FunctionExpectation, expectations
+from matrix.world import NORTH, Facts
+
+_EXPECTED = expectations()
+
+#: Functions that may change something, and whose sample call leaves no entry: the reason.
+_SILENT: dict[str, str] = {
+    name: reason
+    for reason, names in {
+        "reads, and counts the request for its limit": (
+            "public.get_availability public.get_booking public.get_calendar"
+            " public.get_calendar_feed public.get_join_code public.get_waitlist_entry"
+            " public.get_waiver public.get_waiver_kiosk public.quote_booking"
+            " public.quote_reschedule public.validate_coupon"
+        ),
+        "the sample is refused: what it would write is a row of a tenant's table": (
+            "public.accept_invitation public.accept_waitlist_offer"
+            " public.claim_session_as_game_master service.apply_refund"
+        ),
+        "the sample asks for what is so already": (
+            "public.platform_reactivate_organization public.reactivate_member"
+            " public.set_role_permissions service.apply_checkout_session service.sweep"
+        ),
+        "the log of the organization that it makes": "public.create_organization",
+        "the log goes with the organization; the platform's own says who and why": (
+            "public.platform_erase_organization"
+        ),
+        "the caller's own choice, which colleagues are not shown": "public.switch_organization",
+        "the queue and its mails: what caused the work has its entry": (
+            "service.claim_jobs service.complete_job service.extend_job service.fail_job"
+            " service.prepare_email service.record_email service.record_email_event"
+            " service.retry_job"
+        ),
+        "a page of the provider: the payment has its entry": (
+            "service.fail_checkout service.open_checkout service.record_checkout"
+        ),
+        "an inbox: what it is about is read anew": "service.receive_stripe_event",
+        "that a key was used is a column of its own, to the minute": "service.exchange_api_key",
+    }.items()
+    for name in names.split()
+}
+
+
+@pytest.fixture(scope="module")
+def actors(facts: Facts) -> dict[str, Actor]:
+    return {actor.name: actor for actor in cast(facts, _EXPECTED)}
+
+
+def caller_of(
+    function: FunctionExpectation, facts: Facts, actors: dict[str, Actor]
+) -> Actor | None:
+    """Somebody whose sample call goes through, if there is anybody."""
+    cells = FunctionCells(facts, _EXPECTED)
+    for name in ("owner", "receptionist", "player", "operator", "service_role"):
+        if cells.of(actors[name], function).code == "ok":
+            return actors[name]
+    return None
+
+
+def entries(connection: Connection, facts: Facts, function: FunctionExpectation, by: Actor) -> int:
+    """How many entries the sample call leaves in the organization's log."""
+    here = facts[NORTH]["organization"]
+    with connection.transaction(force_rollback=True):
+        (last,) = connection.execute("select max(id) from public.audit_log").fetchone() or (0,)
+        connection.execute("set constraints all immediate")
+        connection.execute(
+            "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true),"
+            " set_config('request.headers', %s, true)",
+            [
+                by.caller.role,
+                json.dumps(dict(by.caller.claims)),
+                json.dumps({"x-organization-id": here}),
+            ],
+        )
+        connection.execute(f"select to_jsonb({function.call(facts[NORTH])})".encode())
+        connection.execute("set local role none")
+        row = connection.execute(
+            "select count(*) from public.audit_log where organization_id = %s and id > %s",
+            [here, last],
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def changing(connection: Connection) -> list[str]:
+    """The functions of the catalogue that are declared to change something."""
+    return sorted(
+        name
+        for (name,) in connection.execute(
+            "select n.nspname || '.' || p.proname from pg_proc as p"
+            " join pg_namespace as n on n.oid = p.pronamespace"
+            " where n.nspname in ('public', 'service') and p.provolatile = 'v'"
+        )
+    )
+
+
+def test_every_function_that_changes_something_leaves_an_entry(
+    world: Connection, facts: Facts, actors: dict[str, Actor]
+) -> None:
+    silent = set()
+    for name in changing(world):
+        function = _EXPECTED.functions[name]
+        caller = caller_of(function, facts, actors)
+        if caller is None or entries(world, facts, function, caller) == 0:
+            silent.add(name)
+    assert sorted(silent) == sorted(_SILENT)
