@@ -163,6 +163,7 @@ def test_a_booking_that_was_cancelled_is_answered_as_cancelled(shop: Shop, held:
 def test_a_move_that_was_made_is_answered_and_made_once(
     shop: Shop, held: Row, path: list[str]
 ) -> None:
+    first: Row = {}
     for status in path:
         first = shop.move(held, status)
     known = len(shop.history(held))

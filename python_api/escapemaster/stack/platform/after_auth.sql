@@ -60,6 +60,3 @@ alter table storage.buckets owner to supabase_storage_admin;
 alter table storage.objects owner to supabase_storage_admin;
 alter table supabase_migrations.schema_migrations owner to supabase_storage_admin;
 alter table supabase_migrations.seed_files owner to supabase_storage_admin;
-
--- Hosted, supautils lets `postgres` set this (supautils.privileged_role_allowed_configs).
-grant set on parameter log_min_messages to postgres;
