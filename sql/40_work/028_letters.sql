@@ -350,3 +350,40 @@ $$;
 
 comment on function private.voucher_email(uuid, uuid) is
   'What the mail with a gift voucher says; no row when it was cancelled or names nobody to write to.';
+
+create function private.dispute_email(organization_id uuid, dispute_id uuid, user_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', f.locale,
+      'to', jsonb_build_object('name', f.full_name, 'email', f.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'reference', b.reference,
+        'currency', d.currency,
+        'amount_cents', d.amount_cents,
+        'reason', d.reason,
+        'respond_by', d.respond_by,
+        'timezone', o.timezone
+      )
+    )
+    from public.disputes as d
+    join public.organizations as o on o.id = d.organization_id
+    join public.bookings as b on b.organization_id = d.organization_id and b.id = d.booking_id
+    join public.memberships as m on m.organization_id = d.organization_id and m.status = 'active'
+    join public.profiles as f on f.user_id = m.user_id
+    where d.organization_id = dispute_email.organization_id
+      and d.id = dispute_email.dispute_id
+      and d.status not in ('won', 'lost', 'warning_closed')
+      and m.user_id = dispute_email.user_id
+  );
+end
+$$;
+
+comment on function private.dispute_email(uuid, uuid, uuid) is
+  'What the mail says that tells an owner of a disputed payment; null when the dispute is over or the owner has left.';

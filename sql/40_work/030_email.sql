@@ -116,6 +116,10 @@ begin
       mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
     when 'voucher_issued' then
       mail := private.voucher_email(job.organization_id, (job.payload ->> 'voucher_id')::uuid);
+    when 'dispute_opened' then
+      mail := private.dispute_email(
+        job.organization_id, (job.payload ->> 'dispute_id')::uuid, (job.payload ->> 'user_id')::uuid
+      );
     else
       -- Not null, which would end the job as if there were nothing to say.
       perform private.fail('template_unknown', 422, 'Teach private.prepare_email what this mail says.');

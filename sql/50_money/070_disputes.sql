@@ -56,6 +56,35 @@ create trigger disputes_touch_updated_at
 before update on public.disputes
 for each row execute function private.touch_updated_at();
 
+create function private.announce_dispute()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'dispute_opened', 'organization_id', new.organization_id, 'dispute_id', new.id, 'user_id', m.user_id
+    ),
+    'dispute_opened:' || new.id || ':' || m.user_id,
+    new.organization_id
+  )
+  from public.memberships as m
+  join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+  where m.organization_id = new.organization_id and m.status = 'active' and r.key = 'owner';
+  return null;
+end
+$$;
+
+comment on function private.announce_dispute() is 'The outbox: a new dispute writes a mail to each owner in the same transaction.';
+
+create trigger announce_dispute
+after insert on public.disputes
+for each row when (new.status not in ('won', 'lost', 'warning_closed'))
+execute function private.announce_dispute();
+
 create function private.apply_dispute(dispute jsonb)
 returns jsonb
 language plpgsql

@@ -367,6 +367,30 @@ class TestDisputes:
             " where kind = 'stripe.sync' and payload ->> 'object_id' = 'du_look'"
         ) == ("dispute")
 
+    def test_the_owner_is_told_once_of_a_new_one(self, venue: Venue) -> None:
+        session = venue.pay(venue.hold())
+        for news in (self.dispute(session), self.dispute(session, status="under_review")):
+            venue.service.call("service.apply_dispute", dispute=news)
+        told = [
+            job
+            for job in venue.jobs("email.send")
+            if job["payload"]["template"] == "dispute_opened"
+            and job["payload"]["dispute_id"]
+            == venue.database.one(
+                "select id::text from public.disputes where provider_dispute_id = %s",
+                f"du_{session['payment_intent']}",
+            )
+        ]
+        assert [job["payload"]["user_id"] for job in told] == [venue.owner.claims["sub"]]
+        said = venue.database.one(
+            "select private.dispute_email(%s, %s, %s)",
+            venue.organization_id,
+            told[0]["payload"]["dispute_id"],
+            told[0]["payload"]["user_id"],
+        )
+        assert said["to"]["email"]
+        assert (said["data"]["amount_cents"], said["data"]["reason"]) == (TOTAL, "fraudulent")
+
     def test_who_sees_payments_sees_it(self, venue: Venue) -> None:
         session = venue.pay(venue.hold())
         venue.service.call("service.apply_dispute", dispute=self.dispute(session))

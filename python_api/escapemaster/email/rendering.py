@@ -161,6 +161,20 @@ class InvitationData(BaseModel):
     timezone: str
 
 
+class DisputeData(BaseModel):
+    """What the database hands over about a disputed payment. Amounts in minor units."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    organization_name: Typed
+    reference: str
+    currency: str
+    amount_cents: int
+    reason: Typed
+    respond_by: datetime | None = None
+    timezone: str
+
+
 #: The ways on which money goes back that have words of their own.
 _REFUND_METHODS: Final = frozenset(
     {"stripe", "voucher", "cash", "card_terminal", "transfer", "bizum"}
@@ -624,6 +638,36 @@ def _invitation(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     return _Content(invitation.organization_name, words, values, rows)
 
 
+def _dispute(prepared: PreparedEmail, language: str, _site: Site) -> _Content:
+    """The mail that tells an owner of a payment that the customer's bank takes back."""
+    dispute = DisputeData.model_validate(prepared.data)
+    amount = money(dispute.amount_cents, dispute.currency, language)
+    ends = (
+        {}
+        if dispute.respond_by is None
+        else _instant(dispute.respond_by, dispute.timezone, language)
+    )
+
+    def rows(text: _Texts) -> list[Row]:
+        found = [
+            (text("reference"), dispute.reference, ""),
+            (text("amount"), amount, ""),
+            (text("reason"), dispute.reason.replace("_", " "), ""),
+        ]
+        if ends:
+            until = f"{ends['clock']}, {text('local_time')}"
+            found.append((text("respond_by"), _capital(ends["day"]), until))
+        return found
+
+    words = {
+        "organization_name": dispute.organization_name,
+        "reference": dispute.reference,
+        "amount": amount,
+        **ends,
+    }
+    return _Content(dispute.organization_name, words, {}, rows)
+
+
 def _calendar(slug: str | None) -> dict[str, str]:
     return {"calendar": slug} if slug else {}
 
@@ -655,6 +699,7 @@ TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, Site], _Content]]] =
     "waitlist_offer": _offer,
     "voucher_issued": _voucher,
     "invitation": _invitation,
+    "dispute_opened": _dispute,
 }
 
 

@@ -65,6 +65,15 @@ _DATA: Final[dict[str, dict[str, JsonValue]]] = {
         "expires_at": "2027-05-15T17:30:00Z",
         "timezone": "Europe/Madrid",
     },
+    "dispute_opened": {
+        "organization_name": "Casa Laberinto",
+        "reference": "ABCD-2345",
+        "currency": "EUR",
+        "amount_cents": 9000,
+        "reason": "product_not_received",
+        "respond_by": "2027-05-15T21:59:59Z",
+        "timezone": "Europe/Madrid",
+    },
 }
 
 
