@@ -35,40 +35,38 @@ export const moreStyles = /* css */ `
 .question .plain { background: var(--surface); }
 /*
  * Browsers without light-dark(): the same colours, tints without a hue. They load the second script
- * at once; which scheme holds is asked by a script there (fallbackScheme).
+ * at once; which scheme holds is asked and marked by a script there (fallbackScheme), only there.
  */
-@supports not (color: light-dark(#000, #fff)) {
-  .widget {
-    --accent: var(--escape-accent, var(--brand, #1b5e4b));
-    --on-accent: var(--escape-on-accent, var(--on-brand, #fff));
-    --accent-ink: var(--escape-accent-ink, var(--ink));
-    --surface: var(--escape-surface, #fff);
-    --raised: var(--escape-raised, #f6f7f5);
-    --ink: var(--escape-ink, #1c2421);
-    --muted: var(--escape-muted, #58645f);
-    --line: var(--escape-line, #dfe4e0);
-    --edge: var(--escape-edge, #84908a);
-    --warn: var(--escape-warn, #8a5300);
-    --danger: var(--escape-danger, #a8261c);
-    --soft: rgba(96, 128, 112, .16);
-    --softer: rgba(96, 128, 112, .08);
-    --strong: rgba(96, 128, 112, .3);
-    --warn-soft: rgba(200, 130, 0, .14);
-    --warn-strong: rgba(200, 130, 0, .28);
-    --danger-soft: rgba(200, 50, 40, .1);
-  }
-  .widget[data-scheme="dark"] {
-    --accent: var(--escape-accent, var(--brand, #86d6ba));
-    --on-accent: var(--escape-on-accent, var(--on-brand, #171c1b));
-    --surface: var(--escape-surface, #171c1b);
-    --raised: var(--escape-raised, #1f2624);
-    --ink: var(--escape-ink, #edf2ef);
-    --muted: var(--escape-muted, #a6b2ad);
-    --line: var(--escape-line, #323c39);
-    --edge: var(--escape-edge, #74827c);
-    --warn: var(--escape-warn, #f2c063);
-    --danger: var(--escape-danger, #ff9d92);
-  }
+.widget[data-scheme] {
+  --accent: var(--escape-accent, var(--brand, #1b5e4b));
+  --on-accent: var(--escape-on-accent, var(--on-brand, #fff));
+  --accent-ink: var(--escape-accent-ink, var(--ink));
+  --surface: var(--escape-surface, #fff);
+  --raised: var(--escape-raised, #f6f7f5);
+  --ink: var(--escape-ink, #1c2421);
+  --muted: var(--escape-muted, #58645f);
+  --line: var(--escape-line, #dfe4e0);
+  --edge: var(--escape-edge, #84908a);
+  --warn: var(--escape-warn, #8a5300);
+  --danger: var(--escape-danger, #a8261c);
+  --soft: rgba(96, 128, 112, .16);
+  --softer: rgba(96, 128, 112, .08);
+  --strong: rgba(96, 128, 112, .3);
+  --warn-soft: rgba(200, 130, 0, .14);
+  --warn-strong: rgba(200, 130, 0, .28);
+  --danger-soft: rgba(200, 50, 40, .1);
+}
+.widget[data-scheme="dark"] {
+  --accent: var(--escape-accent, var(--brand, #86d6ba));
+  --on-accent: var(--escape-on-accent, var(--on-brand, #171c1b));
+  --surface: var(--escape-surface, #171c1b);
+  --raised: var(--escape-raised, #1f2624);
+  --ink: var(--escape-ink, #edf2ef);
+  --muted: var(--escape-muted, #a6b2ad);
+  --line: var(--escape-line, #323c39);
+  --edge: var(--escape-edge, #74827c);
+  --warn: var(--escape-warn, #f2c063);
+  --danger: var(--escape-danger, #ff9d92);
 }
 @container (min-width: 36rem) {
   .compare { grid-template-columns: 1fr 1fr; }
