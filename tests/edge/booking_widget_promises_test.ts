@@ -448,6 +448,14 @@ Deno.test("a reload stays on the details and keeps what was typed", async () => 
   assert.equal(again.past.length, 2);
 });
 
+Deno.test("an entry whose hold is over is about choosing from then on", async () => {
+  const over: Mark = { calendar: "casa", step: "pay", depth: 2, slot };
+  const made = setting({}, {}, undefined, {}, [null, over]);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "choose");
+  assert.deepEqual(made.past.map((mark) => mark?.step), [undefined, "choose"]);
+});
+
 Deno.test("marks of another calendar on the page are nobody's here", async () => {
   const foreign: Mark = { calendar: "other", step: "details", depth: 1, slot };
   const made = setting({}, {}, undefined, {}, [foreign]);

@@ -192,6 +192,8 @@ export class EscapeBooking extends HTMLElement {
     flow.onChange(() => this.#schedule());
     this.#schedule();
     void flow.start();
+    // The colours of older browsers are in the second script.
+    if (fallbackScheme(this, "")) void flow.loadMore().then(() => this.#schedule(), () => {});
   }
 
   /** An element that lacks a setting says so to whoever builds the page. */

@@ -86,7 +86,10 @@ export class Entering {
   #dress(): void {
     const { flow } = this;
     flow.world.api.getCalendar(flow.world.slug).then(
-      (calendar) => flow.set({ calendar: flow.state.calendar ?? calendar }),
+      (calendar) => {
+        if (calendar.now) flow.clock.hear(calendar.now);
+        flow.set({ calendar: flow.state.calendar ?? calendar });
+      },
       () => {},
     );
   }
@@ -114,8 +117,10 @@ export class Entering {
         flow.set({ wishes: { ...flow.state.wishes, coupon } });
       }
       flow.set({ step: "choose", ...(focus ? { focus } : {}) });
-      if (mark?.step === "details" && mark.slot) await this.#resume(mark);
-      else await flow.choosing.firstMonth(preset.date);
+      if (mark?.step === "details" && mark.slot) return await this.#resume(mark);
+      // What the entry was about is over: it is about this now.
+      if (mark) flow.trail.replace();
+      await flow.choosing.firstMonth(preset.date);
     } catch (error) {
       flow.fail(error);
     }

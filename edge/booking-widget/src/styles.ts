@@ -19,6 +19,8 @@ export const styles = /* css */ `
 :host(:not([theme])) .widget[data-theme="dark"] { color-scheme: dark; }
 :host([hidden]) { display: none; }
 .widget {
+  /* What a page says of its own text stays outside: only its font and its colour scheme come in. */
+  all: initial; display: block; font-family: inherit; color-scheme: inherit; -webkit-text-size-adjust: 100%;
   /* The page's colour, else the venue's, else our own. */
   --accent: var(--escape-accent, var(--brand, light-dark(#1b5e4b, #86d6ba)));
   /* Black or white, whichever has more contrast: the luminance at which both have the same is .179. */
@@ -44,51 +46,8 @@ export const styles = /* css */ `
   --danger-soft: light-dark(oklch(from var(--danger) .962 .022 h), oklch(from var(--danger) .28 .045 h));
   color: var(--ink);
 }
-/*
- * Browsers without light-dark(): the same colours, tints without a hue. Which scheme holds is asked
- * by a script there (fallbackScheme).
- */
-@supports not (color: light-dark(#000, #fff)) {
-  .widget {
-    --accent: var(--escape-accent, var(--brand, #1b5e4b));
-    --on-accent: var(--escape-on-accent, var(--on-brand, #fff));
-    --accent-ink: var(--escape-accent-ink, var(--ink));
-    --surface: var(--escape-surface, #fff);
-    --raised: var(--escape-raised, #f6f7f5);
-    --ink: var(--escape-ink, #1c2421);
-    --muted: var(--escape-muted, #58645f);
-    --line: var(--escape-line, #dfe4e0);
-    --edge: var(--escape-edge, #84908a);
-    --warn: var(--escape-warn, #8a5300);
-    --danger: var(--escape-danger, #a8261c);
-    --soft: rgba(96, 128, 112, .16);
-    --softer: rgba(96, 128, 112, .08);
-    --strong: rgba(96, 128, 112, .3);
-    --warn-soft: rgba(200, 130, 0, .14);
-    --warn-strong: rgba(200, 130, 0, .28);
-    --danger-soft: rgba(200, 50, 40, .1);
-  }
-  .widget[data-scheme="dark"] {
-    --accent: var(--escape-accent, var(--brand, #86d6ba));
-    --on-accent: var(--escape-on-accent, var(--on-brand, #171c1b));
-    --surface: var(--escape-surface, #171c1b);
-    --raised: var(--escape-raised, #1f2624);
-    --ink: var(--escape-ink, #edf2ef);
-    --muted: var(--escape-muted, #a6b2ad);
-    --line: var(--escape-line, #323c39);
-    --edge: var(--escape-edge, #74827c);
-    --warn: var(--escape-warn, #f2c063);
-    --danger: var(--escape-danger, #ff9d92);
-  }
-}
-
-*, *::before, *::after { box-sizing: border-box; }
+.widget, *, *::before, *::after { box-sizing: border-box; }
 .widget {
-  /* What a page says of its own letters is not said of ours; only the font is the page's. */
-  font-style: normal; font-weight: 400; font-variant: normal; font-stretch: normal; letter-spacing: normal;
-  word-spacing: normal; word-break: normal; overflow-wrap: normal; text-transform: none; text-indent: 0;
-  text-shadow: none; white-space: normal; direction: ltr; writing-mode: horizontal-tb; visibility: visible;
-  cursor: auto; quotes: auto; list-style: none; hyphens: manual; user-select: auto; -webkit-user-select: auto;
   background: var(--surface);
   border: 1px solid var(--line);
   border-radius: calc(var(--radius) * 1.5);
@@ -282,6 +241,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .times { scroll-margin: 16px; display: grid; gap: 12px; align-content: start; min-width: 0; }
 .slots { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); gap: 8px; }
 .slot {
+  height: 100%;
   width: 100%; min-height: 60px; display: grid; place-content: center; justify-items: center;
   padding: 8px 6px; border: 1px solid var(--line); border-radius: var(--radius);
   background: var(--surface); transition: border-color .12s, background .12s;

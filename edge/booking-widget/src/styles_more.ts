@@ -1,4 +1,4 @@
-/** How what the second script shows looks, beside the styles of the first. */
+/** How what the second script shows looks, and what older browsers need instead of the first's colours. */
 export const moreStyles = /* css */ `
 .question .danger { background: var(--danger); border-color: transparent; color: var(--surface); }
 .question .danger:hover { background: color-mix(in oklab, var(--danger) 86%, var(--ink)); }
@@ -33,6 +33,41 @@ export const moreStyles = /* css */ `
 .question { display: grid; gap: 12px; padding: 18px 16px; border: 1px solid var(--danger); border-radius: var(--radius); background: var(--danger-soft); scroll-margin: 20px; }
 .question-title { font-size: 1.0625rem; font-weight: 660; }
 .question .plain { background: var(--surface); }
+/*
+ * Browsers without light-dark(): the same colours, tints without a hue. They load the second script
+ * at once; which scheme holds is asked and marked by a script there (fallbackScheme), only there.
+ */
+.widget[data-scheme] {
+  --accent: var(--escape-accent, var(--brand, #1b5e4b));
+  --on-accent: var(--escape-on-accent, var(--on-brand, #fff));
+  --accent-ink: var(--escape-accent-ink, var(--ink));
+  --surface: var(--escape-surface, #fff);
+  --raised: var(--escape-raised, #f6f7f5);
+  --ink: var(--escape-ink, #1c2421);
+  --muted: var(--escape-muted, #58645f);
+  --line: var(--escape-line, #dfe4e0);
+  --edge: var(--escape-edge, #84908a);
+  --warn: var(--escape-warn, #8a5300);
+  --danger: var(--escape-danger, #a8261c);
+  --soft: rgba(96, 128, 112, .16);
+  --softer: rgba(96, 128, 112, .08);
+  --strong: rgba(96, 128, 112, .3);
+  --warn-soft: rgba(200, 130, 0, .14);
+  --warn-strong: rgba(200, 130, 0, .28);
+  --danger-soft: rgba(200, 50, 40, .1);
+}
+.widget[data-scheme="dark"] {
+  --accent: var(--escape-accent, var(--brand, #86d6ba));
+  --on-accent: var(--escape-on-accent, var(--on-brand, #171c1b));
+  --surface: var(--escape-surface, #171c1b);
+  --raised: var(--escape-raised, #1f2624);
+  --ink: var(--escape-ink, #edf2ef);
+  --muted: var(--escape-muted, #a6b2ad);
+  --line: var(--escape-line, #323c39);
+  --edge: var(--escape-edge, #74827c);
+  --warn: var(--escape-warn, #f2c063);
+  --danger: var(--escape-danger, #ff9d92);
+}
 @container (min-width: 36rem) {
   .compare { grid-template-columns: 1fr 1fr; }
   .card { padding: 24px; }
