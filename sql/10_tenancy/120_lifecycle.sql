@@ -38,7 +38,7 @@ comment on column public.organization_exports.row_count is 'Lines in the file.';
 -- for: the foreign key
 create index organization_exports_requested_by_idx on public.organization_exports (requested_by);
 -- for: private.export_organization; one export at a time, so that none keeps others waiting
-create unique index organization_exports_one_pending_key on public.organization_exports (organization_id)
+create unique index organization_exports_one_pending_key on public.organization_exports (organization_id, status)
 where status = 'queued';
 
 grant select on public.organization_exports to authenticated;
@@ -77,7 +77,7 @@ begin
     export_organization.organization_id,
     (select p.user_id from public.profiles as p where p.user_id = auth.uid())
   )
-  on conflict (organization_id) where status = 'queued' do nothing
+  on conflict (organization_id, status) where status = 'queued' do nothing
   returning * into queued;
   if not found then
     select e.* into queued
