@@ -2,7 +2,7 @@
 #
 #   docker build -t escapemaster .
 #   docker run --env-file … -p 8000:8000 escapemaster        # the service
-#   docker run --env-file … escapemaster worker              # the worker
+#   docker run --env-file … escapemaster python -m escapemaster worker   # the worker
 #
 # The database, Auth, Storage and the edge functions are Supabase's.
 
@@ -24,5 +24,5 @@ ENV PATH="/opt/escapemaster/bin:$PATH" \
 USER escapemaster
 WORKDIR /srv/escapemaster
 EXPOSE 8000
-ENTRYPOINT ["python", "-m", "escapemaster"]
-CMD ["serve", "--host", "0.0.0.0"]
+# No entrypoint: what hosts call a start command replaces both on one and only this on another.
+CMD ["python", "-m", "escapemaster", "serve", "--host", "0.0.0.0"]

@@ -30,8 +30,8 @@ down: install ## Stop a stack that runs elsewhere
 	@$(STACK) down
 
 .PHONY: reset
-reset: install ## Throw the data away; the next start is empty
-	@$(STACK) reset --yes
+reset: install ## Throw the data away, when you have said yes: make reset, make reset args=--yes
+	@$(STACK) reset $(args)
 
 .PHONY: status
 status: install ## What runs, and where

@@ -1,6 +1,8 @@
 // The demo page of the local stack: two venues, one widget each, three languages.
 // Everything it knows of the stack is in config.json, which the stack writes.
 
+import { invitation, takeInvitation } from "./invitation.js";
+
 const texts = {
   en: {
     mailbox: "Mailbox",
@@ -204,6 +206,7 @@ function snippet(config, calendar) {
 }
 
 async function start() {
+  const invited = takeInvitation();
   const response = await fetch("config.json").catch(() => null);
   if (!response?.ok) {
     write({ calendars: [], mailbox_url: "" }, null);
@@ -218,7 +221,8 @@ async function start() {
   byId("mailbox").href = config.mailbox_url;
   byId("mailbox").hidden = !config.mailbox_url;
   write(config, calendar);
-  if (!calendar) return;
+  if (invited) byId("stage").append(invitation(config, invited, language));
+  if (invited || !calendar) return;
 
   const element = widget(config, calendar);
   byId("stage").append(element);

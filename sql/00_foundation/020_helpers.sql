@@ -68,7 +68,7 @@ end
 $$;
 
 comment on function private.fail(text, int, text, jsonb) is
-  'Refuses a request. PostgREST turns sqlstate PTxxx into HTTP status xxx; the body''s message is the stable code, hint one sentence that says what to do, details a JSON object or empty.';
+  'Refuses a request. PostgREST turns sqlstate PTxxx into HTTP status xxx; the body''s message is the stable code, hint one sentence that says what to do, details the text of a JSON object, or empty.';
 -- Triggers run as whoever writes the row.
 grant execute on function private.fail(text, int, text, jsonb) to authenticated;
 

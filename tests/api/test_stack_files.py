@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from escapemaster.cli.table import _next_steps
 from escapemaster.stack import toml
 from escapemaster.stack.config import ROOT, Ports, StackConfig
 from escapemaster.stack.credentials import Credentials
@@ -186,3 +188,74 @@ def test_what_supabases_configuration_names_is_there() -> None:
         assert (ROOT / template["content_path"]).is_file(), template
     for seed in document["db"]["seed"]["sql_paths"]:
         assert (directory / seed).is_file(), seed
+
+
+def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command of the developer, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "escapemaster", *arguments],
+        env={**os.environ, "CI": "", "ESCAPEMASTER_HOME": str(home), **environment},
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [["status"], ["down"], ["reset", "--yes"], ["up"]])
+def test_a_directory_of_another_user_is_named_and_not_traced(
+    tmp_path: Path, command: list[str]
+) -> None:
+    # What a kernel says to whoever is not the owner; root is told so by a directory in its place.
+    program = (
+        "import builtins, pathlib, sys\n"
+        "def refuse(self, *a, **k):\n"
+        "    raise PermissionError(13, 'Permission denied', str(self))\n"
+        "for name in ('open', 'exists', 'read_text', 'mkdir', 'chmod'):\n"
+        "    setattr(pathlib.Path, name, refuse)\n"
+        "from escapemaster.cli import main\n"
+        f"sys.argv = ['escapemaster', *{command!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ESCAPEMASTER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Permission denied" in done.stderr
+    assert "ESCAPEMASTER_HOME" in done.stderr
+
+
+def test_nothing_is_thrown_away_before_somebody_said_yes(tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir(mode=0o700)
+    kept = tmp_path / "mail" / "one.eml"
+    kept.write_text("Dear all")
+    asked = run("reset", home=tmp_path)
+    assert asked.returncode != 0
+    assert f"Delete all data in {tmp_path}" in asked.stdout.replace("\n", "")
+    assert kept.exists()
+    for yes, environment in (((), {"CI": "true"}), (("--yes",), {})):
+        assert run("reset", *yes, home=tmp_path, **environment).returncode == 0
+        assert not kept.exists()
+
+
+def test_the_variables_can_be_sourced_from_a_directory_with_spaces(tmp_path: Path) -> None:
+    home = tmp_path / "my stack's home"
+    home.mkdir()
+    config = StackConfig(home=home, ports=Ports(20000))
+    config.environment.write_text("SOME=thing\n")
+    variables = {"SUPABASE_URL": "u", "MAILBOX_URL": "m"}
+    lines = dict(_next_steps(config, variables))
+    done = subprocess.run(
+        ["bash", "-c", f"{lines['All variables']} && echo $SOME"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "thing\n"

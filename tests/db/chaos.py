@@ -245,7 +245,7 @@ class Person:
 
     def confirm(self) -> None:
         if known := self.some():
-            self.shop.move(known.booking, "confirmed")
+            self.shop.move(known.booking, "confirmed", reason="paid, or not come after all")
 
     def check_in(self) -> None:
         if known := self.some():

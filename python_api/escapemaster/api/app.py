@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from escapemaster.api import problems
 from escapemaster.api.context import REQUEST_ID_HEADER, RequestContext
+from escapemaster.api.docs_page import HEADERS, docs_page
 from escapemaster.api.metrics import Metrics
 from escapemaster.api.routes import checkout, email_templates, health, tokens, webhooks
 from escapemaster.api.services import Transports, open_services
@@ -66,6 +68,7 @@ def create_app(
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         middleware=[
             # Outside, so that also the failures below are readable for pages.
@@ -78,6 +81,11 @@ def create_app(
     for module in (tokens, checkout, email_templates, webhooks, health):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi()), headers=HEADERS)
+
     return app
 
 

@@ -40,9 +40,17 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if not isinstance(error, _mendable()):
+        if isinstance(error, PermissionError) and error.filename is not None:
+            text = (
+                f"{error.filename}: {error.strerror}. It may be another user's: run as that user, "
+                "have it given to you (chown -R), or keep the state elsewhere with "
+                "ESCAPEMASTER_HOME=<directory>."
+            )
+        elif isinstance(error, _mendable()):
+            text = str(error)
+        else:
             raise
-        message = f"[bold red]error:[/bold red] {escape(str(error))}"
+        message = f"[bold red]error:[/bold red] {escape(text)}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(1)
 

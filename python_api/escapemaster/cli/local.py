@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def reset(
     from escapemaster.stack.supervisor import cluster_of
 
     config = _config()
-    if not yes and sys.stdin.isatty():
+    if not yes and not os.environ.get("CI"):
         typer.confirm(f"Delete all data in {config.home}?", abort=True)
     if is_running(config):
         stop_running(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -100,4 +101,4 @@ def _next_steps(config: StackConfig, variables: Mapping[str, str]) -> Iterator[t
         if "coupon" in calendar and "full_day" in calendar:
             full = f"full on {calendar['full_day']}, with a waitlist"
             yield "", f"{calendar['name']}: code {calendar['coupon']}; {full}"
-    yield "All variables", f"source {config.environment}"
+    yield "All variables", f"source {shlex.quote(str(config.environment))}"

@@ -29,8 +29,10 @@ _INTRODUCTION = (
 )
 _ABOUT_ERRORS = (
     'A refusal is `{"code": "PT409", "message": "slot_taken", "hint": …, "details": …}` with the'
-    " status as HTTP status, and changed nothing. Beside what is listed, any request may be"
-    " refused with 401 `token_invalid` (a token of another project), 400 `count_not_exact` (an"
+    " status as HTTP status, and changed nothing. `details` is text, as PostgREST sends it: the"
+    " JSON of an object, to be parsed (`JSON.parse(error.details)`), where details are listed, else"
+    " empty. (The service's `details` is the object itself.) Beside what is listed, any request may"
+    " be refused with 401 `token_invalid` (a token of another project), 400 `count_not_exact` (an"
     " estimated count) and 406 `plan_refused` (a plan), and whatever asks for a"
     " permission with 400 `organization_header_invalid` (an `x-organization-id` that is none),"
     " 401 `not_authenticated`, 403 `permission_denied`, and while the organization is suspended,"

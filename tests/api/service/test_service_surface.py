@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
+from html import unescape
 from typing import Annotated, Any
 
 import httpx
@@ -229,8 +231,19 @@ async def test_the_description_of_the_exchange_says_all_that_may_come(app: FastA
     assert "security" not in exchange
 
 
-async def test_the_description_has_a_page(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/docs")).status_code == 200
+async def test_the_description_has_a_page_that_loads_nothing_from_anywhere(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert not re.search(r"<(script|link|img|iframe)\b|\bsrc=|@import|url\(", page.text)
+    assert re.findall(r'href="([^"]*)"', page.text) == ["openapi.json"]
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            assert f"<code>{method.upper()} {path}</code>" in page.text
+            assert operation["summary"] in unescape(page.text)
 
 
 async def test_a_client_that_goes_away_while_it_speaks_is_no_failure_of_ours(
