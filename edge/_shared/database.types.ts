@@ -143,6 +143,42 @@ export type Database = {
           },
         ];
       };
+      "booking_contacts": {
+        Row: {
+          "booking_id": string;
+          "contact_name": string;
+          "contact_phone": string | null;
+          "customer_note": string;
+          "fields": NonNullable<Json>;
+          "organization_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "contact_name": string;
+          "contact_phone"?: string | null;
+          "customer_note"?: string;
+          "fields"?: NonNullable<Json>;
+          "organization_id": string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "contact_name"?: string;
+          "contact_phone"?: string | null;
+          "customer_note"?: string;
+          "fields"?: NonNullable<Json>;
+          "organization_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_contacts_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: true;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "booking_extras": {
         Row: {
           "booking_id": string;
@@ -194,6 +230,7 @@ export type Database = {
           "occurred_at": string;
           "organization_id": string;
           "reason": string | null;
+          "refund": string | null;
           "to_status": string;
         };
         ComputedFields: never;
@@ -207,6 +244,7 @@ export type Database = {
           "occurred_at"?: string;
           "organization_id": string;
           "reason"?: string | null;
+          "refund"?: string | null;
           "to_status": string;
         };
         Update: {
@@ -219,6 +257,7 @@ export type Database = {
           "occurred_at"?: string;
           "organization_id"?: string;
           "reason"?: string | null;
+          "refund"?: string | null;
           "to_status"?: string;
         };
         Relationships: [
@@ -285,14 +324,12 @@ export type Database = {
       "bookings": {
         Row: {
           "calendar_id": string | null;
-          "contact_name": string;
+          "cancel_refund": "full" | "terms" | "none" | null;
           "created_at": string;
           "currency": string;
           "customer_id": string;
-          "customer_note": string;
           "due_now_cents": number;
           "exclusive": boolean;
-          "fields": NonNullable<Json>;
           "hold_expires_at": string | null;
           "hold_extended_at": string | null;
           "id": string;
@@ -319,20 +356,19 @@ export type Database = {
           "status_reason": string | null;
           "takes_capacity": boolean;
           "tax_cents": number;
+          "terms": Json | null;
           "total_cents": number;
           "updated_at": string;
         };
         ComputedFields: never;
         Insert: {
           "calendar_id"?: string | null;
-          "contact_name": string;
+          "cancel_refund"?: "full" | "terms" | "none" | null;
           "created_at"?: string;
           "currency": string;
           "customer_id": string;
-          "customer_note"?: string;
           "due_now_cents": number;
           "exclusive"?: boolean;
-          "fields"?: NonNullable<Json>;
           "hold_expires_at"?: string | null;
           "hold_extended_at"?: string | null;
           "id"?: string;
@@ -359,19 +395,18 @@ export type Database = {
           "status_reason"?: string | null;
           "takes_capacity"?: never;
           "tax_cents": number;
+          "terms"?: Json | null;
           "total_cents": number;
           "updated_at"?: string;
         };
         Update: {
           "calendar_id"?: string | null;
-          "contact_name"?: string;
+          "cancel_refund"?: "full" | "terms" | "none" | null;
           "created_at"?: string;
           "currency"?: string;
           "customer_id"?: string;
-          "customer_note"?: string;
           "due_now_cents"?: number;
           "exclusive"?: boolean;
-          "fields"?: NonNullable<Json>;
           "hold_expires_at"?: string | null;
           "hold_extended_at"?: string | null;
           "id"?: string;
@@ -398,6 +433,7 @@ export type Database = {
           "status_reason"?: string | null;
           "takes_capacity"?: never;
           "tax_cents"?: number;
+          "terms"?: Json | null;
           "total_cents"?: number;
           "updated_at"?: string;
         };
@@ -477,33 +513,46 @@ export type Database = {
       "calendar_feeds": {
         Row: {
           "created_at": string;
+          "created_by": string | null;
           "id": string;
           "name": string;
           "organization_id": string;
           "revoked_at": string | null;
           "room_id": string | null;
+          "support_entry_id": string | null;
           "user_id": string | null;
         };
         ComputedFields: never;
         Insert: {
           "created_at"?: string;
+          "created_by"?: string | null;
           "id"?: string;
           "name": string;
           "organization_id": string;
           "revoked_at"?: string | null;
           "room_id"?: string | null;
+          "support_entry_id"?: string | null;
           "user_id"?: string | null;
         };
         Update: {
           "created_at"?: string;
+          "created_by"?: string | null;
           "id"?: string;
           "name"?: string;
           "organization_id"?: string;
           "revoked_at"?: string | null;
           "room_id"?: string | null;
+          "support_entry_id"?: string | null;
           "user_id"?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "calendar_feeds_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["user_id"];
+          },
           {
             foreignKeyName: "calendar_feeds_member_fkey";
             columns: ["organization_id", "user_id"];
@@ -523,6 +572,13 @@ export type Database = {
             columns: ["organization_id", "room_id"];
             isOneToOne: false;
             referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "calendar_feeds_support_entry_fkey";
+            columns: ["organization_id", "support_entry_id"];
+            isOneToOne: false;
+            referencedRelation: "support_entries";
             referencedColumns: ["organization_id", "id"];
           },
         ];
@@ -630,6 +686,7 @@ export type Database = {
       "calendars": {
         Row: {
           "accent_color": string | null;
+          "confirm_by_email": boolean;
           "created_at": string;
           "fee_kind": "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp": number;
@@ -644,6 +701,8 @@ export type Database = {
           "minimum_notice_minutes": number;
           "name": string;
           "organization_id": string;
+          "shows_taken_times": boolean;
+          "site_url": string | null;
           "slug": string;
           "terms": NonNullable<Json>;
           "theme": "auto" | "light" | "dark";
@@ -653,6 +712,7 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "accent_color"?: string | null;
+          "confirm_by_email"?: boolean;
           "created_at"?: string;
           "fee_kind"?: "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp"?: number;
@@ -667,6 +727,8 @@ export type Database = {
           "minimum_notice_minutes"?: number;
           "name": string;
           "organization_id"?: string;
+          "shows_taken_times"?: boolean;
+          "site_url"?: string | null;
           "slug": string;
           "terms"?: NonNullable<Json>;
           "theme"?: "auto" | "light" | "dark";
@@ -675,6 +737,7 @@ export type Database = {
         };
         Update: {
           "accent_color"?: string | null;
+          "confirm_by_email"?: boolean;
           "created_at"?: string;
           "fee_kind"?: "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp"?: number;
@@ -689,6 +752,8 @@ export type Database = {
           "minimum_notice_minutes"?: number;
           "name"?: string;
           "organization_id"?: string;
+          "shows_taken_times"?: boolean;
+          "site_url"?: string | null;
           "slug"?: string;
           "terms"?: NonNullable<Json>;
           "theme"?: "auto" | "light" | "dark";
@@ -845,6 +910,7 @@ export type Database = {
       "customer_consents": {
         Row: {
           "booking_id": string | null;
+          "counts_from": string | null;
           "customer_id": string;
           "granted": boolean;
           "id": string;
@@ -857,6 +923,7 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "booking_id"?: string | null;
+          "counts_from"?: string | null;
           "customer_id": string;
           "granted": boolean;
           "id"?: string;
@@ -868,6 +935,7 @@ export type Database = {
         };
         Update: {
           "booking_id"?: string | null;
+          "counts_from"?: string | null;
           "customer_id"?: string;
           "granted"?: boolean;
           "id"?: string;
@@ -1011,12 +1079,85 @@ export type Database = {
           },
         ];
       };
+      "disputes": {
+        Row: {
+          "amount_cents": number;
+          "as_of": string;
+          "booking_id": string;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "organization_id": string;
+          "payment_id": string;
+          "provider_dispute_id": string;
+          "reason": string;
+          "respond_by": string | null;
+          "status": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "as_of": string;
+          "booking_id": string;
+          "created_at"?: string;
+          "currency": string;
+          "id"?: string;
+          "organization_id": string;
+          "payment_id": string;
+          "provider_dispute_id": string;
+          "reason": string;
+          "respond_by"?: string | null;
+          "status": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "as_of"?: string;
+          "booking_id"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "id"?: string;
+          "organization_id"?: string;
+          "payment_id"?: string;
+          "provider_dispute_id"?: string;
+          "reason"?: string;
+          "respond_by"?: string | null;
+          "status"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "disputes_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "disputes_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "disputes_payment_fkey";
+            columns: ["organization_id", "payment_id"];
+            isOneToOne: false;
+            referencedRelation: "payments";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "email_template_overrides": {
         Row: {
           "body": string | null;
+          "checked_at": string | null;
           "created_at": string;
           "locale": string;
           "organization_id": string;
+          "problem": Json | null;
           "subject": string | null;
           "template":
             | "booking_confirmed"
@@ -1025,15 +1166,19 @@ export type Database = {
             | "booking_paid_late"
             | "waitlist_offer"
             | "voucher_issued"
-            | "invitation";
+            | "invitation"
+            | "booking_to_confirm"
+            | "dispute_opened";
           "updated_at": string;
         };
         ComputedFields: never;
         Insert: {
           "body"?: string | null;
+          "checked_at"?: string | null;
           "created_at"?: string;
           "locale": string;
           "organization_id"?: string;
+          "problem"?: Json | null;
           "subject"?: string | null;
           "template":
             | "booking_confirmed"
@@ -1042,14 +1187,18 @@ export type Database = {
             | "booking_paid_late"
             | "waitlist_offer"
             | "voucher_issued"
-            | "invitation";
+            | "invitation"
+            | "booking_to_confirm"
+            | "dispute_opened";
           "updated_at"?: string;
         };
         Update: {
           "body"?: string | null;
+          "checked_at"?: string | null;
           "created_at"?: string;
           "locale"?: string;
           "organization_id"?: string;
+          "problem"?: Json | null;
           "subject"?: string | null;
           "template"?:
             | "booking_confirmed"
@@ -1058,7 +1207,9 @@ export type Database = {
             | "booking_paid_late"
             | "waitlist_offer"
             | "voucher_issued"
-            | "invitation";
+            | "invitation"
+            | "booking_to_confirm"
+            | "dispute_opened";
           "updated_at"?: string;
         };
         Relationships: [
@@ -1240,39 +1391,48 @@ export type Database = {
       "locations": {
         Row: {
           "address": string;
+          "check_in_hours": number;
           "city": string;
           "country": string | null;
           "created_at": string;
           "id": string;
           "name": string;
+          "no_show_minutes": number;
           "organization_id": string;
           "postal_code": string;
           "timezone": string;
+          "undo_hours": number;
           "updated_at": string;
         };
         ComputedFields: never;
         Insert: {
           "address"?: string;
+          "check_in_hours"?: number;
           "city"?: string;
           "country"?: string | null;
           "created_at"?: string;
           "id"?: string;
           "name": string;
+          "no_show_minutes"?: number;
           "organization_id"?: string;
           "postal_code"?: string;
           "timezone": string;
+          "undo_hours"?: number;
           "updated_at"?: string;
         };
         Update: {
           "address"?: string;
+          "check_in_hours"?: number;
           "city"?: string;
           "country"?: string | null;
           "created_at"?: string;
           "id"?: string;
           "name"?: string;
+          "no_show_minutes"?: number;
           "organization_id"?: string;
           "postal_code"?: string;
           "timezone"?: string;
+          "undo_hours"?: number;
           "updated_at"?: string;
         };
         Relationships: [
@@ -1282,6 +1442,59 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      "member_bars": {
+        Row: {
+          "barred_at": string;
+          "barred_by": string | null;
+          "cause": "suspended" | "removed";
+          "email": string | null;
+          "id": string;
+          "organization_id": string;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "barred_at"?: string;
+          "barred_by"?: string | null;
+          "cause": "suspended" | "removed";
+          "email"?: string | null;
+          "id"?: string;
+          "organization_id": string;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "barred_at"?: string;
+          "barred_by"?: string | null;
+          "cause"?: "suspended" | "removed";
+          "email"?: string | null;
+          "id"?: string;
+          "organization_id"?: string;
+          "user_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "member_bars_barred_by_fkey";
+            columns: ["barred_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "member_bars_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "member_bars_user_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -1395,10 +1608,12 @@ export type Database = {
           "closed_at": string | null;
           "created_at": string;
           "currency": string;
+          "delayed_methods": boolean;
           "id": string;
           "locale": string;
           "name": string;
           "slug": string;
+          "small_amounts": "at_venue" | "round_up";
           "status": "active" | "suspended" | "closed";
           "timezone": string;
           "updated_at": string;
@@ -1408,10 +1623,12 @@ export type Database = {
           "closed_at"?: string | null;
           "created_at"?: string;
           "currency"?: string;
+          "delayed_methods"?: boolean;
           "id"?: string;
           "locale"?: string;
           "name": string;
           "slug": string;
+          "small_amounts"?: "at_venue" | "round_up";
           "status"?: "active" | "suspended" | "closed";
           "timezone"?: string;
           "updated_at"?: string;
@@ -1420,10 +1637,12 @@ export type Database = {
           "closed_at"?: string | null;
           "created_at"?: string;
           "currency"?: string;
+          "delayed_methods"?: boolean;
           "id"?: string;
           "locale"?: string;
           "name"?: string;
           "slug"?: string;
+          "small_amounts"?: "at_venue" | "round_up";
           "status"?: "active" | "suspended" | "closed";
           "timezone"?: string;
           "updated_at"?: string;
@@ -2477,7 +2696,6 @@ export type Database = {
           "code": string;
           "created_at": string;
           "currency": string;
-          "expires_at": string | null;
           "id": string;
           "locale": string;
           "message": string;
@@ -2486,6 +2704,7 @@ export type Database = {
           "recipient_name": string;
           "status": "active" | "cancelled";
           "updated_at": string;
+          "valid_until": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -2493,7 +2712,6 @@ export type Database = {
           "code": string;
           "created_at"?: string;
           "currency": string;
-          "expires_at"?: string | null;
           "id"?: string;
           "locale": string;
           "message"?: string;
@@ -2502,13 +2720,13 @@ export type Database = {
           "recipient_name"?: string;
           "status"?: "active" | "cancelled";
           "updated_at"?: string;
+          "valid_until"?: string | null;
         };
         Update: {
           "balance_cents"?: number;
           "code"?: string;
           "created_at"?: string;
           "currency"?: string;
-          "expires_at"?: string | null;
           "id"?: string;
           "locale"?: string;
           "message"?: string;
@@ -2517,6 +2735,7 @@ export type Database = {
           "recipient_name"?: string;
           "status"?: "active" | "cancelled";
           "updated_at"?: string;
+          "valid_until"?: string | null;
         };
         Relationships: [
           {
@@ -2534,6 +2753,7 @@ export type Database = {
           "calendar_id": string;
           "consents": NonNullable<Json>;
           "contact_name": string;
+          "contact_phone": string | null;
           "created_at": string;
           "customer_id": string;
           "fields": NonNullable<Json>;
@@ -2545,6 +2765,7 @@ export type Database = {
           "organization_id": string;
           "party_size": number;
           "room_id": string | null;
+          "starts_at": string | null;
           "status":
             | "waiting"
             | "offered"
@@ -2564,6 +2785,7 @@ export type Database = {
           "calendar_id": string;
           "consents"?: NonNullable<Json>;
           "contact_name": string;
+          "contact_phone"?: string | null;
           "created_at"?: string;
           "customer_id": string;
           "fields"?: NonNullable<Json>;
@@ -2575,6 +2797,7 @@ export type Database = {
           "organization_id": string;
           "party_size": number;
           "room_id"?: string | null;
+          "starts_at"?: string | null;
           "status"?:
             | "waiting"
             | "offered"
@@ -2593,6 +2816,7 @@ export type Database = {
           "calendar_id"?: string;
           "consents"?: NonNullable<Json>;
           "contact_name"?: string;
+          "contact_phone"?: string | null;
           "created_at"?: string;
           "customer_id"?: string;
           "fields"?: NonNullable<Json>;
@@ -2604,6 +2828,7 @@ export type Database = {
           "organization_id"?: string;
           "party_size"?: number;
           "room_id"?: string | null;
+          "starts_at"?: string | null;
           "status"?:
             | "waiting"
             | "offered"
@@ -2651,35 +2876,55 @@ export type Database = {
       "waiver_kiosks": {
         Row: {
           "created_at": string;
+          "created_by": string | null;
           "id": string;
           "location_id": string;
           "name": string;
           "organization_id": string;
           "revoked_at": string | null;
+          "support_entry_id": string | null;
         };
         ComputedFields: never;
         Insert: {
           "created_at"?: string;
+          "created_by"?: string | null;
           "id"?: string;
           "location_id": string;
           "name": string;
           "organization_id": string;
           "revoked_at"?: string | null;
+          "support_entry_id"?: string | null;
         };
         Update: {
           "created_at"?: string;
+          "created_by"?: string | null;
           "id"?: string;
           "location_id"?: string;
           "name"?: string;
           "organization_id"?: string;
           "revoked_at"?: string | null;
+          "support_entry_id"?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "waiver_kiosks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["user_id"];
+          },
           {
             foreignKeyName: "waiver_kiosks_location_fkey";
             columns: ["organization_id", "location_id"];
             isOneToOne: false;
             referencedRelation: "locations";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "waiver_kiosks_support_entry_fkey";
+            columns: ["organization_id", "support_entry_id"];
+            isOneToOne: false;
+            referencedRelation: "support_entries";
             referencedColumns: ["organization_id", "id"];
           },
         ];
@@ -2820,6 +3065,20 @@ export type Database = {
         };
         Returns: Json;
       };
+      "booking_emails": {
+        Args: { "booking_id": string; "organization_id": string };
+        Returns: {
+          "created_at": string;
+          "due_at": string;
+          "id": number;
+          "locale": string;
+          "reason": string;
+          "recipient": string;
+          "sent_at": string;
+          "status": string;
+          "template": string;
+        }[];
+      };
       "cancel_booking": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "cancel_voucher": {
         Args: { "organization_id": string; "voucher_id": string };
@@ -2833,6 +3092,7 @@ export type Database = {
           "expected_total_cents"?: number;
           "extras"?: Json;
           "idempotency_key": string;
+          "new_terms"?: boolean;
           "organization_id": string;
           "override_reason"?: string;
           "party_size"?: number;
@@ -2849,6 +3109,10 @@ export type Database = {
       };
       "close_organization": {
         Args: { "confirm_slug": string; "organization_id": string };
+        Returns: Json;
+      };
+      "confirm_booking": {
+        Args: { "confirmation_token": string; "reference": string };
         Returns: Json;
       };
       "create_api_key": {
@@ -2969,6 +3233,15 @@ export type Database = {
       "get_booking": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "get_calendar": { Args: { "slug": string }; Returns: Json };
       "get_calendar_feed": { Args: { "token": string }; Returns: Json };
+      "get_currencies": {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          "code": string;
+          "digits": number;
+          "least_cents": number;
+          "step": number;
+        }[];
+      };
       "get_customer_history": {
         Args: { "customer_id": string; "organization_id": string };
         Returns: Json;
@@ -3017,13 +3290,13 @@ export type Database = {
       "issue_voucher": {
         Args: {
           "amount_cents": number;
-          "expires_at"?: string;
           "idempotency_key": string;
           "locale"?: string;
           "message"?: string;
           "organization_id": string;
           "recipient_email"?: string;
           "recipient_name"?: string;
+          "valid_until"?: string;
         };
         Returns: Json;
       };
@@ -3038,16 +3311,34 @@ export type Database = {
           "party_size": number;
           "room_id"?: string;
           "slug": string;
+          "starts_at"?: string;
           "to_date": string;
         };
         Returns: Json;
       };
       "leave_organization": { Args: { "organization_id": string }; Returns: undefined };
       "leave_waitlist": { Args: { "token": string }; Returns: Json };
+      "lift_member_bar": {
+        Args: { "bar_id": string; "organization_id": string };
+        Returns: undefined;
+      };
+      "list_left_open": {
+        Args: { "organization_id": string; "user_id"?: string };
+        Returns: {
+          "created_at": string;
+          "expires_at": string;
+          "id": string;
+          "kind": string;
+          "last_used_at": string;
+          "made_by": string;
+          "name": string;
+        }[];
+      };
       "merge_customers": {
         Args: { "keep_id": string; "merge_id": string; "organization_id": string };
         Returns: Json;
       };
+      "my_booking_token": { Args: { "booking_id": string }; Returns: Json };
       "my_bookings": { Args: { "max_rows"?: number }; Returns: Json };
       "my_context": { Args: Record<PropertyKey, never>; Returns: Json };
       "platform_enter_organization": {
@@ -3113,6 +3404,7 @@ export type Database = {
           "coupon_code"?: string;
           "exclusive"?: boolean;
           "extras"?: Json;
+          "new_terms"?: boolean;
           "organization_id": string;
           "override_reason"?: string;
           "party_size"?: number;
@@ -3149,7 +3441,12 @@ export type Database = {
         Returns: Json;
       };
       "record_refund": {
-        Args: { "idempotency_key": string; "organization_id": string; "refund_request_id": string };
+        Args: {
+          "idempotency_key": string;
+          "method"?: string;
+          "organization_id": string;
+          "refund_request_id": string;
+        };
         Returns: Json;
       };
       "refund_booking": {
@@ -3164,7 +3461,15 @@ export type Database = {
       };
       "remove_member": {
         Args: { "organization_id": string; "user_id": string };
-        Returns: undefined;
+        Returns: {
+          "created_at": string;
+          "expires_at": string;
+          "id": string;
+          "kind": string;
+          "last_used_at": string;
+          "made_by": string;
+          "name": string;
+        }[];
       };
       "remove_waitlist_entry": {
         Args: { "entry_id": string; "organization_id": string };
@@ -3236,6 +3541,7 @@ export type Database = {
           "booking_id": string;
           "organization_id": string;
           "reason"?: string;
+          "refund"?: string;
           "to_status": string;
         };
         Returns: Json;
@@ -3267,6 +3573,10 @@ export type Database = {
         Args: { "kind": string; "manage_token": string; "reference": string };
         Returns: Json;
       };
+      "withdraw_refund": {
+        Args: { "organization_id": string; "reason": string; "refund_request_id": string };
+        Returns: Json;
+      };
     };
     Enums: {
       [_ in never]: never;
@@ -3295,14 +3605,21 @@ export type Database = {
     };
     Functions: {
       "apply_checkout_session": { Args: { "session": Json }; Returns: Json };
+      "apply_dispute": { Args: { "dispute": Json }; Returns: Json };
       "apply_refund": { Args: { "refund": Json }; Returns: Json };
       "claim_jobs": {
-        Args: { "lease_seconds": number; "max_jobs": number; "worker": string };
+        Args: {
+          "kept_for_money"?: number;
+          "lease_seconds": number;
+          "max_jobs": number;
+          "worker": string;
+        };
         Returns: {
           "attempt": number;
           "id": number;
           "kind": string;
           "lease_token": string;
+          "money": boolean;
           "organization_id": string;
           "payload": Json;
         }[];
@@ -3333,6 +3650,7 @@ export type Database = {
         Returns: Json;
       };
       "health": { Args: Record<PropertyKey, never>; Returns: Json };
+      "limit_checkouts": { Args: { "address": string }; Returns: undefined };
       "list_dead_jobs": {
         Args: { "before_id"?: number; "max_jobs"?: number };
         Returns: {
@@ -3348,8 +3666,9 @@ export type Database = {
       "open_checkout": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "prepare_email": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
       "queue_statistics": { Args: Record<PropertyKey, never>; Returns: Json };
+      "read_email_words": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
       "read_organization": {
-        Args: { "after"?: Json; "max_rows"?: number; "organization_id": string };
+        Args: { "after"?: Json; "job_id": number; "lease_token": string; "max_rows"?: number };
         Returns: Json[];
       };
       "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
@@ -3367,6 +3686,17 @@ export type Database = {
         Returns: Json;
       };
       "record_email_event": { Args: { "event": Json }; Returns: Json };
+      "record_email_words": {
+        Args: {
+          "body": string;
+          "job_id": number;
+          "lease_token": string;
+          "problem": Json;
+          "subject": string;
+        };
+        Returns: undefined;
+      };
+      "retry_dead_jobs": { Args: { "kind"?: string; "max_jobs"?: number }; Returns: Json };
       "retry_job": { Args: { "job_id": number }; Returns: Json };
       "stale_checkouts": {
         Args: { "older_than_seconds": number };

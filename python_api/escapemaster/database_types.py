@@ -113,6 +113,33 @@ class PublicAuditLogUpdate(TypedDict):
     table_name: NotRequired[Annotated[str, Field(alias="table_name")]]
 
 
+class PublicBookingContacts(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    contact_name: str = Field(alias="contact_name")
+    contact_phone: Optional[str] = Field(alias="contact_phone")
+    customer_note: str = Field(alias="customer_note")
+    fields: JsonValue = Field(alias="fields")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+
+
+class PublicBookingContactsInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    contact_name: Annotated[str, Field(alias="contact_name")]
+    contact_phone: NotRequired[Annotated[Optional[str], Field(alias="contact_phone")]]
+    customer_note: NotRequired[Annotated[str, Field(alias="customer_note")]]
+    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+
+
+class PublicBookingContactsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    contact_name: NotRequired[Annotated[str, Field(alias="contact_name")]]
+    contact_phone: NotRequired[Annotated[Optional[str], Field(alias="contact_phone")]]
+    customer_note: NotRequired[Annotated[str, Field(alias="customer_note")]]
+    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+
+
 class PublicBookingExtras(BaseModel):
     booking_id: uuid.UUID = Field(alias="booking_id")
     extra_id: uuid.UUID = Field(alias="extra_id")
@@ -147,6 +174,7 @@ class PublicBookingHistory(BaseModel):
     occurred_at: datetime.datetime = Field(alias="occurred_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
     reason: Optional[str] = Field(alias="reason")
+    refund: Optional[str] = Field(alias="refund")
     to_status: str = Field(alias="to_status")
 
 
@@ -160,6 +188,7 @@ class PublicBookingHistoryInsert(TypedDict):
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    refund: NotRequired[Annotated[Optional[str], Field(alias="refund")]]
     to_status: Annotated[str, Field(alias="to_status")]
 
 
@@ -173,6 +202,7 @@ class PublicBookingHistoryUpdate(TypedDict):
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    refund: NotRequired[Annotated[Optional[str], Field(alias="refund")]]
     to_status: NotRequired[Annotated[str, Field(alias="to_status")]]
 
 
@@ -222,14 +252,12 @@ class PublicBookingLinesUpdate(TypedDict):
 
 class PublicBookings(BaseModel):
     calendar_id: Optional[uuid.UUID] = Field(alias="calendar_id")
-    contact_name: str = Field(alias="contact_name")
+    cancel_refund: Optional[Literal["full", "terms", "none"]] = Field(alias="cancel_refund")
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
     customer_id: uuid.UUID = Field(alias="customer_id")
-    customer_note: str = Field(alias="customer_note")
     due_now_cents: int = Field(alias="due_now_cents")
     exclusive: bool = Field(alias="exclusive")
-    fields: JsonValue = Field(alias="fields")
     hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
     hold_extended_at: Optional[datetime.datetime] = Field(alias="hold_extended_at")
     id: uuid.UUID = Field(alias="id")
@@ -257,20 +285,21 @@ class PublicBookings(BaseModel):
     status_reason: Optional[str] = Field(alias="status_reason")
     takes_capacity: bool = Field(alias="takes_capacity")
     tax_cents: int = Field(alias="tax_cents")
+    terms: Optional[JsonValue] = Field(alias="terms")
     total_cents: int = Field(alias="total_cents")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
 class PublicBookingsInsert(TypedDict):
     calendar_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="calendar_id")]]
-    contact_name: Annotated[str, Field(alias="contact_name")]
+    cancel_refund: NotRequired[
+        Annotated[Optional[Literal["full", "terms", "none"]], Field(alias="cancel_refund")]
+    ]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
     customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
-    customer_note: NotRequired[Annotated[str, Field(alias="customer_note")]]
     due_now_cents: Annotated[int, Field(alias="due_now_cents")]
     exclusive: NotRequired[Annotated[bool, Field(alias="exclusive")]]
-    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
     hold_expires_at: NotRequired[
         Annotated[Optional[datetime.datetime], Field(alias="hold_expires_at")]
     ]
@@ -307,20 +336,21 @@ class PublicBookingsInsert(TypedDict):
     status_reason: NotRequired[Annotated[Optional[str], Field(alias="status_reason")]]
     takes_capacity: NotRequired[Annotated[bool, Field(alias="takes_capacity")]]
     tax_cents: Annotated[int, Field(alias="tax_cents")]
+    terms: NotRequired[Annotated[Optional[JsonValue], Field(alias="terms")]]
     total_cents: Annotated[int, Field(alias="total_cents")]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicBookingsUpdate(TypedDict):
     calendar_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="calendar_id")]]
-    contact_name: NotRequired[Annotated[str, Field(alias="contact_name")]]
+    cancel_refund: NotRequired[
+        Annotated[Optional[Literal["full", "terms", "none"]], Field(alias="cancel_refund")]
+    ]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
-    customer_note: NotRequired[Annotated[str, Field(alias="customer_note")]]
     due_now_cents: NotRequired[Annotated[int, Field(alias="due_now_cents")]]
     exclusive: NotRequired[Annotated[bool, Field(alias="exclusive")]]
-    fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
     hold_expires_at: NotRequired[
         Annotated[Optional[datetime.datetime], Field(alias="hold_expires_at")]
     ]
@@ -359,6 +389,7 @@ class PublicBookingsUpdate(TypedDict):
     status_reason: NotRequired[Annotated[Optional[str], Field(alias="status_reason")]]
     takes_capacity: NotRequired[Annotated[bool, Field(alias="takes_capacity")]]
     tax_cents: NotRequired[Annotated[int, Field(alias="tax_cents")]]
+    terms: NotRequired[Annotated[Optional[JsonValue], Field(alias="terms")]]
     total_cents: NotRequired[Annotated[int, Field(alias="total_cents")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
@@ -398,31 +429,37 @@ class PublicCalendarBlockedDatesUpdate(TypedDict):
 
 class PublicCalendarFeeds(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
+    created_by: Optional[uuid.UUID] = Field(alias="created_by")
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
     organization_id: uuid.UUID = Field(alias="organization_id")
     revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    support_entry_id: Optional[uuid.UUID] = Field(alias="support_entry_id")
     user_id: Optional[uuid.UUID] = Field(alias="user_id")
 
 
 class PublicCalendarFeedsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     name: Annotated[str, Field(alias="name")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    support_entry_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="support_entry_id")]]
     user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
 class PublicCalendarFeedsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    support_entry_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="support_entry_id")]]
     user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
@@ -515,6 +552,7 @@ class PublicCalendarRoomsUpdate(TypedDict):
 
 class PublicCalendars(BaseModel):
     accent_color: Optional[str] = Field(alias="accent_color")
+    confirm_by_email: bool = Field(alias="confirm_by_email")
     created_at: datetime.datetime = Field(alias="created_at")
     fee_kind: Literal["none", "booking", "person", "percent"] = Field(alias="fee_kind")
     fee_tax_rate_bp: int = Field(alias="fee_tax_rate_bp")
@@ -529,6 +567,8 @@ class PublicCalendars(BaseModel):
     minimum_notice_minutes: int = Field(alias="minimum_notice_minutes")
     name: str = Field(alias="name")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    shows_taken_times: bool = Field(alias="shows_taken_times")
+    site_url: Optional[str] = Field(alias="site_url")
     slug: str = Field(alias="slug")
     terms: JsonValue = Field(alias="terms")
     theme: Literal["auto", "light", "dark"] = Field(alias="theme")
@@ -538,6 +578,7 @@ class PublicCalendars(BaseModel):
 
 class PublicCalendarsInsert(TypedDict):
     accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
+    confirm_by_email: NotRequired[Annotated[bool, Field(alias="confirm_by_email")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     fee_kind: NotRequired[
         Annotated[Literal["none", "booking", "person", "percent"], Field(alias="fee_kind")]
@@ -554,6 +595,8 @@ class PublicCalendarsInsert(TypedDict):
     minimum_notice_minutes: NotRequired[Annotated[int, Field(alias="minimum_notice_minutes")]]
     name: Annotated[str, Field(alias="name")]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    shows_taken_times: NotRequired[Annotated[bool, Field(alias="shows_taken_times")]]
+    site_url: NotRequired[Annotated[Optional[str], Field(alias="site_url")]]
     slug: Annotated[str, Field(alias="slug")]
     terms: NotRequired[Annotated[JsonValue, Field(alias="terms")]]
     theme: NotRequired[Annotated[Literal["auto", "light", "dark"], Field(alias="theme")]]
@@ -563,6 +606,7 @@ class PublicCalendarsInsert(TypedDict):
 
 class PublicCalendarsUpdate(TypedDict):
     accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
+    confirm_by_email: NotRequired[Annotated[bool, Field(alias="confirm_by_email")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     fee_kind: NotRequired[
         Annotated[Literal["none", "booking", "person", "percent"], Field(alias="fee_kind")]
@@ -579,6 +623,8 @@ class PublicCalendarsUpdate(TypedDict):
     minimum_notice_minutes: NotRequired[Annotated[int, Field(alias="minimum_notice_minutes")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    shows_taken_times: NotRequired[Annotated[bool, Field(alias="shows_taken_times")]]
+    site_url: NotRequired[Annotated[Optional[str], Field(alias="site_url")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     terms: NotRequired[Annotated[JsonValue, Field(alias="terms")]]
     theme: NotRequired[Annotated[Literal["auto", "light", "dark"], Field(alias="theme")]]
@@ -641,8 +687,8 @@ class PublicCoupons(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     status: Literal["active", "inactive"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
-    valid_from: Optional[datetime.datetime] = Field(alias="valid_from")
-    valid_until: Optional[datetime.datetime] = Field(alias="valid_until")
+    valid_from: Optional[datetime.date] = Field(alias="valid_from")
+    valid_until: Optional[datetime.date] = Field(alias="valid_until")
     value: int = Field(alias="value")
 
 
@@ -661,8 +707,8 @@ class PublicCouponsInsert(TypedDict):
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     status: NotRequired[Annotated[Literal["active", "inactive"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
-    valid_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_from")]]
-    valid_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_until")]]
+    valid_from: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_from")]]
+    valid_until: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_until")]]
     value: Annotated[int, Field(alias="value")]
 
 
@@ -681,13 +727,14 @@ class PublicCouponsUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     status: NotRequired[Annotated[Literal["active", "inactive"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
-    valid_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_from")]]
-    valid_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="valid_until")]]
+    valid_from: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_from")]]
+    valid_until: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_until")]]
     value: NotRequired[Annotated[int, Field(alias="value")]]
 
 
 class PublicCustomerConsents(BaseModel):
     booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    counts_from: Optional[datetime.datetime] = Field(alias="counts_from")
     customer_id: uuid.UUID = Field(alias="customer_id")
     granted: bool = Field(alias="granted")
     id: uuid.UUID = Field(alias="id")
@@ -700,6 +747,7 @@ class PublicCustomerConsents(BaseModel):
 
 class PublicCustomerConsentsInsert(TypedDict):
     booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    counts_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="counts_from")]]
     customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
     granted: Annotated[bool, Field(alias="granted")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
@@ -712,6 +760,7 @@ class PublicCustomerConsentsInsert(TypedDict):
 
 class PublicCustomerConsentsUpdate(TypedDict):
     booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    counts_from: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="counts_from")]]
     customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
     granted: NotRequired[Annotated[bool, Field(alias="granted")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
@@ -812,11 +861,61 @@ class PublicCustomersUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicDisputes(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    as_of: datetime.datetime = Field(alias="as_of")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    provider_dispute_id: str = Field(alias="provider_dispute_id")
+    reason: str = Field(alias="reason")
+    respond_by: Optional[datetime.datetime] = Field(alias="respond_by")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicDisputesInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    as_of: Annotated[datetime.datetime, Field(alias="as_of")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    payment_id: Annotated[uuid.UUID, Field(alias="payment_id")]
+    provider_dispute_id: Annotated[str, Field(alias="provider_dispute_id")]
+    reason: Annotated[str, Field(alias="reason")]
+    respond_by: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="respond_by")]]
+    status: Annotated[str, Field(alias="status")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicDisputesUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    as_of: NotRequired[Annotated[datetime.datetime, Field(alias="as_of")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    payment_id: NotRequired[Annotated[uuid.UUID, Field(alias="payment_id")]]
+    provider_dispute_id: NotRequired[Annotated[str, Field(alias="provider_dispute_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    respond_by: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="respond_by")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicEmailTemplateOverrides(BaseModel):
     body: Optional[str] = Field(alias="body")
+    checked_at: Optional[datetime.datetime] = Field(alias="checked_at")
     created_at: datetime.datetime = Field(alias="created_at")
     locale: str = Field(alias="locale")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    problem: Optional[JsonValue] = Field(alias="problem")
     subject: Optional[str] = Field(alias="subject")
     template: Literal[
         "booking_confirmed",
@@ -826,15 +925,19 @@ class PublicEmailTemplateOverrides(BaseModel):
         "waitlist_offer",
         "voucher_issued",
         "invitation",
+        "booking_to_confirm",
+        "dispute_opened",
     ] = Field(alias="template")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
 class PublicEmailTemplateOverridesInsert(TypedDict):
     body: NotRequired[Annotated[Optional[str], Field(alias="body")]]
+    checked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="checked_at")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     locale: Annotated[str, Field(alias="locale")]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    problem: NotRequired[Annotated[Optional[JsonValue], Field(alias="problem")]]
     subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
     template: Annotated[
         Literal[
@@ -845,6 +948,8 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "waitlist_offer",
             "voucher_issued",
             "invitation",
+            "booking_to_confirm",
+            "dispute_opened",
         ],
         Field(alias="template"),
     ]
@@ -853,9 +958,11 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
 
 class PublicEmailTemplateOverridesUpdate(TypedDict):
     body: NotRequired[Annotated[Optional[str], Field(alias="body")]]
+    checked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="checked_at")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    problem: NotRequired[Annotated[Optional[JsonValue], Field(alias="problem")]]
     subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
     template: NotRequired[
         Annotated[
@@ -867,6 +974,8 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "waitlist_offer",
                 "voucher_issued",
                 "invitation",
+                "booking_to_confirm",
+                "dispute_opened",
             ],
             Field(alias="template"),
         ]
@@ -987,41 +1096,80 @@ class PublicInvitationsUpdate(TypedDict):
 
 class PublicLocations(BaseModel):
     address: str = Field(alias="address")
+    check_in_hours: int = Field(alias="check_in_hours")
     city: str = Field(alias="city")
     country: Optional[str] = Field(alias="country")
     created_at: datetime.datetime = Field(alias="created_at")
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
+    no_show_minutes: int = Field(alias="no_show_minutes")
     organization_id: uuid.UUID = Field(alias="organization_id")
     postal_code: str = Field(alias="postal_code")
     timezone: str = Field(alias="timezone")
+    undo_hours: int = Field(alias="undo_hours")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
 class PublicLocationsInsert(TypedDict):
     address: NotRequired[Annotated[str, Field(alias="address")]]
+    check_in_hours: NotRequired[Annotated[int, Field(alias="check_in_hours")]]
     city: NotRequired[Annotated[str, Field(alias="city")]]
     country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     name: Annotated[str, Field(alias="name")]
+    no_show_minutes: NotRequired[Annotated[int, Field(alias="no_show_minutes")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
     timezone: Annotated[str, Field(alias="timezone")]
+    undo_hours: NotRequired[Annotated[int, Field(alias="undo_hours")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicLocationsUpdate(TypedDict):
     address: NotRequired[Annotated[str, Field(alias="address")]]
+    check_in_hours: NotRequired[Annotated[int, Field(alias="check_in_hours")]]
     city: NotRequired[Annotated[str, Field(alias="city")]]
     country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    no_show_minutes: NotRequired[Annotated[int, Field(alias="no_show_minutes")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
+    undo_hours: NotRequired[Annotated[int, Field(alias="undo_hours")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicMemberBars(BaseModel):
+    barred_at: datetime.datetime = Field(alias="barred_at")
+    barred_by: Optional[uuid.UUID] = Field(alias="barred_by")
+    cause: Literal["suspended", "removed"] = Field(alias="cause")
+    email: Optional[str] = Field(alias="email")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+
+
+class PublicMemberBarsInsert(TypedDict):
+    barred_at: NotRequired[Annotated[datetime.datetime, Field(alias="barred_at")]]
+    barred_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="barred_by")]]
+    cause: Annotated[Literal["suspended", "removed"], Field(alias="cause")]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicMemberBarsUpdate(TypedDict):
+    barred_at: NotRequired[Annotated[datetime.datetime, Field(alias="barred_at")]]
+    barred_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="barred_by")]]
+    cause: NotRequired[Annotated[Literal["suspended", "removed"], Field(alias="cause")]]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
 class PublicMemberships(BaseModel):
@@ -1094,10 +1242,12 @@ class PublicOrganizations(BaseModel):
     closed_at: Optional[datetime.datetime] = Field(alias="closed_at")
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
+    delayed_methods: bool = Field(alias="delayed_methods")
     id: uuid.UUID = Field(alias="id")
     locale: str = Field(alias="locale")
     name: str = Field(alias="name")
     slug: str = Field(alias="slug")
+    small_amounts: Literal["at_venue", "round_up"] = Field(alias="small_amounts")
     status: Literal["active", "suspended", "closed"] = Field(alias="status")
     timezone: str = Field(alias="timezone")
     updated_at: datetime.datetime = Field(alias="updated_at")
@@ -1107,10 +1257,14 @@ class PublicOrganizationsInsert(TypedDict):
     closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    delayed_methods: NotRequired[Annotated[bool, Field(alias="delayed_methods")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     name: Annotated[str, Field(alias="name")]
     slug: Annotated[str, Field(alias="slug")]
+    small_amounts: NotRequired[
+        Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
+    ]
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -1120,10 +1274,14 @@ class PublicOrganizationsUpdate(TypedDict):
     closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    delayed_methods: NotRequired[Annotated[bool, Field(alias="delayed_methods")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
+    small_amounts: NotRequired[
+        Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
+    ]
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -1959,7 +2117,6 @@ class PublicVouchers(BaseModel):
     code: str = Field(alias="code")
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
-    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
     id: uuid.UUID = Field(alias="id")
     locale: str = Field(alias="locale")
     message: str = Field(alias="message")
@@ -1968,6 +2125,7 @@ class PublicVouchers(BaseModel):
     recipient_name: str = Field(alias="recipient_name")
     status: Literal["active", "cancelled"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    valid_until: Optional[datetime.date] = Field(alias="valid_until")
 
 
 class PublicVouchersInsert(TypedDict):
@@ -1975,7 +2133,6 @@ class PublicVouchersInsert(TypedDict):
     code: Annotated[str, Field(alias="code")]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
-    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: Annotated[str, Field(alias="locale")]
     message: NotRequired[Annotated[str, Field(alias="message")]]
@@ -1984,6 +2141,7 @@ class PublicVouchersInsert(TypedDict):
     recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
     status: NotRequired[Annotated[Literal["active", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    valid_until: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_until")]]
 
 
 class PublicVouchersUpdate(TypedDict):
@@ -1991,7 +2149,6 @@ class PublicVouchersUpdate(TypedDict):
     code: NotRequired[Annotated[str, Field(alias="code")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
-    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     message: NotRequired[Annotated[str, Field(alias="message")]]
@@ -2000,6 +2157,7 @@ class PublicVouchersUpdate(TypedDict):
     recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
     status: NotRequired[Annotated[Literal["active", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    valid_until: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_until")]]
 
 
 class PublicWaitlistEntries(BaseModel):
@@ -2007,6 +2165,7 @@ class PublicWaitlistEntries(BaseModel):
     calendar_id: uuid.UUID = Field(alias="calendar_id")
     consents: JsonValue = Field(alias="consents")
     contact_name: str = Field(alias="contact_name")
+    contact_phone: Optional[str] = Field(alias="contact_phone")
     created_at: datetime.datetime = Field(alias="created_at")
     customer_id: uuid.UUID = Field(alias="customer_id")
     fields: JsonValue = Field(alias="fields")
@@ -2018,6 +2177,7 @@ class PublicWaitlistEntries(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     party_size: int = Field(alias="party_size")
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    starts_at: Optional[datetime.datetime] = Field(alias="starts_at")
     status: Literal[
         "waiting", "offered", "booked", "lapsed", "declined", "left", "removed", "expired"
     ] = Field(alias="status")
@@ -2031,6 +2191,7 @@ class PublicWaitlistEntriesInsert(TypedDict):
     calendar_id: Annotated[uuid.UUID, Field(alias="calendar_id")]
     consents: NotRequired[Annotated[JsonValue, Field(alias="consents")]]
     contact_name: Annotated[str, Field(alias="contact_name")]
+    contact_phone: NotRequired[Annotated[Optional[str], Field(alias="contact_phone")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
     fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
@@ -2042,6 +2203,7 @@ class PublicWaitlistEntriesInsert(TypedDict):
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     party_size: Annotated[int, Field(alias="party_size")]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    starts_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="starts_at")]]
     status: NotRequired[
         Annotated[
             Literal[
@@ -2060,6 +2222,7 @@ class PublicWaitlistEntriesUpdate(TypedDict):
     calendar_id: NotRequired[Annotated[uuid.UUID, Field(alias="calendar_id")]]
     consents: NotRequired[Annotated[JsonValue, Field(alias="consents")]]
     contact_name: NotRequired[Annotated[str, Field(alias="contact_name")]]
+    contact_phone: NotRequired[Annotated[Optional[str], Field(alias="contact_phone")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
     fields: NotRequired[Annotated[JsonValue, Field(alias="fields")]]
@@ -2071,6 +2234,7 @@ class PublicWaitlistEntriesUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     party_size: NotRequired[Annotated[int, Field(alias="party_size")]]
     room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    starts_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="starts_at")]]
     status: NotRequired[
         Annotated[
             Literal[
@@ -2086,29 +2250,35 @@ class PublicWaitlistEntriesUpdate(TypedDict):
 
 class PublicWaiverKiosks(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
+    created_by: Optional[uuid.UUID] = Field(alias="created_by")
     id: uuid.UUID = Field(alias="id")
     location_id: uuid.UUID = Field(alias="location_id")
     name: str = Field(alias="name")
     organization_id: uuid.UUID = Field(alias="organization_id")
     revoked_at: Optional[datetime.datetime] = Field(alias="revoked_at")
+    support_entry_id: Optional[uuid.UUID] = Field(alias="support_entry_id")
 
 
 class PublicWaiverKiosksInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     location_id: Annotated[uuid.UUID, Field(alias="location_id")]
     name: Annotated[str, Field(alias="name")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+    support_entry_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="support_entry_id")]]
 
 
 class PublicWaiverKiosksUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     revoked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="revoked_at")]]
+    support_entry_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="support_entry_id")]]
 
 
 class PublicWaiverSignatures(BaseModel):

@@ -68,7 +68,10 @@ begin
     alter role authenticator set pgrst.db_plan_enabled = 'false';
     notify pgrst, 'reload config';
   end if;
-exception when insufficient_privilege then
+exception
+when internal_error then
+  null; -- "tuple concurrently updated": another database of the cluster sets the same just now
+when insufficient_privilege then
   raise warning 'PostgREST does not ask private.check_request: %', sqlerrm
     using hint = 'Set pgrst.db_pre_request for the role authenticator, as README says; GET /health/ready of the service tells whether it does.';
 end

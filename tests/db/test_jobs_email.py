@@ -594,7 +594,9 @@ def test_a_mail_says_by_which_way_money_goes_back(venue: Venue) -> None:
     booking = confirmed(venue)
     venue.cancel(booking)
     mail = [prepare(venue, job) for job in claim_mails(venue)][-1]
-    assert mail["data"]["refunds"] == [{"method": "stripe", "by_hand": False, "amount_cents": TOTAL}]
+    assert mail["data"]["refunds"] == [
+        {"method": "stripe", "by_hand": False, "amount_cents": TOTAL}
+    ]
     assert mail["data"]["refund_cents"] == TOTAL
 
 

@@ -225,7 +225,8 @@ def test_a_new_phone_is_with_its_booking_at_once_and_on_the_card_when_it_counts(
 ) -> None:
     booking = shop.hold(room, shop.at(2), customer={**OWNER, "phone": "+34 600 000 002"})
     (row,) = shop.venue.owner.select(
-        "select contact_phone from public.booking_contacts where booking_id = %s", shop.id_of(booking)
+        "select contact_phone from public.booking_contacts where booking_id = %s",
+        shop.id_of(booking),
     )
     assert row["contact_phone"] == "+34 600 000 002"
     assert card(shop)[1] == "+34 600 000 001"

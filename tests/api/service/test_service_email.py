@@ -523,7 +523,10 @@ def test_money_goes_back_as_it_is_said_to_go_back(method: str, said: str, templa
 
 
 def test_money_that_goes_back_by_several_ways_is_said_for_each() -> None:
-    refunds = [{"method": "stripe", "amount_cents": 1500}, {"method": "voucher", "amount_cents": 1000}]
+    refunds = [
+        {"method": "stripe", "amount_cents": 1500},
+        {"method": "voucher", "amount_cents": 1000},
+    ]
     for template in ("booking_cancelled", "booking_paid_late"):
         text = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE).text
         assert "We are refunding €15.00 to the card" in text
