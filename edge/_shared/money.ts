@@ -1,7 +1,7 @@
 /**
  * How many digits an amount has, as it is charged. A browser's own data differs from one to the
  * next and shows the dinar of Serbia without any, so it is never asked. The database's table is
- * sql/00_foundation/025_currencies.sql; a test compares the two.
+ * sql/00_foundation (currencies); a test compares the two.
  */
 
 const none = "BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF";

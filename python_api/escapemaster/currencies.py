@@ -1,6 +1,6 @@
 """Currencies: digits of an amount and what the provider charges, as the database says it.
 
-The rows are those of `private.currencies` (sql/00_foundation/025_currencies.sql, which says where
+The rows are those of `private.currencies` (sql/00_foundation (currencies), which says where
 they come from); a test compares the two. Locale data is never asked for digits: it shows the dinar
 of Serbia without any.
 """

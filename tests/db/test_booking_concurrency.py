@@ -497,7 +497,7 @@ class TestChanges:
 
 
 class TestTheOrderOfLocks:
-    """The room before any session: see sql/30_booking/050_transitions.sql."""
+    """The room before any session: see sql/30_booking (transitions)."""
 
     @pytest.fixture
     def room(self, shop: Shop) -> str:

@@ -1,7 +1,7 @@
 """Those who lock several things at once: nobody waits for what somebody holds who waits for them.
 
 Each test makes the moment in which the two would have waited for each other; the order that
-prevents it is written down in sql/30_booking/050_transitions.sql.
+prevents it is written down in sql/30_booking (transitions).
 """
 
 from __future__ import annotations

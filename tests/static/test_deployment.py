@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]
 
 from escapemaster.payments.stripe_gateway import RECONCILED_EVENTS
 from escapemaster.settings import Settings
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 
 WORKER = "python -m escapemaster worker"
 READ = {name.upper(): field for name, field in Settings.model_fields.items()}
@@ -48,7 +48,7 @@ def test_the_readme_names_what_render_asks_for_and_nothing_that_is_not_read() ->
 
 def test_the_readme_names_the_events_that_are_handled() -> None:
     named = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", hosted(4)))
-    sql = (ROOT / "sql/40_work/030_email.sql").read_text()
+    sql = next((ROOT / "sql").glob("80_messages/*_email.sql")).read_text()
     mail = set(re.findall(r"'(email\.(?:delivered|bounced|complained|failed))'", sql))
     assert named == {*RECONCILED_EVENTS, *mail}
 
