@@ -480,7 +480,7 @@ for each row execute function private.follow_booking_status();
 --
 -- Who has several of what hangs on bookings takes it in the order of its ids: vouchers
 -- (private.lock_vouchers_of), customers. The waiting list, which offers places inside whatever
--- transaction freed them and several in a sweep, waits for nobody (37_waitlist/030_offers.sql).
+-- transaction freed them and several in a sweep, waits for nobody (offers).
 
 create function private.lock_room(organization_id uuid, room_id uuid)
 returns void

@@ -91,6 +91,7 @@ _PAGE = f"# Map\n\n{register.BEGIN}\nold\n{register.END}\n\nThe end.\n"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
+    (tmp_path / "docs").mkdir()
     return Project(tmp_path)
 
 
@@ -109,15 +110,15 @@ def test_the_register_is_written_between_its_markers(
         "comment on function private.f(int, text) is "
         "'definer: reads a|b, e.g. keys. Never granted.';\n"
     )
-    project.architecture.write_text(_PAGE)
+    project.register_page.write_text(_PAGE)
     monkeypatch.setattr(cli, "PROJECT", project)
     monkeypatch.setattr(cli, "scratch_server", given)
 
     assert _run("register") == (0, "Wrote the register.\n")
-    assert project.architecture.read_text() == (
+    assert project.register_page.read_text() == (
         f"# Map\n\n{register.BEGIN}\n"
         "| function | why it runs as its owner |\n|---|---|\n"
-        "| `private.f(integer, text)` | reads a\\|b, e.g. keys |\n"
+        "| `private.f` | reads a\\|b, e.g. keys |\n"
         f"{register.END}\n\nThe end.\n"
     )
     assert _run("register") == (0, "The register is up to date.\n")
@@ -128,7 +129,7 @@ def test_a_page_without_markers_has_no_register(
     project: Project, sources_dsn: str, content: str | None
 ) -> None:
     if content is not None:
-        project.architecture.write_text(content)
+        project.register_page.write_text(content)
     assert register.read_register(project) is None
     with (
         psycopg.connect(sources_dsn) as connection,
@@ -138,6 +139,6 @@ def test_a_page_without_markers_has_no_register(
 
 
 def test_half_a_pair_of_markers_is_an_error(project: Project) -> None:
-    project.architecture.write_text(f"# Map\n{register.BEGIN}\n")
+    project.register_page.write_text(f"# Map\n{register.BEGIN}\n")
     with pytest.raises(SchemaError, match="needs both"):
         register.read_register(project)

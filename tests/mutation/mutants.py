@@ -13,7 +13,7 @@ from matrix.client import Connection
 #: asks for permissions; and with --all whatever keeps people out (tenants, tokens), all refusals
 #: and all locks, but not the conditions of business, such as which sessions are in the way: see
 #: __init__.py.
-OWN_DOMAINS = ("00_foundation", "10_tenancy", "15_storage", "80_audit")
+OWN_DOMAINS = ("00_foundation", "10_tenancy", "15_storage", "90_audit")
 
 #: A policy that asks for a membership only, and one that asks for nothing about the tenant, are
 #: made with this helper. It is created with each mutant, in the mutant's own transaction.

@@ -69,7 +69,7 @@ def types_command() -> None:
 
 @app.command("register")
 def register_command() -> None:
-    """Write the register of definer functions into ARCHITECTURE.md."""
+    """Write the register of definer functions into docs/security.md."""
     with _database() as connection:
         written = register.write_register(connection, PROJECT)
     typer.echo("Wrote the register." if written else "The register is up to date.")

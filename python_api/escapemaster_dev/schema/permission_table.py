@@ -31,7 +31,7 @@ _GUARD = re.compile(
 _INTRODUCTION = (
     "Written by `escapemaster pages` from the database itself; a test"
     " fails when it lags behind. How a request finds its organization, and why nothing else is"
-    " asked, is in [ARCHITECTURE.md](../ARCHITECTURE.md)."
+    " asked, is in [security.md](security.md)."
 )
 _ABOUT_ROLES = (
     "System roles; an organization's own roles hold any subset. A permission that changes"

@@ -35,9 +35,9 @@ class Project:
         return self.supabase / "migrations"
 
     @property
-    def architecture(self) -> Path:
+    def register_page(self) -> Path:
         """The page that holds the register of definer functions."""
-        return self.root / "ARCHITECTURE.md"
+        return self.root / "docs" / "security.md"
 
     @property
     def typescript_types(self) -> Path:

@@ -1,4 +1,4 @@
-"""The register of SECURITY DEFINER functions in ARCHITECTURE.md, generated from their comments."""
+"""The register of SECURITY DEFINER functions in docs/security.md, generated from their comments."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SENTENCE_END = re.compile(r"\. (?=[A-Z{])")
 
 
 def definer_functions(connection: Connection) -> list[tuple[str, str]]:
-    """Name with argument types, and reason, of each definer function outside the platform."""
+    """Name and reason, of each definer function outside the platform."""
     rows = connection.execute(
         """
         select
-          format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)),
+          format('%I.%I', n.nspname, p.proname),
           coalesce(obj_description(p.oid, 'pg_proc'), '')
         from pg_proc as p
         join pg_namespace as n on n.oid = p.pronamespace
@@ -46,18 +46,18 @@ def render_register(connection: Connection) -> str:
 
 
 def read_register(project: Project = PROJECT) -> str | None:
-    """The committed register, or None while ARCHITECTURE.md has none.
+    """The committed register, or None while the page has none.
 
     Raises:
         SchemaError: only one of the two markers is there.
     """
-    if not project.architecture.exists():
+    if not project.register_page.exists():
         return None
-    content = project.architecture.read_text()
+    content = project.register_page.read_text()
     if BEGIN not in content and END not in content:
         return None
     if content.count(BEGIN) != 1 or content.count(END) != 1:
-        raise SchemaError(f"{project.architecture.name}: needs both {BEGIN} and {END}, once each")
+        raise SchemaError(f"{project.register_page.name}: needs both {BEGIN} and {END}, once each")
     return content.split(BEGIN)[1].split(END)[0].strip()
 
 
@@ -65,15 +65,15 @@ def write_register(connection: Connection, project: Project = PROJECT) -> bool:
     """Bring the committed register up to date; False when there is nothing to do.
 
     Raises:
-        SchemaError: ARCHITECTURE.md does not hold the markers.
+        SchemaError: docs/security.md does not hold the markers.
     """
     committed = read_register(project)
     if committed is None:
-        raise SchemaError(f"{project.architecture.name} does not hold {BEGIN} and {END}")
+        raise SchemaError(f"{project.register_page.name} does not hold {BEGIN} and {END}")
     current = render_register(connection)
     if committed == current:
         return False
-    content = project.architecture.read_text()
+    content = project.register_page.read_text()
     head, tail = content.split(BEGIN)[0], content.split(END)[1]
-    project.architecture.write_text(f"{head}{BEGIN}\n{current}\n{END}{tail}")
+    project.register_page.write_text(f"{head}{BEGIN}\n{current}\n{END}{tail}")
     return True
