@@ -89,7 +89,7 @@ def a_webhook_needs_its_signature(ground: Ground) -> None:
 
 
 def a_leaked_service_key_pays_no_booking(ground: Ground) -> None:
-    """Neither with a lease made up, nor with that of any job of others that the thief can claim.
+    """News of money counts under no invented lease, and under no other job's that can be claimed.
 
     A thief who also has a booking's token can have a job made about a session of his own, and claim
     it before a worker does: docs/security.md says so, and no attack can tell it from a worker.
