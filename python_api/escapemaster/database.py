@@ -96,14 +96,6 @@ class CheckoutAttempt(Row):
     stripe_account: str | None = None
 
 
-class StaleCheckout(Row):
-    """An attempt that is still open although news of it should have come."""
-
-    attempt_id: UUID
-    session_id: str
-    stripe_account: str | None = None
-
-
 class RefundRequest(Row):
     """What is to be paid back to whom. `status` is `pending` while it still has to be done."""
 
@@ -221,7 +213,7 @@ _IGNORED: Final = TypeAdapter[object](object)
 _OPEN_CHECKOUT: Final = TypeAdapter[OpenCheckout](OpenCheckout)
 _RECEIVED: Final = TypeAdapter[Received](Received)
 _CHECKOUT_ATTEMPT: Final = TypeAdapter[CheckoutAttempt](CheckoutAttempt)
-_STALE_CHECKOUTS: Final = TypeAdapter[list[StaleCheckout]](list[StaleCheckout])
+_COUNT: Final = TypeAdapter[int](int)
 _REFUND_REQUEST: Final = TypeAdapter[RefundRequest](RefundRequest)
 _PREPARED_EMAIL: Final = TypeAdapter[PreparedEmail | None](PreparedEmail | None)
 _EMAIL_WORDS: Final = TypeAdapter[EmailWords | None](EmailWords | None)
@@ -386,39 +378,47 @@ class ServiceDatabase:
         """Put a verified event into the inbox, once, with the job that acts on it."""
         return await self._call("receive_stripe_event", _RECEIVED, {"event": event})
 
-    async def apply_checkout_session(self, session: Mapping[str, object]) -> None:
-        """Apply the current state of a session. Any order and any number of calls do no harm."""
-        await self._call("apply_checkout_session", _IGNORED, {"session": session})
+    async def apply_checkout_session(self, job: Job, session: Mapping[str, object]) -> None:
+        """Apply the current state of the session that a claimed job is about.
 
-    async def get_checkout_attempt(self, attempt_id: UUID) -> CheckoutAttempt:
-        """Which session belongs to an attempt."""
+        Any order and any number of calls do no harm.
+
+        Raises:
+            DomainError: 409 `lease_lost`, `lease_of_another`.
+        """
+        await self._call("apply_checkout_session", _IGNORED, {**_lease(job), "session": session})
+
+    async def get_checkout_attempt(self, job: Job) -> CheckoutAttempt:
+        """Which session belongs to the attempt that a claimed job closes."""
+        return await self._call("get_checkout_attempt", _CHECKOUT_ATTEMPT, _lease(job))
+
+    async def queue_stale_checkouts(self, older_than_seconds: int) -> int:
+        """Queue asking about the open attempts of which nothing has been heard for this long.
+
+        Returns:
+            How many jobs were queued.
+        """
         return await self._call(
-            "get_checkout_attempt", _CHECKOUT_ATTEMPT, {"attempt_id": attempt_id}
+            "queue_stale_checkouts", _COUNT, {"older_than_seconds": older_than_seconds}
         )
 
-    async def stale_checkouts(self, older_than_seconds: int) -> list[StaleCheckout]:
-        """The open attempts of which nothing has been heard for this long."""
-        return await self._call(
-            "stale_checkouts", _STALE_CHECKOUTS, {"older_than_seconds": older_than_seconds}
-        )
+    async def get_refund_request(self, job: Job) -> RefundRequest:
+        """What a claimed refund job has to pay back."""
+        return await self._call("get_refund_request", _REFUND_REQUEST, _lease(job))
 
-    async def get_refund_request(
-        self, organization_id: UUID, refund_request_id: UUID
-    ) -> RefundRequest:
-        """What a refund job has to pay back."""
-        return await self._call(
-            "get_refund_request",
-            _REFUND_REQUEST,
-            {"organization_id": organization_id, "refund_request_id": refund_request_id},
-        )
+    async def apply_refund(self, job: Job, refund: Mapping[str, object]) -> None:
+        """Apply the current state of a refund that a claimed job is about, or whose payment is.
 
-    async def apply_refund(self, refund: Mapping[str, object]) -> None:
-        """Apply the current state of a refund. Any order and any number of calls do no harm."""
-        await self._call("apply_refund", _IGNORED, {"refund": refund})
+        Any order and any number of calls do no harm.
+        """
+        await self._call("apply_refund", _IGNORED, {**_lease(job), "refund": refund})
 
-    async def apply_dispute(self, dispute: Mapping[str, object]) -> None:
-        """Record the current state of a dispute. Any order and any number of calls do no harm."""
-        await self._call("apply_dispute", _IGNORED, {"dispute": dispute})
+    async def apply_dispute(self, job: Job, dispute: Mapping[str, object]) -> None:
+        """Record the current state of the dispute that a claimed job is about.
+
+        Any order and any number of calls do no harm.
+        """
+        await self._call("apply_dispute", _IGNORED, {**_lease(job), "dispute": dispute})
 
     # -- mail ----------------------------------------------------------------------------------
 
@@ -722,6 +722,11 @@ def _parsed(function: str, shape: TypeAdapter[T], data: JsonValue) -> T:
         fields = ", ".join(".".join(map(str, item["loc"])) or "value" for item in error.errors())
         # Without the cause: a validation error quotes its input, which may be personal.
         raise UnexpectedError("database_contract", f"{function}: unexpected {fields}") from None
+
+
+def _lease(job: Job) -> dict[str, object]:
+    """What proves to the database that this worker holds the job."""
+    return {"job_id": job.id, "lease_token": job.lease_token}
 
 
 def _json_value(value: object) -> object:

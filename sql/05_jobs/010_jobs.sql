@@ -109,6 +109,8 @@ where status in ('queued', 'running') and kind <> 'email.send';
 create unique index jobs_email_key on private.jobs (dedupe_key) where kind = 'email.send';
 -- for: private.queue_statistics and private.list_dead_jobs
 create index jobs_dead_idx on private.jobs (id) where status = 'dead';
+-- for: private.queue_stale_checkouts
+create index jobs_dead_key_idx on private.jobs (kind, dedupe_key) where status = 'dead';
 -- for: private.forget_jobs
 create index jobs_done_idx on private.jobs (finished_at) where status = 'done';
 -- for: the foreign key, when an organization is erased
@@ -318,6 +320,65 @@ as $$ select * from private.claim_jobs(worker, max_jobs, lease_seconds, kept_for
 comment on function service.claim_jobs is
   'Takes up to max_jobs (at most 100) due jobs for lease_seconds (1 to 3600), kept_for_money of them only for jobs that move money. Money comes before mail and mail before files, organizations take turns, and one organization has at most some jobs of a kind running (private.job_kinds). No two callers get the same job while its lease lasts. worker: a name for the logs. attempt: 1 the first time.';
 grant execute on function service.claim_jobs to service_role;
+
+create function private.leased_job(job_id bigint, lease_token uuid)
+returns private.jobs
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  job private.jobs;
+begin
+  -- Not locked: whoever closes a booking's payment page holds the booking and writes a job, so a
+  -- job's lock before the booking's could wait in a circle.
+  select j.* into job
+  from private.jobs as j
+  where j.id = leased_job.job_id and j.lease_token = leased_job.lease_token and j.status = 'running';
+  if not found then
+    perform private.fail('lease_lost', 409, 'Claim the job anew: this is done under its lease only.');
+  end if;
+  return job;
+end
+$$;
+
+comment on function private.leased_job is
+  'The running job that the token leases. Raises 409 lease_lost when there is none. As for complete_job the token decides, not the clock.';
+
+create function private.refuse_other_object(job private.jobs, fits boolean)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if fits is not true then
+    perform private.fail(
+      'lease_of_another', 409, 'Claim the job of this object: the lease of another opens nothing here.',
+      jsonb_build_object('kind', job.kind)
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_other_object is
+  'Refuses, with 409 lease_of_another, what a job brings that is not about its own object; fits null counts as false.';
+
+create function private.syncs(job private.jobs, object_type text, object_id text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return job.kind = 'stripe.sync'
+    and job.payload ->> 'object_type' = syncs.object_type
+    and job.payload ->> 'object_id' = syncs.object_id;
+end
+$$;
+
+comment on function private.syncs is
+  'Whether the job is the one that reads this object of the provider.';
 
 create function private.complete_job(job_id bigint, lease_token uuid)
 returns boolean

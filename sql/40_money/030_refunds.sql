@@ -405,7 +405,7 @@ $$;
 comment on function private.withdraw_refunds is
   'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out: {withdrawn_cents, refunded_cents (of those that went out, or are with the provider)}, minor units.';
 
-create function private.get_refund_request(organization_id uuid, refund_request_id uuid)
+create function private.get_refund_request(job_id bigint, lease_token uuid)
 returns jsonb
 language plpgsql
 stable
@@ -413,8 +413,10 @@ security definer
 set search_path = ''
 as $$
 declare
+  job private.jobs := private.leased_job(get_refund_request.job_id, get_refund_request.lease_token);
   answer jsonb;
 begin
+  perform private.refuse_other_object(job, job.kind = 'stripe.refund');
   select jsonb_build_object(
     'refund_request_id', q.id,
     'organization_id', q.organization_id,
@@ -438,8 +440,8 @@ begin
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
   join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
-  where q.organization_id = get_refund_request.organization_id
-    and q.id = get_refund_request.refund_request_id;
+  where q.organization_id = job.organization_id
+    and q.id = (job.payload ->> 'refund_request_id')::uuid;
   if not found then
     perform private.fail('refund_request_not_found', 404, 'Check the ids: the organization has no such refund request.');
   end if;
@@ -450,15 +452,15 @@ $$;
 comment on function private.get_refund_request is 'definer: the service may read no table.';
 grant execute on function private.get_refund_request to service_role;
 
-create function service.get_refund_request(organization_id uuid, refund_request_id uuid)
+create function service.get_refund_request(job_id bigint, lease_token uuid)
 returns jsonb
 language sql
 stable
 set search_path = ''
-as $$ select private.get_refund_request(organization_id, refund_request_id) $$;
+as $$ select private.get_refund_request(job_id, lease_token) $$;
 
 comment on function service.get_refund_request is
-  'What a stripe.refund job has to do: {refund_request_id, organization_id, booking_id, reference, status, amount_cents, currency, reason, payment_intent, stripe_account, provider_refund_id}. status is pending while there is something to do. Errors: 404 refund_request_not_found.';
+  'What a claimed job of kind stripe.refund has to do: {refund_request_id, organization_id, booking_id, reference, status, amount_cents, currency, reason, payment_intent, stripe_account, provider_refund_id}. status is pending while there is something to do. Errors: 404 refund_request_not_found; 409 lease_lost, lease_of_another.';
 grant execute on function service.get_refund_request to service_role;
 
 create function private.shrink_promises(payment public.payments)
@@ -544,7 +546,7 @@ $$;
 comment on function private.refund_ways is
   'What goes back of a booking''s money, or went, by the way of its payment: [{method, by_hand, amount_cents}]; by_hand: somebody at the venue hands it over.';
 
-create function private.apply_refund(refund jsonb)
+create function private.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -558,6 +560,7 @@ as $$
 -- succeeded writes the refund, failed after succeeded writes its reversal, failed alone
 -- writes nothing, and both ways the sum is the same.
 declare
+  job private.jobs := private.leased_job(apply_refund.job_id, apply_refund.lease_token);
   known_request uuid := refund ->> 'refund_request_id';
   reached text := case refund ->> 'status'
     when 'succeeded' then 'succeeded'
@@ -568,6 +571,17 @@ declare
   payment public.payments;
   request private.refund_requests;
 begin
+  -- A refund's own job brings every refund of its payment, also those made on the dashboard.
+  perform private.refuse_other_object(job, case job.kind
+    when 'stripe.refund' then exists (
+      select from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      where q.organization_id = job.organization_id
+        and q.id = (job.payload ->> 'refund_request_id')::uuid
+        and p.provider_payment_id = refund ->> 'payment_intent'
+    )
+    else private.syncs(job, 'refund', refund ->> 'id')
+  end);
   perform private.act_as('system', null);
 
   select p.* into payment
@@ -638,16 +652,17 @@ begin
 end
 $$;
 
-comment on function private.apply_refund is 'definer: writes the ledger, which nobody else may write.';
+comment on function private.apply_refund is
+  'definer: writes the ledger, which nobody else may write. Only for the refund, or the payment, that the leased job is about.';
 grant execute on function private.apply_refund to service_role;
 
-create function service.apply_refund(refund jsonb)
+create function service.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.apply_refund(refund) $$;
+as $$ select private.apply_refund(job_id, lease_token, refund) $$;
 
 comment on function service.apply_refund is
-  'Applies the provider''s current state of a refund: {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Returns {refund_request_id, status}. Errors: 503 payment_unknown, when the payment was not applied yet.';
+  'Applies the provider''s current state of a refund, under the lease of the job that is about it (stripe.sync) or about its payment (stripe.refund): {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Returns {refund_request_id, status}. Errors: 409 lease_lost, lease_of_another; 503 payment_unknown, when the payment was not applied yet.';
 grant execute on function service.apply_refund to service_role;

@@ -55,7 +55,7 @@ where status = 'open';
 create index payment_attempts_booking_id_idx on private.payment_attempts (organization_id, booking_id);
 -- for: private.lock_attempt; the provider knows the attempt's id and no organization
 create index payment_attempts_id_idx on private.payment_attempts (id);
--- for: private.stale_checkouts
+-- for: private.queue_stale_checkouts
 create index payment_attempts_stale_idx on private.payment_attempts ((coalesce(as_of, created_at)))
 where status = 'open' and session_id is not null;
 
@@ -277,6 +277,9 @@ begin
     perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
   elsif attempt.session_id is not null and attempt.session_id <> record_checkout.session_id then
     perform private.fail('attempt_has_session', 409, 'The attempt has another session: open the checkout again to get its address.');
+  elsif attempt.url is not null then
+    -- Recorded before. Where people are sent to pay never changes afterwards.
+    return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
   end if;
 
   update private.payment_attempts as a
@@ -339,7 +342,7 @@ comment on function service.fail_checkout is
   'Closes an attempt for which the provider made no session, so that another may open; one that has a session stays as it is. Returns {attempt_id, status}. Errors: 404 attempt_not_found.';
 grant execute on function service.fail_checkout to service_role;
 
-create function private.get_checkout_attempt(attempt_id uuid)
+create function private.get_checkout_attempt(job_id bigint, lease_token uuid)
 returns jsonb
 language plpgsql
 stable
@@ -347,11 +350,13 @@ security definer
 set search_path = ''
 as $$
 declare
+  job private.jobs := private.leased_job(get_checkout_attempt.job_id, get_checkout_attempt.lease_token);
   attempt private.payment_attempts;
 begin
+  perform private.refuse_other_object(job, job.kind = 'stripe.expire_checkout');
   select a.* into attempt
   from private.payment_attempts as a
-  where a.id = get_checkout_attempt.attempt_id;
+  where a.organization_id = job.organization_id and a.id = (job.payload ->> 'attempt_id')::uuid;
   if not found then
     perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
   end if;
@@ -366,43 +371,71 @@ $$;
 comment on function private.get_checkout_attempt is 'definer: the service may read no table.';
 grant execute on function private.get_checkout_attempt to service_role;
 
-create function service.get_checkout_attempt(attempt_id uuid)
+create function service.get_checkout_attempt(job_id bigint, lease_token uuid)
 returns jsonb
 language sql
 stable
 set search_path = ''
-as $$ select private.get_checkout_attempt(attempt_id) $$;
+as $$ select private.get_checkout_attempt(job_id, lease_token) $$;
 
 comment on function service.get_checkout_attempt is
-  '{session_id or null, status: open, failed, expired or paid, stripe_account or null}. Errors: 404 attempt_not_found.';
+  'The attempt whose session a claimed job of kind stripe.expire_checkout closes: {session_id or null, status: open, failed, expired or paid, stripe_account or null}. Errors: 404 attempt_not_found; 409 lease_lost, lease_of_another.';
 grant execute on function service.get_checkout_attempt to service_role;
 
-create function private.stale_checkouts(older_than_seconds int)
-returns table (attempt_id uuid, session_id text, stripe_account text)
+create function private.queue_stale_checkouts(older_than_seconds int)
+returns int
 language sql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
-  select a.id, a.session_id, a.stripe_account
-  from private.payment_attempts as a
-  where a.status = 'open'
-    and a.session_id is not null
-    and coalesce(a.as_of, a.created_at) < now() - stale_checkouts.older_than_seconds * interval '1 second'
-  order by coalesce(a.as_of, a.created_at)
-  limit 100
+  with stale as (
+    select a.organization_id, a.id, a.session_id, a.stripe_account, k.dedupe_key
+    from private.payment_attempts as a
+    cross join lateral (
+      -- As private.receive_stripe_event names it: what an event asks for as well is read once.
+      select concat_ws(':', 'stripe.sync', a.stripe_account, 'checkout.session', a.session_id) as dedupe_key
+    ) as k
+    where a.status = 'open'
+      and a.session_id is not null
+      and coalesce(a.as_of, a.created_at) < now() - queue_stale_checkouts.older_than_seconds * interval '1 second'
+      -- One that waits for its next try keeps its pause. One that died is looked at by a person, or
+      -- tried anew when an event comes, or after a day.
+      and not exists (
+        select from private.jobs as j
+        where j.kind = 'stripe.sync' and j.dedupe_key = k.dedupe_key and j.status in ('queued', 'running')
+      )
+      and not exists (
+        select from private.jobs as j
+        where j.kind = 'stripe.sync'
+          and j.dedupe_key = k.dedupe_key
+          and j.status = 'dead'
+          and j.finished_at > now() - interval '1 day'
+      )
+    order by coalesce(a.as_of, a.created_at)
+    limit 100
+  )
+  select count(private.enqueue(
+    'stripe.sync',
+    jsonb_build_object(
+      'object_type', 'checkout.session', 'object_id', s.session_id, 'account', s.stripe_account, 'attempt_id', s.id
+    ),
+    s.dedupe_key,
+    s.organization_id
+  ))::int
+  from stale as s
 $$;
 
-comment on function private.stale_checkouts is 'definer: the service may read no table.';
-grant execute on function private.stale_checkouts to service_role;
+comment on function private.queue_stale_checkouts is 'definer: the service may read no table, and the queue is visible to nobody.';
+grant execute on function private.queue_stale_checkouts to service_role;
 
-create function service.stale_checkouts(older_than_seconds int)
-returns table (attempt_id uuid, session_id text, stripe_account text)
+create function service.queue_stale_checkouts(older_than_seconds int)
+returns int
 language sql
-stable
+volatile
 set search_path = ''
-as $$ select * from private.stale_checkouts(older_than_seconds) $$;
+as $$ select private.queue_stale_checkouts(older_than_seconds) $$;
 
-comment on function service.stale_checkouts is
-  'Up to 100 open attempts of which nothing was heard for so long, longest first: ask the provider and apply what it says, which also marks them as heard of.';
-grant execute on function service.stale_checkouts to service_role;
+comment on function service.queue_stale_checkouts is
+  'Queues asking the provider about open attempts of which nothing was heard for so long: a job each (stripe.sync), up to 100, longest first, so that one which fails hides no other. Returns how many it queued; none for one whose job is unfinished, or died within a day.';
+grant execute on function service.queue_stale_checkouts to service_role;

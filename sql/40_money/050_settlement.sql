@@ -124,7 +124,7 @@ $$;
 comment on function private.receive_payment is
   'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status.';
 
-create function private.apply_checkout_session(session jsonb)
+create function private.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -135,6 +135,7 @@ as $$
 -- paid), and so do ours: a late report of an earlier state changes nothing, and money
 -- counts whatever was reported before it.
 declare
+  job private.jobs := private.leased_job(apply_checkout_session.job_id, apply_checkout_session.lease_token);
   attempt private.payment_attempts;
   paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
   -- Complete and not paid: a method that takes days. The session never changes any more when the
@@ -145,6 +146,15 @@ declare
   attempt_id uuid;
   booking_status text;
 begin
+  perform private.refuse_other_object(job, case job.kind
+    when 'stripe.expire_checkout' then session ->> 'client_reference_id' = job.payload ->> 'attempt_id' and exists (
+      select from private.payment_attempts as a
+      where a.id = (job.payload ->> 'attempt_id')::uuid and a.session_id = session ->> 'id'
+    )
+    else private.syncs(job, 'checkout.session', session ->> 'id')
+      and session ->> 'client_reference_id' is not distinct from
+      coalesce(job.payload ->> 'attempt_id', session ->> 'client_reference_id')
+  end);
   perform private.act_as('system', null);
 
   -- Other products may share the account: their references are not ours to read.
@@ -199,18 +209,18 @@ end
 $$;
 
 comment on function private.apply_checkout_session is
-  'definer: writes attempts and the ledger, which nobody else may write.';
+  'definer: writes attempts and the ledger, which nobody else may write. Only for the session that the leased job is about.';
 grant execute on function private.apply_checkout_session to service_role;
 
-create function service.apply_checkout_session(session jsonb)
+create function service.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.apply_checkout_session(session) $$;
+as $$ select private.apply_checkout_session(job_id, lease_token, session) $$;
 
 comment on function service.apply_checkout_session is
-  'Applies the provider''s current state of a session: {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 422 currency_mismatch.';
+  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
 grant execute on function service.apply_checkout_session to service_role;
 
 create function private.close_checkout()

@@ -85,7 +85,7 @@ after insert on public.disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.announce_dispute();
 
-create function private.apply_dispute(dispute jsonb)
+create function private.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -93,9 +93,11 @@ security definer
 set search_path = ''
 as $$
 declare
+  job private.jobs := private.leased_job(apply_dispute.job_id, apply_dispute.lease_token);
   payment public.payments;
   dispute_id uuid;
 begin
+  perform private.refuse_other_object(job, private.syncs(job, 'dispute', dispute ->> 'id'));
   perform private.act_as('system', null);
   select p.* into payment
   from public.payments as p
@@ -129,16 +131,17 @@ begin
 end
 $$;
 
-comment on function private.apply_dispute is 'definer: writes disputes, which nobody else may write.';
+comment on function private.apply_dispute is
+  'definer: writes disputes, which nobody else may write. Only for the dispute that the leased job is about.';
 grant execute on function private.apply_dispute to service_role;
 
-create function service.apply_dispute(dispute jsonb)
+create function service.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.apply_dispute(dispute) $$;
+as $$ select private.apply_dispute(job_id, lease_token, dispute) $$;
 
 comment on function service.apply_dispute is
-  'Records the provider''s current state of a dispute: {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Returns {dispute_id (null: newer news is there), organization_id, booking_id, status}, or {status: "unknown"} for a payment that is not ours.';
+  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Returns {dispute_id (null: newer news is there), organization_id, booking_id, status}, or {status: "unknown"} for a payment that is not ours. Errors: 409 lease_lost, lease_of_another.';
 grant execute on function service.apply_dispute to service_role;

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from leases import leased, synced
 from matrix.databases import Databases
 
 Json = Any
@@ -296,7 +297,34 @@ class Venue:
         return opened
 
     def apply(self, session: Json) -> Json:
-        return self.service.call("service.apply_checkout_session", session=session)
+        with self.syncs("checkout.session", session["id"]) as lease:
+            return self.service.call("service.apply_checkout_session", **lease, session=session)
+
+    def apply_refund(self, refund: Json) -> Json:
+        with self.syncs("refund", refund["id"]) as lease:
+            return self.service.call("service.apply_refund", **lease, refund=refund)
+
+    def apply_dispute(self, dispute: Json) -> Json:
+        with self.syncs("dispute", dispute["id"]) as lease:
+            return self.service.call("service.apply_dispute", **lease, dispute=dispute)
+
+    def syncs(self, object_type: str, object_id: str) -> AbstractContextManager[dict[str, Any]]:
+        """The lease of a job that reads an object of the provider."""
+        return leased(self.database.all, "stripe.sync", synced(object_type, object_id))
+
+    def does(self, kind: str, **payload: object) -> AbstractContextManager[dict[str, Any]]:
+        """The lease of a job of this venue."""
+        return leased(self.database.all, kind, payload, self.organization_id)
+
+    def refund_request(self, refund_request_id: object) -> Json:
+        """What a refund's job is told to pay back."""
+        with self.does("stripe.refund", refund_request_id=str(refund_request_id)) as lease:
+            return self.service.call("service.get_refund_request", **lease)
+
+    def attempt(self, attempt_id: object) -> Json:
+        """What the job that closes an attempt's page is told."""
+        with self.does("stripe.expire_checkout", attempt_id=str(attempt_id)) as lease:
+            return self.service.call("service.get_checkout_attempt", **lease)
 
     def pay(self, booking: Booking) -> Json:
         """Check out and pay; what the provider then says of the session."""
@@ -337,9 +365,9 @@ class Venue:
         """Do what the refund jobs ask for; how many refunds the provider made."""
         done = 0
         for job in self.jobs("stripe.refund", booking):
-            request = self.service.call("service.get_refund_request", **job["payload"])
+            request = self.refund_request(job["payload"]["refund_request_id"])
             if request["status"] == "pending":
-                self.service.call("service.apply_refund", refund=refund_of(request))
+                self.apply_refund(refund_of(request))
                 done += 1
         return done
 

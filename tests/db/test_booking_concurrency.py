@@ -18,6 +18,7 @@ import pytest
 from db.booking_world import GUEST, PRICE, Row, Shop, change, open_shop
 from db.changes_world import alter, book, promised, reschedule
 from db.invariants import broken_promises
+from leases import leased, synced
 from matrix.client import ANON, SERVICE, Client, Refused
 from matrix.fixtures import Track
 from matrix.house import House
@@ -552,6 +553,19 @@ class TestTheOrderOfLocks:
         shop.lapse(lapsed)
         client, owner = visitors[0], track.alone(shop.venue.owner)
         desk = replace(shop, venue=replace(shop.venue, house=House(owner.connection)))
+
+        def late_money(lease: Row) -> None:
+            session = {
+                "id": "cs_late",
+                "status": "open",
+                "payment_status": "unpaid",
+                "client_reference_id": attempt["attempt_id"],
+                "as_of": "2030-01-01T00:00:00Z",
+            }
+            replace(client, caller=SERVICE).call(
+                "service.apply_checkout_session", **lease, session=session
+            )
+
         works: dict[str, Callable[[], object]] = {
             "hold": lambda: shop.hold(room, start, by=client, customer=guest(2)),
             "reschedule": lambda: reschedule(
@@ -563,18 +577,10 @@ class TestTheOrderOfLocks:
             "reclaim": lambda: reclaim(
                 replace(desk, venue=replace(desk.venue, house=House(client.connection))), booking
             ),
-            "late money": lambda: replace(client, caller=SERVICE).call(
-                "service.apply_checkout_session",
-                session={
-                    "id": "cs_late",
-                    "status": "open",
-                    "payment_status": "unpaid",
-                    "client_reference_id": attempt["attempt_id"],
-                    "as_of": "2030-01-01T00:00:00Z",
-                },
-            ),
+            "late money": lambda: late_money(lease),
         }
-        with ThreadPoolExecutor(1) as pool, owner.connection.transaction():
+        late = leased(shop.house.owner_sql, "stripe.sync", synced("checkout.session", "cs_late"))
+        with late as lease, ThreadPoolExecutor(1) as pool, owner.connection.transaction():
             owner.connection.execute("select private.lock_room(%s, %s)", (shop.id, room))
             waiting = pool.submit(works[what])
             wait_until_it_waits(shop, client)

@@ -39,7 +39,6 @@ ROWS_BOUNDED_BY = {
     "service.claim_jobs": "max_jobs, 100 at most",
     "service.list_dead_jobs": "max_jobs, 1000 at most",
     "service.read_organization": "max_rows, 10000 at most",
-    "service.stale_checkouts": "100",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -235,9 +236,7 @@ def test_a_report_while_the_booking_leaves_its_room_comes_back(
                     idempotency_key=str(uuid.uuid4()),
                     room_id=other,
                 )
-                waiting = pool.submit(
-                    service.call, "service.apply_checkout_session", session=paid(opened)
-                )
+                waiting = pool.submit(replace(venue, service=service).apply, paid(opened))
                 backend = service.connection.info.backend_pid
                 while not money.one("select cardinality(pg_blocking_pids(%s)) > 0", backend):
                     assert not waiting.done()

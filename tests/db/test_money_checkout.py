@@ -164,10 +164,7 @@ def test_an_attempt_left_without_a_session_is_used_again_while_young(venue: Venu
     age_attempt(venue, first["attempt_id"], 50)
     second = open_checkout(venue, booking)
     assert second["attempt_id"] != first["attempt_id"]
-    assert (
-        venue.service.call("service.get_checkout_attempt", attempt_id=first["attempt_id"])["status"]
-        == "failed"
-    )
+    assert venue.attempt(first["attempt_id"])["status"] == "failed"
 
 
 def test_after_a_failure_another_attempt_may_open(venue: Venue) -> None:
@@ -250,7 +247,6 @@ def test_a_session_made_for_a_booking_that_ended_meanwhile_is_not_shown(venue: V
 @pytest.mark.parametrize(
     ("function", "parameters"),
     [
-        ("get_checkout_attempt", {}),
         ("fail_checkout", {"error": "x"}),
         ("record_checkout", {"session_id": "cs", "url": "https://x", "expires_at": "2030-01-01"}),
     ],
@@ -283,18 +279,13 @@ def test_a_booking_that_ends_closes_its_open_session(venue: Venue, how: str) -> 
         )
     [job] = venue.jobs("stripe.expire_checkout", booking)
     assert job["payload"]["attempt_id"] == opened["attempt_id"]
-    assert venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"]) == {
+    assert venue.attempt(opened["attempt_id"]) == {
         "session_id": opened["session_id"],
         "status": "open",
         "stripe_account": None,
     }
     venue.apply(session_of(opened, "expired"))
-    assert (
-        venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"])[
-            "status"
-        ]
-        == "expired"
-    )
+    assert venue.attempt(opened["attempt_id"])["status"] == "expired"
 
 
 def test_a_paid_session_needs_no_closing(venue: Venue) -> None:
@@ -303,7 +294,8 @@ def test_a_paid_session_needs_no_closing(venue: Venue) -> None:
     assert venue.jobs("stripe.expire_checkout", booking) == []
 
 
-def test_the_reconciler_hears_of_silent_attempts_only(venue: Venue) -> None:
+def test_the_reconciler_hears_of_silent_attempts_only(money: Database) -> None:
+    venue = make_venue(money)
     silent, fresh, unrecorded, done = (venue.hold() for _ in range(4))
     opened = venue.checkout(silent)
     attempts = {
@@ -315,13 +307,102 @@ def test_the_reconciler_hears_of_silent_attempts_only(venue: Venue) -> None:
         age_attempt(venue, attempt_id, 90)
     attempts.add(venue.checkout(fresh)["attempt_id"])
 
-    def stale() -> set[str]:
-        rows = venue.service.table("service.stale_checkouts", older_than_seconds=60)
-        return attempts & {str(row["attempt_id"]) for row in rows}
+    def stale() -> list[str]:
+        """The attempts that are asked about; their jobs are over then."""
+        venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+        return [job["payload"]["attempt_id"] for job in finish(venue, "done")]
 
-    assert stale() == {opened["attempt_id"]}
+    assert stale() == [opened["attempt_id"]]
+    assert stale() == [opened["attempt_id"]], "nothing was heard of it"
     venue.apply(session_of(opened, as_of=venue.database.one("select now()")))
-    assert stale() == set(), "asking is hearing of it"
+    assert stale() == [], "asking is hearing of it"
+
+
+def test_a_page_that_cannot_be_asked_about_hides_no_other(money: Database) -> None:
+    venue = make_venue(money)
+    opened = {}
+    for _ in range(3):
+        attempt = venue.checkout(venue.hold())
+        age_attempt(venue, attempt["attempt_id"], 90)
+        opened[attempt["attempt_id"]] = attempt["session_id"]
+    for _ in range(3):
+        venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+        asked = venue.jobs("stripe.sync")
+        assert {
+            job["payload"]["attempt_id"]: job["payload"]["object_id"] for job in asked
+        } == opened
+        assert len(asked) == 3, "one job each, however often it is asked for"
+
+
+def test_a_page_whose_job_waits_or_died_keeps_its_pause(money: Database) -> None:
+    venue = make_venue(money)
+    age_attempt(venue, venue.checkout(venue.hold())["attempt_id"], 90)
+    venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+    venue.database.run(
+        "update private.jobs set run_at = now() + interval '1 hour' where organization_id = %s"
+        " and kind = 'stripe.sync'",
+        venue.organization_id,
+    )
+    for ends in ("queued", "dead"):
+        venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+        [job] = venue.jobs("stripe.sync")
+        assert job["run_at"] > job["created_at"] + timedelta(minutes=30), ends
+        finish(venue, "dead")
+    venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+    assert [job["status"] for job in venue.jobs("stripe.sync")] == ["dead"]
+    venue.database.run(
+        "update private.jobs set finished_at = now() - interval '25 hours'"
+        " where organization_id = %s and kind = 'stripe.sync'",
+        venue.organization_id,
+    )
+    venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+    assert [job["status"] for job in venue.jobs("stripe.sync")] == ["dead", "queued"]
+
+
+def test_an_event_and_the_reconciler_ask_for_one_look(venue: Venue) -> None:
+    opened = venue.checkout(venue.hold())
+    age_attempt(venue, opened["attempt_id"], 90)
+    venue.service.call("service.queue_stale_checkouts", older_than_seconds=60)
+    venue.service.call(
+        "service.receive_stripe_event",
+        event={
+            "id": f"evt_{uuid.uuid4().hex}",
+            "type": "checkout.session.completed",
+            "data": {"object": {"object": "checkout.session", "id": opened["session_id"]}},
+        },
+    )
+    assert (
+        venue.database.one(
+            "select count(*) from private.jobs where payload ->> 'object_id' = %s",
+            opened["session_id"],
+        )
+        == 1
+    )
+
+
+def finish(venue: Venue, status: str) -> list[dict[str, Any]]:
+    """End the venue's jobs that look at Stripe's objects."""
+    return venue.database.all(
+        "update private.jobs set status = %s, finished_at = now()"
+        " where organization_id = %s and kind = 'stripe.sync' and status = 'queued' returning *",
+        status,
+        venue.organization_id,
+    )
+
+
+def test_where_people_are_sent_to_pay_never_changes(venue: Venue) -> None:
+    """Whoever has the service's key, and no more, cannot lead them to a page of theirs."""
+    booking = venue.hold()
+    opened = venue.checkout(booking)
+    was = open_checkout(venue, booking)
+    venue.service.call(
+        "service.record_checkout",
+        attempt_id=opened["attempt_id"],
+        session_id=opened["session_id"],
+        url="https://evil.example/pay",
+        expires_at=venue.database.one("select now() + interval '1 year'"),
+    )
+    assert open_checkout(venue, booking) == was
 
 
 def test_a_session_that_was_never_recorded_finds_its_attempt(venue: Venue) -> None:
@@ -329,12 +410,7 @@ def test_a_session_that_was_never_recorded_finds_its_attempt(venue: Venue) -> No
     opened = open_checkout(venue, booking)
     venue.apply(paid(opened))
     assert venue.status(booking) == "confirmed"
-    assert (
-        venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"])[
-            "session_id"
-        ]
-        == paid(opened)["id"]
-    )
+    assert venue.attempt(opened["attempt_id"])["session_id"] == paid(opened)["id"]
 
 
 def test_the_way_back_is_the_page_of_the_venue_that_sold_it(venue: Venue) -> None:

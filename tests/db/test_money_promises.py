@@ -40,7 +40,7 @@ def cancelled(venue: Venue) -> tuple[Booking, Any]:
 
 def request_of(venue: Venue, booking: Booking) -> Any:
     (job,) = venue.jobs("stripe.refund", booking)
-    return venue.service.call("service.get_refund_request", **job["payload"])
+    return venue.refund_request(job["payload"]["refund_request_id"])
 
 
 def by_hand(request: Any, cents: int = BY_HAND) -> Any:
@@ -88,16 +88,16 @@ class TestDashboard:
     def test_what_was_refunded_there_is_taken_in_and_the_rest_paid_here(self, venue: Venue) -> None:
         booking, request = cancelled(venue)
         assert request["amount_cents"] == TOTAL
-        venue.service.call("service.apply_refund", refund=by_hand(request))
+        venue.apply_refund(by_hand(request))
         rest = request_of(venue, booking)
         assert (rest["status"], rest["amount_cents"]) == ("pending", TOTAL - BY_HAND)
-        venue.service.call("service.apply_refund", refund=refund_of(rest))
+        venue.apply_refund(refund_of(rest))
         assert venue.balance(booking) == (TOTAL, TOTAL)
         assert pending(venue, booking) == []
 
     def test_nothing_is_left_to_do_after_all_of_it_was_refunded_there(self, venue: Venue) -> None:
         booking, request = cancelled(venue)
-        venue.service.call("service.apply_refund", refund=by_hand(request, TOTAL))
+        venue.apply_refund(by_hand(request, TOTAL))
         assert request_of(venue, booking)["status"] == "withdrawn"
         assert venue.run_refunds(booking) == 0
         assert venue.balance(booking) == (TOTAL, TOTAL)
@@ -115,12 +115,12 @@ class TestDashboard:
             idempotency_key=str(uuid.uuid4()),
         )
         request = request_of(venue, booking)
-        venue.service.call("service.apply_refund", refund=by_hand(request))
+        venue.apply_refund(by_hand(request))
         assert request_of(venue, booking)["amount_cents"] == 1_000
 
     def test_one_there_that_failed_takes_nothing_away(self, venue: Venue) -> None:
         booking, request = cancelled(venue)
-        venue.service.call("service.apply_refund", refund={**by_hand(request), "status": "failed"})
+        venue.apply_refund({**by_hand(request), "status": "failed"})
         assert request_of(venue, booking)["amount_cents"] == TOTAL
 
     @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -131,7 +131,7 @@ class TestDashboard:
         there = by_hand(request)
         news = [there, {**there, "status": "pending"}, there]
         for place in order:
-            venue.service.call("service.apply_refund", refund=news[place])
+            venue.apply_refund(news[place])
         venue.run_refunds(booking)
         assert venue.balance(booking) == (TOTAL, TOTAL)
 
@@ -163,7 +163,7 @@ class TestStuck:
         booking, request = cancelled(venue)
         give_up(venue, request)
         settle(venue, request, method="cash")
-        venue.service.call("service.apply_refund", refund=refund_of(request))
+        venue.apply_refund(refund_of(request))
         assert venue.balance(booking) == (TOTAL, 2 * TOTAL)
 
     def test_it_can_be_withdrawn_and_promised_anew(self, venue: Venue) -> None:
@@ -188,14 +188,14 @@ class TestStuck:
         booking, request = cancelled(venue)
         give_up(venue, request)
         withdraw(venue, request)
-        venue.service.call("service.apply_refund", refund=refund_of(request))
+        venue.apply_refund(refund_of(request))
         assert venue.balance(booking) == (TOTAL, TOTAL)
 
     def test_what_is_on_its_way_cannot_be_withdrawn(self, venue: Venue) -> None:
         booking, request = cancelled(venue)
         with pytest.raises(Refused, match="refund_not_pending"):
             withdraw(venue, request)
-        venue.service.call("service.apply_refund", refund=refund_of(request, "pending"))
+        venue.apply_refund(refund_of(request, "pending"))
         give_up(venue, request)
         assert [one["stuck"] for one in pending(venue, booking)] == [False]
         with pytest.raises(Refused, match="refund_not_pending"):
@@ -204,13 +204,13 @@ class TestStuck:
     def test_one_that_the_bank_sent_back_is_shown_until_somebody_saw_it(self, venue: Venue) -> None:
         booking, request = cancelled(venue)
         for status in ("succeeded", "failed"):
-            venue.service.call("service.apply_refund", refund=refund_of(request, status))
+            venue.apply_refund(refund_of(request, status))
         (shown,) = pending(venue, booking)
         assert (shown["status"], shown["stuck"]) == ("failed", False)
         assert withdraw(venue, request)["status"] == "failed"
         assert pending(venue, booking) == []
         # It stays the tombstone that it is.
-        venue.service.call("service.apply_refund", refund=refund_of(request))
+        venue.apply_refund(refund_of(request))
         assert venue.balance(booking) == (TOTAL, 0)
 
     @pytest.mark.parametrize("reason", [None, "", " ", "x" * 501])
@@ -344,13 +344,13 @@ class TestDisputes:
         session = venue.pay(booking)
         newer = self.dispute(session, status="lost", as_of="2030-02-01T00:00:00+00:00")
         for news in (self.dispute(session), newer, self.dispute(session), newer):
-            venue.service.call("service.apply_dispute", dispute=news)
+            venue.apply_dispute(news)
         assert self.shown(venue, session) == [("lost", "fraudulent")]
         assert venue.balance(booking) == (TOTAL, 0)
 
     def test_of_a_payment_that_is_not_ours_nothing_is_kept(self, venue: Venue) -> None:
         session = {"payment_intent": "pi_elsewhere"}
-        answer = venue.service.call("service.apply_dispute", dispute=self.dispute(session))
+        answer = venue.apply_dispute(self.dispute(session))
         assert answer == {"status": "unknown"}
         assert self.shown(venue, session) == []
 
@@ -370,7 +370,7 @@ class TestDisputes:
     def test_the_owner_is_told_once_of_a_new_one(self, venue: Venue) -> None:
         session = venue.pay(venue.hold())
         for news in (self.dispute(session), self.dispute(session, status="under_review")):
-            venue.service.call("service.apply_dispute", dispute=news)
+            venue.apply_dispute(news)
         told = [
             job
             for job in venue.jobs("email.send")
@@ -393,7 +393,7 @@ class TestDisputes:
 
     def test_who_sees_payments_sees_it(self, venue: Venue) -> None:
         session = venue.pay(venue.hold())
-        venue.service.call("service.apply_dispute", dispute=self.dispute(session))
+        venue.apply_dispute(self.dispute(session))
         count = "select count(*) from public.disputes where provider_dispute_id = %s"
         wanted = f"du_{session['payment_intent']}"
         for role, seen in (("receptionist", 1), ("game_master", 0)):

@@ -34,7 +34,7 @@ def cancelled(venue: Venue) -> tuple[Booking, Any]:
     venue.pay(booking)
     venue.cancel(booking)
     [job] = venue.jobs("stripe.refund", booking)
-    return booking, venue.service.call("service.get_refund_request", **job["payload"])
+    return booking, venue.refund_request(job["payload"]["refund_request_id"])
 
 
 def test_cancelling_promises_the_money_back(venue: Venue) -> None:
@@ -42,7 +42,7 @@ def test_cancelling_promises_the_money_back(venue: Venue) -> None:
     session = venue.pay(booking)
     venue.cancel(booking)
     [job] = venue.jobs("stripe.refund", booking)
-    request = venue.service.call("service.get_refund_request", **job["payload"])
+    request = venue.refund_request(job["payload"]["refund_request_id"])
     assert request == {
         "refund_request_id": job["payload"]["refund_request_id"],
         "organization_id": venue.organization_id,
@@ -62,24 +62,18 @@ def test_cancelling_promises_the_money_back(venue: Venue) -> None:
 def test_a_refund_that_succeeded_is_in_the_ledger_once(venue: Venue) -> None:
     booking, request = cancelled(venue)
     for _ in range(3):
-        assert venue.service.call("service.apply_refund", refund=refund_of(request)) == {
+        assert venue.apply_refund(refund_of(request)) == {
             "refund_request_id": request["refund_request_id"],
             "status": "succeeded",
         }
     assert venue.balance(booking) == (TOTAL, TOTAL)
-    again = venue.service.call(
-        "service.get_refund_request",
-        organization_id=venue.organization_id,
-        refund_request_id=request["refund_request_id"],
-    )
+    again = venue.refund_request(request["refund_request_id"])
     assert (again["status"], again["provider_refund_id"]) == ("succeeded", refund_of(request)["id"])
 
 
 def test_a_refund_on_its_way_is_not_in_the_ledger_yet(venue: Venue) -> None:
     booking, request = cancelled(venue)
-    answer = venue.service.call(
-        "service.apply_refund", refund=refund_of(request, "requires_action")
-    )
+    answer = venue.apply_refund(refund_of(request, "requires_action"))
     assert answer["status"] == "pending"
     assert venue.balance(booking) == (TOTAL, 0)
 
@@ -100,7 +94,7 @@ def test_any_order_and_number_of_reports_leave_the_same_sum(
     extra = data.draw(st.lists(st.sampled_from(story), max_size=4))
     booking, request = cancelled(venue)
     for status in data.draw(st.permutations([story[-1], *extra])):
-        venue.service.call("service.apply_refund", refund=refund_of(request, status))
+        venue.apply_refund(refund_of(request, status))
 
     refunded = TOTAL if outcome == "succeeded" else 0
     assert venue.balance(booking) == (TOTAL, refunded)
@@ -110,8 +104,8 @@ def test_any_order_and_number_of_reports_leave_the_same_sum(
 
 def test_a_refund_that_bounced_leaves_both_entries(venue: Venue) -> None:
     booking, request = cancelled(venue)
-    venue.service.call("service.apply_refund", refund=refund_of(request))
-    venue.service.call("service.apply_refund", refund=refund_of(request, "failed"))
+    venue.apply_refund(refund_of(request))
+    venue.apply_refund(refund_of(request, "failed"))
     entries = venue.owner.rows(
         "select kind, amount_cents, method from public.refunds where booking_id = %s order by id",
         booking.id,
@@ -134,7 +128,7 @@ def test_a_refund_made_on_the_providers_dashboard_is_known(venue: Venue) -> None
         "as_of": "2030-01-01T00:00:00+00:00",
     }
     for _ in range(2):
-        venue.service.call("service.apply_refund", refund=refund)
+        venue.apply_refund(refund)
     assert venue.balance(booking) == (TOTAL, 700)
     venue.cancel(booking)
     assert [r["amount_cents"] for r in venue.refund_requests(booking)] == [700, TOTAL - 700]
@@ -149,11 +143,10 @@ def test_a_second_refund_of_the_provider_under_one_request_is_counted_too(venue:
         booking.id,
     )
     [job] = venue.jobs("stripe.refund", booking)
-    request = venue.service.call("service.get_refund_request", **job["payload"])
+    request = venue.refund_request(job["payload"]["refund_request_id"])
     for number in (1, 2):
-        venue.service.call(
-            "service.apply_refund",
-            refund=refund_of(
+        venue.apply_refund(
+            refund_of(
                 request,
                 id=f"re_{number}_{booking.id}",
                 payment_intent=session["payment_intent"],
@@ -165,19 +158,13 @@ def test_a_second_refund_of_the_provider_under_one_request_is_counted_too(venue:
 def test_a_refund_that_overtakes_its_payment_comes_back_later(venue: Venue) -> None:
     _, request = cancelled(venue)
     with pytest.raises(Refused) as refused:
-        venue.service.call(
-            "service.apply_refund", refund=refund_of(request, payment_intent="pi_unknown")
-        )
+        venue.apply_refund(refund_of(request, payment_intent="pi_unknown"))
     assert (refused.value.status, refused.value.code) == (503, "payment_unknown")
 
 
 def test_an_unknown_request_is_not_found(venue: Venue) -> None:
     with pytest.raises(Refused) as refused:
-        venue.service.call(
-            "service.get_refund_request",
-            organization_id=venue.organization_id,
-            refund_request_id=str(uuid.uuid4()),
-        )
+        venue.refund_request(str(uuid.uuid4()))
     assert (refused.value.status, refused.value.code) == (404, "refund_request_not_found")
 
 
@@ -216,14 +203,10 @@ def test_what_was_paid_last_goes_back_first_and_cash_waits_for_a_person(venue: V
     requests = venue.refund_requests(booking)
     assert sorted(r["amount_cents"] for r in requests) == [1000, TOTAL - 1000]
     [job] = venue.jobs("stripe.refund", booking)
-    request = venue.service.call("service.get_refund_request", **job["payload"])
+    request = venue.refund_request(job["payload"]["refund_request_id"])
     assert request["amount_cents"] == 1000
     [by_hand] = [r for r in requests if str(r["id"]) != request["refund_request_id"]]
-    seen = venue.service.call(
-        "service.get_refund_request",
-        organization_id=venue.organization_id,
-        refund_request_id=str(by_hand["id"]),
-    )
+    seen = venue.refund_request(str(by_hand["id"]))
     assert (seen["payment_intent"], seen["status"]) == (None, "pending")
 
 

@@ -77,7 +77,7 @@ def test_what_the_provider_reports_is_nobody_s_deed(venue: Venue) -> None:
 
 
 def end_state(venue: Venue, booking: Booking, opened: Any) -> dict[str, Any]:
-    attempt = venue.service.call("service.get_checkout_attempt", attempt_id=opened["attempt_id"])
+    attempt = venue.attempt(opened["attempt_id"])
     return {
         "booking": venue.status(booking),
         "attempt": attempt["status"],
@@ -174,10 +174,13 @@ def test_a_report_delivered_by_many_at_once_counts_once(venue: Venue) -> None:
     with (
         venue.database.doors(*["service_role"] * 6) as doors,
         ThreadPoolExecutor(len(doors)) as pool,
+        venue.syncs("checkout.session", opened["session_id"]) as lease,
     ):
         list(
             pool.map(
-                lambda door: door.call("service.apply_checkout_session", session=paid(opened)),
+                lambda door: door.call(
+                    "service.apply_checkout_session", **lease, session=paid(opened)
+                ),
                 doors,
             )
         )
@@ -189,9 +192,15 @@ def test_a_report_delivered_by_many_at_once_counts_once(venue: Venue) -> None:
 def test_a_service_killed_in_the_middle_loses_nothing(venue: Venue) -> None:
     booking = venue.hold()
     opened = venue.checkout(booking)
-    with psycopg.connect(venue.database.dsn) as victim:
+    with (
+        venue.syncs("checkout.session", opened["session_id"]) as lease,
+        psycopg.connect(venue.database.dsn) as victim,
+    ):
         victim.execute("set local role service_role")
-        victim.execute("select service.apply_checkout_session(%s)", (Jsonb(paid(opened)),))
+        victim.execute(
+            "select service.apply_checkout_session(%(job_id)s, %(lease_token)s, %(session)s)",
+            {**lease, "session": Jsonb(paid(opened))},
+        )
         venue.database.run("select pg_terminate_backend(%s)", victim.info.backend_pid)
         victim.close()
     assert venue.status(booking) == "held"
@@ -252,9 +261,10 @@ def test_late_money_and_a_rival_never_get_the_same_place(venue: Venue, reaped: b
         with (
             venue.database.doors("service_role", "anon") as (service, visitor),
             ThreadPoolExecutor(2) as pool,
+            venue.syncs("checkout.session", opened["session_id"]) as lease,
         ):
             settled = pool.submit(
-                service.call, "service.apply_checkout_session", session=paid(opened)
+                service.call, "service.apply_checkout_session", **lease, session=paid(opened)
             )
             rival = pool.submit(replace(venue, public=visitor).rival, booking)
             settled.result()
@@ -330,9 +340,7 @@ def test_two_payments_at_once_are_one_too_many(venue: Venue) -> None:
         ):
             list(
                 pool.map(
-                    lambda pair: pair[0].call(
-                        "service.apply_checkout_session", session=paid(pair[1])
-                    ),
+                    lambda pair: replace(venue, service=pair[0]).apply(paid(pair[1])),
                     zip(doors, attempts, strict=True),
                 )
             )

@@ -26,11 +26,12 @@ _SILENT: dict[str, str] = {
         ),
         "the sample is refused: what it would write is a row of a tenant's table": (
             "public.accept_invitation public.accept_waitlist_offer"
-            " public.claim_session_as_game_master service.apply_refund"
+            " public.claim_session_as_game_master service.apply_checkout_session"
+            " service.apply_dispute service.apply_refund"
         ),
         "the sample asks for what is so already": (
             "public.platform_reactivate_organization public.reactivate_member"
-            " public.set_role_permissions service.apply_checkout_session service.sweep"
+            " public.set_role_permissions service.sweep"
         ),
         "the log of the organization that it makes": "public.create_organization",
         "the log goes with the organization; the platform's own says who and why": (
@@ -40,7 +41,7 @@ _SILENT: dict[str, str] = {
         "the queue and its mails: what caused the work has its entry": (
             "service.claim_jobs service.complete_job service.extend_job service.fail_job"
             " service.prepare_email service.record_email service.record_email_event"
-            " service.retry_job"
+            " service.queue_stale_checkouts service.retry_job"
         ),
         "a page of the provider: the payment has its entry": (
             "service.fail_checkout service.open_checkout service.record_checkout"

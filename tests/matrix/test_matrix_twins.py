@@ -37,7 +37,7 @@ _TENANCY = {
 #: What is about all tenants.
 _OF_EVERYBODY = re.compile(
     r"public\.(platform_|my_context)"
-    r"|service\.(health|sweep|queue_statistics|list_dead_jobs|claim_jobs|stale_checkouts)"
+    r"|service\.(health|sweep|queue_statistics|list_dead_jobs|claim_jobs|queue_stale_checkouts)"
 )
 #: What finds a row on the whole platform finds the first venue's.
 _INSTEAD = {
@@ -108,6 +108,8 @@ Kind = Literal["alike", "later", "strange"]
 _MORE_RULES: dict[Kind, tuple[str, ...]] = {"alike": _ALIKE_RULES, "strange": _STRANGE_RULES}
 
 _OWN = "organization_id => :organization"
+_PAID = "job_id => :paid_job, lease_token => :paid_lease"
+_REFUNDED = "job_id => :refunded_job, lease_token => :refunded_lease"
 _PHOTO = "extras => jsonb_build_array(jsonb_build_object('extra_id', :photo, 'quantity', 2))"
 _HALL = f"room_id => :hall, starts_at => :hall_slot, {_PHOTO}, coupon_code => 'LIMITED'"
 
@@ -327,20 +329,23 @@ _DEEDS = {
     ),
     "money arrives": (
         "service_role",
-        "service.apply_checkout_session(session => :paid_session::jsonb)",
+        f"service.apply_checkout_session({_PAID}, session => :paid_session::jsonb)",
     ),
     "no money arrives": (
         "service_role",
-        "service.apply_checkout_session(session => :paid_expired::jsonb)",
+        f"service.apply_checkout_session({_PAID}, session => :paid_expired::jsonb)",
     ),
     "the provider does not answer": (
         "service_role",
         "service.fail_checkout(attempt_id => :paid_attempt, error => 'timeout')",
     ),
-    "money goes back": ("service_role", "service.apply_refund(refund => :refunded_online::jsonb)"),
+    "money goes back": (
+        "service_role",
+        f"service.apply_refund({_REFUNDED}, refund => :refunded_online::jsonb)",
+    ),
     "money is to go back": (
         "service_role",
-        f"service.get_refund_request({_OWN}, refund_request_id => :refunded_request)",
+        f"service.get_refund_request({_REFUNDED})",
     ),
 }
 
@@ -409,6 +414,20 @@ class Twins:
                         {name: str(job["id"]), f"{name}_lease": str(job["lease_token"])}
                     )
 
+    def lease(self, name: str, kind: str, payload: dict[str, str]) -> None:
+        """Have a job of this venue running, and know it."""
+        [job] = self.house.owner_sql(
+            "insert into private.jobs"
+            " (organization_id, kind, payload, dedupe_key, status, lease_token, run_at)"
+            " values (%s, %s, %s::jsonb, %s, 'running', gen_random_uuid(), now())"
+            " returning id::text, lease_token::text",
+            self.id,
+            kind,
+            json.dumps(payload),
+            f"test:{name}",
+        )
+        self.facts.update({f"{name}_job": job["id"], f"{name}_lease": job["lease_token"]})
+
     def open_online(self) -> None:
         """Begin to pay for the open booking, and know what the provider may report."""
         link = {
@@ -431,6 +450,8 @@ class Twins:
             self.facts[f"paid_{name}"] = self.facts[f"open_{name}"]
         self.facts["paid_session"] = json.dumps(session)
         self.facts["paid_attempt"] = opened["attempt_id"]
+        about = {"object_type": "checkout.session", "object_id": session["id"]}
+        self.lease("paid", "stripe.sync", about)
         self.facts["paid_expired"] = json.dumps(
             {**session, "status": "expired", "payment_status": "unpaid", "payment_intent": None}
         )
@@ -438,7 +459,10 @@ class Twins:
     def pay_and_cancel_online(self) -> None:
         """Pay it, and cancel it: the money is to go back."""
         self._client("service_role").call(
-            "service.apply_checkout_session", session=json.loads(self.facts["paid_session"])
+            "service.apply_checkout_session",
+            job_id=int(self.facts["paid_job"]),
+            lease_token=self.facts["paid_lease"],
+            session=json.loads(self.facts["paid_session"]),
         )
         self._client("anon").call(
             "cancel_booking",
@@ -459,7 +483,7 @@ class Twins:
             "as_of": "2026-01-01T00:00:00Z",
         }
         self.facts["refunded_online"] = json.dumps(refund)
-        self.facts["refunded_request"] = str(request)
+        self.lease("refunded", "stripe.refund", {"refund_request_id": str(request)})
 
     def _client(self, caller: str) -> Client:
         people = {"operator": self.operator, "authenticated": self.facts["owner"]}

@@ -118,24 +118,40 @@ async def sync_stripe_object(job: Job, tools: Tools) -> None:
     wanted = _payload(job, _SyncPayload)
     match wanted.object_type:
         case "checkout.session":
-            session = await tools.stripe.retrieve_checkout_session(wanted.object_id, wanted.account)
-            await tools.database.apply_checkout_session(session.as_json())
-            _log.info(
-                "stripe.session_applied",
-                status=session.status,
-                payment_status=session.payment_status,
-            )
+            await _sync_session(wanted, job, tools)
         case "refund":
             refund = await tools.stripe.retrieve_refund(wanted.object_id, wanted.account)
-            await tools.database.apply_refund(refund.as_json())
+            await tools.database.apply_refund(job, refund.as_json())
             _log.info("stripe.refund_applied", status=refund.status)
         case "dispute":
             dispute = await tools.stripe.retrieve_dispute(wanted.object_id, wanted.account)
-            await tools.database.apply_dispute(dispute.as_json())
+            await tools.database.apply_dispute(job, dispute.as_json())
             _log.warning("stripe.dispute_applied", status=dispute.status, reason=dispute.reason)
         case _:
             # A newer database may know more kinds than this worker; nothing depends on it yet.
             _log.info("stripe.object_ignored", object_type=wanted.object_type)
+
+
+async def _sync_session(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
+    """One that Stripe does not know is over, since nobody can pay on it."""
+    try:
+        session = await tools.stripe.retrieve_checkout_session(wanted.object_id, wanted.account)
+    except PaymentError as error:
+        if error.code != "resource_missing" or wanted.attempt_id is None:
+            raise
+        over = {
+            "id": wanted.object_id,
+            "status": "expired",
+            "payment_status": "unpaid",
+            "client_reference_id": str(wanted.attempt_id),
+        }
+        await tools.database.apply_checkout_session(job, over)
+        _log.warning("stripe.session_unknown", attempt_id=str(wanted.attempt_id))
+        return
+    await tools.database.apply_checkout_session(job, session.as_json())
+    _log.info(
+        "stripe.session_applied", status=session.status, payment_status=session.payment_status
+    )
 
 
 async def refund(job: Job, tools: Tools) -> None:
@@ -146,22 +162,21 @@ async def refund(job: Job, tools: Tools) -> None:
     dashboard, whose event is late. The database takes that out of what is promised, and the rest is
     refunded.
     """
-    wanted = _payload(job, _RefundPayload)
-    request = await _refund_request(wanted, tools)
+    request = await tools.database.get_refund_request(job)
     if request.status != "pending":
         return
     if request.provider_refund_id is not None:
         made = await tools.stripe.retrieve_refund(
             request.provider_refund_id, request.stripe_account
         )
-        await tools.database.apply_refund(made.as_json())
+        await tools.database.apply_refund(job, made.as_json())
         return
     payment = request.payment_intent
     if payment is None:
         raise PaymentError(
             "refund_without_payment", "the payment was not made online", retryable=False
         )
-    request = await _what_is_left(payment, request, wanted, tools)
+    request = await _what_is_left(payment, request, job, tools)
     if request.status != "pending" or request.provider_refund_id is not None:
         _log.info("stripe.refund_not_needed", status=request.status)
         return
@@ -176,39 +191,34 @@ async def refund(job: Job, tools: Tools) -> None:
     try:
         made = await tools.stripe.create_refund(order)
     except PaymentError as error:
-        if error.retryable or await _what_is_left(payment, request, wanted, tools) == request:
+        if error.retryable or await _what_is_left(payment, request, job, tools) == request:
             raise
         # Somebody refunds on the dashboard at this moment.
         raise PaymentError("refund_overtaken", error.code, retryable=True) from error
-    await tools.database.apply_refund(made.as_json())
+    await tools.database.apply_refund(job, made.as_json())
     _log.info("stripe.refunded", status=made.status, amount_cents=made.amount)
 
 
-async def _refund_request(wanted: _RefundPayload, tools: Tools) -> RefundRequest:
-    return await tools.database.get_refund_request(wanted.organization_id, wanted.refund_request_id)
-
-
 async def _what_is_left(
-    payment: str, request: RefundRequest, wanted: _RefundPayload, tools: Tools
+    payment: str, request: RefundRequest, job: Job, tools: Tools
 ) -> RefundRequest:
     """The request after the ledger knows of every refund of the payment that Stripe knows of."""
     known = await tools.stripe.list_refunds(payment, request.stripe_account)
     for made in known:
-        await tools.database.apply_refund(made.as_json())
+        await tools.database.apply_refund(job, made.as_json())
     own = [made for made in known if made.refund_request_id == str(request.refund_request_id)]
     if own:
         return request.model_copy(update={"provider_refund_id": own[-1].id})
-    return await _refund_request(wanted, tools) if known else request
+    return await tools.database.get_refund_request(job) if known else request
 
 
 async def expire_checkout(job: Job, tools: Tools) -> None:
     """`stripe.expire_checkout`: close a payment page, unless somebody has paid on it."""
-    wanted = _payload(job, _ExpirePayload)
-    attempt = await tools.database.get_checkout_attempt(wanted.attempt_id)
+    attempt = await tools.database.get_checkout_attempt(job)
     if attempt.session_id is None or attempt.status != "open":
         return
     session = await tools.stripe.expire_checkout_session(attempt.session_id, attempt.stripe_account)
-    await tools.database.apply_checkout_session(session.as_json())
+    await tools.database.apply_checkout_session(job, session.as_json())
     _log.info("stripe.checkout_closed", status=session.status)
 
 
@@ -274,11 +284,8 @@ class _SyncPayload(_Payload):
     object_type: str
     object_id: str
     account: str | None = None
-
-
-class _RefundPayload(_Payload):
-    organization_id: UUID
-    refund_request_id: UUID
+    #: Of a payment page that nothing was heard of; an event does not name it.
+    attempt_id: UUID | None = None
 
 
 class _ExportPayload(_Payload):
@@ -288,10 +295,6 @@ class _ExportPayload(_Payload):
 
 class _ErasePayload(_Payload):
     organization_id: UUID
-
-
-class _ExpirePayload(_Payload):
-    attempt_id: UUID
 
 
 P = TypeVar("P", bound=_Payload)

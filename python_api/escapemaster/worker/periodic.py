@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from escapemaster.database import StaleCheckout
-from escapemaster.errors import EscapemasterError, PaymentError
+from escapemaster.errors import EscapemasterError
 from escapemaster.logging import get_logger
 from escapemaster.worker.handlers import Tools
 
 #: An open payment page of which nothing was heard for so long (seconds) is asked about.
 STALE_AFTER: Final = 60
-#: So many pages in a row without any answer from Stripe: it is away, and the others can wait.
-MAX_UNANSWERED: Final = 3
 #: How far back a starting worker looks for events that no webhook brought. Stripe itself delivers
 #: again for three days.
 FIRST_LOOK: Final = timedelta(hours=24)
@@ -73,48 +70,14 @@ async def sweep(tools: Tools) -> None:
 
 
 async def reconcile_checkouts(tools: Tools, older_than_seconds: int = STALE_AFTER) -> None:
-    """Ask Stripe about payment pages of which nothing has been heard.
+    """Have Stripe asked about payment pages of which nothing has been heard.
 
-    A page that cannot be asked about is noted, and the others come all the same; only when nobody
-    answers any more, the rest waits for the next turn.
-
-    Raises:
-        EscapemasterError: The last failure that passes by itself, after all were tried.
+    Each is a job of its own: one that Stripe cannot show hides no other, and while nobody answers,
+    the pauses of the queue grow.
     """
-    failed: EscapemasterError | None = None
-    unanswered = 0
-    for stale in await tools.database.stale_checkouts(older_than_seconds):
-        try:
-            session = await _current_session(tools, stale)
-            await tools.database.apply_checkout_session(session)
-            unanswered = 0
-        except EscapemasterError as error:
-            _log.error("reconcile.session_failed", attempt_id=str(stale.attempt_id), exc_info=error)
-            if error.retryable:
-                failed = error
-            unanswered += error.code == "stripe_unreachable"
-            if unanswered == MAX_UNANSWERED:
-                break
-    if failed is not None:
-        raise failed
-
-
-async def _current_session(tools: Tools, stale: StaleCheckout) -> dict[str, object]:
-    """What Stripe says of a page; one that it does not know is over, since nobody can pay on it."""
-    try:
-        session = await tools.stripe.retrieve_checkout_session(
-            stale.session_id, stale.stripe_account
-        )
-    except PaymentError as error:
-        if error.code != "resource_missing":
-            raise
-        return {
-            "id": stale.session_id,
-            "status": "expired",
-            "payment_status": "unpaid",
-            "client_reference_id": str(stale.attempt_id),
-        }
-    return session.as_json()
+    queued = await tools.database.queue_stale_checkouts(older_than_seconds)
+    if queued:
+        _log.info("reconcile.checkouts_queued", checkouts=queued)
 
 
 class EventReconciler:

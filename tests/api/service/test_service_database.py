@@ -266,7 +266,8 @@ async def test_every_function_takes_its_arguments_and_gives_its_shape(
         "apply_refund": {"status": "succeeded"},
         "fail_checkout": {"status": "failed"},
         "get_checkout_attempt": {"session_id": None, "status": "open", "stripe_account": None},
-        "stale_checkouts": [{"attempt_id": str(ID), "session_id": "cs_1"}],
+        "queue_stale_checkouts": 2,
+        "apply_dispute": {"status": "unknown"},
         "get_refund_request": {
             "refund_request_id": str(ID),
             "organization_id": str(ID),
@@ -280,7 +281,8 @@ async def test_every_function_takes_its_arguments_and_gives_its_shape(
     for function, answer in answers.items():
         postgrest.answer(function, answer)
 
-    assert (await database.claim_jobs("w", 2, 30))[0].payload == {"a": 1}
+    [leased] = await database.claim_jobs("w", 2, 30)
+    assert leased.payload == {"a": 1}
     assert await database.fail_job(7, ID, "why", retry=False) == "dead"
     assert await database.extend_job(7, ID, 30) is False
     assert await database.complete_job(7, ID) is True
@@ -289,12 +291,19 @@ async def test_every_function_takes_its_arguments_and_gives_its_shape(
     assert (await database.receive_stripe_event({"id": "evt"})).duplicate
     assert not (await database.record_email_event({"id": "msg"})).duplicate
     await database.record_email(7, ID, "resend", "m1")
-    await database.apply_checkout_session({"id": "cs_1"})
-    await database.apply_refund({"id": "re_1"})
+    await database.apply_checkout_session(leased, {"id": "cs_1"})
+    await database.apply_refund(leased, {"id": "re_1"})
+    await database.apply_dispute(leased, {"id": "du_1"})
     await database.fail_checkout(ID, "why")
-    assert (await database.get_checkout_attempt(ID)).session_id is None
-    assert (await database.stale_checkouts(60))[0].session_id == "cs_1"
-    assert (await database.get_refund_request(ID, ID)).amount_cents == 5
+    assert (await database.get_checkout_attempt(leased)).session_id is None
+    assert await database.queue_stale_checkouts(60) == 2
+    assert (await database.get_refund_request(leased)).amount_cents == 5
+    for function in (
+        "apply_checkout_session", "apply_refund", "apply_dispute",
+        "get_checkout_attempt", "get_refund_request",
+    ):  # fmt: skip
+        [call] = postgrest.called(function)
+        assert (call["job_id"], call["lease_token"]) == (7, str(ID)), function
     assert await database.prepare_email(7, ID) is None
     assert await database.sweep() == {}
     assert postgrest.called("fail_job") == [

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -45,7 +45,6 @@ from escapemaster.worker.health import READY_WITHIN, health_server
 from escapemaster.worker.loop import Worker
 from escapemaster.worker.metrics import WorkerMetrics
 from escapemaster.worker.periodic import (
-    MAX_UNANSWERED,
     EventReconciler,
     Periodic,
     periodic_tasks,
@@ -585,8 +584,6 @@ async def test_what_storage_answers_is_translated_without_its_words(
     "broken",
     [
         job("stripe.sync"),
-        job("stripe.refund", organization_id="x", refund_request_id=REQUEST),
-        job("stripe.expire_checkout", attempt_id=7),
         job("organization.export", organization_id=ORGANIZATION),
         job("storage.erase"),
     ],
@@ -595,6 +592,21 @@ async def test_a_job_that_nobody_understands_is_given_up(tools: Tools, broken: J
     with pytest.raises(InvalidJobError) as failed:
         await handle(broken, tools)
     assert not failed.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [("stripe.refund", "get_refund_request"), ("stripe.expire_checkout", "get_checkout_attempt")],
+)
+@pytest.mark.parametrize("code", ["PT404", "PT409", "22P02"])
+async def test_a_job_in_which_the_database_finds_nothing_to_do_is_given_up(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe, kind: str, asked: str, code: str
+) -> None:
+    postgrest.refuse(asked, code, "refused")
+    with pytest.raises(DomainError) as failed:
+        await handle(job(kind), tools)
+    assert not failed.value.retryable
+    assert stripe_api.calls == []
 
 
 async def test_a_kind_that_only_a_newer_version_knows_is_kept_for_it(tools: Tools) -> None:
@@ -914,11 +926,11 @@ async def test_every_periodic_task_does_its_work(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
     postgrest.answer("sweep", {"expired_holds": 2})
-    postgrest.answer("stale_checkouts", [])
+    postgrest.answer("queue_stale_checkouts", 0)
     stripe_api.answer("GET /v1/events", {"object": "list", "data": [], "has_more": False})
     for task in periodic_tasks(tools):
         await task.do()
-    assert [call.function for call in postgrest.calls] == ["sweep", "stale_checkouts"]
+    assert [call.function for call in postgrest.calls] == ["sweep", "queue_stale_checkouts"]
     assert stripe_api.called("GET /v1/events")
 
 
@@ -935,23 +947,26 @@ async def test_a_sweep_that_found_something_says_how_much(
 async def test_pages_without_news_are_asked_about(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
-    postgrest.answer(
-        "stale_checkouts",
-        [
-            {"attempt_id": ATTEMPT, "session_id": "cs_gone", "stripe_account": None},
-            {"attempt_id": str(uuid4()), "session_id": "cs_1", "stripe_account": "acct_1"},
-        ],
+    """Each in a job of its own, so this worker, or another, asks about them side by side."""
+    postgrest.answer("queue_stale_checkouts", 2, 0)
+    with capture_logs() as lines:
+        await reconcile_checkouts(tools, 60)
+        await reconcile_checkouts(tools, 60)
+    assert postgrest.called("queue_stale_checkouts") == [{"older_than_seconds": 60}] * 2
+    assert [line["checkouts"] for line in lines] == [2]
+    assert stripe_api.calls == []
+
+
+def look(number: int) -> Job:
+    """The job of a page without news."""
+    return job(
+        "stripe.sync",
+        number=number,
+        object_type="checkout.session",
+        object_id=f"cs_{number}",
+        account=None,
+        attempt_id=ATTEMPT,
     )
-    postgrest.answer("apply_checkout_session", {})
-    stripe_api.answer("GET /v1/checkout/sessions/cs_1", stripe_session(status="expired"))
-    await reconcile_checkouts(tools, 60)
-    assert postgrest.called("stale_checkouts") == [{"older_than_seconds": 60}]
-    gone, applied = postgrest.called("apply_checkout_session")
-    assert (gone["session"]["id"], applied["session"]["id"]) == ("cs_gone", "cs_1")
-
-
-def stale(*numbers: int) -> list[dict[str, Any]]:
-    return [{"attempt_id": ATTEMPT, "session_id": f"cs_{number}"} for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -960,38 +975,28 @@ def stale(*numbers: int) -> list[dict[str, Any]]:
 async def test_one_page_that_stripe_cannot_show_does_not_hide_the_others(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe, broken: object
 ) -> None:
-    postgrest.answer("stale_checkouts", stale(1, 2, 3))
     postgrest.answer("apply_checkout_session", {})
     stripe_api.answer("GET /v1/checkout/sessions/cs_1", broken)
     for number in (2, 3):
         stripe_api.answer(
             f"GET /v1/checkout/sessions/cs_{number}", stripe_session(id=f"cs_{number}")
         )
-    with pytest.raises(PaymentError):
-        await reconcile_checkouts(tools)
-    assert [call["session"]["id"] for call in postgrest.called("apply_checkout_session")] == [
-        "cs_2",
-        "cs_3",
-    ]
-
-
-async def test_while_stripe_is_away_not_every_page_is_asked_about(
-    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
-) -> None:
-    postgrest.answer("stale_checkouts", stale(*range(9)))
-    for number in range(9):
-        stripe_api.answer(f"GET /v1/checkout/sessions/cs_{number}", httpx.ConnectError("x"))
-    with pytest.raises(PaymentError):
-        await reconcile_checkouts(tools)
-    assert len({call.path for call in stripe_api.calls}) == MAX_UNANSWERED
+    with pytest.raises(PaymentError) as failed:
+        await handle(look(1), tools)
+    assert failed.value.retryable, "the queue tries again, after a pause"
+    for number in (2, 3):
+        await handle(look(number), tools)
+    assert [
+        (call["job_id"], call["session"]["id"])
+        for call in postgrest.called("apply_checkout_session")
+    ] == [(2, "cs_2"), (3, "cs_3")]
 
 
 async def test_a_page_that_stripe_does_not_know_is_over(
-    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+    tools: Tools, postgrest: FakePostgrest
 ) -> None:
-    postgrest.answer("stale_checkouts", stale(1))
     postgrest.answer("apply_checkout_session", {})
-    await reconcile_checkouts(tools)
+    await handle(look(1), tools)
     [applied] = postgrest.called("apply_checkout_session")
     assert applied["session"] == {
         "id": "cs_1",
@@ -999,6 +1004,15 @@ async def test_a_page_that_stripe_does_not_know_is_over(
         "payment_status": "unpaid",
         "client_reference_id": ATTEMPT,
     }
+
+
+async def test_of_a_session_that_only_an_event_names_nothing_is_made_up(
+    tools: Tools, postgrest: FakePostgrest
+) -> None:
+    with pytest.raises(PaymentError) as failed:
+        await handle(job("stripe.sync", object_type="checkout.session", object_id="cs_9"), tools)
+    assert (failed.value.code, failed.value.retryable) == ("resource_missing", False)
+    assert postgrest.calls == []
 
 
 async def test_an_event_that_cannot_be_received_does_not_hide_the_others(

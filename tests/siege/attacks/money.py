@@ -89,7 +89,11 @@ def a_webhook_needs_its_signature(ground: Ground) -> None:
 
 
 def a_leaked_service_key_pays_no_booking(ground: Ground) -> None:
-    """A session that no attempt opened confirms nothing."""
+    """News of money counts under no invented lease, and under no other job's that can be claimed.
+
+    A thief who also has a booking's token can have a job made about a session of his own, and claim
+    it before a worker does: docs/security.md says so, and no attack can tell it from a worker.
+    """
     slot = ground.times()[14]
     held = answer(ground.hold(ground.visitor(), slot, address("thief")))
     thief = ground.service_key()
@@ -108,7 +112,52 @@ def a_leaked_service_key_pays_no_booking(ground: Ground) -> None:
         "metadata": {"attempt_id": attempt["attempt_id"]},
         "created": 1,
     }
-    thief.rpc("apply_checkout_session", session=forged)
+    forged_refund = {
+        "id": "re_forged",
+        "status": "failed",
+        "amount": 1,
+        "payment_intent": "pi_forged",
+        "as_of": "2030-01-01T00:00:00Z",
+    }
+    claimed = [
+        job
+        for job in answer(thief.rpc("claim_jobs", worker="siege", max_jobs=100, lease_seconds=1))
+        if job["payload"].get("object_id") != forged["id"]
+    ]
+    leases = [{"job_id": job["id"], "lease_token": job["lease_token"]} for job in claimed]
+    nobody = "00000000-0000-4000-8000-000000000000"
+    leases += [{"job_id": number, "lease_token": nobody} for number in range(50)]
+    leases += [{"job_id": 1, "lease_token": None}, {}]
+    for lease in leases:
+        for function, news in (
+            ("apply_checkout_session", {"session": forged}),
+            ("apply_refund", {"refund": forged_refund}),
+            ("apply_dispute", {"dispute": {**forged_refund, "id": "du_forged"}}),
+            ("get_refund_request", {}),
+        ):
+            told = thief.rpc(function, **lease, **news)
+            hold_true(
+                told.status_code in {404, 409}
+                or (function == "get_refund_request" and lease in leases[: len(claimed)]),
+                f"{function} under {lease}: {told.status_code} {told.text[:120]}",
+            )
+    for job in claimed:
+        lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+        thief.rpc("fail_job", **lease, error="siege", retry=True)
+    recorded = {
+        "attempt_id": attempt["attempt_id"],
+        "session_id": "cs_first",
+        "expires_at": attempt["expires_at"],
+    }
+    answer(thief.rpc("record_checkout", **recorded, url="https://pay.test/first"))
+    thief.rpc("record_checkout", **recorded, url="https://evil.test/pay")
+    again = answer(
+        thief.rpc("open_checkout", reference=held["reference"], manage_token=held["manage_token"])
+    )
+    hold_true(
+        again["checkout_url"] == "https://pay.test/first",
+        "the page on which people pay was exchanged",
+    )
     seen = answer(
         ground.visitor().rpc(
             "get_booking", reference=held["reference"], manage_token=held["manage_token"]
