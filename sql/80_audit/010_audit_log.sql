@@ -134,7 +134,7 @@ begin
       p.name,
       new.before -> p.name not in ('null', '""', '{}', '[]') as is_said_before,
       new.after -> p.name not in ('null', '""', '{}', '[]') as is_said_after
-    from unnest(tg_argv) as p (name)
+    from jsonb_array_elements_text(tg_argv[0]::jsonb -> new.table_name) as p (name)
   ) as c;
   if said_before is null and said_after is null then
     return new;
@@ -148,28 +148,26 @@ end
 $$;
 
 comment on function private.part_personal_columns() is
-  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Arguments: the personal columns of the entry''s table.';
+  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Argument: {table: [personal columns]}.';
 
 -- In the log itself, so that no writer of entries can forget it; the condition keeps it from those
--- of all other tables.
+-- of all other tables. One trigger: one for each table cost every entry some 28 µs.
 do $$
 declare
-  source record;
+  listed jsonb := (
+    select jsonb_object_agg(t.name, t.columns)
+    from (
+      select split_part(p.relation, '.', 2) as name, jsonb_agg(p.column_name order by p.column_name) as columns
+      from private.personal_columns as p
+      group by p.relation
+    ) as t
+  );
 begin
-  for source in
-    select
-      split_part(p.relation, '.', 2) as name,
-      string_agg(quote_literal(p.column_name), ', ' order by p.column_name) as columns
-    from private.personal_columns as p
-    group by p.relation
-    order by p.relation
-  loop
-    execute format(
-      'create trigger audit_log_parts_%1$s before insert on public.audit_log
-       for each row when (new.table_name = %1$L) execute function private.part_personal_columns(%2$s)',
-      source.name, source.columns
-    );
-  end loop;
+  execute format(
+    'create trigger audit_log_parts_personal_columns before insert on public.audit_log
+     for each row when (new.table_name = any (%L::text [])) execute function private.part_personal_columns(%L)',
+    array(select jsonb_object_keys(listed) order by 1), listed
+  );
 end
 $$;
 
