@@ -1,4 +1,5 @@
--- Which columns hold what a customer gave: the one list that erasing a customer goes by.
+-- Which columns hold what a customer gave: the one list that erasing a customer goes by, and the audit
+-- log, which shows them to members with customers:read only.
 
 create table private.personal_columns (
   relation text not null,
@@ -10,7 +11,7 @@ create table private.personal_columns (
 );
 
 comment on table private.personal_columns is
-  'reference data. A table that hangs on a customer (customer_id, or booking_id) writes its personal columns here, beside its own definition; private.erase_customer then blanks them out in its rows and in the log of them.';
+  'reference data. A table that hangs on a customer (customer_id, or booking_id) writes its personal columns here, beside its own definition; private.erase_customer then blanks them out in its rows and in the log of them, and the log keeps them apart (audit_log_personal).';
 comment on column private.personal_columns.relation is 'schema.table.';
 comment on column private.personal_columns.erased is
   'What stands there afterwards, as JSON; {customer_id} in a text is replaced by the customer''s id.';

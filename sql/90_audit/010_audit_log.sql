@@ -1,5 +1,5 @@
 -- The audit log: every insert, update and delete on a tenant's tables, written by triggers
--- in the same transaction.
+-- in the same transaction. What a customer gave (private.personal_columns) is kept apart from it.
 
 create table public.audit_log (
   organization_id uuid not null,
@@ -19,7 +19,7 @@ create table public.audit_log (
 );
 
 comment on table public.audit_log is
-  'Who changed what and when. Append-only for everyone, but for the persons whom private.erase_customer takes out of the images; ids are a sequence, since the order of two changes in one millisecond matters.';
+  'Who changed what and when. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
 comment on column public.audit_log.actor_kind is 'user, api_key, support, service, customer or system.';
 comment on column public.audit_log.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
 comment on column public.audit_log.before is 'Delete: the whole row. Update: the changed columns as they were.';
@@ -40,7 +40,44 @@ for select to authenticated
 using (organization_id = (select private.organization_with('audit:read')));
 
 create trigger audit_log_is_append_only
-before delete on public.audit_log
+before update or delete on public.audit_log
+for each row execute function private.refuse_change();
+
+create trigger audit_log_is_never_truncated
+before truncate on public.audit_log
+for each statement execute function private.refuse_change();
+
+create table public.audit_log_personal (
+  organization_id uuid not null,
+  id bigint not null,
+  before jsonb,
+  after jsonb,
+  constraint audit_log_personal_pkey primary key (organization_id, id),
+  -- None to audit_log: the part is written while its entry is, and neither is ever deleted alone.
+  constraint audit_log_personal_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint audit_log_personal_says_something check (num_nonnulls(before, after) > 0)
+);
+
+comment on table public.audit_log_personal is
+  'The part of an entry of audit_log that a customer gave, for members with audit:read and customers:read. Only entries that hold such values have one. Append-only for everyone, but for the persons whom private.erase_customer takes out.';
+comment on column public.audit_log_personal.id is 'The entry: audit_log.id.';
+comment on column public.audit_log_personal.before is 'The values that are null in audit_log.before: {column: value}; lay it over that image. Null without any.';
+comment on column public.audit_log_personal.after is 'The values that are null in audit_log.after, likewise.';
+
+grant select on public.audit_log_personal to authenticated;
+
+alter table public.audit_log_personal enable row level security;
+
+create policy audit_log_personal_select on public.audit_log_personal
+for select to authenticated
+using (
+  organization_id = (select private.organization_with('audit:read'))
+  and organization_id = (select private.organization_with('customers:read'))
+);
+
+create trigger audit_log_personal_is_append_only
+before delete on public.audit_log_personal
 for each row execute function private.refuse_change();
 
 create function private.refuse_log_change()
@@ -63,15 +100,55 @@ end
 $$;
 
 comment on function private.refuse_log_change is
-  'Keeps entries as they were written, for their owner too; only the erasure of a customer passes, which replaces values in images.';
+  'Keeps what the log holds of customers as it was written, for their owner too; only the erasure of a customer passes, which replaces values in images.';
 
-create trigger audit_log_is_not_rewritten
-before update on public.audit_log
+create trigger audit_log_personal_is_not_rewritten
+before update on public.audit_log_personal
 for each row execute function private.refuse_log_change();
 
-create trigger audit_log_is_never_truncated
-before truncate on public.audit_log
+create trigger audit_log_personal_is_never_truncated
+before truncate on public.audit_log_personal
 for each statement execute function private.refuse_change();
+
+create function private.part_personal_columns()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  said_before jsonb;
+  said_after jsonb;
+  masked_before jsonb;
+  masked_after jsonb;
+begin
+  -- What is empty says nothing of anybody and stays: most bookings have no note, and need no second row.
+  select
+    jsonb_object_agg(c.name, new.before -> c.name) filter (where c.is_said_before),
+    jsonb_object_agg(c.name, null::text) filter (where c.is_said_before),
+    jsonb_object_agg(c.name, new.after -> c.name) filter (where c.is_said_after),
+    jsonb_object_agg(c.name, null::text) filter (where c.is_said_after)
+  into said_before, masked_before, said_after, masked_after
+  from (
+    select
+      p.name,
+      new.before -> p.name not in ('null', '""', '{}', '[]') as is_said_before,
+      new.after -> p.name not in ('null', '""', '{}', '[]') as is_said_after
+    from jsonb_array_elements_text(tg_argv[0]::jsonb -> new.table_name) as p (name)
+  ) as c;
+  if said_before is null and said_after is null then
+    return new;
+  end if;
+  insert into public.audit_log_personal (organization_id, id, before, after)
+  values (new.organization_id, new.id, said_before, said_after);
+  new.before := new.before || coalesce(masked_before, '{}');
+  new.after := new.after || coalesce(masked_after, '{}');
+  return new;
+end
+$$;
+
+comment on function private.part_personal_columns is
+  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Argument: {table: [personal columns]}.';
 
 create function private.user_kind(user_id uuid, organization_id uuid)
 returns text
@@ -205,11 +282,15 @@ as $$
 declare
   entry record;
   image jsonb;
+  sees_customers boolean;
 begin
   perform private.require_permission(get_row_at.organization_id, 'audit:read');
+  sees_customers := private.has_permission(get_row_at.organization_id, 'customers:read');
   for entry in
-    select l.action, l.after
+    select l.action, l.after || coalesce(p.after, '{}') as after
     from public.audit_log as l
+    left join public.audit_log_personal as p
+      on sees_customers and p.organization_id = l.organization_id and p.id = l.id
     where l.organization_id = get_row_at.organization_id
       and l.table_name = get_row_at.table_name
       and l.row_key = get_row_at.row_key
@@ -236,5 +317,5 @@ set search_path = ''
 as $$ select private.get_row_at(organization_id, table_name, row_key, at) $$;
 
 comment on function public.get_row_at is
-  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read. Errors: 403 permission_denied.';
+  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read; what a customer gave is null without customers:read. Errors: 403 permission_denied.';
 grant execute on function public.get_row_at to authenticated;

@@ -96,7 +96,8 @@ begin
     union
     select a.address
     from public.audit_log as l
-    cross join lateral (values (l.before ->> 'email'), (l.after ->> 'email')) as a (address)
+    join public.audit_log_personal as p on p.organization_id = l.organization_id and p.id = l.id
+    cross join lateral (values (p.before ->> 'email'), (p.after ->> 'email')) as a (address)
     where l.organization_id = customer_addresses.organization_id
       and l.table_name = 'customers'
       and l.row_key = any (customer_addresses.customer_ids::text [])
@@ -350,7 +351,7 @@ begin
         ))
     );
 
-  -- One door in the log, which is append-only otherwise: private.refuse_log_change.
+  -- One door in what the log holds of customers, which is append-only otherwise: private.refuse_log_change.
   perform set_config('escapemaster.erasing_customer', erase_customer.organization_id::text, true);
   for source in
     select
@@ -409,10 +410,13 @@ begin
     end if;
     if source.is_logged then
       -- The change just made is in the log too, with what was there before it.
-      update public.audit_log as l
-      set before = private.blanked(l.before, source.erased),
-        after = private.blanked(l.after, source.erased)
-      where l.organization_id = erase_customer.organization_id
+      update public.audit_log_personal as p
+      set before = private.blanked(p.before, source.erased),
+        after = private.blanked(p.after, source.erased)
+      from public.audit_log as l
+      where p.organization_id = l.organization_id
+        and p.id = l.id
+        and l.organization_id = erase_customer.organization_id
         and l.table_name = source.name
         and l.row_key = any (keys);
     end if;

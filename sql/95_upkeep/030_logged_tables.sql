@@ -1,4 +1,4 @@
--- Which tables write the log. Last, when all of them are there.
+-- Which tables write the log, and which columns it keeps apart. Last, when all of them are there.
 
 -- Every tenant table of public, so that a new one cannot be forgotten, and promised refunds, which
 -- staff see through a function.
@@ -24,7 +24,7 @@ begin
     ) as key
     where c.relkind = 'r'
       and (c.relnamespace = 'public'::regnamespace or c.oid = 'private.refund_requests'::regclass)
-      and c.relname <> 'audit_log'
+      and c.relname not in ('audit_log', 'audit_log_personal')
       and (
         c.relname = 'organizations'
         or exists (
@@ -53,5 +53,26 @@ begin
       tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
     );
   end loop;
+end
+$$;
+
+-- In the log itself, so that no writer of entries can forget it; the condition keeps it from those
+-- of all other tables. One trigger: one for each table cost every entry some 28 µs.
+do $$
+declare
+  listed jsonb := (
+    select jsonb_object_agg(t.name, t.columns)
+    from (
+      select split_part(p.relation, '.', 2) as name, jsonb_agg(p.column_name order by p.column_name) as columns
+      from private.personal_columns as p
+      group by p.relation
+    ) as t
+  );
+begin
+  execute format(
+    'create trigger audit_log_parts_personal_columns before insert on public.audit_log
+     for each row when (new.table_name = any (%L::text [])) execute function private.part_personal_columns(%L)',
+    array(select jsonb_object_keys(listed) order by 1), listed
+  );
 end
 $$;

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
-from matrix.client import SERVICE, Caller, Client
+from matrix.client import SERVICE, Caller, Client, Refused
 from matrix.house import House, Venue
 from matrix.promises import refused
 
@@ -36,6 +38,15 @@ def add_location(by: Client, name: str = "Sótano") -> str:
         "insert into public.locations (name, timezone) values (%s, 'Europe/Madrid')"
         " returning id::text",
         name,
+    )
+    return str(row["id"])
+
+
+def add_customer(by: Client) -> str:
+    """A customer of whom everything is known but a note."""
+    (row,) = by.select(
+        "insert into public.customers (email, full_name, phone, locale)"
+        " values ('zoraida@example.test', 'Zoraida', '+34600111222', 'es') returning id::text"
     )
     return str(row["id"])
 
@@ -187,7 +198,7 @@ def test_every_tenant_table_is_logged(house: House) -> None:
         select t.name, w.trigger
         from (select private.tenant_tables() union select 'organizations') as t (name)
         cross join unnest(array['audit_insert', 'audit_update', 'audit_delete']) as w (trigger)
-        where t.name <> 'audit_log'
+        where t.name not in ('audit_log', 'audit_log_personal')
           and not exists (
             select from pg_trigger as g
             where g.tgrelid = ('public.' || quote_ident(t.name))::regclass
@@ -210,7 +221,12 @@ def test_no_secret_is_in_the_log(house: House, venue: Venue) -> None:
     _, secret = venue.make_key(["rooms:read"])
     _, token = venue.invite("ana@example.test", venue.role("manager"))
     code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
-    log = json.dumps(house.owner_sql("select before, after from public.audit_log"))
+    log = json.dumps(
+        house.owner_sql(
+            "select before, after from public.audit_log"
+            " union all select before, after from public.audit_log_personal"
+        )
+    )
     for text in (secret, token, code):
         assert text not in log
 
@@ -227,10 +243,15 @@ def test_a_last_use_is_not_a_change_worth_a_line(house: House, venue: Venue) -> 
         "update public.audit_log set action = 'insert'",
         "delete from public.audit_log",
         "truncate public.audit_log",
+        "update public.audit_log_personal set after = null",
+        "delete from public.audit_log_personal",
+        "truncate public.audit_log_personal",
     ],
 )
 def test_the_log_is_append_only_for_everyone(house: House, venue: Venue, statement: str) -> None:
-    before = venue.count("audit_log")
+    add_customer(venue.owner)
+    tables = ("audit_log", "audit_log_personal")
+    before = [venue.count(table) for table in tables]
     for client in (venue.owner, house.service, house.nobody):
         with pytest.raises(Exception, match="42501"):
             client.change(statement)
@@ -238,35 +259,38 @@ def test_the_log_is_append_only_for_everyone(house: House, venue: Venue, stateme
         house.owner_sql(statement)
     with pytest.raises(Exception, match="append-only"), house.connection.transaction():
         house.connection.execute(statement.encode())
-    assert venue.count("audit_log") == before
+    assert [venue.count(table) for table in tables] == before
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        "action = 'delete'",
-        "actor_kind = 'system'",
-        "row_key = 'x'",
-        "before = '{\"x\": 1}'",
-        "after = after || '{\"x\": 1}'",
-        "after = after - 'name'",
+        "audit_log set action = 'delete'",
+        "audit_log set after = after",
+        "audit_log_personal set id = id + 1000",
+        "audit_log_personal set before = '{\"x\": 1}'",
+        "audit_log_personal set after = after || '{\"x\": 1}'",
+        "audit_log_personal set after = after - 'phone'",
     ],
 )
 def test_while_a_person_is_erased_values_in_images_change_and_nothing_else(
     house: House, venue: Venue, change: str
 ) -> None:
-    add_location(venue.owner)
+    foreign = house.open_venue("Foreign")
+    for place in (venue, foreign):
+        add_customer(place.owner)
     house.owner_sql("select set_config('escapemaster.erasing_customer', %s, true)", venue.id)
-    own = "where organization_id = %s and table_name = 'locations'"
     house.owner_sql(
-        f"update public.audit_log set after = after || '{{\"name\": 1}}' {own}", venue.id
+        "update public.audit_log_personal set after = after || '{\"phone\": null}'"
+        " where organization_id = %s",
+        venue.id,
     )
     with pytest.raises(Exception, match="append-only"):
-        house.owner_sql(f"update public.audit_log set {change} {own}", venue.id)
-    foreign = house.open_venue("Foreign")
+        house.owner_sql(f"update public.{change} where organization_id = %s", venue.id)
     with pytest.raises(Exception, match="append-only"):
         house.owner_sql(
-            "update public.audit_log set after = after where organization_id = %s", foreign.id
+            "update public.audit_log_personal set after = after where organization_id = %s",
+            foreign.id,
         )
 
 
@@ -378,3 +402,130 @@ def test_a_join_code_s_changes_are_logged_and_its_hash_is_not(venue: Venue) -> N
         ("user", "update", {"version": 2, "is_enabled": True}),
         ("user", "update", {"version": 2, "is_enabled": False}),
     ]
+
+
+def with_permissions(venue: Venue, *permissions: str) -> Client:
+    """Somebody who holds these permissions and no others."""
+    return venue.hire("reader", venue.make_role("Reader", permissions))
+
+
+def images(by: Client, table: str) -> list[tuple[Any, Any]]:
+    """A table's images before and after, oldest first, with what a reader may lay over them."""
+    return [
+        (row["before"], row["after"])
+        for row in by.select(
+            "select l.before || coalesce(p.before, '{}') as before,"
+            " l.after || coalesce(p.after, '{}') as after"
+            " from public.audit_log as l"
+            " left join public.audit_log_personal as p using (organization_id, id)"
+            " where l.table_name = %s order by l.id",
+            table,
+        )
+    ]
+
+
+def test_what_a_customer_gave_is_null_in_the_log_without_customers_read(venue: Venue) -> None:
+    customer = add_customer(venue.owner)
+    venue.owner.change("update public.customers set phone = null, full_name = 'Zoe'")
+    venue.owner.change("update public.customers set staff_note = 'Afraid of the dark'")
+    reader = with_permissions(venue, "audit:read")
+
+    made, renamed, noted = images(reader, "customers")
+
+    assert (made[1]["id"], made[1]["locale"], made[1]["staff_note"]) == (customer, "es", "")
+    assert [made[1][column] for column in ("email", "full_name", "phone")] == [None] * 3
+    assert renamed == ({"full_name": None, "phone": None}, {"full_name": None, "phone": None})
+    assert noted == ({"staff_note": ""}, {"staff_note": None})
+    assert reader.select("select * from public.audit_log_personal") == []
+
+
+def test_with_both_permissions_the_log_shows_whole_rows(venue: Venue) -> None:
+    add_customer(venue.owner)
+    venue.owner.change("update public.customers set phone = null, full_name = 'Zoe'")
+
+    made, renamed = images(with_permissions(venue, "audit:read", "customers:read"), "customers")
+
+    assert (made[1]["full_name"], made[1]["phone"]) == ("Zoraida", "+34600111222")
+    assert made[1]["email"] == "zoraida@example.test"
+    assert renamed == (
+        {"full_name": "Zoraida", "phone": "+34600111222"},
+        {"full_name": "Zoe", "phone": None},
+    )
+
+
+def test_whoever_reads_customers_reads_no_earlier_values_of_theirs_without_audit_read(
+    house: House, venue: Venue
+) -> None:
+    add_customer(venue.owner)
+    foreign = house.open_venue("Foreign")
+    for person in (
+        with_permissions(venue, "customers:read"),
+        venue.hire("mary", "manager"),
+        foreign.owner,
+        foreign.owner.at(venue.id),
+        house.nobody,
+    ):
+        with suppress(Refused):
+            assert person.select("select * from public.audit_log_personal") == []
+    assert venue.count("audit_log_personal") == 1
+
+
+def test_an_entry_without_a_customer_s_words_has_no_second_row(venue: Venue) -> None:
+    add_location(venue.owner)
+    add_customer(venue.owner)
+    venue.owner.change("update public.customers set locale = 'en'")
+    assert len(entries(venue, "customers")) == 2
+    assert venue.count("audit_log_personal") == 1
+
+
+def test_a_row_s_past_shows_what_a_customer_gave_with_customers_read_only(
+    house: House, venue: Venue
+) -> None:
+    customer = add_customer(venue.owner)
+    venue.owner.change("update public.customers set phone = '+34600333444'")
+    asked = {
+        "organization_id": venue.id,
+        "table_name": "customers",
+        "row_key": customer,
+        "at": house.one("select clock_timestamp()"),
+    }
+    whole = venue.owner.call("get_row_at", **asked)
+    assert (whole["full_name"], whole["phone"]) == ("Zoraida", "+34600333444")
+    assert whole["email"] == "zoraida@example.test"
+
+    masked = with_permissions(venue, "audit:read").call("get_row_at", **asked)
+    hidden = {"email": None, "full_name": None, "phone": None}
+    assert masked == whole | hidden
+
+
+def test_each_personal_column_is_kept_apart_whoever_writes_the_entry(
+    house: House, venue: Venue
+) -> None:
+    """Generated over the list: a column that is added to it cannot be forgotten here."""
+    listed = [
+        (str(row["name"]), str(row["column_name"]))
+        for row in house.owner_sql(
+            "select split_part(relation, '.', 2) as name, column_name from private.personal_columns"
+        )
+    ]
+    assert len(listed) > 20
+    for name, column in listed:
+        for value in ("Zoraida", {"game": "Zoraida"}, ["Zoraida"], 7, False):
+            image = Jsonb({column: value, "kept": 1})
+            house.owner_sql(
+                "insert into public.audit_log (organization_id, actor_kind, action, table_name,"
+                " row_key, before, after) values (%s, 'system', 'update', %s, 'x', %s, %s)",
+                venue.id,
+                name,
+                image,
+                image,
+            )
+            masked = {column: None, "kept": 1}
+            assert (entries(venue, name)[-1]["before"], entries(venue, name)[-1]["after"]) == (
+                masked,
+                masked,
+            ), (name, column)
+            whole = {column: value, "kept": 1}
+            assert images(venue.owner, name)[-1] == (whole, whole), (name, column)
+    log = str(with_permissions(venue, "audit:read").select("select * from public.audit_log"))
+    assert "kept" in log and "Zoraida" not in log

@@ -351,6 +351,8 @@ NO_TEXTS_OF_PEOPLE = {
     "audit_log.actor_kind": "written by the log's trigger",
     "audit_log.after": "a copy of rows that were checked",
     "audit_log.before": "a copy of rows that were checked",
+    "audit_log_personal.after": "a copy of rows that were checked",
+    "audit_log_personal.before": "a copy of rows that were checked",
     "audit_log.request_id": "kept as it came, for the log's readers",
     "audit_log.row_key": "a copy",
     "audit_log.table_name": "written by the log's trigger",

@@ -15,6 +15,7 @@ VERBS = ("select", "insert", "update", "delete")
 NOBODY = "nobody"
 EVERYONE = "everyone"
 OWN = "own"
+AND = " and "
 
 _FACT = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -26,7 +27,8 @@ class TableExpectation:
     Attributes:
         name: As PostgREST has it; for a bucket, its id.
         relation: The table, with its schema.
-        verbs: The permission that each verb takes, or one of NOBODY, EVERYONE, OWN.
+        verbs: The permission that each verb takes, or several with AND between them, or one of
+            NOBODY, EVERYONE, OWN.
         tenant: Which rows are the tenant's.
         own: Which rows are the caller's own, if any.
         scope: Which rows of the relation are meant at all.
@@ -52,9 +54,9 @@ class TableExpectation:
 
         What is updated or deleted must be seen first.
         """
-        wanted = {self.verbs[verb]}
+        wanted = set(self.verbs[verb].split(AND))
         if verb in ("update", "delete"):
-            wanted.add(self.verbs["select"])
+            wanted.update(self.verbs["select"].split(AND))
         if NOBODY in wanted:
             return None
         return frozenset(wanted - {EVERYONE, OWN})

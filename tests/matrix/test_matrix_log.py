@@ -116,3 +116,60 @@ def test_every_function_that_changes_something_leaves_an_entry(
         if caller is None or entries(world, facts, function, caller) == 0:
             silent.add(name)
     assert sorted(silent) == sorted(_SILENT)
+
+
+#: What says nothing of anybody.
+_EMPTY = "('null', '\"\"', '{}', '[]')"
+
+
+def values(connection: Connection, query: str, parameter: str) -> set[str]:
+    """What a query finds, as JSON: not what is empty, nor words that other rows share."""
+    return {
+        value
+        for (value,) in connection.execute(
+            f"select v::text from ({query}) as t (v) where v not in {_EMPTY}".encode(), [parameter]
+        )
+        if len(value) > 6 and "sample" not in value.lower()
+    }
+
+
+def log_of(connection: Connection, by: Actor) -> str:
+    """Everything that somebody reads of the organization's log, as one text."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+            [by.caller.role, json.dumps(dict(by.caller.claims))],
+        )
+        row = connection.execute(
+            "select coalesce((select jsonb_agg(l) from public.audit_log as l), '[]')::text"
+            " || coalesce((select jsonb_agg(p) from public.audit_log_personal as p), '[]')::text"
+        ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_who_may_not_read_customers_finds_nothing_of_theirs_anywhere_in_the_log(
+    world: Connection, facts: Facts, actors: dict[str, Actor]
+) -> None:
+    """Generated over the list of personal columns, with whatever the venue's customers gave."""
+    here = facts[NORTH]["organization"]
+    listed = world.execute(
+        "select relation, split_part(relation, '.', 2), column_name from private.personal_columns"
+        " where relation <> 'private.email_messages'"
+    ).fetchall()
+    given = set()
+    for relation, table, column in listed:
+        given |= values(
+            world,
+            f"select to_jsonb(t) -> '{column}' from {relation} as t where organization_id = %s",
+            here,
+        )
+        for image in ("before", "after"):
+            said = f"select {image} -> '{column}' from public.audit_log where table_name = %s"
+            assert values(world, said, table) == set(), (table, column)
+    assert len(given) > 5
+
+    masked, whole = log_of(world, actors["key:audit:read"]), log_of(world, actors["admin"])
+    assert here in masked
+    assert [value for value in given if value in masked] == []
+    assert [value for value in given if value not in whole] == []

@@ -24,6 +24,7 @@ _TENANCY = {
     "public.api_key_permissions",
     "public.api_keys",
     "public.audit_log",
+    "public.audit_log_personal",
     "public.invitations",
     "public.organization_exports",
     "public.role_permissions",
@@ -85,7 +86,7 @@ _STRANGE_RULES = (
         " when 'twin Jo' then 'hana.before@example.test' else 'twin.' || email end"
     ),
     (
-        "update public.audit_log set before = replace(before::text, '@', '@twin.')::jsonb,"
+        "update public.audit_log_personal set before = replace(before::text, '@', '@twin.')::jsonb,"
         " after = replace(after::text, '@', '@twin.')::jsonb"
     ),
 )
@@ -568,14 +569,20 @@ class Twins:
 
     def _copy_log(self, twin: str, kind: Kind) -> None:
         """What the log says of customers, who are found by it."""
-        columns = "actor_kind, action, table_name, row_key, before, after"
+        columns = "id, actor_kind, action, table_name, row_key, before, after"
         self.house.connection.execute(
-            f"insert into public.audit_log (organization_id, {columns}) select '{twin}', {columns}"
-            f" from public.audit_log where organization_id = '{self.id}'"
+            f"insert into public.audit_log (organization_id, {columns}) overriding system value"
+            f" select '{twin}', {columns} from public.audit_log where organization_id = '{self.id}'"
             " and table_name in ('customers', 'customer_tags')".encode()
         )
+        self.house.connection.execute(
+            "insert into public.audit_log_personal (organization_id, id, before, after)"
+            f" select '{twin}', p.id, p.before, p.after from public.audit_log_personal as p"
+            f" join public.audit_log as l on l.organization_id = '{twin}' and l.id = p.id"
+            f" where p.organization_id = '{self.id}'".encode()
+        )
         for rule in _MORE_RULES.get(kind, ()):
-            if rule.startswith("update public.audit_log "):
+            if rule.startswith("update public.audit_log_personal "):
                 self._change_all(f"{rule} where organization_id = '{twin}'")
 
     def _change(self, table: str, column: str, value: str, organization: str) -> None:

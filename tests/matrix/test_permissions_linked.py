@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from escapemaster_dev.schema.permission_table import (
+    AND,
     EVERYBODY,
     OWN,
     functions,
@@ -35,7 +36,7 @@ def owner(house: House) -> Iterator[Connection]:
 
 def guards(connection: Connection) -> set[str]:
     """Every permission that something asks for: policies, functions, reference data, routes."""
-    found = {word for policy in policies(connection) for word in policy.opens}
+    found = {key for policy in policies(connection) for w in policy.opens for key in w.split(AND)}
     for (body,) in connection.execute(
         "select prosrc from pg_proc where pronamespace in"
         " ('public'::regnamespace, 'private'::regnamespace, 'service'::regnamespace)"
@@ -126,7 +127,9 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
     asked = (
         r"\( SELECT private\.organization_with\('[a-z_]+:[a-z_]+'::text\) AS organization_with\)"
     )
-    row = re.compile(rf"\((organization_id|id) = {asked}\)")
+    one = rf"\((organization_id|id) = {asked}\)"
+    # Permissions that are asked for together are one condition each.
+    row = re.compile(rf"{one}|\({one}( AND {one})+\)")
     file = re.compile(
         r"\(\(bucket_id = '[a-z-]+'::text\) AND"
         rf" \(\(storage\.foldername\(name\)\)\[1\] = \({asked}\)::text\)\)"

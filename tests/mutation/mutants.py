@@ -114,9 +114,11 @@ def policies(connection: Connection) -> Iterator[Mutant]:
             if text is None or text == "true":
                 continue
             yield mutant(f"{clause} true", f"{clause} (true)")
-            anyone = re.sub(r"private\.organization_with\('[^']+'::text\)", _MEMBER, text)
-            if anyone != text:
-                yield mutant(f"{clause} without the permission", f"{clause} ({anyone})")
+            asked = re.findall(r"private\.organization_with\('([^']+)'::text\)", text)
+            for permission in asked:
+                anyone = text.replace(f"private.organization_with('{permission}'::text)", _MEMBER)
+                name = "the permission" if len(asked) == 1 else permission
+                yield mutant(f"{clause} without {name}", f"{clause} ({anyone})")
             everywhere = _without_tenant(text)
             if everywhere != text:
                 yield mutant(f"{clause} without the tenant", f"{clause} ({everywhere})")

@@ -129,10 +129,12 @@ our_policies as (
 """
 
 # The policy shape of the blueprint, as PostgreSQL prints it back, with an empty search path.
-_TENANT = (
-    r"^\(organization_id = \( SELECT private\.organization_with\('[a-z_]+:[a-z_]+'::text\)"
-    r" AS organization_with\)\)$"
+_HELD = (
+    r"\(organization_id = \( SELECT private\.organization_with\('[a-z_]+:[a-z_]+'::text\)"
+    r" AS organization_with\)\)"
 )
+# Permissions that are asked for together are one such condition each.
+_TENANT = rf"^({_HELD}|\({_HELD}( AND {_HELD})+\))$"
 _STORAGE = (
     r"^\(\(bucket_id = '[a-z-]+'::text\) AND \(\(storage\.foldername\(name\)\)\[1\] ="
     r" \(\( SELECT private\.organization_with\('[a-z_]+:[a-z_]+'::text\)"

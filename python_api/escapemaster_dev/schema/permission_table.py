@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import sqlglot
@@ -21,6 +22,8 @@ ROLES = ("owner", "admin", "manager", "receptionist", "game_master")
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 EVERYBODY = "everybody signed in"
 OWN = "the own row"
+#: Between permissions that are asked for together.
+AND = " and "
 
 #: The call that guards something, and the permission that it names.
 _GUARD = re.compile(
@@ -57,7 +60,8 @@ class Policy:
     Attributes:
         table: With its schema; for files, the bucket.
         verb: SELECT, INSERT, UPDATE or DELETE.
-        opens: Permissions, or EVERYBODY or OWN: any of them opens the row.
+        opens: Permissions, or EVERYBODY or OWN: any of them opens the row. Permissions that it
+            takes together are one word, with AND between them.
     """
 
     table: str
@@ -198,6 +202,10 @@ def _opens(condition: exp.Expr, helpers: Mapping[str, str]) -> Iterator[str]:
     if isinstance(condition, exp.Or):
         yield from _opens(condition.left, helpers)
         yield from _opens(condition.right, helpers)
+    elif isinstance(condition, exp.And):
+        # A side that asks for no permission, as a bucket's, narrows what the other one opens.
+        sides = [list(_opens(side, helpers)) for side in (condition.left, condition.right)]
+        yield from (AND.join(words) for words in product(*filter(None, sides)) if words)
     elif isinstance(condition, exp.Boolean) and condition.this:
         yield EVERYBODY
     else:
@@ -310,7 +318,10 @@ def _moves(connection: Connection) -> Iterator[Sequence[str]]:
 
 def words(opens: Sequence[str]) -> str:
     """What opens something, for a page."""
-    return ", ".join(word if word in (EVERYBODY, OWN) else f"`{word}`" for word in opens)
+    return ", ".join(
+        word if word in (EVERYBODY, OWN) else AND.join(f"`{key}`" for key in word.split(AND))
+        for word in opens
+    )
 
 
 def _table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> list[str]:
