@@ -231,14 +231,19 @@ comment on function private.in_steps is
 
 create function private.get_currencies()
 returns table (code text, digits int, step int, least_cents bigint)
-language sql
-stable
+language plpgsql
+volatile
 security definer
 set search_path = ''
 as $$
+#variable_conflict use_column
+begin
+  perform private.count_attempt();
+  return query
   select c.code, c.digits, c.step, c.least_cents
   from private.currencies as c
-  order by c.code
+  order by c.code;
+end
 $$;
 
 comment on function private.get_currencies is 'definer: shows reference data to clients, who may read no private table.';
@@ -247,10 +252,10 @@ grant execute on function private.get_currencies to anon, authenticated;
 create function public.get_currencies()
 returns table (code text, digits int, step int, least_cents bigint)
 language sql
-stable
+volatile
 set search_path = ''
 as $$ select * from private.get_currencies() $$;
 
 comment on function public.get_currencies is
-  'The currencies in which an organization may sell. digits: of an amount behind the decimal point, whatever locale data says; step: every amount is a multiple of so many minor units; least_cents: the least amount that is charged online, null where nothing is. For anybody.';
+  'The currencies in which an organization may sell. digits: of an amount behind the decimal point, whatever locale data says; step: every amount is a multiple of so many minor units; least_cents: the least amount that is charged online, null where nothing is. For anybody. Errors: 429 rate_limited.';
 grant execute on function public.get_currencies to anon, authenticated;

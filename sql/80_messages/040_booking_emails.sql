@@ -39,7 +39,8 @@ begin
   where j.kind = 'email.send'
     and j.organization_id = booking_emails.organization_id
     and j.payload ->> 'booking_id' = booking_emails.booking_id::text
-  order by j.id desc;
+  order by j.id desc
+  limit 200;
 end
 $$;
 
@@ -57,5 +58,5 @@ set search_path = ''
 as $$ select * from private.booking_emails(organization_id, booking_id) $$;
 
 comment on function public.booking_emails is
-  'The mails of a booking, newest first, of the last 90 days. status: waiting (due_at: when it is tried next), sent (the provider took it), delivered; not_needed (overtaken by events); and what somebody should look at: dead (given up; reason says why), bounced, complained, failed, suppressed (the address bounced or complained before). recipient: null without customers:read. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
+  'The mails of a booking, newest first, of the last 90 days, 200 at most. status: waiting (due_at: when it is tried next), sent (the provider took it), delivered; not_needed (overtaken by events); and what somebody should look at: dead (given up; reason says why), bounced, complained, failed, suppressed (the address bounced or complained before). recipient: null without customers:read. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
 grant execute on function public.booking_emails to authenticated;

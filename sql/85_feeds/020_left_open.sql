@@ -37,12 +37,13 @@ begin
         where m.organization_id = left_open.organization_id and m.user_id = o.made_by
       )
     )
-  order by o.kind, o.created_at, o.id;
+  order by o.kind, o.created_at, o.id
+  limit 1000;
 end
 $$;
 
 comment on function private.left_open is
-  'The keys, feeds and kiosks that still open something: of one maker, or of all makers who work here no more.';
+  'The keys, feeds and kiosks that still open something: of one maker, or of all makers who work here no more; 1000 at most.';
 
 create function private.list_left_open(organization_id uuid, user_id uuid)
 returns table (
@@ -73,5 +74,5 @@ set search_path = ''
 as $$ select * from private.list_left_open(organization_id, user_id) $$;
 
 comment on function public.list_left_open is
-  'What a person made that still opens something, or, without user_id, what everybody made who is no active member now. kind: api_key, calendar_feed or waiver_kiosk, to be ended by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk. made_by: null when nobody knows (an API key made it, or the account is deleted). last_used_at and expires_at: of keys only. Invitations and the feeds of a member''s own sessions end by themselves. Under users:manage. Errors: 403 permission_denied.';
+  'What a person made that still opens something, or, without user_id, what everybody made who is no active member now; 1000 at most, and the rest when these are revoked. kind: api_key, calendar_feed or waiver_kiosk, to be ended by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk. made_by: null when nobody knows (an API key made it, or the account is deleted). last_used_at and expires_at: of keys only. Invitations and the feeds of a member''s own sessions end by themselves. Under users:manage. Errors: 403 permission_denied.';
 grant execute on function public.list_left_open to authenticated;

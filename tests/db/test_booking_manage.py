@@ -57,6 +57,9 @@ class TestLooking:
         (entry,) = rest.pop("history")
         assert entry["status"] == "held"
         assert datetime.fromisoformat(entry["at"]).tzinfo
+        event = rest.pop("event")
+        assert datetime.fromisoformat(event.pop("updated_at")).tzinfo
+        assert event == {"uid": shop.id_of(held), "sequence": 0}
         assert rest == {
             "paid_cents": 0,
             "refunded_cents": 0,
@@ -64,6 +67,7 @@ class TestLooking:
             "terms": {"tiers": [], "no_show_fee_percent": 100},
             "customer": {"full_name": GUEST["full_name"], "email": GUEST["email"]},
             "organization": {"name": "Venue"},
+            "location": {"name": "Venue", "address": ""},
             "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0, "token": None},
             "cancellable": True,
             "reschedulable": True,

@@ -287,12 +287,7 @@ class TestReading:
         for table in ("customers", "booking_contacts"):
             assert gil.select(f"select * from public.{table}") == [], table
         shop.move(held, "confirmed")
-        moved = gil.call(
-            "transition_booking",
-            organization_id=shop.id,
-            booking_id=shop.id_of(held),
-            to_status="checked_in",
-        )
+        moved = shop.move(held, "checked_in", by=gil)
         assert (moved["fields"], moved["customer_note"]) == (None, None)
         shown = " ".join(
             str(value)

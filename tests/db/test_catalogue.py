@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -490,6 +491,7 @@ class TestGetCalendar:
         shop.add_room(is_published=False)
         seen = shop.visitor.call("get_calendar", slug=shop.slug)
         (room,) = seen.pop("rooms")
+        assert datetime.fromisoformat(seen.pop("now")).tzinfo
         assert seen == {
             "slug": shop.slug,
             "name": "Venue",

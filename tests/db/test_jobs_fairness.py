@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db.money_world import Database, Door, Venue, make_venue
-from db.test_jobs_queue import rows_read_by_a_claim
+from db.test_jobs_queue import forget_what_is_gone, rows_read_by_a_claim
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_every_job_is_claimed_in_the_end(
 def test_a_claim_reads_a_few_rows_of_each_share_however_many_wait(
     money: Database, worker: Door, venues: list[Venue], analyzed: bool
 ) -> None:
-    money.run("vacuum private.jobs")  # what the test before left behind
+    forget_what_is_gone(money)  # of the test before
     queue(money, venues[0], 10_000)
     queue(money, venues[1], 10)
     if analyzed:

@@ -34,8 +34,12 @@ UNBOUNDED = {
 
 #: Functions that return rows, and why PostgREST cuts none of their answers.
 ROWS_BOUNDED_BY = {
+    "public.booking_emails": "200",
     "public.get_availability": "private.most_slots()",
+    "public.get_currencies": "the currencies that there are",
+    "public.list_left_open": "1000",
     "public.platform_list_organizations": "max_rows, 200 at most",
+    "public.remove_member": "1000, by private.left_open",
     "service.claim_jobs": "max_jobs, 100 at most",
     "service.list_dead_jobs": "max_jobs, 1000 at most",
     "service.read_organization": "max_rows, 10000 at most",
@@ -273,6 +277,47 @@ class TestLists:
             " ('public'::regnamespace, 'service'::regnamespace)"
         )
         assert {each["name"] for each in found} == set(ROWS_BOUNDED_BY)
+
+    def test_of_many_mails_of_a_booking_the_newest_are_listed(
+        self, house: House, shop: Shop
+    ) -> None:
+        room = shop.add_room()
+        shop.open_on(room, "10:00", "21:00")
+        booking = shop.id_of(shop.hold(room, shop.at(3, "11:30")))
+        house.owner_sql(
+            "insert into private.jobs (organization_id, kind, payload, dedupe_key)"
+            " select %s, 'email.send', jsonb_build_object("
+            "'template', 'booking_confirmed', 'booking_id', %s::text), 'many/' || n"
+            " from generate_series(1, 201) as n",
+            shop.id,
+            booking,
+        )
+        newest = house.one("select max(id) from private.jobs")
+        listed = shop.venue.owner.select(
+            "select id from public.booking_emails(%s, %s)", shop.id, booking
+        )
+        assert [mail["id"] for mail in listed] == list(range(newest, newest - 200, -1))
+
+    def test_of_very_many_things_left_open_the_rest_comes_when_some_are_revoked(
+        self, house: House, shop: Shop
+    ) -> None:
+        house.owner_sql(
+            "insert into public.calendar_feeds (organization_id, name)"
+            " select %s, 'Feed ' || n from generate_series(1, 1001) as n",
+            shop.id,
+        )
+
+        def listed() -> set[str]:
+            rows = shop.venue.owner.select("select name from public.list_left_open(%s)", shop.id)
+            return {row["name"] for row in rows}
+
+        first = listed()
+        assert len(first) == 1000
+        house.owner_sql(
+            "update public.calendar_feeds set revoked_at = now() where name = any (%s)",
+            list(first),
+        )
+        assert len(listed()) == 1
 
     def test_a_page_of_an_export_is_never_longer_than_the_cut(self, house: House) -> None:
         body = house.one(

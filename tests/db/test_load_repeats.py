@@ -19,6 +19,7 @@ SAME_ANSWER = {
     "cancel_booking",
     "cancel_voucher",
     "claim_session_as_game_master",
+    "confirm_booking",  # tests/db/test_mail_limits.py
     "disable_join_code",
     "end_support_entry",
     "leave_waitlist",
@@ -37,6 +38,7 @@ SAME_ANSWER = {
     "unassign_game_master",
     "unblock_room",
     "withdraw_consent",
+    "withdraw_refund",  # tests/db/test_money_promises.py
 }
 #: They take an idempotency key.
 BY_KEY = {
@@ -57,10 +59,12 @@ READS = {
     "get_booking",
     "get_calendar",
     "get_calendar_feed",
+    "get_currencies",
     "get_join_code",
     "get_waitlist_entry",
     "get_waiver",
     "get_waiver_kiosk",
+    "my_booking_token",
     "quote_booking",
     "quote_reschedule",
     "validate_coupon",
@@ -75,6 +79,7 @@ REFUSAL_SAYS_IT = {
     "erase_customer": "404 customer_not_found",
     "join_organization": "409 already_member",
     "leave_organization": "404 organization_not_found",
+    "lift_member_bar": "404 bar_not_found",
     "merge_customers": "404 customer_not_found",
     "platform_erase_organization": "404 organization_not_found",
     "platform_reactivate_organization": "sets the status again",
