@@ -522,7 +522,8 @@ class TestVoucher:
     def end_voucher(self, shop: Shop, made: Row, days: int) -> date:
         """Let its last date be so many days from today at the venue."""
         last: date = shop.house.one(
-            "update public.vouchers as v set valid_until = (now() at time zone l.timezone)::date + %s"
+            "update public.vouchers as v"
+            " set valid_until = (now() at time zone l.timezone)::date + %s"
             " from public.locations as l where l.id = %s and v.id = %s returning valid_until",
             days,
             shop.location_id,

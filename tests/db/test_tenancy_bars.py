@@ -64,7 +64,7 @@ def by_join_code(house: House, venue: Venue, ana: Client) -> None:
 
 
 def by_an_invitation(house: House, venue: Venue, ana: Client) -> None:
-    """To an address of which nobody knew that it is the same person's, and whose mails that person reads."""
+    """To an address of which nobody knew that it is the same person's, who reads its mails."""
     house.connection.execute(
         "update auth.users set email = 'unknown@example.test' where id = %s", [ana.id]
     )
