@@ -309,9 +309,11 @@ begin
   );
   insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents, payment_id)
   values (voucher.organization_id, voucher.id, 'returned', request.amount_cents, request.payment_id);
+  -- Expired is what no venue's clock takes any more; the 90 days are full ones at each of them.
   update public.vouchers as v
-  set expires_at = now() + interval '90 days'
-  where v.organization_id = voucher.organization_id and v.id = voucher.id and v.expires_at <= now();
+  set valid_until = today.latest + 90
+  from private.dates_at_venues(voucher.organization_id) as today
+  where v.organization_id = voucher.organization_id and v.id = voucher.id and v.valid_until < today.earliest;
 end
 $$;
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from db.booking_world import GUEST, PRICE, Row, Shop, ask, change, open_shop, taking
+from db.booking_world import GUEST, PRICE, Row, Shop, ask, change, insert, open_shop, taking
 from matrix.house import House
 from matrix.promises import refused
 
@@ -519,27 +519,70 @@ class TestVoucher:
         assert owner.call("get_pending_refunds", organization_id=shop.id) == []
         assert shop.voucher(made)["balance_cents"] == 0
 
+    def end_voucher(self, shop: Shop, made: Row, days: int) -> date:
+        """Let its last date be so many days from today at the venue."""
+        last: date = shop.house.one(
+            "update public.vouchers as v"
+            " set valid_until = (now() at time zone l.timezone)::date + %s"
+            " from public.locations as l where l.id = %s and v.id = %s returning valid_until",
+            days,
+            shop.location_id,
+            made["id"],
+        )
+        return last
+
     def test_an_expired_voucher_lives_on_with_what_comes_back_to_it(
         self, shop: Shop, room: str, start: datetime
     ) -> None:
-        made = shop.add_voucher(6_000, expires_at=shop.at(1))
+        made = shop.add_voucher(6_000)
         held = shop.book(room, start, voucher_code=made["code"])
-        shop.house.owner_sql(
-            "update public.vouchers set expires_at = now() - interval '1 day' where id = %s",
-            made["id"],
-        )
+        yesterday = self.end_voucher(shop, made, -1)
         shop.cancel(held)
-        now = shop.house.one("select now()")
         back = shop.voucher(made)
-        assert (back["balance_cents"], back["expires_at"]) == (6_000, now + timedelta(days=90))
+        assert (back["balance_cents"], back["valid_until"]) == (
+            6_000,
+            yesterday + timedelta(days=91),
+        )
         assert shop.quote(room, start, voucher_code=made["code"])["voucher_cents"] == 5_000
 
+    @pytest.mark.parametrize("days", [0, 1])
     def test_a_voucher_that_has_not_expired_keeps_its_end(
+        self, shop: Shop, room: str, start: datetime, days: int
+    ) -> None:
+        made = shop.add_voucher(6_000)
+        held = shop.book(room, start, voucher_code=made["code"])
+        last = self.end_voucher(shop, made, days)
+        shop.cancel(held)
+        assert shop.voucher(made)["valid_until"] == last
+
+    def test_a_voucher_without_an_end_gets_none(
         self, shop: Shop, room: str, start: datetime
     ) -> None:
-        made = shop.add_voucher(6_000, expires_at=shop.at(1))
+        made = shop.add_voucher(6_000)
         shop.cancel(shop.book(room, start, voucher_code=made["code"]))
-        assert shop.voucher(made)["expires_at"] == shop.at(1)
+        assert shop.voucher(made)["valid_until"] is None
+
+    def test_where_two_venues_have_two_dates_the_later_one_counts(
+        self, shop: Shop, room: str, start: datetime
+    ) -> None:
+        """Expired is what is so at each of them, and the 90 days are full ones at each."""
+        insert(shop.venue.owner, "locations", name="West", timezone="Pacific/Pago_Pago")
+        insert(shop.venue.owner, "locations", name="East", timezone="Pacific/Kiritimati")
+        west, east = (
+            shop.house.one(f"select (now() at time zone '{zone}')::date")
+            for zone in ("Pacific/Pago_Pago", "Pacific/Kiritimati")
+        )
+        made = shop.add_voucher(6_000)
+        for last, kept in (
+            (west, west),
+            (west - timedelta(days=1), east + timedelta(days=90)),
+        ):
+            held = shop.book(room, start, voucher_code=made["code"])
+            shop.house.owner_sql(
+                "update public.vouchers set valid_until = %s where id = %s", last, made["id"]
+            )
+            shop.cancel(held)
+            assert shop.voucher(made)["valid_until"] == kept
 
     def test_of_mixed_money_the_provider_s_goes_back_first_and_cash_last(
         self, shop: Shop, room: str, start: datetime

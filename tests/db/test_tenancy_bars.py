@@ -64,10 +64,11 @@ def by_join_code(house: House, venue: Venue, ana: Client) -> None:
 
 
 def by_an_invitation(house: House, venue: Venue, ana: Client) -> None:
-    """To an address of which nobody knew that it is the same person's."""
+    """To an address of which nobody knew that it is the same person's, who reads its mails."""
     house.connection.execute(
         "update auth.users set email = 'unknown@example.test' where id = %s", [ana.id]
     )
+    house.owner_sql("select private.vouch_for_address(%s)", ana.id)
     _, token = venue.invite("unknown@example.test", venue.role("admin"))
     ana.call("accept_invitation", token=token)
 

@@ -405,7 +405,14 @@ class Twins:
         )
 
     def lease_mails(self) -> None:
-        """Take the jobs that send mails, and know one of each kind."""
+        """Take the jobs that send mails, and know one of each kind: as if the pause before mails of
+        changes were over, and all at once, more than a venue may have running."""
+        self.house.owner_sql(
+            "update private.jobs set run_at = now() where kind = 'email.send' and run_at > now()"
+        )
+        self.house.owner_sql(
+            "update private.job_kinds set share_limit = 100 where kind = 'email.send'"
+        )
         jobs = self._client("service_role")
         while claimed := jobs.select("select * from service.claim_jobs('twin', 100, 600)"):
             for job in claimed:
