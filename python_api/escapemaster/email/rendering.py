@@ -575,6 +575,7 @@ def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
 def _to_confirm(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     """The mail whose link confirms a booking."""
     wanted = ToConfirmData.model_validate(prepared.data)
+    site = site.of_venue(wanted.site_url)
     content = _booking_content(wanted, prepared, language, site)
     ends = _instant(wanted.expires_at, wanted.timezone, language)
 
