@@ -2,8 +2,9 @@
 --
 -- Limited is what nobody paid for and whose address nobody has proven: gift vouchers, invitations,
 -- bookings by staff, and by visitors bookings without payment and places in a waiting list. It is
--- refused where somebody asks for it, and waits for the answer. A mail that was promised (a paid
--- booking's, a cancellation, a change, a refund) is never refused and never dropped.
+-- refused where somebody asks for it, and waits for the answer. The reminder of a hold to be paid
+-- is asked for by nobody: it is counted when it is sent, or not sent. A mail that was promised
+-- (a paid booking's, a cancellation, a change, a refund) is never refused and never dropped.
 --
 -- Counters are apart for visitors, for the desk and for what an organization sends of its own
 -- accord, and old organizations have theirs alone. So a stranger who uses up what visitors may
@@ -24,7 +25,7 @@ create table private.mail_allowances (
 comment on table private.mail_allowances is
   'reference data. Mails a day (UTC) to typed addresses, by who causes them and how old the organization is.';
 comment on column private.mail_allowances.source is
-  'visitor: unpaid bookings and waiting lists; desk: bookings by staff; organization: vouchers and invitations.';
+  'visitor: unpaid bookings, reminders of holds and waiting lists; desk: bookings by staff; organization: vouchers and invitations.';
 comment on column private.mail_allowances.organization_age is 'For organizations of at least this age, up to the next row''s.';
 comment on column private.mail_allowances.per_recipient is 'To one address.';
 comment on column private.mail_allowances.recipients_are_shared is
@@ -100,40 +101,71 @@ $$;
 comment on function private.count_mail is
   'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum.';
 
-create function private.limit_mail(organization_id uuid, email text, source text)
+create function private.count_mail_to(organization_id uuid, email text, source text)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  allowance private.mail_allowances;
-  recipient text := lower(trim(limit_mail.email));
+  allowance private.mail_allowances := private.mail_allowance(count_mail_to.organization_id, count_mail_to.source);
+  recipient text := lower(trim(count_mail_to.email));
   hint text;
 begin
-  if private.client_address() is null and auth.uid() is null and not private.jwt_claims() ? 'api_key_id' then
-    return; -- nobody's: the owner's own session, not a request
-  end if;
-  allowance := private.mail_allowance(limit_mail.organization_id, limit_mail.source);
-  hint := case limit_mail.source
+  hint := case count_mail_to.source
     when 'visitor' then 'This address was sent a lot today. Cancel a booking by the link in its mail, or ask the venue to book for you.'
     when 'desk' then 'Book without the e-mail address, or go on tomorrow.'
     else 'Leave the e-mail address out and hand it over yourself, or go on tomorrow.'
   end;
   perform private.count_mail(
     source || '/recipient',
-    case when allowance.recipients_are_shared then recipient else limit_mail.organization_id || ' ' || recipient end,
+    case when allowance.recipients_are_shared then recipient else count_mail_to.organization_id || ' ' || recipient end,
     allowance.per_recipient, hint
   );
   perform private.count_mail(
-    source || '/organization', limit_mail.organization_id::text, allowance.per_organization, hint
+    source || '/organization', count_mail_to.organization_id::text, allowance.per_organization, hint
   );
-  if allowance.recipients_are_shared and limit_mail.source <> 'visitor' then
+  if allowance.recipients_are_shared and count_mail_to.source <> 'visitor' then
     -- Somebody who opens many organizations gets the allowance of one.
     perform private.count_mail(source || '/user', auth.uid()::text, allowance.per_organization, hint);
   end if;
 end
 $$;
 
+comment on function private.count_mail_to is
+  'Counts a mail to an address that somebody typed. Raises 429 mail_limit_reached (details {"limit", "maximum"}).';
+
+create function private.limit_mail(organization_id uuid, email text, source text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if private.client_address() is null and auth.uid() is null and not private.jwt_claims() ? 'api_key_id' then
+    return; -- nobody's: the owner's own session, not a request
+  end if;
+  perform private.count_mail_to(limit_mail.organization_id, limit_mail.email, limit_mail.source);
+end
+$$;
+
 comment on function private.limit_mail is
   'Counts a mail that the request causes to an address which somebody typed. Called last, since the counters'' rows stay locked until the end of the transaction. Raises 429 mail_limit_reached (details {"limit", "maximum"}).';
+
+create function private.mail_fits(organization_id uuid, email text, source text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.count_mail_to(mail_fits.organization_id, mail_fits.email, mail_fits.source);
+  return true;
+exception
+  -- What was counted on the way is taken back with this block.
+  when sqlstate 'PT429' then return false;
+end
+$$;
+
+comment on function private.mail_fits is
+  'Counts a mail that nobody waits for, in the moment of sending, and answers whether the allowance has room for it; one that has none is not sent.';

@@ -166,6 +166,8 @@ begin
       if booking.due_now_cents = 0 then
         -- It is mailed at once, to whomever was named.
         perform private.limit_mail(booking.organization_id, guest ->> 'email', 'visitor');
+      else
+        perform private.remind_of_hold(booking);
       end if;
     end if;
     perform private.limit_rate('hold_booking', 'address', private.client_address());

@@ -134,12 +134,21 @@ begin
       entry.organization_id, entry.id, private.token_hash(private.derived_token('waitlist', entry.id::text))
     );
 
+    perform private.enqueue(
+      'email.send',
+      jsonb_build_object(
+        'template', 'waitlist_joined', 'organization_id', entry.organization_id, 'entry_id', entry.id
+      ),
+      'waitlist_joined:' || entry.id,
+      entry.organization_id
+    );
+
     answer := private.waitlist_json(entry) || jsonb_build_object('entry_id', entry.id);
     perform private.idempotent_end(scope, idempotency_key, answer);
     -- Last, since the counters' rows stay locked until the end of the transaction.
     perform private.limit_rate('join_waitlist', 'address', private.client_address());
     perform private.limit_rate('join_waitlist', 'target', calendar.id::text);
-    -- The offer will be mailed to whomever was named.
+    -- Mailed at once to whomever was named; the one offer, should a place become free, is part of it.
     perform private.limit_mail(calendar.organization_id, guest ->> 'email', 'visitor');
   end if;
 
@@ -176,7 +185,7 @@ as $$
 $$;
 
 comment on function public.join_waitlist is
-  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. A mail confirms the entry at once, with the link to leave. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.join_waitlist to anon, authenticated;
 
 create function private.waitlist_json(entry public.waitlist_entries)

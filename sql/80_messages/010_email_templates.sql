@@ -27,7 +27,8 @@ create table public.email_template_overrides (
   constraint email_template_overrides_template_is_known check (
     template in (
       'booking_confirmed', 'booking_cancelled', 'booking_rescheduled', 'booking_paid_late',
-      'waitlist_offer', 'voucher_issued', 'invitation', 'booking_to_confirm', 'dispute_opened'
+      'waitlist_joined', 'waitlist_offer', 'voucher_issued', 'invitation', 'booking_held', 'booking_to_confirm',
+      'dispute_opened'
     )
   ),
   constraint email_template_overrides_locale_is_supported check (private.is_locale(locale)),

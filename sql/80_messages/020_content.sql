@@ -166,6 +166,7 @@ begin
       'event_id', event -> 'uid',
       'event_at', event -> 'updated_at',
       'event_version', event -> 'sequence',
+      'cancelled_by_customer', told.to_status = 'cancelled' and told.actor_kind = 'customer',
       'previous', case when change is not null then jsonb_build_object(
         'starts_at', change #> '{starts_at,0}',
         'party_size', change #> '{party_size,0}',
@@ -183,7 +184,7 @@ end
 $$;
 
 comment on function private.booking_email is
-  'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what happened before; previous: what was so when the customer was last written to, of what is otherwise now.';
+  'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what happened before; cancelled_by_customer: who cancelled, else the venue did; previous: what was so when the customer was last written to, of what is otherwise now.';
 
 create function private.late_money_email(organization_id uuid, booking_id uuid)
 returns jsonb
@@ -245,6 +246,88 @@ $$;
 
 comment on function private.waitlist_email is
   'What the mail says that offers a place to somebody who waits; null when the offer was taken, given back or is over.';
+
+create function private.waitlist_joined_email(organization_id uuid, entry_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', e.locale,
+      'to', jsonb_build_object('name', e.contact_name, 'email', c.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'room_name', r.name,
+        'from_date', e.from_date,
+        'to_date', e.to_date,
+        'starts_at', e.starts_at,
+        'timezone', coalesce(place.timezone, o.timezone),
+        'party_size', e.party_size,
+        'offer_minutes', k.waitlist_minutes,
+        'waitlist_token', private.derived_token('waitlist', e.id::text),
+        'calendar_slug', k.slug,
+        'site_url', k.site_url,
+        'accent_color', k.accent_color
+      )
+    )
+    from public.waitlist_entries as e
+    join public.customers as c on c.organization_id = e.organization_id and c.id = e.customer_id
+    join public.organizations as o on o.id = e.organization_id
+    join public.calendars as k on k.organization_id = e.organization_id and k.id = e.calendar_id
+    left join public.rooms as r on r.organization_id = e.organization_id and r.id = e.room_id
+    -- The clock on which a start that is waited for is read: the room's, or one of those sold.
+    left join lateral (
+      select l.timezone
+      from public.calendar_rooms as cr
+      join public.rooms as sold on sold.organization_id = cr.organization_id and sold.id = cr.room_id
+      join public.locations as l on l.organization_id = sold.organization_id and l.id = sold.location_id
+      where cr.organization_id = e.organization_id
+        and cr.calendar_id = e.calendar_id
+        and sold.id = coalesce(e.room_id, sold.id)
+      order by sold.is_published desc, sold.id
+      limit 1
+    ) as place on true
+    where e.organization_id = waitlist_joined_email.organization_id
+      and e.id = waitlist_joined_email.entry_id
+      and e.status = 'waiting'
+      and e.waits_until > now()
+      and c.erased_at is null
+  );
+end
+$$;
+
+comment on function private.waitlist_joined_email is
+  'What the mail says that confirms a place in the waiting list; null when somebody has left it, or was offered a place, which has a mail of its own. Dates are the venue''s; room_name null: any room; starts_at null: any time; offer_minutes: how long an offer is held.';
+
+create function private.held_email(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object('expires_at', b.hold_expires_at, 'due_now_cents', b.due_now_cents)
+    )
+    from public.bookings as b
+    where b.organization_id = held_email.organization_id
+      and b.id = held_email.booking_id
+      and b.status = 'held'
+      and b.hold_expires_at > now()
+      and b.due_now_cents > private.booking_kept(b.organization_id, b.id)
+      -- Nothing can be paid there any more.
+      and not private.venue_is_closed(b.organization_id)
+  );
+end
+$$;
+
+comment on function private.held_email is
+  'What the mail says that brings somebody back to a hold that is to be paid; null when it was paid, let go or has lapsed.';
 
 create function private.confirmation_email(organization_id uuid, booking_id uuid)
 returns jsonb

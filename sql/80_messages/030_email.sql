@@ -110,6 +110,10 @@ begin
       mail := private.waitlist_email(
         job.organization_id, (job.payload ->> 'entry_id')::uuid, (job.payload ->> 'booking_id')::uuid
       );
+    when 'waitlist_joined' then
+      mail := private.waitlist_joined_email(job.organization_id, (job.payload ->> 'entry_id')::uuid);
+    when 'booking_held' then
+      mail := private.held_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
     when 'booking_to_confirm' then
       mail := private.confirmation_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
     when 'invitation' then
@@ -132,6 +136,13 @@ begin
   suppressed := exists (
     select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}')
   );
+  -- Once a mail: what was prepared before has been counted.
+  if job.payload ->> 'template' = 'booking_held' and not suppressed
+    and not exists (select from private.email_messages as m where m.job_id = job.id)
+    and not private.mail_fits(job.organization_id, mail #>> '{to,email}', 'visitor')
+  then
+    return null;
+  end if;
   insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
   values (
     job.id, job.organization_id, (mail ->> 'booking_id')::uuid, job.payload ->> 'template', mail ->> 'locale',
@@ -171,7 +182,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, no room in the allowance (booking_held only), or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email to service_role;
 
 create function private.follow_email_events(provider_message_id text)
@@ -316,6 +327,29 @@ $$;
 
 comment on function private.mail_pause is
   'How long the mail about a change waits for further ones: two minutes, doubled with every such mail about the booking within a day, at most four hours. So several changes are one mail, and nobody fills a mailbox by moving one booking.';
+
+create function private.remind_of_hold(booking public.bookings)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Most pay at once; who has not by then may have closed the page.
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'booking_held', 'organization_id', booking.organization_id, 'booking_id', booking.id
+    ),
+    'booking_held:' || booking.id,
+    booking.organization_id,
+    now() + greatest((booking.hold_expires_at - now()) / 3, interval '2 minutes')
+  );
+end
+$$;
+
+comment on function private.remind_of_hold is
+  'Queues the mail with the link to a held booking that has something to pay, for after a third of the hold, at least two minutes; it is sent if the booking is still unpaid then.';
 
 create function private.announce_booking()
 returns trigger

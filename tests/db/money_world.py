@@ -343,6 +343,11 @@ class Venue:
             if booking is None or self._concerns(job["payload"], booking)
         ]
 
+    def mails(self, booking: Booking | None = None) -> list[dict[str, Any]]:
+        """The jobs of mails, without the reminder that each hold queues in case it is left."""
+        jobs = self.jobs("email.send", booking)
+        return [job for job in jobs if job["payload"]["template"] != "booking_held"]
+
     def _concerns(self, payload: Json, booking: Booking) -> bool:
         if "booking_id" in payload:
             return bool(payload["booking_id"] == booking.id)

@@ -55,10 +55,11 @@ def row_of(shop: Shop, booking: Row) -> Row:
 
 
 def mails(shop: Shop, booking: Row) -> list[str]:
-    """What is to be written, in order."""
+    """What is to be written, in order, but for the reminder of the hold that it once was."""
     rows = shop.house.owner_sql(
         "select payload ->> 'template' as template from private.jobs where kind = 'email.send'"
-        " and organization_id = %s and payload ->> 'booking_id' = %s order by id",
+        " and organization_id = %s and payload ->> 'booking_id' = %s"
+        " and payload ->> 'template' <> 'booking_held' order by id",
         shop.id,
         shop.id_of(booking),
     )

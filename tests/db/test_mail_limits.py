@@ -226,7 +226,8 @@ def test_a_stranger_who_uses_up_what_visitors_may_send_keeps_no_real_mail_out(
         Booking(booking_id(paying, held), held["reference"], held["manage_token"], venue.slot())
     )
     assert [job["payload"]["template"] for job in paying.jobs("email.send")] == [
-        "booking_confirmed"
+        "booking_held",  # would remind them of the hold; not sent, since it was paid
+        "booking_confirmed",
     ]
 
 
@@ -572,3 +573,143 @@ def test_sixty_exports_asked_for_at_once_are_one(venue: Venue) -> None:
         {"status": "failed"},
         {"status": "queued"},
     ]
+
+
+# -- a hold that is to be paid -----------------------------------------------------------------
+
+
+@pytest.fixture
+def paying(money: Database) -> Venue:
+    """One whose bookings are paid at once."""
+    money.run("delete from private.jobs; delete from private.rate_limits")
+    return make_venue(money)
+
+
+def as_booking(venue: Venue, held: dict[str, Any]) -> Booking:
+    return Booking(
+        booking_id(venue, held), held["reference"], held["manage_token"], held["starts_at"]
+    )
+
+
+def test_who_leaves_a_hold_unpaid_is_mailed_its_link_once(paying: Venue) -> None:
+    held = hold(paying, f"{uuid.uuid4()}@example.com")
+    assert send_what_is_due(paying, later=False) == []
+    [mail] = send_what_is_due(paying)
+    assert (mail["template"], mail["to"]["name"]) == ("booking_held", "Ada Byron")
+    said = mail["data"]
+    assert (said["reference"], said["manage_url_token"]) == (
+        held["reference"],
+        held["manage_token"],
+    )
+    assert (said["expires_at"], said["due_now_cents"]) == (held["hold_expires_at"], TOTAL)
+    assert send_what_is_due(paying) == []
+
+
+@pytest.mark.parametrize(("minutes", "wait"), [(5, 2), (15, 5), (120, 40)])
+def test_it_is_mailed_after_a_third_of_the_hold_and_not_within_two_minutes(
+    paying: Venue, minutes: int, wait: int
+) -> None:
+    calendar(paying, hold_minutes=minutes)
+    hold(paying, f"{uuid.uuid4()}@example.com")
+    [job] = paying.jobs("email.send")
+    assert (job["run_at"] - job["created_at"]).total_seconds() == wait * 60
+
+
+@pytest.mark.parametrize("what", ["paid", "cancelled", "lapsed"])
+def test_a_hold_that_was_paid_or_is_over_is_not_reminded_of(paying: Venue, what: str) -> None:
+    booking = as_booking(paying, hold(paying, f"{uuid.uuid4()}@example.com"))
+    {"paid": paying.pay, "cancelled": paying.cancel, "lapsed": paying.let_lapse}[what](booking)
+    sent = [mail["template"] for mail in send_what_is_due(paying)]
+    assert sent == (["booking_confirmed"] if what == "paid" else [])
+
+
+def test_a_booking_with_nothing_to_pay_is_not_reminded_of(venue: Venue) -> None:
+    hold(venue, f"{uuid.uuid4()}@example.com")
+    calendar(venue, confirm_by_email=True)
+    hold(venue, f"{uuid.uuid4()}@example.com")
+    assert sorted(mail["template"] for mail in send_what_is_due(venue)) == [
+        "booking_confirmed",
+        "booking_to_confirm",
+    ]
+
+
+def test_reminders_count_when_they_are_sent_and_are_left_out_beyond_the_allowance(
+    paying: Venue,
+) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(paying.database, "visitor", per_recipient=1)
+    paying.pay(as_booking(paying, hold(paying, victim)))
+    hold(paying, victim)
+    hold(paying, victim)
+    # The paid one was not counted; of the two others the allowance has room for one.
+    assert sorted(mail["template"] for mail in send_what_is_due(paying)) == [
+        "booking_confirmed",
+        "booking_held",
+    ]
+    # Without the mail the place can still be held.
+    assert hold(paying, victim)["status"] == "held"
+    assert send_what_is_due(paying) == []
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        hold(free(make_venue(paying.database)), victim)
+
+
+def test_a_reminder_that_is_tried_again_counts_once(paying: Venue) -> None:
+    allow(paying.database, "visitor", per_recipient=1)
+    hold(paying, f"{uuid.uuid4()}@example.com")
+    paying.database.run("update private.jobs set run_at = now() where status = 'queued'")
+    [job] = paying.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+    first, again = (paying.service.call("service.prepare_email", **lease) for _ in range(2))
+    assert first == again is not None
+
+
+# -- the waiting list --------------------------------------------------------------------------
+
+
+def joined(venue: Venue, **values: object) -> dict[str, Any]:
+    calendar(venue, waitlist_minutes=60)
+    day = venue.slot().date()
+    fill(venue, day)
+    venue.database.run("delete from private.jobs")
+    entry = visitor(venue).call(
+        "join_waitlist",
+        **{
+            "slug": venue.slug,
+            "from_date": day,
+            "to_date": day,
+            "party_size": 2,
+            "customer": {"full_name": "Eva", "email": "eva@example.com", "locale": "ca"},
+            "idempotency_key": str(uuid.uuid4()),
+            **values,
+        },
+    )
+    return dict(entry)
+
+
+def test_joining_a_waiting_list_is_confirmed_by_one_mail_with_the_link_to_leave(
+    venue: Venue,
+) -> None:
+    entry = joined(venue)
+    [mail] = send_what_is_due(venue, later=False)
+    assert (mail["template"], mail["locale"]) == ("waitlist_joined", "ca")
+    assert mail["to"] == {"name": "Eva", "email": "eva@example.com"}
+    said = mail["data"]
+    assert said["waitlist_token"] == entry["waitlist_token"]
+    assert (said["from_date"], said["to_date"]) == (entry["from_date"], entry["to_date"])
+    assert (said["room_name"], said["starts_at"]) == (None, None)
+    assert (said["timezone"], said["offer_minutes"]) == ("Europe/Madrid", 60)
+    left = visitor(venue).call("leave_waitlist", token=said["waitlist_token"])
+    assert left["status"] == "left"
+    assert send_what_is_due(venue) == []
+
+
+def test_who_waits_for_one_room_is_told_which(venue: Venue) -> None:
+    entry = joined(venue, room_id=venue.room_id)
+    [mail] = send_what_is_due(venue)
+    assert mail["data"]["room_name"] == entry["room_name"] is not None
+
+
+def test_who_has_left_a_waiting_list_meanwhile_gets_no_mail(venue: Venue) -> None:
+    entry = joined(venue)
+    visitor(venue).call("leave_waitlist", token=entry["waitlist_token"])
+    assert send_what_is_due(venue) == []

@@ -86,7 +86,7 @@ def end_state(venue: Venue, booking: Booking, opened: Any) -> dict[str, Any]:
             "select count(*) from public.payments where booking_id = %s", booking.id
         ),
         "refund_requests": [r["amount_cents"] for r in venue.refund_requests(booking)],
-        "mails": [job["payload"]["template"] for job in venue.jobs("email.send", booking)],
+        "mails": [job["payload"]["template"] for job in venue.mails(booking)],
         "closings": len(venue.jobs("stripe.expire_checkout", booking)),
     }
 
@@ -246,7 +246,7 @@ def test_late_money_for_a_place_that_is_gone_goes_back(venue: Venue) -> None:
     assert (request["amount_cents"], request["reason"]) == (TOTAL, "paid_late")
     assert venue.run_refunds(booking) == 1
     assert venue.balance(booking) == (TOTAL, TOTAL)
-    [mail] = venue.jobs("email.send", booking)
+    [mail] = venue.mails(booking)
     assert mail["payload"]["template"] == "booking_paid_late"
 
 
@@ -427,7 +427,7 @@ def test_whatever_happens_the_venue_holds_what_the_booking_is_worth(
         " where booking_id = %s and to_status = 'confirmed'",
         booking.id,
     )
-    mails = [job["payload"]["template"] for job in venue.jobs("email.send", booking)]
+    mails = [job["payload"]["template"] for job in venue.mails(booking)]
     assert mails.count("booking_confirmed") == confirmations
 
 

@@ -32,7 +32,6 @@ from escapemaster.logging import get_logger
 #: with `require_permission`; a test goes through all of them.
 PUBLIC_ROUTES: Final = {
     "GET /docs": "describes the service",
-    "GET /docs/oauth2-redirect": "part of the page of /docs",
     "GET /health/live": "asked by the supervisor",
     "GET /health/ready": "asked by the load balancer",
     "GET /metrics": "asked by Prometheus; holds counts only",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from copy import copy
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.core import Locale
-from babel.dates import format_date, format_time, get_timezone_location
+from babel.dates import format_date, format_time, format_timedelta, get_timezone_location
+from babel.numbers import format_percent
 
 from escapemaster.currencies import CURRENCIES
 
@@ -27,6 +28,21 @@ def money(cents: int, currency: str, language: str) -> str:
     amount = Decimal(cents).scaleb(-digits)
     written: str = pattern.apply(amount, locale, currency=currency, currency_digits=False)
     return written
+
+
+def percent(share: int, language: str) -> str:
+    """A share of a hundred as text, such as `50 %`."""
+    return format_percent(share / 100, locale=LOCALES[language])
+
+
+def duration(minutes: int, language: str) -> str:
+    """A time span in whole hours, or in minutes if it is none, such as `2 hours`."""
+    return format_timedelta(
+        timedelta(minutes=minutes),
+        granularity="minute" if minutes % 60 else "hour",
+        threshold=10**6,
+        locale=LOCALES[language],
+    )
 
 
 def day(instant: datetime, timezone: str, language: str) -> str:

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final
@@ -28,7 +28,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from escapemaster.database import EmailOverride, PreparedEmail
 from escapemaster.email.colours import colours
 from escapemaster.email.event import BookingEvent, booking_calendar
-from escapemaster.email.formatting import LOCALES, city, clock, date_in_words, day, money
+from escapemaster.email.formatting import (
+    LOCALES,
+    city,
+    clock,
+    date_in_words,
+    day,
+    duration,
+    money,
+    percent,
+)
 from escapemaster.email.message import Attachment, Message
 from escapemaster.email.overrides import MAX_SUBJECT, Values, WordsError, fill, paragraphs
 from escapemaster.errors import EmailError
@@ -85,6 +94,24 @@ class RefundPart(BaseModel):
     amount_cents: int
 
 
+class Tier(BaseModel):
+    """A step of what a cancellation gives back: so much of it until so long before the start."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    hours_before: int
+    refund_percent: int
+
+
+class Terms(BaseModel):
+    """What was agreed about cancelling; without tiers all goes back until the start."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tiers: tuple[Tier, ...] = ()
+    no_show_fee_percent: int
+
+
 class BookingData(BaseModel):
     """What the database hands over about a booking. Amounts in minor units of `currency`."""
 
@@ -115,14 +142,41 @@ class BookingData(BaseModel):
     event_at: datetime | None = None
     event_version: int = 0
     previous: Previous | None = None
+    terms: Terms | None = None
+    cancel_refund: str | None = None
+    cancelled_by_customer: bool = False
 
 
-class OfferData(BookingData):
-    """What the database hands over about a place that is held for somebody who waits."""
+class HeldData(BookingData):
+    """What the database hands over about a place that is held until it is paid."""
 
     expires_at: datetime
     due_now_cents: int
+
+
+class OfferData(HeldData):
+    """What the database hands over about a place that is held for somebody who waits."""
+
     waitlist_token: str
+
+
+class WaitingData(BaseModel):
+    """What the database hands over about a place in the waiting list. Dates are the venue's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    organization_name: Typed
+    room_name: Typed | None = None
+    from_date: date
+    to_date: date
+    starts_at: datetime | None = None
+    timezone: str
+    party_size: int
+    offer_minutes: int | None = None
+    waitlist_token: str
+    calendar_slug: str | None = None
+    site_url: str | None = None
+    accent_color: Colour | None = None
 
 
 class ToConfirmData(BookingData):
@@ -195,6 +249,8 @@ class _Content:
         rows: Its table.
         refunds: What goes back, a sentence for each way.
         price: How a change of the price ends.
+        why: Why a cancellation gives back what it does.
+        terms: What was agreed about cancelling.
         attachments: Its files.
         accent: The venue's colour, if it has one.
     """
@@ -205,6 +261,8 @@ class _Content:
     rows: Callable[[_Texts], list[Row]]
     refunds: Callable[[_Texts], list[str]] = lambda _: []
     price: Callable[[_Texts], list[str]] = lambda _: []
+    why: Callable[[_Texts], list[str]] = lambda _: []
+    terms: Callable[[_Texts], list[str]] = lambda _: []
     attachments: Callable[[_Texts], tuple[Attachment, ...]] = lambda _: ()
     accent: str | None = None
 
@@ -322,6 +380,8 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         "rows": content.rows(text),
         "refunds": content.refunds(text),
         "price": content.price(text),
+        "why": content.why(text),
+        "terms": content.terms(text),
         "colours": colours(content.accent),
         "t": text,
     }
@@ -445,6 +505,23 @@ def _booking_content(
             found.append((text("refund"), amount(booking.refund_cents), ""))
         return found
 
+    def terms(text: _Texts) -> list[str]:
+        if booking.terms is None or not (still_on or booking.cancel_refund == "terms"):
+            return []
+        return [_terms(booking, booking.terms, language, text, still_on=still_on)]
+
+    def why(text: _Texts) -> list[str]:
+        if prepared.template != "booking_cancelled" or not booking.paid_cents:
+            return []
+        if not booking.refund_cents:
+            return [text("none_back" if booking.cancel_refund == "none" else "no_refund")]
+        if booking.cancel_refund == "full" and not booking.cancelled_by_customer:
+            return [text("venue_cancelled")]
+        if booking.cancel_refund == "terms":
+            all_of_it = booking.refund_cents == booking.paid_cents
+            return [text("all_by_terms" if all_of_it else "part_by_terms")]
+        return []
+
     def refunds(text: _Texts) -> list[str]:
         # A database that does not say how it goes back knows of one way only.
         parts = booking.refunds or (RefundPart(method="stripe", amount_cents=booking.refund_cents),)
@@ -519,9 +596,52 @@ def _booking_content(
         rows,
         refunds,
         price,
+        why,
+        terms,
         attachments,
         booking.accent_color,
     )
+
+
+def _terms(
+    booking: BookingData, terms: Terms, language: str, text: _Texts, *, still_on: bool
+) -> str:
+    """What was agreed about cancelling; of a booking that is on, only what still counts."""
+    # Booked a day ahead, nobody is told what could have been done a week before.
+    told_at = booking.event_at if still_on else None
+    steps: dict[int, str] = {}  # by what goes back: of two steps with the same, the later counts
+    nothing_later = bool(terms.tiers)
+    for tier in sorted(terms.tiers, key=lambda step: step.hours_before, reverse=True):
+        ends_at = booking.starts_at - timedelta(hours=tier.hours_before)
+        if told_at is not None and ends_at <= told_at:
+            continue
+        nothing_later = tier.hours_before > 0
+        if not tier.refund_percent:
+            nothing_later = True
+            continue
+        ends = (
+            text("until", **_instant(ends_at, booking.timezone, language))
+            if tier.hours_before
+            else text("until_start")
+        )
+        free = tier.refund_percent == 100
+        steps[tier.refund_percent] = text(
+            "cancel_free" if free else "cancel_part",
+            ends=ends,
+            part=percent(tier.refund_percent, language),
+        )
+    said = list(steps.values())
+    if not terms.tiers:
+        said.append(text("cancel_free", ends=text("until_start")))
+    elif nothing_later:
+        said.append(text("nothing_later" if said else "nothing_back"))
+    first, *later = [f"{step}." for step in said]
+    words = [f"{text('terms')}: {first}", *map(_capital, later)]
+    if still_on:
+        fee = terms.no_show_fee_percent
+        no_show = {0: "no_show_free", 100: "no_show_all"}.get(fee, "no_show_part")
+        words.append(text(no_show, part=percent(fee, language)))
+    return " ".join(words)
 
 
 def _extras(extras: tuple[Extra, ...]) -> str:
@@ -545,20 +665,22 @@ def _before(booking: BookingData, language: str, text: _Texts) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
-    """The mail that offers a place to somebody who waits for one."""
-    offer = OfferData.model_validate(prepared.data)
-    site = site.of_venue(offer.site_url)
-    content = _booking_content(offer, prepared, language, site)
-    ends = _instant(offer.expires_at, offer.timezone, language)
-    due = money(offer.due_now_cents, offer.currency, language) if offer.due_now_cents else ""
+def _held(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mail that brings somebody back to a place that is to be paid."""
+    return _held_content(HeldData.model_validate(prepared.data), prepared, language, site)
+
+
+def _held_content(held: HeldData, prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    content = _booking_content(held, prepared, language, site)
+    ends = _instant(held.expires_at, held.timezone, language)
+    due = money(held.due_now_cents, held.currency, language) if held.due_now_cents else ""
 
     def rows(text: _Texts) -> list[Row]:
-        held = (text("held_until"), _capital(ends["day"]), f"{ends['clock']}, {text('local_time')}")
-        found = [*content.rows(text), held]
-        return [*found[:-1], (text("due_now"), due, ""), held] if due else found
+        clock_of = f"{ends['clock']}, {text('local_time')}"
+        until = (text("held_until"), _capital(ends["day"]), clock_of)
+        found = [*content.rows(text), until]
+        return [*found[:-1], (text("due_now"), due, ""), until] if due else found
 
-    leave = _with_parameters(site.public_url, **_calendar(offer.calendar_slug), waitlist="leave")
     return replace(
         content,
         words={
@@ -567,14 +689,65 @@ def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
             "until_clock": ends["clock"],
             "due_now": due,
         },
-        values={**content.values, "leave_url": _fragment(leave, offer.waitlist_token)},
         rows=rows,
     )
+
+
+def _offer(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mail that offers a place to somebody who waits for one."""
+    offer = OfferData.model_validate(prepared.data)
+    content = _held_content(offer, prepared, language, site)
+    leave = _leave_url(site.of_venue(offer.site_url), offer.calendar_slug, offer.waitlist_token)
+    return replace(content, values={**content.values, "leave_url": leave})
+
+
+def _leave_url(site: Site, slug: str | None, token: str) -> str:
+    """The link under which somebody leaves the waiting list, as the widget takes it."""
+    address = _with_parameters(site.public_url, **_calendar(slug), waitlist="leave")
+    return _fragment(address, token)
+
+
+def _waiting(prepared: PreparedEmail, language: str, site: Site) -> _Content:
+    """The mail that confirms a place in the waiting list."""
+    entry = WaitingData.model_validate(prepared.data)
+    site = site.of_venue(entry.site_url)
+    first = date_in_words(entry.from_date, language)
+    last = date_in_words(entry.to_date, language)
+    start = _instant(entry.starts_at, entry.timezone, language) if entry.starts_at else {}
+
+    def rows(text: _Texts) -> list[Row]:
+        if start:
+            when = (_capital(start["day"]), f"{start['clock']}, {text('local_time')}")
+        elif entry.from_date == entry.to_date:
+            when = (_capital(first), text("any_time"))
+        else:
+            when = (_capital(text("from_to", first=first, last=last)), text("any_time"))
+        return [
+            (text("room"), entry.room_name or text("any_room"), ""),
+            (text("when"), *when),
+            (text("players"), str(entry.party_size), ""),
+        ]
+
+    words: dict[str, str | int] = {
+        "organization_name": entry.organization_name,
+        "room_name": entry.room_name or "",
+        "day": start.get("day", first),
+        "last_day": start.get("day", last),
+        "clock": start.get("clock", ""),
+        "city": city(entry.timezone, language),
+        "party_size": entry.party_size,
+    }
+    values = {
+        "leave_url": _leave_url(site, entry.calendar_slug, entry.waitlist_token),
+        "held_for": duration(entry.offer_minutes, language) if entry.offer_minutes else "",
+    }
+    return _Content(entry.organization_name, words, values, rows, accent=entry.accent_color)
 
 
 def _to_confirm(prepared: PreparedEmail, language: str, site: Site) -> _Content:
     """The mail whose link confirms a booking."""
     wanted = ToConfirmData.model_validate(prepared.data)
+    site = site.of_venue(wanted.site_url)
     content = _booking_content(wanted, prepared, language, site)
     ends = _instant(wanted.expires_at, wanted.timezone, language)
 
@@ -696,6 +869,8 @@ TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, Site], _Content]]] =
     "booking_rescheduled": _booking,
     "booking_paid_late": _booking,
     "booking_to_confirm": _to_confirm,
+    "booking_held": _held,
+    "waitlist_joined": _waiting,
     "waitlist_offer": _offer,
     "voucher_issued": _voucher,
     "invitation": _invitation,

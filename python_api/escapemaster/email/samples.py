@@ -24,11 +24,24 @@ _BOOKING: Final[dict[str, JsonValue]] = {
     "total_cents": 10000,
     "paid_cents": 4000,
     "open_cents": 6000,
+    "terms": {
+        "tiers": [
+            {"hours_before": 48, "refund_percent": 100},
+            {"hours_before": 24, "refund_percent": 50},
+        ],
+        "no_show_fee_percent": 100,
+    },
 }
 
 _DATA: Final[dict[str, dict[str, JsonValue]]] = {
     "booking_confirmed": _BOOKING,
-    "booking_cancelled": {**_BOOKING, "open_cents": 0, "refund_cents": 4000},
+    "booking_cancelled": {
+        **_BOOKING,
+        "open_cents": 0,
+        "refund_cents": 4000,
+        "cancel_refund": "terms",
+        "cancelled_by_customer": True,
+    },
     "booking_rescheduled": {
         **_BOOKING,
         "previous": {"starts_at": "2027-05-14T16:00:00Z", "party_size": 3, "total_cents": 8000},
@@ -40,6 +53,24 @@ _DATA: Final[dict[str, dict[str, JsonValue]]] = {
         "open_cents": 10000,
         "expires_at": "2027-05-10T17:00:00Z",
         "confirmation_token": "sample",
+    },
+    "booking_held": {
+        **_BOOKING,
+        "paid_cents": 0,
+        "open_cents": 10000,
+        "due_now_cents": 4000,
+        "expires_at": "2027-05-10T17:00:00Z",
+    },
+    "waitlist_joined": {
+        "organization_name": "Casa Laberinto",
+        "room_name": "La cripta",
+        "from_date": "2027-05-15",
+        "to_date": "2027-05-16",
+        "timezone": "Europe/Madrid",
+        "party_size": 4,
+        "offer_minutes": 120,
+        "waitlist_token": "sample",
+        "calendar_slug": None,
     },
     "waitlist_offer": {
         **_BOOKING,

@@ -249,7 +249,11 @@ async def test_nobody_is_sent_to_a_place_that_a_stranger_chose(
     postgrest.answer("open_checkout", attempt(site_url=site_url))
     response = await client.post("/v1/checkout", json={**ORDER, "return_url": wished})
     assert (response.status_code, response.json()["code"]) == (422, "return_url_not_allowed")
-    assert [call.function for call in postgrest.calls] == ["open_checkout", "fail_checkout"]
+    assert [call.function for call in postgrest.calls] == [
+        "limit_checkouts",
+        "open_checkout",
+        "fail_checkout",
+    ]
     assert stripe_api.calls == []
 
 

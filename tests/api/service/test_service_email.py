@@ -86,6 +86,8 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "expires_at": "2026-02-21T18:30:00Z",
                 "due_now_cents": 4000,
                 "waitlist_token": "wait_-1",
+                "from_date": "2026-02-14",
+                "to_date": "2026-02-15",
                 "confirmation_token": "conf_-1",
                 "code": "REGALO-7",
                 "initial_cents": 8000,
@@ -406,7 +408,15 @@ def test_an_event_whose_end_or_place_is_not_known_leaves_them_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["booking_paid_late", "waitlist_offer", "voucher_issued", "invitation"]
+    "template",
+    [
+        "booking_paid_late",
+        "booking_held",
+        "waitlist_joined",
+        "waitlist_offer",
+        "voucher_issued",
+        "invitation",
+    ],
 )
 def test_what_is_no_booking_brings_no_event(template: str) -> None:
     assert render(prepared(template), SITE).attachments == ()
@@ -1138,3 +1148,172 @@ def test_every_link_of_a_venue_with_a_page_of_its_own_leads_there(template: str)
 def test_an_invitation_leads_to_the_platform() -> None:
     message = render(prepared("invitation", site_url="https://enigma.example.test/"), SITE)
     assert all(link.startswith(SITE.public_url) for link in Page(message.html).links)
+
+
+# -- what was agreed about cancelling --------------------------------------------------------------
+
+TERMS = {
+    "tiers": [
+        {"hours_before": 48, "refund_percent": 100},
+        {"hours_before": 24, "refund_percent": 50},
+    ],
+    "no_show_fee_percent": 100,
+}
+
+
+@pytest.mark.parametrize("template", ["booking_confirmed", "booking_rescheduled"])
+def test_a_booking_s_mail_says_until_when_cancelling_is_free_and_what_comes_later(
+    template: str,
+) -> None:
+    message = render(prepared(template, "en", terms=TERMS), SITE)
+    for words in (message.text, Page(message.html).text):
+        assert (
+            "Cancelling: free until 19:30 on Thursday, 12 February 2026."
+            " Until 19:30 on Friday, 13 February 2026, 50% of what you paid goes back."
+            " After that, nothing goes back. If nobody comes, nothing goes back."
+        ) in words
+
+
+@pytest.mark.parametrize(
+    ("tiers", "said"),
+    [
+        ([], "free until the start."),
+        ([{"hours_before": 0, "refund_percent": 100}], "free until the start."),
+        ([{"hours_before": 0, "refund_percent": 0}], "nothing goes back."),
+        (
+            [{"hours_before": 0, "refund_percent": 30}],
+            "until the start, 30% of what you paid goes back.",
+        ),
+        (
+            [
+                {"hours_before": 24, "refund_percent": 100},
+                {"hours_before": 0, "refund_percent": 0},
+            ],
+            "free until 19:30 on Friday, 13 February 2026. After that, nothing goes back.",
+        ),
+        (
+            [
+                {"hours_before": 72, "refund_percent": 100},
+                {"hours_before": 24, "refund_percent": 100},
+            ],
+            "free until 19:30 on Friday, 13 February 2026. After that, nothing goes back.",
+        ),
+    ],
+)
+def test_terms_are_said_as_the_database_counts_them(tiers: list[Any], said: str) -> None:
+    terms = {"tiers": tiers, "no_show_fee_percent": 100}
+    message = render(prepared("booking_confirmed", "en", terms=terms), SITE)
+    assert f"Cancelling: {said} If nobody comes, nothing goes back.\n" in message.text
+
+
+def test_nobody_is_told_of_a_time_to_cancel_that_was_over_when_they_booked() -> None:
+    def said(booked_at: str) -> str:
+        event = {**EVENT, "event_at": booked_at}
+        return render(prepared("booking_confirmed", "en", terms=TERMS, **event), SITE).text
+
+    assert "Cancelling: until 19:30 on Friday, 13 February 2026, 50%" in said(
+        "2026-02-12T18:30:00Z"
+    )
+    assert "Cancelling: nothing goes back." in said("2026-02-13T18:30:00Z")
+
+
+@pytest.mark.parametrize(
+    ("fee", "said"),
+    [(0, "what you paid goes back."), (40, "the venue keeps 40% of the total."), (100, "nothing")],
+)
+def test_what_it_costs_when_nobody_comes_is_said(fee: int, said: str) -> None:
+    terms = {**TERMS, "no_show_fee_percent": fee}
+    text = render(prepared("booking_confirmed", "en", terms=terms), SITE).text
+    assert f"If nobody comes, {said}" in text
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "said"),
+    [
+        (
+            {"cancel_refund": "full", "refund_cents": 5000},
+            "The venue cancelled: all that you paid goes back to you.",
+        ),
+        (
+            {"cancel_refund": "terms", "refund_cents": 5000, "cancelled_by_customer": True},
+            "Under the terms of your booking, all that you paid goes back.",
+        ),
+        (
+            {"cancel_refund": "terms", "refund_cents": 2500, "cancelled_by_customer": True},
+            "Under the terms of your booking, €25.00 of the €50.00 that you paid goes back.",
+        ),
+        (
+            {"cancel_refund": "terms", "refund_cents": 0, "cancelled_by_customer": True},
+            "Under the venue's conditions this cancellation gives no refund.",
+        ),
+        (
+            {"cancel_refund": "none", "refund_cents": 0},
+            "The venue gives nothing back for this cancellation.",
+        ),
+    ],
+)
+def test_a_cancelled_booking_says_how_much_goes_back_and_why(
+    cancelled: dict[str, Any], said: str
+) -> None:
+    message = render(prepared("booking_cancelled", "en", terms=TERMS, **cancelled), SITE)
+    for words in (message.text, Page(message.html).text):
+        assert said in words
+        assert ("What was agreed about cancelling: free until" in words) is (
+            cancelled["cancel_refund"] == "terms"
+        )
+        assert "If nobody comes" not in words
+
+
+def test_a_cancelled_booking_that_was_not_paid_speaks_of_no_money() -> None:
+    text = render(
+        prepared("booking_cancelled", "en", paid_cents=0, cancel_refund="full"), SITE
+    ).text
+    assert "goes back" not in text and "refund" not in text
+
+
+@pytest.mark.parametrize("language", ["es", "en", "ca"])
+def test_terms_are_said_in_each_language(language: str) -> None:
+    terms = {**TERMS, "no_show_fee_percent": 40}
+    text = render(prepared("booking_confirmed", language, terms=terms), SITE).text
+    [line] = [line for line in text.splitlines() if line.startswith(("Cancel", "Cancel·"))]
+    assert {"es": "gratis hasta", "en": "free until", "ca": "gratis fins"}[language] in line
+    assert {"es": "40\xa0%", "en": "40%", "ca": "40\xa0%"}[language] in line
+
+
+# -- the way back to a hold, and out of the waiting list ------------------------------------------
+
+
+def test_a_hold_s_mail_says_until_when_it_is_theirs_and_where_to_pay() -> None:
+    message = render(prepared("booking_held", "en", calendar_slug="enigma"), SITE)
+    assert "The place is yours until 19:30 on Saturday, 21 February 2026. Pay here" in message.text
+    assert "Due now: €40.00\n" in message.text
+    [pay] = Page(message.html).links
+    assert f"Pay here:\n{pay}\n" in message.text
+    assert parse_qs(urlsplit(pay).query)["reference"] == ["ABCD-2345"]
+    assert urlsplit(pay).fragment == "token=tok_-1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({}, "When: Saturday, 14 February 2026 to Sunday, 15 February 2026 (at any time)\n"),
+        ({"to_date": "2026-02-14"}, "When: Saturday, 14 February 2026 (at any time)\n"),
+        (
+            {"starts_at": "2026-02-14T18:30:00Z"},
+            "When: Saturday, 14 February 2026 (19:30, Madrid time)\n",
+        ),
+        ({"room_name": None}, "Room: Any room\n"),
+        ({"offer_minutes": 90}, "is held for 90 minutes; after that"),
+        ({"offer_minutes": 2880}, "is held for 48 hours; after that"),
+    ],
+)
+def test_who_joined_a_waiting_list_is_told_for_what_and_how_to_leave(
+    entry: dict[str, Any], said: str
+) -> None:
+    data = {"starts_at": None, "calendar_slug": "enigma", **entry}
+    message = render(prepared("waitlist_joined", "en", **data), SITE)
+    assert said in message.text
+    [leave] = Page(message.html).links
+    assert f"Leave the waitlist: {leave}\n" in message.text
+    assert parse_qs(urlsplit(leave).query)["waitlist"] == ["leave"]
+    assert urlsplit(leave).fragment == "token=wait_-1"

@@ -137,6 +137,7 @@ async def test_no_json_breaks_a_route(
     nonsense: object,
 ) -> None:
     postgrest.refuse("exchange_api_key", "PT401", "api_key_invalid", hint="Check it.")
+    postgrest.answer("limit_checkouts", None)
     postgrest.refuse("open_checkout", "PT404", "booking_not_found", hint="Check it.")
     for body in (nonsense, *({**right, member: nonsense} for member in right)):
         answer = await post(client, path, json.dumps(body).encode())

@@ -140,12 +140,10 @@ async def test_the_service_lives_without_its_database(client: httpx.AsyncClient)
 async def test_the_service_is_ready_when_the_database_answers(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    postgrest.answer("health", {"database": "ok", "migration": "20260101000000"})
+    health = {"database": "ok", "migration": "20260101000000", "requests_checked": True}
+    postgrest.answer("health", health)
     response = await client.get("/health/ready")
-    assert (response.status_code, response.json()) == (
-        200,
-        {"status": "ok", "database": "ok", "migration": "20260101000000"},
-    )
+    assert (response.status_code, response.json()) == (200, {"status": "ok", **health})
 
 
 async def test_the_service_is_not_ready_when_the_database_does_not_answer(
