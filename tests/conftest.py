@@ -87,7 +87,8 @@ def stack() -> Stack:
     with psycopg.connect(made.owner_dsn) as connection:
         connection.execute(
             "update private.rate_limit_rules set max_hits = 1000000 where scope = 'address'"
-            " and action in ('public_read', 'hold_booking', 'manage_booking', 'try_code')"
+            " and action in ('attempt', 'public_read', 'hold_booking', 'manage_booking',"
+            " 'try_code', 'join_organization', 'join_waitlist')"
         )
     return made
 

@@ -1,5 +1,9 @@
 // The page that an invitation's mail leads to: #invitation=… is taken out of the address, the person
-// signs in or up with the address that the mail went to, and becomes a member.
+// signs in or up with the address that the mail went to, and becomes a member. Whoever signs up is
+// sent a mail first, and types its code here or follows its link, which leads back here.
+
+// The link may open another tab: the invitation waits for it, in this browser only.
+const WAITING = "escapemaster-invitation";
 
 const texts = {
   en: {
@@ -9,7 +13,11 @@ const texts = {
     password: "Password",
     signIn: "Sign in and accept",
     signUp: "Make an account and accept",
-    confirm: "Open the mail that we have just sent you, and then this invitation's link again.",
+    sent: "We sent a code to {email}. Type it here, or follow the link in the mail.",
+    code: "Code",
+    confirm: "Confirm and accept",
+    welcome: "Your address is confirmed.",
+    accept: "Accept the invitation",
     done: "You are now a member of {organization}.",
     failed: "That did not work",
   },
@@ -20,8 +28,11 @@ const texts = {
     password: "Contraseña",
     signIn: "Entrar y aceptar",
     signUp: "Crear una cuenta y aceptar",
-    confirm:
-      "Abre el correo que te acabamos de enviar y después otra vez el enlace de la invitación.",
+    sent: "Hemos enviado un código a {email}. Escríbelo aquí o sigue el enlace del correo.",
+    code: "Código",
+    confirm: "Confirmar y aceptar",
+    welcome: "Tu dirección está confirmada.",
+    accept: "Aceptar la invitación",
     done: "Ya eres miembro de {organization}.",
     failed: "No ha funcionado",
   },
@@ -32,63 +43,107 @@ const texts = {
     password: "Contrasenya",
     signIn: "Entra i accepta",
     signUp: "Crea un compte i accepta",
-    confirm:
-      "Obre el correu que t'acabem d'enviar i després un altre cop l'enllaç de la invitació.",
+    sent: "Hem enviat un codi a {email}. Escriu-lo aquí o segueix l'enllaç del correu.",
+    code: "Codi",
+    confirm: "Confirma i accepta",
+    welcome: "La teva adreça està confirmada.",
+    accept: "Accepta la invitació",
     done: "Ja ets membre de {organization}.",
     failed: "No ha funcionat",
   },
 };
 
-/** The token of the address, which keeps it no longer; null without one. */
+/**
+ * What the address says of an invitation, which it says no longer afterwards.
+ *
+ * @returns {{token: string, session?: string}|null} The session is that of a confirmation's link.
+ */
 export function takeInvitation() {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  const token = fragment.get("invitation");
-  if (token) history.replaceState(history.state, "", location.pathname + location.search);
-  return token;
+  const session = fragment.get("access_token") ?? undefined;
+  const token = fragment.get("invitation") ?? (session && localStorage.getItem(WAITING));
+  if (token || session) {
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+  return token ? { token, session } : null;
 }
 
 /** A form that accepts an invitation. */
-export function invitation(config, token, language) {
+export function invitation(config, { token, session }, language) {
   const text = texts[language];
   const form = document.createElement("form");
   form.className = "invitation";
   const [title, intro, said] = ["h2", "p", "p"].map((name) => document.createElement(name));
   title.textContent = text.title;
-  intro.textContent = text.intro;
   said.setAttribute("role", "status");
-  form.append(
-    title,
-    intro,
-    field(text.email, { name: "email", type: "email", autocomplete: "username" }),
-    field(text.password, { name: "password", type: "password", autocomplete: "current-password" }),
-    button("signIn", text.signIn),
-    button("signUp", text.signUp),
-    said,
-  );
+
+  const show = (words, ...parts) => {
+    intro.textContent = words;
+    said.textContent = "";
+    form.replaceChildren(title, intro, ...parts, said);
+  };
+  const accept = async (accessToken) => {
+    const context = await ask(config, "rest/v1/rpc/accept_invitation", { token }, accessToken);
+    localStorage.removeItem(WAITING);
+    const { active_organization_id: here, organizations } = context;
+    const name = organizations?.find(({ id }) => id === here)?.name ?? "";
+    form.replaceChildren(title, said);
+    said.textContent = text.done.replace("{organization}", name);
+  };
+  let signingUp = "";
+  const steps = {
+    async signIn({ email, password }) {
+      const opened = await ask(config, "auth/v1/token?grant_type=password", { email, password });
+      await accept(opened.access_token);
+    },
+    async signUp({ email, password }) {
+      const back = encodeURIComponent(location.origin + location.pathname + location.search);
+      const made = await ask(config, `auth/v1/signup?redirect_to=${back}`, { email, password });
+      // A project may do without confirmations.
+      if (made.access_token) return accept(made.access_token);
+      signingUp = email;
+      localStorage.setItem(WAITING, token);
+      const code = { name: "code", inputmode: "numeric", autocomplete: "one-time-code" };
+      show(
+        text.sent.replace("{email}", email),
+        field(text.code, code),
+        button("confirm", text.confirm),
+      );
+      form.elements.code.focus();
+    },
+    async confirm({ code }) {
+      const proof = { type: "signup", email: signingUp, token: code.trim() };
+      session = (await ask(config, "auth/v1/verify", proof)).access_token;
+      // A code is good once: what is refused from here on is tried again without it.
+      show(text.welcome, button("accept", text.accept));
+      await accept(session);
+    },
+    accept: () => accept(session),
+  };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { email, password } = Object.fromEntries(new FormData(form));
     try {
-      const path = event.submitter?.value === "signUp" ? "signup" : "token?grant_type=password";
-      const session = await ask(config, `auth/v1/${path}`, { email, password });
-      if (!session.access_token) {
-        said.textContent = text.confirm;
-        return;
-      }
-      const context = await ask(
-        config,
-        "rest/v1/rpc/accept_invitation",
-        { token },
-        session.access_token,
-      );
-      const { active_organization_id: here, organizations } = context;
-      const name = organizations?.find(({ id }) => id === here)?.name ?? "";
-      form.replaceChildren(title, said);
-      said.textContent = text.done.replace("{organization}", name);
+      await steps[event.submitter.value](Object.fromEntries(new FormData(form)));
     } catch (error) {
       said.textContent = `${text.failed}: ${error.message}`;
     }
   });
+
+  if (session) {
+    show(text.welcome, button("accept", text.accept));
+  } else {
+    show(
+      text.intro,
+      field(text.email, { name: "email", type: "email", autocomplete: "username" }),
+      field(text.password, {
+        name: "password",
+        type: "password",
+        autocomplete: "current-password",
+      }),
+      button("signIn", text.signIn),
+      button("signUp", text.signUp),
+    );
+  }
   return form;
 }
 

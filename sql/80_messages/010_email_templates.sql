@@ -81,6 +81,25 @@ create trigger email_template_overrides_touch_updated_at
 before update on public.email_template_overrides
 for each row execute function private.touch_updated_at();
 
+create function private.forget_email_check()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  new.checked_at := null;
+  new.problem := null;
+  return new;
+end
+$$;
+
+comment on function private.forget_email_check is 'New words have not been tried, whatever was found of the old ones.';
+
+create trigger forget_email_check
+before insert or update of subject, body on public.email_template_overrides
+for each row execute function private.forget_email_check();
+
 create function private.check_email_words()
 returns trigger
 language plpgsql
@@ -89,8 +108,6 @@ security definer
 set search_path = ''
 as $$
 begin
-  new.checked_at := null;
-  new.problem := null;
   perform private.enqueue(
     'email.check',
     jsonb_build_object(
@@ -99,15 +116,17 @@ begin
     concat_ws(':', 'email.check', new.organization_id, new.template, new.locale),
     new.organization_id
   );
-  return new;
+  return null;
 end
 $$;
 
 comment on function private.check_email_words is
   'definer: queues work, which no client may. New words are tried by the service, which alone knows what a mail''s words may be.';
 
+-- After the row, which row level security has let through by then: whoever may not write here must
+-- not learn from the queue's refusal which organizations there are.
 create trigger check_email_words
-before insert or update of subject, body on public.email_template_overrides
+after insert or update of subject, body on public.email_template_overrides
 for each row execute function private.check_email_words();
 
 create function private.read_email_words(job_id bigint, lease_token uuid)

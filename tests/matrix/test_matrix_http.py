@@ -28,6 +28,7 @@ from matrix.world import NORTH, SOUTH, Facts, added, kept
 _EXPECTED = expectations()
 _STATUS = {
     "already_member": 409,
+    "email_not_proven": 403,
     "lease_lost": 409,
     "member_barred": 403,
     "organization_suspended": 403,

@@ -21,6 +21,9 @@ _CALLED_BY_MEMBERS = [
     if "authenticated" in function.roles and not isinstance(function.needs, str)
 ]
 
+#: Naming somebody who has nothing to do with it is no mistake: it is so already, whoever that is.
+_SO_ALREADY = {("public.unassign_game_master", "user_id")}
+
 
 @pytest.fixture(scope="module")
 def owner(facts: Facts) -> Actor:
@@ -60,7 +63,7 @@ def test_another_tenant_s_ids_are_as_unknown_as_those_of_nothing_to(
         heard = tried(world, owner, facts, "call", f"select to_jsonb({foreign})", theirs[fact])
 
         assert heard == tried(world, owner, facts, "call", f"select to_jsonb({missing})", nothing)
-        assert heard[0] != "ok", argument
+        assert (heard[0] == "ok") == ((name, argument) in _SO_ALREADY), argument
 
 
 @pytest.mark.parametrize("name", _WRITABLE)

@@ -47,6 +47,14 @@ _SILENT: dict[str, str] = {
             "service.fail_checkout service.open_checkout service.record_checkout"
         ),
         "an inbox: what it is about is read anew": "service.receive_stripe_event",
+        "the sample's token is not the mail's": "public.confirm_booking",
+        "one export waits already, and is answered again": "public.export_organization",
+        "reads, and counts for the limit of who asks": "public.my_booking_token",
+        "counts for a limit, and nothing else": "service.limit_checkouts",
+        "what the service found of words, or tries again; who wrote them has an entry": (
+            "service.record_email_words service.retry_dead_jobs"
+        ),
+        "the sample is of a payment that nobody knows": "service.apply_dispute",
         "that a key was used is a column of its own, to the minute": "service.exchange_api_key",
     }.items()
     for name in names.split()

@@ -301,7 +301,24 @@ class _Builder:
             reason="The fog machine was broken",
             idempotency_key="promised",
         )["refunds"]
+        # A party that is about to come: only such a one can be checked in.
+        arriving = venue.owner.call(
+            "create_booking",
+            organization_id=venue.id,
+            room_id=facts["room"],
+            starts_at=self.house.one("select now() + interval '1 hour'"),
+            party_size=2,
+            customer={"full_name": "Ada", "email": email_of("ada")},
+            idempotency_key="arriving",
+        )
+        venue.owner.call(
+            "transition_booking",
+            organization_id=venue.id,
+            booking_id=arriving["id"],
+            to_status="confirmed",
+        )
         keep(
+            arriving_booking=arriving["id"],
             refund_request=promised[0]["refund_request_id"],
             booking=confirmed["id"],
             reference=confirmed["reference"],
