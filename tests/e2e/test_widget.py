@@ -827,7 +827,7 @@ def test_a_booking_that_costs_nothing_now_is_confirmed_by_the_link_in_its_mail(
     page.get_by_label("E-mail", exact=True).fill(email)
     visitor.press("Confirm booking")
     visitor.heading("Look at your mail")
-    expect(page.get_by_text(f"the mail we sent to {email} until ")).to_be_visible()
+    expect(page.get_by_text(f"the mail we sent to {email} before ")).to_be_visible()
     visitor.check_accessibility()
     visitor.press("Check again")
     expect(page.get_by_text("The link has not been opened yet.")).to_be_visible()

@@ -525,7 +525,7 @@ Deno.test("a booking that the mail confirms says where the mail went, and until 
   assert.equal(made.flow.state.step, "mailed");
   assert.ok(
     texts(made.flow).includes(
-      "Open the link in the mail we sent to maria@example.test until 12:00. " +
+      "Open the link in the mail we sent to maria@example.test before 12:00. " +
         "That confirms your booking.",
     ),
   );
@@ -650,6 +650,18 @@ Deno.test("a payment page that is refused says whether asking again helps", asyn
     const expected = stringsFor("en").errors[code] ?? payment_unavailable;
     assert.equal(read(made.flow.state.notice?.text), expected, code);
   }
+});
+
+Deno.test("money that arrives while the page looks is waited for, not offered as a free place", async () => {
+  let looks = 0;
+  const made = setting({
+    getBooking: () => Promise.resolve(++looks === 1 ? { ...booking, paid_cents: 8900 } : confirmed),
+  });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  await made.flow.paying.checkAgain();
+  assert.equal(made.flow.state.step, "booking");
+  assert.equal(made.flow.state.fresh, true);
 });
 
 // ---- more than one answer holds ----

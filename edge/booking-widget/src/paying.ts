@@ -10,6 +10,11 @@ const lastCodes = /^(not_payable|booking_not_found|amount_too_small)$/;
 /** A window that is not gone after that is not going. */
 const FORBIDDEN_MS = 5_000;
 
+/** Whether the money is on its way or there, and the booking about to say so. */
+function settling(booking: Booking): boolean {
+  return booking.status === "pending" || (booking.due_now_cents > 0 && dueNow(booking) === 0);
+}
+
 export class Paying {
   constructor(readonly flow: Flow) {}
 
@@ -177,7 +182,7 @@ export class Paying {
     try {
       const now = await flow.world.api.getBooking(flow.key(booking.reference));
       flow.set({ busy: null });
-      if ((step === "pay" || step === "mailed") && now.status === "held") {
+      if ((step === "pay" || step === "mailed") && now.status === "held" && !settling(now)) {
         return flow.set({ booking: now, remaining: flow.clock.secondsLeft(now) });
       }
       const success = step === "slow" || flow.state.checkoutUrl ||
@@ -197,7 +202,7 @@ export class Paying {
     // More was paid for a booking that was confirmed before: the money shows when it is there.
     const more = payment === "success" && booking.status === "confirmed" &&
       booking.paid_cents === flow.world.store.load(booking.reference)?.paid;
-    if ((waiting && (payment === "success" || booking.status === "pending")) || late || more) {
+    if ((waiting && (payment === "success" || settling(booking))) || late || more) {
       return await this.#awaitConfirmation(booking);
     }
     if (waiting) {

@@ -10,7 +10,7 @@ const texts = {
   ),
   mailedText: say(
     (email: string, time: string) =>
-      `Open the link in the mail we sent to ${email} until ${time}. That confirms your booking.`,
+      `Open the link in the mail we sent to ${email} before ${time}. That confirms your booking.`,
     (email, time) =>
       `Abre el enlace del correo que hemos enviado a ${email} antes de las ${time}. Así confirmas tu reserva.`,
     (email, time) =>

@@ -55,22 +55,18 @@ export function mailed(view: MoreView): Child {
     notice(view),
     bookingTicket(view, booking),
     h("p", { class: "muted small" }, strings.mailedHint),
-    h(
-      "div",
-      { class: "actions" },
-      button({
-        kind: "plain",
-        busy: state.busy === "check",
-        label: strings.checkAgain,
-        press: () => void flow.more?.managing.lookForMail(),
-      }),
-      button({
-        kind: "link",
-        busy: state.busy === "release",
-        label: strings.release,
-        press: () => void flow.paying.release(),
-      }),
-    ),
+    button({
+      kind: "plain",
+      busy: state.busy === "check",
+      label: strings.checkAgain,
+      press: () => void flow.more?.managing.lookForMail(),
+    }),
+    button({
+      kind: "plain",
+      busy: state.busy === "release",
+      label: strings.release,
+      press: () => void flow.paying.release(),
+    }),
   );
 }
 
