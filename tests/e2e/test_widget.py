@@ -249,6 +249,8 @@ def test_the_keyboard_alone_leads_to_a_booking(visit: Callable[..., Visitor], em
     page.keyboard.press("PageUp")
     page.keyboard.press("PageDown")
     expect(page.locator("button.day:focus")).to_have_attribute("tabindex", "0")
+    # What is free in the month has to be known before a day can be taken.
+    expect(page.locator("button.day:focus")).to_have_attribute("data-kind", "free")
     page.keyboard.press("Enter")
     expect(page.locator("button.day:focus")).to_have_attribute("aria-pressed", "true")
     page.locator(".slot").first.focus()
