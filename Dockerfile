@@ -10,7 +10,8 @@ FROM python:3.13-slim AS build
 RUN python -m venv /opt/escapemaster
 COPY requirements.txt /tmp/
 RUN /opt/escapemaster/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/requirements.txt
-COPY python_api /srv/escapemaster
+# Not python_api/escapemaster_dev: production has no tools of the developers.
+COPY python_api/escapemaster /srv/escapemaster/escapemaster
 RUN PYTHONPATH=/srv/escapemaster /opt/escapemaster/bin/python -m compileall -q /srv/escapemaster
 
 FROM python:3.13-slim

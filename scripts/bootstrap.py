@@ -94,7 +94,7 @@ def install_python() -> None:
     if not stamp.fresh():
         pip("--no-deps", "--no-build-isolation", "--editable", ROOT)
         # Now, so that the first start does not wait for it.
-        run(PYTHON, "-c", "from escapemaster.stack.postgres import unpack; unpack()")
+        run(PYTHON, "-c", "from escapemaster_dev.stack.postgres import unpack; unpack()")
         stamp.write()
 
 

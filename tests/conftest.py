@@ -20,10 +20,10 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 import stack as stack_of_the_run
-from escapemaster.schema.server import Server, scratch_server
-from escapemaster.stack import migrations
-from escapemaster.stack.config import ROOT
-from escapemaster.stack.platform import create_platform_database
+from escapemaster_dev.schema.server import Server, scratch_server
+from escapemaster_dev.stack import migrations
+from escapemaster_dev.stack.config import ROOT
+from escapemaster_dev.stack.platform import create_platform_database
 from stack import Mailbox, Rest, Stack, User, Users
 
 pytest_plugins = ["plugins.scratch", "plugins.function_coverage", "matrix.fixtures"]

@@ -20,14 +20,14 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from escapemaster.seed.clients import register
-from escapemaster.stack.config import Ports, StackConfig
-from escapemaster.stack.credentials import Credentials
-from escapemaster.stack.environment import read_environment
-from escapemaster.stack.errors import PortTaken, StackError
-from escapemaster.stack.ports import require_free
-from escapemaster.stack.postgres import SUPERUSER
-from escapemaster.stack.state import is_running, read_state, stop_running
+from escapemaster_dev.seed.clients import register
+from escapemaster_dev.stack.config import Ports, StackConfig
+from escapemaster_dev.stack.credentials import Credentials
+from escapemaster_dev.stack.environment import read_environment
+from escapemaster_dev.stack.errors import PortTaken, StackError
+from escapemaster_dev.stack.ports import require_free
+from escapemaster_dev.stack.postgres import SUPERUSER
+from escapemaster_dev.stack.state import is_running, read_state, stop_running
 
 #: Below the range that Linux takes for outgoing connections, any of which could hold a port.
 _FIRST_PORT = 21321
@@ -82,7 +82,7 @@ def ensure_started() -> None:
         with (where.home / "supervisor.log").open("wb") as output:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "escapemaster", "up"),
+                    *(sys.executable, "-m", "escapemaster_dev", "up"),
                     *("--no-seed", "--throw-away", f"--until-gone={leader}"),
                 ],
                 env=environment_of(where),
@@ -128,7 +128,7 @@ def stop() -> None:
     """Stop the stack, if a test has started it, and delete its data."""
     import shutil
 
-    from escapemaster.stack.supervisor import cluster_of
+    from escapemaster_dev.stack.supervisor import cluster_of
 
     where = config()
     if is_running(where):

@@ -1,6 +1,6 @@
-"""`python -m escapemaster`: the same as the command `escapemaster`."""
+"""`python -m escapemaster`: what a deployment runs."""
 
-from escapemaster.cli import main
+from escapemaster.cli import app
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -29,8 +29,8 @@ begin
 end
 $$;
 
-comment on function private.uuid_v7() is 'A time-ordered UUID, version 7; the default of every id.';
-grant execute on function private.uuid_v7() to authenticated;
+comment on function private.uuid_v7 is 'A time-ordered UUID, version 7; the default of every id.';
+grant execute on function private.uuid_v7 to authenticated;
 
 create function private.keep_out_of_log()
 returns void
@@ -47,9 +47,9 @@ exception
 end
 $$;
 
-comment on function private.keep_out_of_log() is
+comment on function private.keep_out_of_log is
   'definer: only some roles may set what is logged. Keeps the error that is raised next out of the server''s log, where a refusal would leave 2 kB of statement and context: it is an answer, no failure. Ends with the transaction.';
-grant execute on function private.keep_out_of_log() to authenticated;
+grant execute on function private.keep_out_of_log to authenticated;
 
 create function private.fail(code text, status int, hint text, details jsonb default null)
 returns void
@@ -67,10 +67,10 @@ begin
 end
 $$;
 
-comment on function private.fail(text, int, text, jsonb) is
+comment on function private.fail is
   'Refuses a request. PostgREST turns sqlstate PTxxx into HTTP status xxx; the body''s message is the stable code, hint one sentence that says what to do, details the text of a JSON object, or empty.';
 -- Triggers run as whoever writes the row.
-grant execute on function private.fail(text, int, text, jsonb) to authenticated;
+grant execute on function private.fail to authenticated;
 
 create function private.touch_updated_at()
 returns trigger
@@ -83,7 +83,7 @@ begin
 end
 $$;
 
-comment on function private.touch_updated_at() is 'Keeps updated_at true on every update.';
+comment on function private.touch_updated_at is 'Keeps updated_at true on every update.';
 
 create function private.is_currency(currency text)
 returns boolean
@@ -96,8 +96,8 @@ begin
 end
 $$;
 
-comment on function private.is_currency(text) is 'Whether the text has the form of an ISO 4217 code, such as EUR; private.currencies says which there are.';
-grant execute on function private.is_currency(text) to authenticated;
+comment on function private.is_currency is 'Whether the text has the form of an ISO 4217 code, such as EUR; private.currencies says which there are.';
+grant execute on function private.is_currency to authenticated;
 
 create function private.is_locale(locale text)
 returns boolean
@@ -110,8 +110,8 @@ begin
 end
 $$;
 
-comment on function private.is_locale(text) is 'Whether the product speaks the language: es, en or ca.';
-grant execute on function private.is_locale(text) to authenticated;
+comment on function private.is_locale is 'Whether the product speaks the language: es, en or ca.';
+grant execute on function private.is_locale to authenticated;
 
 create function private.text_in(texts jsonb, locale text)
 returns text
@@ -124,7 +124,7 @@ begin
 end
 $$;
 
-comment on function private.text_in(jsonb, text) is
+comment on function private.text_in is
   'The text in a language, else in one of the others; null when there is none.';
 
 create function private.is_slug(slug text)
@@ -138,8 +138,8 @@ begin
 end
 $$;
 
-comment on function private.is_slug(text) is 'Lower-case letters, digits and inner hyphens, 1 to 63 characters.';
-grant execute on function private.is_slug(text) to authenticated;
+comment on function private.is_slug is 'Lower-case letters, digits and inner hyphens, 1 to 63 characters.';
+grant execute on function private.is_slug to authenticated;
 
 create function private.slugify(name text)
 returns text
@@ -164,4 +164,4 @@ begin
 end
 $$;
 
-comment on function private.slugify(text) is 'A public address made from a name: La Cárcel del Ñu becomes la-carcel-del-nu.';
+comment on function private.slugify is 'A public address made from a name: La Cárcel del Ñu becomes la-carcel-del-nu.';

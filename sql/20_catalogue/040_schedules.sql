@@ -21,9 +21,9 @@ begin
 end
 $$;
 
-comment on function private.are_start_times(time [], time, time) is
+comment on function private.are_start_times is
   'Whether these are 1 to 100 different times of the window from opens_at to closes_at; a window that ends on the next day also has the times before closes_at.';
-grant execute on function private.are_start_times(time [], time, time) to authenticated;
+grant execute on function private.are_start_times to authenticated;
 
 create table public.schedules (
   organization_id uuid not null default private.organization_with('schedules:manage'),

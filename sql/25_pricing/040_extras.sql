@@ -140,7 +140,7 @@ begin
 end
 $$;
 
-comment on function private.is_extra_of(public.extras, uuid) is 'Whether the room offers the extra now.';
+comment on function private.is_extra_of is 'Whether the room offers the extra now.';
 
 create function private.room_extras(organization_id uuid, room_id uuid)
 returns jsonb
@@ -171,5 +171,5 @@ begin
 end
 $$;
 
-comment on function private.room_extras(uuid, uuid) is
+comment on function private.room_extras is
   'The extras that a room offers, in their order: [{id, name {by language}, description {by language}, price_cents, per: booking or person, maximum_quantity}].';

@@ -30,7 +30,7 @@ begin
 end
 $$;
 
-comment on function private.dates_at_venues(uuid, text) is
+comment on function private.dates_at_venues is
   'Today, by the clock of that zone, or (null) by those of the organization''s locations, which may have two dates at a time; without a location by its own. A period of dates has begun when latest is in it, and is over when earliest is past it.';
 
 create function private.plain_code(code text)
@@ -44,7 +44,7 @@ begin
 end
 $$;
 
-comment on function private.plain_code(text) is
+comment on function private.plain_code is
   'A code as it is stored, however it was typed: letters A to Z in upper case and digits, without spaces and hyphens.';
 
 create table public.coupons (
@@ -153,65 +153,7 @@ begin
 end
 $$;
 
-comment on function private.sells_coupons(uuid) is 'Whether a visitor may have a coupon to type in.';
-
-create function private.coupon_uses(
-  coupon public.coupons,
-  booking_id uuid,
-  customer_id uuid default null,
-  with_lapsed boolean default false
-)
-returns bigint
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select count(*)
-    from public.coupon_redemptions as r
-    join public.bookings as b on b.organization_id = r.organization_id and b.id = r.booking_id
-    where r.organization_id = coupon.organization_id
-      and r.coupon_id = coupon.id
-      and r.booking_id is distinct from coupon_uses.booking_id
-      and b.takes_capacity
-      and (with_lapsed or coalesce(b.hold_expires_at > now(), true))
-      and b.customer_id = coalesce(coupon_uses.customer_id, b.customer_id)
-  );
-end
-$$;
-
-comment on function private.coupon_uses(public.coupons, uuid, uuid, boolean) is
-  'How many bookings that stand have the coupon, beside the named one; of a customer, or of all. with_lapsed: whether a hold counts whose deadline is over, which may yet be paid until somebody expires it.';
-
-create function private.refuse_used_coupon(
-  coupon public.coupons,
-  booking_id uuid,
-  customer_id uuid,
-  with_lapsed boolean default false
-)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if coupon.maximum_uses <= private.coupon_uses(coupon, refuse_used_coupon.booking_id, null, with_lapsed) then
-    perform private.fail('coupon_max_uses', 422, 'Leave the coupon out: it was used as often as it may be.');
-  elsif refuse_used_coupon.customer_id is not null
-    and coupon.maximum_uses_per_customer <= private.coupon_uses(
-      coupon, refuse_used_coupon.booking_id, refuse_used_coupon.customer_id, with_lapsed
-    )
-  then
-    perform private.fail(
-      'coupon_max_uses_per_customer', 422, 'Leave the coupon out: you have used it as often as one person may.'
-    );
-  end if;
-end
-$$;
-
-comment on function private.refuse_used_coupon(public.coupons, uuid, uuid, boolean) is
-  'Raises 422 coupon_max_uses or, if a customer is named, coupon_max_uses_per_customer when a further booking may not have the coupon. It decides only under the coupon''s lock.';
+comment on function private.sells_coupons is 'Whether a visitor may have a coupon to type in.';
 
 create function private.coupon_with_code(organization_id uuid, code text)
 returns public.coupons
@@ -232,7 +174,7 @@ begin
 end
 $$;
 
-comment on function private.coupon_with_code(uuid, text) is 'The coupon with a code. Raises 422 coupon_not_found.';
+comment on function private.coupon_with_code is 'The coupon with a code. Raises 422 coupon_not_found.';
 
 create function private.refuse_coupon(coupon public.coupons, room_id uuid, cents bigint)
 returns void
@@ -257,7 +199,7 @@ begin
 end
 $$;
 
-comment on function private.refuse_coupon(public.coupons, uuid, bigint) is
+comment on function private.refuse_coupon is
   'Raises 422 coupon_not_for_room, or coupon_min_amount (details {"minimum_cents"}) for seats and extras of so many cents; null: not known yet.';
 
 create function private.refuse_coupon_now(coupon public.coupons, timezone text)
@@ -282,7 +224,7 @@ begin
 end
 $$;
 
-comment on function private.refuse_coupon_now(public.coupons, text) is
+comment on function private.refuse_coupon_now is
   'By the clock of the room''s zone, or of any of the venues while no room is known. Raises 422 coupon_not_active, coupon_not_valid_yet (details {"valid_from"}), coupon_expired.';
 
 create function private.create_coupon(
@@ -362,10 +304,9 @@ begin
 end
 $$;
 
-comment on function private.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid []) is
+comment on function private.create_coupon is
   'definer: writes coupons, which no client may write.';
-grant execute on function private.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid [])
-to authenticated;
+grant execute on function private.create_coupon to authenticated;
 
 create function public.create_coupon(
   organization_id uuid,
@@ -391,10 +332,9 @@ as $$
   )
 $$;
 
-comment on function public.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid []) is
+comment on function public.create_coupon is
   'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; valid_from, valid_until: dates of the venue''s clock, both included; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
-grant execute on function public.create_coupon(uuid, text, text, bigint, text, bigint, date, date, int, int, uuid [])
-to authenticated;
+grant execute on function public.create_coupon to authenticated;
 
 create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
 returns jsonb
@@ -421,8 +361,8 @@ begin
 end
 $$;
 
-comment on function private.set_coupon_status(uuid, uuid, text) is 'definer: writes coupons, which no client may write.';
-grant execute on function private.set_coupon_status(uuid, uuid, text) to authenticated;
+comment on function private.set_coupon_status is 'definer: writes coupons, which no client may write.';
+grant execute on function private.set_coupon_status to authenticated;
 
 create function public.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
 returns jsonb
@@ -431,6 +371,6 @@ volatile
 set search_path = ''
 as $$ select private.set_coupon_status(organization_id, coupon_id, status) $$;
 
-comment on function public.set_coupon_status(uuid, uuid, text) is
+comment on function public.set_coupon_status is
   'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
-grant execute on function public.set_coupon_status(uuid, uuid, text) to authenticated;
+grant execute on function public.set_coupon_status to authenticated;

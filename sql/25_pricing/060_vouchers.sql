@@ -75,7 +75,7 @@ begin
 end
 $$;
 
-comment on function private.voucher_code(text) is 'A voucher''s code as it is stored, however it was typed.';
+comment on function private.voucher_code is 'A voucher''s code as it is stored, however it was typed.';
 
 create function private.sells_vouchers(organization_id uuid)
 returns boolean
@@ -95,7 +95,7 @@ begin
 end
 $$;
 
-comment on function private.sells_vouchers(uuid) is 'Whether a visitor may have a voucher to pay with.';
+comment on function private.sells_vouchers is 'Whether a visitor may have a voucher to pay with.';
 
 create function private.voucher_usable(voucher public.vouchers)
 returns bigint
@@ -112,7 +112,7 @@ begin
 end
 $$;
 
-comment on function private.voucher_usable(public.vouchers) is 'What the voucher can pay now, in minor units.';
+comment on function private.voucher_usable is 'What the voucher can pay now, in minor units.';
 
 create function private.voucher_paid(voucher public.vouchers, booking_id uuid)
 returns bigint
@@ -132,7 +132,7 @@ begin
 end
 $$;
 
-comment on function private.voucher_paid(public.vouchers, uuid) is
+comment on function private.voucher_paid is
   'What the voucher has paid of a booking and did not get back, in minor units.';
 
 create function private.valid_voucher(organization_id uuid, code text, booking_id uuid default null)
@@ -162,7 +162,7 @@ begin
 end
 $$;
 
-comment on function private.valid_voucher(uuid, text, uuid) is
+comment on function private.valid_voucher is
   'The voucher with a code, if it can pay something; one that has paid a part of the named booking is taken in any case. Raises 422 voucher_not_found, voucher_not_active, voucher_expired, voucher_empty.';
 
 create function private.issue_voucher(
@@ -259,9 +259,9 @@ begin
 end
 $$;
 
-comment on function private.issue_voucher(uuid, bigint, text, date, text, text, text, text) is
+comment on function private.issue_voucher is
   'definer: writes vouchers and their entries, which no client may write.';
-grant execute on function private.issue_voucher(uuid, bigint, text, date, text, text, text, text) to authenticated;
+grant execute on function private.issue_voucher to authenticated;
 
 create function public.issue_voucher(
   organization_id uuid,
@@ -283,9 +283,9 @@ as $$
   )
 $$;
 
-comment on function public.issue_voucher(uuid, bigint, text, date, text, text, text, text) is
+comment on function public.issue_voucher is
   'Issues a gift voucher of amount_cents (minor units of the organization''s currency) and returns its row with the code; valid_until: its last date by the venue''s clock, included; with recipient_email the code is mailed, in locale or the organization''s language. The same idempotency key and request give the same voucher. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}; without recipient_email there is no limit).';
-grant execute on function public.issue_voucher(uuid, bigint, text, date, text, text, text, text) to authenticated;
+grant execute on function public.issue_voucher to authenticated;
 
 create function private.cancel_voucher(organization_id uuid, voucher_id uuid)
 returns jsonb
@@ -320,9 +320,9 @@ begin
 end
 $$;
 
-comment on function private.cancel_voucher(uuid, uuid) is
+comment on function private.cancel_voucher is
   'definer: writes vouchers and their entries, which no client may write.';
-grant execute on function private.cancel_voucher(uuid, uuid) to authenticated;
+grant execute on function private.cancel_voucher to authenticated;
 
 create function public.cancel_voucher(organization_id uuid, voucher_id uuid)
 returns jsonb
@@ -331,6 +331,6 @@ volatile
 set search_path = ''
 as $$ select private.cancel_voucher(organization_id, voucher_id) $$;
 
-comment on function public.cancel_voucher(uuid, uuid) is
+comment on function public.cancel_voucher is
   'Cancels a voucher with all that is left on it and returns its row; what it has paid stays paid; again, the same. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 404 voucher_not_found.';
-grant execute on function public.cancel_voucher(uuid, uuid) to authenticated;
+grant execute on function public.cancel_voucher to authenticated;

@@ -78,7 +78,7 @@ begin
 end
 $$;
 
-comment on function private.normalise_customer() is
+comment on function private.normalise_customer is
   'Keeps one spelling of an address, whoever writes it, and an erased customer erased: 409 customer_erased.';
 
 create trigger customers_normalise
@@ -145,7 +145,7 @@ begin
 end
 $$;
 
-comment on function private.refuse_tag_of_nobody() is
+comment on function private.refuse_tag_of_nobody is
   'definer: reads customers for members who may tag and not read them. An erased customer gets no tag: 409 customer_erased.';
 
 -- After row-level security and the foreign key have spoken, so that it tells of no other tenant.
@@ -195,7 +195,7 @@ begin
 end
 $$;
 
-comment on function private.checked_customer(jsonb, text, boolean) is
+comment on function private.checked_customer is
   'The customer of a request, cleaned, the address in lower case; null instead of an empty one, where it may be missing: that is staff, who may also name companies by their domain. Raises 422 customer_invalid, details {"field"}.';
 
 create function private.customer_with_email(organization_id uuid, customer jsonb)
@@ -232,5 +232,5 @@ begin
 end
 $$;
 
-comment on function private.customer_with_email(uuid, jsonb) is
+comment on function private.customer_with_email is
   'The venue''s customer with the address of a checked customer, made when there is none, and for whoever has no address; until the transaction ends nobody erases or merges that customer.';

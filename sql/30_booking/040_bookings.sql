@@ -232,7 +232,7 @@ begin
 end
 $$;
 
-comment on function private.booking_reference() is 'A random reference of 40 bits, as ABCD-2345.';
+comment on function private.booking_reference is 'A random reference of 40 bits, as ABCD-2345.';
 
 create function private.room_terms(organization_id uuid, room_id uuid)
 returns jsonb
@@ -262,7 +262,7 @@ begin
 end
 $$;
 
-comment on function private.room_terms(uuid, uuid) is
+comment on function private.room_terms is
   'What a booking of the room agrees to now: {tiers: [{hours_before, refund_percent}], those with the most hours first, no_show_fee_percent}. A booking keeps them, and may be moved by them: its customer changes it while cancelling would be refunded in full.';
 
 create function private.booking_terms(booking public.bookings)
@@ -276,7 +276,7 @@ begin
 end
 $$;
 
-comment on function private.booking_terms(public.bookings) is
+comment on function private.booking_terms is
   'The terms that count for a booking, whatever its room''s are by now.';
 
 create function private.insert_booking(booking public.bookings, contact public.booking_contacts)
@@ -318,5 +318,5 @@ begin
 end
 $$;
 
-comment on function private.insert_booking(public.bookings, public.booking_contacts) is
+comment on function private.insert_booking is
   'Stores a booking for seats that were claimed, under a new id and reference, with its room''s present terms, who the party is and the hash of its manage token. Of the contact the keys are not read.';

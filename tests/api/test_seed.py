@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from escapemaster.seed.canvas import Canvas
-from escapemaster.seed.pictures import HEIGHT, SCENES, WIDTH, draw
-from escapemaster.seed.plan import COMING, PAST, Slot, visits
-from escapemaster.seed.settings import SeedSettings
-from escapemaster.seed.venues import CASA_LABERINTO, VENUES
+from escapemaster_dev.seed.canvas import Canvas
+from escapemaster_dev.seed.pictures import HEIGHT, SCENES, WIDTH, draw
+from escapemaster_dev.seed.plan import COMING, PAST, Slot, visits
+from escapemaster_dev.seed.settings import SeedSettings
+from escapemaster_dev.seed.venues import CASA_LABERINTO, VENUES
 
 LOCAL = {
     "SUPABASE_URL": "http://127.0.0.1:54321",

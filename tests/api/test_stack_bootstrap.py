@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 
 THIS = f"python{sys.version_info.major}.{sys.version_info.minor}"
 

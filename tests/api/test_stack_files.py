@@ -14,22 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from escapemaster.cli.table import _next_steps
-from escapemaster.stack import toml
-from escapemaster.stack.config import ROOT, Ports, StackConfig
-from escapemaster.stack.credentials import Credentials
-from escapemaster.stack.environment import (
+from escapemaster_dev.cli.table import _next_steps
+from escapemaster_dev.stack import toml
+from escapemaster_dev.stack.config import ROOT, Ports, StackConfig
+from escapemaster_dev.stack.credentials import Credentials
+from escapemaster_dev.stack.environment import (
     read_environment,
     stack_environment,
     with_own_accounts,
     write_environment,
 )
-from escapemaster.stack.errors import StackError
-from escapemaster.stack.gateway import Gateway
-from escapemaster.stack.lite import Lite
-from escapemaster.stack.postgres import can_reach, make_private_directory, server_user
-from escapemaster.stack.processes import User
-from escapemaster.stack.supabase_config import read_supabase_config
+from escapemaster_dev.stack.errors import StackError
+from escapemaster_dev.stack.gateway import Gateway
+from escapemaster_dev.stack.lite import Lite
+from escapemaster_dev.stack.postgres import can_reach, make_private_directory, server_user
+from escapemaster_dev.stack.processes import User
+from escapemaster_dev.stack.supabase_config import read_supabase_config
 
 CONTRACT = {
     "SUPABASE_URL",
@@ -193,7 +193,7 @@ def test_what_supabases_configuration_names_is_there() -> None:
 def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command of the developer, without a terminal."""
     return subprocess.run(
-        [sys.executable, "-m", "escapemaster", *arguments],
+        [sys.executable, "-m", "escapemaster_dev", *arguments],
         env={**os.environ, "CI": "", "ESCAPEMASTER_HOME": str(home), **environment},
         input="",
         capture_output=True,

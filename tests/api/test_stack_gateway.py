@@ -14,13 +14,13 @@ import httpx
 import jwt
 import pytest
 
-from escapemaster.stack.config import ROOT, Ports, StackConfig
-from escapemaster.stack.credentials import Credentials
-from escapemaster.stack.gateway import UNAVAILABLE, Gateway
-from escapemaster.stack.parts import Parts
-from escapemaster.stack.ports import is_free
-from escapemaster.stack.processes import Child, stop_all
-from escapemaster.stack.supabase_config import read_supabase_config
+from escapemaster_dev.stack.config import ROOT, Ports, StackConfig
+from escapemaster_dev.stack.credentials import Credentials
+from escapemaster_dev.stack.gateway import UNAVAILABLE, Gateway
+from escapemaster_dev.stack.parts import Parts
+from escapemaster_dev.stack.ports import is_free
+from escapemaster_dev.stack.processes import Child, stop_all
+from escapemaster_dev.stack.supabase_config import read_supabase_config
 
 
 class _Echo(BaseHTTPRequestHandler):

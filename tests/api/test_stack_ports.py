@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from escapemaster.stack.config import Ports, StackConfig
-from escapemaster.stack.errors import PortTaken, StackError
-from escapemaster.stack.ports import is_free, require_free
+from escapemaster_dev.stack.config import Ports, StackConfig
+from escapemaster_dev.stack.errors import PortTaken, StackError
+from escapemaster_dev.stack.ports import is_free, require_free
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_up_refuses_before_anything_starts(base: int, tmp_path: Path) -> None:
     }
     with socket.create_server(("127.0.0.1", base + 1)):
         done = subprocess.run(
-            [sys.executable, "-m", "escapemaster", "up"],
+            [sys.executable, "-m", "escapemaster_dev", "up"],
             env=environment,
             capture_output=True,
             text=True,

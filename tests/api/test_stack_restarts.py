@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from escapemaster.stack.config import Ports, StackConfig
-from escapemaster.stack.errors import PartDied
-from escapemaster.stack.processes import Child, Command, keep_short
-from escapemaster.stack.reporter import Silent
-from escapemaster.stack.restarts import PAUSES, WELL_AFTER, Restarts
-from escapemaster.stack.state import read_state, write_state
-from escapemaster.stack.supervisor import Supervisor
+from escapemaster_dev.stack.config import Ports, StackConfig
+from escapemaster_dev.stack.errors import PartDied
+from escapemaster_dev.stack.processes import Child, Command, keep_short
+from escapemaster_dev.stack.reporter import Silent
+from escapemaster_dev.stack.restarts import PAUSES, WELL_AFTER, Restarts
+from escapemaster_dev.stack.state import read_state, write_state
+from escapemaster_dev.stack.supervisor import Supervisor
 from stack import wait_until
 
 
@@ -55,7 +55,7 @@ def test_status_is_told_of_what_lies_still_and_of_what_was_started_again(tmp_pat
 def test_what_dies_again_and_again_is_named_and_stops_the_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("escapemaster.stack.restarts.PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("escapemaster_dev.stack.restarts.PAUSES", (0.0, 0.0))
     config = StackConfig(home=tmp_path, ports=Ports(2000))
     config.prepare()
     supervisor = Supervisor(config, Silent(), seed=False)

@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from escapemaster.schema.project import Project
-from escapemaster.schema.server import Server, scratch_server
-from escapemaster.schema.sources import apply_files
-from escapemaster.stack.postgres import find_binaries, server_user
+from escapemaster_dev.schema.project import Project
+from escapemaster_dev.schema.server import Server, scratch_server
+from escapemaster_dev.schema.sources import apply_files
+from escapemaster_dev.stack.postgres import find_binaries, server_user
 
 HERE = Path(__file__).parent
 OWNER_CLAIMS = json.dumps({"sub": "00010001-0000-7000-8000-000000000000", "role": "authenticated"})

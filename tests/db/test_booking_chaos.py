@@ -23,14 +23,14 @@ import pytest
 from db.booking_world import Shop, open_shop
 from db.chaos import EXPECTED, Acknowledged, Person, crowd
 from db.invariants import broken_promises
-from escapemaster.schema.project import PROJECT
-from escapemaster.schema.sources import apply_files
-from escapemaster.stack.config import ROOT
-from escapemaster.stack.credentials import Credentials
-from escapemaster.stack.platform import create_platform_database, make_template
-from escapemaster.stack.postgres import OWNER, Cluster, locate
-from escapemaster.stack.processes import Child, stop_all
-from escapemaster.stack.supabase_config import read_supabase_config
+from escapemaster_dev.schema.project import PROJECT
+from escapemaster_dev.schema.sources import apply_files
+from escapemaster_dev.stack.config import ROOT
+from escapemaster_dev.stack.credentials import Credentials
+from escapemaster_dev.stack.platform import create_platform_database, make_template
+from escapemaster_dev.stack.postgres import OWNER, Cluster, locate
+from escapemaster_dev.stack.processes import Child, stop_all
+from escapemaster_dev.stack.supabase_config import read_supabase_config
 from matrix.fixtures import Track
 from matrix.house import House
 from stack import wait_until

@@ -14,7 +14,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from db.booking_world import Shop, open_shop
-from escapemaster.schema.project import PROJECT
+from escapemaster_dev.schema.project import PROJECT
 from matrix.client import Connection
 from matrix.databases import Databases
 from matrix.house import House

@@ -14,7 +14,7 @@ from db.booking_world import PRICE, Row, Shop, change, open_shop
 from db.changes_world import alter, book, quote, take
 from escapemaster.currencies import CURRENCIES
 from escapemaster.email.formatting import money
-from escapemaster.schema.project import PROJECT
+from escapemaster_dev.schema.project import PROJECT
 from matrix.house import House
 from matrix.promises import refused
 

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from escapemaster import database_types
-from escapemaster.schema import migration, register, types
-from escapemaster.schema.project import PROJECT, SchemaError
-from escapemaster.schema.server import Server
-from escapemaster.schema.supabase_cli import run_supabase
+from escapemaster_dev.schema import migration, register, types
+from escapemaster_dev.schema.project import PROJECT, SchemaError
+from escapemaster_dev.schema.server import Server
+from escapemaster_dev.schema.supabase_cli import run_supabase
 
 
 @pytest.fixture(scope="module")

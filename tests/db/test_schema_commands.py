@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from escapemaster.schema import cli, migration, register, types
-from escapemaster.schema.project import PROJECT, Project, SchemaError
-from escapemaster.schema.server import Server
-from escapemaster.schema.supabase_cli import run_supabase
+from escapemaster_dev.schema import cli, migration, register, types
+from escapemaster_dev.schema.project import PROJECT, Project, SchemaError
+from escapemaster_dev.schema.server import Server
+from escapemaster_dev.schema.supabase_cli import run_supabase
 
 
 def _run(*arguments: str) -> tuple[int, str]:

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 import stack as stack_of_the_run
-from escapemaster.schema.server import Server
+from escapemaster_dev.schema.server import Server
 from plugins.function_coverage import (
     FunctionCoverage,
     about_to_go,

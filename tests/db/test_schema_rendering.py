@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from escapemaster.schema.migration import DESTRUCTIVE, check, is_untouched, render_migration
-from escapemaster.schema.project import Project, SchemaError
-from escapemaster.schema.server import Server
-from escapemaster.schema.supabase_cli import run_supabase
+from escapemaster_dev.schema.migration import DESTRUCTIVE, check, is_untouched, render_migration
+from escapemaster_dev.schema.project import Project, SchemaError
+from escapemaster_dev.schema.server import Server
+from escapemaster_dev.schema.supabase_cli import run_supabase
 
 _FOUNDATION = """\
 -- Schemas and privileges.

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from escapemaster.schema.project import SchemaError
-from escapemaster.schema.reference import Connection, corrections, reference_tables
-from escapemaster.schema.server import Server
-from escapemaster.schema.snapshot import difference, list_facts
+from escapemaster_dev.schema.project import SchemaError
+from escapemaster_dev.schema.reference import Connection, corrections, reference_tables
+from escapemaster_dev.schema.server import Server
+from escapemaster_dev.schema.snapshot import difference, list_facts
 
 _SETUP = """
 create extension btree_gist with schema extensions;

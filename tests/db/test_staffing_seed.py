@@ -11,11 +11,11 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from escapemaster.seed.bookings import fill
-from escapemaster.seed.catalogue import OpenVenue, set_up
-from escapemaster.seed.clients import Account
-from escapemaster.seed.crew import staff
-from escapemaster.seed.venues import VENUES, Venue
+from escapemaster_dev.seed.bookings import fill
+from escapemaster_dev.seed.catalogue import OpenVenue, set_up
+from escapemaster_dev.seed.clients import Account
+from escapemaster_dev.seed.crew import staff
+from escapemaster_dev.seed.venues import VENUES, Venue
 
 
 def test_every_runner_of_the_demo_runs_rooms_and_days_that_there_are() -> None:

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from escapemaster.seed import demo
-from escapemaster.seed.settings import SeedSettings
-from escapemaster.seed.venues import PASSWORD, VENUES, Person, Venue
+from escapemaster_dev.seed import demo
+from escapemaster_dev.seed.settings import SeedSettings
+from escapemaster_dev.seed.venues import PASSWORD, VENUES, Person, Venue
 from stack import Rest, Stack
 
 PEOPLE = [(venue, person) for venue in VENUES for person in venue.staff]

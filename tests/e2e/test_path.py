@@ -18,7 +18,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 from stack import Mailbox, Rest, Stack, User, wait_until
 from venues import answer, open_venue
 

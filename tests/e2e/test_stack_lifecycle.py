@@ -16,11 +16,11 @@ import httpx
 import psycopg
 import pytest
 
-from escapemaster.stack.config import Ports, StackConfig
-from escapemaster.stack.environment import read_environment
-from escapemaster.stack.ports import is_free
-from escapemaster.stack.state import is_running, read_state
-from escapemaster.stack.supervisor import cluster_of
+from escapemaster_dev.stack.config import Ports, StackConfig
+from escapemaster_dev.stack.environment import read_environment
+from escapemaster_dev.stack.ports import is_free
+from escapemaster_dev.stack.state import is_running, read_state
+from escapemaster_dev.stack.supervisor import cluster_of
 from stack import Stack, wait_until
 
 PATIENCE = 120
@@ -42,7 +42,7 @@ class Place:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "escapemaster", *arguments],
+            [sys.executable, "-m", "escapemaster_dev", *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -54,7 +54,7 @@ class Place:
     def up(self, *options: str) -> subprocess.Popen[str]:
         """Start it in the foreground, and return when it is ready."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "escapemaster", "up", "--throw-away", *options],
+            [sys.executable, "-m", "escapemaster_dev", "up", "--throw-away", *options],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -242,7 +242,7 @@ def test_the_background_stack_is_stopped_by_down_and_emptied_by_reset(place: Pla
 
 def test_a_start_that_is_interrupted_leaves_nothing(place: Place) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "escapemaster", "up", "--no-seed", "--throw-away"],
+        [sys.executable, "-m", "escapemaster_dev", "up", "--no-seed", "--throw-away"],
         env=place.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

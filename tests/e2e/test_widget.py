@@ -15,7 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
 
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 from stack import Mailbox, Rest, Stack, User
 from venues import Venue, answer, open_venue
 

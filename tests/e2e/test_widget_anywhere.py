@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, FrameLocator, Page, Route, expect
 
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 from stack import Mailbox, Rest, Stack, User
 from venues import Venue, answer, open_venue
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from escapemaster.stack import tools
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack import tools
+from escapemaster_dev.stack.config import ROOT
 
 Completed = subprocess.CompletedProcess[str]
 

@@ -13,10 +13,10 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from escapemaster.schema.project import PROJECT
-from escapemaster.schema.server import Server
-from escapemaster.schema.sources import apply_files
-from escapemaster.stack.platform import create_platform_database
+from escapemaster_dev.schema.project import PROJECT
+from escapemaster_dev.schema.server import Server
+from escapemaster_dev.schema.sources import apply_files
+from escapemaster_dev.stack.platform import create_platform_database
 
 SCHEMA = "matrix_schema"
 

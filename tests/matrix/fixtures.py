@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 import stack as stack_of_the_run
-from escapemaster.schema.server import Server
+from escapemaster_dev.schema.server import Server
 from matrix.busy import furnish
 from matrix.client import Client, Connection
 from matrix.databases import Databases

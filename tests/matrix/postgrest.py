@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import jwt
 
-from escapemaster.stack import tools
-from escapemaster.stack.config import ROOT
-from escapemaster.stack.processes import Child, Command
-from escapemaster.stack.supabase_config import read_supabase_config
+from escapemaster_dev.stack import tools
+from escapemaster_dev.stack.config import ROOT
+from escapemaster_dev.stack.processes import Child, Command
+from escapemaster_dev.stack.supabase_config import read_supabase_config
 from matrix.client import Caller
 
 _PATIENCE_SECONDS = 30

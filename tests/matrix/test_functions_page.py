@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from escapemaster.schema.function_page import Entry, codes_of, entries, path_of, render
+from escapemaster_dev.schema.function_page import Entry, codes_of, entries, path_of, render
 from matrix.client import Connection
 from matrix.house import House
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import jwt
 import pytest
 
-from escapemaster.schema.server import Server
+from escapemaster_dev.schema.server import Server
 from matrix.actors import Actor, cast, is_named
 from matrix.client import Connection
 from matrix.expectations import expectations

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from escapemaster.schema.permission_table import (
+from escapemaster_dev.schema.permission_table import (
     EVERYBODY,
     OWN,
     functions,
@@ -16,7 +16,7 @@ from escapemaster.schema.permission_table import (
     policies,
     render,
 )
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 from matrix.client import Connection
 from matrix.expectations import NOBODY, expectations
 from matrix.house import House

@@ -28,8 +28,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "python_api")]
 
-from escapemaster.schema.project import PROJECT  # noqa: E402
-from escapemaster.schema.server import scratch_server  # noqa: E402
+from escapemaster_dev.schema.project import PROJECT  # noqa: E402
+from escapemaster_dev.schema.server import scratch_server  # noqa: E402
 from matrix.databases import Databases  # noqa: E402
 from matrix.fixtures import busy_template, world_template  # noqa: E402
 from mutation.mutants import Mutant, all_mutants  # noqa: E402

@@ -26,7 +26,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 import stack as stack_of_the_run
-from escapemaster.stack.state import is_running
+from escapemaster_dev.stack.state import is_running
 from stack import Stack
 
 _OUTPUT = "called_functions"

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from escapemaster.schema.project import PROJECT
-from escapemaster.schema.server import Server
-from escapemaster.schema.sources import apply_files
+from escapemaster_dev.schema.project import PROJECT
+from escapemaster_dev.schema.server import Server
+from escapemaster_dev.schema.sources import apply_files
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ import httpx
 import psycopg
 
 import stack as stack_of_the_run
-from escapemaster.stack.config import StackConfig
-from escapemaster.stack.state import is_running
+from escapemaster_dev.stack.config import StackConfig
+from escapemaster_dev.stack.state import is_running
 from stack import Mailbox, Rest, Stack, User, Users
 from venues import Venue, answer, open_venue
 

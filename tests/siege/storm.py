@@ -30,7 +30,7 @@ from supabase.lib.client_options import AsyncClientOptions
 
 import stack as stack_of_the_run
 from db.invariants import broken_promises
-from escapemaster.stack.state import read_state
+from escapemaster_dev.stack.state import read_state
 from matrix.house import House
 from siege.ground import Ground, Row, address, message
 from stack import User, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from escapemaster.schema.project import PROJECT
+from escapemaster_dev.schema.project import PROJECT
 
 _LARGEST = 1_000_000  # bytes
 

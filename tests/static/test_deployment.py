@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]
 
 from escapemaster.payments.stripe_gateway import RECONCILED_EVENTS
 from escapemaster.settings import Settings
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 
 WORKER = "python -m escapemaster worker"
 READ = {name.upper(): field for name, field in Settings.model_fields.items()}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pglast import ast, parse_sql
 
-from escapemaster.schema.migration import is_untouched, with_header
-from escapemaster.schema.project import PROJECT, SchemaError
-from escapemaster.schema.sources import Statement, statements
+from escapemaster_dev.schema.migration import is_untouched, with_header
+from escapemaster_dev.schema.project import PROJECT, SchemaError
+from escapemaster_dev.schema.sources import Statement, statements
 
 SOURCES = PROJECT.source_files()
 MIGRATIONS = PROJECT.migration_files()

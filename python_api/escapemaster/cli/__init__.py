@@ -1,17 +1,13 @@
-"""The operator's command line: `escapemaster`.
+"""What a deployment runs: `python -m escapemaster serve`, `worker` and `jobs`.
 
-Each command imports what it needs when it runs, so that `--help` and `status` are quick.
+Each command imports what it needs when it runs.
 """
 
 from __future__ import annotations
 
-import sys
-
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from escapemaster.cli import data, jobs, local, run
+from escapemaster.cli import jobs, run
 
 app = typer.Typer(
     name="escapemaster",
@@ -19,53 +15,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help=(
-        "The Escapemaster backend on this machine.\n\n"
-        "[bold]escapemaster up[/bold] starts everything that a hosted project has (PostgreSQL, "
-        "Auth, Storage, PostgREST, a gateway, edge functions) and what belongs to us (the service, "
-        "its worker, a mailbox, a Stripe sandbox), and prints where it is.\n\n"
-        "All state is in [bold].local/[/bold] ([bold]ESCAPEMASTER_HOME[/bold] moves it). Ports "
-        "start at 54321; [bold]ESCAPEMASTER_PORT[/bold] moves them all, so that two stacks run "
-        "side by side."
-    ),
+    help="The Escapemaster service and its worker, configured by the environment.",
 )
-local.register(app)
-data.register(app)
 run.register(app)
 jobs.register(app)
-
-
-def main() -> None:
-    """Run the command line; an error that a person can mend is printed without a traceback."""
-    try:
-        app()
-    except Exception as error:
-        if isinstance(error, PermissionError) and error.filename is not None:
-            text = (
-                f"{error.filename}: {error.strerror}. It may be another user's: run as that user, "
-                "have it given to you (chown -R), or keep the state elsewhere with "
-                "ESCAPEMASTER_HOME=<directory>."
-            )
-        elif isinstance(error, _mendable()):
-            text = str(error)
-        else:
-            raise
-        message = f"[bold red]error:[/bold red] {escape(text)}"
-        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
-        sys.exit(1)
-
-
-def _mendable() -> tuple[type[Exception], ...]:
-    """Errors whose text is for a person. A package that was not imported has raised none.
-
-    The image of the service has neither the stack's nor the database tooling's packages.
-    """
-    names = {
-        "escapemaster.stack.errors": "StackError",
-        "escapemaster.schema.project": "SchemaError",
-    }
-    return tuple(
-        getattr(sys.modules[module], name)
-        for module, name in names.items()
-        if module in sys.modules
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -117,11 +116,6 @@ async def _with_database(work: Callable[[ServiceDatabase], Awaitable[T]], settin
 
 
 def _settings() -> Settings:
-    """Those of the environment, else of the local stack."""
     from escapemaster.settings import get_settings
 
-    if "SUPABASE_SECRET_KEY" not in os.environ:
-        from escapemaster.cli.data import use_stack_environment
-
-        use_stack_environment()
     return get_settings()

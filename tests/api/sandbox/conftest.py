@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from escapemaster.sandbox.stripe.app import create_app
-from escapemaster.sandbox.stripe.settings import Settings
+from escapemaster_dev.sandbox.stripe.app import create_app
+from escapemaster_dev.sandbox.stripe.settings import Settings
 
 SECRET_KEY = "sk_test_sandbox"
 WEBHOOK_SECRET = "whsec_sandbox"

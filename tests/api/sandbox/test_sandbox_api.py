@@ -403,7 +403,7 @@ def test_a_fault_of_the_sandbox_is_a_500_in_stripes_shape(
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("escapemaster.sandbox.stripe.payments.objects.fixture", broken)
+    monkeypatch.setattr("escapemaster_dev.sandbox.stripe.payments.objects.fixture", broken)
 
     answer = httpx.get(f"{bench.url}/v1/balance", headers={"Authorization": f"Bearer {SECRET_KEY}"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import stripe
 
-from escapemaster.sandbox.stripe.money import readable
+from escapemaster_dev.sandbox.stripe.money import readable
 
 from .conftest import Bench, line
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from escapemaster.sandbox.stripe.money import readable
+from escapemaster_dev.sandbox.stripe.money import readable
 
 from .conftest import Bench, line
 

@@ -11,9 +11,9 @@ import pytest
 import stripe
 from starlette.applications import Starlette
 
-from escapemaster.sandbox.stripe.app import create_app
-from escapemaster.sandbox.stripe.courier import LONGEST_RETRY_SECONDS, Courier, retry_after
-from escapemaster.sandbox.stripe.settings import Settings
+from escapemaster_dev.sandbox.stripe.app import create_app
+from escapemaster_dev.sandbox.stripe.courier import LONGEST_RETRY_SECONDS, Courier, retry_after
+from escapemaster_dev.sandbox.stripe.settings import Settings
 
 from .conftest import PATIENCE, WEBHOOK_SECRET, Bench, Clock, Receiver, running, serving
 
@@ -84,7 +84,7 @@ def test_attempts_come_slower_but_never_slower_than_the_limit() -> None:
 def test_an_event_that_is_never_taken_is_given_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("escapemaster.sandbox.stripe.courier.MOST_ATTEMPTS", 2)
+    monkeypatch.setattr("escapemaster_dev.sandbox.stripe.courier.MOST_ATTEMPTS", 2)
     bench.receiver.statuses += [500] * 4
     session = bench.paid()
 

@@ -17,7 +17,7 @@ from escapemaster.email.formatting import LOCALES
 from escapemaster.email.rendering import TEMPLATES, Site, render
 from escapemaster.email.samples import sample
 from escapemaster.errors import EmailError
-from escapemaster.stack.config import ROOT
+from escapemaster_dev.stack.config import ROOT
 
 SITE: Final = Site("https://play.example.test/")
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"

@@ -8,7 +8,6 @@ from typer.testing import CliRunner, Result
 
 from escapemaster import database
 from escapemaster.cli import app
-from escapemaster.cli.jobs import _settings
 from escapemaster.settings import Settings, get_settings
 
 from .fakes import FakePostgrest
@@ -109,5 +108,5 @@ def test_the_environment_says_whose_jobs(
         monkeypatch.setenv(f"SUPABASE_{name}", f"theirs-{name}")
     for name in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "PUBLIC_SITE_URL"):
         monkeypatch.setenv(name, "x")
-    assert _settings().supabase_url == "theirs-URL"
+    assert get_settings().supabase_url == "theirs-URL"
     get_settings.cache_clear()

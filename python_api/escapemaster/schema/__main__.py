@@ -1,5 +1,0 @@
-"""`python -m escapemaster.schema`."""
-
-from escapemaster.schema.cli import main
-
-main()

@@ -1,0 +1,56 @@
+"""The command line of this machine: `escapemaster`.
+
+Each command imports what it needs when it runs, so that `--help` and `status` are quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from escapemaster.cli import jobs, run
+from escapemaster_dev.cli import data, local
+from escapemaster_dev.schema.project import SchemaError
+from escapemaster_dev.stack.errors import StackError
+
+app = typer.Typer(
+    name="escapemaster",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "The Escapemaster backend on this machine.\n\n"
+        "[bold]escapemaster up[/bold] starts everything that a hosted project has (PostgreSQL, "
+        "Auth, Storage, PostgREST, a gateway, edge functions) and what belongs to us (the service, "
+        "its worker, a mailbox, a Stripe sandbox), and prints where it is.\n\n"
+        "All state is in [bold].local/[/bold] ([bold]ESCAPEMASTER_HOME[/bold] moves it). Ports "
+        "start at 54321; [bold]ESCAPEMASTER_PORT[/bold] moves them all, so that two stacks run "
+        "side by side."
+    ),
+)
+local.register(app)
+data.register(app)
+run.register(app)
+jobs.register(app)
+
+
+@app.callback()
+def prepare(context: typer.Context) -> None:
+    """Let what the service would run on a server use the local stack's keys."""
+    if context.invoked_subcommand == "jobs" and "SUPABASE_SECRET_KEY" not in os.environ:
+        data.use_stack_environment()
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is printed without a traceback."""
+    try:
+        app()
+    except (SchemaError, StackError) as error:
+        message = f"[bold red]error:[/bold red] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,259 @@
+"""Payment intents, charges and refunds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from escapemaster_dev.sandbox.stripe import objects
+from escapemaster_dev.sandbox.stripe.core import Cause, Sandbox
+from escapemaster_dev.sandbox.stripe.errors import StripeError, missing, no_such
+from escapemaster_dev.sandbox.stripe.money import charge_step, readable
+from escapemaster_dev.sandbox.stripe.params import Params
+from escapemaster_dev.sandbox.stripe.store import Entry, StripeObject
+
+REFUND_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
+
+# What the page's visitor "pays" with: Stripe's own test card.
+_CARD = {"brand": "visa", "country": "US", "last4": "4242"}
+
+
+_DISPUTE_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pressed the button, as far as the page knows."""
+
+    email: str | None
+
+
+def open_intent(
+    sandbox: Sandbox, account: str, amount: int, currency: str, extra: StripeObject
+) -> StripeObject:
+    """A payment intent that waits for a card; `extra` is the session's payment_intent_data."""
+    intent = objects.payment_intent(
+        amount=amount,
+        application_fee_amount=extra.get("application_fee_amount"),
+        created=sandbox.now(),
+        currency=currency,
+        description=extra.get("description"),
+        metadata=extra.get("metadata", {}),
+        receipt_email=extra.get("receipt_email"),
+        statement_descriptor=extra.get("statement_descriptor"),
+        statement_descriptor_suffix=extra.get("statement_descriptor_suffix"),
+        transfer_group=extra.get("transfer_group"),
+    )
+    sandbox.store.add(Entry(intent, account, {}))
+    return intent
+
+
+def decline_intent(sandbox: Sandbox, account: str, intent: StripeObject) -> None:
+    """The bank says no: the intent keeps waiting, with the reason in last_payment_error."""
+    intent["status"] = "requires_payment_method"
+    intent["last_payment_error"] = {
+        "code": "card_declined",
+        "decline_code": "generic_decline",
+        "doc_url": "https://docs.stripe.com/error-codes#card-declined",
+        "message": "Your card was declined.",
+        "type": "card_error",
+    }
+    sandbox.store.replace(intent)
+    sandbox.announce("payment_intent.payment_failed", intent, account)
+
+
+def process_intent(sandbox: Sandbox, account: str, intent: StripeObject) -> None:
+    """The bank was asked, and answers in some days."""
+    intent |= {"last_payment_error": None, "status": "processing"}
+    sandbox.store.replace(intent)
+    sandbox.announce("payment_intent.processing", intent, account)
+
+
+def settle_intent(sandbox: Sandbox, account: str, intent: StripeObject, payer: Payer) -> None:
+    """The bank says yes: the charge is made and the intent has succeeded."""
+    fee = intent["application_fee_amount"]
+    charge = objects.charge(
+        amount=intent["amount"],
+        amount_captured=intent["amount"],
+        application_fee=objects.new_id("fee_") if fee else None,
+        application_fee_amount=fee,
+        balance_transaction=objects.new_id("txn_3"),
+        captured=True,
+        created=sandbox.now(),
+        currency=intent["currency"],
+        description=intent["description"],
+        metadata=intent["metadata"],
+        payment_intent=intent["id"],
+        payment_method=objects.new_id("pm_"),
+        receipt_email=intent["receipt_email"],
+        statement_descriptor=intent["statement_descriptor"],
+    )
+    charge["billing_details"] |= {"email": payer.email, "name": None}
+    charge["outcome"] |= {
+        "network_status": "approved_by_network",
+        "seller_message": "Payment complete.",
+        "type": "authorized",
+    }
+    charge["payment_method_details"]["card"] |= _CARD | {
+        "amount_authorized": intent["amount"],
+        "installments": None,
+        "three_d_secure": None,
+        "wallet": None,
+    }
+    intent |= {
+        "amount_received": intent["amount"],
+        "last_payment_error": None,
+        "latest_charge": charge["id"],
+        "payment_method": charge["payment_method"],
+        "status": "succeeded",
+    }
+    sandbox.store.add(Entry(charge, account, {}))
+    sandbox.store.replace(intent)
+    sandbox.announce("payment_intent.succeeded", intent, account)
+
+
+def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) -> StripeObject:
+    """POST /v1/refunds: all or part of what is left of one charge.
+
+    Raises StripeError: resource_missing, charge_already_refunded, payment_intent_unexpected_state,
+    or an amount beyond what is left.
+    """
+    charge_id = params.text("charge")
+    intent_id = params.text("payment_intent")
+    amount = params.integer("amount", minimum=1)
+    reason = params.text("reason", choices=REFUND_REASONS)
+    metadata = params.metadata()
+    params.flag("refund_application_fee")
+    params.flag("reverse_transfer")
+    params.finish()
+
+    charge = _charge_to_refund(sandbox, account, charge_id, intent_id)
+    left = charge["amount"] - charge["amount_refunded"]
+    if left == 0:
+        raise StripeError(
+            f"Charge {charge['id']} has already been refunded.",
+            code="charge_already_refunded",
+            executed=True,
+        )
+    amount = left if amount is None else amount
+    if amount % charge_step(charge["currency"]):
+        raise StripeError(
+            f"Invalid amount: in {charge['currency']} amounts must be evenly divisible by"
+            f" {charge_step(charge['currency'])}.",
+            param="amount",
+        )
+    if amount > left:
+        asked, rest = (readable(value, charge["currency"], "en") for value in (amount, left))
+        raise StripeError(
+            f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})",
+            param="amount",
+            executed=True,
+        )
+
+    refund = objects.refund(
+        amount=amount,
+        charge=charge["id"],
+        created=sandbox.now(),
+        currency=charge["currency"],
+        metadata=metadata,
+        payment_intent=charge["payment_intent"],
+        payment_method=charge["payment_method"],
+        reason=reason,
+    )
+    before = {name: charge[name] for name in ("amount_refunded", "refunded")}
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    sandbox.store.add(Entry(refund, account, {}))
+    sandbox.store.replace(charge)
+    sandbox.announce("refund.created", refund, account, cause=cause)
+    sandbox.announce("charge.refunded", charge, account, cause=cause, previous=before)
+    _confirm_refund(sandbox, account, refund)
+    return refund
+
+
+def dispute_charge(sandbox: Sandbox, account: str, intent_id: str) -> StripeObject:
+    """The customer's bank takes the charge of an intent back; the merchant may answer for a week.
+
+    Raises StripeError: resource_missing, payment_intent_unexpected_state.
+    """
+    charge = _charge_to_refund(sandbox, account, None, intent_id)
+    dispute = objects.dispute(
+        amount=charge["amount"],
+        charge=charge["id"],
+        created=sandbox.now(),
+        currency=charge["currency"],
+        payment_intent=intent_id,
+        reason="fraudulent",
+        status="needs_response",
+    )
+    dispute["evidence_details"]["due_by"] = sandbox.now() + _DISPUTE_DAYS * 24 * 60 * 60
+    charge["disputed"] = True
+    with sandbox.store.transaction():
+        sandbox.store.add(Entry(dispute, account, {}))
+        sandbox.store.replace(charge)
+        sandbox.announce("charge.dispute.created", dispute, account)
+    return dispute
+
+
+def balance(sandbox: Sandbox, account: str) -> StripeObject:
+    """What was charged less what was refunded, by currency; available at once."""
+    charges = sandbox.store.newest_first(
+        "charge", account, fields={}, created={}, after=None, before=None, limit=-1
+    )
+    sums: dict[str, int] = {}
+    for charge in charges:
+        gained = (
+            charge["amount"] - charge["amount_refunded"] - (charge["application_fee_amount"] or 0)
+        )
+        sums[charge["currency"]] = sums.get(charge["currency"], 0) + gained
+    sums = sums or {"eur": 0}
+    return objects.fixture(
+        "balance",
+        available=[_money(amount, currency) for currency, amount in sorted(sums.items())],
+        pending=[_money(0, currency) for currency in sorted(sums)],
+        connect_reserved=[{"amount": 0, "currency": currency} for currency in sorted(sums)],
+    )
+
+
+def _charge_to_refund(
+    sandbox: Sandbox, account: str, charge_id: str | None, intent_id: str | None
+) -> StripeObject:
+    if charge_id is None:
+        if intent_id is None:
+            raise missing("payment_intent")
+        intent = sandbox.store.get("payment_intent", intent_id, account)
+        if intent is None:
+            raise no_such("payment_intent", intent_id, "payment_intent")
+        charge_id = intent.body["latest_charge"]
+        if charge_id is None:
+            raise StripeError(
+                f"This PaymentIntent ({intent_id}) does not have a successful charge to refund.",
+                code="payment_intent_unexpected_state",
+                param="payment_intent",
+                executed=True,
+            )
+    charge = sandbox.store.get("charge", charge_id, account)
+    if charge is None or intent_id not in (None, charge.body["payment_intent"]):
+        raise no_such("charge", charge_id, "charge")
+    return charge.body
+
+
+def _confirm_refund(sandbox: Sandbox, account: str, refund: StripeObject) -> None:
+    """The acquirer's reference arrives; Stripe announces it as an update some time later."""
+    before = {"destination_details": {"card": {"reference_status": "pending"}}}
+    card = {
+        "reference": objects.new_id("").upper()[:23],
+        "reference_status": "available",
+    }
+    updated = {
+        **refund,
+        "destination_details": {
+            **refund["destination_details"],
+            "card": {**refund["destination_details"]["card"], **card},
+        },
+    }
+    sandbox.store.replace(updated)
+    sandbox.announce("refund.updated", updated, account, previous=before)
+
+
+def _money(amount: int, currency: str) -> StripeObject:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}

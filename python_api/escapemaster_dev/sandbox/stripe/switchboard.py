@@ -1,0 +1,115 @@
+"""The tests' door, /_sandbox: described on the package's page, open on this machine only."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable
+from typing import get_args
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from escapemaster_dev.sandbox.stripe import payments, sessions
+from escapemaster_dev.sandbox.stripe.core import BY_ITSELF, Sandbox
+from escapemaster_dev.sandbox.stripe.courier import Courier, Mode
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes() -> list[Route]:
+    """The endpoints that the package's page lists."""
+    return [
+        Route("/_sandbox/health", health, methods=["GET"]),
+        Route("/_sandbox/webhooks", loopback(set_webhooks), methods=["POST"]),
+        Route("/_sandbox/deliveries", loopback(list_deliveries), methods=["GET"]),
+        Route("/_sandbox/sessions/{id}/expire-now", loopback(expire_now), methods=["POST"]),
+        Route("/_sandbox/payments/{id}/dispute", loopback(dispute), methods=["POST"]),
+    ]
+
+
+def loopback(endpoint: Endpoint) -> Endpoint:
+    """404 for every caller from another machine."""
+
+    async def run(request: Request) -> Response:
+        host = request.client.host if request.client else ""
+        try:
+            allowed = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            allowed = False
+        return await endpoint(request) if allowed else _refusal(404, "not found")
+
+    return run
+
+
+async def health(_: Request) -> Response:
+    """Whether the sandbox answers."""
+    return JSONResponse({"status": "ok"})
+
+
+async def set_webhooks(request: Request) -> Response:
+    """How events are delivered from now on."""
+    courier: Courier = request.app.state.courier
+    sandbox: Sandbox = request.app.state.sandbox
+    try:
+        asked = json.loads(await request.body())
+        deliver, seed = asked["deliver"], asked.get("seed")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _refusal(422, 'send {"deliver": true|false|"duplicate"|"shuffle", "seed": 7}')
+    name = json.dumps(deliver) if isinstance(deliver, bool) else deliver
+    for mode in get_args(Mode):
+        if mode == name and (seed is None or isinstance(seed, int)):
+            courier.set_mode(mode, seed)
+            return JSONResponse({"deliver": deliver, "waiting": sandbox.store.waiting()})
+    return _refusal(422, 'deliver is true, false, "duplicate" or "shuffle"; seed a number')
+
+
+async def list_deliveries(request: Request) -> Response:
+    """What was sent, or is to be."""
+    sandbox: Sandbox = request.app.state.sandbox
+    courier: Courier = request.app.state.courier
+    data = []
+    for delivery in sandbox.store.deliveries(request.query_params.get("event")):
+        entry = sandbox.store.need(delivery.event_id)
+        data.append(
+            {
+                "event": delivery.event_id,
+                "type": entry.body["type"],
+                "object": entry.body["data"]["object"]["id"],
+                "account": entry.account or None,
+                "status": delivery.status,
+                "attempts": delivery.attempts,
+                "last_status": delivery.last_status,
+                "last_error": delivery.last_error,
+                "is_copy": delivery.is_copy,
+            }
+        )
+    return JSONResponse({"deliver": courier.mode, "data": data})
+
+
+async def expire_now(request: Request) -> Response:
+    """End a session as if its time were up."""
+    sandbox: Sandbox = request.app.state.sandbox
+    entry = sandbox.store.find(sessions.KIND, request.path_params["id"])
+    if entry is None:
+        return _refusal(404, "no such session")
+    if entry.body["status"] == "complete":
+        return _refusal(409, "the session is complete")
+    if entry.body["status"] == "open":
+        entry.body["expires_at"] = sandbox.now()
+        sessions.expire(sandbox, entry, BY_ITSELF)
+    return JSONResponse(entry.body)
+
+
+async def dispute(request: Request) -> Response:
+    """Let the customer's bank take a payment back."""
+    sandbox: Sandbox = request.app.state.sandbox
+    intent = sandbox.store.find("payment_intent", request.path_params["id"])
+    if intent is None or intent.body["latest_charge"] is None:
+        return _refusal(404, "no such payment")
+    return JSONResponse(payments.dispute_charge(sandbox, intent.account, intent.body["id"]))
+
+
+def _refusal(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status)

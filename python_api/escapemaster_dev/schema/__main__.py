@@ -1,0 +1,5 @@
+"""`python -m escapemaster_dev.schema`."""
+
+from escapemaster_dev.schema.cli import main
+
+main()

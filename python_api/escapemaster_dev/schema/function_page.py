@@ -1,0 +1,218 @@
+"""docs/functions.md: every function that clients call, what it takes, returns and refuses.
+
+Written from a live database: signatures from the catalogue, the rest from the comments, whose last
+sentence lists the errors. `escapemaster pages` writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from escapemaster_dev.schema import permission_table
+from escapemaster_dev.schema.project import PROJECT, Project
+from escapemaster_dev.schema.reference import Connection
+
+_ERRORS = " Errors: "
+_NEXT_STATUS = re.compile(r"; (?=\d{3} )")
+_CODE = re.compile(r"(?<![\"\w])[a-z]+(?:_[a-z]+)+(?![\"\w])")
+_ASIDE = re.compile(r"\((?:[^()]|\([^()]*\))*\)|\{[^{}]*\}")
+_RAISED = re.compile(r"private\.fail\(\s*'([a-z_]+)',\s*(\d{3})")
+_WIDTH = 80
+
+_INTRODUCTION = (
+    "Written by `escapemaster pages` from the database itself; a test fails when it lags behind."
+    " Call one with `supabase.rpc(name, {…})`, or `POST /rest/v1/rpc/name`. A default after `=`"
+    " may be left out. Money is in minor units with tax included, instants are in UTC."
+)
+_ABOUT_ERRORS = (
+    'A refusal is `{"code": "PT409", "message": "slot_taken", "hint": …, "details": …}` with the'
+    " status as HTTP status, and changed nothing. `details` is text, as PostgREST sends it: the"
+    " JSON of an object, to be parsed (`JSON.parse(error.details)`), where details are listed, else"
+    " empty. (The service's `details` is the object itself.) Beside what is listed, any request may"
+    " be refused with 401 `token_invalid` (a token of another project), 400 `count_not_exact` (an"
+    " estimated count) and 406 `plan_refused` (a plan), and whatever asks for a"
+    " permission with 400 `organization_header_invalid` (an `x-organization-id` that is none),"
+    " 401 `not_authenticated`, 403 `permission_denied`, and while the organization is suspended,"
+    " if the permission changes something, 403 `organization_suspended`."
+)
+_ABOUT_TABLES = (
+    "Who may write which table is in [permissions.md](permissions.md). A row that breaks a rule of"
+    " its own is refused by a constraint, whose name in `message` states the rule: 400 `23514` for"
+    " a value that cannot be, 409 `23505` for what there is already, 409 `23503` for what is still"
+    " referred to. What takes more than one row to see, triggers refuse:"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function as the page shows it.
+
+    Attributes:
+        name: With its schema.
+        arguments: One a line, as PostgreSQL writes them.
+        returns: The type.
+        columns: Those of a composite type.
+        text: What the comment says before the errors.
+        errors: One a status, beginning with it.
+        needs: The permissions that it asks for, and what else of the caller.
+        roles: Who may execute it.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    returns: str
+    columns: tuple[str, ...]
+    text: str
+    errors: tuple[str, ...]
+    needs: str
+    roles: tuple[str, ...]
+
+
+def entries(connection: Connection) -> list[Entry]:
+    """All functions of the exposed schemas, by name."""
+    guards = {function.name: function for function in permission_table.functions(connection)}
+    rows = connection.execute(
+        """
+        select
+          n.nspname || '.' || p.proname,
+          array(
+            select concat_ws(
+              ' ', a.name, format_type(a.type, null), '= ' || regexp_replace(
+                pg_get_function_arg_default(p.oid, a.position::int), '::[a-z ]+(\\[\\])?$', ''
+              )
+            )
+            from unnest(p.proargnames[:p.pronargs], p.proargtypes::oid [])
+              with ordinality as a (name, type, position)
+            order by a.position
+          ),
+          pg_get_function_result(p.oid),
+          array(
+            select a.attname || ' ' || format_type(a.atttypid, null)
+            from pg_catalog.pg_type as t
+            join pg_catalog.pg_attribute as a on a.attrelid = t.typrelid and a.attnum > 0
+            where t.oid = p.prorettype
+            order by a.attnum
+          ),
+          coalesce(obj_description(p.oid, 'pg_proc'), '')
+        from pg_catalog.pg_proc as p
+        join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+        where n.nspname in ('public', 'service')
+        order by 1
+        """
+    )
+    found = []
+    for name, arguments, returns, columns, comment in rows:
+        text, _, errors = comment.partition(_ERRORS)
+        function = guards[name]
+        needs = [f"`{guard}`" for guard in function.guards]
+        found.append(
+            Entry(
+                name,
+                tuple(arguments),
+                returns,
+                tuple(columns),
+                text,
+                tuple(_NEXT_STATUS.split(errors.removesuffix("."))) if errors else (),
+                "; ".join(filter(None, [", ".join(needs), function.caller])),
+                function.roles,
+            )
+        )
+    return found
+
+
+def codes_of(entry: Entry) -> set[str]:
+    """The stable codes that an entry lists, without what stands in their details."""
+    return {code for error in entry.errors for code in _CODE.findall(_ASIDE.sub("", error))}
+
+
+def refusals(connection: Connection) -> dict[str, list[str]]:
+    """What the triggers of a public table raise themselves, `409 shift_overlaps`, by table."""
+    rows = connection.execute(
+        """
+        select distinct c.relname, p.prosrc
+        from pg_catalog.pg_trigger as t
+        join pg_catalog.pg_class as c on c.oid = t.tgrelid
+        join pg_catalog.pg_proc as p on p.oid = t.tgfoid
+        where c.relnamespace = 'public'::regnamespace and not t.tgisinternal
+        """
+    )
+    found: dict[str, set[str]] = {}
+    for table, body in rows:
+        for code, status in _RAISED.findall(body):
+            found.setdefault(table, set()).add(f"{status} {code}")
+    return {table: sorted(errors) for table, errors in sorted(found.items())}
+
+
+def render(connection: Connection) -> str:
+    """The whole page."""
+    everything = entries(connection)
+    sections = {
+        "Without an account": [e for e in everything if "anon" in e.roles],
+        "Signed in": [
+            e for e in everything if e.roles == ("authenticated",) and "platform" not in e.name
+        ],
+        "The platform's administrators": [
+            e for e in everything if e.roles == ("authenticated",) and "platform" in e.name
+        ],
+        "The service": [e for e in everything if e.roles == ("service_role",)],
+    }
+    parts = ["# Functions", _INTRODUCTION, _ABOUT_ERRORS]
+    for title, members in sections.items():
+        parts += [f"## {title}", " · ".join(_link(entry) for entry in members)]
+        parts += [part for entry in members for part in _entry(entry)]
+    written = [
+        f"- `{table}`: {', '.join(map(_marked, errors))}"
+        for table, errors in refusals(connection).items()
+    ]
+    parts += ["## Writing tables", _ABOUT_TABLES, "\n".join(written)]
+    return "\n\n".join(parts) + "\n"
+
+
+def path_of(project: Project = PROJECT) -> Path:
+    """Where the page is kept."""
+    return project.root / "docs" / "functions.md"
+
+
+def _link(entry: Entry) -> str:
+    title = entry.name.removeprefix("public.")
+    return f"[{title}](#{title.replace('.', '')})"
+
+
+def _entry(entry: Entry) -> Iterator[str]:
+    title = entry.name.removeprefix("public.")
+    yield f"### {title}"
+    yield f"```sql\n{_signature(title, entry)}\n```"
+    yield _escaped(entry.text)
+    if entry.needs:
+        yield f"Needs: {entry.needs}."
+    if entry.errors:
+        yield "\n".join(f"- {_marked(error)}" for error in entry.errors)
+
+
+def _signature(title: str, entry: Entry) -> str:
+    return f"{title}{_listed(entry.arguments)} → {entry.returns}" + (
+        f" {_listed(entry.columns)}" if entry.columns else ""
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    line = f"({', '.join(names)})"
+    return line if len(line) <= _WIDTH else "(\n  " + ",\n  ".join(names) + "\n)"
+
+
+def _marked(error: str) -> str:
+    """Codes as code; what stands in brackets tells of their details."""
+    kept = list(_ASIDE.finditer(error))
+    starts = [0, *(aside.end() for aside in kept)]
+    ends = [*(aside.start() for aside in kept), len(error)]
+    plain = [_CODE.sub(r"`\g<0>`", error[a:b]) for a, b in zip(starts, ends, strict=True)]
+    asides = [aside.group() for aside in kept] + [""]
+    return "".join(text for pair in zip(plain, asides, strict=True) for text in pair)
+
+
+def _escaped(text: str) -> str:
+    """Braces and brackets are read as written; what Markdown would take for a tag is not."""
+    return text.replace("<", "&lt;")

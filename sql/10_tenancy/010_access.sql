@@ -1,0 +1,160 @@
+-- The request's organization, and what the caller may do in it.
+-- Permissions are read from tables in the statement that needs them, never from claims:
+-- a revocation acts on the next request, with the token still valid.
+
+create function private.request_organization()
+returns uuid
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  header text := nullif(current_setting('request.headers', true), '')::json ->> 'x-organization-id';
+  claims jsonb;
+begin
+  if header is null then
+    claims := coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
+    if claims ? 'api_key_id' then
+      return (claims ->> 'organization_id')::uuid;
+    end if;
+    return (select p.active_organization_id from public.profiles as p where p.user_id = (claims ->> 'sub')::uuid);
+  end if;
+  if header !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    perform private.fail('organization_header_invalid', 400, 'Send the organization''s id, a UUID, in x-organization-id, or leave the header out.');
+  end if;
+  return header::uuid;
+end
+$$;
+
+comment on function private.request_organization is
+  'definer: reads the caller''s own profile without a policy. The organization that the request names: the header x-organization-id, else an API key''s organization, else the user''s active one. It proves nothing: membership is checked by private.organization_with.';
+
+create function private.organization_with(permission text, organization_id uuid default null)
+returns uuid
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+-- plpgsql on purpose: its plans are cached in the session, while a SQL function is
+-- planned at every call (2,640 to 2,790 against 1,740 to 2,240 pages a second).
+declare
+  claims jsonb := coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb;
+  wanted uuid := organization_with.organization_id;
+  caller uuid;
+  granted_in uuid;
+  current_status text;
+begin
+  -- The caller's id is a variable: inside a query the claim would be read and cast again for every
+  -- row that a scan looks at (27 µs a call instead of 11).
+  if claims ? 'api_key_id' then
+    caller := (claims ->> 'api_key_id')::uuid;
+    wanted := coalesce(wanted, private.request_organization());
+    select o.id, o.status
+    into granted_in, current_status
+    from public.api_keys as k
+    join public.organizations as o on o.id = k.organization_id
+    join public.api_key_permissions as kp
+      on kp.organization_id = k.organization_id and kp.api_key_id = k.id
+    where k.organization_id = wanted
+      and k.id = caller
+      and k.revoked_at is null
+      and k.expires_at > now()
+      and kp.permission_key = organization_with.permission;
+  else
+    caller := (claims ->> 'sub')::uuid;
+    -- Storage asks here without having asked private.check_request.
+    perform private.refuse_ended_session(claims);
+    if wanted is null then
+      -- The common request names nothing: its active organization costs half of asking
+      -- private.request_organization for it.
+      if nullif(current_setting('request.headers', true), '')::json ->> 'x-organization-id' is null then
+        select p.active_organization_id into wanted
+        from public.profiles as p
+        where p.user_id = caller;
+      else
+        wanted := private.request_organization();
+      end if;
+    end if;
+    select o.id, o.status
+    into granted_in, current_status
+    from private.active_memberships as m
+    join public.organizations as o on o.id = m.organization_id
+    join public.role_permissions as rp
+      on rp.organization_id = m.organization_id and rp.role_id = m.role_id
+    where m.organization_id = wanted
+      and m.user_id = caller
+      and rp.permission_key = organization_with.permission;
+  end if;
+
+  if current_status = 'closed' then
+    return null;
+  elsif current_status = 'suspended' and exists (
+    select from public.permissions as p where p.key = organization_with.permission and p.mutates
+  ) then
+    perform private.fail('organization_suspended', 403, 'The organization is suspended: its data can be read, not changed. Ask the platform''s support.');
+  end if;
+  return granted_in;
+end
+$$;
+
+comment on function private.organization_with is
+  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended.';
+grant execute on function private.organization_with to authenticated;
+
+create function private.has_permission(organization_id uuid, permission text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return organization_id is not null
+    and private.organization_with(permission, organization_id) is not null;
+end
+$$;
+
+comment on function private.has_permission is
+  'Whether the caller holds the permission in the organization; for functions that name the organization themselves.';
+
+create function private.require_permission(organization_id uuid, permission text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not private.has_permission(organization_id, permission) then
+    perform private.fail(
+      'permission_denied', 403,
+      'Ask an owner of the organization for the permission, or switch to another organization.',
+      jsonb_build_object('permission', permission)
+    );
+  end if;
+end
+$$;
+
+comment on function private.require_permission is
+  'Raises 403 permission_denied unless the caller holds the permission in the organization; an organization that does not exist answers the same.';
+
+create function private.require_user()
+returns uuid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  caller uuid := auth.uid();
+begin
+  if caller is null then
+    perform private.fail('not_authenticated', 401, 'Sign in first.');
+  elsif private.jwt_claims() ? 'api_key_id' then
+    perform private.fail('user_required', 403, 'An API key cannot do that: sign in as a person.');
+  end if;
+  perform private.refuse_ended_session(private.jwt_claims());
+  return caller;
+end
+$$;
+
+comment on function private.require_user is 'The calling user''s id; raises 401 not_authenticated without one, session_ended for a token from before the account proved its address, 403 user_required for an API key.';

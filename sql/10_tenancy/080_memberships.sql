@@ -1,0 +1,200 @@
+-- Memberships: which user works in which organization, in which role.
+
+create table public.memberships (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  user_id uuid not null,
+  role_id uuid not null,
+  status text not null default 'active',
+  expires_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint memberships_pkey primary key (organization_id, id),
+  constraint memberships_user_key unique (organization_id, user_id),
+  constraint memberships_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
+  constraint memberships_user_fkey foreign key (user_id) references public.profiles (user_id) on delete cascade,
+  constraint memberships_role_fkey foreign key (organization_id, role_id)
+  references public.roles (organization_id, id),
+  constraint memberships_status_is_known check (status in ('active', 'suspended'))
+);
+
+comment on table public.memberships is 'A user''s place in an organization. Changed through functions only, so that nobody raises themselves.';
+comment on column public.memberships.status is 'active, or suspended: a suspended member has no permission at all.';
+
+comment on column public.memberships.expires_at is 'Null for members. A support entry of the platform is a membership that ends by itself.';
+
+-- for: a user's organizations (my_context), and the foreign key
+create index memberships_user_id_idx on public.memberships (user_id, organization_id);
+-- for: the foreign key, when a role is deleted
+create index memberships_role_id_idx on public.memberships (organization_id, role_id);
+
+grant select on public.memberships to authenticated;
+
+alter table public.memberships enable row level security;
+
+create policy memberships_select on public.memberships
+for select to authenticated
+using (organization_id = (select private.organization_with('users:read')));
+
+create trigger memberships_touch_updated_at
+before update on public.memberships
+for each row execute function private.touch_updated_at();
+
+-- The one home of what counts: a view, since the planner takes it apart, while a function would be
+-- called for every row. A visit of the platform's support counts while it lasts; who asks for a member
+-- of the organization's own adds `expires_at is null`.
+create view private.active_memberships with (security_invoker = true) as
+select m.*
+from public.memberships as m
+where m.status = 'active' and (m.expires_at is null or m.expires_at > now());
+
+comment on view private.active_memberships is
+  'The memberships that count now: neither suspended nor expired. Whoever asks whether somebody may do something asks here.';
+
+-- Who was suspended or removed, until somebody lets them in again. It outlives the membership and
+-- the account: whoever leaves, deletes the account or comes back under another one stays out.
+create table public.member_bars (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  user_id uuid,
+  email text,
+  cause text not null,
+  barred_by uuid,
+  barred_at timestamptz not null default now(),
+  constraint member_bars_pkey primary key (organization_id, id),
+  constraint member_bars_user_key unique (organization_id, user_id),
+  constraint member_bars_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
+  constraint member_bars_user_fkey foreign key (user_id) references public.profiles (user_id) on delete set null,
+  constraint member_bars_barred_by_fkey foreign key (barred_by) references public.profiles (user_id) on delete set null,
+  constraint member_bars_cause_is_known check (cause in ('suspended', 'removed')),
+  constraint member_bars_name_somebody check (user_id is not null or email is not null)
+);
+
+comment on table public.member_bars is
+  'Who may not become a member again, by account and by address. Written by suspend_member and remove_member, lifted by reactivate_member, by lift_member_bar and by an invitation under users:manage.';
+comment on column public.member_bars.user_id is 'Null once the account is deleted; the address bars on.';
+comment on column public.member_bars.email is 'The account''s address when it was barred, in lower case; null for an account without one.';
+comment on column public.member_bars.cause is 'suspended or removed.';
+comment on column public.member_bars.barred_by is 'Who suspended or removed; null when that account is deleted.';
+
+-- for: whether an address is barred
+create index member_bars_email_idx on public.member_bars (organization_id, email);
+-- for: the foreign key, when a user is deleted
+create index member_bars_user_id_idx on public.member_bars (user_id);
+-- for: the foreign key, when a user is deleted
+create index member_bars_barred_by_idx on public.member_bars (barred_by);
+
+grant select on public.member_bars to authenticated;
+
+alter table public.member_bars enable row level security;
+
+create policy member_bars_select on public.member_bars
+for select to authenticated
+using (organization_id = (select private.organization_with('users:read')));
+
+create function private.is_barred(organization_id uuid, user_id uuid, email text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- The address need not be proven: a wrong one keeps its typist out, and lets nobody in.
+  return exists (
+    select from public.member_bars as b
+    where b.organization_id = is_barred.organization_id
+      and (b.user_id = is_barred.user_id or b.email = lower(is_barred.email))
+  );
+end
+$$;
+
+comment on function private.is_barred is
+  'Whether a person may not become a member of the organization, by account or by address; either may be null.';
+
+create function private.lock_members(organization_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Foreign keys take less and do not wait for it.
+  perform from public.organizations as o where o.id = lock_members.organization_id for no key update;
+end
+$$;
+
+comment on function private.lock_members is
+  'Lets those who change memberships of an organization come one after the other. Taken before any membership, role or invitation is locked; who locks several memberships then takes them in the order of their users.';
+
+create function private.refuse_barred_member()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- After the row is there: an insert that waited for the removal of the same person's row, and one
+  -- that waits here for the removal of another account of the same address, both see the bar.
+  perform private.lock_members(new.organization_id);
+  if private.is_barred(
+    new.organization_id, new.user_id, (select p.email from public.profiles as p where p.user_id = new.user_id)
+  ) then
+    perform private.fail('member_barred', 403, 'Ask the organization to lift the bar: it suspended or removed you.');
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.refuse_barred_member is
+  'definer: reads who is barred for whoever asks to come in. Whatever the door, whoever is barred gets no membership and no suspended one back.';
+
+create trigger memberships_refuse_barred_member
+after insert on public.memberships
+for each row execute function private.refuse_barred_member();
+
+-- A membership that is over is used again by the next visit, and by whoever comes in where one was.
+create trigger memberships_refuse_barred_member_again
+after update of user_id, expires_at, status on public.memberships
+for each row
+when (new.status = 'active')
+execute function private.refuse_barred_member();
+
+-- Policies of tables that exist before memberships do.
+
+create policy organizations_select on public.organizations
+for select to authenticated
+using (id = (select private.organization_with('organization:read')));
+
+create policy organizations_update on public.organizations
+for update to authenticated
+using (id = (select private.organization_with('organization:update')))
+with check (id = (select private.organization_with('organization:update')));
+
+create function private.colleagues()
+returns setof uuid
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return query
+  select m.user_id
+  from public.memberships as m
+  where m.organization_id = private.organization_with('users:read');
+end
+$$;
+
+comment on function private.colleagues is
+  'definer: reads memberships inside the policy of profiles. The users of the request''s organization, if the caller may see them.';
+grant execute on function private.colleagues to authenticated;
+
+create policy profiles_select on public.profiles
+for select to authenticated
+using (user_id = (select auth.uid()) or user_id in (select private.colleagues()));
+
+create policy profiles_update on public.profiles
+for update to authenticated
+using (user_id = (select auth.uid()))
+with check (user_id = (select auth.uid()));

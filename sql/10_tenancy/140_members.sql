@@ -1,0 +1,454 @@
+-- What is done with memberships, and the rule that an organization never loses its last owner.
+
+select private.permission_upsert(
+  'users:manage', 'users', true,
+  'Change roles of members, suspend and remove them', 'Cambiar roles de miembros, suspenderlos y quitarlos',
+  array['admin']
+);
+select private.permission_upsert(
+  'organization:transfer', 'organization', true,
+  'Hand the ownership to another member', 'Traspasar la propiedad a otro miembro',
+  array[]::text []
+);
+
+create function private.keep_an_owner()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Two owners who demote each other at once meet on this lock; the second one then
+  -- counts with the first one's change in sight.
+  perform from public.organizations as o where o.id = old.organization_id for no key update;
+  if not found or old.organization_id::text = current_setting('escapemaster.erasing', true) then
+    return null; -- the organization itself is being erased
+  end if;
+  if not exists (
+    select
+    from private.active_memberships as m
+    join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+    where m.organization_id = old.organization_id
+      and m.expires_at is null
+      and r.is_system and r.key = 'owner'
+  ) then
+    perform private.fail('last_owner', 409, 'Hand the ownership to another member first.');
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.keep_an_owner is
+  'definer: counts owners beyond what the caller may see. Refuses any change that leaves an organization without an active owner.';
+
+create trigger memberships_keep_an_owner
+after update or delete on public.memberships
+for each row execute function private.keep_an_owner();
+
+create function private.lock_a_user_s_organizations()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Deleting an account ends memberships of several organizations in no order of ours.
+  perform from public.organizations as o
+  where o.id in (select m.organization_id from public.memberships as m where m.user_id = old.user_id)
+  order by o.id
+  for no key update;
+  return old;
+end
+$$;
+
+comment on function private.lock_a_user_s_organizations is
+  'definer: Supabase Auth''s own role deletes the account and may read no membership. private.lock_members for all of them, in the order of their ids.';
+
+create trigger profiles_lock_organizations
+before delete on public.profiles
+for each row execute function private.lock_a_user_s_organizations();
+
+create function private.require_permission_over_members(organization_id uuid, permission text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Strangers wait for nobody and hold nobody up.
+  perform private.require_permission(require_permission_over_members.organization_id, require_permission_over_members.permission);
+  perform private.lock_members(require_permission_over_members.organization_id);
+  -- Whoever came before may have taken it away.
+  perform private.require_permission(require_permission_over_members.organization_id, require_permission_over_members.permission);
+end
+$$;
+
+comment on function private.require_permission_over_members is
+  'private.require_permission and private.lock_members: the permission holds when it is this request''s turn.';
+
+create function private.require_member_within_reach(organization_id uuid, user_id uuid)
+returns public.memberships
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  member public.memberships;
+begin
+  select m.* into member
+  from public.memberships as m
+  where m.organization_id = require_member_within_reach.organization_id
+    and m.user_id = require_member_within_reach.user_id
+    and m.expires_at is null
+  for update;
+  if not found then
+    perform private.fail('member_not_found', 404, 'Choose a member of this organization.');
+  end if;
+  if member.user_id = auth.uid() then
+    perform private.fail('own_membership', 409, 'Ask another person for that, or leave the organization.');
+  end if;
+  perform private.require_role_within_reach(member.organization_id, member.role_id);
+  return member;
+end
+$$;
+
+comment on function private.require_member_within_reach is
+  'The membership, locked, if it is somebody else''s and its role holds nothing that the caller does not; else 404 member_not_found, 409 own_membership, 403 permission_not_held.';
+
+create function private.member_json(organization_id uuid, user_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'user_id', m.user_id,
+    'email', p.email,
+    'full_name', p.full_name,
+    'status', m.status,
+    'role', jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name)
+  )
+  from public.memberships as m
+  join public.profiles as p on p.user_id = m.user_id
+  join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+  where m.organization_id = member_json.organization_id and m.user_id = member_json.user_id
+$$;
+
+comment on function private.member_json is 'A member as clients see one.';
+
+create function private.bar_member(organization_id uuid, user_id uuid, cause text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into public.member_bars (organization_id, user_id, email, cause, barred_by)
+  select bar_member.organization_id, p.user_id, nullif(p.email, ''), bar_member.cause, private.calling_person()
+  from public.profiles as p
+  where p.user_id = bar_member.user_id
+  on conflict on constraint member_bars_user_key do update
+  set cause = excluded.cause, email = excluded.email, barred_by = excluded.barred_by, barred_at = now();
+  update public.invitations as i
+  set revoked_at = now()
+  from public.member_bars as b
+  where b.organization_id = bar_member.organization_id
+    and b.user_id = bar_member.user_id
+    and i.organization_id = b.organization_id
+    and i.email = b.email
+    and i.accepted_at is null and i.revoked_at is null;
+  -- Who worked here has seen the join code on the wall.
+  perform private.rotate_join_code(bar_member.organization_id);
+end
+$$;
+
+comment on function private.bar_member is
+  'Keeps a person out until the bar is lifted, takes back what invites them, and makes the join code another one.';
+
+create function private.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission_over_members(set_member_role.organization_id, 'users:manage');
+  perform private.require_member_within_reach(set_member_role.organization_id, set_member_role.user_id);
+  perform private.require_role_within_reach(set_member_role.organization_id, set_member_role.role_id);
+  update public.memberships as m
+  set role_id = set_member_role.role_id
+  where m.organization_id = set_member_role.organization_id and m.user_id = set_member_role.user_id;
+  return private.member_json(set_member_role.organization_id, set_member_role.user_id);
+end
+$$;
+
+comment on function private.set_member_role is 'definer: writes memberships, which no client may write.';
+grant execute on function private.set_member_role to authenticated;
+
+create function public.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.set_member_role(organization_id, user_id, role_id) $$;
+
+comment on function public.set_member_role is
+  'Gives another member another role, under users:manage, both within the caller''s own permissions. Errors: 403 permission_denied, permission_not_held; 404 member_not_found, role_not_found; 409 own_membership, last_owner.';
+grant execute on function public.set_member_role to authenticated;
+
+create function private.set_member_status(organization_id uuid, user_id uuid, status text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission_over_members(set_member_status.organization_id, 'users:manage');
+  perform private.require_member_within_reach(set_member_status.organization_id, set_member_status.user_id);
+  if set_member_status.status = 'active' then
+    delete from public.member_bars as b
+    where b.organization_id = set_member_status.organization_id and b.user_id = set_member_status.user_id;
+  else
+    perform private.bar_member(set_member_status.organization_id, set_member_status.user_id, 'suspended');
+  end if;
+  update public.memberships as m
+  set status = set_member_status.status
+  where m.organization_id = set_member_status.organization_id and m.user_id = set_member_status.user_id;
+  return private.member_json(set_member_status.organization_id, set_member_status.user_id);
+end
+$$;
+
+comment on function private.set_member_status is 'definer: writes memberships, which no client may write.';
+grant execute on function private.set_member_status to authenticated;
+
+create function public.suspend_member(organization_id uuid, user_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.set_member_status(organization_id, user_id, 'suspended') $$;
+
+comment on function public.suspend_member is
+  'Takes everything from another member until reactivate_member, from the next request on, and keeps the person out who leaves meanwhile (member_bars); the join code becomes another one. list_left_open says what the member made that still answers. Under users:manage. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
+grant execute on function public.suspend_member to authenticated;
+
+create function public.reactivate_member(organization_id uuid, user_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.set_member_status(organization_id, user_id, 'active') $$;
+
+comment on function public.reactivate_member is
+  'Gives a suspended member the old role back, under users:manage. Errors as suspend_member.';
+grant execute on function public.reactivate_member to authenticated;
+
+create function private.follow_membership_end()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' then
+    update public.profiles as p
+    set active_organization_id = null
+    where p.user_id = old.user_id and p.active_organization_id = old.organization_id;
+  end if;
+  -- An invitation must not outlive the right of the person who sent it.
+  update public.invitations as i
+  set revoked_at = now()
+  where i.organization_id = old.organization_id
+    and i.invited_by = old.user_id
+    and i.accepted_at is null and i.revoked_at is null
+    and (tg_op = 'DELETE' or new.status = 'suspended' or new.role_id <> old.role_id);
+  return null;
+end
+$$;
+
+comment on function private.follow_membership_end is
+  'definer: clears the stored choice of a former member and the invitations that this person sent.';
+
+create trigger memberships_follow_membership_end
+after update of status, role_id or delete on public.memberships
+for each row execute function private.follow_membership_end();
+
+create function private.remove_member(organization_id uuid, user_id uuid)
+returns table (
+  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
+)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission_over_members(remove_member.organization_id, 'users:manage');
+  perform private.require_member_within_reach(remove_member.organization_id, remove_member.user_id);
+  perform private.bar_member(remove_member.organization_id, remove_member.user_id, 'removed');
+  delete from public.memberships as m
+  where m.organization_id = remove_member.organization_id and m.user_id = remove_member.user_id;
+  return query select l.* from private.left_open(remove_member.organization_id, remove_member.user_id) as l;
+end
+$$;
+
+comment on function private.remove_member is 'definer: writes memberships, which no client may write.';
+grant execute on function private.remove_member to authenticated;
+
+create function public.remove_member(organization_id uuid, user_id uuid)
+returns table (
+  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
+)
+language sql
+volatile
+set search_path = ''
+as $$ select * from private.remove_member(organization_id, user_id) $$;
+
+comment on function public.remove_member is
+  'Ends another person''s membership, under users:manage, from the next request on, with the feeds of that person''s own sessions; keeps the person out until lift_member_bar, and the join code becomes another one. Answers what the person made that still opens something, as list_left_open: revoke what should not. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
+grant execute on function public.remove_member to authenticated;
+
+create function private.lift_member_bar(organization_id uuid, bar_id uuid)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission_over_members(lift_member_bar.organization_id, 'users:manage');
+  if exists (
+    select
+    from public.member_bars as b
+    join public.memberships as m on m.organization_id = b.organization_id and m.user_id = b.user_id
+    where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id
+  ) then
+    perform private.fail('member_suspended', 409, 'Reactivate the member instead.');
+  end if;
+  delete from public.member_bars as b
+  where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id;
+  if not found then
+    perform private.fail('bar_not_found', 404, 'Choose a bar that member_bars lists.');
+  end if;
+end
+$$;
+
+comment on function private.lift_member_bar is 'definer: writes member_bars, which no client may write.';
+grant execute on function private.lift_member_bar to authenticated;
+
+create function public.lift_member_bar(organization_id uuid, bar_id uuid)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$ select private.lift_member_bar(organization_id, bar_id) $$;
+
+comment on function public.lift_member_bar is
+  'Lets somebody who was removed, or left while suspended, be invited and join again, under users:manage; it makes nobody a member. Errors: 403 permission_denied; 404 bar_not_found; 409 member_suspended for somebody who still is a member.';
+grant execute on function public.lift_member_bar to authenticated;
+
+create function private.leave_organization(organization_id uuid)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  caller uuid := private.require_user();
+begin
+  perform private.lock_members(m.organization_id)
+  from public.memberships as m
+  where m.organization_id = leave_organization.organization_id and m.user_id = caller;
+  -- A bar stays: whoever is suspended and leaves is still kept out.
+  delete from public.memberships as m
+  where m.organization_id = leave_organization.organization_id
+    and m.user_id = caller
+    and m.expires_at is null;
+  if not found then
+    perform private.fail('organization_not_found', 404, 'Choose one of the organizations that my_context lists.');
+  end if;
+end
+$$;
+
+comment on function private.leave_organization is 'definer: writes memberships, which no client may write.';
+grant execute on function private.leave_organization to authenticated;
+
+create function public.leave_organization(organization_id uuid)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$ select private.leave_organization(organization_id) $$;
+
+comment on function public.leave_organization is
+  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Errors: 401 not_authenticated; 404 organization_not_found; 409 last_owner.';
+grant execute on function public.leave_organization to authenticated;
+
+create function private.transfer_ownership(organization_id uuid, user_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  caller uuid := private.require_user();
+  owner_role uuid;
+  admin_role uuid;
+begin
+  perform private.require_permission_over_members(transfer_ownership.organization_id, 'organization:transfer');
+  -- As whoever plans the shifts of several members.
+  perform from public.memberships as m
+  where m.organization_id = transfer_ownership.organization_id
+    and m.user_id in (caller, transfer_ownership.user_id)
+  order by m.user_id
+  for no key update;
+  perform private.require_member_within_reach(transfer_ownership.organization_id, transfer_ownership.user_id);
+  select r.id into strict owner_role
+  from public.roles as r
+  where r.organization_id = transfer_ownership.organization_id and r.is_system and r.key = 'owner';
+  select r.id into strict admin_role
+  from public.roles as r
+  where r.organization_id = transfer_ownership.organization_id and r.is_system and r.key = 'admin';
+  -- A custom role may carry organization:transfer, but only an owner has an ownership to give.
+  if not exists (
+    select from public.memberships as m
+    where m.organization_id = transfer_ownership.organization_id
+      and m.user_id = caller and m.role_id = owner_role
+  ) then
+    perform private.fail('permission_denied', 403, 'Only an owner can hand the ownership on.');
+  end if;
+  update public.memberships as m
+  set role_id = owner_role
+  where m.organization_id = transfer_ownership.organization_id
+    and m.user_id = transfer_ownership.user_id
+    and m.status = 'active';
+  if not found then
+    perform private.fail('member_suspended', 409, 'Reactivate the member first.');
+  end if;
+  update public.memberships as m
+  set role_id = admin_role
+  where m.organization_id = transfer_ownership.organization_id and m.user_id = caller;
+  return private.member_json(transfer_ownership.organization_id, transfer_ownership.user_id);
+end
+$$;
+
+comment on function private.transfer_ownership is 'definer: writes memberships, which no client may write.';
+grant execute on function private.transfer_ownership to authenticated;
+
+create function public.transfer_ownership(organization_id uuid, user_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.transfer_ownership(organization_id, user_id) $$;
+
+comment on function public.transfer_ownership is
+  'Makes another member owner and the calling owner administrator. Errors: 403 permission_denied; 404 member_not_found; 409 own_membership, member_suspended.';
+grant execute on function public.transfer_ownership to authenticated;

@@ -1,0 +1,139 @@
+-- How much mail may be sent to addresses that somebody merely typed.
+--
+-- Limited is what nobody paid for and whose address nobody has proven: gift vouchers, invitations,
+-- bookings by staff, and by visitors bookings without payment and places in a waiting list. It is
+-- refused where somebody asks for it, and waits for the answer. A mail that was promised (a paid
+-- booking's, a cancellation, a change, a refund) is never refused and never dropped.
+--
+-- Counters are apart for visitors, for the desk and for what an organization sends of its own
+-- accord, and old organizations have theirs alone. So a stranger who uses up what visitors may
+-- send to somebody keeps neither the venue nor anybody else from writing there.
+
+create table private.mail_allowances (
+  source text not null,
+  organization_age interval not null,
+  per_recipient int not null,
+  recipients_are_shared boolean not null,
+  per_organization int not null,
+  constraint mail_allowances_pkey primary key (source, organization_age),
+  constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization')),
+  constraint mail_allowances_age_is_not_negative check (organization_age >= interval '0'),
+  constraint mail_allowances_are_positive check (per_recipient > 0 and per_organization > 0)
+);
+
+comment on table private.mail_allowances is
+  'reference data. Mails a day (UTC) to typed addresses, by who causes them and how old the organization is.';
+comment on column private.mail_allowances.source is
+  'visitor: unpaid bookings and waiting lists; desk: bookings by staff; organization: vouchers and invitations.';
+comment on column private.mail_allowances.organization_age is 'For organizations of at least this age, up to the next row''s.';
+comment on column private.mail_allowances.per_recipient is 'To one address.';
+comment on column private.mail_allowances.recipients_are_shared is
+  'Whether the mails of all such organizations to an address are counted together, and those that one person causes in several organizations too.';
+comment on column private.mail_allowances.per_organization is 'From one organization, to whomever.';
+
+insert into private.mail_allowances (
+  source, organization_age, per_recipient, recipients_are_shared, per_organization
+)
+values
+('visitor', interval '0', 10, true, 500),
+('visitor', interval '14 days', 10, true, 5000),
+('visitor', interval '90 days', 10, true, 20000),
+('desk', interval '0', 20, false, 300),
+('desk', interval '14 days', 50, false, 2000),
+('desk', interval '90 days', 50, false, 10000),
+('organization', interval '0', 5, true, 100),
+('organization', interval '14 days', 20, false, 500),
+('organization', interval '90 days', 20, false, 5000)
+on conflict (source, organization_age) do update
+set per_recipient = excluded.per_recipient,
+  recipients_are_shared = excluded.recipients_are_shared,
+  per_organization = excluded.per_organization;
+
+create function private.mail_allowance(organization_id uuid, source text)
+returns private.mail_allowances
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  allowance private.mail_allowances;
+begin
+  -- The one place that says it: a plan that allows more would be read here.
+  select a.* into strict allowance
+  from private.mail_allowances as a
+  join public.organizations as o on o.created_at <= now() - a.organization_age
+  where o.id = mail_allowance.organization_id and a.source = mail_allowance.source
+  order by a.organization_age desc
+  limit 1;
+  return allowance;
+end
+$$;
+
+comment on function private.mail_allowance is 'What the organization may send a day to typed addresses.';
+
+create function private.count_mail(counted text, subject text, maximum int, hint text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  hits int;
+begin
+  -- Counted with what sends it: a request that is refused, for whatever reason, sends nothing.
+  insert into private.rate_limits as l (action, subject, window_start)
+  values (
+    'mail/' || counted,
+    encode(private.token_hash(count_mail.subject), 'hex'),
+    date_trunc('day', now() at time zone 'UTC') at time zone 'UTC'
+  )
+  on conflict on constraint rate_limits_pkey do update set hits = l.hits + 1
+  returning l.hits into hits;
+  if hits > maximum then
+    perform private.fail(
+      'mail_limit_reached', 429, hint, jsonb_build_object('limit', counted, 'maximum', maximum)
+    );
+  end if;
+end
+$$;
+
+comment on function private.count_mail is
+  'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum.';
+
+create function private.limit_mail(organization_id uuid, email text, source text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  allowance private.mail_allowances;
+  recipient text := lower(trim(limit_mail.email));
+  hint text;
+begin
+  if private.client_address() is null and auth.uid() is null and not private.jwt_claims() ? 'api_key_id' then
+    return; -- nobody's: the owner's own session, not a request
+  end if;
+  allowance := private.mail_allowance(limit_mail.organization_id, limit_mail.source);
+  hint := case limit_mail.source
+    when 'visitor' then 'This address was sent a lot today. Cancel a booking by the link in its mail, or ask the venue to book for you.'
+    when 'desk' then 'Book without the e-mail address, or go on tomorrow.'
+    else 'Leave the e-mail address out and hand it over yourself, or go on tomorrow.'
+  end;
+  perform private.count_mail(
+    source || '/recipient',
+    case when allowance.recipients_are_shared then recipient else limit_mail.organization_id || ' ' || recipient end,
+    allowance.per_recipient, hint
+  );
+  perform private.count_mail(
+    source || '/organization', limit_mail.organization_id::text, allowance.per_organization, hint
+  );
+  if allowance.recipients_are_shared and limit_mail.source <> 'visitor' then
+    -- Somebody who opens many organizations gets the allowance of one.
+    perform private.count_mail(source || '/user', auth.uid()::text, allowance.per_organization, hint);
+  end if;
+end
+$$;
+
+comment on function private.limit_mail is
+  'Counts a mail that the request causes to an address which somebody typed. Called last, since the counters'' rows stay locked until the end of the transaction. Raises 429 mail_limit_reached (details {"limit", "maximum"}).';

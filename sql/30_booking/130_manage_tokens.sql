@@ -1,0 +1,76 @@
+-- What the holder of a booking's link shows, and which venue answers.
+
+create function private.booking_with_token(reference text, manage_token text)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
+  typed text := translate(private.plain_code(reference), 'OIL', '011');
+  booking public.bookings;
+begin
+  perform private.count_attempt();
+  select b.* into booking
+  from private.booking_secrets as secret
+  join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
+  where secret.manage_token_hash = private.token_hash(booking_with_token.manage_token)
+    and b.reference = left(typed, 4) || '-' || substr(typed, 5);
+  if not found then
+    perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');
+  end if;
+  return booking;
+end
+$$;
+
+comment on function private.booking_with_token is
+  'The booking with the reference and the manage token; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
+
+create function private.venue_is_closed(organization_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.organizations as o
+    where o.id = venue_is_closed.organization_id and o.status = 'closed'
+  );
+end
+$$;
+
+comment on function private.venue_is_closed is
+  'Whether the organization is closed. The links of its bookings still show them and take cancellations, since the money is the customer''s until the data is erased; nothing is sold, moved, paid or signed by them any more.';
+
+create function private.managing_calendar(booking public.bookings)
+returns public.calendars
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  calendar public.calendars;
+begin
+  select c.* into calendar
+  from public.calendars as c
+  join public.organizations as o on o.id = c.organization_id
+  where c.organization_id = booking.organization_id
+    and c.is_active
+    and o.status = 'active'
+    and (
+      c.id = booking.calendar_id
+      or booking.calendar_id is null and exists (
+        select from public.calendar_rooms as cr
+        where cr.organization_id = c.organization_id and cr.calendar_id = c.id and cr.room_id = booking.room_id
+      )
+    )
+  order by c.created_at, c.id
+  limit 1;
+  return calendar;
+end
+$$;
+
+comment on function private.managing_calendar is
+  'The calendar by which the customer manages the booking: the one where it was made, or the oldest that offers the room of what staff booked; null when that is not public.';

@@ -1,0 +1,653 @@
+-- Refunds: what is to be paid back (requests), and what was (the ledger).
+
+create table private.refund_requests (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  booking_id uuid not null,
+  payment_id uuid not null,
+  amount_cents bigint not null,
+  currency text not null,
+  reason text not null,
+  note text not null default '',
+  withdrawn_reason text,
+  status text not null default 'pending',
+  provider_refund_id text,
+  as_of timestamptz,
+  requested_by jsonb not null default private.current_actor(),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint refund_requests_pkey primary key (organization_id, id),
+  constraint refund_requests_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint refund_requests_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id),
+  constraint refund_requests_payment_fkey foreign key (organization_id, payment_id)
+  references public.payments (organization_id, id),
+  constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed', 'withdrawn')),
+  constraint refund_requests_amount_is_positive check (amount_cents > 0),
+  constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
+);
+
+comment on table private.refund_requests is
+  'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails or is withdrawn, so nothing is promised twice.';
+comment on column private.refund_requests.status is
+  'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round. withdrawn: nothing is left to do, since the provider had paid it back already (on its dashboard), or staff took the promise back; only news of a refund that the provider made for it all the same counts after that.';
+comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, or provider (made on its dashboard).';
+comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
+comment on column private.refund_requests.withdrawn_reason is
+  'Why staff took it off the list of what waits; of a failed one, that somebody has seen it.';
+comment on column private.refund_requests.requested_by is 'Who caused it: {kind, id} as in private.current_actor.';
+comment on column private.refund_requests.as_of is 'The newest instant at which the provider''s state was read.';
+
+-- for: the foreign key, and a booking's balance
+create index refund_requests_booking_id_idx on private.refund_requests (organization_id, booking_id);
+-- for: the foreign key, and how much of a payment can still be refunded
+create index refund_requests_payment_id_idx on private.refund_requests (organization_id, payment_id);
+-- for: private.apply_refund; one request a refund of the provider
+create unique index refund_requests_provider_refund_key
+on private.refund_requests (organization_id, provider_refund_id) where provider_refund_id is not null;
+
+create trigger refund_requests_touch_updated_at
+before update on private.refund_requests
+for each row execute function private.touch_updated_at();
+
+create table public.refunds (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  booking_id uuid not null,
+  payment_id uuid not null,
+  refund_request_id uuid not null,
+  kind text not null default 'refund',
+  method text not null,
+  amount_cents bigint not null,
+  currency text not null,
+  provider_refund_id text,
+  occurred_at timestamptz not null default now(),
+  recorded_by jsonb not null default private.current_actor(),
+  created_at timestamptz not null default now(),
+  constraint refunds_pkey primary key (organization_id, id),
+  constraint refunds_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint refunds_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id),
+  constraint refunds_payment_fkey foreign key (organization_id, payment_id)
+  references public.payments (organization_id, id),
+  constraint refunds_refund_request_fkey foreign key (organization_id, refund_request_id)
+  references private.refund_requests (organization_id, id),
+  constraint refunds_one_entry_a_kind unique (organization_id, refund_request_id, kind),
+  constraint refunds_kind_is_known check (kind in ('refund', 'reversal')),
+  constraint refunds_reversals_are_negative check ((kind = 'refund' and amount_cents > 0) or (kind = 'reversal' and amount_cents < 0)),
+  constraint refunds_method_is_known
+  check (method in ('stripe', 'cash', 'card_terminal', 'transfer', 'bizum', 'voucher')),
+  constraint refunds_currency_is_iso_4217 check (private.is_currency(currency))
+);
+
+comment on table public.refunds is
+  'Append-only: money that went back. What a booking was refunded is the sum of its entries.';
+comment on column public.refunds.kind is
+  'refund; or reversal, with a negative amount, of a refund that the customer''s bank sent back.';
+comment on column public.refunds.amount_cents is 'Minor units of currency.';
+comment on column public.refunds.method is 'By which way it went back: that of the payment, or another by which staff settled it by hand.';
+comment on column public.refunds.recorded_by is 'Who wrote it down: {kind, id} as in private.current_actor.';
+comment on column public.refunds.provider_refund_id is 'Stripe''s refund.';
+
+-- for: the foreign key, a booking's balance, and embedding refunds in bookings
+create index refunds_booking_id_idx on public.refunds (organization_id, booking_id);
+-- for: the foreign key, and embedding refunds in payments
+create index refunds_payment_id_idx on public.refunds (organization_id, payment_id);
+-- for: the staff's page of refunds, newest first
+create index refunds_occurred_at_idx on public.refunds (organization_id, occurred_at desc, id desc);
+
+grant select on public.refunds to authenticated;
+
+alter table public.refunds enable row level security;
+
+create policy refunds_select on public.refunds
+for select to authenticated
+using (organization_id = (select private.organization_with('payments:read')));
+
+create trigger refunds_refuse_change
+before update or delete on public.refunds
+for each row execute function private.refuse_change();
+
+create trigger refunds_refuse_truncate
+before truncate on public.refunds
+for each statement execute function private.refuse_change();
+
+create function private.booking_balance(organization_id uuid, booking_id uuid)
+returns table (paid_cents bigint, refunded_cents bigint, balance_cents bigint)
+language plpgsql
+stable
+rows 1
+set search_path = ''
+as $$
+begin
+  select coalesce(sum(p.amount_cents), 0) into paid_cents
+  from public.payments as p
+  where p.organization_id = booking_balance.organization_id and p.booking_id = booking_balance.booking_id;
+  select coalesce(sum(r.amount_cents), 0) into refunded_cents
+  from public.refunds as r
+  where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id;
+  balance_cents := paid_cents - refunded_cents;
+  return next;
+end
+$$;
+
+comment on function private.booking_balance is
+  'What the ledger says of a booking, in minor units: paid, refunded, and what the venue holds of it now.';
+
+create function private.booking_kept(organization_id uuid, booking_id uuid, method text default null)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(p.amount_cents - coalesce(r.promised, 0)), 0)
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
+    ) as r on true
+    where p.organization_id = booking_kept.organization_id
+      and p.booking_id = booking_kept.booking_id
+      and p.method = coalesce(booking_kept.method, p.method)
+  );
+end
+$$;
+
+comment on function private.booking_kept is
+  'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
+
+create function private.no_show_fee(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.in_steps(
+    booking.total_cents::numeric * (private.booking_terms(booking) ->> 'no_show_fee_percent')::int / 100, booking.currency
+  );
+end
+$$;
+
+comment on function private.no_show_fee is
+  'What a party that does not come pays by the terms of its booking, in minor units.';
+
+create function private.booking_open(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then 0
+    else greatest(
+      case booking.status when 'no_show' then private.no_show_fee(booking) else booking.total_cents end
+      - private.booking_kept(booking.organization_id, booking.id),
+      0
+    )
+  end;
+end
+$$;
+
+comment on function private.booking_open is
+  'What can still be asked for of a booking, in minor units: its total, of a party that did not come the fee, less what the venue keeps; 0 for one that is over or cancelled.';
+
+create function private.due_online(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  due bigint := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+begin
+  return case
+    when due >= (select c.least_cents from private.currencies as c where c.code = booking.currency) then due else 0
+  end;
+end
+$$;
+
+comment on function private.due_online is
+  'What the provider can be asked to charge of what is due now, in minor units: 0 when less is left than it charges.';
+
+create function private.request_payment_refund(
+  organization_id uuid,
+  payment_id uuid,
+  amount_cents bigint,
+  reason text,
+  note text default ''
+)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  payment record;
+  request_id uuid;
+begin
+  select p.booking_id, p.method, p.currency, least(
+    request_payment_refund.amount_cents,
+    p.amount_cents - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
+  )::bigint as cents
+  into payment
+  from public.payments as p
+  left join private.refund_requests as q
+    on q.organization_id = p.organization_id and q.payment_id = p.id
+  where p.organization_id = request_payment_refund.organization_id
+    and p.id = request_payment_refund.payment_id
+  group by p.organization_id, p.id;
+
+  if payment.cents is null or payment.cents <= 0 then
+    return 0;
+  end if;
+
+  insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason, note)
+  values (
+    request_payment_refund.organization_id, payment.booking_id, request_payment_refund.payment_id,
+    payment.cents, payment.currency, request_payment_refund.reason, request_payment_refund.note
+  )
+  returning id into request_id;
+
+  -- Cash and the like go back by hand: their request waits for a person, not for a job. What a
+  -- voucher paid is on it again at once, unless it was cancelled.
+  if payment.method = 'voucher' then
+    perform private.return_to_voucher(request_payment_refund.organization_id, request_id);
+  elsif payment.method = 'stripe' then
+    perform private.enqueue(
+      'stripe.refund',
+      jsonb_build_object('organization_id', request_payment_refund.organization_id, 'refund_request_id', request_id),
+      'stripe.refund:' || request_id,
+      request_payment_refund.organization_id
+    );
+  end if;
+  return payment.cents;
+end
+$$;
+
+comment on function private.request_payment_refund is
+  'Promises back up to amount_cents of one payment and returns what was promised. The caller holds the booking''s lock.';
+
+create function private.return_to_voucher(organization_id uuid, refund_request_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+  voucher public.vouchers;
+begin
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = return_to_voucher.organization_id and q.id = return_to_voucher.refund_request_id;
+  select v.* into voucher
+  from public.voucher_entries as e
+  join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
+  where e.organization_id = request.organization_id and e.payment_id = request.payment_id and e.kind = 'redeemed'
+  for no key update of v;
+  -- Who cancelled it may have had to, as when its code became known: then a person decides.
+  if voucher.status <> 'active' then
+    return;
+  end if;
+
+  update private.refund_requests as q
+  set status = 'succeeded'
+  where q.organization_id = request.organization_id and q.id = request.id;
+  insert into public.refunds (
+    organization_id, booking_id, payment_id, refund_request_id, method, amount_cents, currency
+  )
+  values (
+    request.organization_id, request.booking_id, request.payment_id, request.id, 'voucher', request.amount_cents,
+    request.currency
+  );
+  insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents, payment_id)
+  values (voucher.organization_id, voucher.id, 'returned', request.amount_cents, request.payment_id);
+  update public.vouchers as v
+  set expires_at = now() + interval '90 days'
+  where v.organization_id = voucher.organization_id and v.id = voucher.id and v.expires_at <= now();
+end
+$$;
+
+comment on function private.return_to_voucher is
+  'Carries out a promised refund of a payment by voucher: the money is on the voucher again, and one that expired meanwhile lives on for 90 days. Of one that was cancelled the promise waits for staff, who give the money back by hand.';
+
+create function private.request_refund(
+  organization_id uuid,
+  booking_id uuid,
+  amount_cents bigint,
+  reason text,
+  note text default ''
+)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  wanted bigint := request_refund.amount_cents;
+  promised bigint := 0;
+  payment_id uuid;
+begin
+  -- Whoever moves a booking's money holds its lock: two refunds cannot promise the same cents.
+  perform private.locked_booking(request_refund.organization_id, request_refund.booking_id);
+
+  -- Newest first: what was paid last is what was paid too much. Provider payments, then
+  -- vouchers, before cash, because they go back by themselves.
+  for payment_id in
+    select p.id
+    from public.payments as p
+    where p.organization_id = request_refund.organization_id and p.booking_id = request_refund.booking_id
+    order by (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
+  loop
+    exit when promised >= wanted;
+    promised := promised + private.request_payment_refund(
+      request_refund.organization_id, payment_id, wanted - promised, request_refund.reason, request_refund.note
+    );
+  end loop;
+  return promised;
+end
+$$;
+
+comment on function private.request_refund is
+  'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
+
+create function private.withdraw_refunds(booking public.bookings, reason text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  refund record;
+  withdrawn bigint := 0;
+  gone bigint := 0;
+begin
+  for refund in
+    select q.id, q.amount_cents, q.status, p.method
+    from private.refund_requests as q
+    join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+    where q.organization_id = booking.organization_id
+      and q.booking_id = booking.id
+      and q.reason = withdraw_refunds.reason
+      and q.status not in ('failed', 'withdrawn')
+    order by q.created_at, q.id
+  loop
+    -- Asked for once, the provider may carry it out at any time, whatever it answered. A worker
+    -- who takes the job at this moment is waited for, and then it is too late.
+    if refund.method = 'stripe' then
+      update private.jobs as j
+      set status = 'done', finished_at = now(), last_error = 'withdrawn'
+      where j.kind = 'stripe.refund'
+        and j.dedupe_key = 'stripe.refund:' || refund.id
+        and j.status = 'queued'
+        and j.attempts = 0;
+    end if;
+    if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
+      update private.refund_requests as q
+      set status = 'withdrawn', withdrawn_reason = 'undone'
+      where q.organization_id = booking.organization_id and q.id = refund.id;
+      withdrawn := withdrawn + refund.amount_cents;
+    else
+      gone := gone + refund.amount_cents;
+    end if;
+  end loop;
+  return jsonb_build_object('withdrawn_cents', withdrawn, 'refunded_cents', gone);
+end
+$$;
+
+comment on function private.withdraw_refunds is
+  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out: {withdrawn_cents, refunded_cents (of those that went out, or are with the provider)}, minor units.';
+
+create function private.get_refund_request(organization_id uuid, refund_request_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  answer jsonb;
+begin
+  select jsonb_build_object(
+    'refund_request_id', q.id,
+    'organization_id', q.organization_id,
+    'booking_id', q.booking_id,
+    'reference', b.reference,
+    'status', q.status,
+    'amount_cents', q.amount_cents,
+    'currency', q.currency,
+    'reason', q.reason,
+    'payment_intent', case when p.method = 'stripe' then p.provider_payment_id end,
+    'stripe_account', (
+      select a.stripe_account
+      from private.payment_attempts as a
+      where a.organization_id = q.organization_id
+        and a.booking_id = q.booking_id
+        and a.session_id = p.provider_session_id
+    ),
+    'provider_refund_id', q.provider_refund_id
+  )
+  into answer
+  from private.refund_requests as q
+  join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+  join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
+  where q.organization_id = get_refund_request.organization_id
+    and q.id = get_refund_request.refund_request_id;
+  if not found then
+    perform private.fail('refund_request_not_found', 404, 'Check the ids: the organization has no such refund request.');
+  end if;
+  return answer;
+end
+$$;
+
+comment on function private.get_refund_request is 'definer: the service may read no table.';
+grant execute on function private.get_refund_request to service_role;
+
+create function service.get_refund_request(organization_id uuid, refund_request_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_refund_request(organization_id, refund_request_id) $$;
+
+comment on function service.get_refund_request is
+  'What a stripe.refund job has to do: {refund_request_id, organization_id, booking_id, reference, status, amount_cents, currency, reason, payment_intent, stripe_account, provider_refund_id}. status is pending while there is something to do. Errors: 404 refund_request_not_found.';
+grant execute on function service.get_refund_request to service_role;
+
+create function private.shrink_promises(payment public.payments)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  too_much bigint;
+  request private.refund_requests;
+begin
+  select sum(q.amount_cents) - payment.amount_cents into too_much
+  from private.refund_requests as q
+  where q.organization_id = payment.organization_id
+    and q.payment_id = payment.id
+    and q.status in ('pending', 'succeeded');
+  for request in
+    select q.*
+    from private.refund_requests as q
+    where q.organization_id = payment.organization_id
+      and q.payment_id = payment.id
+      and q.status = 'pending'
+      and q.provider_refund_id is null
+    order by q.created_at desc, q.id desc
+  loop
+    exit when too_much <= 0;
+    update private.refund_requests as q
+    set status = case when q.amount_cents <= too_much then 'withdrawn' else q.status end,
+      amount_cents = case when q.amount_cents <= too_much then q.amount_cents else q.amount_cents - too_much end
+    where q.organization_id = request.organization_id and q.id = request.id;
+    too_much := too_much - request.amount_cents;
+  end loop;
+end
+$$;
+
+comment on function private.shrink_promises is
+  'Takes what the provider has paid back already (on its dashboard, before its event came) out of what is promised of the payment and not made yet, so that the rest can be refunded. The caller holds the booking''s lock.';
+
+create function private.goes_back_by_hand(method text, status text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return method in ('cash', 'card_terminal', 'transfer', 'bizum') or method = 'voucher' and status = 'pending';
+end
+$$;
+
+comment on function private.goes_back_by_hand is
+  'Whether somebody must hand over a promised refund of a payment by that method: money taken at the desk, and what a cancelled voucher had paid.';
+
+create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object('method', way.method, 'by_hand', way.by_hand, 'amount_cents', way.amount_cents)
+        order by way.method, way.by_hand
+      ),
+      '[]'
+    )
+    from (
+      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, sum(q.amount_cents) as amount_cents
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      where q.organization_id = refund_ways.organization_id
+        and q.booking_id = refund_ways.booking_id
+        and q.status in ('pending', 'succeeded')
+        and q.reason = coalesce(refund_ways.reason, q.reason)
+      group by 1, 2
+    ) as way
+  );
+end
+$$;
+
+comment on function private.refund_ways is
+  'What goes back of a booking''s money, or went, by the way of its payment: [{method, by_hand, amount_cents}]; by_hand: somebody at the venue hands it over.';
+
+create function private.apply_refund(refund jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+-- The provider's states fold into three that only move forward, so deliveries may come
+-- in any order and any number: pending (also requires_action), succeeded, failed (also
+-- canceled). Failed is the tombstone: a refund that failed never succeeds again, the
+-- provider makes a new one. Entries of the ledger follow from the state reached:
+-- succeeded writes the refund, failed after succeeded writes its reversal, failed alone
+-- writes nothing, and both ways the sum is the same.
+declare
+  known_request uuid := refund ->> 'refund_request_id';
+  reached text := case refund ->> 'status'
+    when 'succeeded' then 'succeeded'
+    when 'failed' then 'failed'
+    when 'canceled' then 'failed'
+    else 'pending'
+  end;
+  payment public.payments;
+  request private.refund_requests;
+begin
+  perform private.act_as('system', null);
+
+  select p.* into payment
+  from public.payments as p
+  where p.provider_payment_id = refund ->> 'payment_intent'
+  order by p.created_at
+  limit 1;
+  if not found then
+    -- The refund overtook its payment: 503 makes the job come back.
+    perform private.fail('payment_unknown', 503, 'Try again after the payment was applied.');
+  end if;
+
+  perform private.locked_booking(payment.organization_id, payment.booking_id);
+
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = payment.organization_id and q.provider_refund_id = refund ->> 'id';
+  if not found then
+    select q.* into request
+    from private.refund_requests as q
+    where q.organization_id = payment.organization_id
+      and q.id = known_request
+      and q.payment_id = payment.id
+      and q.provider_refund_id is null
+      -- Settled by hand meanwhile: then this is another refund.
+      and q.status <> 'succeeded';
+  end if;
+  if request.id is null then
+    -- Made by hand on the provider's dashboard: the ledger must know it all the same.
+    insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason)
+    values (
+      payment.organization_id, payment.booking_id, payment.id,
+      (refund ->> 'amount')::bigint, payment.currency, 'provider'
+    )
+    returning * into request;
+  end if;
+
+  if request.status = 'failed' or (request.status = 'succeeded' and reached = 'pending') then
+    reached := request.status;
+  end if;
+
+  update private.refund_requests as q
+  set status = reached,
+    provider_refund_id = refund ->> 'id',
+    amount_cents = (refund ->> 'amount')::bigint,
+    as_of = greatest(q.as_of, (refund ->> 'as_of')::timestamptz)
+  where q.organization_id = request.organization_id and q.id = request.id;
+
+  if reached = 'succeeded' or (reached = 'failed' and request.status = 'succeeded') then
+    insert into public.refunds (
+      organization_id, booking_id, payment_id, refund_request_id, kind,
+      method, amount_cents, currency, provider_refund_id, occurred_at
+    )
+    values (
+      request.organization_id, request.booking_id, request.payment_id, request.id,
+      case reached when 'succeeded' then 'refund' else 'reversal' end,
+      payment.method,
+      case reached when 'succeeded' then 1 else -1 end * (refund ->> 'amount')::bigint,
+      payment.currency, refund ->> 'id', coalesce((refund ->> 'as_of')::timestamptz, now())
+    )
+    on conflict on constraint refunds_one_entry_a_kind do nothing;
+  end if;
+
+  if reached <> 'failed' then
+    perform private.shrink_promises(payment);
+  end if;
+  return jsonb_build_object('refund_request_id', request.id, 'status', reached);
+end
+$$;
+
+comment on function private.apply_refund is 'definer: writes the ledger, which nobody else may write.';
+grant execute on function private.apply_refund to service_role;
+
+create function service.apply_refund(refund jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.apply_refund(refund) $$;
+
+comment on function service.apply_refund is
+  'Applies the provider''s current state of a refund: {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Returns {refund_request_id, status}. Errors: 503 payment_unknown, when the payment was not applied yet.';
+grant execute on function service.apply_refund to service_role;

@@ -1,0 +1,408 @@
+-- Checkout: the one open attempt to pay a booking through the provider.
+--
+-- Why a kill between two steps neither loses nor doubles money:
+--   open_checkout   writes the attempt; its id names the attempt at the provider, as
+--                   idempotency key and as client_reference_id. Killed here: the next call
+--                   returns the same attempt, and asking the provider again gives the same
+--                   session.
+--   the provider    makes the session. Killed here: nobody has its address, so nobody can
+--                   pay it, and it expires.
+--   record_checkout writes the address. Only after this may a person be sent there.
+-- A session that we never recorded still finds its attempt by client_reference_id.
+--
+-- Whoever touches the money of a booking calls private.locked_booking first and locks the
+-- attempt after it: one order, no deadlock.
+--
+-- A booking that was changed may owe another amount than its open attempt asks for. Then the
+-- attempt's session is closed at the provider, and until that is known no other opens: whatever
+-- is paid into the old one meanwhile counts, and the difference stays open or goes back.
+
+create table private.payment_attempts (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  booking_id uuid not null,
+  status text not null default 'open',
+  amount_cents bigint not null,
+  currency text not null,
+  expires_at timestamptz not null,
+  stripe_account text,
+  session_id text,
+  url text,
+  error text,
+  as_of timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint payment_attempts_pkey primary key (organization_id, id),
+  constraint payment_attempts_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint payment_attempts_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id),
+  constraint payment_attempts_status_is_known check (status in ('open', 'failed', 'expired', 'paid')),
+  constraint payment_attempts_amount_is_positive check (amount_cents > 0)
+);
+
+comment on table private.payment_attempts is 'Attempts to pay through the provider; a booking has at most one that is open.';
+comment on column private.payment_attempts.status is
+  'open → failed (no session was made) → expired → paid: it only moves to the right, so reports may come in any order.';
+comment on column private.payment_attempts.expires_at is 'When the provider closes its session.';
+comment on column private.payment_attempts.stripe_account is 'The connected account that is paid; null is the platform''s own.';
+comment on column private.payment_attempts.as_of is 'The newest instant at which the provider''s state was read.';
+
+-- for: private.open_checkout; two people who press "pay" at once get the same attempt
+create unique index payment_attempts_open_key on private.payment_attempts (organization_id, booking_id)
+where status = 'open';
+-- for: the foreign key, and the attempt behind a payment
+create index payment_attempts_booking_id_idx on private.payment_attempts (organization_id, booking_id);
+-- for: private.lock_attempt; the provider knows the attempt's id and no organization
+create index payment_attempts_id_idx on private.payment_attempts (id);
+-- for: private.stale_checkouts
+create index payment_attempts_stale_idx on private.payment_attempts ((coalesce(as_of, created_at)))
+where status = 'open' and session_id is not null;
+
+create trigger payment_attempts_touch_updated_at
+before update on private.payment_attempts
+for each row execute function private.touch_updated_at();
+
+create function private.lock_attempt(attempt_id uuid)
+returns private.payment_attempts
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts;
+begin
+  select a.* into attempt
+  from private.payment_attempts as a
+  where a.id = lock_attempt.attempt_id;
+  if not found then
+    return null;
+  end if;
+  -- With its room, since money that came late may have to claim the time again.
+  -- 503 makes a worker's job come back.
+  perform private.locked_for_change(attempt.organization_id, attempt.booking_id, null, 503);
+  select a.* into attempt
+  from private.payment_attempts as a
+  where a.organization_id = attempt.organization_id and a.id = attempt.id
+  for update;
+  return attempt;
+end
+$$;
+
+comment on function private.lock_attempt is 'The attempt, with its booking''s room, its booking and itself locked; null if there is none. Raises 503 booking_changed when the booking moves to another room at that moment.';
+
+create function private.request_checkout_expiry(attempt private.payment_attempts, run_at timestamptz default now())
+returns void
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.enqueue(
+    'stripe.expire_checkout',
+    jsonb_build_object('organization_id', attempt.organization_id, 'attempt_id', attempt.id),
+    'stripe.expire_checkout:' || attempt.id,
+    attempt.organization_id,
+    run_at
+  )
+$$;
+
+comment on function private.request_checkout_expiry is
+  'Queues closing the attempt''s session at the provider, so that nobody can pay for what is no longer for sale.';
+
+create function private.close_attempt(organization_id uuid, booking_id uuid, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts;
+begin
+  select a.* into attempt
+  from private.payment_attempts as a
+  where a.organization_id = close_attempt.organization_id
+    and a.booking_id = close_attempt.booking_id
+    and a.status = 'open'
+  for update;
+  if attempt.session_id is not null then
+    -- The attempt stays open until the provider says what became of it: it may be paid.
+    perform private.request_checkout_expiry(attempt);
+  elsif attempt.id is not null then
+    update private.payment_attempts as a
+    set status = 'failed', error = close_attempt.reason
+    where a.organization_id = attempt.organization_id and a.id = attempt.id;
+  end if;
+end
+$$;
+
+comment on function private.close_attempt is
+  'Closes the open attempt of a locked booking, if it has one: at the provider, or here when no session was made.';
+
+create function private.open_checkout(reference text, manage_token text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  -- The shortest life Stripe gives a session is 30 minutes; the extra minute is for the
+  -- way there, the two after it for a payment made in its last second.
+  session_ends timestamptz := now() + interval '31 minutes';
+  hold_wanted timestamptz := now() + interval '33 minutes';
+  booking public.bookings := private.booking_with_token(open_checkout.reference, open_checkout.manage_token);
+  attempt private.payment_attempts;
+  due bigint;
+begin
+  booking := private.locked_booking(booking.organization_id, booking.id);
+  perform private.act_as('customer', booking.customer_id);
+
+  if private.venue_is_closed(booking.organization_id) then
+    perform private.fail('not_payable', 409, 'The venue is closed: cancel the booking.');
+  elsif booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
+    perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
+  elsif booking.status in ('in_progress', 'completed', 'no_show') then
+    perform private.fail('nothing_due', 409, 'The visit has begun or is over: ask the venue what is open.');
+  end if;
+  -- Of a confirmed booking too: a change may have made it dearer.
+  due := private.due_online(booking);
+  if due = 0 then
+    perform private.fail('nothing_due', 409, 'Nothing is due online.');
+  end if;
+
+  select a.* into attempt
+  from private.payment_attempts as a
+  where a.organization_id = booking.organization_id and a.booking_id = booking.id and a.status = 'open'
+  for update;
+
+  if attempt.session_id is null and attempt.created_at < now() - interval '45 seconds' then
+    -- Left without a session, and too old for one: the provider would refuse expires_at.
+    -- A new attempt has a new id, so the provider does not answer with the old failure.
+    update private.payment_attempts as a
+    set status = 'failed', error = 'no session was recorded'
+    where a.organization_id = attempt.organization_id and a.id = attempt.id;
+    attempt := null;
+  elsif attempt.session_id is not null and attempt.amount_cents <> due then
+    perform private.fail('checkout_closing', 409, 'The booking was changed, and the former page is being closed: try again in a minute.');
+  elsif attempt.session_id is not null and attempt.expires_at <= now() then
+    perform private.fail('not_payable', 409, 'The time to pay is over. Look at the booking in a minute: if it was paid it will be confirmed.');
+  end if;
+
+  if attempt.id is not null and attempt.session_id is null and attempt.amount_cents <> due then
+    perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
+    attempt := null;
+  end if;
+
+  if attempt.id is null then
+    if booking.hold_expires_at < hold_wanted then
+      perform private.extend_hold(booking.organization_id, booking.id, hold_wanted);
+      select b.* into booking
+      from public.bookings as b
+      where b.organization_id = booking.organization_id and b.id = booking.id;
+    end if;
+    if booking.hold_expires_at < now() + interval '5 minutes' then
+      perform private.fail('not_payable', 409, 'Too little time is left to pay. Book again when the hold has ended.');
+    end if;
+
+    insert into private.payment_attempts (organization_id, booking_id, amount_cents, currency, expires_at)
+    values (booking.organization_id, booking.id, due, booking.currency, session_ends)
+    returning * into attempt;
+
+    if booking.hold_expires_at < session_ends + interval '1 minute' then
+      -- A second attempt under a hold that was extended before: the provider's shortest
+      -- session is too long, so it is closed for it.
+      perform private.request_checkout_expiry(attempt, booking.hold_expires_at - interval '1 minute');
+    end if;
+  end if;
+
+  return (
+    select jsonb_build_object(
+      'attempt_id', attempt.id,
+      'organization_id', attempt.organization_id,
+      'booking_id', booking.id,
+      'reference', booking.reference,
+      'amount_cents', attempt.amount_cents,
+      'currency', attempt.currency,
+      'locale', booking.locale,
+      'description', concat_ws(
+        ' · ', r.name, o.name,
+        to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
+      ),
+      'customer_email', c.email,
+      'expires_at', attempt.expires_at,
+      'stripe_account', attempt.stripe_account,
+      'delayed_methods', o.delayed_methods,
+      'checkout_url', attempt.url,
+      'site_url', (private.managing_calendar(booking)).site_url
+    )
+    from public.organizations as o
+    join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
+    join public.locations as l on l.organization_id = o.id and l.id = r.location_id
+    join public.customers as c on c.organization_id = o.id and c.id = booking.customer_id
+    where o.id = booking.organization_id
+  );
+end
+$$;
+
+comment on function private.open_checkout is
+  'definer: the service may read no table. Proves the customer by the manage token.';
+grant execute on function private.open_checkout to service_role;
+
+create function service.open_checkout(reference text, manage_token text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.open_checkout(reference, manage_token) $$;
+
+comment on function service.open_checkout is
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+grant execute on function service.open_checkout to service_role;
+
+create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts := private.lock_attempt(record_checkout.attempt_id);
+begin
+  if attempt.id is null then
+    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
+  elsif attempt.status = 'failed' then
+    -- Cancelled, or paid otherwise, while the session was being made. Refused, its address
+    -- reaches nobody, so it needs no closing: it expires unpaid.
+    perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
+  elsif attempt.session_id is not null and attempt.session_id <> record_checkout.session_id then
+    perform private.fail('attempt_has_session', 409, 'The attempt has another session: open the checkout again to get its address.');
+  end if;
+
+  update private.payment_attempts as a
+  set session_id = record_checkout.session_id,
+    url = record_checkout.url,
+    expires_at = record_checkout.expires_at
+  where a.organization_id = attempt.organization_id and a.id = attempt.id;
+  return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+end
+$$;
+
+comment on function private.record_checkout is 'definer: the service may write no table.';
+grant execute on function private.record_checkout to service_role;
+
+create function service.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_checkout(attempt_id, session_id, url, expires_at) $$;
+
+comment on function service.record_checkout is
+  'Remembers the provider''s session of an attempt; only then may a person be sent to url. Returns {attempt_id, status}. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
+grant execute on function service.record_checkout to service_role;
+
+create function private.fail_checkout(attempt_id uuid, error text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts := private.lock_attempt(fail_checkout.attempt_id);
+begin
+  if attempt.id is null then
+    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
+  end if;
+  if attempt.status = 'open' and attempt.session_id is null then
+    update private.payment_attempts as a
+    set status = 'failed', error = left(fail_checkout.error, 2000)
+    where a.organization_id = attempt.organization_id and a.id = attempt.id
+    returning a.status into attempt.status;
+  end if;
+  return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+end
+$$;
+
+comment on function private.fail_checkout is 'definer: the service may write no table.';
+grant execute on function private.fail_checkout to service_role;
+
+create function service.fail_checkout(attempt_id uuid, error text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.fail_checkout(attempt_id, error) $$;
+
+comment on function service.fail_checkout is
+  'Closes an attempt for which the provider made no session, so that another may open; one that has a session stays as it is. Returns {attempt_id, status}. Errors: 404 attempt_not_found.';
+grant execute on function service.fail_checkout to service_role;
+
+create function private.get_checkout_attempt(attempt_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts;
+begin
+  select a.* into attempt
+  from private.payment_attempts as a
+  where a.id = get_checkout_attempt.attempt_id;
+  if not found then
+    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
+  end if;
+  return jsonb_build_object(
+    'session_id', attempt.session_id,
+    'status', attempt.status,
+    'stripe_account', attempt.stripe_account
+  );
+end
+$$;
+
+comment on function private.get_checkout_attempt is 'definer: the service may read no table.';
+grant execute on function private.get_checkout_attempt to service_role;
+
+create function service.get_checkout_attempt(attempt_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_checkout_attempt(attempt_id) $$;
+
+comment on function service.get_checkout_attempt is
+  '{session_id or null, status: open, failed, expired or paid, stripe_account or null}. Errors: 404 attempt_not_found.';
+grant execute on function service.get_checkout_attempt to service_role;
+
+create function private.stale_checkouts(older_than_seconds int)
+returns table (attempt_id uuid, session_id text, stripe_account text)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select a.id, a.session_id, a.stripe_account
+  from private.payment_attempts as a
+  where a.status = 'open'
+    and a.session_id is not null
+    and coalesce(a.as_of, a.created_at) < now() - stale_checkouts.older_than_seconds * interval '1 second'
+  order by coalesce(a.as_of, a.created_at)
+  limit 100
+$$;
+
+comment on function private.stale_checkouts is 'definer: the service may read no table.';
+grant execute on function private.stale_checkouts to service_role;
+
+create function service.stale_checkouts(older_than_seconds int)
+returns table (attempt_id uuid, session_id text, stripe_account text)
+language sql
+stable
+set search_path = ''
+as $$ select * from private.stale_checkouts(older_than_seconds) $$;
+
+comment on function service.stale_checkouts is
+  'Up to 100 open attempts of which nothing was heard for so long, longest first: ask the provider and apply what it says, which also marks them as heard of.';
+grant execute on function service.stale_checkouts to service_role;

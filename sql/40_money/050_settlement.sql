@@ -1,0 +1,344 @@
+-- Settlement: what a booking becomes through its money.
+--
+-- Nothing here trusts an event. Money becomes an entry of the ledger, once, and then the
+-- booking is settled from its sums, so reports may come late, twice or in any order:
+--   held, pending   confirmed as soon as what is due now is covered;
+--   expired         the money came late: takes its place again if it is free and what is
+--                   due is covered, else all of it goes back;
+--   cancelled       somebody decided that: money that arrives afterwards goes back, while
+--                   a cancellation fee kept before it stays;
+--   all others      keep at most the total, and of money paid online at most what was due
+--                   online, so a second payment of the same deposit goes back too.
+-- A payment that the provider says is under way for days (delayed methods) keeps its booking's place
+-- as long as it says so, and never past the start of the game.
+-- All of it happens in the transaction that writes the entry, under the booking's
+-- lock: a kill leaves either everything or nothing, and the provider is asked again.
+
+create function private.settle_booking(organization_id uuid, booking_id uuid)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.locked_booking(settle_booking.organization_id, settle_booking.booking_id);
+  kept bigint;
+  excess bigint;
+begin
+  kept := private.booking_kept(booking.organization_id, booking.id);
+
+  if booking.status in ('held', 'pending')
+    and kept >= booking.due_now_cents
+    and (kept > 0 or not private.awaits_confirmation(booking))
+  then
+    perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid');
+    booking.status := 'confirmed';
+  elsif booking.status = 'expired'
+    and kept > 0
+    and kept >= booking.due_now_cents
+    and booking.starts_at > clock_timestamp()
+    and private.reclaim_booking(booking.organization_id, booking.id)
+  then
+    select b.status into booking.status
+    from public.bookings as b
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+    if booking.status <> 'confirmed' then
+      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid late, the place was still free');
+      booking.status := 'confirmed';
+    end if;
+  end if;
+
+  if booking.status = 'expired' and kept > 0 then
+    perform private.request_refund(booking.organization_id, booking.id, kept, 'paid_late');
+  elsif booking.status not in ('held', 'pending', 'expired', 'cancelled') then
+    excess := greatest(
+      kept - booking.total_cents,
+      private.booking_kept(booking.organization_id, booking.id, 'stripe') - booking.due_now_cents
+    );
+    if excess > 0 then
+      perform private.request_refund(booking.organization_id, booking.id, excess, 'overpaid');
+    end if;
+  end if;
+
+  -- Paid otherwise, or changed: the page that asks for another amount is closed.
+  if booking.takes_capacity and exists (
+    select from private.payment_attempts as a
+    where a.organization_id = booking.organization_id
+      and a.booking_id = booking.id
+      and a.status = 'open'
+      and a.amount_cents <> private.due_online(booking)
+  ) then
+    perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
+  end if;
+  return booking.status;
+end
+$$;
+
+comment on function private.settle_booking is
+  'Brings a booking into the state that its money asks for and returns its status. Calling it again changes nothing. Who may meet an expired booking holds its room''s lock.';
+
+create function private.receive_payment(payment public.payments)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.locked_booking(payment.organization_id, payment.booking_id);
+  payment_id uuid;
+begin
+  if booking.currency <> payment.currency then
+    perform private.fail('currency_mismatch', 422, 'Pay in the booking''s currency.');
+  end if;
+
+  insert into public.payments as p (
+    organization_id, id, booking_id, method, amount_cents, currency,
+    provider_payment_id, provider_session_id, occurred_at
+  )
+  values (
+    payment.organization_id, coalesce(payment.id, private.uuid_v7()), payment.booking_id, payment.method,
+    payment.amount_cents, payment.currency, payment.provider_payment_id, payment.provider_session_id,
+    coalesce(payment.occurred_at, now())
+  )
+  on conflict (organization_id, provider_payment_id) where provider_payment_id is not null do nothing
+  returning p.id into payment_id;
+
+  if found and booking.status = 'cancelled' then
+    perform private.request_payment_refund(booking.organization_id, payment_id, payment.amount_cents, 'paid_late');
+  elsif found and payment.method <> 'stripe' then
+    -- What the desk or a voucher leaves may be less than the provider charges.
+    update public.bookings as b
+    set due_now_cents = private.chargeable_due(
+      b.currency, o.small_amounts, b.total_cents, b.due_now_cents, private.booking_kept(b.organization_id, b.id)
+    )
+    from public.organizations as o
+    where b.organization_id = booking.organization_id
+      and b.id = booking.id
+      and b.due_now_cents > private.booking_kept(b.organization_id, b.id)
+      and o.id = b.organization_id;
+  end if;
+  return private.settle_booking(booking.organization_id, booking.id);
+end
+$$;
+
+comment on function private.receive_payment is
+  'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status.';
+
+create function private.apply_checkout_session(session jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+-- The provider's states only move forward (open, then complete or expired; unpaid, then
+-- paid), and so do ours: a late report of an earlier state changes nothing, and money
+-- counts whatever was reported before it.
+declare
+  attempt private.payment_attempts;
+  paid boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'paid';
+  -- Complete and not paid: a method that takes days. The session never changes any more when the
+  -- bank refuses in the end, but its intent waits for another method then.
+  delayed boolean := session ->> 'status' = 'complete' and session ->> 'payment_status' = 'unpaid';
+  refused boolean := delayed
+    and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
+  attempt_id uuid;
+  booking_status text;
+begin
+  perform private.act_as('system', null);
+
+  -- Other products may share the account: their references are not ours to read.
+  if session ->> 'client_reference_id' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    attempt_id := session ->> 'client_reference_id';
+  end if;
+  attempt := private.lock_attempt(attempt_id);
+  if attempt.id is null then
+    return jsonb_build_object('status', 'unknown');
+  end if;
+
+  -- A second session of the same attempt says nothing about the first, except by money.
+  if paid or attempt.session_id is null or attempt.session_id = session ->> 'id' then
+    update private.payment_attempts as a
+    set status = case
+        when paid or a.status = 'paid' then 'paid'
+        when session ->> 'status' = 'expired' or refused then 'expired'
+        else a.status
+      end,
+      session_id = coalesce(a.session_id, session ->> 'id'),
+      as_of = greatest(a.as_of, (session ->> 'as_of')::timestamptz)
+    where a.organization_id = attempt.organization_id and a.id = attempt.id
+    returning a.* into attempt;
+  end if;
+
+  if paid then
+    booking_status := private.receive_payment(row(
+      attempt.organization_id, null, attempt.booking_id, 'stripe',
+      (session ->> 'amount_total')::bigint, upper(session ->> 'currency'),
+      coalesce(session ->> 'payment_intent', session ->> 'id'), session ->> 'id',
+      (session ->> 'as_of')::timestamptz, null, null
+    )::public.payments);
+  else
+    -- The provider is asked every minute, so an hour is kept however long it takes.
+    update public.bookings as b
+    set hold_expires_at = least(now() + interval '1 hour', b.starts_at)
+    where delayed and not refused
+      and b.organization_id = attempt.organization_id
+      and b.id = attempt.booking_id
+      and b.hold_expires_at > now()
+      and b.hold_expires_at < least(now() + interval '1 hour', b.starts_at);
+    select b.status into booking_status
+    from public.bookings as b
+    where b.organization_id = attempt.organization_id and b.id = attempt.booking_id;
+  end if;
+
+  return jsonb_build_object(
+    'attempt_id', attempt.id, 'status', attempt.status,
+    'booking_id', attempt.booking_id, 'booking_status', booking_status
+  );
+end
+$$;
+
+comment on function private.apply_checkout_session is
+  'definer: writes attempts and the ledger, which nobody else may write.';
+grant execute on function private.apply_checkout_session to service_role;
+
+create function service.apply_checkout_session(session jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.apply_checkout_session(session) $$;
+
+comment on function service.apply_checkout_session is
+  'Applies the provider''s current state of a session: {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 422 currency_mismatch.';
+grant execute on function service.apply_checkout_session to service_role;
+
+create function private.close_checkout()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  kept bigint;
+begin
+  perform private.close_attempt(new.organization_id, new.booking_id, 'the booking became ' || new.to_status);
+
+  -- A hold that was paid in part and lapsed keeps nothing. A cancelled booking's refund
+  -- is the business of its policy.
+  if new.to_status = 'expired' then
+    kept := private.booking_kept(new.organization_id, new.booking_id);
+    if kept > 0 then
+      perform private.request_refund(new.organization_id, new.booking_id, kept, 'hold_expired');
+    end if;
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.close_checkout is
+  'A booking that is confirmed, cancelled or expired has nothing more to be paid online.';
+
+create trigger close_checkout
+after insert on public.booking_history
+for each row when (
+  new.to_status in ('confirmed', 'cancelled', 'expired') and new.change is null
+)
+execute function private.close_checkout();
+
+create function private.record_payment(
+  organization_id uuid,
+  booking_id uuid,
+  method text,
+  amount_cents bigint,
+  idempotency_key text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := record_payment.organization_id || ':record_payment';
+  booking public.bookings;
+  payment_id uuid := private.uuid_v7();
+  open_cents bigint;
+  answer jsonb;
+begin
+  perform private.require_permission(record_payment.organization_id, 'payments:create');
+
+  answer := private.idempotent_begin(scope, record_payment.idempotency_key, jsonb_build_object(
+    'booking_id', record_payment.booking_id,
+    'method', record_payment.method,
+    'amount_cents', record_payment.amount_cents
+  ));
+  if answer is not null then
+    return answer;
+  end if;
+
+  -- Stripe's payments come from Stripe only, and a voucher is redeemed, not recorded.
+  if record_payment.method is null or record_payment.method not in ('cash', 'card_terminal', 'transfer', 'bizum') then
+    perform private.fail('method_invalid', 422, 'Choose cash, card_terminal, transfer or bizum.');
+  elsif record_payment.amount_cents is null or record_payment.amount_cents <= 0 then
+    perform private.fail('amount_invalid', 422, 'Send the amount as a positive number of minor units.');
+  end if;
+  booking := private.locked_booking(record_payment.organization_id, record_payment.booking_id);
+  perform private.refuse_uneven_amount(record_payment.amount_cents, booking.currency);
+  if booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then
+    perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
+  end if;
+  open_cents := private.booking_open(booking);
+  if record_payment.amount_cents > open_cents then
+    perform private.fail(
+      'amount_too_high', 422, 'Take no more than what is still open.',
+      jsonb_build_object('open_cents', open_cents)
+    );
+  end if;
+
+  perform private.receive_payment(row(
+    booking.organization_id, payment_id, booking.id, record_payment.method,
+    record_payment.amount_cents, booking.currency, null, null, now(), null, null
+  )::public.payments);
+
+  select jsonb_build_object(
+    'payment_id', payment_id,
+    'booking_id', b.id,
+    'status', b.status,
+    'method', record_payment.method,
+    'amount_cents', record_payment.amount_cents,
+    'currency', b.currency,
+    'paid_cents', balance.paid_cents,
+    'refunded_cents', balance.refunded_cents,
+    'open_cents', private.booking_open(b)
+  )
+  into answer
+  from public.bookings as b
+  cross join private.booking_balance(b.organization_id, b.id) as balance
+  where b.organization_id = booking.organization_id and b.id = booking.id;
+
+  perform private.idempotent_end(scope, record_payment.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.record_payment is
+  'definer: writes the ledger, which nobody else may write. Asks for payments:create.';
+grant execute on function private.record_payment to authenticated;
+
+create function public.record_payment(
+  organization_id uuid,
+  booking_id uuid,
+  method text,
+  amount_cents bigint,
+  idempotency_key text
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_payment(organization_id, booking_id, method, amount_cents, idempotency_key) $$;
+
+comment on function public.record_payment is
+  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Returns {payment_id, booking_id, status (of the booking), method, amount_cents, currency, paid_cents, refunded_cents, open_cents (what can still be asked for)}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.record_payment to authenticated;

@@ -1,0 +1,409 @@
+-- Refunds by the staff: promised by hand, and handed over by hand.
+--
+-- A promise (private.refund_requests) of a payment that came through a provider is carried out
+-- by a job. One of money taken at the desk waits until somebody says that it was given back:
+-- get_pending_refunds lists what waits, record_refund writes it into the ledger.
+--
+-- A promise may be one that the provider never fulfils: a disputed charge, an account that is closed.
+-- Its job dies, and then it is stuck: listed with the provider's word, and ended by a person, who
+-- gives the money back by another way (record_refund) or takes the promise back (withdraw_refund).
+-- One that the customer's bank sent back days later is listed too, until somebody has seen to it.
+
+select private.permission_upsert(
+  'payments:refund', 'payments', true,
+  'Refund payments, and record money given back at the desk',
+  'Devolver pagos y registrar devoluciones hechas en recepción',
+  array['admin', 'manager']
+);
+
+-- for: private.get_pending_refunds; what is carried out is not in it
+create index refund_requests_pending_idx on private.refund_requests (organization_id, created_at, id)
+where status = 'pending' or (status = 'failed' and withdrawn_reason is null);
+
+create function private.refund_is_stuck(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.status = 'pending'
+    and request.provider_refund_id is null
+    and exists (
+      select from public.payments as p
+      where p.organization_id = request.organization_id and p.id = request.payment_id and p.method = 'stripe'
+    )
+    and not exists (
+      select from private.jobs as j
+      where j.kind = 'stripe.refund'
+        and j.dedupe_key = 'stripe.refund:' || request.id
+        and j.status in ('queued', 'running')
+    );
+end
+$$;
+
+comment on function private.refund_is_stuck is
+  'Whether nobody is working on a promised refund of money that was paid online: its job was given up.';
+
+create function private.refund_booking(
+  organization_id uuid,
+  booking_id uuid,
+  amount_cents bigint,
+  reason text,
+  idempotency_key text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := refund_booking.organization_id || ':refund_booking';
+  booking public.bookings;
+  kept bigint;
+  known uuid [];
+  answer jsonb;
+begin
+  perform private.require_permission(refund_booking.organization_id, 'payments:refund');
+  answer := private.idempotent_begin(scope, refund_booking.idempotency_key, jsonb_build_object(
+    'booking_id', refund_booking.booking_id,
+    'amount_cents', refund_booking.amount_cents,
+    'reason', refund_booking.reason
+  ));
+  if answer is not null then
+    return answer;
+  end if;
+
+  if refund_booking.amount_cents is null or refund_booking.amount_cents <= 0 then
+    perform private.fail('amount_invalid', 422, 'Send the amount as a positive number of minor units.');
+  elsif coalesce(length(private.clean_note(refund_booking.reason)), 0) not between 1 and 500 then
+    perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
+  end if;
+  booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
+  perform private.refuse_uneven_amount(refund_booking.amount_cents, booking.currency);
+  kept := private.booking_kept(booking.organization_id, booking.id);
+  if refund_booking.amount_cents > kept then
+    perform private.fail(
+      'amount_too_high', 422, 'Refund no more than the venue still holds of this booking.',
+      jsonb_build_object('refundable_cents', kept)
+    );
+  end if;
+
+  known := array(
+    select q.id
+    from private.refund_requests as q
+    where q.organization_id = booking.organization_id and q.booking_id = booking.id
+  );
+  perform private.request_refund(
+    booking.organization_id, booking.id, refund_booking.amount_cents, 'staff', private.clean_note(refund_booking.reason)
+  );
+  -- What was given back is not asked for again online.
+  if booking.status not in ('held', 'pending') then
+    update public.bookings as b
+    set due_now_cents = least(b.due_now_cents, kept - refund_booking.amount_cents)
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+  end if;
+
+  answer := jsonb_build_object(
+    'booking_id', booking.id,
+    'amount_cents', refund_booking.amount_cents,
+    'currency', booking.currency,
+    'refundable_cents', kept - refund_booking.amount_cents,
+    'refunds', (
+      select jsonb_agg(
+        jsonb_build_object(
+          'refund_request_id', q.id, 'payment_id', q.payment_id, 'method', p.method,
+          'amount_cents', q.amount_cents, 'status', q.status
+        )
+        order by q.created_at, q.id
+      )
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      where q.organization_id = booking.organization_id
+        and q.booking_id = booking.id
+        and q.id <> all (known)
+    )
+  );
+  perform private.idempotent_end(scope, refund_booking.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.refund_booking is
+  'definer: writes promises of refunds, which no client may write. Asks for payments:refund.';
+grant execute on function private.refund_booking to authenticated;
+
+create function public.refund_booking(
+  organization_id uuid,
+  booking_id uuid,
+  amount_cents bigint,
+  reason text,
+  idempotency_key text
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.refund_booking(organization_id, booking_id, amount_cents, reason, idempotency_key) $$;
+
+comment on function public.refund_booking is
+  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Returns {booking_id, amount_cents, currency, refundable_cents (what is left), refunds: [{refund_request_id, payment_id, method, amount_cents, status}]}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.refund_booking to authenticated;
+
+create function private.locked_refund_request(organization_id uuid, refund_request_id uuid)
+returns private.refund_requests
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = locked_refund_request.organization_id
+    and q.id = locked_refund_request.refund_request_id;
+  if not found then
+    perform private.fail('refund_request_not_found', 404, 'Choose one of those that get_pending_refunds lists.');
+  end if;
+  perform private.locked_booking(request.organization_id, request.booking_id);
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = request.organization_id and q.id = request.id
+  for no key update;
+  return request;
+end
+$$;
+
+comment on function private.locked_refund_request is
+  'A promised refund, with its booking and itself locked. Raises 404 refund_request_not_found.';
+
+create function private.is_for_staff(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.status = 'pending' and (
+    private.refund_is_stuck(request)
+    or exists (
+      select from public.payments as p
+      where p.organization_id = request.organization_id
+        and p.id = request.payment_id
+        and private.goes_back_by_hand(p.method, request.status)
+    )
+  );
+end
+$$;
+
+comment on function private.is_for_staff is
+  'Whether a promised refund waits for a person: it goes back by hand, or is stuck.';
+
+create function private.record_refund(
+  organization_id uuid,
+  refund_request_id uuid,
+  idempotency_key text,
+  method text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := record_refund.organization_id || ':record_refund';
+  request private.refund_requests;
+  paid_by text;
+  way text;
+  refund_id uuid;
+  answer jsonb;
+begin
+  perform private.require_permission(record_refund.organization_id, 'payments:refund');
+  answer := private.idempotent_begin(
+    scope, record_refund.idempotency_key,
+    jsonb_build_object('refund_request_id', record_refund.refund_request_id, 'method', record_refund.method)
+  );
+  if answer is not null then
+    return answer;
+  end if;
+
+  -- Under the booking's lock nobody else settles it.
+  request := private.locked_refund_request(record_refund.organization_id, record_refund.refund_request_id);
+  if not private.is_for_staff(request) then
+    perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
+  end if;
+  select p.method into paid_by
+  from public.payments as p
+  where p.organization_id = request.organization_id and p.id = request.payment_id;
+  way := coalesce(record_refund.method, paid_by);
+  if way not in ('cash', 'card_terminal', 'transfer', 'bizum') then
+    perform private.fail('method_invalid', 422, 'Say by which way it was given back: cash, card_terminal, transfer or bizum.');
+  end if;
+  update private.refund_requests as q
+  set status = 'succeeded', as_of = now()
+  where q.organization_id = request.organization_id and q.id = request.id;
+  insert into public.refunds as r (
+    organization_id, booking_id, payment_id, refund_request_id, method, amount_cents, currency
+  )
+  values (
+    request.organization_id, request.booking_id, request.payment_id, request.id, way,
+    request.amount_cents, request.currency
+  )
+  returning r.id into refund_id;
+
+  select jsonb_build_object(
+    'refund_id', refund_id,
+    'refund_request_id', request.id,
+    'booking_id', request.booking_id,
+    'method', way,
+    'amount_cents', request.amount_cents,
+    'currency', request.currency,
+    'paid_cents', balance.paid_cents,
+    'refunded_cents', balance.refunded_cents
+  )
+  into answer
+  from private.booking_balance(request.organization_id, request.booking_id) as balance;
+  perform private.idempotent_end(scope, record_refund.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.record_refund is
+  'definer: writes the ledger, which nobody else may write. Asks for payments:refund.';
+grant execute on function private.record_refund to authenticated;
+
+create function public.record_refund(
+  organization_id uuid,
+  refund_request_id uuid,
+  idempotency_key text,
+  method text default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_refund(organization_id, refund_request_id, idempotency_key, method) $$;
+
+comment on function public.record_refund is
+  'Staff with payments:refund say that money was given back by hand, as get_pending_refunds asked (by_hand, or stuck); it goes into the ledger. method: cash, card_terminal, transfer or bizum; null: as it was paid at the desk. Returns {refund_id, refund_request_id, booking_id, method, amount_cents, currency, paid_cents, refunded_cents (of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 method_invalid, idempotency_key_invalid, idempotency_key_reused.';
+grant execute on function public.record_refund to authenticated;
+
+create function private.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  perform private.require_permission(withdraw_refund.organization_id, 'payments:refund');
+  if coalesce(length(private.clean_note(withdraw_refund.reason)), 0) not between 1 and 500 then
+    perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
+  end if;
+  request := private.locked_refund_request(withdraw_refund.organization_id, withdraw_refund.refund_request_id);
+  if request.withdrawn_reason is null then
+    if not private.is_for_staff(request) and request.status <> 'failed' then
+      perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
+    end if;
+    -- What failed stays failed: news of it must not count again.
+    update private.refund_requests as q
+    set status = case q.status when 'pending' then 'withdrawn' else q.status end,
+      withdrawn_reason = private.clean_note(withdraw_refund.reason)
+    where q.organization_id = request.organization_id and q.id = request.id
+    returning q.* into request;
+  end if;
+  return jsonb_build_object(
+    'refund_request_id', request.id,
+    'booking_id', request.booking_id,
+    'status', request.status,
+    'amount_cents', request.amount_cents,
+    'currency', request.currency,
+    'refundable_cents', private.booking_kept(request.organization_id, request.booking_id)
+  );
+end
+$$;
+
+comment on function private.withdraw_refund is
+  'definer: writes promises of refunds, which no client may write. Asks for payments:refund.';
+grant execute on function private.withdraw_refund to authenticated;
+
+create function public.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.withdraw_refund(organization_id, refund_request_id, reason) $$;
+
+comment on function public.withdraw_refund is
+  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Returns {refund_request_id, booking_id, status, amount_cents, currency, refundable_cents (what the venue holds of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
+grant execute on function public.withdraw_refund to authenticated;
+
+create function private.get_pending_refunds(organization_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  sees_customers boolean;
+begin
+  perform private.require_permission(get_pending_refunds.organization_id, 'payments:read');
+  sees_customers := private.has_permission(get_pending_refunds.organization_id, 'customers:read');
+  return (
+    select coalesce(jsonb_agg(pending.item order by pending.created_at, pending.id), '[]')
+    from (
+      select q.created_at, q.id, jsonb_build_object(
+        'refund_request_id', q.id,
+        'booking_id', q.booking_id,
+        'reference', b.reference,
+        'contact_name', case when sees_customers then c.contact_name end,
+        'method', p.method,
+        'by_hand', private.goes_back_by_hand(p.method, q.status),
+        'status', q.status,
+        'stuck', private.refund_is_stuck(q),
+        'problem', (
+          select split_part(j.last_error, ':', 1)
+          from private.jobs as j
+          where j.kind = 'stripe.refund' and j.dedupe_key = 'stripe.refund:' || q.id and j.status = 'dead'
+          order by j.id desc
+          limit 1
+        ),
+        'amount_cents', q.amount_cents,
+        'currency', q.currency,
+        'reason', q.reason,
+        'note', q.note,
+        'requested_at', q.created_at
+      ) as item
+      from private.refund_requests as q
+      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
+      left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
+      where q.organization_id = get_pending_refunds.organization_id
+        and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
+      order by q.created_at, q.id
+      limit 500
+    ) as pending
+  );
+end
+$$;
+
+comment on function private.get_pending_refunds is
+  'definer: reads promises of refunds, which no client may read. Asks for payments:read.';
+grant execute on function private.get_pending_refunds to authenticated;
+
+create function public.get_pending_refunds(organization_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_pending_refunds(organization_id) $$;
+
+comment on function public.get_pending_refunds is
+  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), status (pending, or failed: the customer''s bank sent it back, so promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund), stuck (whether the provider refused it for good: settle it with record_refund or end it with withdraw_refund), problem (the provider''s code, null without one), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+grant execute on function public.get_pending_refunds to authenticated;

@@ -1,0 +1,144 @@
+-- Disputes: payments that a customer's bank takes back, as the provider reports them.
+--
+-- Recorded and told to the owners, who answer on the provider's dashboard. The ledger does not follow
+-- them yet: what a dispute took is not counted as refunded.
+
+create table public.disputes (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  booking_id uuid not null,
+  payment_id uuid not null,
+  provider_dispute_id text not null,
+  status text not null,
+  reason text not null,
+  amount_cents bigint not null,
+  currency text not null,
+  respond_by timestamptz,
+  as_of timestamptz not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint disputes_pkey primary key (organization_id, id),
+  -- Also the index for: private.apply_dispute; one row a dispute of the provider.
+  constraint disputes_provider_dispute_key unique (organization_id, provider_dispute_id),
+  constraint disputes_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint disputes_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id),
+  constraint disputes_payment_fkey foreign key (organization_id, payment_id)
+  references public.payments (organization_id, id),
+  constraint disputes_amount_is_positive check (amount_cents > 0),
+  constraint disputes_currency_is_iso_4217 check (private.is_currency(currency))
+);
+
+comment on table public.disputes is
+  'A payment that the customer''s bank disputes. Answer it on the provider''s dashboard before respond_by: nothing here does.';
+comment on column public.disputes.status is
+  'The provider''s word: warning_needs_response, warning_under_review, warning_closed, needs_response, under_review, won, lost, prevented.';
+comment on column public.disputes.reason is 'The provider''s word, such as fraudulent or product_not_received.';
+comment on column public.disputes.amount_cents is 'Minor units of currency that are disputed.';
+comment on column public.disputes.respond_by is 'Until when the venue may answer; null when it may not, or need not.';
+comment on column public.disputes.as_of is 'The newest instant at which the provider''s state was read.';
+
+-- for: the disputes of a booking, and the foreign key
+create index disputes_booking_id_idx on public.disputes (organization_id, booking_id);
+-- for: the foreign key
+create index disputes_payment_id_idx on public.disputes (organization_id, payment_id);
+
+grant select on public.disputes to authenticated;
+
+alter table public.disputes enable row level security;
+
+create policy disputes_select on public.disputes
+for select to authenticated
+using (organization_id = (select private.organization_with('payments:read')));
+
+create trigger disputes_touch_updated_at
+before update on public.disputes
+for each row execute function private.touch_updated_at();
+
+create function private.announce_dispute()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'dispute_opened', 'organization_id', new.organization_id, 'dispute_id', new.id, 'user_id', m.user_id
+    ),
+    'dispute_opened:' || new.id || ':' || m.user_id,
+    new.organization_id
+  )
+  from public.memberships as m
+  join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+  where m.organization_id = new.organization_id and m.status = 'active' and r.key = 'owner';
+  return null;
+end
+$$;
+
+comment on function private.announce_dispute is 'The outbox: a new dispute writes a mail to each owner in the same transaction.';
+
+create trigger announce_dispute
+after insert on public.disputes
+for each row when (new.status not in ('won', 'lost', 'warning_closed'))
+execute function private.announce_dispute();
+
+create function private.apply_dispute(dispute jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  payment public.payments;
+  dispute_id uuid;
+begin
+  perform private.act_as('system', null);
+  select p.* into payment
+  from public.payments as p
+  where p.provider_payment_id = dispute ->> 'payment_intent'
+  order by p.created_at
+  limit 1;
+  if not found then
+    -- Of another product that shares the account: a payment of ours was applied weeks before.
+    return jsonb_build_object('status', 'unknown');
+  end if;
+  insert into public.disputes as d (
+    organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
+  )
+  values (
+    payment.organization_id, payment.booking_id, payment.id, dispute ->> 'id', dispute ->> 'status',
+    coalesce(dispute ->> 'reason', 'general'), (dispute ->> 'amount')::bigint, upper(dispute ->> 'currency'),
+    (dispute ->> 'respond_by')::timestamptz, (dispute ->> 'as_of')::timestamptz
+  )
+  on conflict on constraint disputes_provider_dispute_key do update
+  set status = excluded.status,
+    reason = excluded.reason,
+    amount_cents = excluded.amount_cents,
+    respond_by = excluded.respond_by,
+    as_of = excluded.as_of
+  where d.as_of <= excluded.as_of
+  returning d.id into dispute_id;
+  return jsonb_build_object(
+    'dispute_id', dispute_id, 'organization_id', payment.organization_id, 'booking_id', payment.booking_id,
+    'status', dispute ->> 'status'
+  );
+end
+$$;
+
+comment on function private.apply_dispute is 'definer: writes disputes, which nobody else may write.';
+grant execute on function private.apply_dispute to service_role;
+
+create function service.apply_dispute(dispute jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.apply_dispute(dispute) $$;
+
+comment on function service.apply_dispute is
+  'Records the provider''s current state of a dispute: {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Returns {dispute_id (null: newer news is there), organization_id, booking_id, status}, or {status: "unknown"} for a payment that is not ours.';
+grant execute on function service.apply_dispute to service_role;

@@ -1,0 +1,344 @@
+-- Reading and signing a waiver by its link, and what staff see of it.
+
+create function private.booking_with_waiver_token(token text)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking public.bookings;
+begin
+  perform private.count_attempt();
+  select b.* into booking
+  from private.booking_secrets as secret
+  join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
+  join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+  join public.organizations as o on o.id = b.organization_id
+  where secret.waiver_token_hash = private.token_hash(booking_with_waiver_token.token)
+    and r.waiver_policy <> 'none'
+    and o.status <> 'closed'
+    and (private.current_waiver(b.organization_id, b.room_id)).id is not null;
+  if not found then
+    perform private.fail('waiver_not_found', 404, 'Check the link, or ask the venue.');
+  end if;
+  return booking;
+end
+$$;
+
+comment on function private.booking_with_waiver_token is
+  'The booking whose party signs with the token; the question is counted. Raises 429 rate_limited; 404 waiver_not_found, the same for a wrong token and where there is nothing to sign.';
+
+create function private.waiver_is_open(booking public.bookings)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return booking.status in ('pending', 'confirmed', 'checked_in', 'in_progress');
+end
+$$;
+
+comment on function private.waiver_is_open is
+  'Whether the party may sign: from the booking''s being made for good until its end.';
+
+create function private.get_waiver(token text, locale text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_waiver_token(get_waiver.token);
+  waiver public.waiver_texts := private.current_waiver(booking.organization_id, booking.room_id);
+  progress jsonb := private.booking_waiver(booking);
+begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return (
+    select jsonb_build_object(
+      'organization', jsonb_build_object('name', o.name),
+      'room_name', r.name,
+      'starts_at', booking.starts_at,
+      'timezone', l.timezone,
+      'policy', r.waiver_policy,
+      'signed', progress -> 'signed',
+      'needed', progress -> 'needed',
+      'open', private.waiver_is_open(booking),
+      'version', waiver.version,
+      'locale', shown.locale,
+      'locales', (select jsonb_agg(k order by k) from jsonb_object_keys(waiver.texts) as k),
+      'text', waiver.texts ->> shown.locale
+    )
+    from public.rooms as r
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    join public.organizations as o on o.id = r.organization_id
+    cross join private.waiver_locale(waiver, coalesce(get_waiver.locale, booking.locale)) as shown (locale)
+    where r.organization_id = booking.organization_id and r.id = booking.room_id
+  );
+end
+$$;
+
+comment on function private.get_waiver is
+  'definer: shows the waiver to whoever holds its link.';
+grant execute on function private.get_waiver to anon, authenticated;
+
+create function private.waiver_locale(waiver public.waiver_texts, wished text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select l.locale
+    from unnest(array[wished, 'en', 'es', 'ca']) with ordinality as l (locale, position)
+    where waiver.texts ? l.locale
+    order by l.position
+    limit 1
+  );
+end
+$$;
+
+comment on function private.waiver_locale is
+  'The language in which a waiver is shown to somebody who wishes one: that one, else English, Spanish or Catalan, as private.text_in chooses.';
+
+create function public.get_waiver(token text, locale text default null)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.get_waiver(token, locale) $$;
+
+comment on function public.get_waiver is
+  'The waiver that a party signs, in the wished language or another that there is: {organization: {name}, room_name, starts_at, timezone, policy (optional or required), signed, needed (people), open (whether it can be signed now), version, locale, locales, text}. It tells nothing of who booked or signed. For anybody with the link. Errors: 404 waiver_not_found; 429 rate_limited.';
+grant execute on function public.get_waiver to anon, authenticated;
+
+create function private.checked_signer(signer jsonb, minors jsonb, drawing text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  full_name text := private.clean_text(signer ->> 'full_name');
+  email text := nullif(lower(trim(signer ->> 'email')), '');
+  this_year int := extract(year from now())::int;
+  field text;
+begin
+  field := case
+    when jsonb_typeof(signer -> 'full_name') is distinct from 'string'
+      or not private.is_typed_name(full_name, 200) then 'full_name'
+    when coalesce(jsonb_typeof(signer -> 'email'), 'null') not in ('string', 'null')
+      or not private.is_email(email) then 'email'
+    when coalesce(jsonb_typeof(signer -> 'plays'), 'null') not in ('boolean', 'null') then 'plays'
+  end;
+  if field is not null then
+    perform private.fail(
+      'signer_invalid', 422,
+      'Give full_name (1 to 200 characters, no link) and, if wanted, a valid email and plays (false for a guardian who only signs for minors).',
+      jsonb_build_object('field', field)
+    );
+  end if;
+  if jsonb_typeof(minors) is distinct from 'array'
+    or exists (
+      select from jsonb_array_elements(minors) as m
+      where jsonb_typeof(m) <> 'object'
+        or jsonb_typeof(m -> 'full_name') is distinct from 'string'
+        or not private.is_typed_name(private.clean_text(m ->> 'full_name'), 200)
+        or jsonb_typeof(m -> 'birth_year') is distinct from 'number'
+        or m ->> 'birth_year' !~ '^\d{4}$'
+        or (m ->> 'birth_year')::int not between this_year - 18 and this_year
+    )
+  then
+    perform private.fail(
+      'minors_invalid', 422,
+      'Give each minor''s full_name (1 to 200 characters) and birth_year, of people under 18.'
+    );
+  end if;
+  if coalesce(length(drawing), 0) not between 1 and 51200
+    or not (
+      drawing ~ '^[Mm][-MmLlHhVvCcSsQqTtAaZz0-9 .,]+$'
+      or drawing ~ '^data:image/png;base64,[A-Za-z0-9+/]+={0,2}$'
+    )
+  then
+    perform private.fail(
+      'signature_invalid', 422,
+      'Send the drawn signature as an SVG path or as a data URL of a PNG, of at most 51200 characters.'
+    );
+  end if;
+  return jsonb_build_object(
+    'full_name', full_name,
+    'email', email,
+    'plays', coalesce((signer -> 'plays')::boolean, true),
+    'minors', (
+      select coalesce(
+        jsonb_agg(
+          jsonb_build_object('full_name', private.clean_text(m.item ->> 'full_name'), 'birth_year', (m.item ->> 'birth_year')::int)
+          order by m.position
+        ),
+        '[]'
+      )
+      from jsonb_array_elements(minors) with ordinality as m (item, position)
+    )
+  );
+end
+$$;
+
+comment on function private.checked_signer is
+  'Who signs and for whom, trimmed: {full_name, email, plays, minors}. Raises 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid.';
+
+create function private.sign_waiver(
+  token text,
+  version int,
+  signer jsonb,
+  minors jsonb,
+  signature text,
+  locale text,
+  idempotency_key text
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_waiver_token(sign_waiver.token);
+  scope text := booking.organization_id || ':sign_waiver:' || booking.id;
+  answer jsonb := private.idempotent_begin(
+    scope,
+    sign_waiver.idempotency_key,
+    jsonb_build_object(
+      'version', sign_waiver.version, 'signer', sign_waiver.signer, 'minors', sign_waiver.minors,
+      'signature', sign_waiver.signature, 'locale', sign_waiver.locale
+    )
+  );
+  waiver public.waiver_texts;
+  signed_by jsonb;
+  read_in text;
+  people int;
+  most int;
+  signed int;
+  signature_id uuid;
+begin
+  if answer is not null then
+    return answer;
+  end if;
+  signed_by := private.checked_signer(sign_waiver.signer, coalesce(sign_waiver.minors, '[]'), sign_waiver.signature);
+  people := (signed_by -> 'plays')::boolean::int + jsonb_array_length(signed_by -> 'minors');
+  if people = 0 then
+    perform private.fail('minors_invalid', 422, 'Name the minors whom you sign for, or play yourself.');
+  end if;
+
+  -- Of two signers at once the second one counts the first.
+  booking := private.locked_booking(booking.organization_id, booking.id);
+  waiver := private.current_waiver(booking.organization_id, booking.room_id);
+  read_in := private.waiver_locale(waiver, coalesce(sign_waiver.locale, booking.locale));
+  if not private.waiver_is_open(booking) then
+    perform private.fail('waiver_closed', 409, 'The booking is not confirmed yet, or is over: ask the venue.');
+  elsif waiver.version is distinct from sign_waiver.version then
+    perform private.fail(
+      'waiver_outdated', 409, 'Show the present text and have that signed.', jsonb_build_object('version', waiver.version)
+    );
+  end if;
+  select coalesce(r.capacity_limit, r.maximum_party) into most
+  from public.rooms as r
+  where r.organization_id = booking.organization_id and r.id = booking.room_id;
+  select coalesce(sum(s.people), 0) into signed
+  from public.waiver_signatures as s
+  where s.organization_id = booking.organization_id and s.booking_id = booking.id;
+  if signed + people > greatest(most, booking.party_size) then
+    perform private.fail(
+      'waiver_full', 409, 'More have signed than the room takes: ask the venue.',
+      jsonb_build_object('signed', signed, 'maximum', greatest(most, booking.party_size))
+    );
+  end if;
+
+  insert into public.waiver_signatures (
+    organization_id, booking_id, waiver_text_id, version, locale, full_name, email, plays, minors, people
+  )
+  values (
+    booking.organization_id, booking.id, waiver.id, waiver.version, read_in, signed_by ->> 'full_name',
+    signed_by ->> 'email', (signed_by -> 'plays')::boolean, signed_by -> 'minors', people
+  )
+  returning id into signature_id;
+  insert into private.waiver_drawings (organization_id, signature_id, drawing, address_hash)
+  values (
+    booking.organization_id, signature_id, sign_waiver.signature,
+    private.derived_token('address', private.client_address())
+  );
+
+  answer := jsonb_build_object(
+    'signature_id', signature_id, 'signed', signed + people, 'needed', booking.party_size, 'version', waiver.version
+  );
+  perform private.idempotent_end(scope, sign_waiver.idempotency_key, answer);
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return answer;
+end
+$$;
+
+comment on function private.sign_waiver is
+  'definer: writes signatures for whoever holds the link.';
+grant execute on function private.sign_waiver to anon, authenticated;
+
+create function public.sign_waiver(
+  token text,
+  version int,
+  signer jsonb,
+  signature text,
+  idempotency_key text,
+  minors jsonb default '[]',
+  locale text default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.sign_waiver(token, version, signer, minors, signature, locale, idempotency_key) $$;
+
+comment on function public.sign_waiver is
+  'Signs the waiver of a booking. version: the one that get_waiver showed; signer: {full_name, email?, plays? (false: a guardian who stays outside)}; minors: [{full_name, birth_year}] whom the signer answers for; signature: the drawing, an SVG path or a PNG as data URL, at most 51200 characters; locale: the language that was read. Returns {signature_id, signed, needed (people), version}. For anybody with the link. Errors: 404 waiver_not_found; 409 waiver_outdated (details {"version"}), waiver_closed, waiver_full (details {"signed", "maximum"}); 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+grant execute on function public.sign_waiver to anon, authenticated;
+
+create function private.get_waiver_signature(organization_id uuid, signature_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  shown jsonb;
+begin
+  perform private.require_permission(get_waiver_signature.organization_id, 'waivers:read');
+  select to_jsonb(s) - 'organization_id' || jsonb_build_object(
+    'text', w.texts ->> s.locale, 'drawing', d.drawing
+  )
+  into shown
+  from public.waiver_signatures as s
+  join public.waiver_texts as w on w.organization_id = s.organization_id and w.id = s.waiver_text_id
+  left join private.waiver_drawings as d on d.organization_id = s.organization_id and d.signature_id = s.id
+  where s.organization_id = get_waiver_signature.organization_id and s.id = get_waiver_signature.signature_id;
+  if not found then
+    perform private.fail('signature_not_found', 404, 'Choose one of the organization''s signatures.');
+  end if;
+  return shown;
+end
+$$;
+
+comment on function private.get_waiver_signature is
+  'definer: reads the drawing, which is kept where no client reads.';
+grant execute on function private.get_waiver_signature to authenticated;
+
+create function public.get_waiver_signature(organization_id uuid, signature_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_waiver_signature(organization_id, signature_id) $$;
+
+comment on function public.get_waiver_signature is
+  'A signature with the wording that was signed and the drawing: the row of waiver_signatures, text, drawing (null once its signer was erased). For members with waivers:read. Errors: 403 permission_denied; 404 signature_not_found.';
+grant execute on function public.get_waiver_signature to authenticated;

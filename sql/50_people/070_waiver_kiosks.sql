@@ -1,0 +1,268 @@
+-- Signing at the venue: a tablet in the lobby with a token of its own, or a member of staff.
+
+create table public.waiver_kiosks (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  location_id uuid not null,
+  name text not null,
+  created_by uuid,
+  support_entry_id uuid,
+  created_at timestamptz not null default now(),
+  revoked_at timestamptz,
+  constraint waiver_kiosks_pkey primary key (organization_id, id),
+  constraint waiver_kiosks_location_fkey foreign key (organization_id, location_id)
+  references public.locations (organization_id, id) on delete cascade,
+  constraint waiver_kiosks_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
+  constraint waiver_kiosks_support_entry_fkey foreign key (organization_id, support_entry_id)
+  references public.support_entries (organization_id, id) on delete cascade,
+  constraint waiver_kiosks_name_is_a_name check (private.is_name(name, 120))
+);
+
+comment on table public.waiver_kiosks is
+  'Tablets on which parties of a location sign. Opened and revoked through functions only; the token is kept elsewhere, as a hash.';
+comment on column public.waiver_kiosks.created_by is 'Null for an API key, and once the account is deleted.';
+comment on column public.waiver_kiosks.support_entry_id is 'The visit of the platform''s support that made it, and with which it ends; null: made by a member.';
+comment on column public.waiver_kiosks.revoked_at is 'From then on the token opens nothing.';
+
+-- for: the foreign key
+create index waiver_kiosks_location_id_idx on public.waiver_kiosks (organization_id, location_id);
+
+-- for: what a person left open, and the foreign key
+create index waiver_kiosks_created_by_idx on public.waiver_kiosks (created_by);
+-- for: the foreign key
+create index waiver_kiosks_support_entry_id_idx on public.waiver_kiosks (organization_id, support_entry_id);
+
+grant select on public.waiver_kiosks to authenticated;
+
+alter table public.waiver_kiosks enable row level security;
+
+create trigger waiver_kiosks_clean_names
+before insert or update of name on public.waiver_kiosks
+for each row execute function private.clean_texts('names', 'name');
+
+create policy waiver_kiosks_select on public.waiver_kiosks
+for select to authenticated
+using (organization_id = (select private.organization_with('waivers:read')));
+
+create table private.waiver_kiosk_secrets (
+  organization_id uuid not null,
+  kiosk_id uuid not null,
+  token_hash bytea not null,
+  constraint waiver_kiosk_secrets_pkey primary key (organization_id, kiosk_id),
+  constraint waiver_kiosk_secrets_kiosk_fkey foreign key (organization_id, kiosk_id)
+  references public.waiver_kiosks (organization_id, id) on delete cascade,
+  constraint waiver_kiosk_secrets_token_hash_key unique (token_hash)
+);
+
+comment on table private.waiver_kiosk_secrets is
+  'Hash of each kiosk''s token. Found by hash on the whole platform: the token is all that a kiosk brings.';
+
+create function private.create_waiver_kiosk(organization_id uuid, location_id uuid, name text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  token text := private.random_token();
+  kiosk_id uuid;
+begin
+  perform private.require_permission(create_waiver_kiosk.organization_id, 'waivers:manage');
+  if private.is_name(private.clean_text(create_waiver_kiosk.name), 120) is not true then
+    perform private.fail('name_invalid', 422, 'Give the kiosk a name of 1 to 120 characters.');
+  elsif not exists (
+    select from public.locations as l
+    where l.organization_id = create_waiver_kiosk.organization_id and l.id = create_waiver_kiosk.location_id
+  ) then
+    perform private.fail('location_not_found', 404, 'Choose one of the organization''s locations.');
+  end if;
+  insert into public.waiver_kiosks (organization_id, location_id, name, created_by, support_entry_id)
+  values (
+    create_waiver_kiosk.organization_id, create_waiver_kiosk.location_id, create_waiver_kiosk.name,
+    private.calling_person(), private.current_visit(create_waiver_kiosk.organization_id)
+  )
+  returning id into kiosk_id;
+  insert into private.waiver_kiosk_secrets (organization_id, kiosk_id, token_hash)
+  values (create_waiver_kiosk.organization_id, kiosk_id, private.token_hash(token));
+  return jsonb_build_object('id', kiosk_id, 'token', token);
+end
+$$;
+
+comment on function private.create_waiver_kiosk is
+  'definer: writes the token''s hash, which no client may see.';
+grant execute on function private.create_waiver_kiosk to authenticated;
+
+create function public.create_waiver_kiosk(organization_id uuid, location_id uuid, name text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.create_waiver_kiosk(organization_id, location_id, name) $$;
+
+comment on function public.create_waiver_kiosk is
+  'Opens a kiosk on which the parties of a location sign. Returns {id, token}; the token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 name_invalid.';
+grant execute on function public.create_waiver_kiosk to authenticated;
+
+create function private.revoke_waiver_kiosk(organization_id uuid, kiosk_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  revoked timestamptz;
+begin
+  perform private.require_permission(revoke_waiver_kiosk.organization_id, 'waivers:manage');
+  update public.waiver_kiosks as k
+  set revoked_at = coalesce(k.revoked_at, now())
+  where k.organization_id = revoke_waiver_kiosk.organization_id and k.id = revoke_waiver_kiosk.kiosk_id
+  returning k.revoked_at into revoked;
+  if not found then
+    perform private.fail('kiosk_not_found', 404, 'Choose one of the organization''s kiosks.');
+  end if;
+  return jsonb_build_object('id', revoke_waiver_kiosk.kiosk_id, 'revoked_at', revoked);
+end
+$$;
+
+comment on function private.revoke_waiver_kiosk is
+  'definer: writes revoked_at, which clients may not write.';
+grant execute on function private.revoke_waiver_kiosk to authenticated;
+
+create function public.revoke_waiver_kiosk(organization_id uuid, kiosk_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.revoke_waiver_kiosk(organization_id, kiosk_id) $$;
+
+comment on function public.revoke_waiver_kiosk is
+  'Closes a kiosk for good, from the next request on. Returns {id, revoked_at}. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 kiosk_not_found.';
+grant execute on function public.revoke_waiver_kiosk to authenticated;
+
+create function private.parties_to_sign(organization_id uuid, location_id uuid, from_time timestamptz, to_time timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object('reference', b.reference, 'room_name', r.name, 'starts_at', b.starts_at)
+        || (private.booking_waiver(b) - 'policy')
+        order by b.starts_at, r.name, b.id
+      ),
+      '[]'
+    )
+    from public.rooms as r
+    join public.bookings as b
+      on b.organization_id = r.organization_id
+      and b.room_id = r.id
+      and b.starts_at >= parties_to_sign.from_time
+      and b.starts_at < parties_to_sign.to_time
+    where r.organization_id = parties_to_sign.organization_id
+      and r.location_id = parties_to_sign.location_id
+      and r.waiver_policy <> 'none'
+      and private.waiver_is_open(b)
+  );
+end
+$$;
+
+comment on function private.parties_to_sign is
+  'The parties of a location that start in a time and can sign: [{reference, room_name, starts_at, signed, needed, missing, token}]. Nobody is named.';
+
+create function private.get_waiver_kiosk(token text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  kiosk record;
+begin
+  perform private.count_attempt();
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  select k.organization_id, k.location_id, o.name as organization_name, l.name as location_name, l.timezone
+  into kiosk
+  from private.waiver_kiosk_secrets as s
+  join public.waiver_kiosks as k on k.organization_id = s.organization_id and k.id = s.kiosk_id
+  join public.locations as l on l.organization_id = k.organization_id and l.id = k.location_id
+  join public.organizations as o on o.id = k.organization_id
+  where s.token_hash = private.token_hash(get_waiver_kiosk.token)
+    and k.revoked_at is null
+    and not private.visit_is_over(k.organization_id, k.support_entry_id)
+    and o.status <> 'closed';
+  if not found then
+    perform private.fail('kiosk_not_found', 404, 'Ask the venue to open the kiosk anew.');
+  end if;
+  return jsonb_build_object(
+    'organization', jsonb_build_object('name', kiosk.organization_name),
+    'location_name', kiosk.location_name,
+    'timezone', kiosk.timezone,
+    -- Who comes late still signs; who comes this evening does not need to be listed yet.
+    'parties', private.parties_to_sign(
+      kiosk.organization_id, kiosk.location_id, now() - interval '2 hours', now() + interval '4 hours'
+    )
+  );
+end
+$$;
+
+comment on function private.get_waiver_kiosk is
+  'definer: shows a location''s next parties to whoever holds a kiosk''s token.';
+grant execute on function private.get_waiver_kiosk to anon, authenticated;
+
+create function public.get_waiver_kiosk(token text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.get_waiver_kiosk(token) $$;
+
+comment on function public.get_waiver_kiosk is
+  'What a kiosk offers: {organization: {name}, location_name, timezone, parties: [{reference, room_name, starts_at, signed, needed, missing, token}]} of those that start within four hours or started within two; each token is for get_waiver and sign_waiver. For anybody with the kiosk''s token. Errors: 404 kiosk_not_found; 429 rate_limited.';
+grant execute on function public.get_waiver_kiosk to anon, authenticated;
+
+create function private.get_waivers_to_sign(organization_id uuid, location_id uuid, date date)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  zone text;
+begin
+  perform private.require_permission(get_waivers_to_sign.organization_id, 'waivers:collect');
+  select l.timezone into zone
+  from public.locations as l
+  where l.organization_id = get_waivers_to_sign.organization_id and l.id = get_waivers_to_sign.location_id;
+  if not found then
+    perform private.fail('location_not_found', 404, 'Choose one of the organization''s locations.');
+  end if;
+  return private.parties_to_sign(
+    get_waivers_to_sign.organization_id,
+    get_waivers_to_sign.location_id,
+    coalesce(get_waivers_to_sign.date, (now() at time zone zone)::date)::timestamp at time zone zone,
+    (coalesce(get_waivers_to_sign.date, (now() at time zone zone)::date) + 1)::timestamp at time zone zone
+  );
+end
+$$;
+
+comment on function private.get_waivers_to_sign is
+  'definer: makes the links of bookings, which no client may.';
+grant execute on function private.get_waivers_to_sign to authenticated;
+
+create function public.get_waivers_to_sign(organization_id uuid, location_id uuid, date date default null)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$ select private.get_waivers_to_sign(organization_id, location_id, date) $$;
+
+comment on function public.get_waivers_to_sign is
+  'The parties of a location''s local date (null: today) that can sign: [{reference, room_name, starts_at, signed, needed, missing, token}]; each token is for get_waiver and sign_waiver, on the staff''s device or sent to the party. For members with waivers:collect. Errors: 403 permission_denied, organization_suspended; 404 location_not_found.';
+grant execute on function public.get_waivers_to_sign to authenticated;

@@ -1,0 +1,87 @@
+-- Bookings that cost nothing now and are confirmed by a click in the mail: what shows that whoever
+-- books reads the address, and keeps strangers from filling a calendar and a mailbox.
+
+create function private.ask_for_confirmation(booking public.bookings)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  held public.bookings;
+begin
+  insert into private.booking_confirmations (organization_id, booking_id, token_hash)
+  values (
+    booking.organization_id, booking.id,
+    private.token_hash(private.derived_token('confirmation', booking.id::text))
+  );
+  -- Mails take their time, above all to whom the server does not know yet.
+  update public.bookings as b
+  set hold_expires_at = least(greatest(b.hold_expires_at, now() + interval '1 hour'), b.starts_at)
+  where b.organization_id = booking.organization_id and b.id = booking.id
+  returning b.* into held;
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'booking_to_confirm', 'organization_id', held.organization_id, 'booking_id', held.id
+    ),
+    'booking_to_confirm:' || held.id,
+    held.organization_id
+  );
+  return held;
+end
+$$;
+
+comment on function private.ask_for_confirmation is
+  'Holds a booking with nothing to pay until the link in its mail is opened, for an hour or as long as its hold lasts, never past its start; returns it.';
+
+create function private.confirm_booking(reference text, confirmation_token text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  asked private.booking_confirmations;
+  booking public.bookings;
+  manage_token text;
+begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  select c.* into asked
+  from private.booking_confirmations as c
+  where c.token_hash = private.token_hash(confirm_booking.confirmation_token);
+  manage_token := private.derived_token('booking', asked.booking_id::text);
+  -- Raises booking_not_found, for a wrong token and a wrong reference alike.
+  booking := private.booking_with_token(confirm_booking.reference, manage_token);
+  booking := private.locked_booking(booking.organization_id, booking.id);
+  if booking.status = 'held' and booking.hold_expires_at > now() then
+    update private.booking_confirmations as c
+    set confirmed_at = now()
+    where c.organization_id = booking.organization_id and c.booking_id = booking.id;
+    perform private.act_as('customer', booking.customer_id);
+    perform private.transition(booking.organization_id, booking.id, 'confirmed', 'confirmed_by_email');
+  elsif asked.confirmed_at is null then
+    perform private.fail(
+      'confirmation_too_late', 409, 'The place was not held any longer: choose a time once more.'
+    );
+  end if;
+  return private.get_booking(confirm_booking.reference, manage_token)
+    || jsonb_build_object('manage_token', manage_token);
+end
+$$;
+
+comment on function private.confirm_booking is
+  'definer: confirms a booking for whoever received the mail about it.';
+grant execute on function private.confirm_booking to anon, authenticated;
+
+create function public.confirm_booking(reference text, confirmation_token text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.confirm_booking(reference, confirmation_token) $$;
+
+comment on function public.confirm_booking is
+  'Confirms a booking that is held until the link in its mail is opened (calendars.confirm_by_email); the token is in that link only. Returns the booking as get_booking does, and manage_token; the same again when it was confirmed before. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 409 confirmation_too_late; 429 rate_limited.';
+grant execute on function public.confirm_booking to anon, authenticated;

@@ -1,0 +1,517 @@
+-- Changing a booking: another time, room or party, the room for oneself, other extras, another
+-- coupon or price.
+--
+-- One transaction releases the old seats, claims the new ones, prices anew, settles the
+-- difference and writes the history; refused, it changes nothing.
+--
+-- Who may: staff with bookings:update until the game starts; the customer as long as
+--   cancelling would be refunded in full (else a change would be a way around the tiers), to what
+--   the public calendar offers by which the booking is managed.
+-- The price: calculated anew with the same options, or with those that are changed. A price that
+--   staff agreed holds while room, party and exclusiveness stay; then the calculated one counts
+--   again. What a booking has of an extra or coupon it keeps, though nobody else would get it now.
+-- The money: what was paid stays with the booking. Paid beyond the new total goes back, as a
+--   queued refund. A difference that is owed never takes the place away: a confirmed booking
+--   stays confirmed, the difference is open (open_cents) and can be paid online or at the desk;
+--   a held or pending one keeps its deadline, and is confirmed once what is due is covered.
+--   What was paid already is never less than what is due, so a deposit is not handed back.
+
+create function private.named_extras(organization_id uuid, options jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'extra_id', x.id, 'name', private.text_in(x.names, options ->> 'locale'), 'quantity', e -> 'quantity'
+        )
+        order by x.position, x.id
+      ),
+      '[]'
+    )
+    from jsonb_array_elements(coalesce(options -> 'extras', '[]')) as e
+    join public.extras as x
+      on x.organization_id = named_extras.organization_id and x.id = (e ->> 'extra_id')::uuid
+    where e -> 'quantity' <> '0'
+  );
+end
+$$;
+
+comment on function private.named_extras is
+  'The extras of options that were priced: [{extra_id, name, quantity}] in the order in which the venue shows them, without those of which there are none.';
+
+create function private.plan_change(
+  booking public.bookings,
+  by_staff boolean,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  price_cents bigint,
+  override_reason text,
+  extras jsonb,
+  coupon_code text,
+  new_terms boolean,
+  out room public.rooms,
+  out slot private.slot,
+  out target public.bookings,
+  out options jsonb,
+  out quote jsonb,
+  out change jsonb
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  calendar public.calendars;
+  session public.sessions;
+  stays boolean;
+  kept bigint;
+  -- The voucher's money is in the ledger: it is not redeemed again.
+  before jsonb := private.booking_options(booking) - 'voucher_code';
+begin
+  target := booking;
+  target.starts_at := coalesce(plan_change.starts_at, booking.starts_at);
+  target.room_id := coalesce(plan_change.room_id, booking.room_id);
+  target.party_size := coalesce(plan_change.party_size, booking.party_size);
+  stays := target.starts_at = booking.starts_at and target.room_id = booking.room_id;
+
+  if by_staff then
+    select r.* into room
+    from public.rooms as r
+    where r.organization_id = booking.organization_id and r.id = target.room_id;
+    if not found then
+      perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
+    end if;
+  else
+    calendar := private.managing_calendar(booking);
+    if calendar.id is null then
+      perform private.refuse_reschedule();
+    end if;
+    room := private.public_room(calendar, target.room_id);
+    if target.party_size not between room.minimum_party and room.maximum_party then
+      perform private.refuse_party(room);
+    end if;
+  end if;
+
+  if by_staff or stays then
+    slot := private.staff_slot(room, target.starts_at, target.party_size);
+  else
+    -- Whether it is taken is for the claim to say: what is in the way may be this booking.
+    slot := private.offered_slot(calendar, room, target.starts_at, target.party_size);
+  end if;
+  if stays then
+    select s.* into session
+    from public.sessions as s
+    where s.organization_id = booking.organization_id and s.id = booking.session_id;
+    slot.ends_at := session.ends_at;
+    slot.occupied_until := session.occupied_until;
+    slot.capacity := greatest(session.capacity, target.party_size);
+  end if;
+
+  target.exclusive := coalesce(plan_change.exclusive, booking.exclusive and room.mode = 'shared');
+  target.seats := case when target.exclusive then slot.capacity else target.party_size end;
+  options := before || jsonb_build_object('exclusive', target.exclusive);
+  if nullif(plan_change.extras, 'null') is not null then
+    options := options || jsonb_build_object('extras', plan_change.extras);
+  end if;
+  if trim(plan_change.coupon_code) <> '' then
+    options := options || jsonb_build_object('coupon_code', trim(plan_change.coupon_code));
+  elsif plan_change.coupon_code is not null then
+    options := options - 'coupon_code';
+  end if;
+  if price_cents is not null then
+    options := options || jsonb_build_object('price_cents', price_cents, 'override_reason', trim(plan_change.override_reason));
+  elsif (target.room_id, target.party_size, target.exclusive)
+    is distinct from (booking.room_id, booking.party_size, booking.exclusive)
+  then
+    options := options - 'price_cents' - 'override_reason';
+  end if;
+  quote := private.quote(booking.organization_id, slot, options);
+  target.total_cents := quote -> 'total_cents';
+  target.tax_cents := quote -> 'tax_cents';
+  kept := private.booking_kept(booking.organization_id, booking.id);
+  target.due_now_cents := (
+    select private.chargeable_due(
+      o.currency, o.small_amounts, target.total_cents,
+      greatest((quote ->> 'due_now_cents')::bigint, least(kept, target.total_cents)),
+      least(kept, target.total_cents)
+    )
+    from public.organizations as o
+    where o.id = booking.organization_id
+  );
+  -- Who moves it agrees to what is shown with the new price; staff move it for somebody who may
+  -- have agreed to nothing.
+  target.terms := case
+    when coalesce(plan_change.new_terms, not by_staff and not stays)
+      then private.room_terms(target.organization_id, target.room_id)
+    else private.booking_terms(booking)
+  end;
+
+  if options ? 'coupon_code' then
+    -- As the venue writes it, whatever was typed.
+    options := options || jsonb_build_object(
+      'coupon_code', (private.coupon_with_code(booking.organization_id, options ->> 'coupon_code')).code
+    );
+  end if;
+  select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value)) into change
+  from jsonb_each(to_jsonb(booking) || jsonb_build_object(
+    'terms', private.booking_terms(booking),
+    'extras', private.named_extras(booking.organization_id, before),
+    'coupon_code', before -> 'coupon_code'
+  )) as old
+  join jsonb_each(to_jsonb(target) || jsonb_build_object(
+    'extras', private.named_extras(booking.organization_id, options),
+    'coupon_code', options -> 'coupon_code'
+  )) as new on new.key = old.key
+  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'coupon_code', 'total_cents', 'terms')
+    and old.value <> new.value;
+end
+$$;
+
+comment on function private.plan_change is
+  'What a booking would become, and as change what of it is different, as public.booking_history keeps it (null: nothing); null: as it is; coupon_code empty: without; new_terms: by the present terms of its room, null: when its customer moves it. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
+
+create function private.refuse_reschedule()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform private.fail('not_reschedulable', 409, 'The booking can no longer be changed here; ask the venue.');
+end
+$$;
+
+comment on function private.refuse_reschedule is 'Raises 409 not_reschedulable.';
+
+create function private.is_reschedulable(booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  terms record := private.cancellation_terms(booking);
+  calendar public.calendars := private.managing_calendar(booking);
+begin
+  return terms.by_customer
+    and terms.refund_percent = 100
+    and not private.awaits_confirmation(booking)
+    -- What the calendar no longer sells is not changed through it.
+    and exists (
+      select from public.calendar_rooms as cr
+      join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+      where cr.organization_id = booking.organization_id
+        and cr.calendar_id = calendar.id
+        and cr.room_id = booking.room_id
+        and r.is_published
+    );
+end
+$$;
+
+comment on function private.is_reschedulable is
+  'Whether the customer may change the booking now: while cancelling it would be refunded in full, by a public calendar that sells its room. What is shown and what is allowed ask this one function.';
+
+create function private.change_json(
+  booking public.bookings,
+  target public.bookings,
+  ends_at timestamptz,
+  options jsonb,
+  quote jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  kept bigint := private.booking_kept(booking.organization_id, booking.id);
+begin
+  return quote || jsonb_build_object(
+    'room_id', target.room_id,
+    'starts_at', target.starts_at,
+    'ends_at', change_json.ends_at,
+    'party_size', target.party_size,
+    'exclusive', target.exclusive,
+    'extras', private.named_extras(booking.organization_id, options),
+    'due_now_cents', target.due_now_cents,
+    'difference_cents', target.total_cents - booking.total_cents,
+    'refund_cents', greatest(kept - target.total_cents, 0),
+    'open_cents', private.booking_open(target),
+    'terms', target.terms
+  );
+end
+$$;
+
+comment on function private.change_json is
+  'What a change would cost, as clients see it.';
+
+create function private.apply_change(
+  booking public.bookings,
+  by_staff boolean,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  price_cents bigint,
+  override_reason text,
+  extras jsonb,
+  coupon_code text,
+  new_terms boolean,
+  expected_total_cents bigint,
+  reason text
+)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan record;
+  target public.bookings;
+  actor jsonb := private.current_actor();
+  excess bigint;
+begin
+  -- Seats of lapsed holds beside it are free, and no longer count for the session's size.
+  perform private.reap_lapsed_holds(s.organization_id, s.room_id, s.during)
+  from public.sessions as s
+  where s.organization_id = booking.organization_id and s.id = booking.session_id;
+
+  plan := private.plan_change(
+    booking, by_staff, apply_change.starts_at, apply_change.room_id, apply_change.party_size,
+    apply_change.exclusive, apply_change.price_cents, apply_change.override_reason, apply_change.extras,
+    apply_change.coupon_code, apply_change.new_terms
+  );
+  target := plan.target;
+  if expected_total_cents is not null then
+    perform private.refuse_total(plan.quote, expected_total_cents);
+  end if;
+
+  if plan.change is null then
+    perform private.fail('nothing_to_change', 422, 'Choose another time, room, party, extras or price.');
+  end if;
+
+  if target.starts_at = booking.starts_at and target.room_id = booking.room_id then
+    perform private.change_seats(booking, target, plan.room, by_staff);
+  else
+    perform private.release_seats(booking);
+    target.session_id := private.claim_slot(plan.room, plan.slot, target.exclusive, by_staff);
+  end if;
+
+  perform private.drop_options(booking);
+  update public.bookings as b
+  set session_id = target.session_id,
+    room_id = target.room_id,
+    starts_at = target.starts_at,
+    party_size = target.party_size,
+    exclusive = target.exclusive,
+    seats = target.seats,
+    total_cents = target.total_cents,
+    tax_cents = target.tax_cents,
+    due_now_cents = target.due_now_cents,
+    terms = target.terms,
+    hold_expires_at = case b.status
+      when 'pending' then least(b.hold_expires_at, (plan.slot).ends_at) else b.hold_expires_at
+    end
+  where b.organization_id = booking.organization_id and b.id = booking.id
+  returning b.* into target;
+  perform private.take_options(target, plan.quote, plan.options);
+
+  insert into public.booking_history (
+    organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id, change
+  )
+  values (
+    target.organization_id, target.id, target.status, target.status, apply_change.reason,
+    actor ->> 'kind', (actor ->> 'id')::uuid, plan.change
+  );
+
+  excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
+  if excess > 0 then
+    perform private.request_refund(target.organization_id, target.id, excess, 'changed');
+  end if;
+  perform private.settle_booking(target.organization_id, target.id);
+end
+$$;
+
+comment on function private.apply_change is
+  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, 422 nothing_to_change.';
+
+create function private.change_seats(
+  booking public.bookings,
+  target public.bookings,
+  room public.rooms,
+  by_staff boolean
+)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.sessions as s
+  set seats_taken = seats.wanted,
+    capacity = case s.mode
+      when 'shared' then greatest(seats.wanted, least(s.capacity, room.maximum_party))
+      else greatest(s.capacity, seats.wanted)
+    end
+  from (
+    select e.seats_taken - booking.seats + target.seats as wanted
+    from public.sessions as e
+    where e.organization_id = booking.organization_id and e.id = booking.session_id
+  ) as seats
+  where s.organization_id = booking.organization_id
+    and s.id = booking.session_id
+    and (
+      seats.wanted <= s.capacity
+      -- Nobody else is there, or staff let more people in than the room sells.
+      or seats.wanted = target.seats and seats.wanted = target.party_size
+      or by_staff and not target.exclusive and seats.wanted <= room.capacity_limit
+    );
+  if not found then
+    perform private.refuse_taken_slot();
+  end if;
+end
+$$;
+
+comment on function private.change_seats is
+  'Takes another number of seats of the session that the booking stays in. Raises 409 slot_taken.';
+
+create function private.quote_reschedule(
+  reference text,
+  manage_token text,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  extras jsonb
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_token(quote_reschedule.reference, quote_reschedule.manage_token);
+  plan record;
+begin
+  if not private.is_reschedulable(booking) then
+    perform private.refuse_reschedule();
+  end if;
+  plan := private.plan_change(
+    booking, false, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
+    quote_reschedule.exclusive, null, null, quote_reschedule.extras, null, null
+  );
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
+end
+$$;
+
+comment on function private.quote_reschedule is
+  'definer: prices a change for whoever holds the booking''s manage token.';
+grant execute on function private.quote_reschedule to anon, authenticated;
+
+create function public.quote_reschedule(
+  reference text,
+  manage_token text,
+  starts_at timestamptz default null,
+  room_id uuid default null,
+  party_size int default null,
+  exclusive boolean default null,
+  extras jsonb default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.quote_reschedule(reference, manage_token, starts_at, room_id, party_size, exclusive, extras) $$;
+
+comment on function public.quote_reschedule is
+  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone; extras: exactly these, [{extra_id, quantity}], and [] for none. Returns {room_id, starts_at, ends_at, party_size, exclusive, extras: [{extra_id, name, quantity}], currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open), terms (about cancelling, as in get_booking, that moving it agrees to)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room; 429 rate_limited.';
+grant execute on function public.quote_reschedule to anon, authenticated;
+
+create function private.reschedule_booking(
+  reference text,
+  manage_token text,
+  expected_total_cents bigint,
+  idempotency_key text,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  extras jsonb
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_token(
+    reschedule_booking.reference, reschedule_booking.manage_token
+  );
+  scope text := booking.organization_id || ':reschedule_booking';
+  answer jsonb := private.idempotent_begin(scope, reschedule_booking.idempotency_key, jsonb_build_object(
+    'booking_id', booking.id, 'expected_total_cents', reschedule_booking.expected_total_cents,
+    'starts_at', reschedule_booking.starts_at, 'room_id', reschedule_booking.room_id,
+    'party_size', reschedule_booking.party_size, 'exclusive', reschedule_booking.exclusive,
+    'extras', reschedule_booking.extras
+  ));
+begin
+  if answer is not null then
+    return answer;
+  end if;
+  booking := private.locked_for_change(booking.organization_id, booking.id, reschedule_booking.room_id);
+  if not private.is_reschedulable(booking) then
+    perform private.refuse_reschedule();
+  elsif reschedule_booking.expected_total_cents is null then
+    perform private.fail('expected_total_missing', 422, 'Send the total that quote_reschedule gave.');
+  end if;
+  perform private.act_as('customer', booking.customer_id);
+  perform private.apply_change(
+    booking, false, reschedule_booking.starts_at, reschedule_booking.room_id, reschedule_booking.party_size,
+    reschedule_booking.exclusive, null, null, reschedule_booking.extras, null, null,
+    reschedule_booking.expected_total_cents, 'changed_by_customer'
+  );
+  answer := private.get_booking(reschedule_booking.reference, reschedule_booking.manage_token);
+  perform private.idempotent_end(scope, reschedule_booking.idempotency_key, answer);
+  return answer;
+end
+$$;
+
+comment on function private.reschedule_booking is
+  'definer: changes a booking for whoever holds its manage token.';
+grant execute on function private.reschedule_booking to anon, authenticated;
+
+create function public.reschedule_booking(
+  reference text,
+  manage_token text,
+  expected_total_cents bigint,
+  idempotency_key text,
+  starts_at timestamptz default null,
+  room_id uuid default null,
+  party_size int default null,
+  exclusive boolean default null,
+  extras jsonb default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.reschedule_booking(
+    reference, manage_token, expected_total_cents, idempotency_key, starts_at, room_id, party_size, exclusive,
+    extras
+  )
+$$;
+
+comment on function public.reschedule_booking is
+  'Moves a booking to another time, room or party, makes a shared session its party''s alone, or gives it exactly these extras ([{extra_id, quantity}], [] for none), and returns it as get_booking does; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+grant execute on function public.reschedule_booking to anon, authenticated;

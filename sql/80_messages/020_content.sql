@@ -1,0 +1,389 @@
+-- Letters: what each mail says, read anew in the moment of sending, and whether it may still be
+-- sent at all.
+
+create function private.booking_letter(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'booking_id', b.id,
+      'locale', b.locale,
+      'to', jsonb_build_object('name', contact.contact_name, 'email', c.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'room_name', r.name,
+        'location_name', l.name,
+        'address', private.booking_place(b) -> 'address',
+        'timezone', l.timezone,
+        'starts_at', s.starts_at,
+        'ends_at', s.ends_at,
+        'party_size', b.party_size,
+        'extras', private.booking_json(b) -> 'extras',
+        'reference', b.reference,
+        'manage_url_token', private.derived_token('booking', b.id::text),
+        'waiver_token', private.booking_waiver(b) ->> 'token',
+        'calendar_slug', k.slug,
+        'site_url', k.site_url,
+        'accent_color', k.accent_color,
+        'currency', b.currency,
+        'total_cents', b.total_cents,
+        'paid_cents', balance.paid_cents,
+        'open_cents', private.booking_open(b),
+        'terms', private.booking_terms(b),
+        'cancel_refund', b.cancel_refund,
+        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id),
+        'refunds', private.refund_ways(b.organization_id, b.id)
+      )
+    )
+    from public.bookings as b
+    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
+    join public.booking_contacts as contact on contact.organization_id = b.organization_id and contact.booking_id = b.id
+    join public.customers as c on c.organization_id = b.organization_id and c.id = b.customer_id
+    join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    join public.organizations as o on o.id = b.organization_id
+    left join lateral private.managing_calendar(b) as k on true
+    cross join private.booking_balance(b.organization_id, b.id) as balance
+    where b.organization_id = booking_letter.organization_id
+      and b.id = booking_letter.booking_id
+      and c.erased_at is null
+  );
+end
+$$;
+
+comment on function private.booking_letter is
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling.';
+
+create function private.with_data(mail jsonb, data jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_set(with_data.mail, '{data}', with_data.mail -> 'data' || with_data.data);
+end
+$$;
+
+comment on function private.with_data is 'The mail with more data; null without a mail.';
+
+create function private.untold_changes(told public.booking_history)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  told_until timestamptz;
+  first jsonb;
+  last jsonb;
+begin
+  -- What the newest mail that left was about; the customer knows the booking as it was then.
+  select max(h.occurred_at) into told_until
+  from private.jobs as j
+  join private.email_messages as m on m.job_id = j.id and m.sent_at is not null
+  join public.booking_history as h
+    on h.organization_id = j.organization_id and h.id = (j.payload ->> 'history_id')::uuid
+  where j.kind = 'email.send'
+    and j.organization_id = told.organization_id
+    and j.payload ->> 'booking_id' = told.booking_id::text
+    and h.occurred_at < told.occurred_at;
+  -- A change before the confirmation was never announced: the confirmation told what was so then.
+  select
+    jsonb_object_agg(field.key, field.value -> 0 order by h.occurred_at desc),
+    jsonb_object_agg(field.key, field.value -> 1 order by h.occurred_at)
+  into first, last
+  from public.booking_history as h
+  cross join jsonb_each(h.change) as field
+  where h.organization_id = told.organization_id
+    and h.booking_id = told.booking_id
+    and h.occurred_at <= told.occurred_at
+    and h.occurred_at > coalesce(told_until, (
+      select max(c.occurred_at)
+      from public.booking_history as c
+      where c.organization_id = told.organization_id
+        and c.booking_id = told.booking_id
+        and c.to_status = 'confirmed'
+        and c.change is null
+        and c.occurred_at < told.occurred_at
+    ), '-infinity');
+  return (
+    select jsonb_object_agg(f.key, jsonb_build_array(f.value, l.value))
+    from jsonb_each(first) as f
+    join jsonb_each(last) as l on l.key = f.key
+    where f.value <> l.value
+  );
+end
+$$;
+
+comment on function private.untold_changes is
+  'All that the mail about a change has to tell, as public.booking_history keeps it: that change and those before it that no mail told; null when they undo each other.';
+
+create function private.booking_email(organization_id uuid, history_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  told public.booking_history;
+  change jsonb;
+  event jsonb;
+begin
+  select h.* into told
+  from public.booking_history as h
+  where h.organization_id = booking_email.organization_id
+    and h.id = booking_email.history_id
+    -- The news must still be news: nothing later has taken it back or told it anew. A change
+    -- takes nothing from a confirmation, which says what is so now.
+    and not exists (
+      select from public.booking_history as later
+      where later.organization_id = h.organization_id
+        and later.booking_id = h.booking_id
+        and later.occurred_at > h.occurred_at
+        and later.to_status in ('confirmed', 'cancelled', 'expired', 'no_show')
+        and (later.change is null or h.change is not null)
+        and not private.is_undo(later.from_status, later.to_status)
+    );
+  if not found then
+    return null;
+  end if;
+  if told.change is not null then
+    change := private.untold_changes(told);
+    if change is null then
+      return null; -- moved, and moved back
+    end if;
+  end if;
+  event := private.booking_event(told.organization_id, told.booking_id, told.occurred_at);
+  return private.with_data(
+    private.booking_letter(told.organization_id, told.booking_id),
+    jsonb_build_object(
+      -- The event in the reader's calendar: the same for ever, its versions counted.
+      'event_id', event -> 'uid',
+      'event_at', event -> 'updated_at',
+      'event_version', event -> 'sequence',
+      'previous', case when change is not null then jsonb_build_object(
+        'starts_at', change #> '{starts_at,0}',
+        'party_size', change #> '{party_size,0}',
+        'extras', change #> '{extras,0}',
+        'total_cents', change #> '{total_cents,0}',
+        'room_name', (
+          select r.name
+          from public.rooms as r
+          where r.organization_id = told.organization_id and r.id::text = change #>> '{room_id,0}'
+        )
+      ) end
+    )
+  );
+end
+$$;
+
+comment on function private.booking_email is
+  'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what happened before; previous: what was so when the customer was last written to, of what is otherwise now.';
+
+create function private.late_money_email(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object(
+        'refund_cents', sum(q.amount_cents),
+        'refunds', private.refund_ways(b.organization_id, b.id, 'paid_late')
+      )
+    )
+    from public.bookings as b
+    join private.refund_requests as q on q.organization_id = b.organization_id and q.booking_id = b.id
+    where b.organization_id = late_money_email.organization_id
+      and b.id = late_money_email.booking_id
+      -- Somebody may have found it a place after all.
+      and not b.takes_capacity
+      and q.reason = 'paid_late'
+      and q.status in ('pending', 'succeeded')
+    group by b.organization_id, b.id
+  );
+end
+$$;
+
+comment on function private.late_money_email is
+  'What a mail about money that came too late and goes back says; null when none does.';
+
+create function private.waitlist_email(organization_id uuid, entry_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object(
+        'expires_at', b.hold_expires_at,
+        'due_now_cents', b.due_now_cents,
+        'waitlist_token', private.derived_token('waitlist', e.id::text)
+      )
+    )
+    from public.waitlist_entries as e
+    join public.bookings as b on b.organization_id = e.organization_id and b.id = e.booking_id
+    where e.organization_id = waitlist_email.organization_id
+      and e.id = waitlist_email.entry_id
+      and e.booking_id = waitlist_email.booking_id
+      and e.status = 'offered'
+      and b.hold_expires_at > now()
+  );
+end
+$$;
+
+comment on function private.waitlist_email is
+  'What the mail says that offers a place to somebody who waits; null when the offer was taken, given back or is over.';
+
+create function private.confirmation_email(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_letter(b.organization_id, b.id),
+      jsonb_build_object(
+        'expires_at', b.hold_expires_at,
+        'confirmation_token', private.derived_token('confirmation', b.id::text)
+      )
+    )
+    from public.bookings as b
+    where b.organization_id = confirmation_email.organization_id
+      and b.id = confirmation_email.booking_id
+      and b.hold_expires_at > now()
+      and private.awaits_confirmation(b)
+  );
+end
+$$;
+
+comment on function private.confirmation_email is
+  'What the mail says whose link confirms a booking; null when it was confirmed, let go or has lapsed.';
+
+create function private.invitation_email(organization_id uuid, invitation_id uuid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'locale', i.locale,
+    'to', jsonb_build_object('name', '', 'email', i.email),
+    'data', jsonb_build_object(
+      'organization_name', o.name,
+      'role_name', r.name,
+      'invitation_token', private.derived_token('invitation', i.id::text),
+      'expires_at', i.expires_at,
+      'timezone', o.timezone
+    )
+  )
+  from public.invitations as i
+  join public.organizations as o on o.id = i.organization_id
+  join public.roles as r on r.organization_id = i.organization_id and r.id = i.role_id
+  where i.organization_id = invitation_email.organization_id
+    and i.id = invitation_email.invitation_id
+    and i.accepted_at is null
+    and i.revoked_at is null
+    and i.expires_at > now()
+$$;
+
+comment on function private.invitation_email is
+  'What an invitation''s mail says; no row when it was accepted, replaced or revoked, or has expired.';
+
+create function private.voucher_email(organization_id uuid, voucher_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', v.locale,
+      'to', jsonb_build_object('name', v.recipient_name, 'email', v.recipient_email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'code', v.code,
+        'currency', v.currency,
+        'initial_cents', (
+          select e.amount_cents
+          from public.voucher_entries as e
+          where e.organization_id = v.organization_id and e.voucher_id = v.id and e.kind = 'issued'
+        ),
+        'valid_until', v.valid_until,
+        'recipient_name', v.recipient_name,
+        'message', v.message,
+        'calendar_slug', k.slug,
+        'site_url', k.site_url,
+        'accent_color', k.accent_color
+      )
+    )
+    from public.vouchers as v
+    join public.organizations as o on o.id = v.organization_id
+    left join lateral (
+      select c.slug, c.site_url, c.accent_color
+      from public.calendars as c
+      where c.organization_id = v.organization_id and c.is_active
+      order by c.created_at, c.id
+      limit 1
+    ) as k on true
+    where v.organization_id = voucher_email.organization_id
+      and v.id = voucher_email.voucher_id
+      and v.status = 'active'
+      and v.recipient_email is not null
+  );
+end
+$$;
+
+comment on function private.voucher_email is
+  'What the mail with a gift voucher says; no row when it was cancelled or names nobody to write to.';
+
+create function private.dispute_email(organization_id uuid, dispute_id uuid, user_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', f.locale,
+      'to', jsonb_build_object('name', f.full_name, 'email', f.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'reference', b.reference,
+        'currency', d.currency,
+        'amount_cents', d.amount_cents,
+        'reason', d.reason,
+        'respond_by', d.respond_by,
+        'timezone', o.timezone
+      )
+    )
+    from public.disputes as d
+    join public.organizations as o on o.id = d.organization_id
+    join public.bookings as b on b.organization_id = d.organization_id and b.id = d.booking_id
+    join public.memberships as m on m.organization_id = d.organization_id and m.status = 'active'
+    join public.profiles as f on f.user_id = m.user_id
+    where d.organization_id = dispute_email.organization_id
+      and d.id = dispute_email.dispute_id
+      and d.status not in ('won', 'lost', 'warning_closed')
+      and m.user_id = dispute_email.user_id
+  );
+end
+$$;
+
+comment on function private.dispute_email is
+  'What the mail says that tells an owner of a disputed payment; null when the dispute is over or the owner has left.';

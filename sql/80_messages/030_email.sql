@@ -1,0 +1,362 @@
+-- E-mail: who is written to, when a mail may still be sent, and what became of it.
+--
+-- Exactly one mail a cause:
+--   the cause       writes the job in its own transaction, under a key that e-mails keep
+--                   for ever.
+--   prepare_email   re-reads the state. A mail whose cause has been overtaken (confirmed,
+--                   then cancelled) is dropped; one that was recorded is not sent again.
+--   the provider    is given an idempotency key made from the job's id. Killed after it
+--                   took the mail: the next attempt presents the same key, and the
+--                   provider sends nothing.
+--   record_email    ties the provider's message to the job, once.
+
+create table private.email_messages (
+  job_id bigint not null,
+  organization_id uuid,
+  booking_id uuid,
+  template text not null,
+  locale text not null,
+  recipient text not null,
+  status text not null default 'prepared',
+  provider text,
+  provider_message_id text,
+  sent_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint email_messages_pkey primary key (job_id),
+  constraint email_messages_job_fkey foreign key (job_id) references private.jobs (id) on delete cascade,
+  constraint email_messages_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint email_messages_status_is_known
+  check (status in ('prepared', 'suppressed', 'sent', 'delivered', 'bounced', 'complained', 'failed')),
+  constraint email_messages_sent_names_the_message check (sent_at is null or provider_message_id is not null)
+);
+
+comment on table private.email_messages is 'The log of mails: one row a job, and no text of any.';
+comment on column private.email_messages.status is
+  'prepared (handed to the worker), suppressed (the address bounced or complained before), sent (the provider took it), then what the provider reports.';
+
+-- for: the foreign key, and the mails of a booking
+create index email_messages_booking_id_idx on private.email_messages (organization_id, booking_id);
+-- for: public.booking_emails, and private.mail_pause
+create index jobs_booking_mails_idx on private.jobs (organization_id, (payload ->> 'booking_id'), id)
+where kind = 'email.send';
+-- for: private.follow_email_events
+create index email_messages_provider_message_id_idx on private.email_messages (provider_message_id)
+where provider_message_id is not null;
+
+create trigger email_messages_touch_updated_at
+before update on private.email_messages
+for each row execute function private.touch_updated_at();
+
+create table private.email_events (
+  id text not null,
+  type text not null,
+  provider_message_id text,
+  occurred_at timestamptz not null,
+  received_at timestamptz not null default now(),
+  constraint email_events_pkey primary key (id)
+);
+
+comment on table private.email_events is 'The inbox of Resend''s webhooks: every event once, by the id in its svix-id header, without its content.';
+
+-- for: private.follow_email_events
+create index email_events_provider_message_id_idx on private.email_events (provider_message_id, occurred_at desc)
+where provider_message_id is not null;
+
+create table private.email_suppressions (
+  email text not null,
+  reason text not null,
+  created_at timestamptz not null default now(),
+  constraint email_suppressions_pkey primary key (email),
+  constraint email_suppressions_reason_is_known check (reason in ('bounced', 'complained')),
+  constraint email_suppressions_email_is_lower_case check (email = lower(email))
+);
+
+comment on table private.email_suppressions is
+  'Addresses that nothing is sent to any more. Of the platform, not of a tenant: all mails leave from one sender, whose reputation a second bounce harms.';
+
+create function private.prepare_email(job_id bigint, lease_token uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  job private.jobs;
+  mail jsonb;
+  suppressed boolean;
+begin
+  perform private.act_as('system', null);
+  select j.* into job
+  from private.jobs as j
+  where j.id = prepare_email.job_id
+    and j.lease_token = prepare_email.lease_token
+    and j.status = 'running'
+    and j.kind = 'email.send';
+  if not found or exists (
+    select from private.email_messages as m where m.job_id = job.id and m.sent_at is not null
+  ) then
+    return null;
+  end if;
+
+  case job.payload ->> 'template'
+    when 'booking_confirmed', 'booking_cancelled', 'booking_rescheduled' then
+      mail := private.booking_email(job.organization_id, (job.payload ->> 'history_id')::uuid);
+    when 'booking_paid_late' then
+      mail := private.late_money_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
+    when 'waitlist_offer' then
+      mail := private.waitlist_email(
+        job.organization_id, (job.payload ->> 'entry_id')::uuid, (job.payload ->> 'booking_id')::uuid
+      );
+    when 'booking_to_confirm' then
+      mail := private.confirmation_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
+    when 'invitation' then
+      mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
+    when 'voucher_issued' then
+      mail := private.voucher_email(job.organization_id, (job.payload ->> 'voucher_id')::uuid);
+    when 'dispute_opened' then
+      mail := private.dispute_email(
+        job.organization_id, (job.payload ->> 'dispute_id')::uuid, (job.payload ->> 'user_id')::uuid
+      );
+    else
+      -- Not null, which would end the job as if there were nothing to say.
+      perform private.fail('template_unknown', 422, 'Teach private.prepare_email what this mail says.');
+  end case;
+  -- Nobody to write to: a customer without an address.
+  if mail #>> '{to,email}' is null then
+    return null;
+  end if;
+
+  suppressed := exists (
+    select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}')
+  );
+  insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
+  values (
+    job.id, job.organization_id, (mail ->> 'booking_id')::uuid, job.payload ->> 'template', mail ->> 'locale',
+    mail #>> '{to,email}', case when suppressed then 'suppressed' else 'prepared' end
+  )
+  on conflict on constraint email_messages_pkey do update
+  set locale = excluded.locale,
+    recipient = excluded.recipient,
+    status = excluded.status;
+  if suppressed then
+    return null;
+  end if;
+
+  return mail - 'booking_id' || jsonb_build_object(
+    'template', job.payload ->> 'template',
+    'override', (
+      select jsonb_build_object('subject', t.subject, 'body', t.body)
+      from public.email_template_overrides as t
+      where t.organization_id = job.organization_id
+        and t.template = job.payload ->> 'template'
+        and t.locale = mail ->> 'locale'
+        and t.problem is null
+    )
+  );
+end
+$$;
+
+comment on function private.prepare_email is
+  'definer: the service may read no table. Reads the state anew, so that no mail tells what is no longer so.';
+grant execute on function private.prepare_email to service_role;
+
+create function service.prepare_email(job_id bigint, lease_token uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.prepare_email(job_id, lease_token) $$;
+
+comment on function service.prepare_email is
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+grant execute on function service.prepare_email to service_role;
+
+create function private.follow_email_events(provider_message_id text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A report can overtake the record of its own mail. Both come through here and wait
+  -- for each other, so the later one sees what the earlier wrote.
+  perform pg_advisory_xact_lock(hashtextextended('email:' || follow_email_events.provider_message_id, 0));
+  update private.email_messages as m
+  set status = newest.status
+  from (
+    select replace(e.type, 'email.', '') as status
+    from private.email_events as e
+    where e.provider_message_id = follow_email_events.provider_message_id
+      and e.type in ('email.delivered', 'email.bounced', 'email.complained', 'email.failed')
+    order by e.occurred_at desc, e.id desc
+    limit 1
+  ) as newest
+  where m.provider_message_id = follow_email_events.provider_message_id;
+end
+$$;
+
+comment on function private.follow_email_events is
+  'Gives a sent mail the state of its newest event, by the provider''s clock: events may come in any order.';
+
+create function private.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Not conditional on the lease: that the mail left is true whoever holds the job now,
+  -- and the sooner it is known the less can be sent again.
+  update private.email_messages as m
+  set status = 'sent',
+    provider = record_email.provider,
+    provider_message_id = record_email.provider_message_id,
+    sent_at = now()
+  where m.job_id = record_email.job_id and m.sent_at is null;
+  if not found then
+    return jsonb_build_object('recorded', false);
+  end if;
+  perform private.follow_email_events(record_email.provider_message_id);
+  return jsonb_build_object('recorded', true);
+end
+$$;
+
+comment on function private.record_email is 'definer: the service may write no table.';
+grant execute on function private.record_email to service_role;
+
+create function service.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_email(job_id, lease_token, provider, provider_message_id) $$;
+
+comment on function service.record_email is
+  'Remembers that the provider took a prepared mail, and under which id. Returns {recorded: boolean}, false when it was recorded before.';
+grant execute on function service.record_email to service_role;
+
+create function private.record_email_event(event jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if coalesce(event ->> 'id', '') = '' or coalesce(event ->> 'type', '') = '' then
+    perform private.fail('event_invalid', 422, 'Send an event as Resend makes them, with its svix-id as id.');
+  end if;
+  insert into private.email_events (id, type, provider_message_id, occurred_at)
+  values (
+    event ->> 'id', event ->> 'type', event #>> '{data,email_id}',
+    coalesce((event ->> 'created_at')::timestamptz, now())
+  )
+  on conflict on constraint email_events_pkey do nothing;
+  if not found then
+    return jsonb_build_object('duplicate', true);
+  end if;
+
+  -- A full mailbox is full for a day, a wrong address is wrong for ever.
+  if event ->> 'type' = 'email.complained'
+    or (event ->> 'type' = 'email.bounced' and coalesce(event #>> '{data,bounce,type}', 'Permanent') = 'Permanent')
+  then
+    insert into private.email_suppressions (email, reason)
+    select distinct lower(address), replace(event ->> 'type', 'email.', '')
+    from jsonb_array_elements_text(
+      case jsonb_typeof(event #> '{data,to}') when 'array' then event #> '{data,to}' else '[]' end
+    ) as address
+    on conflict on constraint email_suppressions_pkey do nothing;
+  end if;
+
+  if event #>> '{data,email_id}' is not null then
+    perform private.follow_email_events(event #>> '{data,email_id}');
+  end if;
+  return jsonb_build_object('duplicate', false);
+end
+$$;
+
+comment on function private.record_email_event is 'definer: the service may write no table.';
+grant execute on function private.record_email_event to service_role;
+
+create function service.record_email_event(event jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_email_event(event) $$;
+
+comment on function service.record_email_event is
+  'Stores a verified webhook of Resend, {id (its svix-id), type, created_at, data: {email_id, to, bounce}}, once: the mail takes the reported state, and an address that bounced for good or complained is not written to again. Returns {duplicate: boolean}. Errors: 422 event_invalid.';
+grant execute on function service.record_email_event to service_role;
+
+create function private.mail_pause(organization_id uuid, booking_id uuid)
+returns interval
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  told int;
+begin
+  select count(*) into told
+  from private.jobs as j
+  join private.email_messages as m on m.job_id = j.id
+  where j.kind = 'email.send'
+    and j.organization_id = mail_pause.organization_id
+    and j.payload ->> 'booking_id' = mail_pause.booking_id::text
+    and j.payload ->> 'template' = 'booking_rescheduled'
+    and m.sent_at > now() - interval '1 day';
+  return least(interval '2 minutes' * 2 ^ least(told, 10), interval '4 hours');
+end
+$$;
+
+comment on function private.mail_pause is
+  'How long the mail about a change waits for further ones: two minutes, doubled with every such mail about the booking within a day, at most four hours. So several changes are one mail, and nobody fills a mailbox by moving one booking.';
+
+create function private.announce_booking()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  template text := case when new.change is null then 'booking_' || new.to_status else 'booking_rescheduled' end;
+begin
+  -- A hold was never announced, so neither is its change or its end.
+  -- What was said by mistake at the desk and taken back is none of its party's business.
+  if new.from_status = 'held' and new.to_status in ('held', 'cancelled')
+    or private.is_undo(new.from_status, new.to_status)
+  then
+    return null;
+  end if;
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', template,
+      'organization_id', new.organization_id,
+      'booking_id', new.booking_id,
+      'history_id', new.id
+    ),
+    concat_ws(':', template, new.booking_id, new.id),
+    new.organization_id,
+    -- A later change within that time has a mail of its own, and this one is dropped.
+    case
+      when new.change is null then now()
+      else now() + private.mail_pause(new.organization_id, new.booking_id)
+    end
+  );
+  return null;
+end
+$$;
+
+comment on function private.announce_booking is
+  'The outbox: a booking that is confirmed, changed or cancelled writes its mail in the same transaction.';
+
+create trigger announce_booking
+after insert on public.booking_history
+for each row when (new.to_status in ('confirmed', 'cancelled') or new.change is not null)
+execute function private.announce_booking();

@@ -1,0 +1,295 @@
+-- Calendar feeds: sessions of a venue, of a room or of a game master for a calendar program, by a
+-- secret address.
+
+create table public.calendar_feeds (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  name text not null,
+  room_id uuid,
+  user_id uuid,
+  created_by uuid,
+  support_entry_id uuid,
+  created_at timestamptz not null default now(),
+  revoked_at timestamptz,
+  constraint calendar_feeds_pkey primary key (organization_id, id),
+  constraint calendar_feeds_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint calendar_feeds_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade,
+  -- Whoever leaves takes the feed along: coming back does not open it again.
+  constraint calendar_feeds_member_fkey foreign key (organization_id, user_id)
+  references public.memberships (organization_id, user_id) on delete cascade,
+  constraint calendar_feeds_created_by_fkey foreign key (created_by) references public.profiles (user_id) on delete set null,
+  constraint calendar_feeds_support_entry_fkey foreign key (organization_id, support_entry_id)
+  references public.support_entries (organization_id, id) on delete cascade,
+  constraint calendar_feeds_name_is_a_name check (private.is_name(name, 120))
+);
+
+comment on table public.calendar_feeds is 'Who was given a feed of the venue''s sessions, of all or of some. Made and revoked through functions only; the token is kept elsewhere, as a hash.';
+comment on column public.calendar_feeds.name is 'What the venue calls it, such as the calendar that subscribes.';
+comment on column public.calendar_feeds.room_id is 'Only this room''s sessions; null: of every room.';
+comment on column public.calendar_feeds.user_id is 'Only the sessions that this member runs; null: all. It opens while the membership is active.';
+comment on column public.calendar_feeds.created_by is 'Null for an API key, and once the account is deleted.';
+comment on column public.calendar_feeds.support_entry_id is 'The visit of the platform''s support that made it, and with which it ends; null: made by a member.';
+comment on column public.calendar_feeds.revoked_at is 'From then on the token opens nothing.';
+
+-- for: the foreign key, when a room is deleted
+create index calendar_feeds_room_id_idx on public.calendar_feeds (organization_id, room_id);
+-- for: a member's own feeds, and the foreign key
+create index calendar_feeds_user_id_idx on public.calendar_feeds (organization_id, user_id);
+
+-- for: what a person left open, and the foreign key
+create index calendar_feeds_created_by_idx on public.calendar_feeds (created_by);
+-- for: the foreign key
+create index calendar_feeds_support_entry_id_idx on public.calendar_feeds (organization_id, support_entry_id);
+
+grant select on public.calendar_feeds to authenticated;
+
+alter table public.calendar_feeds enable row level security;
+
+create trigger calendar_feeds_clean_names
+before insert or update of name on public.calendar_feeds
+for each row execute function private.clean_texts('names', 'name');
+
+create policy calendar_feeds_select on public.calendar_feeds
+for select to authenticated
+using (organization_id = (select private.organization_with('calendars:read')));
+
+create table private.calendar_feed_secrets (
+  organization_id uuid not null,
+  feed_id uuid not null,
+  token_hash bytea not null,
+  constraint calendar_feed_secrets_pkey primary key (organization_id, feed_id),
+  constraint calendar_feed_secrets_feed_fkey foreign key (organization_id, feed_id)
+  references public.calendar_feeds (organization_id, id) on delete cascade,
+  constraint calendar_feed_secrets_token_hash_key unique (token_hash)
+);
+
+comment on table private.calendar_feed_secrets is
+  'Hash of each feed''s token. Found by hash on the whole platform: the token is all that a subscriber brings.';
+
+create function private.create_calendar_feed(organization_id uuid, name text, room_id uuid, user_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  token text := private.random_token();
+  feed_id uuid;
+begin
+  if not private.acts_for_oneself(create_calendar_feed.organization_id, create_calendar_feed.user_id) then
+    perform private.require_permission(create_calendar_feed.organization_id, 'calendars:manage');
+  end if;
+  if private.is_name(private.clean_text(create_calendar_feed.name), 120) is not true then
+    perform private.fail('name_invalid', 422, 'Give the feed a name of 1 to 120 characters.');
+  elsif create_calendar_feed.room_id is not null and not exists (
+    select from public.rooms as r
+    where r.organization_id = create_calendar_feed.organization_id and r.id = create_calendar_feed.room_id
+  ) then
+    perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
+  end if;
+  if create_calendar_feed.user_id is not null then
+    perform private.lock_member(create_calendar_feed.organization_id, create_calendar_feed.user_id);
+  end if;
+  insert into public.calendar_feeds (organization_id, name, room_id, user_id, created_by, support_entry_id)
+  values (
+    create_calendar_feed.organization_id, create_calendar_feed.name, create_calendar_feed.room_id,
+    create_calendar_feed.user_id, private.calling_person(), private.current_visit(create_calendar_feed.organization_id)
+  )
+  returning id into feed_id;
+  insert into private.calendar_feed_secrets (organization_id, feed_id, token_hash)
+  values (create_calendar_feed.organization_id, feed_id, private.token_hash(token));
+  return jsonb_build_object('id', feed_id, 'token', token);
+end
+$$;
+
+comment on function private.create_calendar_feed is
+  'definer: writes the token''s hash, which no client may see. Asks for calendars:manage, or for bookings:claim where it is one''s own.';
+grant execute on function private.create_calendar_feed to authenticated;
+
+create function public.create_calendar_feed(
+  organization_id uuid,
+  name text,
+  room_id uuid default null,
+  user_id uuid default null
+)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.create_calendar_feed(organization_id, name, room_id, user_id) $$;
+
+comment on function public.create_calendar_feed is
+  'Opens a feed: of the venue, of one room (room_id), of the sessions that a member runs (user_id), or of those in that room. Returns {id, token}; the token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with calendars:manage; of one''s own sessions (user_id: the caller) bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, member_not_found (also when suspended); 422 name_invalid.';
+grant execute on function public.create_calendar_feed to authenticated;
+
+create function private.revoke_calendar_feed(organization_id uuid, feed_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  revoked timestamptz;
+  feed_user_id uuid := (
+    select f.user_id
+    from public.calendar_feeds as f
+    where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
+  );
+begin
+  if not private.acts_for_oneself(revoke_calendar_feed.organization_id, feed_user_id) then
+    perform private.require_permission(revoke_calendar_feed.organization_id, 'calendars:manage');
+  end if;
+  update public.calendar_feeds as f
+  set revoked_at = coalesce(f.revoked_at, now())
+  where f.organization_id = revoke_calendar_feed.organization_id and f.id = revoke_calendar_feed.feed_id
+  returning f.revoked_at into revoked;
+  if not found then
+    perform private.fail('feed_not_found', 404, 'Check the id: the organization has no such feed.');
+  end if;
+  return jsonb_build_object('id', revoke_calendar_feed.feed_id, 'revoked_at', revoked);
+end
+$$;
+
+comment on function private.revoke_calendar_feed is
+  'definer: writes revoked_at, which clients may not write. Asks for calendars:manage, or for bookings:claim where it is one''s own.';
+grant execute on function private.revoke_calendar_feed to authenticated;
+
+create function public.revoke_calendar_feed(organization_id uuid, feed_id uuid)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.revoke_calendar_feed(organization_id, feed_id) $$;
+
+comment on function public.revoke_calendar_feed is
+  'Closes a feed for good, from the next request on. Returns {id, revoked_at}. For members with calendars:manage; for the feed of one''s own sessions bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 feed_not_found.';
+grant execute on function public.revoke_calendar_feed to authenticated;
+
+create function private.get_calendar_feed(token text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  feed record;
+  sessions jsonb;
+begin
+  perform private.count_attempt();
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  select f.organization_id, f.name, f.room_id, f.user_id, coalesce(l.timezone, o.timezone) as timezone
+  into feed
+  from private.calendar_feed_secrets as s
+  join public.calendar_feeds as f on f.organization_id = s.organization_id and f.id = s.feed_id
+  join public.organizations as o on o.id = f.organization_id
+  left join public.rooms as r on r.organization_id = f.organization_id and r.id = f.room_id
+  left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  where s.token_hash = private.token_hash(get_calendar_feed.token)
+    and f.revoked_at is null
+    and not private.visit_is_over(f.organization_id, f.support_entry_id)
+    and (
+      f.user_id is null
+      or exists (
+        select from private.active_memberships as m
+        where m.organization_id = f.organization_id and m.user_id = f.user_id
+      )
+    )
+    and o.status <> 'closed';
+  if not found then
+    perform private.fail('feed_not_found', 404, 'Ask the venue for a new address of its calendar.');
+  end if;
+
+  -- No person is named: a feed's address travels further than one would like. What was
+  -- only held and let go is left out, as if it had never been; a cancelled booking stays,
+  -- so that a calendar program takes it down.
+  select coalesce(jsonb_agg(
+    jsonb_build_object(
+      'uid', s.id,
+      'starts_at', s.starts_at,
+      'ends_at', s.ends_at,
+      'room_name', r.name,
+      'location', concat_ws(', ', l.name, nullif(l.address, ''), nullif(l.city, '')),
+      'status', case
+        when s.mode = 'block' then 'block'
+        when s.status = 'cancelled' then 'cancelled'
+        when b.confirmed then 'confirmed'
+        else 'held'
+      end,
+      'party_size', b.party_size,
+      'booking_reference', b.references,
+      'updated_at', greatest(s.updated_at, b.updated_at),
+      -- Grows with every change, which is all that RFC 5545 asks of it.
+      'sequence', floor(extract(epoch from greatest(s.updated_at, b.updated_at) - s.created_at))::bigint
+    )
+    order by s.starts_at, s.id
+  ), '[]')
+  into sessions
+  from public.sessions as s
+  join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  cross join lateral (
+    select
+      sum(k.party_size) filter (where k.counts)::int as party_size,
+      string_agg(k.reference, ', ' order by k.reference) filter (where k.counts) as references,
+      coalesce(bool_or(k.counts and k.status not in ('held', 'pending')), false) as confirmed,
+      coalesce(bool_or(k.counts), false) as any_counts,
+      max(k.updated_at) as updated_at
+    from (
+      select
+        q.*,
+        -- Of a session that stands its live bookings count, of a cancelled one those that
+        -- had been announced.
+        case
+          when s.status = 'cancelled' then q.status = 'cancelled' and exists (
+            select from public.booking_history as h
+            where h.organization_id = q.organization_id and h.booking_id = q.id and h.to_status = 'confirmed'
+          )
+          else q.takes_capacity and coalesce(q.hold_expires_at > now(), true)
+        end as counts
+      from public.bookings as q
+      where q.organization_id = s.organization_id and q.session_id = s.id
+    ) as k
+  ) as b
+  where s.organization_id = feed.organization_id
+    and s.starts_at >= now() - interval '30 days'
+    and (feed.room_id is null or s.room_id = feed.room_id)
+    -- What one no longer runs is gone from one's calendar at the next look, cancelled or given
+    -- to somebody else.
+    and (
+      feed.user_id is null
+      or exists (
+        select from public.session_staff as x
+        where x.organization_id = s.organization_id and x.session_id = s.id and x.user_id = feed.user_id
+      )
+    )
+    and (b.any_counts or s.mode = 'block');
+
+  return jsonb_build_object(
+    'name', feed.name,
+    'timezone', feed.timezone,
+    'updated_at', (select max((e.value ->> 'updated_at')::timestamptz) from jsonb_array_elements(sessions) as e),
+    'version', encode(sha256(convert_to(concat_ws(' ', feed.name, feed.timezone, sessions), 'UTF8')), 'hex'),
+    'sessions', sessions
+  );
+end
+$$;
+
+comment on function private.get_calendar_feed is
+  'definer: anonymous callers may read no table. The token decides what is shown.';
+grant execute on function private.get_calendar_feed to anon, authenticated;
+
+create function public.get_calendar_feed(token text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$ select private.get_calendar_feed(token) $$;
+
+comment on function public.get_calendar_feed is
+  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, location, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, whose member is suspended or has left, or whose visit is over; 429 rate_limited.';
+grant execute on function public.get_calendar_feed to anon, authenticated;

@@ -1,0 +1,57 @@
+-- Which tables write the log. Last, when all of them are there.
+
+-- Every tenant table of public, so that a new one cannot be forgotten, and promised refunds, which
+-- staff see through a function.
+do $$
+declare
+  tenant_table record;
+begin
+  for tenant_table in
+    select
+      c.relname as name,
+      c.oid::regclass as relation,
+      case when c.relname = 'organizations' then 'id' else 'organization_id' end as tenant_column,
+      key.columns as key_columns,
+      key.length as key_length
+    from pg_catalog.pg_class as c
+    cross join lateral (
+      select string_agg(quote_literal(a.attname), ', ' order by k.position) as columns, count(*) as length
+      from pg_catalog.pg_constraint as p
+      cross join unnest(p.conkey) with ordinality as k (attnum, position)
+      join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.attnum
+      where p.conrelid = c.oid and p.contype = 'p'
+        and (a.attname <> 'organization_id' or cardinality(p.conkey) = 1)
+    ) as key
+    where c.relkind = 'r'
+      and (c.relnamespace = 'public'::regnamespace or c.oid = 'private.refund_requests'::regclass)
+      and c.relname <> 'audit_log'
+      and (
+        c.relname = 'organizations'
+        or exists (
+          select from pg_catalog.pg_attribute as a
+          where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+        )
+      )
+    order by c.relname
+  loop
+    if tenant_table.key_length > 3 then
+      raise exception 'private.audit_changes takes three key columns, % has more', tenant_table.name;
+    end if;
+    execute format(
+      'create trigger audit_insert after insert on %1$s referencing new table as new_rows
+       for each statement execute function private.audit_changes(%3$L, %2$s)',
+      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
+    );
+    execute format(
+      'create trigger audit_update after update on %1$s referencing old table as old_rows new table as new_rows
+       for each statement execute function private.audit_changes(%3$L, %2$s)',
+      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
+    );
+    execute format(
+      'create trigger audit_delete after delete on %1$s referencing old table as old_rows
+       for each statement execute function private.audit_changes(%3$L, %2$s)',
+      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
+    );
+  end loop;
+end
+$$;
