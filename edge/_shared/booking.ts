@@ -43,12 +43,21 @@ export interface Room {
   readonly exclusive_price_cents?: number | null;
   readonly deposit?: { readonly kind: string; readonly value: number };
   readonly waiver_policy?: string;
-  /** What is given back when somebody cancels so many hours before, the most hours first. */
-  readonly cancellation?: readonly {
-    readonly hours_before: number;
-    readonly refund_percent: number;
-  }[];
+  /** What a booking of the room agrees to by now. */
+  readonly cancellation?: readonly Tier[];
   readonly extras?: readonly Extra[];
+}
+
+/** What is given back when somebody cancels so many hours before; the most hours first. */
+export interface Tier {
+  readonly hours_before: number;
+  readonly refund_percent: number;
+}
+
+/** What was agreed about cancelling; without tiers all goes back until the start. */
+export interface Terms {
+  readonly tiers: readonly Tier[];
+  readonly no_show_fee_percent: number;
 }
 
 export interface Extra {
@@ -151,6 +160,10 @@ export interface RescheduleQuote extends Quote {
   readonly difference_cents?: number;
   /** What is given back at once. */
   readonly refund_cents?: number;
+  /** What is still to be paid of the new total. */
+  readonly open_cents?: number;
+  /** What counts for the booking once it has been moved. */
+  readonly terms?: Terms;
 }
 
 /** A type, not an interface: it has to be a JSON value to the generated types. */
@@ -174,6 +187,8 @@ interface BookingFields {
   readonly currency: string;
   readonly total_cents: number;
   readonly due_now_cents: number;
+  /** It is held until the link in its mail is opened. */
+  readonly confirm_by_email?: boolean;
 }
 
 /** The answer of `hold_booking`: the only time that the manage token is told. */
@@ -203,9 +218,16 @@ export interface Booking extends BookingFields {
   readonly reschedulable?: boolean;
   /** What is still owed of the total. */
   readonly open_cents?: number;
+  /** As agreed when it was booked, or moved by its customer. */
+  readonly terms?: Terms;
   readonly exclusive?: boolean;
   readonly waiver?: BookingWaiver | null;
   readonly history: readonly { readonly status: BookingStatus; readonly at: string }[];
+}
+
+/** The answer of `confirm_booking`: whoever opened the mail's link manages the booking from now on. */
+export interface ConfirmedBooking extends Booking {
+  readonly manage_token: string;
 }
 
 /** The state of a booking's waivers, with the token to sign them where there is something to sign. */

@@ -12,6 +12,11 @@ export function digitsOf(currency: string): number {
   return none.includes(currency) ? 0 : three.includes(currency) ? 3 : 2;
 }
 
+/** Minor units as an amount: 8950 of EUR are 89.5. */
+export function toUnits(cents: number, currency: string): number {
+  return cents / 10 ** digitsOf(currency);
+}
+
 /**
  * An amount in minor units as people of a locale read it.
  *
@@ -19,7 +24,7 @@ export function digitsOf(currency: string): number {
  */
 export function formatMoney(tag: string, cents: number, currency: string, short = false): string {
   const digits = digitsOf(currency);
-  const amount = cents / 10 ** digits;
+  const amount = toUnits(cents, currency);
   const shown = short && Number.isInteger(amount) ? 0 : digits;
   return new Intl.NumberFormat(tag, {
     style: "currency",

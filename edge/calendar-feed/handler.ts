@@ -1,6 +1,7 @@
 import type { Database } from "../_shared/database.types.ts";
 import type { Environment } from "../_shared/environment.ts";
 import { matchesEtag, pathBelow, problem } from "../_shared/http.ts";
+import { outcomeIsUnknown } from "../_shared/outcome.ts";
 import { type CalendarFeed, feedEtag, feedLanguage, renderFeed } from "./feed.ts";
 
 const TIMEOUT_MS = 8_000;
@@ -54,6 +55,7 @@ export async function handle(request: Request, environment: Environment): Promis
   return new Response(body, { headers });
 }
 
+/** Ask once more when nobody answered: reading twice harms nobody. */
 async function fetchFeed(
   token: string,
   environment: Environment,
@@ -61,21 +63,32 @@ async function fetchFeed(
   // What cannot be a token never reaches the database.
   if (!/^[A-Za-z0-9_-]{16,200}$/.test(token)) return "unknown";
   const body: Database["public"]["Functions"]["get_calendar_feed"]["Args"] = { token };
-  try {
-    // POST keeps the token out of the access logs between here and the database.
-    const response = await fetch(`${environment.supabaseUrl}/rest/v1/rpc/get_calendar_feed`, {
-      method: "POST",
-      headers: { apikey: environment.publishableKey, "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const answer: unknown = await response.json();
-    if (response.ok) return answer as CalendarFeed;
+  // POST keeps the token out of the access logs between here and the database.
+  const request = {
+    method: "POST",
+    headers: { apikey: environment.publishableKey, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    // For both attempts together: whoever subscribed waits no longer than that.
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  };
+  for (let attempt = 1;; attempt++) {
+    let status = 0;
+    let answer: unknown;
+    try {
+      const response = await fetch(
+        `${environment.supabaseUrl}/rest/v1/rpc/get_calendar_feed`,
+        request,
+      );
+      status = response.status;
+      answer = await response.json();
+      if (response.ok) return answer as CalendarFeed;
+    } catch (error) {
+      answer = String(error);
+    }
     // A missing function is a 404 as well, and no fault of the subscriber's.
-    if ((answer as { message?: string }).message === "feed_not_found") return "unknown";
-    console.error(JSON.stringify({ event: "feed_failed", status: response.status, answer }));
-  } catch (error) {
-    console.error(JSON.stringify({ event: "feed_unreachable", error: String(error) }));
+    if ((answer as { message?: string } | null)?.message === "feed_not_found") return "unknown";
+    if (attempt < 2 && outcomeIsUnknown(status, answer) && !request.signal.aborted) continue;
+    console.error(JSON.stringify({ event: "feed_failed", status, answer }));
+    return "unavailable";
   }
-  return "unavailable";
 }

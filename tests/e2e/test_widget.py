@@ -249,6 +249,8 @@ def test_the_keyboard_alone_leads_to_a_booking(visit: Callable[..., Visitor], em
     page.keyboard.press("PageUp")
     page.keyboard.press("PageDown")
     expect(page.locator("button.day:focus")).to_have_attribute("tabindex", "0")
+    # What is free in the month has to be known before a day can be taken.
+    expect(page.locator("button.day:focus")).to_have_attribute("data-kind", "free")
     page.keyboard.press("Enter")
     expect(page.locator("button.day:focus")).to_have_attribute("aria-pressed", "true")
     page.locator(".slot").first.focus()
@@ -807,6 +809,52 @@ def test_a_place_that_the_waitlist_offers_is_taken_by_the_link_in_its_mail(
     visitor.press("Confirm booking")
     visitor.heading("You are booked")
     assert "Booking confirmed" in mailbox.wait_for(email, count=2)[1]["subject"]
+
+
+@pytest.mark.parametrize("size", [{}, {"viewport": {"width": 390, "height": 844}}])
+def test_a_booking_that_costs_nothing_now_is_confirmed_by_the_link_in_its_mail(
+    visit: Callable[..., Visitor],
+    mailbox: Mailbox,
+    venue: Venue,
+    email: str,
+    size: dict[str, Any],
+) -> None:
+    answer(venue.owner.update("rooms", {"price_cents": 0}, id=f"eq.{venue.rooms['la-cripta']}"))
+    answer(venue.owner.update("calendars", {"confirm_by_email": True}, slug=f"eq.{venue.calendar}"))
+    visitor = visit(**size)
+    page = visitor.page
+    visitor.open()
+    visitor.choose_time()
+    page.get_by_label("Full name").fill("Leonora Carrington")
+    page.get_by_label("E-mail", exact=True).fill(email)
+    visitor.press("Confirm booking")
+    visitor.heading("Look at your mail")
+    expect(page.get_by_text(f"the mail we sent to {email} before ")).to_be_visible()
+    visitor.check_accessibility()
+    visitor.press("Check again")
+    expect(page.get_by_text("The link has not been opened yet.")).to_be_visible()
+    [asking] = mailbox.wait_for(email)
+    [link] = set(re.findall(r'href="([^"]*confirm=1[^"]*)"', asking["html"]))
+
+    opened = Visitor(page.context.new_page(), visitor.stack, venue)
+    opened.page.goto(link.replace("&amp;", "&"))
+    opened.heading("You are booked")
+    # Neither the token nor what it does is left in the address.
+    expect(opened.page).to_have_url(re.compile(r"[?&]reference=[^&#]+$"))
+    assert "Booking confirmed" in mailbox.wait_for(email, count=2)[1]["subject"]
+    opened.page.reload()
+    opened.heading("Your booking")
+    # The page that waits finds out by itself when it is looked at again, or when it is asked.
+    visitor.press("Check again")
+    visitor.heading("You are booked")
+    # The same link, later and elsewhere, leads to the booking and can manage it.
+    elsewhere = visit()
+    elsewhere.page.goto(link.replace("&amp;", "&"))
+    elsewhere.press("Cancel booking")
+    elsewhere.page.get_by_role("alertdialog").wait_for()
+    elsewhere.press("Yes, cancel it")
+    elsewhere.heading("Your booking is cancelled")
+    expect(elsewhere.page.get_by_text("0.00 back")).to_have_count(0)
 
 
 def test_a_waiver_is_signed_at_the_booking(

@@ -5,7 +5,8 @@ import { first, more } from "../../edge/booking-widget/dist/bundle.ts";
 import { handle } from "../../edge/booking-widget/handler.ts";
 import { type Api, ApiError, createApi, toError } from "../../edge/booking-widget/src/api.ts";
 import { eventFile, googleLink, outlookLink } from "../../edge/booking-widget/src/event.ts";
-import { createFormat, toUnits, visitorZone } from "../../edge/booking-widget/src/format.ts";
+import { createFormat, visitorZone } from "../../edge/booking-widget/src/format.ts";
+import { toUnits } from "../../edge/_shared/money.ts";
 import { pickLanguage } from "../../edge/booking-widget/src/language.ts";
 import { readPreset, returnAddress } from "../../edge/booking-widget/src/page.ts";
 import { lettersOn } from "../../edge/booking-widget/src/styles.ts";
@@ -25,6 +26,7 @@ import {
   richly,
   setting,
   slot,
+  stringsFor,
   texts,
   toDetails,
 } from "./booking_widget_world.ts";
@@ -269,8 +271,10 @@ Deno.test("a form is sent where the frame allows no forms", async () => {
 // ---- lost answers and lapsed holds ----
 
 Deno.test("an answer of nobody's is an unknown outcome, and asked for again with the same key", async () => {
-  assert.equal(toError(400, { code: "", message: "" }).code, "network");
-  assert.equal(toError(400, { code: "22P02", message: "invalid" }).code, "unexpected");
+  assert.equal(toError(400, { code: "", message: "" }).lost, true);
+  assert.equal(toError(400, { code: "22P02", message: "invalid" }).lost, false);
+  assert.equal(toError(503, { code: "PT503", message: "unavailable" }).lost, true);
+  assert.equal(toError(500, {}).lost, false);
   const sent: { name: string; key: unknown }[] = [];
   const original = globalThis.fetch;
   let fails = 1;
@@ -292,10 +296,16 @@ Deno.test("an answer of nobody's is an unknown outcome, and asked for again with
     }
     assert.equal(sent.length, 8);
     assert.ok(sent.every(({ key }) => key === "one"));
-    // What has no key is not repeated by itself.
+    // What has no key answers as the first time; only a payment page would be another one.
     fails = 1;
-    await assert.rejects(api.cancelBooking({ reference: "r", manage_token: "t" }));
-    assert.equal(sent.length, 9);
+    await api.cancelBooking({ reference: "r", manage_token: "t" });
+    await api.confirmBooking({ reference: "r", confirmation_token: "t" });
+    assert.equal(sent.length, 11);
+    fails = 1;
+    await assert.rejects(
+      api.checkout({ reference: "r", manage_token: "t" }, "https://venue.test/"),
+    );
+    assert.equal(sent.length, 12);
     assert.ok(Math.abs((api.serverTime?.() ?? 0) - Date.parse("2026-11-23T10:00:00Z")) < 5000);
   } finally {
     globalThis.fetch = original;
@@ -493,6 +503,274 @@ Deno.test("a hold is found again in another tab of the same browser, until it is
   assert.equal(next.flow.state.step, "choose");
 });
 
+// ---- a click in the mail ----
+
+const mailed: Booking = {
+  ...booking,
+  due_now_cents: 0,
+  hold_expires_at: new Date(now + 60 * 60_000).toISOString(),
+  confirm_by_email: true,
+};
+const free = (api: Partial<Api> = {}): Partial<Api> => ({
+  quote: () => Promise.resolve({ ...quote, due_now_cents: 0 }),
+  hold: () => Promise.resolve({ ...mailed, manage_token: "secret" }),
+  getBooking: () => Promise.resolve(mailed),
+  ...api,
+});
+
+Deno.test("a booking that the mail confirms says where the mail went, and until when", async () => {
+  const made = setting(free());
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "mailed");
+  assert.ok(
+    texts(made.flow).includes(
+      "Open the link in the mail we sent to maria@example.test before 12:00. " +
+        "That confirms your booking.",
+    ),
+  );
+  assert.deepEqual(made.events, ["held ABCD-2345"]);
+  // A reload, or another tab of the browser, shows the same.
+  const again = setting(free(), {}, made.store);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "mailed");
+});
+
+Deno.test("a hold that cannot be read just now is not made twice", async () => {
+  const made = setting(free({ getBooking: lost }));
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "mailed");
+  assert.equal(made.holds.length, 1);
+});
+
+Deno.test("the page notices that the link was opened elsewhere, and says when it was not", async () => {
+  let answer = mailed;
+  const made = setting(free({ getBooking: () => Promise.resolve(answer) }));
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  await made.flow.more!.managing.lookForMail();
+  assert.equal(read(made.flow.state.notice?.text), "The link has not been opened yet.");
+  answer = { ...mailed, status: "confirmed", confirm_by_email: false };
+  await made.flow.wake();
+  assert.equal(made.flow.state.step, "booking");
+  assert.ok(texts(made.flow).includes("You are booked"));
+});
+
+Deno.test("a link that nobody opens in time ends as such, without a word of payments", async () => {
+  let answer = mailed;
+  const made = setting(free({ getBooking: () => Promise.resolve(answer) }));
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  answer = { ...mailed, status: "expired", confirm_by_email: false };
+  made.clock += 61 * 60_000;
+  made.flow.paying.tick();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(texts(made.flow).includes("The time we were keeping for you has run out."));
+});
+
+const linked = { reference: "ABCD-2345", confirm: "mail" };
+const opened = (ago: number): Partial<Api> => ({
+  confirmBooking: () =>
+    Promise.resolve({
+      ...confirmed,
+      paid_cents: 0,
+      history: [{ status: "confirmed", at: new Date(now - ago).toISOString() }],
+      manage_token: "managed",
+    }),
+});
+
+Deno.test("the link in the mail confirms, and goes on with the manage token", async () => {
+  const made = setting(opened(1000), linked);
+  await made.flow.start();
+  assert.deepEqual(made.asked("confirmBooking"), [
+    { reference: "ABCD-2345", confirmation_token: "mail" },
+  ]);
+  assert.deepEqual(made.events, ["confirmed ABCD-2345"]);
+  assert.equal(made.flow.state.fresh, true);
+  assert.deepEqual(made.flow.key("ABCD-2345").manage_token, "managed");
+  assert.equal(made.store.load("ABCD-2345")?.token, "managed");
+});
+
+Deno.test("the same link opened again shows the booking, and counts it no second time", async () => {
+  const made = setting(opened(3_600_000), linked);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "booking");
+  assert.equal(made.flow.state.fresh, false);
+  assert.deepEqual(made.events, []);
+});
+
+Deno.test("a link that is opened too late leads to what is free, and says so", async () => {
+  const made = setting({ confirmBooking: refuse("confirmation_too_late") }, linked);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "choose");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /opened too late/);
+});
+
+Deno.test("a link that is opened without a network is tried again, and not given up", async () => {
+  let fails = 1;
+  const made = setting({
+    confirmBooking: () => fails-- > 0 ? lost() : opened(0).confirmBooking!(linked as never),
+  }, linked);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "failed");
+  await made.flow.wake();
+  assert.equal(made.flow.state.step, "booking");
+});
+
+Deno.test("what few visitors are refused for is said in words of the second script", async () => {
+  for (
+    const code of ["too_many_unpaid_bookings", "mail_limit_reached", "too_many_holds"]
+  ) {
+    const made = setting(free({ hold: refuse(code) }));
+    await toDetails(made);
+    await made.flow.details.submitDetails();
+    const said = read(made.flow.state.notice?.text);
+    assert.equal(said, stringsFor("en").errors[code]);
+    assert.notEqual(said, stringsFor("en").errors.unexpected);
+    assert.ok(texts(made.flow).includes(said!));
+  }
+});
+
+Deno.test("a payment page that is refused says whether asking again helps", async () => {
+  const payment_unavailable = stringsFor("en").errors.payment_unavailable;
+  for (
+    const code of [
+      "amount_too_small",
+      "checkout_closing",
+      "checkout_in_progress",
+      "payment_provider_failed",
+      "database_unavailable",
+    ]
+  ) {
+    const made = setting({ checkout: refuse(code) });
+    await toDetails(made);
+    await made.flow.details.submitDetails();
+    await made.flow.paying.pay();
+    const expected = stringsFor("en").errors[code] ?? payment_unavailable;
+    assert.equal(read(made.flow.state.notice?.text), expected, code);
+  }
+});
+
+Deno.test("money that arrives while the page looks is waited for, not offered as a free place", async () => {
+  let looks = 0;
+  const made = setting({
+    getBooking: () => Promise.resolve(++looks === 1 ? { ...booking, paid_cents: 8900 } : confirmed),
+  });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  await made.flow.paying.checkAgain();
+  assert.equal(made.flow.state.step, "booking");
+  assert.equal(made.flow.state.fresh, true);
+});
+
+// ---- more than one answer holds ----
+
+Deno.test("what is too much for one answer is asked for in as many days as the database says", async () => {
+  const spans: string[] = [];
+  const made = setting({
+    getAvailability: ({ from_date, to_date }) => {
+      const days = (Date.parse(to_date) - Date.parse(from_date)) / 86_400_000 + 1;
+      if (days > 10) {
+        return Promise.reject(new ApiError("too_many_slots", 422, { maximum: 20_000, days: 10 }));
+      }
+      spans.push(`${from_date} ${to_date}`);
+      const inside = from_date <= slot.local_date && slot.local_date <= to_date;
+      return Promise.resolve(inside ? [slot] : []);
+    },
+  });
+  await made.flow.start();
+  assert.deepEqual(spans, [
+    "2026-11-23 2026-12-02",
+    "2026-12-03 2026-12-12",
+    "2026-12-13 2026-12-22",
+    "2026-12-23 2026-12-31",
+  ]);
+  assert.deepEqual(made.flow.state.slots, [slot]);
+});
+
+Deno.test("a day that is too much by itself is an error, not a question without end", async () => {
+  const made = setting({
+    getAvailability: () =>
+      Promise.reject(new ApiError("too_many_slots", 422, { maximum: 20_000, days: 0 })),
+  });
+  await made.flow.start();
+  assert.ok(made.flow.state.notice);
+  assert.equal(made.calls.filter((call) => call === "getAvailability").length, 1);
+});
+
+// ---- what was agreed, and what is still to pay ----
+
+const agreedTerms = {
+  tiers: [{ hours_before: 48, refund_percent: 100 }],
+  no_show_fee_percent: 50,
+};
+
+Deno.test("a booking shows the terms that were agreed, not its room's by now", async () => {
+  const stricter = calendar.rooms.map((room) => ({
+    ...room,
+    cancellation: [{ hours_before: 240, refund_percent: 10 }],
+  }));
+  const made = setting({
+    getCalendar: () => Promise.resolve({ ...calendar, rooms: stricter }),
+    getBooking: () => Promise.resolve({ ...confirmed, terms: agreedTerms }),
+  }, returned);
+  await made.flow.start();
+  assert.ok(texts(made.flow).includes("Cancel up to 48 hours before: all of it back"));
+  assert.ok(texts(made.flow).includes("If you do not come: 50% of the price"));
+  assert.ok(!texts(made.flow).some((text) => /10 days/.test(String(text))));
+});
+
+Deno.test("a cheaper time that gives nothing back says what changes and what is still to pay", async () => {
+  const made = setting({
+    getBooking: () => Promise.resolve({ ...confirmed, paid_cents: 2000, open_cents: 6900 }),
+    quoteReschedule: (request) =>
+      Promise.resolve({
+        ...quote,
+        ...request,
+        total_cents: 7900,
+        difference_cents: -1000,
+        refund_cents: 0,
+        open_cents: 5900,
+        terms: agreedTerms,
+      }),
+  }, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.chooseSlot(slot);
+  const said = texts(made.flow);
+  assert.ok(said.includes("The new booking costs €10.00 less."));
+  assert.ok(said.includes("Still to pay: €59.00."));
+  assert.ok(said.includes("Cancel up to 48 hours before: all of it back"));
+  assert.ok(!said.some((text) => /0\.00 back/.test(String(text))));
+});
+
+Deno.test("nobody is told that it is too late for money that was never kept", async () => {
+  const back = { ...confirmed, refunded_cents: 8900 };
+  const made = setting({
+    getBooking: () =>
+      Promise.resolve({ ...back, cancellation: { refund_percent: 100, refund_cents: 0 } }),
+  }, returned);
+  await made.flow.start();
+  await made.flow.more!.managing.askCancel();
+  assert.ok(texts(made.flow).includes("There is nothing to give back."));
+});
+
+Deno.test("a move that nobody answered keeps its key, whatever a gateway says", async () => {
+  const made = setting({
+    getBooking: () => Promise.resolve(confirmed),
+    reschedule: () => Promise.reject(new ApiError("unavailable", 503)),
+  }, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.chooseSlot(slot);
+  await made.flow.more!.moving.confirm();
+  await made.flow.more!.moving.confirm();
+  const keys = (made.asked("reschedule") as { idempotency_key: string }[])
+    .map((request) => request.idempotency_key);
+  assert.deepEqual(keys, ["key-1", "key-1"]);
+});
+
 // ---- clocks and nights ----
 
 Deno.test("the server's clock says what today is, also to a visitor whose clock is a day off", async () => {
@@ -622,6 +900,7 @@ Deno.test("a page learns of each step what it is worth, and nothing of the perso
     currency: "EUR",
   });
   assert.equal(toUnits(8900, "JPY"), 8900);
+  assert.equal(toUnits(8900, "RSD"), 89);
 });
 
 Deno.test("a deposit and what is left are said beside the button", async () => {

@@ -148,6 +148,8 @@ export function setting(
     quote: ({ party_size }) => Promise.resolve({ ...quote, party_size }),
     hold: () => Promise.resolve({ ...booking, manage_token: "secret" }),
     getBooking: () => Promise.resolve(booking),
+    confirmBooking: () =>
+      Promise.resolve({ ...booking, status: "confirmed" as const, manage_token: "secret" }),
     cancelBooking: () => Promise.resolve({ ...booking, status: "cancelled" as const }),
     checkout: () =>
       Promise.resolve({

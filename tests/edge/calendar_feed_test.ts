@@ -83,6 +83,28 @@ Deno.test("an unknown token is 404, a failing database 503, another method 405",
   assert.equal(post.headers.get("Allow"), "GET, HEAD");
 });
 
+Deno.test("a feed that nobody answered is asked for once more, and a refused one is not", async () => {
+  const real = globalThis.fetch;
+  const environment = { supabaseUrl: "http://database", publishableKey: "sb_x" };
+  let asked = 0;
+  const ask = async (first: () => Promise<Response>) => {
+    asked = 0;
+    globalThis.fetch = () => ++asked === 1 ? first() : Promise.resolve(Response.json(feed));
+    return (await handle(get(`/calendar-feed?token=${token}`), environment)).status;
+  };
+  try {
+    const empty = { code: "", message: "" };
+    assert.equal(await ask(() => Promise.resolve(Response.json(empty, { status: 400 }))), 200);
+    assert.equal(await ask(() => Promise.resolve(new Response("<p>", { status: 502 }))), 200);
+    assert.equal(await ask(() => Promise.reject(new TypeError("reset"))), 200);
+    const gone = { message: "feed_not_found" };
+    assert.equal(await ask(() => Promise.resolve(Response.json(gone, { status: 404 }))), 404);
+    assert.equal(asked, 1);
+  } finally {
+    globalThis.fetch = real;
+  }
+});
+
 Deno.test("what cannot be a token is 404 without asking the database", async () => {
   for (const bad of ["", "short", "x'; drop table", "t".repeat(500)]) {
     const url = `/calendar-feed?token=${encodeURIComponent(bad)}`;

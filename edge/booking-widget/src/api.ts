@@ -3,6 +3,7 @@ import type {
   Booking,
   BookingCalendar,
   Checkout,
+  ConfirmedBooking,
   Customer,
   HeldBooking,
   Quote,
@@ -11,6 +12,7 @@ import type {
   WaitlistEntry,
   Waiver,
 } from "../../_shared/booking.ts";
+import { outcomeIsUnknown } from "../../_shared/outcome.ts";
 
 /** A refusal with a stable code, or `network` / `unexpected` when there was none. */
 export class ApiError extends Error {
@@ -20,6 +22,8 @@ export class ApiError extends Error {
     readonly code: string,
     readonly status: number,
     readonly details: Readonly<Record<string, unknown>> = {},
+    /** Whether nobody knows if it was done: the same may be asked once more. */
+    readonly lost = outcomeIsUnknown(status),
   ) {
     super(code);
   }
@@ -31,8 +35,10 @@ export function isRefusal(error: unknown): error is ApiError {
 }
 
 /** The code and the details of a refusal; `unexpected` for whatever else was thrown. */
-export function refusalOf(error: unknown): Pick<ApiError, "code" | "status" | "details"> {
-  return isRefusal(error) ? error : { code: "unexpected", status: 0, details: {} };
+export function refusalOf(
+  error: unknown,
+): Pick<ApiError, "code" | "status" | "details" | "lost"> {
+  return isRefusal(error) ? error : { code: "unexpected", status: 0, details: {}, lost: false };
 }
 
 /** What prices a booking beside the slot. What is not wanted is left out, not sent empty. */
@@ -127,6 +133,10 @@ export interface Api {
   quote(request: QuoteRequest & { readonly locale: string }): Promise<Quote>;
   hold(request: HoldRequest): Promise<HeldBooking>;
   getBooking(key: BookingKey): Promise<Booking>;
+  /** By the token of the link in the mail, which nothing else tells. */
+  confirmBooking(
+    key: { readonly reference: string; readonly confirmation_token: string },
+  ): Promise<ConfirmedBooking>;
   cancelBooking(key: BookingKey): Promise<Booking>;
   checkout(key: BookingKey, returnUrl: string): Promise<Checkout>;
   quoteReschedule(request: RescheduleRequest): Promise<RescheduleQuote>;
@@ -157,30 +167,30 @@ const TIMEOUT_MS = 20_000;
 export function createApi(options: ApiOptions): Api {
   // The heard time and when it was heard, by a clock that nobody sets.
   let heard: { readonly server: number; readonly at: number } | null = null;
-  const rpc = <T>(name: string, body: object, attempts = 1) =>
-    post<T>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, attempts, {
+  // Reading again harms nobody, what has an idempotency key is done once however often it is asked
+  // for, and the others answer as the first time.
+  const rpc = <T>(name: string, body: object) =>
+    post<T>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, 2, {
       apikey: options.publishableKey,
     }, (date) => heard = { server: date, at: performance.now() });
-  // Reading again harms nobody, and what has an idempotency key is done once however often it is
-  // asked for.
-  const read = 2, keyed = 2;
   return {
-    getCalendar: (slug) => rpc("get_calendar", { slug }, read),
-    getAvailability: (request) => rpc("get_availability", request, read),
-    quote: (request) => rpc("quote_booking", request, read),
-    hold: (request) => rpc("hold_booking", request, keyed),
-    getBooking: (key) => rpc("get_booking", key, read),
+    getCalendar: (slug) => rpc("get_calendar", { slug }),
+    getAvailability: (request) => rpc("get_availability", request),
+    quote: (request) => rpc("quote_booking", request),
+    hold: (request) => rpc("hold_booking", request),
+    getBooking: (key) => rpc("get_booking", key),
+    confirmBooking: (key) => rpc("confirm_booking", key),
     cancelBooking: (key) => rpc("cancel_booking", key),
     checkout: (key, return_url) =>
       post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url }, 1, {}),
-    quoteReschedule: (request) => rpc("quote_reschedule", request, read),
-    reschedule: (request) => rpc("reschedule_booking", request, keyed),
-    joinWaitlist: (request) => rpc("join_waitlist", request, keyed),
+    quoteReschedule: (request) => rpc("quote_reschedule", request),
+    reschedule: (request) => rpc("reschedule_booking", request),
+    joinWaitlist: (request) => rpc("join_waitlist", request),
     leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
     acceptOffer: (key) => rpc("accept_waitlist_offer", key),
     serverTime: () => heard && heard.server + performance.now() - heard.at,
-    getWaiver: (token, locale) => rpc("get_waiver", { token, locale }, read),
-    signWaiver: (request) => rpc("sign_waiver", request, keyed),
+    getWaiver: (token, locale) => rpc("get_waiver", { token, locale }),
+    signWaiver: (request) => rpc("sign_waiver", request),
   };
 }
 
@@ -195,8 +205,7 @@ async function post<T>(
     try {
       return await send<T>(url, body, headers, hear);
     } catch (error) {
-      const transient = error instanceof ApiError && (error.status === 0 || error.status >= 502);
-      if (!transient || attempt >= attempts) throw error;
+      if (!refusalOf(error).lost || attempt >= attempts) throw error;
       await new Promise((resolve) => setTimeout(resolve, 400));
     }
   }
@@ -233,17 +242,16 @@ async function send<T>(
 /** PostgREST says a domain code in `message`, the service in `code`; anything else is unexpected. */
 export function toError(status: number, answer: unknown): ApiError {
   const body = (answer ?? {}) as { code?: unknown; message?: unknown; details?: unknown };
-  // PostgREST whose connection to the database has died answers like this: nobody knows whether it
-  // was done, as with an answer that never came.
-  if (status === 400 && body.code === "" && !body.message) return new ApiError("network", 0);
   const raised = typeof body.code === "string" && body.code.startsWith("PT");
   const code = raised ? body.message : body.code;
   const known = typeof code === "string" && /^[a-z][a-z_]*$/.test(code);
+  // PostgREST's `details` is a string that holds an object; the service has none.
   const details = typeof body.details === "string" ? parse(body.details) : body.details;
   return new ApiError(
     known ? code as string : status === 429 ? "rate_limited" : "unexpected",
     status,
     typeof details === "object" && details !== null ? details as Record<string, unknown> : {},
+    outcomeIsUnknown(status, answer),
   );
 }
 

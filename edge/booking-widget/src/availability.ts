@@ -1,6 +1,7 @@
 /** What is free, month by month, remembered for a minute. */
 import type { Slot } from "../../_shared/booking.ts";
-import { firstDay, lastDay, monthOf } from "./dates.ts";
+import { type AvailabilityRequest, refusalOf } from "./api.ts";
+import { addDays, firstDay, lastDay, monthOf } from "./dates.ts";
 import type { Flow } from "./flow.ts";
 
 const FRESH_MS = 60_000;
@@ -30,12 +31,31 @@ export class Availability {
     return await this.months([month]);
   }
 
+  /** All of it, however many answers it takes: each holds so many days as the database says. */
+  async #ask(request: AvailabilityRequest, most = Infinity): Promise<readonly Slot[]> {
+    const { from_date, to_date } = request;
+    const until = most === Infinity ? to_date : addDays(from_date, most - 1);
+    if (until < to_date) {
+      const first = await this.#ask({ ...request, to_date: until }, most);
+      return [...first, ...await this.#ask({ ...request, from_date: addDays(until, 1) }, most)];
+    }
+    try {
+      return await this.flow.world.api.getAvailability(request);
+    } catch (error) {
+      const { code, details: { days } } = refusalOf(error);
+      const fewer = code === "too_many_slots" && typeof days === "number" && days >= 1 &&
+        addDays(from_date, days - 1) < to_date;
+      if (!fewer) throw error;
+      return await this.#ask(request, Math.floor(days));
+    }
+  }
+
   /** Some months, one after the other, by one question. */
   async months(months: readonly string[]): Promise<readonly Slot[]> {
     const { world, choosing, state } = this.flow;
     const { calendar, roomId, partySize } = state;
     const keys = months.map((month) => this.#key(month));
-    const slots = await world.api.getAvailability({
+    const slots = await this.#ask({
       slug: world.slug,
       from_date: choosing.clamp(firstDay(months[0]!)),
       to_date: choosing.clamp(lastDay(months.at(-1)!)),

@@ -218,7 +218,9 @@ export class Details {
     flow.set({ busy: null, oldTotal: null });
     flow.emit("held", booking);
     if (held.status === "held" && payableNow(quote) > 0) return flow.paying.enter(booking);
-    await flow.paying.show(await flow.world.api.getBooking(flow.key(held.reference)), "success");
+    // It is booked, whether or not it can be read just now.
+    const now = await flow.world.api.getBooking(flow.key(held.reference)).catch(() => booking);
+    await flow.paying.show(now, "success");
   }
 
   /** A quote or a hold was refused: say why, in the place where it can be mended. */
@@ -259,21 +261,15 @@ export class Details {
         flow.set({ wishes: { ...wishes, extras: {}, exclusive: false }, quote: null });
         await flow.pricing.requote();
       }
-      return flow.set({
-        notice: flow.problem(new ApiError("extras_invalid", 422)),
-        focus: flow.focusOn("notice"),
-      });
+      return await flow.explain(new ApiError("extras_invalid", 422));
     }
     const fieldErrors = this.refusedFields(error);
     if (Object.keys(fieldErrors).length > 0) {
       flow.set({ fieldErrors });
       return this.focusOnProblem();
     }
-    flow.set({
-      pricing: false,
-      notice: flow.problem(error),
-      focus: flow.focusOn("notice"),
-    });
+    flow.set({ pricing: false });
+    await flow.explain(error);
   }
 
   async #soldOut(extraId: string, left: number): Promise<void> {

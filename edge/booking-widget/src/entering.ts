@@ -20,11 +20,12 @@ export class Entering {
     const { entry } = this;
     flow.details.restore();
     try {
-      if (entry.waiver || entry.leave) {
+      if (entry.waiver || entry.leave || entry.confirm) {
         this.#dress();
         const more = await flow.loadMore();
-        flow.base = entry.waiver ? "waiver" : "leave";
-        if (entry.waiver) await more.waivers.open(entry.waiver);
+        flow.base = entry.confirm ? "booking" : entry.waiver ? "waiver" : "leave";
+        if (entry.confirm) await more.managing.confirm(entry.reference ?? "", entry.confirm);
+        else if (entry.waiver) await more.waivers.open(entry.waiver);
         else more.waitlist.askToLeave();
         return;
       }

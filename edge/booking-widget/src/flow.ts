@@ -7,17 +7,18 @@
  * script ({@link More}).
  */
 import type { Booking, Room } from "../../_shared/booking.ts";
+import { toUnits } from "../../_shared/money.ts";
 import { type BookingKey, isRefusal, refusalOf } from "./api.ts";
 import { Choosing } from "./choosing.ts";
 import { Clock } from "./clock.ts";
 import { addDays, localDate } from "./dates.ts";
 import { Details } from "./details.ts";
 import { Entering } from "./entering.ts";
-import { toUnits } from "./format.ts";
 import type { More } from "./more.ts";
 import { Paying } from "./paying.ts";
 import { Pricing } from "./pricing.ts";
 import { initial, type Notice, noWishes, type State, type Step, type Text } from "./state.ts";
+import { stringsFor } from "./strings.ts";
 import { Trail } from "./trail.ts";
 import type { Event, Told, World } from "./world.ts";
 
@@ -125,7 +126,7 @@ export class Flow {
     if (step === "failed" && unreachable) await this.retry();
     else if (step === "choose" || step === "move") {
       if (busy === null) await this.choosing.loadMonth(unreachable ? undefined : "quiet");
-    } else if ((step === "pay" || step === "slow") && booking) await this.paying.checkAgain();
+    } else if (["pay", "slow", "mailed"].includes(step) && booking) await this.paying.checkAgain();
   }
 
   // ---- the second script ----
@@ -145,7 +146,8 @@ export class Flow {
     try {
       await go(await this.loadMore());
     } catch (error) {
-      this.set({ busy: null, notice: this.problem(error), focus: this.focusOn("notice") });
+      this.set({ busy: null });
+      await this.explain(error);
     }
   }
 
@@ -211,7 +213,7 @@ export class Flow {
 
   /** Whether asking again may help: the network, or the server for a moment. */
   isTransient(error: unknown): boolean {
-    return isRefusal(error) && (error.code === "network" || error.status >= 500);
+    return isRefusal(error) && (error.lost || error.status >= 500);
   }
 
   /** Copy a link, and say so; where that is not allowed it stands there to be marked. */
@@ -229,6 +231,13 @@ export class Flow {
       tone: "error",
       text: (strings) => strings.errors[code] ?? strings.errors.unexpected ?? code,
     };
+  }
+
+  /** Say what is wrong; what is rare is said in the words of the second script. */
+  async explain(error: unknown): Promise<void> {
+    const { errors } = stringsFor(this.world.locale());
+    if (!(refusalOf(error).code in errors)) await this.loadMore().catch(() => {});
+    this.set({ notice: this.problem(error), focus: this.focusOn("notice") });
   }
 
   say(text: Text): State["announcement"] {

@@ -127,13 +127,6 @@ function offsetOf(tag: string, timeZone: string, instant: number): string {
   }
 }
 
-/** "Cents" are the currency's own minor unit: the yen has none, the dinar a thousand. */
-export function toUnits(cents: number, currency: string): number {
-  const { maximumFractionDigits } = new Intl.NumberFormat("en", { style: "currency", currency })
-    .resolvedOptions();
-  return cents / 10 ** (maximumFractionDigits ?? 2);
-}
-
 function weekStart(tag: string): number {
   // Not in every browser, and not yet in TypeScript's library.
   const locale = new Intl.Locale(tag) as Intl.Locale & {

@@ -1,9 +1,12 @@
 /** Managing a booking by its link: see it, cancel it, come back to it. */
 import type { Booking } from "../../_shared/booking.ts";
-import { ApiError } from "./api.ts";
+import { ApiError, refusalOf } from "./api.ts";
 import { localDate, monthOf } from "./dates.ts";
 import type { Flow } from "./flow.ts";
 import { moreText } from "./state.ts";
+
+/** What was confirmed no longer ago was confirmed by what is done here. */
+const JUST_MS = 60_000;
 
 export class Managing {
   constructor(readonly flow: Flow) {}
@@ -22,6 +25,54 @@ export class Managing {
     flow.trail.replace();
   }
 
+  /** The booking is held until the link in the mail about it is opened. */
+  awaitMail(booking: Booking): void {
+    const { flow } = this;
+    flow.set({
+      step: "mailed",
+      booking,
+      remaining: flow.clock.secondsLeft(booking),
+      notice: null,
+      focus: flow.focusOn("heading"),
+    });
+    flow.trail.push();
+  }
+
+  /** Whether the link has been opened, maybe on another device. */
+  async lookForMail(): Promise<void> {
+    const { flow } = this;
+    flow.set({ notice: null });
+    await flow.paying.checkAgain();
+    if (flow.state.step !== "mailed" || flow.state.notice) return;
+    flow.set({
+      notice: { tone: "info", text: moreText((strings) => strings.notOpened) },
+      focus: flow.focusOn("notice"),
+    });
+  }
+
+  /** The link in the mail was opened. Opened again, it leads to the booking as it is by then. */
+  async confirm(reference: string, confirmation_token: string): Promise<void> {
+    const { flow } = this;
+    const { api, store, slug } = flow.world;
+    try {
+      const { manage_token, ...booking } = await api.confirmBooking({
+        reference,
+        confirmation_token,
+      });
+      flow.clock.hear();
+      flow.token = manage_token;
+      store.save(reference, { token: manage_token, calendar: slug, skew: flow.clock.skew });
+      const { status, at } = booking.history.at(-1) ?? { status: null, at: "" };
+      const fresh = status === "confirmed" && flow.clock.now() - Date.parse(at) < JUST_MS;
+      await flow.enterBooking(booking, fresh);
+    } catch (error) {
+      if (refusalOf(error).code !== "confirmation_too_late") throw error;
+      // Nothing is kept any more: here is what is free.
+      await flow.bookAnother();
+      if (flow.state.step === "choose") await flow.explain(error);
+    }
+  }
+
   /** Show what cancelling would give back, as it is now. */
   async askCancel(): Promise<void> {
     const { flow } = this;
@@ -34,7 +85,8 @@ export class Managing {
       if (now.cancellable) flow.set({ asking: "cancel", focus: flow.focusOn("question") });
       else throw new ApiError("not_cancellable", 409);
     } catch (error) {
-      flow.set({ busy: null, notice: flow.problem(error), focus: flow.focusOn("notice") });
+      flow.set({ busy: null });
+      await flow.explain(error);
     }
   }
 
@@ -54,12 +106,8 @@ export class Managing {
       this.enter(now, false);
       flow.emit("cancelled", now);
     } catch (error) {
-      flow.set({
-        busy: null,
-        asking: null,
-        notice: flow.problem(error),
-        focus: flow.focusOn("notice"),
-      });
+      flow.set({ busy: null, asking: null });
+      await flow.explain(error);
     }
   }
 

@@ -12,7 +12,7 @@ import type { Step } from "./state.ts";
 import type { Strings } from "./strings.ts";
 import { type MoreStrings, withMoreStrings } from "./strings_more.ts";
 import { moreStyles } from "./styles_more.ts";
-import { confirming, elsewhere } from "./views/confirm.ts";
+import { confirming, elsewhere, mailed } from "./views/confirm.ts";
 import { booked } from "./views/manage.ts";
 import { move, moveQuote } from "./views/move.ts";
 import type { MoreView } from "./views/parts.ts";
@@ -40,6 +40,7 @@ export function createMore(flow: Flow): More {
     views: {
       confirming,
       slow: confirming,
+      mailed,
       elsewhere,
       booking: booked,
       move,

@@ -26,11 +26,8 @@ export class Moving {
       flow.set({ busy: null, calendar });
       await this.managing.enterMove(booking);
     } catch (error) {
-      flow.set({
-        busy: null,
-        notice: flow.problem(error),
-        focus: flow.focusOn("notice"),
-      });
+      flow.set({ busy: null });
+      await flow.explain(error);
     }
   }
 
@@ -104,7 +101,7 @@ export class Moving {
 
   async #refused(error: unknown): Promise<void> {
     const { flow } = this;
-    const { code } = refusalOf(error);
+    const { code, lost } = refusalOf(error);
     const notice = flow.problem(error);
     const { moveQuote } = flow.state;
     if (overCodes.has(code)) {
@@ -119,7 +116,7 @@ export class Moving {
       flow.set({ moveQuote: null });
       await this.#quote();
       flow.set({ oldTotal: moveQuote.total_cents, focus: flow.focusOn("notice") });
-    } else if (moveQuote && ["network", "unexpected", "rate_limited"].includes(code)) {
+    } else if (moveQuote && (lost || code === "unexpected" || code === "rate_limited")) {
       // The same attempt may be made again.
       flow.set({ notice, focus: flow.focusOn("notice") });
     } else {

@@ -7,7 +7,7 @@ export const noEntry: Entry = { reference: null, token: null, payment: null };
 
 /** The service takes no longer address, and adds the reference to it. */
 const LONGEST_ADDRESS = 2_000;
-const OURS = ["reference", "token", "payment", "waiver", "waitlist"];
+const OURS = ["reference", "token", "payment", "confirm", "waiver", "waitlist"];
 
 /** The page's own address; a frame without one (`srcdoc`) has that of the page around it. */
 function ownAddress(): string {
@@ -42,9 +42,15 @@ export function takeEntry(slug: string, store: Store): Entry | null {
   if (reference === null) return null;
   const owner = store.load(reference)?.calendar;
   if (owner !== undefined && owner !== slug && given === null) return null;
-  const entry: Entry = { reference, token: given, payment: get("payment") };
+  const link = `confirm:${reference}`;
+  const payment = get("payment");
+  if (given !== null && get("confirm") !== null) store.keepToken(link, given);
+  const confirms = given === null ? owner === undefined : get("confirm") !== null;
+  const confirm = confirms ? store.token(link) : null;
   keep("reference", reference);
-  return entry;
+  return confirm === null
+    ? { reference, token: given, payment }
+    : { ...noEntry, reference, confirm };
 }
 
 /** The address without anything of a booking. */

@@ -5,8 +5,15 @@ import type { Flow } from "./flow.ts";
 import { dueNow, moreText, type Notice, type Text } from "./state.ts";
 
 const CONFIRM_LIMIT_MS = 60_000;
+/** Codes of a payment page that will not open later either. */
+const lastCodes = /^(not_payable|booking_not_found|amount_too_small)$/;
 /** A window that is not gone after that is not going. */
 const FORBIDDEN_MS = 5_000;
+
+/** Whether the money is on its way or there, and the booking about to say so. */
+function settling(booking: Booking): boolean {
+  return booking.status === "pending" || (booking.due_now_cents > 0 && dueNow(booking) === 0);
+}
 
 export class Paying {
   constructor(readonly flow: Flow) {}
@@ -40,13 +47,13 @@ export class Paying {
   tick(): void {
     const { flow } = this;
     const { step, booking, remaining, busy } = flow.state;
-    if (step !== "pay" || !booking) return;
+    if ((step !== "pay" && step !== "mailed") || !booking) return;
     const now = flow.clock.secondsLeft(booking);
     if (now === remaining) return;
-    const spoken = [300, 60, 30].find((mark) => now <= mark && remaining > mark);
+    const spoken = step === "pay" && [300, 60, 30].find((mark) => now <= mark && remaining > mark);
     flow.set({
       remaining: now,
-      ...(spoken === undefined || now === 0 ? {} : {
+      ...(!spoken || now === 0 ? {} : {
         announcement: flow.say((strings) =>
           strings.timeLeftSpoken(Math.floor(spoken / 60), spoken % 60)
         ),
@@ -77,13 +84,14 @@ export class Paying {
       flow.set({ busy: null });
       const over = code === "nothing_due" || code === "not_payable";
       if (over && step === "pay") await this.checkAgain();
-      const known = code in { not_payable: 1, booking_not_found: 1, network: 1 };
       if (flow.state.step !== step) return;
+      const passing = /^(network|rate_limited|checkout_\w+)$/.test(code);
+      if (passing || (step === "pay" && lastCodes.test(code))) return await flow.explain(error);
       const text: Text = step === "booking"
         ? moreText((strings) => strings.payAtVenue)
         : (strings) => strings.errors.payment_unavailable ?? "";
       flow.set({
-        notice: known && step === "pay" ? flow.problem(error) : { tone: "error", text },
+        notice: { tone: "error", text },
         focus: flow.focusOn("notice"),
       });
     }
@@ -125,7 +133,7 @@ export class Paying {
     } catch (error) {
       flow.set({ busy: null });
       await this.checkAgain();
-      flow.set({ notice: flow.problem(error), focus: flow.focusOn("notice") });
+      await flow.explain(error);
     }
   }
 
@@ -174,10 +182,12 @@ export class Paying {
     try {
       const now = await flow.world.api.getBooking(flow.key(booking.reference));
       flow.set({ busy: null });
-      if (step === "pay" && now.status === "held") {
+      if ((step === "pay" || step === "mailed") && now.status === "held" && !settling(now)) {
         return flow.set({ booking: now, remaining: flow.clock.secondsLeft(now) });
       }
-      await this.show(now, step === "slow" || flow.state.checkoutUrl ? "success" : null);
+      const success = step === "slow" || flow.state.checkoutUrl ||
+        (step === "mailed" && now.status === "confirmed");
+      await this.show(now, success ? "success" : null);
     } catch (error) {
       flow.set({ busy: null, notice: flow.problem(error) });
     }
@@ -186,12 +196,13 @@ export class Paying {
   /** A booking, in the step where it is now. */
   async show(booking: Booking, payment: string | null): Promise<void> {
     const { flow } = this;
+    if (booking.confirm_by_email) return await this.#awaitMail(booking);
     const waiting = booking.status === "held" || booking.status === "pending";
     const late = payment === "success" && booking.status === "expired";
     // More was paid for a booking that was confirmed before: the money shows when it is there.
     const more = payment === "success" && booking.status === "confirmed" &&
       booking.paid_cents === flow.world.store.load(booking.reference)?.paid;
-    if ((waiting && (payment === "success" || booking.status === "pending")) || late || more) {
+    if ((waiting && (payment === "success" || settling(booking))) || late || more) {
       return await this.#awaitConfirmation(booking);
     }
     if (waiting) {
@@ -214,6 +225,15 @@ export class Paying {
     await flow.enterBooking(booking, confirmed && before === 0);
     if (confirmed && before > 0) {
       flow.set({ notice: { tone: "info", text: moreText((strings) => strings.paidText) } });
+    }
+  }
+
+  /** Nothing is due, and the place is kept until the link in the mail is opened. */
+  async #awaitMail(booking: Booking): Promise<void> {
+    try {
+      (await this.flow.loadMore()).managing.awaitMail(booking);
+    } catch (error) {
+      this.flow.fail(error);
     }
   }
 

@@ -46,7 +46,7 @@ export class Waivers {
     } catch (error) {
       flow.set({ busy: null });
       if (flow.state.step === "loading") throw error;
-      flow.set({ notice: flow.problem(error), focus: flow.focusOn("notice") });
+      await flow.explain(error);
     }
   }
 
@@ -123,7 +123,7 @@ export class Waivers {
       if (isRefusal(error) && error.code === "waiver_outdated") {
         await this.open(signing.token);
       }
-      flow.set({ notice: flow.problem(error), focus: flow.focusOn("notice") });
+      await flow.explain(error);
     }
   }
 

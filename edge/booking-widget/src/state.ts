@@ -24,6 +24,7 @@ export type Step =
   | "pay"
   | "confirming"
   | "slow"
+  | "mailed"
   | "booking"
   | "move"
   | "moveQuote"

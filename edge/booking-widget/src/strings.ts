@@ -624,7 +624,10 @@ const texts = {
   ),
 };
 
-/** By the stable codes of the database and the service, and a few of the widget's own. */
+/**
+ * By the stable codes of the database and the service, and a few of the widget's own. Those that few
+ * visitors meet are in `strings_more.ts`.
+ */
 const errors = {
   network: say(
     "There is no connection. Check it and try again.",
@@ -686,50 +689,15 @@ const errors = {
     "No encontramos esta reserva. Ábrela con el enlace de tu correo.",
     "No trobem aquesta reserva. Obre-la amb l'enllaç del teu correu.",
   ),
-  not_payable: say(
-    "This booking cannot be paid any more.",
-    "Esta reserva ya no se puede pagar.",
-    "Aquesta reserva ja no es pot pagar.",
-  ),
-  nothing_due: say(
-    "There is nothing left to pay.",
-    "No queda nada por pagar.",
-    "No queda res per pagar.",
-  ),
-  idempotency_key_reused: say(
-    "Something has changed. Please try again.",
-    "Algo ha cambiado. Inténtalo de nuevo.",
-    "Alguna cosa ha canviat. Torna-ho a provar.",
-  ),
   rate_limited: say(
     "That was a lot at once. Wait a minute and try again.",
     "Han sido muchas peticiones seguidas. Espera un minuto e inténtalo de nuevo.",
     "Han estat moltes peticions seguides. Espera un minut i torna-ho a provar.",
   ),
-  too_many_holds: say(
-    "You are keeping several times already. Pay or give one up, or wait until one runs out.",
-    "Ya te guardamos varias horas. Paga o deja alguna, o espera a que se acabe el tiempo.",
-    "Ja et guardem unes quantes hores. Paga o deixa'n alguna, o espera que s'acabi el temps.",
-  ),
   extras_invalid: say(
     "What can be added has changed. Please choose again.",
     "Lo que se puede añadir ha cambiado. Vuelve a elegir.",
     "El que es pot afegir ha canviat. Torna a triar.",
-  ),
-  place_available: say(
-    "There is a free place already: choose it here.",
-    "Ya hay una plaza libre: elígela aquí.",
-    "Ja hi ha una plaça lliure: tria-la aquí.",
-  ),
-  waitlist_offer_over: say(
-    "This offer is over. You can join the waitlist again.",
-    "Esta oferta ha terminado. Puedes apuntarte otra vez a la lista de espera.",
-    "Aquesta oferta s'ha acabat. Et pots tornar a apuntar a la llista d'espera.",
-  ),
-  checkout_closing: say(
-    "The former payment page is being closed. Try again in a minute.",
-    "Se está cerrando la página de pago anterior. Inténtalo en un minuto.",
-    "S'està tancant la pàgina de pagament anterior. Torna-ho a provar d'aquí a un minut.",
   ),
   code_required: say(
     "Type a code first.",

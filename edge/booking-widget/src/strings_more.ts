@@ -3,6 +3,29 @@ import { type InLanguage, inLanguage, type Language, say } from "./language.ts";
 import type { Strings } from "./strings.ts";
 
 const texts = {
+  mailedTitle: say(
+    "Look at your mail",
+    "Mira tu correo",
+    "Mira el teu correu",
+  ),
+  mailedText: say(
+    (email: string, time: string) =>
+      `Open the link in the mail we sent to ${email} before ${time}. That confirms your booking.`,
+    (email, time) =>
+      `Abre el enlace del correo que hemos enviado a ${email} antes de las ${time}. Así confirmas tu reserva.`,
+    (email, time) =>
+      `Obre l'enllaç del correu que hem enviat a ${email} abans de les ${time}. Així confirmes la teva reserva.`,
+  ),
+  mailedHint: say(
+    "We keep the place for you until then. No mail? Look among the unwanted ones.",
+    "Hasta entonces te guardamos la plaza. ¿No hay correo? Mira entre los no deseados.",
+    "Fins aleshores et guardem la plaça. No hi ha correu? Mira entre els no desitjats.",
+  ),
+  notOpened: say(
+    "The link has not been opened yet.",
+    "El enlace todavía no se ha abierto.",
+    "L'enllaç encara no s'ha obert.",
+  ),
   confirmingTitle: say(
     "Confirming your payment",
     "Confirmando tu pago",
@@ -185,6 +208,16 @@ const texts = {
     "Es demasiado tarde para una devolución: no se devuelve nada.",
     "És massa tard per a una devolució: no es torna res.",
   ),
+  cancelNothing: say(
+    "There is nothing to give back.",
+    "No hay nada que devolver.",
+    "No hi ha res a tornar.",
+  ),
+  noShow: say(
+    (percent: string) => `If you do not come: ${percent} of the price`,
+    (percent) => `Si no venís: el ${percent} del precio`,
+    (percent) => `Si no veniu: el ${percent} del preu`,
+  ),
   cancelFree: say(
     "Nothing was charged.",
     "No se ha cobrado nada.",
@@ -259,6 +292,16 @@ const texts = {
     (amount: string) => `The new booking costs ${amount} more.`,
     (amount) => `La nueva reserva cuesta ${amount} más.`,
     (amount) => `La nova reserva costa ${amount} més.`,
+  ),
+  moveLess: say(
+    (amount: string) => `The new booking costs ${amount} less.`,
+    (amount) => `La nueva reserva cuesta ${amount} menos.`,
+    (amount) => `La nova reserva costa ${amount} menys.`,
+  ),
+  moveOpen: say(
+    (amount: string) => `Still to pay: ${amount}.`,
+    (amount) => `Falta por pagar: ${amount}.`,
+    (amount) => `Falta per pagar: ${amount}.`,
   ),
   moveBack: say(
     (amount: string) => `You get ${amount} back.`,
@@ -462,6 +505,71 @@ const statuses = {
 };
 
 const errors = {
+  not_payable: say(
+    "This booking cannot be paid any more.",
+    "Esta reserva ya no se puede pagar.",
+    "Aquesta reserva ja no es pot pagar.",
+  ),
+  nothing_due: say(
+    "There is nothing left to pay.",
+    "No queda nada por pagar.",
+    "No queda res per pagar.",
+  ),
+  too_many_holds: say(
+    "You are keeping several times already. Pay or give one up, or wait until one runs out.",
+    "Ya te guardamos varias horas. Paga o deja alguna, o espera a que se acabe el tiempo.",
+    "Ja et guardem unes quantes hores. Paga o deixa'n alguna, o espera que s'acabi el temps.",
+  ),
+  place_available: say(
+    "There is a free place already: choose it here.",
+    "Ya hay una plaza libre: elígela aquí.",
+    "Ja hi ha una plaça lliure: tria-la aquí.",
+  ),
+  waitlist_offer_over: say(
+    "This offer is over. You can join the waitlist again.",
+    "Esta oferta ha terminado. Puedes apuntarte otra vez a la lista de espera.",
+    "Aquesta oferta s'ha acabat. Et pots tornar a apuntar a la llista d'espera.",
+  ),
+  checkout_closing: say(
+    "The former payment page is being closed. Try again in a minute.",
+    "Se está cerrando la página de pago anterior. Inténtalo en un minuto.",
+    "S'està tancant la pàgina de pagament anterior. Torna-ho a provar d'aquí a un minut.",
+  ),
+  idempotency_key_reused: say(
+    "Something has changed. Please try again.",
+    "Algo ha cambiado. Inténtalo de nuevo.",
+    "Alguna cosa ha canviat. Torna-ho a provar.",
+  ),
+  checkout_in_progress: say(
+    "The payment page is being opened already. Try again in a minute.",
+    "La página de pago ya se está abriendo. Inténtalo en un minuto.",
+    "La pàgina de pagament ja s'està obrint. Torna-ho a provar d'aquí a un minut.",
+  ),
+  amount_too_small: say(
+    "So small an amount cannot be paid online. Ask the venue to confirm your booking.",
+    "Un importe tan pequeño no se puede pagar en línea. Pide al local que confirme tu reserva.",
+    "Un import tan petit no es pot pagar en línia. Demana al local que confirmi la teva reserva.",
+  ),
+  too_many_unpaid_bookings: say(
+    "You have several bookings here that nothing has been paid for. Cancel one, or ask the venue.",
+    "Ya tienes varias reservas aquí sin ningún pago. Cancela alguna o pregunta al local.",
+    "Ja tens unes quantes reserves aquí sense cap pagament. Cancel·la'n alguna o pregunta al local.",
+  ),
+  mail_limit_reached: say(
+    "We cannot send any more mails for such bookings today. Try again tomorrow, or ask the venue.",
+    "Hoy no podemos enviar más correos para estas reservas. Inténtalo mañana o pregunta al local.",
+    "Avui no podem enviar més correus per a aquestes reserves. Torna-ho a provar demà o pregunta al local.",
+  ),
+  confirmation_too_late: say(
+    "The link was opened too late, and your place is not kept any more. Here is what is free.",
+    "El enlace se abrió demasiado tarde y ya no te guardamos la plaza. Esto es lo que hay libre.",
+    "L'enllaç es va obrir massa tard i ja no et guardem la plaça. Això és el que hi ha lliure.",
+  ),
+  too_many_slots: say(
+    "These are more times than can be shown at once. Choose one room.",
+    "Son más horas de las que se pueden mostrar a la vez. Elige una sala.",
+    "Són més hores de les que es poden mostrar alhora. Tria una sala.",
+  ),
   not_cancellable: say(
     "This booking cannot be cancelled any more.",
     "Esta reserva ya no se puede cancelar.",

@@ -79,7 +79,7 @@ export class Trail {
     const { flow } = this;
     const { step, busy } = flow.state;
     if (to === step || busy) return;
-    if (step === "pay" && flow.state.remaining > 0) {
+    if ((step === "pay" || step === "mailed") && flow.state.remaining > 0) {
       if (to === "details") return await flow.paying.backToDetails();
       if (to === "choose") return await flow.paying.release();
     }

@@ -74,7 +74,7 @@ export class Waitlist {
       // What is not offered at all cannot be waited for either.
       const closed = code === "slot_not_offered";
       const reason = closed ? new ApiError("waitlist_closed", status) : error;
-      flow.set({ notice: flow.problem(reason), focus: flow.focusOn("notice") });
+      await flow.explain(reason);
     }
   }
 
@@ -91,11 +91,8 @@ export class Waitlist {
       await flow.world.api.leaveWaitlist(token);
       flow.set({ busy: null, step: "left", focus: flow.focusOn("heading") });
     } catch (error) {
-      flow.set({
-        busy: null,
-        notice: flow.problem(error),
-        focus: flow.focusOn("notice"),
-      });
+      flow.set({ busy: null });
+      await flow.explain(error);
     }
   }
 }

@@ -12,6 +12,8 @@ export interface Entry {
   readonly reference: string | null;
   readonly token: string | null;
   readonly payment: string | null;
+  /** The token that confirms the booking. */
+  readonly confirm?: string | null;
   /** The token of a waiver that is to be signed. */
   readonly waiver?: string | null;
   /** The token of a place on the waitlist that is to be given up. */

@@ -14,6 +14,7 @@ import {
   icon,
   notice,
   optional,
+  policy,
   row,
   stepper,
   tick,
@@ -387,7 +388,7 @@ function summary(view: View): Child {
     }),
     quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
     quote && due(view),
-    flow.room.cancellation && flow.room.cancellation.length > 0 && policy(view),
+    policy(view, flow.room.cancellation),
   );
 }
 
@@ -412,23 +413,4 @@ function due({ state, strings, format }: View): Child {
 /** What is paid at the venue. */
 function later(quote: Quote): number {
   return quote.total_cents - (quote.voucher_cents ?? 0) - payableNow(quote);
-}
-
-function policy({ strings, format, flow }: View): Child {
-  const tiers = [...(flow.room?.cancellation ?? [])]
-    .sort((one, other) => other.hours_before - one.hours_before);
-  return h(
-    "ul",
-    { class: "policy muted small", key: "policy", "aria-label": strings.policy },
-    tiers.map((tier) =>
-      h(
-        "li",
-        { key: `tier-${tier.hours_before}` },
-        strings.policyTier(
-          format.hours(tier.hours_before),
-          tier.refund_percent >= 100 ? "" : format.percent(tier.refund_percent * 100),
-        ),
-      )
-    ),
-  );
 }

@@ -1,5 +1,5 @@
 /** The booking as its link shows it: see it, change it, cancel it. */
-import type { Booking } from "../../../_shared/booking.ts";
+import type { Booking, Terms } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { download, googleLink, outlookLink, placeOf } from "../event.ts";
 import { dueNow, stillOpen } from "../state.ts";
@@ -12,6 +12,7 @@ import {
   linkRow,
   type MoreView,
   notice,
+  policy,
   row,
 } from "./parts.ts";
 
@@ -28,6 +29,7 @@ export function booked(view: MoreView): Child {
     : booking.open_cents === undefined
     ? 0
     : open;
+  const movable = confirmed && booking.reschedulable !== false;
   // What is over, or was cancelled, needs no signature.
   const waiver = ["confirmed", "checked_in"].includes(booking.status) ? booking.waiver : null;
   const token = waiver && waiver.missing > 0 ? waiver.token : null;
@@ -94,6 +96,7 @@ export function booked(view: MoreView): Child {
         open > 0 && row(strings.open, format.money(open, booking.currency)),
       ),
       costs(view, booking),
+      (booking.cancellable || movable) && agreed(view, booking.terms),
     ),
     state.checkoutUrl && linkRow(view, state.checkoutUrl, strings.openPayment),
     confirmed && calendars(view, booking),
@@ -116,7 +119,7 @@ export function booked(view: MoreView): Child {
         label: [icon("pen"), strings.waiverSign],
         press: () => void flow.more?.waivers.open(token),
       }),
-      confirmed && booking.reschedulable !== false && button({
+      movable && button({
         kind: "plain",
         busy: state.busy === "move",
         label: [icon("clock"), strings.move],
@@ -167,6 +170,18 @@ function waiverLink(view: MoreView, token: string): VNode {
   );
 }
 
+/** The terms of a booking, which are not always those of its room by now. */
+export function agreed(view: MoreView, terms: Terms | undefined): Child {
+  if (!terms) return null;
+  const { strings, format } = view;
+  const { no_show_fee_percent: fee } = terms;
+  return [
+    policy(view, terms.tiers),
+    fee > 0 &&
+    h("p", { class: "muted small", key: "no-show" }, strings.noShow(format.percent(fee * 100))),
+  ];
+}
+
 /** Cancelling is asked twice, with what it gives back in between. */
 function question(view: MoreView, booking: Booking): VNode {
   const { state, strings, format, flow } = view;
@@ -175,7 +190,7 @@ function question(view: MoreView, booking: Booking): VNode {
   const text = booking.paid_cents === 0
     ? strings.cancelFree
     : refund_cents === 0
-    ? strings.cancelNone
+    ? refund_percent > 0 ? strings.cancelNothing : strings.cancelNone
     : refund_percent >= 100
     ? strings.cancelFull(amount)
     : strings.cancelPart(format.percent(refund_percent * 100), amount);

@@ -1,6 +1,7 @@
 /** Moving a booking: the grid at what is booked now, and what the change would cost. */
 import { type Child, h } from "../dom.ts";
 import { players, rooms, when } from "./choose.ts";
+import { agreed } from "./manage.ts";
 import {
   back,
   bookingTicket,
@@ -53,6 +54,8 @@ export function moveQuote(view: MoreView): Child {
   const difference = moveQuote
     ? moveQuote.difference_cents ?? moveQuote.total_cents - booking.total_cents
     : 0;
+  const refund = moveQuote?.refund_cents ?? 0;
+  const open = moveQuote?.open_cents ?? 0;
   return [
     back(view, () => void flow.trail.back()),
     header(view, null, strings.moveQuoteTitle),
@@ -106,10 +109,19 @@ export function moveQuote(view: MoreView): Child {
           difference > 0
             ? strings.moveOwed(money(difference))
             : difference < 0
-            ? strings.moveBack(money(moveQuote.refund_cents ?? -difference))
+            ? strings.moveLess(money(-difference))
             : strings.moveSame,
         ),
       ),
+      h(
+        "p",
+        { key: "money" },
+        [
+          refund > 0 && strings.moveBack(money(refund)),
+          open > 0 && strings.moveOpen(money(open)),
+        ].filter(Boolean).join(" "),
+      ),
+      agreed(view, moveQuote.terms),
       h(
         "div",
         { class: "actions", key: "actions" },
