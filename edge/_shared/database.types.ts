@@ -143,6 +143,36 @@ export type Database = {
           },
         ];
       };
+      "audit_log_personal": {
+        Row: {
+          "after": Json | null;
+          "before": Json | null;
+          "id": number;
+          "organization_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "after"?: Json | null;
+          "before"?: Json | null;
+          "id": number;
+          "organization_id": string;
+        };
+        Update: {
+          "after"?: Json | null;
+          "before"?: Json | null;
+          "id"?: number;
+          "organization_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "audit_log_personal_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "booking_contacts": {
         Row: {
           "booking_id": string;
@@ -1164,9 +1194,11 @@ export type Database = {
             | "booking_cancelled"
             | "booking_rescheduled"
             | "booking_paid_late"
+            | "waitlist_joined"
             | "waitlist_offer"
             | "voucher_issued"
             | "invitation"
+            | "booking_held"
             | "booking_to_confirm"
             | "dispute_opened";
           "updated_at": string;
@@ -1185,9 +1217,11 @@ export type Database = {
             | "booking_cancelled"
             | "booking_rescheduled"
             | "booking_paid_late"
+            | "waitlist_joined"
             | "waitlist_offer"
             | "voucher_issued"
             | "invitation"
+            | "booking_held"
             | "booking_to_confirm"
             | "dispute_opened";
           "updated_at"?: string;
@@ -1205,9 +1239,11 @@ export type Database = {
             | "booking_cancelled"
             | "booking_rescheduled"
             | "booking_paid_late"
+            | "waitlist_joined"
             | "waitlist_offer"
             | "voucher_issued"
             | "invitation"
+            | "booking_held"
             | "booking_to_confirm"
             | "dispute_opened";
           "updated_at"?: string;
@@ -3604,9 +3640,18 @@ export type Database = {
       [_ in never]: never;
     };
     Functions: {
-      "apply_checkout_session": { Args: { "session": Json }; Returns: Json };
-      "apply_dispute": { Args: { "dispute": Json }; Returns: Json };
-      "apply_refund": { Args: { "refund": Json }; Returns: Json };
+      "apply_checkout_session": {
+        Args: { "job_id": number; "lease_token": string; "session": Json };
+        Returns: Json;
+      };
+      "apply_dispute": {
+        Args: { "dispute": Json; "job_id": number; "lease_token": string };
+        Returns: Json;
+      };
+      "apply_refund": {
+        Args: { "job_id": number; "lease_token": string; "refund": Json };
+        Returns: Json;
+      };
       "claim_jobs": {
         Args: {
           "kept_for_money"?: number;
@@ -3644,11 +3689,8 @@ export type Database = {
         };
         Returns: undefined;
       };
-      "get_checkout_attempt": { Args: { "attempt_id": string }; Returns: Json };
-      "get_refund_request": {
-        Args: { "organization_id": string; "refund_request_id": string };
-        Returns: Json;
-      };
+      "get_checkout_attempt": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
+      "get_refund_request": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
       "health": { Args: Record<PropertyKey, never>; Returns: Json };
       "limit_checkouts": { Args: { "address": string }; Returns: undefined };
       "list_dead_jobs": {
@@ -3665,6 +3707,7 @@ export type Database = {
       };
       "open_checkout": { Args: { "manage_token": string; "reference": string }; Returns: Json };
       "prepare_email": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
+      "queue_stale_checkouts": { Args: { "older_than_seconds": number }; Returns: number };
       "queue_statistics": { Args: Record<PropertyKey, never>; Returns: Json };
       "read_email_words": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
       "read_organization": {
@@ -3698,14 +3741,6 @@ export type Database = {
       };
       "retry_dead_jobs": { Args: { "kind"?: string; "max_jobs"?: number }; Returns: Json };
       "retry_job": { Args: { "job_id": number }; Returns: Json };
-      "stale_checkouts": {
-        Args: { "older_than_seconds": number };
-        Returns: {
-          "attempt_id": string;
-          "session_id": string;
-          "stripe_account": string;
-        }[];
-      };
       "sweep": { Args: Record<PropertyKey, never>; Returns: Json };
     };
     Enums: {

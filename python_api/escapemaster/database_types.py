@@ -113,6 +113,27 @@ class PublicAuditLogUpdate(TypedDict):
     table_name: NotRequired[Annotated[str, Field(alias="table_name")]]
 
 
+class PublicAuditLogPersonal(BaseModel):
+    after: Optional[JsonValue] = Field(alias="after")
+    before: Optional[JsonValue] = Field(alias="before")
+    id: int = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+
+
+class PublicAuditLogPersonalInsert(TypedDict):
+    after: NotRequired[Annotated[Optional[JsonValue], Field(alias="after")]]
+    before: NotRequired[Annotated[Optional[JsonValue], Field(alias="before")]]
+    id: Annotated[int, Field(alias="id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+
+
+class PublicAuditLogPersonalUpdate(TypedDict):
+    after: NotRequired[Annotated[Optional[JsonValue], Field(alias="after")]]
+    before: NotRequired[Annotated[Optional[JsonValue], Field(alias="before")]]
+    id: NotRequired[Annotated[int, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+
+
 class PublicBookingContacts(BaseModel):
     booking_id: uuid.UUID = Field(alias="booking_id")
     contact_name: str = Field(alias="contact_name")
@@ -922,9 +943,11 @@ class PublicEmailTemplateOverrides(BaseModel):
         "booking_cancelled",
         "booking_rescheduled",
         "booking_paid_late",
+        "waitlist_joined",
         "waitlist_offer",
         "voucher_issued",
         "invitation",
+        "booking_held",
         "booking_to_confirm",
         "dispute_opened",
     ] = Field(alias="template")
@@ -945,9 +968,11 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "booking_cancelled",
             "booking_rescheduled",
             "booking_paid_late",
+            "waitlist_joined",
             "waitlist_offer",
             "voucher_issued",
             "invitation",
+            "booking_held",
             "booking_to_confirm",
             "dispute_opened",
         ],
@@ -971,9 +996,11 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "booking_cancelled",
                 "booking_rescheduled",
                 "booking_paid_late",
+                "waitlist_joined",
                 "waitlist_offer",
                 "voucher_issued",
                 "invitation",
+                "booking_held",
                 "booking_to_confirm",
                 "dispute_opened",
             ],
