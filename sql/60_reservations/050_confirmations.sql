@@ -85,3 +85,26 @@ as $$ select private.confirm_booking(reference, confirmation_token) $$;
 comment on function public.confirm_booking is
   'Confirms a booking that is held until the link in its mail is opened (calendars.confirm_by_email); the token is in that link only. Returns the booking as get_booking does, and manage_token; the same again when it was confirmed before. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 409 confirmation_too_late; 429 rate_limited.';
 grant execute on function public.confirm_booking to anon, authenticated;
+
+create function private.remind_of_hold(booking public.bookings)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Most pay at once; who has not by then may have closed the page.
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'booking_held', 'organization_id', booking.organization_id, 'booking_id', booking.id
+    ),
+    concat_ws(':', 'booking_held', booking.organization_id, booking.id),
+    booking.organization_id,
+    now() + greatest((booking.hold_expires_at - now()) / 3, interval '2 minutes')
+  );
+end
+$$;
+
+comment on function private.remind_of_hold is
+  'Queues the mail with the link to a held booking that has something to pay, for after a third of the hold, at least two minutes; it is sent if the booking is still unpaid then.';

@@ -139,7 +139,7 @@ begin
       jsonb_build_object(
         'template', 'waitlist_joined', 'organization_id', entry.organization_id, 'entry_id', entry.id
       ),
-      'waitlist_joined:' || entry.id,
+      concat_ws(':', 'waitlist_joined', entry.organization_id, entry.id),
       entry.organization_id
     );
 

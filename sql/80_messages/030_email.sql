@@ -328,29 +328,6 @@ $$;
 comment on function private.mail_pause is
   'How long the mail about a change waits for further ones: two minutes, doubled with every such mail about the booking within a day, at most four hours. So several changes are one mail, and nobody fills a mailbox by moving one booking.';
 
-create function private.remind_of_hold(booking public.bookings)
-returns void
-language plpgsql
-volatile
-set search_path = ''
-as $$
-begin
-  -- Most pay at once; who has not by then may have closed the page.
-  perform private.enqueue(
-    'email.send',
-    jsonb_build_object(
-      'template', 'booking_held', 'organization_id', booking.organization_id, 'booking_id', booking.id
-    ),
-    'booking_held:' || booking.id,
-    booking.organization_id,
-    now() + greatest((booking.hold_expires_at - now()) / 3, interval '2 minutes')
-  );
-end
-$$;
-
-comment on function private.remind_of_hold is
-  'Queues the mail with the link to a held booking that has something to pay, for after a third of the hold, at least two minutes; it is sent if the booking is still unpaid then.';
-
 create function private.announce_booking()
 returns trigger
 language plpgsql

@@ -214,7 +214,7 @@ def test_a_directory_of_another_user_is_named_and_not_traced(
         "    raise PermissionError(13, 'Permission denied', str(self))\n"
         "for name in ('open', 'exists', 'read_text', 'mkdir', 'chmod'):\n"
         "    setattr(pathlib.Path, name, refuse)\n"
-        "from escapemaster.cli import main\n"
+        "from escapemaster_dev.cli import main\n"
         f"sys.argv = ['escapemaster', *{command!r}]\n"
         "main()\n"
     )

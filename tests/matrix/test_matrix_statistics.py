@@ -59,6 +59,9 @@ def ask(
 ) -> tuple[int, str, str | None]:
     """Status, stable code and what is said of a number of rows."""
     sent = list(headers)
+    if method == "HEAD":
+        # PostgREST sends a refusal's body after a HEAD, which the next answer would begin with.
+        sent.append(("Connection", "close"))
     if actor.caller.role != "anon":
         token = jwt.encode({**actor.caller.claims, "role": actor.caller.role}, door.secret, "HS256")
         sent.append(("Authorization", f"Bearer {token}"))

@@ -4,8 +4,9 @@ PostgreSQL counts the calls (`track_functions = all`), in each database for itse
 read before a database is dropped and at the end of the run. Nothing escapes the count by being
 inlined: PostgreSQL never inlines a function with a setting of its own, and a lint sees to it that
 all of ours set search_path. A backend reports its calls late, but always when it ends: therefore
-others are ended before the count is read. A call that raises is not counted, but the server's log
-names every PL/pgSQL function on the way to the error: so the log is read as well.
+others are ended before the count is read. A call that raises is not counted, but the error names
+every PL/pgSQL function on its way: a test's own errors are read, and the server's log, where faults
+stand (refusals are kept out of it).
 
 A part of the tests (`pytest tests/db`, `-k …`) calls a part of the functions and fails for none.
 """
@@ -119,7 +120,11 @@ def pytest_configure(config: pytest.Config) -> None:
     ) -> psycopg.Cursor[Any]:
         if name := about_to_go(query):
             coverage.read_before_drop(self.connection.info.port, name)
-        return execute(self, query, *arguments, **options)
+        try:
+            return execute(self, query, *arguments, **options)
+        except psycopg.Error as error:
+            coverage.called |= set(_ON_THE_WAY.findall(error.diag.context or ""))
+            raise
 
     psycopg.Cursor.execute = reading_first  # type: ignore[assignment, method-assign]
     config.add_cleanup(lambda: setattr(psycopg.Cursor, "execute", execute))
