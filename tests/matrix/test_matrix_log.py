@@ -21,8 +21,8 @@ _SILENT: dict[str, str] = {
         "reads, and counts the request for its limit": (
             "public.get_availability public.get_booking public.get_calendar"
             " public.get_calendar_feed public.get_currencies public.get_join_code"
-            " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk public.quote_booking"
-            " public.quote_reschedule public.validate_coupon"
+            " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
+            " public.quote_booking public.quote_reschedule public.validate_coupon"
         ),
         "the sample is refused: what it would write is a row of a tenant's table": (
             "public.accept_invitation public.accept_waitlist_offer"

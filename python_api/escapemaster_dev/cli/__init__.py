@@ -50,7 +50,16 @@ def main() -> None:
     """Run the command line; an error that a person can mend is printed without a traceback."""
     try:
         app()
-    except (SchemaError, StackError) as error:
-        message = f"[bold red]error:[/bold red] {escape(str(error))}"
+    except (PermissionError, SchemaError, StackError) as error:
+        text = str(error)
+        if isinstance(error, PermissionError):
+            if error.filename is None:
+                raise
+            text = (
+                f"{error.filename}: {error.strerror}. It may be another user's: run as that user, "
+                "have it given to you (chown -R), or keep the state elsewhere with "
+                "ESCAPEMASTER_HOME=<directory>."
+            )
+        message = f"[bold red]error:[/bold red] {escape(text)}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(1)
