@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 
+import httpx
 from rich.console import Console
 from rich.markup import escape
 
@@ -69,6 +70,8 @@ def _try(one: Attack, where: Ground) -> str | None:
         one.run(where)
     except (Broken, AssertionError) as broken:
         return str(broken)
+    except httpx.HTTPError as error:
+        return f"no answer: {error!r}"
     return None
 
 

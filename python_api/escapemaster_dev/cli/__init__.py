@@ -14,8 +14,6 @@ from rich.markup import escape
 
 from escapemaster.cli import jobs, run
 from escapemaster_dev.cli import data, local
-from escapemaster_dev.schema.project import SchemaError
-from escapemaster_dev.stack.errors import StackError
 
 app = typer.Typer(
     name="escapemaster",
@@ -50,16 +48,30 @@ def main() -> None:
     """Run the command line; an error that a person can mend is printed without a traceback."""
     try:
         app()
-    except (PermissionError, SchemaError, StackError) as error:
-        text = str(error)
-        if isinstance(error, PermissionError):
-            if error.filename is None:
-                raise
+    except Exception as error:
+        if isinstance(error, PermissionError) and error.filename is not None:
             text = (
                 f"{error.filename}: {error.strerror}. It may be another user's: run as that user, "
                 "have it given to you (chown -R), or keep the state elsewhere with "
                 "ESCAPEMASTER_HOME=<directory>."
             )
+        elif isinstance(error, _mendable()):
+            text = str(error)
+        else:
+            raise
         message = f"[bold red]error:[/bold red] {escape(text)}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """Errors whose text is for a person. A package that was not imported has raised none."""
+    names = {
+        "escapemaster_dev.stack.errors": "StackError",
+        "escapemaster_dev.schema.project": "SchemaError",
+    }
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in names.items()
+        if module in sys.modules
+    )

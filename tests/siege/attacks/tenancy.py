@@ -23,7 +23,7 @@ _COUNTS = (
     "Count=Planned",
     "return=minimal, count=planned",
     "count=planned,count=exact",
-    " count = planned ",
+    "count = planned",
 )
 
 
