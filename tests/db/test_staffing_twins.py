@@ -86,15 +86,15 @@ class Twins:
             " where organization_id = %s",
             [twin],
         )
-        # Not at once, or the first would become the second and then the third.
-        people = {self.master.id: self.helper.id, self.other.id: self.master.id}
+        # One after the other, so that at no moment two rows are the same person's: the order in which
+        # one statement comes by its rows is nobody's promise.
         for table in ("staff_skills", "staff_shifts", "session_staff", "calendar_feeds"):
-            house.connection.execute(
-                f"update public.{table} set user_id = case user_id"
-                " when %s then %s when %s then %s else user_id end::uuid"
-                " where organization_id = %s".encode(),
-                [*(value for pair in people.items() for value in pair), twin],
-            )
+            for was, becomes in ((self.master.id, self.helper.id), (self.other.id, self.master.id)):
+                house.connection.execute(
+                    f"update public.{table} set user_id = %s"
+                    " where organization_id = %s and user_id = %s".encode(),
+                    [becomes, twin, was],
+                )
         house.connection.execute(
             "insert into public.session_staff"
             " select organization_id, id, %s, during, 'assigned' from public.sessions"
