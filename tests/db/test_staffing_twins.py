@@ -86,8 +86,8 @@ class Twins:
             " where organization_id = %s",
             [twin],
         )
-        # One after the other, so that at no moment two rows are the same person's: the order in which
-        # one statement comes by its rows is nobody's promise.
+        # One after the other, so that at no moment two rows are the same person's: in which order
+        # a statement comes by its rows is nobody's promise.
         for table in ("staff_skills", "staff_shifts", "session_staff", "calendar_feeds"):
             for was, becomes in ((self.master.id, self.helper.id), (self.other.id, self.master.id)):
                 house.connection.execute(
