@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -182,8 +182,9 @@ def test_a_killed_server_has_forgotten_nothing_that_it_acknowledged(mortal: Serv
     for _ in range(3):
         with ExitStack() as stack:
             for person in people:
-                connection = stack.enter_context(psycopg.connect(mortal.dsn, autocommit=True))
-                person.use(connection)
+                # Closed, not left as a context: that would commit on a server that is gone.
+                connection = psycopg.connect(mortal.dsn, autocommit=True)
+                person.use(stack.enter_context(closing(connection)))
             acted = [person.answers.total() for person in people]
             killed = threading.Event()
             with ThreadPoolExecutor(PEOPLE) as pool:
