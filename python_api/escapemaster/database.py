@@ -72,6 +72,8 @@ class OpenCheckout(Row):
     """An open payment attempt. Amounts in minor units of `currency` (ISO 4217, upper case)."""
 
     attempt_id: UUID
+    #: Proves who opened the attempt, when its page is recorded or given up; None once there is one.
+    attempt_token: str | None = None
     organization_id: UUID
     booking_id: UUID
     reference: str
@@ -356,7 +358,12 @@ class ServiceDatabase:
         )
 
     async def record_checkout(
-        self, attempt_id: UUID, session_id: str, url: str, expires_at: datetime
+        self,
+        attempt_id: UUID,
+        attempt_token: str | None,
+        session_id: str,
+        url: str,
+        expires_at: datetime,
     ) -> None:
         """Remember the provider's session of an attempt. Only then may its URL be shown."""
         await self._call(
@@ -364,15 +371,20 @@ class ServiceDatabase:
             _IGNORED,
             {
                 "attempt_id": attempt_id,
+                "attempt_token": attempt_token,
                 "session_id": session_id,
                 "url": url,
                 "expires_at": expires_at,
             },
         )
 
-    async def fail_checkout(self, attempt_id: UUID, error: str) -> None:
+    async def fail_checkout(self, attempt_id: UUID, attempt_token: str | None, error: str) -> None:
         """Close an attempt for which the provider made no session, so that another may open."""
-        await self._call("fail_checkout", _IGNORED, {"attempt_id": attempt_id, "error": error})
+        await self._call(
+            "fail_checkout",
+            _IGNORED,
+            {"attempt_id": attempt_id, "attempt_token": attempt_token, "error": error},
+        )
 
     async def receive_stripe_event(self, event: Mapping[str, object]) -> Received:
         """Put a verified event into the inbox, once, with the job that acts on it."""
@@ -513,20 +525,18 @@ class ServiceDatabase:
             {"job_id": job_id, "lease_token": lease_token, "after": after},
         )
 
-    async def finish_export(
-        self,
-        organization_id: UUID,
-        export_id: UUID,
-        object_path: str | None,
-        row_count: int | None,
-    ) -> None:
-        """Record the end of an export. Without a path, it failed."""
+    async def finish_export(self, job: Job, object_path: str | None, row_count: int | None) -> None:
+        """Record the end of the export that a claimed job makes. Without a path, it failed.
+
+        Raises:
+            DomainError: 409 `lease_lost`.
+        """
         await self._call(
             "finish_export",
             _IGNORED,
             {
-                "organization_id": organization_id,
-                "export_id": export_id,
+                "job_id": job.id,
+                "lease_token": job.lease_token,
                 "object_path": object_path,
                 "row_count": row_count,
             },

@@ -138,6 +138,41 @@ $$;
 comment on function private.close_attempt is
   'Closes the open attempt of a locked booking, if it has one: at the provider, or here when no session was made.';
 
+create function private.checkout_token(attempt_id uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$ select private.derived_token('checkout', attempt_id::text) $$;
+
+comment on function private.checkout_token is
+  'What whoever opened an attempt proves when reporting on it. Derived, not drawn: two who open the same attempt at once get the same one.';
+
+create function private.lock_own_attempt(attempt_id uuid, attempt_token text)
+returns private.payment_attempts
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts;
+begin
+  -- Asked before anything is locked. Ids of attempts are no secret: jobs and events carry them.
+  if private.token_hash(lock_own_attempt.attempt_token)
+    = private.token_hash(private.checkout_token(lock_own_attempt.attempt_id))
+  then
+    attempt := private.lock_attempt(lock_own_attempt.attempt_id);
+  end if;
+  if attempt.id is null then
+    perform private.fail('attempt_not_found', 404, 'Open the checkout first, and report with the token that it answers.');
+  end if;
+  return attempt;
+end
+$$;
+
+comment on function private.lock_own_attempt is
+  'private.lock_attempt for whoever opened the attempt: raises 404 attempt_not_found without its token.';
+
 create function private.open_checkout(reference text, manage_token text)
 returns jsonb
 language plpgsql
@@ -218,6 +253,7 @@ begin
   return (
     select jsonb_build_object(
       'attempt_id', attempt.id,
+      'attempt_token', case when attempt.url is null then private.checkout_token(attempt.id) end,
       'organization_id', attempt.organization_id,
       'booking_id', booking.id,
       'reference', booking.reference,
@@ -256,10 +292,10 @@ set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, attempt_token (for record_checkout and fail_checkout; null once there is a page), organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout to service_role;
 
-create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)
+create function private.record_checkout(attempt_id uuid, attempt_token text, session_id text, url text, expires_at timestamptz)
 returns jsonb
 language plpgsql
 volatile
@@ -267,11 +303,9 @@ security definer
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts := private.lock_attempt(record_checkout.attempt_id);
+  attempt private.payment_attempts := private.lock_own_attempt(record_checkout.attempt_id, record_checkout.attempt_token);
 begin
-  if attempt.id is null then
-    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
-  elsif attempt.status = 'failed' then
+  if attempt.status = 'failed' then
     -- Cancelled, or paid otherwise, while the session was being made. Refused, its address
     -- reaches nobody, so it needs no closing: it expires unpaid.
     perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
@@ -294,18 +328,18 @@ $$;
 comment on function private.record_checkout is 'definer: the service may write no table.';
 grant execute on function private.record_checkout to service_role;
 
-create function service.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)
+create function service.record_checkout(attempt_id uuid, attempt_token text, session_id text, url text, expires_at timestamptz)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.record_checkout(attempt_id, session_id, url, expires_at) $$;
+as $$ select private.record_checkout(attempt_id, attempt_token, session_id, url, expires_at) $$;
 
 comment on function service.record_checkout is
-  'Remembers the provider''s session of an attempt; only then may a person be sent to url. Returns {attempt_id, status}. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
+  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Returns {attempt_id, status}. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
 grant execute on function service.record_checkout to service_role;
 
-create function private.fail_checkout(attempt_id uuid, error text)
+create function private.fail_checkout(attempt_id uuid, attempt_token text, error text)
 returns jsonb
 language plpgsql
 volatile
@@ -313,11 +347,8 @@ security definer
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts := private.lock_attempt(fail_checkout.attempt_id);
+  attempt private.payment_attempts := private.lock_own_attempt(fail_checkout.attempt_id, fail_checkout.attempt_token);
 begin
-  if attempt.id is null then
-    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
-  end if;
   if attempt.status = 'open' and attempt.session_id is null then
     update private.payment_attempts as a
     set status = 'failed', error = left(fail_checkout.error, 2000)
@@ -331,15 +362,15 @@ $$;
 comment on function private.fail_checkout is 'definer: the service may write no table.';
 grant execute on function private.fail_checkout to service_role;
 
-create function service.fail_checkout(attempt_id uuid, error text)
+create function service.fail_checkout(attempt_id uuid, attempt_token text, error text)
 returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.fail_checkout(attempt_id, error) $$;
+as $$ select private.fail_checkout(attempt_id, attempt_token, error) $$;
 
 comment on function service.fail_checkout is
-  'Closes an attempt for which the provider made no session, so that another may open; one that has a session stays as it is. Returns {attempt_id, status}. Errors: 404 attempt_not_found.';
+  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Returns {attempt_id, status}. Errors: 404 attempt_not_found.';
 grant execute on function service.fail_checkout to service_role;
 
 create function private.get_checkout_attempt(job_id bigint, lease_token uuid)

@@ -211,22 +211,27 @@ comment on function service.read_organization is
   'Rows of the tenant whose export the job is, {table, row} each, under the job''s lease: at most max_rows (1 to 10000) of them. after: the last row of the page before, as it was returned; null for the first page. No row is left out or comes twice; one that is written while pages are read may be in or not. The page after the last one is empty. Errors: 409 lease_lost.';
 grant execute on function service.read_organization to service_role;
 
-create function private.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
+create function private.finish_export(job_id bigint, lease_token uuid, object_path text, row_count bigint)
 returns void
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
+declare
+  job private.jobs := private.leased_job(finish_export.job_id, finish_export.lease_token);
 begin
+  perform private.refuse_other_object(
+    job, job.kind = 'organization.export' and coalesce(starts_with(finish_export.object_path, job.organization_id || '/'), true)
+  );
   perform private.act_as('system');
   update public.organization_exports as e
   set status = case when finish_export.object_path is null then 'failed' else 'finished' end,
     object_path = finish_export.object_path,
     row_count = finish_export.row_count,
     finished_at = now()
-  where e.organization_id = finish_export.organization_id
-    and e.id = finish_export.export_id
+  where e.organization_id = job.organization_id
+    and e.id = (job.payload ->> 'export_id')::uuid
     and e.status = 'queued';
 end
 $$;
@@ -234,15 +239,15 @@ $$;
 comment on function private.finish_export is 'definer: writes organization_exports for the worker.';
 grant execute on function private.finish_export to service_role;
 
-create function service.finish_export(organization_id uuid, export_id uuid, object_path text, row_count bigint)
+create function service.finish_export(job_id bigint, lease_token uuid, object_path text, row_count bigint)
 returns void
 language sql
 volatile
 set search_path = ''
-as $$ select private.finish_export(organization_id, export_id, object_path, row_count) $$;
+as $$ select private.finish_export(job_id, lease_token, object_path, row_count) $$;
 
 comment on function service.finish_export is
-  'Records the end of an export; object_path null means that it failed. Any number of calls end in the same state.';
+  'Records the end of the export that the job makes, under the job''s lease; object_path (in the organization''s folder) null means that it failed. Any number of calls end in the same state. Errors: 409 lease_lost, lease_of_another.';
 grant execute on function service.finish_export to service_role;
 
 create function private.close_organization(organization_id uuid, confirm_slug text)

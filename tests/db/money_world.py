@@ -289,6 +289,7 @@ class Venue:
             self.service.call(
                 "service.record_checkout",
                 attempt_id=opened["attempt_id"],
+                attempt_token=opened["attempt_token"],
                 session_id=session_id,
                 url=f"https://pay.example/{session_id}",
                 expires_at=opened["expires_at"],

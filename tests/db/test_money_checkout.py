@@ -61,6 +61,7 @@ def test_it_says_all_that_the_provider_has_to_know(venue: Venue) -> None:
     local = booking.starts_at.astimezone(ZoneInfo("Europe/Madrid"))
     assert opened == {
         "attempt_id": opened["attempt_id"],
+        "attempt_token": opened["attempt_token"],
         "organization_id": venue.organization_id,
         "booking_id": booking.id,
         "reference": booking.reference,
@@ -171,7 +172,10 @@ def test_after_a_failure_another_attempt_may_open(venue: Venue) -> None:
     booking = venue.hold()
     first = open_checkout(venue, booking)
     failed = venue.service.call(
-        "service.fail_checkout", attempt_id=first["attempt_id"], error="no answer"
+        "service.fail_checkout",
+        attempt_id=first["attempt_id"],
+        attempt_token=first["attempt_token"],
+        error="no answer",
     )
     assert failed == {"attempt_id": first["attempt_id"], "status": "failed"}
     second = open_checkout(venue, booking)
@@ -182,7 +186,12 @@ def test_after_a_failure_another_attempt_may_open(venue: Venue) -> None:
 def test_a_late_second_attempt_is_closed_before_the_hold_ends(venue: Venue) -> None:
     booking = venue.hold()
     first = open_checkout(venue, booking)
-    venue.service.call("service.fail_checkout", attempt_id=first["attempt_id"], error="no answer")
+    venue.service.call(
+        "service.fail_checkout",
+        attempt_id=first["attempt_id"],
+        attempt_token=first["attempt_token"],
+        error="no answer",
+    )
     venue.database.run(
         "update public.bookings set hold_expires_at = now() + interval '10 minutes' where id = %s",
         booking.id,
@@ -196,7 +205,12 @@ def test_a_late_second_attempt_is_closed_before_the_hold_ends(venue: Venue) -> N
 def test_with_too_little_time_left_nothing_is_opened(venue: Venue) -> None:
     booking = venue.hold()
     first = open_checkout(venue, booking)
-    venue.service.call("service.fail_checkout", attempt_id=first["attempt_id"], error="no answer")
+    venue.service.call(
+        "service.fail_checkout",
+        attempt_id=first["attempt_id"],
+        attempt_token=first["attempt_token"],
+        error="no answer",
+    )
     venue.database.run(
         "update public.bookings set hold_expires_at = now() + interval '4 minutes' where id = %s",
         booking.id,
@@ -207,7 +221,10 @@ def test_with_too_little_time_left_nothing_is_opened(venue: Venue) -> None:
 def test_an_attempt_with_a_session_cannot_be_failed(venue: Venue) -> None:
     opened = venue.checkout(venue.hold())
     answer = venue.service.call(
-        "service.fail_checkout", attempt_id=opened["attempt_id"], error="too late"
+        "service.fail_checkout",
+        attempt_id=opened["attempt_id"],
+        attempt_token=opened["attempt_token"],
+        error="too late",
     )
     assert answer["status"] == "open"
 
@@ -219,6 +236,7 @@ def test_recording_the_same_session_twice_changes_nothing(venue: Venue) -> None:
         return venue.service.call(
             "service.record_checkout",
             attempt_id=opened["attempt_id"],
+            attempt_token=opened["attempt_token"],
             session_id=session_id,
             url=f"https://pay.example/{session_id}",
             expires_at=opened["expires_at"],
@@ -237,6 +255,7 @@ def test_a_session_made_for_a_booking_that_ended_meanwhile_is_not_shown(venue: V
         venue.service.call(
             "service.record_checkout",
             attempt_id=opened["attempt_id"],
+            attempt_token=opened["attempt_token"],
             session_id="cs_late",
             url="https://pay.example/cs_late",
             expires_at=opened["expires_at"],
@@ -247,8 +266,16 @@ def test_a_session_made_for_a_booking_that_ended_meanwhile_is_not_shown(venue: V
 @pytest.mark.parametrize(
     ("function", "parameters"),
     [
-        ("fail_checkout", {"error": "x"}),
-        ("record_checkout", {"session_id": "cs", "url": "https://x", "expires_at": "2030-01-01"}),
+        ("fail_checkout", {"attempt_token": "x", "error": "x"}),
+        (
+            "record_checkout",
+            {
+                "attempt_token": "x",
+                "session_id": "cs",
+                "url": "https://x",
+                "expires_at": "2030-01-01",
+            },
+        ),
     ],
 )
 def test_an_unknown_attempt_is_not_found(
@@ -398,6 +425,7 @@ def test_where_people_are_sent_to_pay_never_changes(venue: Venue) -> None:
     venue.service.call(
         "service.record_checkout",
         attempt_id=opened["attempt_id"],
+        attempt_token=opened["attempt_token"],
         session_id=opened["session_id"],
         url="https://evil.example/pay",
         expires_at=venue.database.one("select now() + interval '1 year'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -142,6 +142,55 @@ def test_another_venue_s_job_reads_no_refund(venue: Venue) -> None:
             )
         )
     assert refusal.value.code == "attempt_not_found"
+
+
+class TestAnAttemptBelongsToItsOpener:
+    """Ids of attempts are in jobs that can be claimed; who opened one has its token too."""
+
+    REPORTS: ClassVar[dict[str, dict[str, str]]] = {
+        "fail_checkout": {"error": "x"},
+        "record_checkout": {
+            "session_id": "cs_forged",
+            "url": "https://evil.example/pay",
+            "expires_at": "2030-01-01",
+        },
+    }
+
+    def opened(self, venue: Venue) -> Any:
+        booking = venue.hold()
+        return venue.service.call(
+            "service.open_checkout", reference=booking.reference, manage_token=booking.token
+        )
+
+    @pytest.mark.parametrize("function", REPORTS)
+    def test_and_nobody_reports_on_it_without_its_token(self, venue: Venue, function: str) -> None:
+        attempt, other = self.opened(venue), self.opened(venue)
+        before = ledger(venue)
+        for token in (None, "", "x", attempt["attempt_id"], other["attempt_token"]):
+            with pytest.raises(Refused) as refusal:
+                venue.service.call(
+                    f"service.{function}",
+                    attempt_id=attempt["attempt_id"],
+                    attempt_token=token,
+                    **self.REPORTS[function],
+                )
+            assert (refusal.value.status, refusal.value.code) == (404, "attempt_not_found")
+        assert ledger(venue) == before
+
+    def test_and_two_who_open_it_at_once_may_both_report(self, venue: Venue) -> None:
+        booking = venue.hold()
+        one, two = (
+            venue.service.call(
+                "service.open_checkout", reference=booking.reference, manage_token=booking.token
+            )
+            for _ in range(2)
+        )
+        assert one["attempt_token"] == two["attempt_token"]
+
+    def test_and_the_token_is_shown_as_long_as_there_is_no_page(self, venue: Venue) -> None:
+        booking = venue.hold()
+        venue.checkout(booking)
+        assert venue.checkout(booking)["attempt_token"] is None
 
 
 class TestTheLeaseOfAnother:

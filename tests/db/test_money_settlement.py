@@ -61,7 +61,12 @@ def second_attempt(venue: Venue, booking: Booking) -> tuple[Any, Any]:
     first = venue.service.call(
         "service.open_checkout", reference=booking.reference, manage_token=booking.token
     )
-    venue.service.call("service.fail_checkout", attempt_id=first["attempt_id"], error="timeout")
+    venue.service.call(
+        "service.fail_checkout",
+        attempt_id=first["attempt_id"],
+        attempt_token=first["attempt_token"],
+        error="timeout",
+    )
     return first, venue.checkout(booking)
 
 

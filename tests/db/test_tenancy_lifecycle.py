@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from leases import leased
 from matrix.client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
@@ -86,11 +87,11 @@ def test_an_export_is_queued_and_finished_by_the_worker(house: House, venue: Ven
             "payload": {"organization_id": venue.id, "export_id": queued["id"]},
         }
     ]
-    finish = {"organization_id": venue.id, "export_id": queued["id"]}
     path = f"{venue.id}/{queued['id']}.jsonl"
 
-    house.service.call("service.finish_export", **finish, object_path=path, row_count=7)
-    house.service.call("service.finish_export", **finish, object_path=None, row_count=None)
+    with venue.exporting(queued["id"]) as lease:
+        house.service.call("service.finish_export", **lease, object_path=path, row_count=7)
+        house.service.call("service.finish_export", **lease, object_path=None, row_count=None)
 
     (row,) = venue.owner.select("select * from public.organization_exports")
     assert (row["status"], row["object_path"], row["row_count"]) == ("finished", path, 7)
@@ -101,13 +102,9 @@ def test_the_end_of_one_export_is_not_another_s(house: House, venue: Venue) -> N
     first = venue.owner.call("export_organization", organization_id=venue.id)
 
     def finish() -> None:
-        house.service.call(
-            "service.finish_export",
-            organization_id=venue.id,
-            export_id=first["id"],
-            object_path="x",
-            row_count=1,
-        )
+        with venue.exporting(first["id"]) as lease:
+            path = f"{venue.id}/x"
+            house.service.call("service.finish_export", **lease, object_path=path, row_count=1)
 
     finish()
     second = venue.owner.call("export_organization", organization_id=venue.id)
@@ -118,13 +115,8 @@ def test_the_end_of_one_export_is_not_another_s(house: House, venue: Venue) -> N
 
 def test_an_export_that_failed_says_so(house: House, venue: Venue) -> None:
     queued = venue.owner.call("export_organization", organization_id=venue.id)
-    house.service.call(
-        "service.finish_export",
-        organization_id=venue.id,
-        export_id=queued["id"],
-        object_path=None,
-        row_count=None,
-    )
+    with venue.exporting(queued["id"]) as lease:
+        house.service.call("service.finish_export", **lease, object_path=None, row_count=None)
     assert venue.owner.select("select status, object_path from public.organization_exports") == [
         {"status": "failed", "object_path": None}
     ]
@@ -133,14 +125,36 @@ def test_an_export_that_failed_says_so(house: House, venue: Venue) -> None:
 def test_finishing_another_tenant_s_export_changes_nothing(house: House, venue: Venue) -> None:
     foreign = house.open_venue("Foreign")
     queued = foreign.owner.call("export_organization", organization_id=foreign.id)
-    house.service.call(
-        "service.finish_export",
-        organization_id=venue.id,
-        export_id=queued["id"],
-        object_path="x",
-        row_count=1,
-    )
+    with venue.exporting(queued["id"]) as lease:
+        path = f"{venue.id}/x"
+        house.service.call("service.finish_export", **lease, object_path=path, row_count=1)
     assert foreign.owner.select("select status from public.organization_exports") == [
+        {"status": "queued"}
+    ]
+
+
+def test_an_export_is_finished_under_its_own_job_s_lease_only(house: House, venue: Venue) -> None:
+    foreign = house.open_venue("Foreign")
+    queued = venue.owner.call("export_organization", organization_id=venue.id)
+    own_path = f"{venue.id}/x"
+    forged = {"job_id": 0, "lease_token": "00000000-0000-4000-8000-000000000000"}
+    with refused(409, "lease_lost"):
+        house.service.call("service.finish_export", **forged, object_path=own_path, row_count=1)
+    with venue.exporting(queued["id"]) as lease:
+        over = dict(lease)
+        with refused(409, "lease_of_another"):
+            house.service.call(
+                "service.finish_export", **lease, object_path=f"{foreign.id}/x", row_count=1
+            )
+    for path in (own_path, None):
+        with refused(409, "lease_lost"):
+            house.service.call("service.finish_export", **over, object_path=path, row_count=1)
+    payload = {"organization_id": venue.id, "export_id": queued["id"]}
+    with leased(house.owner_sql, "storage.erase", payload, venue.id) as lease:
+        for path in (own_path, None):
+            with refused(409, "lease_of_another"):
+                house.service.call("service.finish_export", **lease, object_path=path, row_count=1)
+    assert venue.owner.select("select status from public.organization_exports") == [
         {"status": "queued"}
     ]
 

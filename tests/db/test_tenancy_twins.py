@@ -53,6 +53,13 @@ class Twins:
         """A function upon the venue, as its owner unless somebody else is named."""
         return (by or self.venue.owner).call(function, organization_id=self.venue.id, **arguments)
 
+    def finish_export(self) -> None:
+        """The worker's last word on the venue's export."""
+        with self.venue.exporting(self.ids["export"]) as lease:
+            self.venue.house.service.call(
+                "service.finish_export", **lease, object_path=f"{self.venue.id}/x", row_count=1
+            )
+
 
 @pytest.fixture
 def twins(house: House) -> Twins:
@@ -129,13 +136,7 @@ _ACTS: dict[str, Callable[[Twins], object]] = {
     "another visit": lambda t: t.call(
         "platform_enter_organization", by=t.operator, reason="To see one of them"
     ),
-    "an export's end": lambda t: t.venue.house.service.call(
-        "service.finish_export",
-        organization_id=t.venue.id,
-        export_id=t.ids["export"],
-        object_path="x",
-        row_count=1,
-    ),
+    "an export's end": Twins.finish_export,
 }
 
 

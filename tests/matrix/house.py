@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from leases import leased
 from matrix.client import ANON, SERVICE, Caller, Client, Connection, Id
 
 
@@ -97,6 +99,11 @@ class Venue:
     id: str
     slug: str
     owner: Client
+
+    def exporting(self, export_id: object) -> AbstractContextManager[dict[str, Any]]:
+        """The lease of the job that makes an export of this venue."""
+        payload = {"organization_id": self.id, "export_id": str(export_id)}
+        return leased(self.house.owner_sql, "organization.export", payload, self.id)
 
     def role(self, key: str) -> str:
         """The id of the role with this key."""

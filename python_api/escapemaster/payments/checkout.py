@@ -52,12 +52,17 @@ class CheckoutDatabase(Protocol):
         ...
 
     async def record_checkout(
-        self, attempt_id: UUID, session_id: str, url: str, expires_at: datetime
+        self,
+        attempt_id: UUID,
+        attempt_token: str | None,
+        session_id: str,
+        url: str,
+        expires_at: datetime,
     ) -> None:
         """See `ServiceDatabase`."""
         ...
 
-    async def fail_checkout(self, attempt_id: UUID, error: str) -> None:
+    async def fail_checkout(self, attempt_id: UUID, attempt_token: str | None, error: str) -> None:
         """See `ServiceDatabase`."""
         ...
 
@@ -137,7 +142,7 @@ async def start_checkout(
         back = addresses.choose(return_url, attempt.site_url)
     except DomainError as error:
         if attempt.checkout_url is None:
-            await _close(database, attempt.attempt_id, error)
+            await _close(database, attempt, error)
         raise
     if attempt.checkout_url is not None:
         return _checkout(attempt, attempt.checkout_url)
@@ -154,7 +159,7 @@ async def start_checkout(
             code=error.code,
             provider_request_id=error.request_id,
         )
-        await _close(database, attempt.attempt_id, error)
+        await _close(database, attempt, error)
         if error.code == "amount_too_small":
             # The database asks for no less than the currency's own least amount, but a venue that
             # is paid out in another currency must reach that one's.
@@ -164,7 +169,9 @@ async def start_checkout(
         raise
     try:
         expires_at = session.expires_at or attempt.expires_at
-        await database.record_checkout(attempt.attempt_id, session.id, url, expires_at)
+        await database.record_checkout(
+            attempt.attempt_id, attempt.attempt_token, session.id, url, expires_at
+        )
     except DomainError as error:
         if error.code == "attempt_has_session":
             return await _already_open(database, reference, manage_token)
@@ -196,12 +203,16 @@ async def _already_open(database: CheckoutDatabase, reference: str, manage_token
     return _checkout(attempt, attempt.checkout_url)
 
 
-async def _close(database: CheckoutDatabase, attempt_id: UUID, cause: EscapemasterError) -> None:
+async def _close(
+    database: CheckoutDatabase, attempt: OpenCheckout, cause: EscapemasterError
+) -> None:
     try:
-        await database.fail_checkout(attempt_id, f"{cause.code}: {cause}")
+        await database.fail_checkout(
+            attempt.attempt_id, attempt.attempt_token, f"{cause.code}: {cause}"
+        )
     except EscapemasterError as error:
         # The caller has to hear of the cause; the database closes the attempt by its age.
-        _log.error("checkout.not_closed", attempt_id=str(attempt_id), exc_info=error)
+        _log.error("checkout.not_closed", attempt_id=str(attempt.attempt_id), exc_info=error)
 
 
 def _address_of(session: CheckoutSession) -> str:

@@ -238,9 +238,9 @@ async def export_organization(job: Job, tools: Tools) -> None:
     except EscapemasterError as error:
         if error.retryable and job.attempt < EXPORT_ATTEMPTS:
             raise
-        await tools.database.finish_export(wanted.organization_id, wanted.export_id, None, None)
+        await tools.database.finish_export(job, None, None)
         raise ExportFailedError("export_failed", error.code) from error
-    await tools.database.finish_export(wanted.organization_id, wanted.export_id, path, rows)
+    await tools.database.finish_export(job, path, rows)
     _log.info("export.finished", rows=rows)
 
 

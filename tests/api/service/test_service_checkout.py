@@ -20,6 +20,7 @@ ORDER = {"reference": "ABCD-2345", "manage_token": "a-secret"}
 def attempt(**changes: Any) -> dict[str, Any]:
     return {
         "attempt_id": ATTEMPT,
+        "attempt_token": "token",
         "organization_id": "018f0000-0000-7000-8000-000000000002",
         "booking_id": "018f0000-0000-7000-8000-000000000003",
         "reference": "ABCD-2345",
@@ -62,6 +63,7 @@ async def test_a_held_booking_gets_a_page_to_pay_on(
         "record_checkout",
     ]
     assert postgrest.called("record_checkout")[0]["session_id"] == "cs_1"
+    assert postgrest.called("record_checkout")[0]["attempt_token"] == "token"
     form = stripe_api.calls[0].form
     assert form["success_url"] == (
         "https://play.example.test/demo/?lang=es&reference=ABCD-2345&payment=success"
@@ -130,6 +132,7 @@ async def test_when_stripe_makes_no_page_the_attempt_is_closed(
     assert response.json()["code"] == "payment_provider_failed"
     assert "secret" not in response.text
     assert postgrest.called("fail_checkout")[0]["attempt_id"] == ATTEMPT
+    assert postgrest.called("fail_checkout")[0]["attempt_token"] == "token"
     assert not postgrest.called("record_checkout")
 
 

@@ -78,10 +78,13 @@ async def test_ids_and_instants_are_written_as_text(
     database: ServiceDatabase, postgrest: FakePostgrest
 ) -> None:
     postgrest.answer("record_checkout", {"status": "open"})
-    await database.record_checkout(ID, "cs_1", "https://x.test", datetime(2026, 1, 2, tzinfo=UTC))
+    await database.record_checkout(
+        ID, "token", "cs_1", "https://x.test", datetime(2026, 1, 2, tzinfo=UTC)
+    )
     assert postgrest.called("record_checkout") == [
         {
             "attempt_id": str(ID),
+            "attempt_token": "token",
             "session_id": "cs_1",
             "url": "https://x.test",
             "expires_at": "2026-01-02T00:00:00+00:00",
@@ -294,7 +297,7 @@ async def test_every_function_takes_its_arguments_and_gives_its_shape(
     await database.apply_checkout_session(leased, {"id": "cs_1"})
     await database.apply_refund(leased, {"id": "re_1"})
     await database.apply_dispute(leased, {"id": "du_1"})
-    await database.fail_checkout(ID, "why")
+    await database.fail_checkout(ID, "token", "why")
     assert (await database.get_checkout_attempt(leased)).session_id is None
     assert await database.queue_stale_checkouts(60) == 2
     assert (await database.get_refund_request(leased)).amount_cents == 5

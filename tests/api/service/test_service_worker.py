@@ -458,6 +458,8 @@ async def test_a_page_that_is_not_open_needs_no_closing(
 
 
 EXPORT: dict[str, Any] = {"organization_id": ORGANIZATION, "export_id": REQUEST}
+#: The lease of the job that `job` makes.
+LEASED: dict[str, Any] = {"job_id": 1, "lease_token": str(LEASE)}
 EXPORTED = f"{ORGANIZATION}/{REQUEST}.jsonl"
 
 
@@ -482,7 +484,7 @@ async def test_an_export_is_read_to_an_empty_page_and_stored(
         exported(4),
     ]
     assert postgrest.called("finish_export") == [
-        {**EXPORT, "object_path": EXPORTED, "row_count": 4}
+        {**LEASED, "object_path": EXPORTED, "row_count": 4}
     ]
     [upload] = files.requests
     assert upload.headers["x-upsert"] == "true"
@@ -514,7 +516,7 @@ async def test_an_export_is_tried_again_and_given_up_in_the_end(
         await handle(job("organization.export", attempt=EXPORT_ATTEMPTS, **EXPORT), tools)
     assert not failed.value.retryable
     assert "storage_unavailable" in str(failed.value)
-    given_up = {**EXPORT, "object_path": None, "row_count": None}
+    given_up = {**LEASED, "object_path": None, "row_count": None}
     assert postgrest.called("finish_export") == [given_up]
 
 

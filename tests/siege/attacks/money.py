@@ -146,9 +146,13 @@ def a_leaked_service_key_pays_no_booking(ground: Ground) -> None:
         thief.rpc("fail_job", **lease, error="siege", retry=True)
     recorded = {
         "attempt_id": attempt["attempt_id"],
+        "attempt_token": attempt["attempt_token"],
         "session_id": "cs_first",
         "expires_at": attempt["expires_at"],
     }
+    unopened = {**recorded, "attempt_token": "x", "url": "https://evil.test/pay"}
+    told = thief.rpc("record_checkout", **unopened)
+    hold_true(told.status_code == 404, f"record_checkout: {told.status_code} {told.text[:120]}")
     answer(thief.rpc("record_checkout", **recorded, url="https://pay.test/first"))
     thief.rpc("record_checkout", **recorded, url="https://evil.test/pay")
     again = answer(
