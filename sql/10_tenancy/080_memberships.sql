@@ -51,6 +51,54 @@ where m.status = 'active' and (m.expires_at is null or m.expires_at > now());
 comment on view private.active_memberships is
   'The memberships that count now: neither suspended nor expired. Whoever asks whether somebody may do something asks here.';
 
+-- Which addresses members had while they worked here: whoever is barred is barred under all of them.
+create table private.member_addresses (
+  organization_id uuid not null,
+  user_id uuid not null,
+  email text not null,
+  constraint member_addresses_pkey primary key (organization_id, user_id, email),
+  constraint member_addresses_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  -- Not to memberships: Auth changes an address under the profile's lock, which whoever removes a
+  -- member asks for while holding the membership.
+  constraint member_addresses_user_fkey foreign key (user_id) references public.profiles (user_id) on delete cascade
+);
+
+-- for: the foreign key, when a user is deleted
+create index member_addresses_user_id_idx on private.member_addresses (user_id);
+
+comment on table private.member_addresses is
+  'Every address that a member''s account had since the membership began, in lower case; it goes with the membership.';
+
+create function private.note_member_address()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.member_addresses (organization_id, user_id, email)
+  select m.organization_id, m.user_id, p.email
+  from public.memberships as m
+  join public.profiles as p on p.user_id = m.user_id
+  where m.user_id = new.user_id and p.email <> ''
+  on conflict on constraint member_addresses_pkey do nothing;
+  return null;
+end
+$$;
+
+comment on function private.note_member_address is
+  'definer: Supabase Auth''s own role changes the address and may read no membership. Notes the address that a member''s account has now.';
+
+create trigger memberships_note_member_address
+after insert or update of user_id on public.memberships
+for each row execute function private.note_member_address();
+
+create trigger profiles_note_member_address
+after update of email on public.profiles
+for each row execute function private.note_member_address();
+
 -- Who was suspended or removed, until somebody lets them in again. It outlives the membership and
 -- the account: whoever leaves, deletes the account or comes back under another one stays out.
 create table public.member_bars (
@@ -58,6 +106,7 @@ create table public.member_bars (
   id uuid not null default private.uuid_v7(),
   user_id uuid,
   email text,
+  other_emails text [] not null default '{}',
   cause text not null,
   barred_by uuid,
   barred_at timestamptz not null default now(),
@@ -71,14 +120,14 @@ create table public.member_bars (
 );
 
 comment on table public.member_bars is
-  'Who may not become a member again, by account and by address. Written by suspend_member and remove_member, lifted by reactivate_member, by lift_member_bar and by an invitation under users:manage.';
-comment on column public.member_bars.user_id is 'Null once the account is deleted; the address bars on.';
+  'Who may not become a member again, by account and by every address that the account had as a member or has proven since. Written by suspend_member and remove_member, lifted by reactivate_member, by lift_member_bar and by an invitation under users:manage.';
+comment on column public.member_bars.user_id is 'Null once the account is deleted; the addresses bar on.';
 comment on column public.member_bars.email is 'The account''s address when it was barred, in lower case; null for an account without one.';
+comment on column public.member_bars.other_emails is
+  'Further addresses that bar: those that the account had as a member before, and those that it has proven since.';
 comment on column public.member_bars.cause is 'suspended or removed.';
 comment on column public.member_bars.barred_by is 'Who suspended or removed; null when that account is deleted.';
 
--- for: whether an address is barred
-create index member_bars_email_idx on public.member_bars (organization_id, email);
 -- for: the foreign key, when a user is deleted
 create index member_bars_user_id_idx on public.member_bars (user_id);
 -- for: the foreign key, when a user is deleted
@@ -92,6 +141,19 @@ create policy member_bars_select on public.member_bars
 for select to authenticated
 using (organization_id = (select private.organization_with('users:read')));
 
+create function private.bars_address(bar public.member_bars, email text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(lower(bars_address.email) = any (bar.email || bar.other_emails), false);
+end
+$$;
+
+comment on function private.bars_address is 'Whether the bar keeps out whoever has the address.';
+
 create function private.is_barred(organization_id uuid, user_id uuid, email text)
 returns boolean
 language plpgsql
@@ -99,17 +161,64 @@ stable
 set search_path = ''
 as $$
 begin
-  -- The address need not be proven: a wrong one keeps its typist out, and lets nobody in.
+  -- The address need not be proven: a wrong one keeps its typist out, and lets nobody in. The proven
+  -- one counts even if the account has another, unproven one since.
   return exists (
     select from public.member_bars as b
     where b.organization_id = is_barred.organization_id
-      and (b.user_id = is_barred.user_id or b.email = lower(is_barred.email))
+      and (
+        b.user_id = is_barred.user_id
+        or private.bars_address(b, is_barred.email)
+        or private.bars_address(b, (select p.email from private.proven_addresses as p where p.user_id = is_barred.user_id))
+      )
   );
 end
 $$;
 
 comment on function private.is_barred is
   'Whether a person may not become a member of the organization, by account or by address; either may be null.';
+
+create function private.refuse_suspended_member(bar public.member_bars)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from public.memberships as m
+    where m.organization_id = bar.organization_id and m.user_id = bar.user_id
+  ) then
+    perform private.fail('member_suspended', 409, 'Reactivate the member instead.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_suspended_member is
+  'Raises 409 member_suspended for the bar of somebody who still is a member: lifted alone, it would let the person leave and join again.';
+
+create function private.extend_bars()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Proven ones only: otherwise whoever is barred could name a stranger's address, and bar the stranger.
+  update public.member_bars as b
+  set other_emails = b.other_emails || new.email
+  where b.user_id = new.user_id and not private.bars_address(b, new.email);
+  return null;
+end
+$$;
+
+comment on function private.extend_bars is
+  'definer: Supabase Auth''s own role proves addresses and may read no bar. What a barred account proves, it is barred under, also when the account is gone.';
+
+create trigger proven_addresses_extend_bars
+after insert or update of email on private.proven_addresses
+for each row execute function private.extend_bars();
 
 create function private.lock_members(organization_id uuid)
 returns void

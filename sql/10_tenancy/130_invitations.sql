@@ -92,10 +92,21 @@ begin
   ) then
     perform private.fail('already_member', 409, 'This person works here already.');
   elsif private.is_barred(invite_member.organization_id, null, wanted_email) then
-    -- Who may remove a person lets one in again by inviting; for whoever only invites it is no way round.
-    if not private.has_permission(invite_member.organization_id, 'users:manage') then
-      perform private.fail('member_barred', 409, 'Ask somebody with users:manage: this person was suspended or removed.');
+    -- Who may remove a person lets one in again by inviting the address that was barred; for whoever
+    -- only invites it is no way round, and nobody lifts a bar by an address not known to be the person's.
+    if not private.has_permission(invite_member.organization_id, 'users:manage')
+      or exists (
+        select from public.member_bars as b
+        where b.organization_id = invite_member.organization_id
+          and private.bars_address(b, wanted_email)
+          and b.email is distinct from wanted_email
+      )
+    then
+      perform private.fail('member_barred', 409, 'Have the bar lifted first by somebody with users:manage: this person was suspended or removed.');
     end if;
+    perform private.refuse_suspended_member(b)
+    from public.member_bars as b
+    where b.organization_id = invite_member.organization_id and b.email = wanted_email;
     delete from public.member_bars as b
     where b.organization_id = invite_member.organization_id and b.email = wanted_email;
   end if;
@@ -148,7 +159,7 @@ set search_path = ''
 as $$ select private.invite_member(organization_id, email, role_id) $$;
 
 comment on function public.invite_member is
-  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred; 422 email_invalid; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage to the address that was barred. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred, member_suspended (the address is a former one of somebody who still is a member); 422 email_invalid; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.invite_member to authenticated;
 
 create function private.revoke_invitation(organization_id uuid, invitation_id uuid)

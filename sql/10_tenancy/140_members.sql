@@ -144,20 +144,33 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  known text[] := array(
+    select a.email
+    from private.member_addresses as a
+    where a.organization_id = bar_member.organization_id and a.user_id = bar_member.user_id
+    union
+    select p.email from private.proven_addresses as p where p.user_id = bar_member.user_id
+  );
 begin
-  insert into public.member_bars (organization_id, user_id, email, cause, barred_by)
-  select bar_member.organization_id, p.user_id, nullif(p.email, ''), bar_member.cause, private.calling_person()
+  insert into public.member_bars as b (organization_id, user_id, email, other_emails, cause, barred_by)
+  select
+    bar_member.organization_id, p.user_id, nullif(p.email, ''), array_remove(known, p.email), bar_member.cause,
+    private.calling_person()
   from public.profiles as p
   where p.user_id = bar_member.user_id
   on conflict on constraint member_bars_user_key do update
-  set cause = excluded.cause, email = excluded.email, barred_by = excluded.barred_by, barred_at = now();
+  set cause = excluded.cause, email = excluded.email, barred_by = excluded.barred_by, barred_at = now(),
+    other_emails = array(
+      select unnest(b.email || b.other_emails || excluded.other_emails) except select excluded.email
+    );
   update public.invitations as i
   set revoked_at = now()
   from public.member_bars as b
   where b.organization_id = bar_member.organization_id
     and b.user_id = bar_member.user_id
     and i.organization_id = b.organization_id
-    and i.email = b.email
+    and private.bars_address(b, i.email)
     and i.accepted_at is null and i.revoked_at is null;
   -- Who worked here has seen the join code on the wall.
   perform private.rotate_join_code(bar_member.organization_id);
@@ -165,7 +178,7 @@ end
 $$;
 
 comment on function private.bar_member is
-  'Keeps a person out until the bar is lifted, takes back what invites them, and makes the join code another one.';
+  'Keeps a person out, under every address that is known of the account, until the bar is lifted, takes back what invites them, and makes the join code another one.';
 
 create function private.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
 returns jsonb
@@ -259,6 +272,8 @@ begin
     update public.profiles as p
     set active_organization_id = null
     where p.user_id = old.user_id and p.active_organization_id = old.organization_id;
+    delete from private.member_addresses as a
+    where a.organization_id = old.organization_id and a.user_id = old.user_id;
   end if;
   -- An invitation must not outlive the right of the person who sent it.
   update public.invitations as i
@@ -272,7 +287,7 @@ end
 $$;
 
 comment on function private.follow_membership_end is
-  'definer: clears the stored choice of a former member and the invitations that this person sent.';
+  'definer: clears the stored choice and the noted addresses of a former member, and the invitations that this person sent.';
 
 create trigger memberships_follow_membership_end
 after update of status, role_id or delete on public.memberships
@@ -322,14 +337,9 @@ set search_path = ''
 as $$
 begin
   perform private.require_permission_over_members(lift_member_bar.organization_id, 'users:manage');
-  if exists (
-    select
-    from public.member_bars as b
-    join public.memberships as m on m.organization_id = b.organization_id and m.user_id = b.user_id
-    where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id
-  ) then
-    perform private.fail('member_suspended', 409, 'Reactivate the member instead.');
-  end if;
+  perform private.refuse_suspended_member(b)
+  from public.member_bars as b
+  where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id;
   delete from public.member_bars as b
   where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id;
   if not found then

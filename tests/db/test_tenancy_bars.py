@@ -110,6 +110,141 @@ def test_no_door_lets_in_whoever_is_barred(
     assert ana.call("my_context")["organizations"] == []
 
 
+def change_address(house: House, who: Client, name: str, *, proven: bool = True) -> None:
+    """The account's address becomes another one, as Auth changes it."""
+    house.connection.execute(
+        "update auth.users set email = %s where id = %s", [email_of(name), who.id]
+    )
+    if proven:
+        house.owner_sql("select private.vouch_for_address(%s)", who.id)
+
+
+def changed_before(house: House, venue: Venue, ana: Client, bar: Callable[..., Client]) -> None:
+    change_address(house, ana, "ana_new")
+    bar(house, venue, ana)
+
+
+def changed_before_and_nobody_proved_it(
+    house: House, venue: Venue, ana: Client, bar: Callable[..., Client]
+) -> None:
+    change_address(house, ana, "ana_new", proven=False)
+    bar(house, venue, ana)
+
+
+def changed_after(house: House, venue: Venue, ana: Client, bar: Callable[..., Client]) -> None:
+    bar(house, venue, ana)
+    change_address(house, ana, "ana_new")
+
+
+def changed_after_and_proved_later(
+    house: House, venue: Venue, ana: Client, bar: Callable[..., Client]
+) -> None:
+    bar(house, venue, ana)
+    change_address(house, ana, "ana_new", proven=False)
+    house.owner_sql("select private.prove_address(%s, %s, 'mail')", ana.id, email_of("ana_new"))
+
+
+def comes_back_as(house: House, ana: Client, name: str) -> Client:
+    """Another account with one of the addresses, the first one being gone or not."""
+    if house.one("select exists (select from auth.users where email = %s)", email_of(name)):
+        house.connection.execute("delete from auth.users where id = %s", [ana.id])
+    other = house.sign_up(name)
+    house.owner_sql("select private.vouch_for_address(%s)", other.id)
+    return other
+
+
+@pytest.mark.parametrize("name", ["ana", "ana_new"])
+@pytest.mark.parametrize("bar", [suspend_only, suspend_and_leave, remove])
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_before,
+        changed_before_and_nobody_proved_it,
+        changed_after,
+        changed_after_and_proved_later,
+    ],
+)
+class TestWhoeverChangesTheAddress:
+    """A bar holds under every address that the account had as a member, or has proven since."""
+
+    def test_is_not_invited_by_who_only_invites(
+        self, house: House, venue: Venue, change: Callable[..., None], bar: object, name: str
+    ) -> None:
+        change(house, venue, venue.hire("ana", "receptionist"), bar)
+        mary = venue.hire("mary", "manager")
+        with pytest.raises(Exception, match=r"member_barred|already_member"):
+            venue.invite(email_of(name), venue.role("game_master"), by=mary)
+
+    def test_joins_under_no_other_account(
+        self, house: House, venue: Venue, change: Callable[..., None], bar: object, name: str
+    ) -> None:
+        ana = venue.hire("ana", "receptionist")
+        change(house, venue, ana, bar)
+        other = comes_back_as(house, ana, name)
+        with refused(403, "member_barred"):
+            by_join_code(house, venue, other)
+        # Nor behind an address that nobody knows, as long as it is not proven.
+        change_address(house, other, "nobody_knows", proven=False)
+        with refused(403, "member_barred"):
+            by_join_code(house, venue, other)
+
+    def test_accepts_no_invitation_from_before(
+        self, house: House, venue: Venue, change: Callable[..., None], bar: object, name: str
+    ) -> None:
+        ana = venue.hire("ana", "receptionist")
+        # Sent while the account had another address than either.
+        change_address(house, ana, "ana_once")
+        _, token = venue.invite(email_of(name), venue.role("game_master"))
+        change_address(house, ana, "ana")
+        change(house, venue, ana, bar)
+        other = comes_back_as(house, ana, name)
+        with pytest.raises(Exception, match=r"member_barred|invitation_not_found"):
+            other.call("accept_invitation", token=token)
+        assert venue.role_of(other) is None
+
+    def test_is_let_in_by_an_invitation_of_whoever_may_remove(
+        self, house: House, venue: Venue, change: Callable[..., None], bar: object, name: str
+    ) -> None:
+        ana = venue.hire("ana", "receptionist")
+        change(house, venue, ana, bar)
+        other = comes_back_as(house, ana, name)
+        (barred,) = venue.owner.select("select id, email from public.member_bars")
+        lift = {"organization_id": venue.id, "bar_id": barred["id"]}
+        if venue.role_of(ana) is not None:
+            # Somebody who only is suspended: without the bar, leaving would be a way in.
+            with pytest.raises(Exception, match=r"member_barred|member_suspended"):
+                venue.invite(email_of(name), venue.role("game_master"))
+            with refused(409, "member_suspended"):
+                venue.owner.call("lift_member_bar", **lift)
+            return
+        if email_of(name) != barred["email"]:
+            # The owner need not know whose address it is.
+            with refused(409, "member_barred"):
+                venue.invite(email_of(name), venue.role("game_master"))
+            venue.owner.call("lift_member_bar", **lift)
+        _, token = venue.invite(email_of(name), venue.role("game_master"))
+        other.call("accept_invitation", token=token)
+        assert venue.role_of(other) == "game_master"
+
+
+def test_whoever_is_barred_bars_no_stranger_by_naming_the_address(
+    house: House, venue: Venue
+) -> None:
+    ana = remove(house, venue, venue.hire("ana"))
+    change_address(house, ana, "stranger", proven=False)
+    change_address(house, ana, "ana_again", proven=False)
+    by_join_code(house, venue, house.sign_up("stranger"))
+
+
+def test_addresses_of_whoever_left_in_peace_are_forgotten(house: House, venue: Venue) -> None:
+    ana = venue.hire("ana")
+    change_address(house, ana, "ana_new")
+    known = "select count(*) from private.member_addresses where user_id = %s"
+    assert house.one(known, ana.id) == 2
+    ana.call("leave_organization", organization_id=venue.id)
+    assert house.one(known, ana.id) == 0
+
+
 def test_no_function_that_is_written_tomorrow_lets_them_in(house: House, venue: Venue) -> None:
     """The table itself asks, whoever writes to it."""
     ana = remove(house, venue, venue.hire("ana"))
