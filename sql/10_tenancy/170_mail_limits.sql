@@ -14,12 +14,13 @@ create table private.mail_allowances (
   source text not null,
   organization_age interval not null,
   per_recipient int not null,
+  per_network int,
   recipients_are_shared boolean not null,
   per_organization int not null,
   constraint mail_allowances_pkey primary key (source, organization_age),
   constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization')),
   constraint mail_allowances_age_is_not_negative check (organization_age >= interval '0'),
-  constraint mail_allowances_are_positive check (per_recipient > 0 and per_organization > 0)
+  constraint mail_allowances_are_positive check (per_recipient > 0 and per_network > 0 and per_organization > 0)
 );
 
 comment on table private.mail_allowances is
@@ -28,25 +29,28 @@ comment on column private.mail_allowances.source is
   'visitor: unpaid bookings, reminders of holds and waiting lists; desk: bookings by staff; organization: vouchers and invitations.';
 comment on column private.mail_allowances.organization_age is 'For organizations of at least this age, up to the next row''s.';
 comment on column private.mail_allowances.per_recipient is 'To one address.';
+comment on column private.mail_allowances.per_network is
+  'To one address, caused from one network address; null where members cause them. So a stranger who types somebody''s address leaves that person the rest.';
 comment on column private.mail_allowances.recipients_are_shared is
   'Whether the mails of all such organizations to an address are counted together, and those that one person causes in several organizations too.';
 comment on column private.mail_allowances.per_organization is 'From one organization, to whomever.';
 
 insert into private.mail_allowances (
-  source, organization_age, per_recipient, recipients_are_shared, per_organization
+  source, organization_age, per_recipient, per_network, recipients_are_shared, per_organization
 )
 values
-('visitor', interval '0', 10, true, 500),
-('visitor', interval '14 days', 10, true, 5000),
-('visitor', interval '90 days', 10, true, 20000),
-('desk', interval '0', 20, false, 300),
-('desk', interval '14 days', 50, false, 2000),
-('desk', interval '90 days', 50, false, 10000),
-('organization', interval '0', 5, true, 100),
-('organization', interval '14 days', 20, false, 500),
-('organization', interval '90 days', 20, false, 5000)
+('visitor', interval '0', 12, 4, true, 500),
+('visitor', interval '14 days', 12, 4, true, 5000),
+('visitor', interval '90 days', 12, 4, true, 20000),
+('desk', interval '0', 20, null, false, 300),
+('desk', interval '14 days', 50, null, false, 2000),
+('desk', interval '90 days', 50, null, false, 10000),
+('organization', interval '0', 5, null, true, 100),
+('organization', interval '14 days', 20, null, false, 500),
+('organization', interval '90 days', 20, null, false, 5000)
 on conflict (source, organization_age) do update
 set per_recipient = excluded.per_recipient,
+  per_network = excluded.per_network,
   recipients_are_shared = excluded.recipients_are_shared,
   per_organization = excluded.per_organization;
 
@@ -113,15 +117,23 @@ declare
   hint text;
 begin
   hint := case count_mail_to.source
-    when 'visitor' then 'This address was sent a lot today. Cancel a booking by the link in its mail, or ask the venue to book for you.'
+    when 'visitor' then 'This address was sent a lot today. Sign in with it by a mailed link and book again, or ask the venue to book for you.'
     when 'desk' then 'Book without the e-mail address, or go on tomorrow.'
     else 'Leave the e-mail address out and hand it over yourself, or go on tomorrow.'
   end;
-  perform private.count_mail(
-    source || '/recipient',
-    case when allowance.recipients_are_shared then recipient else count_mail_to.organization_id || ' ' || recipient end,
-    allowance.per_recipient, hint
-  );
+  -- Whoever has proven the address asks for mail of their own, which strangers cannot use up.
+  if source <> 'visitor' or not private.caller_has_proven(recipient) then
+    if private.client_address() is not null and allowance.per_network is not null then
+      perform private.count_mail(
+        source || '/network', recipient || ' ' || private.client_address(), allowance.per_network, hint
+      );
+    end if;
+    perform private.count_mail(
+      source || '/recipient',
+      case when allowance.recipients_are_shared then recipient else count_mail_to.organization_id || ' ' || recipient end,
+      allowance.per_recipient, hint
+    );
+  end if;
   perform private.count_mail(
     source || '/organization', count_mail_to.organization_id::text, allowance.per_organization, hint
   );

@@ -92,7 +92,7 @@ comment on column public.calendars.waitlist_minutes is 'How long a place that be
 comment on column public.calendars.shows_taken_times is
   'Whether the booking page shows the times that are sold out; where there is a waiting list, one can wait for each.';
 comment on column public.calendars.holds_per_address is
-  'How many bookings to come for which nothing was paid yet one network address, and one e-mail address, may have here at a time; those that staff make do not count.';
+  'How many bookings to come for which nothing was paid yet one network address may have here at a time; one e-mail address three times as many, and four times for whoever signed in and has proven it. Those that staff make do not count.';
 comment on column public.calendars.confirm_by_email is
   'Whether a booking with nothing to pay is confirmed by opening the link in its mail (confirm_booking); until then it is held, for an hour or as long as hold_minutes says.';
 comment on column public.calendars.site_url is

@@ -85,6 +85,10 @@ as $$
 declare
   allowed int;
   hash bytea;
+  -- A stranger who types somebody's e-mail address needs three networks to use it up, and then
+  -- still leaves as much as one may have to whoever has proven it.
+  networks constant int := 3;
+  allowed_by_email int;
 begin
   if address is null then
     return; -- nobody's: the owner's own session, not a request
@@ -112,7 +116,11 @@ begin
   insert into private.hold_addresses (organization_id, booking_id, calendar_id, address_hash)
   values (booking.organization_id, booking.id, booking.calendar_id, hash);
 
-  -- The same for the e-mail address, that is, the customer: many network addresses are cheap.
+  -- For the e-mail address too, that is, the customer: many network addresses are cheap.
+  select allowed * case when private.caller_has_proven(c.email) then networks + 1 else networks end
+  into allowed_by_email
+  from public.customers as c
+  where c.organization_id = booking.organization_id and c.id = booking.customer_id;
   perform pg_advisory_xact_lock(hashtextextended('unpaid:' || booking.customer_id, 0));
   if (
     select count(*)
@@ -124,18 +132,18 @@ begin
       and b.starts_at > now()
       and b.source = 'widget'
       and private.is_live_unpaid(b)
-  ) >= allowed then
+  ) >= allowed_by_email then
     perform private.fail(
       'too_many_unpaid_bookings', 429,
-      'Pay for or cancel one of the bookings under this e-mail address by the link in its mail, or ask the venue.',
-      jsonb_build_object('maximum', allowed)
+      'Sign in with this e-mail address by a mailed link and book again, cancel one of its bookings, or ask the venue.',
+      jsonb_build_object('maximum', allowed_by_email)
     );
   end if;
 end
 $$;
 
 comment on function private.limit_live_holds is
-  'Notes the address of a booking without payment. Raises 429 too_many_holds (details {"maximum"}) when the address, and too_many_unpaid_bookings when the e-mail address, has as many in the calendar already as this allows; a null address is not limited.';
+  'Notes the address of a booking without payment. Raises 429 too_many_holds (details {"maximum"}) when the address has as many in the calendar already as this allows, and too_many_unpaid_bookings when the e-mail address has three times as many, four times for whoever has proven it; a null address is not limited.';
 
 create function private.check_terms(calendar public.calendars, consents jsonb)
 returns void

@@ -19,7 +19,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  live_entries constant int := 3;
+  live_entries int;
   calendar public.calendars := private.public_calendar(join_waitlist.slug);
   scope text := calendar.organization_id || ':join_waitlist';
   answer jsonb := private.idempotent_begin(
@@ -96,6 +96,8 @@ begin
     end if;
 
     waiting_customer_id := private.customer_with_email(calendar.organization_id, guest);
+    -- As many again for whoever has proven the address, which strangers cannot use up.
+    live_entries := case when private.caller_has_proven(guest ->> 'email') then 6 else 3 end;
     -- Two requests of one person are counted one after the other.
     perform from public.customers as c
     where c.organization_id = calendar.organization_id and c.id = waiting_customer_id
@@ -185,7 +187,7 @@ as $$
 $$;
 
 comment on function public.join_waitlist is
-  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. A mail confirms the entry at once, with the link to leave. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. A mail confirms the entry at once, with the link to leave. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue; 3, and 6 for whoever signed in and has proven the address); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.join_waitlist to anon, authenticated;
 
 create function private.waitlist_json(entry public.waitlist_entries)

@@ -6,6 +6,7 @@ import uuid
 from datetime import date
 from typing import Any
 
+import psycopg
 import pytest
 
 from db.money_world import TOTAL, Booking, Database, Door, Refused, Venue, make_venue, member
@@ -118,9 +119,10 @@ def _allowances_as_they_were(money: Database) -> Any:
     yield
     for row in rows:
         money.run(
-            "update private.mail_allowances set per_recipient = %s, per_organization = %s"
-            " where source = %s and organization_age = %s",
+            "update private.mail_allowances set per_recipient = %s, per_network = %s,"
+            " per_organization = %s where source = %s and organization_age = %s",
             row["per_recipient"],
+            row["per_network"],
             row["per_organization"],
             row["source"],
             row["organization_age"],
@@ -139,13 +141,14 @@ def age(venue: Venue, days: int) -> None:
 
 
 def test_one_e_mail_cannot_fill_a_calendar_from_many_network_addresses(venue: Venue) -> None:
+    calendar(venue, holds_per_address=2)
     victim = f"{uuid.uuid4()}@example.com"
-    for _ in range(5):
+    for _ in range(6):
         assert hold(venue, victim)["status"] == "confirmed"
     with pytest.raises(Refused) as refused:
         hold(venue, victim)
     assert (refused.value.status, refused.value.code) == (429, "too_many_unpaid_bookings")
-    assert refused.value.details == {"maximum": 5}
+    assert refused.value.details == {"maximum": 6}
 
 
 def test_one_network_address_cannot_fill_a_calendar_of_free_rooms(venue: Venue) -> None:
@@ -185,14 +188,141 @@ def test_what_staff_book_counts_for_nobody(venue: Venue) -> None:
 
 def test_an_unpaid_hold_of_one_e_mail_counts_wherever_it_comes_from(money: Database) -> None:
     venue = make_venue(money)
-    calendar(venue, holds_per_address=2)
+    calendar(venue, holds_per_address=1)
     email = f"{uuid.uuid4()}@example.com"
+    hold(venue, email)
     hold(venue, email)
     second = hold(venue, email)
     with pytest.raises(Refused, match="too_many_unpaid_bookings"):
         hold(venue, email)
     venue.let_lapse(Booking(booking_id(venue, second), "", "", venue.slot()))
     hold(venue, email)
+
+
+# -- an address that somebody else typed -------------------------------------------------------
+
+
+def owner_of(venue: Venue, email: str, *, proven: bool = True) -> Door:
+    """Somebody who signed up with the address, in a network of their own."""
+    database = venue.database
+    user = database.sign_up()
+    with psycopg.connect(database.admin_dsn) as admin:
+        admin.execute("update auth.users set email = %s where id = %s", (email, user))
+    door = database.door("authenticated", sub=user)
+    door.headers["x-forwarded-for"] = address()
+    if proven:
+        prove(venue, door)
+    return door
+
+
+def prove(venue: Venue, account: Door) -> None:
+    """A mail to the account's address came back."""
+    venue.database.run("select private.vouch_for_address(%s)", account.claims["sub"])
+
+
+def book(venue: Venue, email: str, door: Door) -> dict[str, Any]:
+    held = door.call(
+        "hold_booking",
+        slug=venue.slug,
+        room_id=venue.room_id,
+        starts_at=venue.slot(),
+        party_size=2,
+        customer={"full_name": "Ada Byron", "email": email},
+        expected_total_cents=TOTAL,
+        idempotency_key=str(uuid.uuid4()),
+    )
+    return dict(held)
+
+
+class TestAStrangerWhoTypesSomebodysAddress:
+    @pytest.fixture
+    def victim(self) -> str:
+        return f"{uuid.uuid4()}@example.com"
+
+    def test_keeps_nobody_from_holding_in_a_network_of_their_own(
+        self, venue: Venue, victim: str
+    ) -> None:
+        calendar(venue, holds_per_address=2)
+        stranger = address()
+        for _ in range(2):
+            hold(venue, victim, stranger)
+        with pytest.raises(Refused, match="too_many_holds"):
+            hold(venue, victim, stranger)
+        assert hold(venue, victim)["status"] == "confirmed"
+
+    def test_keeps_nobody_from_holding_who_has_proven_it(self, venue: Venue, victim: str) -> None:
+        calendar(venue, holds_per_address=1)
+        for _ in range(3):
+            hold(venue, victim)
+        account = owner_of(venue, victim, proven=False)
+        with pytest.raises(Refused, match="too_many_unpaid_bookings"):
+            book(venue, victim, account)
+        other = owner_of(venue, f"{uuid.uuid4()}@example.com")
+        with pytest.raises(Refused, match="too_many_unpaid_bookings"):
+            book(venue, victim, other)
+        prove(venue, account)
+        assert book(venue, victim, account)["status"] == "confirmed"
+        # Bounded for its owner too, whatever network they come from.
+        account.headers["x-forwarded-for"] = address()
+        with pytest.raises(Refused) as refused:
+            book(venue, victim, account)
+        assert (refused.value.code, refused.value.details) == (
+            "too_many_unpaid_bookings",
+            {"maximum": 4},
+        )
+
+    def test_uses_up_no_mails_of_another_network(self, venue: Venue, victim: str) -> None:
+        allow(venue.database, "visitor", per_network=2)
+        stranger = address()
+        for _ in range(2):
+            cancel(venue, hold(venue, victim, stranger))
+        with pytest.raises(Refused) as refused:
+            hold(venue, victim, stranger)
+        assert refused.value.details == {"limit": "visitor/network", "maximum": 2}
+        hold(venue, victim)
+        # Nor is the stranger's network kept from writing to others.
+        hold(venue, f"{uuid.uuid4()}@example.com", stranger)
+
+    def test_uses_up_no_mails_of_whoever_has_proven_it(self, venue: Venue, victim: str) -> None:
+        allow(venue.database, "visitor", per_recipient=3)
+        for _ in range(3):
+            cancel(venue, hold(venue, victim))
+        account = owner_of(venue, victim, proven=False)
+        for door in (visitor(venue), account):
+            with pytest.raises(Refused) as refused:
+                book(venue, victim, door)
+            assert refused.value.details == {"limit": "visitor/recipient", "maximum": 3}
+        prove(venue, account)
+        assert book(venue, victim, account)["status"] == "confirmed"
+
+    def test_uses_up_no_places_in_a_waiting_list_of_whoever_has_proven_it(
+        self, venue: Venue, victim: str
+    ) -> None:
+        calendar(venue, waitlist_minutes=60)
+        day = venue.slot().date()
+        fill(venue, day)
+
+        def join(door: Door) -> None:
+            door.call(
+                "join_waitlist",
+                slug=venue.slug,
+                room_id=venue.room_id,
+                from_date=day,
+                to_date=day,
+                party_size=2,
+                customer={"full_name": "Ada", "email": victim},
+                idempotency_key=str(uuid.uuid4()),
+            )
+
+        for _ in range(3):
+            join(visitor(venue))
+        with pytest.raises(Refused, match="too_many_waitlist_entries"):
+            join(visitor(venue))
+        proven = owner_of(venue, victim)
+        for _ in range(3):
+            join(proven)
+        with pytest.raises(Refused, match="too_many_waitlist_entries"):
+            join(proven)
 
 
 # -- mails to whomever somebody names ----------------------------------------------------------
