@@ -1,5 +1,23 @@
 -- Bookings: seats of a session, what they cost, and how far the visit has come.
 
+create function private.is_status_reason(reason text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select reason in (
+    'written',
+    'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
+    'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
+    'cancelled_by_customer', 'changed_by_customer', 'waitlist_declined', 'waitlist_left', 'waitlist_removed',
+    'waitlist_expired'
+  )
+$$;
+
+comment on function private.is_status_reason is
+  'Whether it is one of the product''s own reasons for a booking''s status or change, so that no words of a person stand there. written: somebody wrote why, in booking_reasons.';
+
 create table public.bookings (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
@@ -60,20 +78,20 @@ create table public.bookings (
   constraint bookings_cancel_refund_is_known check (cancel_refund in ('full', 'terms', 'none')),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
-  constraint bookings_notes_are_texts check (
-    private.is_text(staff_note, 5000) and private.is_text(status_reason, 500)
-  )
+  constraint bookings_status_reason_is_known check (private.is_status_reason(status_reason)),
+  constraint bookings_staff_note_is_a_text check (private.is_text(staff_note, 5000))
 );
 
 comment on table public.bookings is 'Seats of a session for one party. Its status moves only along private.booking_transitions.';
 comment on column public.bookings.reference is 'What people read to each other: eight characters of Crockford''s base 32, as ABCD-2345. Unique in the organization.';
 comment on column public.bookings.starts_at is 'The session''s start, kept equal by the foreign key, so that a page in order of time reads one index.';
 comment on column public.bookings.status is 'held, pending, confirmed, checked_in, in_progress, completed; expired, cancelled, no_show.';
-comment on column public.bookings.status_reason is 'Why the booking is in its status, where somebody said so.';
+comment on column public.bookings.status_reason is 'Why the booking is in its status, a code of the product''s: private.is_status_reason. written: see booking_reasons.';
 comment on column public.bookings.takes_capacity is 'Whether its seats are taken: unless expired or cancelled.';
 comment on column public.bookings.exclusive is 'Whether the party has a shared room for itself.';
 comment on column public.bookings.seats is 'Seats that it takes of its session: the party''s, or all of them when exclusive.';
-comment on column public.bookings.staff_note is 'For the staff only.';
+comment on column public.bookings.staff_note is
+  'For the staff only, game masters among them: what they should know to run the game. What is not for them belongs to customers.staff_note.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
@@ -109,8 +127,8 @@ grant update (staff_note) on public.bookings to authenticated;
 alter table public.bookings enable row level security;
 
 create trigger bookings_clean_notes
-before insert or update of staff_note, status_reason on public.bookings
-for each row execute function private.clean_texts('notes', 'staff_note', 'status_reason');
+before insert or update of staff_note on public.bookings
+for each row execute function private.clean_texts('notes', 'staff_note');
 
 create policy bookings_select on public.bookings
 for select to authenticated

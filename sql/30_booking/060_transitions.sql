@@ -155,7 +155,8 @@ create table public.booking_history (
   constraint booking_history_change_keeps_the_status check (
     (change is not null) = (from_status is not distinct from to_status)
   ),
-  constraint booking_history_change_is_an_object check (jsonb_typeof(change) = 'object')
+  constraint booking_history_change_is_an_object check (jsonb_typeof(change) = 'object'),
+  constraint booking_history_reason_is_known check (private.is_status_reason(reason))
 );
 
 comment on table public.booking_history is
@@ -163,6 +164,8 @@ comment on table public.booking_history is
 comment on column public.booking_history.change is
   'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, extras ([{extra_id, name, quantity}]), coupon_code, total_cents, terms; null for a move to another status.';
 comment on column public.booking_history.refund is 'Of a cancellation, what went back of the money: full, terms or none, as bookings.cancel_refund.';
+comment on column public.booking_history.reason is
+  'A code of the product''s, as bookings.status_reason. written: somebody wrote why, in booking_reasons.';
 comment on column public.booking_history.from_status is 'Null for the first.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 
@@ -176,6 +179,79 @@ alter table public.booking_history enable row level security;
 create policy booking_history_select on public.booking_history
 for select to authenticated
 using (organization_id = (select private.organization_with('bookings:read')));
+
+-- What staff wrote, apart from the history: it may name a person.
+create table public.booking_reasons (
+  organization_id uuid not null,
+  history_id uuid not null,
+  booking_id uuid not null,
+  reason text not null,
+  constraint booking_reasons_pkey primary key (organization_id, history_id),
+  constraint booking_reasons_history_fkey foreign key (organization_id, history_id)
+  references public.booking_history (organization_id, id) on delete cascade,
+  constraint booking_reasons_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint booking_reasons_reason_is_a_text check (private.is_text(reason, 500))
+);
+
+comment on table public.booking_reasons is
+  'Why staff moved or changed a booking, in their own words, a row for a line of its history that says written: select=…,booking_reasons(reason) of booking_history gives null to whoever may not read customers.';
+comment on column public.booking_reasons.history_id is 'The line: booking_history.id.';
+
+-- for: the reasons of a booking (private.erase_customer), and the foreign key
+create index booking_reasons_booking_id_idx on public.booking_reasons (organization_id, booking_id);
+
+grant select on public.booking_reasons to authenticated;
+
+alter table public.booking_reasons enable row level security;
+
+create trigger booking_reasons_clean_notes
+before insert or update of reason on public.booking_reasons
+for each row execute function private.clean_texts('notes', 'reason');
+
+create policy booking_reasons_select on public.booking_reasons
+for select to authenticated
+using (organization_id = (select private.organization_with('customers:read')));
+
+create function private.shown_reason(reason text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when private.is_status_reason(shown_reason.reason) then shown_reason.reason
+    when private.clean_note(shown_reason.reason) <> '' then 'written'
+  end;
+end
+$$;
+
+comment on function private.shown_reason is
+  'What stands in a booking and its history for a reason: the product''s code, written for words of a person, null for none.';
+
+create function private.keep_reason(organization_id uuid, booking_id uuid, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into public.booking_reasons (organization_id, history_id, booking_id, reason)
+  select h.organization_id, h.id, h.booking_id, keep_reason.reason
+  from (
+    select l.*
+    from public.booking_history as l
+    where l.organization_id = keep_reason.organization_id and l.booking_id = keep_reason.booking_id
+    order by l.occurred_at desc
+    limit 1
+  ) as h
+  where h.reason = 'written';
+end
+$$;
+
+comment on function private.keep_reason is
+  'Keeps the words for which the newest line of a locked booking''s history says written.';
 
 create function private.refuse_transition(from_status text, to_status text)
 returns void
@@ -590,13 +666,14 @@ declare
 begin
   update public.bookings as b
   set status = transition.to_status,
-    status_reason = transition.reason,
+    status_reason = private.shown_reason(transition.reason),
     hold_expires_at = case transition.to_status when 'pending' then private.pending_until(s.ends_at) end
   from public.sessions as s
   where b.organization_id = booking.organization_id
     and b.id = booking.id
     and s.organization_id = booking.organization_id
     and s.id = booking.session_id;
+  perform private.keep_reason(booking.organization_id, booking.id, transition.reason);
 end
 $$;
 

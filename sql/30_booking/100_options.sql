@@ -76,7 +76,7 @@ create table public.price_overrides (
   constraint price_overrides_reason_is_a_text check (private.is_text(reason, 500))
 );
 
-comment on table public.price_overrides is 'A booking whose seats are sold at a price that staff set, and why.';
+comment on table public.price_overrides is 'A booking whose seats are sold at a price that staff set, and why, which may name a person: for members with customers:read. What it costs is in booking_lines.';
 comment on column public.price_overrides.price_cents is 'Of all seats together, minor units, tax included.';
 comment on column public.price_overrides.set_by is 'Who set it: {kind, id} as in private.current_actor.';
 
@@ -90,7 +90,7 @@ for each row execute function private.clean_texts('notes', 'reason');
 
 create policy price_overrides_select on public.price_overrides
 for select to authenticated
-using (organization_id = (select private.organization_with('bookings:read')));
+using (organization_id = (select private.organization_with('customers:read')));
 
 create function private.check_extras(booking public.bookings)
 returns void

@@ -43,7 +43,7 @@ begin
     from public.bookings as b
     where b.organization_id = booking.organization_id and b.id = booking.id;
     if booking.status <> 'confirmed' then
-      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid late, the place was still free');
+      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid_late');
       booking.status := 'confirmed';
     end if;
   end if;

@@ -377,7 +377,7 @@ begin
         'amount_cents', q.amount_cents,
         'currency', q.currency,
         'reason', q.reason,
-        'note', q.note,
+        'note', case when sees_customers then q.note end,
         'requested_at', q.created_at
       ) as item
       from private.refund_requests as q
@@ -405,5 +405,5 @@ set search_path = ''
 as $$ select private.get_pending_refunds(organization_id) $$;
 
 comment on function public.get_pending_refunds is
-  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), status (pending, or failed: the customer''s bank sent it back, so promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund), stuck (whether the provider refused it for good: settle it with record_refund or end it with withdraw_refund), problem (the provider''s code, null without one), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), status (pending, or failed: the customer''s bank sent it back, so promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund), stuck (whether the provider refused it for good: settle it with record_refund or end it with withdraw_refund), problem (the provider''s code, null without one), amount_cents, currency, reason, note (null without customers:read), requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
 grant execute on function public.get_pending_refunds to authenticated;

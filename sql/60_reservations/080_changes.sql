@@ -327,9 +327,10 @@ begin
     organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id, change
   )
   values (
-    target.organization_id, target.id, target.status, target.status, apply_change.reason,
+    target.organization_id, target.id, target.status, target.status, private.shown_reason(apply_change.reason),
     actor ->> 'kind', (actor ->> 'id')::uuid, plan.change
   );
+  perform private.keep_reason(target.organization_id, target.id, apply_change.reason);
 
   excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
   if excess > 0 then

@@ -339,10 +339,12 @@ class Shop:
         )
 
     def history(self, booking: Row) -> list[Row]:
-        """Every status that it took, in order of time."""
+        """Every status that it took, in order of time, with the words in which staff said why."""
         return self.house.owner_sql(
-            "select * from public.booking_history where organization_id = %s and booking_id = %s"
-            " order by occurred_at",
+            "select h.*, coalesce(r.reason, h.reason) as reason from public.booking_history as h"
+            " left join public.booking_reasons as r"
+            " on r.organization_id = h.organization_id and r.history_id = h.id"
+            " where h.organization_id = %s and h.booking_id = %s order by h.occurred_at",
             self.id,
             self.id_of(booking),
         )

@@ -10,6 +10,7 @@ import pytest
 from db.booking_world import GUEST, Row, Shop, change, open_shop
 from db.changes_world import book
 from matrix.client import Client
+from matrix.expectations import expectations
 from matrix.house import House
 from matrix.promises import refused
 
@@ -167,7 +168,7 @@ class TestTheLifeOfABooking:
         assert (entry["actor_kind"], str(entry["actor_id"])) == ("user", anna.id)
         assert entry["reason"] == "Pays at the desk"
         (seen,) = anna.select("select status_reason, hold_expires_at from public.bookings")
-        assert seen == {"status_reason": "Pays at the desk", "hold_expires_at": None}
+        assert seen == {"status_reason": "written", "hold_expires_at": None}
 
     @pytest.mark.parametrize("status", [s for s in PATHS if s not in ("expired", "cancelled")])
     def test_seats_are_taken_until_the_booking_is_expired_or_cancelled(
@@ -295,6 +296,62 @@ class TestReading:
         )
         for said in (GUEST["full_name"], "I am Ana"):
             assert said not in shown
+
+    def test_game_masters_read_no_words_of_staff_but_those_that_are_for_them(
+        self, shop: Shop, held: Row
+    ) -> None:
+        """Whatever the door: tables, answers, and the log for whoever also reads that."""
+        owner, booking = shop.venue.owner, shop.id_of(held)
+        here = {"organization_id": shop.id, "booking_id": booking}
+        change(owner, "bookings", {"staff_note": "For Gil: knows the room"}, id=booking)
+        shop.move(held, "confirmed", reason="Zoraida phoned")
+        owner.call(
+            "change_booking",
+            **here,
+            price_cents=100,
+            override_reason="Zoraida's cousin",
+            reason="Zoraida asked for it",
+            idempotency_key="one",
+        )
+        shop.pay(held, 100)
+        owner.call(
+            "refund_booking",
+            **here,
+            amount_cents=50,
+            reason="Zoraida is ill",
+            idempotency_key="two",
+        )
+        shop.move(held, "cancelled", reason="Zoraida is ill", refund="none")
+        game_master = expectations().held_by("game_master")
+        auditor = shop.venue.make_role("Auditor", {*game_master, "audit:read", "payments:read"})
+        for reader in (shop.venue.hire("gil", "game_master"), shop.venue.hire("aud", auditor)):
+            read = [
+                reader.select(f"select * from public.{name}")
+                for name, table in expectations().tables.items()
+                if not table.hidden
+            ]
+            read += [
+                reader.call("get_board", organization_id=shop.id, date=shop.starts_at(held).date())
+            ]
+            read += [
+                reader.call("get_pending_refunds", organization_id=shop.id)
+                if reader.call("has_permission", permission="payments:read")
+                else None
+            ]
+            assert "Zoraida" not in str(read)
+            assert "For Gil: knows the room" in str(read)
+            lines = reader.select("select to_status, reason from public.booking_history")
+            assert {"to_status": "cancelled", "reason": "written"} in lines
+
+    def test_who_may_read_customers_reads_why(self, shop: Shop, held: Row) -> None:
+        shop.move(held, "confirmed", reason="Zoraida phoned")
+        anna = shop.venue.hire("anna", "receptionist")
+        (said,) = anna.select(
+            "select r.reason, h.reason as shown from public.booking_reasons as r"
+            " join public.booking_history as h on h.id = r.history_id"
+            " and h.organization_id = r.organization_id"
+        )
+        assert said == {"reason": "Zoraida phoned", "shown": "written"}
 
     def test_who_may_read_customers_reads_what_the_party_said(self, shop: Shop, held: Row) -> None:
         anna = shop.venue.hire("anna", "receptionist")

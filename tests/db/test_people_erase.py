@@ -149,7 +149,7 @@ class TestErasing:
             "customers",
             "customer_tags",
             "bookings",
-            "booking_history",
+            "booking_reasons",
             "waiver_signatures",
             "private.waiver_drawings",
             "private.email_messages",
@@ -560,6 +560,7 @@ class TestExporting:
             "booking_contacts": 1,
             "booking_lines": 1,
             "booking_history": 0,
+            "booking_reasons": 1,
             "payments": 1,
             "waiver_signatures": 2,
             "email_messages": 1,
@@ -615,7 +616,8 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
     impersonal = {
         # Words of the product, not of a person.
         *("bookings.currency", "bookings.locale", "bookings.reference", "bookings.source"),
-        *("bookings.status", "booking_lines.description", "booking_lines.kind"),
+        *("bookings.status", "bookings.status_reason", "booking_history.reason"),
+        *("booking_lines.description", "booking_lines.kind"),
         *("booking_history.from_status", "booking_history.to_status", "booking_history.actor_kind"),
         *("booking_history.change", "booking_history.refund", "bookings.cancel_refund"),
         *("bookings.terms", "disputes.currency", "disputes.status", "disputes.reason"),
@@ -625,7 +627,7 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("email_messages.status", "email_messages.provider", "email_messages.provider_message_id"),
         # Staff and players with an account are not the venue's customers.
         *("invitations.email", "member_bars.email", "profiles.email", "profiles.full_name"),
-        "proven_addresses.email",
+        *("member_addresses.email", "member_bars.other_emails", "proven_addresses.email"),
         # The platform's, so that no tenant makes it write to an address that refused its mails.
         "email_suppressions.email",
         # What the customer read, which is the venue's text.
