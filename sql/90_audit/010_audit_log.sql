@@ -19,7 +19,7 @@ create table public.audit_log (
 );
 
 comment on table public.audit_log is
-  'Who changed what and when. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
+  'Who changed what and when, for members with audit:read who may also read the table that an entry is about. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
 comment on column public.audit_log.actor_kind is 'user, api_key, support, service, customer or system.';
 comment on column public.audit_log.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
 comment on column public.audit_log.before is 'Delete: the whole row. Update: the changed columns as they were.';
@@ -31,13 +31,51 @@ create index audit_log_row_idx on public.audit_log (organization_id, table_name,
 -- for: private.erase_customer, which looks for rows that are no more
 create index audit_log_deleted_idx on public.audit_log (organization_id, table_name) where action = 'delete';
 
+create table private.log_readers (
+  table_name text not null,
+  permission_key text not null,
+  constraint log_readers_pkey primary key (table_name, permission_key)
+);
+
+comment on table private.log_readers is
+  'reference data. What a member needs, beside audit:read, to see entries about a table: all that the table''s own policy asks for. Written from the policies when the tables are there; a table without a row is shown to nobody.';
+
+create function private.tables_to_read_in_log()
+returns text []
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  here uuid := private.request_organization();
+  held text[];
+begin
+  held := array(
+    select p.key
+    from (select distinct r.permission_key as key from private.log_readers as r offset 0) as p
+    where private.has_permission(here, p.key)
+  );
+  return array(
+    select r.table_name from private.log_readers as r group by r.table_name having bool_and(r.permission_key = any (held))
+  );
+end
+$$;
+
+comment on function private.tables_to_read_in_log is
+  'definer: reads private.log_readers inside the policies of the log. The tables whose entries the caller may see: what a member may not read in the table is not to be read in its log.';
+grant execute on function private.tables_to_read_in_log to authenticated;
+
 grant select on public.audit_log to authenticated;
 
 alter table public.audit_log enable row level security;
 
 create policy audit_log_select on public.audit_log
 for select to authenticated
-using (organization_id = (select private.organization_with('audit:read')));
+using (
+  organization_id = (select private.organization_with('audit:read'))
+  and table_name = any ((select private.tables_to_read_in_log())::text [])
+);
 
 create trigger audit_log_is_append_only
 before update or delete on public.audit_log
@@ -50,6 +88,7 @@ for each statement execute function private.refuse_change();
 create table public.audit_log_personal (
   organization_id uuid not null,
   id bigint not null,
+  table_name text not null,
   before jsonb,
   after jsonb,
   constraint audit_log_personal_pkey primary key (organization_id, id),
@@ -60,8 +99,9 @@ create table public.audit_log_personal (
 );
 
 comment on table public.audit_log_personal is
-  'The part of an entry of audit_log that a customer gave, for members with audit:read and customers:read. Only entries that hold such values have one. Append-only for everyone, but for the persons whom private.erase_customer takes out.';
+  'The part of an entry of audit_log that a customer gave, for members with audit:read and customers:read who may read the entry. Only entries that hold such values have one. Append-only for everyone, but for the persons whom private.erase_customer takes out.';
 comment on column public.audit_log_personal.id is 'The entry: audit_log.id.';
+comment on column public.audit_log_personal.table_name is 'The entry''s: audit_log.table_name.';
 comment on column public.audit_log_personal.before is 'The values that are null in audit_log.before: {column: value}; lay it over that image. Null without any.';
 comment on column public.audit_log_personal.after is 'The values that are null in audit_log.after, likewise.';
 
@@ -74,6 +114,7 @@ for select to authenticated
 using (
   organization_id = (select private.organization_with('audit:read'))
   and organization_id = (select private.organization_with('customers:read'))
+  and table_name = any ((select private.tables_to_read_in_log())::text [])
 );
 
 create trigger audit_log_personal_is_append_only
@@ -139,8 +180,8 @@ begin
   if said_before is null and said_after is null then
     return new;
   end if;
-  insert into public.audit_log_personal (organization_id, id, before, after)
-  values (new.organization_id, new.id, said_before, said_after);
+  insert into public.audit_log_personal (organization_id, id, table_name, before, after)
+  values (new.organization_id, new.id, new.table_name, said_before, said_after);
   new.before := new.before || coalesce(masked_before, '{}');
   new.after := new.after || coalesce(masked_after, '{}');
   return new;
@@ -285,6 +326,9 @@ declare
   sees_customers boolean;
 begin
   perform private.require_permission(get_row_at.organization_id, 'audit:read');
+  perform private.require_permission(get_row_at.organization_id, r.permission_key)
+  from private.log_readers as r
+  where r.table_name = get_row_at.table_name;
   sees_customers := private.has_permission(get_row_at.organization_id, 'customers:read');
   for entry in
     select l.action, l.after || coalesce(p.after, '{}') as after
@@ -317,5 +361,38 @@ set search_path = ''
 as $$ select private.get_row_at(organization_id, table_name, row_key, at) $$;
 
 comment on function public.get_row_at is
-  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read; what a customer gave is null without customers:read. Errors: 403 permission_denied.';
+  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}).';
 grant execute on function public.get_row_at to authenticated;
+
+create function private.get_changes(organization_id uuid, before_id bigint, max_rows int)
+returns table (id bigint, occurred_at timestamptz, actor_kind text, actor_id uuid, action text, table_name text)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission(get_changes.organization_id, 'audit:read');
+  return query
+  select l.id, l.occurred_at, l.actor_kind, l.actor_id, l.action, l.table_name
+  from public.audit_log as l
+  where l.organization_id = get_changes.organization_id
+    and l.id < coalesce(get_changes.before_id, 9223372036854775807)
+  order by l.id desc
+  limit least(greatest(coalesce(get_changes.max_rows, 100), 1), 1000);
+end
+$$;
+
+comment on function private.get_changes is 'definer: reads the log for a named organization, also entries whose tables the caller may not read.';
+grant execute on function private.get_changes to authenticated;
+
+create function public.get_changes(organization_id uuid, before_id bigint default null, max_rows int default 100)
+returns table (id bigint, occurred_at timestamptz, actor_kind text, actor_id uuid, action text, table_name text)
+language sql
+stable
+set search_path = ''
+as $$ select * from private.get_changes(organization_id, before_id, max_rows) $$;
+
+comment on function public.get_changes is
+  'Who changed something in which table and when, newest first, at most max_rows (1 to 1000) before the entry before_id: of all tables, also those that the caller may not read, so without anything of the rows, their keys among it (audit_log has them). Under audit:read. Errors: 403 permission_denied.';
+grant execute on function public.get_changes to authenticated;

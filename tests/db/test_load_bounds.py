@@ -36,6 +36,7 @@ UNBOUNDED = {
 ROWS_BOUNDED_BY = {
     "public.booking_emails": "200",
     "public.get_availability": "private.most_slots()",
+    "public.get_changes": "max_rows, 1000 at most",
     "public.get_currencies": "the currencies that there are",
     "public.list_left_open": "1000",
     "public.platform_list_organizations": "max_rows, 200 at most",

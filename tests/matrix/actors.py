@@ -23,6 +23,7 @@ class Actor:
         holds: The permissions that it holds there now.
         grants: What it could pass on.
         suspended: Whether that venue is suspended.
+        session_ended: Whether the session is from before the account proved its address.
         in_person: Signed in, and no API key.
     """
 
@@ -33,6 +34,7 @@ class Actor:
     holds: frozenset[str]
     grants: frozenset[str]
     suspended: bool = False
+    session_ended: bool = False
 
     @property
     def in_person(self) -> bool:
@@ -67,6 +69,16 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person("player", people["player"]),
         # Has the address of somebody who is invited, and no mail to it came back.
         person("unproven", people["unproven"]),
+        # An owner with a token from before the account proved its address.
+        Actor(
+            "outlived",
+            "other",
+            Caller.person(people["outlived"], session_id=people["outlived_session"]),
+            NORTH,
+            everything,
+            everything,
+            session_ended=True,
+        ),
         person("operator", people["operator"]),
         Actor("visitor", "other", Caller.person(people["visitor"]), NORTH, managing, nothing),
         person("past_visitor", people["past_visitor"]),

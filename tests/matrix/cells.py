@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matrix.actors import Actor
 from matrix.client import Connection
@@ -20,6 +20,7 @@ from matrix.probe import Attempt, Outcome
 from matrix.world import NORTH, SOUTH, Facts, added, kept
 
 PRIVILEGE = "42501"
+ENDED = "session_ended"
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -66,8 +67,9 @@ class TableCells:
         # Storage's own service works with the secret key, past row level security.
         if table.relation == "storage.objects" and actor.caller.role == "service_role":
             return
-        yield self._select(actor, table)
-        yield from self._writes(actor, table)
+        for cell in (self._select(actor, table), *self._writes(actor, table)):
+            # Nothing else is asked, whatever the table would answer.
+            yield replace(cell, code=ENDED, answer=None) if actor.session_ended else cell
 
     def _select(self, actor: Actor, table: TableExpectation) -> Cell:
         name = f"{table.name} select"
@@ -202,6 +204,8 @@ class FunctionCells:
         return Cell(function.name, attempt, self._expected_code(actor, function))
 
     def _expected_code(self, actor: Actor, function: FunctionExpectation) -> str:
+        if actor.session_ended:
+            return ENDED
         if actor.caller.role not in function.roles:
             return PRIVILEGE
         for name in (actor.name, actor.kind):

@@ -39,9 +39,12 @@ class Caller:
     claims: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def person(cls, user_id: Id) -> Caller:
-        """A signed-in user."""
-        return cls("authenticated", {"sub": str(user_id), "role": "authenticated"})
+    def person(cls, user_id: Id, *, session_id: Id | None = None) -> Caller:
+        """A signed-in user, in a session of Auth's if one is named."""
+        claims = {"sub": str(user_id), "role": "authenticated"}
+        if session_id is not None:
+            claims["session_id"] = str(session_id)
+        return cls("authenticated", claims)
 
     @classmethod
     def api_key(cls, key_id: Id, organization_id: Id) -> Caller:

@@ -32,6 +32,7 @@ class TableExpectation:
         tenant: Which rows are the tenant's.
         own: Which rows are the caller's own, if any.
         scope: Which rows of the relation are meant at all.
+        only: The same as values of columns, or empty for all.
         page: The order in which clients leaf through it, or empty for the primary key's.
     """
 
@@ -41,6 +42,7 @@ class TableExpectation:
     tenant: str
     own: str | None
     scope: str
+    only: Mapping[str, str]
     writes: tuple[str, ...]
     changes: tuple[str, ...]
     hidden: tuple[str, ...]
@@ -152,13 +154,15 @@ def literal(text: str) -> str:
 
 
 def _table(name: str, entry: dict[str, Any]) -> TableExpectation:
+    only: Mapping[str, str] = entry.get("only", {})
     return TableExpectation(
         name=name,
         relation=f"public.{name}",
         verbs={verb: entry.get(verb, NOBODY) for verb in VERBS},
         tenant=entry.get("tenant", "organization_id = :organization"),
         own=entry.get("own"),
-        scope="true",
+        scope=" and ".join(f"{c} = {literal(v)}" for c, v in only.items()) or "true",
+        only=only,
         writes=tuple(entry.get("writes", ())),
         changes=tuple(entry.get("changes", ())),
         hidden=tuple(entry.get("hidden", ())),
@@ -177,6 +181,7 @@ def _bucket(name: str, entry: dict[str, Any]) -> TableExpectation:
         tenant="(storage.foldername(name))[1] = :organization",
         own=None,
         scope=f"bucket_id = {literal(name)}",
+        only={},
         writes=("bucket_id", "name"),
         changes=("metadata",),
         hidden=(),

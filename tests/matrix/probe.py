@@ -85,9 +85,22 @@ def install(connection: Connection) -> None:
 
 
 def attempt(
-    connection: Connection, caller: Caller, organization: str | None, attempts: Sequence[Attempt]
+    connection: Connection,
+    caller: Caller,
+    organization: str | None,
+    attempts: Sequence[Attempt],
+    *,
+    checked: bool = False,
 ) -> list[Outcome]:
-    """Try everything as one caller, who names the organization in the header."""
+    """Try everything as one caller, who names the organization in the header.
+
+    Args:
+        connection: Has the prober.
+        caller: Who tries.
+        organization: What the header names, if anything.
+        attempts: What is tried.
+        checked: Whether the request is asked about first, as PostgREST does and Storage does not.
+    """
     headers = {} if organization is None else {"x-organization-id": organization}
     with connection.transaction(force_rollback=True):
         connection.execute(
@@ -95,10 +108,21 @@ def attempt(
             " set_config('request.headers', %s, true), set_config('response.status', '', true)",
             [caller.role, json.dumps(dict(caller.claims)), json.dumps(headers)],
         )
-        row = connection.execute(
-            "select pg_temp.probe(%s, %s)",
-            [[a.statement for a in attempts], [a.kind for a in attempts]],
-        ).fetchone()
+        if checked:
+            check = [Attempt("read", "select private.check_request()")]
+            (allowed,) = _probe(connection, check)
+            if allowed.code != "ok":
+                return [allowed] * len(attempts)
+            # What it notes is undone with it in the prober.
+            connection.execute("select private.check_request()")
+        return _probe(connection, attempts)
+
+
+def _probe(connection: Connection, attempts: Sequence[Attempt]) -> list[Outcome]:
+    row = connection.execute(
+        "select pg_temp.probe(%s, %s)",
+        [[a.statement for a in attempts], [a.kind for a in attempts]],
+    ).fetchone()
     assert row is not None
     return [_outcome(entry) for entry in row[0]]
 

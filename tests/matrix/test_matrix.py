@@ -35,7 +35,11 @@ def test_everybody_sees_and_changes_what_they_may_of(
     for actor in actors:
         cells = list(table_cells.of(actor, _TABLES[name]))
         outcomes = attempt(
-            world, actor.caller, facts[actor.tenant]["organization"], [c.attempt for c in cells]
+            world,
+            actor.caller,
+            facts[actor.tenant]["organization"],
+            [c.attempt for c in cells],
+            checked=name in _EXPECTED.tables,
         )
         for cell, outcome in zip(cells, outcomes, strict=True):
             complaints.append(cell.complaint(actor, outcome))
@@ -51,7 +55,7 @@ def test_who_may_call_does_and_who_may_not_is_refused_by(
     for actor in actors:
         cell = cells.of(actor, _EXPECTED.functions[name])
         (outcome,) = attempt(
-            world, actor.caller, facts[actor.tenant]["organization"], [cell.attempt]
+            world, actor.caller, facts[actor.tenant]["organization"], [cell.attempt], checked=True
         )
         complaints.append(cell.complaint(actor, outcome))
     assert [c for c in complaints if c] == []

@@ -40,6 +40,7 @@ _STATUS = {
     "last_owner": 409,
     "organization_not_erasable": 409,
     "payment_unknown": 503,
+    "session_ended": 401,
     "session_has_game_master": 409,
 }
 
@@ -268,7 +269,8 @@ class _TableTries:
             )
 
         key = _first_key(self._connection, self.table.name)
-        yield _outcome(ask("GET", params={"select": key}, prefer="count=exact"))
+        only = {column: f"eq.{value}" for column, value in self.table.only.items()}
+        yield _outcome(ask("GET", params={"select": key, **only}, prefer="count=exact"))
         tenants = (actor.tenant, SOUTH if actor.tenant == NORTH else NORTH)
         for verb in VERBS[1:]:
             for tenant in tenants:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 
 from matrix.actors import Actor, cast
@@ -27,7 +28,7 @@ _SILENT: dict[str, str] = {
         "the sample is refused: what it would write is a row of a tenant's table": (
             "public.accept_invitation public.accept_waitlist_offer"
             " public.claim_session_as_game_master service.apply_checkout_session"
-            " service.apply_dispute service.apply_refund"
+            " service.apply_dispute service.apply_refund service.finish_export"
         ),
         "the sample asks for what is so already": (
             "public.platform_reactivate_organization public.reactivate_member"
@@ -181,3 +182,113 @@ def test_who_may_not_read_customers_finds_nothing_of_theirs_anywhere_in_the_log(
     assert here in masked
     assert [value for value in given if value in masked] == []
     assert [value for value in given if value not in whole] == []
+
+
+def logged_tables(connection: Connection) -> set[str]:
+    """The tables that write the log, from their triggers."""
+    return {
+        name
+        for (name,) in connection.execute(
+            "select distinct c.relname from pg_trigger as w"
+            " join pg_class as c on c.oid = w.tgrelid"
+            " where w.tgname in ('audit_insert', 'audit_join_code')"
+        )
+    }
+
+
+def readers_of(table: str) -> frozenset[str]:
+    """The permissions that whoever reads the table needs, by the reviewed page."""
+    shown_by = {
+        "refund_requests": _EXPECTED.functions["public.get_pending_refunds"].needs,
+        "join_codes": frozenset({"users:read"}),
+    }
+    needs = shown_by[table] if table in shown_by else _EXPECTED.tables[table].needed("select")
+    assert isinstance(needs, frozenset)
+    return needs
+
+
+def rows_about(connection: Connection, table: str, by: Actor) -> tuple[int, int]:
+    """How many entries about a table somebody sees, and how many parts kept apart from them."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+            [by.caller.role, json.dumps(dict(by.caller.claims))],
+        )
+        row = connection.execute(
+            "select (select count(*) from public.audit_log where table_name = %(table)s),"
+            " (select count(*) from public.audit_log_personal where table_name = %(table)s)",
+            {"table": table},
+        ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def row_at(connection: Connection, table: str, by: Actor, here: str) -> str:
+    """The code with which a table's past is refused, or "ok"."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(
+                "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+                [by.caller.role, json.dumps(dict(by.caller.claims))],
+            )
+            connection.execute("select public.get_row_at(%s, %s, 'x', now())", [here, table])
+    except psycopg.Error as error:
+        return str(error.diag.message_primary)
+    return "ok"
+
+
+def write_an_entry(connection: Connection, table: str, here: str) -> None:
+    """An entry about a table in which every personal column is filled."""
+    connection.execute(
+        "insert into public.audit_log (organization_id, actor_kind, action, table_name, row_key,"
+        " after) select %(here)s, 'system', 'insert', %(table)s, 'x',"
+        " coalesce(jsonb_object_agg(p.column_name, 'sample'), '{}') from private.personal_columns"
+        " as p where split_part(p.relation, '.', 2) = %(table)s",
+        {"here": here, "table": table},
+    )
+
+
+def test_what_a_member_may_not_read_in_a_table_they_do_not_read_in_the_log(
+    world: Connection, facts: Facts, actors: dict[str, Actor]
+) -> None:
+    """Generated over every table that is logged, and every permission that reading it takes."""
+    here = facts[NORTH]["organization"]
+    tried = 0
+    for table in sorted(logged_tables(world)):
+        with world.transaction(force_rollback=True):
+            write_an_entry(world, table, here)
+            entries_seen, parts_seen = rows_about(world, table, actors["owner"])
+            assert entries_seen > 0, table
+            assert row_at(world, table, actors["owner"], here) == "ok", table
+            for permission in readers_of(table) - {"audit:read"}:
+                without = actors[f"without:{permission}"]
+                assert rows_about(world, table, without) == (0, 0), (table, permission)
+                assert row_at(world, table, without, here) == "permission_denied", table
+                tried += 1
+            if parts_seen:
+                without = actors["without:customers:read"]
+                assert rows_about(world, table, without)[1] == 0, table
+    assert tried > 45
+
+
+def test_who_may_read_a_table_reads_its_entries_with_audit_read_alone(
+    world: Connection, facts: Facts, actors: dict[str, Actor]
+) -> None:
+    here = facts[NORTH]["organization"]
+    spare = actors["without:customers:export"]
+    for table in sorted(logged_tables(world)):
+        with world.transaction(force_rollback=True):
+            write_an_entry(world, table, here)
+            assert rows_about(world, table, spare) == rows_about(world, table, actors["owner"])
+            assert rows_about(world, table, actors["without:audit:read"]) == (0, 0), table
+
+
+def test_no_column_that_clients_may_not_read_is_in_an_image(world: Connection) -> None:
+    hidden = world.execute(
+        "select c.relname, a.attname from pg_trigger as w"
+        " join pg_class as c on c.oid = w.tgrelid and c.relnamespace = 'public'::regnamespace"
+        " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+        " where w.tgname = 'audit_insert'"
+        " and not has_column_privilege('authenticated', c.oid, a.attnum, 'select')"
+    ).fetchall()
+    assert hidden == []

@@ -338,7 +338,10 @@ _DEEDS = {
     ),
     "the provider does not answer": (
         "service_role",
-        "service.fail_checkout(attempt_id => :paid_attempt, error => 'timeout')",
+        (
+            "service.fail_checkout(attempt_id => :paid_attempt,"
+            " attempt_token => :paid_attempt_token, error => 'timeout')"
+        ),
     ),
     "money goes back": (
         "service_role",
@@ -458,6 +461,7 @@ class Twins:
             self.facts[f"paid_{name}"] = self.facts[f"open_{name}"]
         self.facts["paid_session"] = json.dumps(session)
         self.facts["paid_attempt"] = opened["attempt_id"]
+        self.facts["paid_attempt_token"] = opened["attempt_token"]
         about = {"object_type": "checkout.session", "object_id": session["id"]}
         self.lease("paid", "stripe.sync", about)
         self.facts["paid_expired"] = json.dumps(
@@ -583,8 +587,9 @@ class Twins:
             " and table_name in ('customers', 'customer_tags')".encode()
         )
         self.house.connection.execute(
-            "insert into public.audit_log_personal (organization_id, id, before, after)"
-            f" select '{twin}', p.id, p.before, p.after from public.audit_log_personal as p"
+            "insert into public.audit_log_personal (organization_id, id, table_name, before, after)"
+            f" select '{twin}', p.id, p.table_name, p.before, p.after"
+            " from public.audit_log_personal as p"
             f" join public.audit_log as l on l.organization_id = '{twin}' and l.id = p.id"
             f" where p.organization_id = '{self.id}'".encode()
         )

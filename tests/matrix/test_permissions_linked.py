@@ -134,9 +134,17 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
         r"\(\(bucket_id = '[a-z-]+'::text\) AND"
         rf" \(\(storage\.foldername\(name\)\)\[1\] = \({asked}\)::text\)\)"
     )
+    # An entry of the log is seen by whoever may read the table that it is about.
+    readable = (
+        r"\(table_name = ANY \(\( SELECT private\.tables_to_read_in_log\(\)"
+        r" AS tables_to_read_in_log\)::text\[\]\)\)"
+    )
+    entry = re.compile(rf"\({one}( AND {one})* AND {readable}\)")
     own = r"\(user_id = \( SELECT auth\.uid\(\) AS uid\)\)"
     colleagues = r"\(user_id IN \( SELECT private\.colleagues\(\) AS colleagues\)\)"
     exceptions = {
+        "audit_log_select": entry,
+        "audit_log_personal_select": entry,
         "permissions_select": re.compile("true"),
         "profiles_select": re.compile(rf"\({own} OR {colleagues}\)"),
         "profiles_update": re.compile(own),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -441,6 +441,7 @@ class _Builder:
         venue.owner.call("remove_member", **member, user_id=former.id)
         keep(suspended=suspended.id, former=former.id, player=self.house.sign_up("player").id)
         keep(unproven=self.house.sign_up(f"{NORTH}_guest", proven=False).id)
+        self._let_a_session_end(venue.hire("outlived", "owner"), keep)
         past = self.house.sign_up("past_visitor")
         self.house.admit_platform_admin(past)
         entry = past.call(
@@ -463,6 +464,17 @@ class _Builder:
             role = venue.make_role(f"Without {permission}", everything_but)
             person = venue.hire(f"without_{permission.replace(':', '_')}", role)
             keep(**{f"key:{permission}": made["id"], f"without:{permission}": person.id})
+
+    def _let_a_session_end(self, person: Client, keep: _Keeper) -> None:
+        """Somebody's session, and then the proof of another address that ends it."""
+        session = str(uuid4())
+        self.house.connection.execute(
+            "insert into auth.sessions (id, user_id) values (%s, %s)", [session, person.id]
+        )
+        self.house.owner_sql(
+            "select private.prove_address(%s, %s, 'mail')", person.id, email_of("outlived_later")
+        )
+        keep(outlived=person.id, outlived_session=session)
 
     def _fill_the_rest(self, tenant: str, venue: Venue) -> None:
         """A row for every table of the tenant that has none yet, parents first."""
