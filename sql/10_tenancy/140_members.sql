@@ -162,7 +162,11 @@ begin
   on conflict on constraint member_bars_user_key do update
   set cause = excluded.cause, email = excluded.email, barred_by = excluded.barred_by, barred_at = now(),
     other_emails = array(
-      select unnest(b.email || b.other_emails || excluded.other_emails) except select excluded.email
+      select a.email
+      from unnest(b.email || b.other_emails || excluded.other_emails) as a (email)
+      where a.email is not null
+      except
+      select excluded.email
     );
   update public.invitations as i
   set revoked_at = now()

@@ -123,7 +123,10 @@ begin
   end;
   -- Whoever has proven the address asks for mail of their own, which strangers cannot use up.
   if source <> 'visitor' or not private.caller_has_proven(recipient) then
-    if private.client_address() is not null and allowance.per_network is not null then
+    -- The worker's own address says nothing of who caused a mail.
+    if private.client_address() is not null and private.jwt_claims() ->> 'role' is distinct from 'service_role'
+      and allowance.per_network is not null
+    then
       perform private.count_mail(
         source || '/network', recipient || ' ' || private.client_address(), allowance.per_network, hint
       );

@@ -10,8 +10,7 @@ as $$
     'written',
     'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
     'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
-    'cancelled_by_customer', 'changed_by_customer', 'waitlist_declined', 'waitlist_left', 'waitlist_removed',
-    'waitlist_expired'
+    'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed'
   )
 $$;
 
