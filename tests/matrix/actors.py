@@ -69,14 +69,14 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person("player", people["player"]),
         # Has the address of somebody who is invited, and no mail to it came back.
         person("unproven", people["unproven"]),
-        # An owner with a token from before the account proved its address.
+        # An administrator with a token from before the account proved its address.
         Actor(
             "outlived",
             "other",
             Caller.person(people["outlived"], session_id=people["outlived_session"]),
             NORTH,
-            everything,
-            everything,
+            expected.held_by("admin"),
+            expected.held_by("admin"),
             session_ended=True,
         ),
         person("operator", people["operator"]),

@@ -441,7 +441,7 @@ class _Builder:
         venue.owner.call("remove_member", **member, user_id=former.id)
         keep(suspended=suspended.id, former=former.id, player=self.house.sign_up("player").id)
         keep(unproven=self.house.sign_up(f"{NORTH}_guest", proven=False).id)
-        self._let_a_session_end(venue.hire("outlived", "owner"), keep)
+        self._let_a_session_end(venue.hire("outlived", "admin"), keep)
         past = self.house.sign_up("past_visitor")
         self.house.admit_platform_admin(past)
         entry = past.call(
