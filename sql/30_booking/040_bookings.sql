@@ -16,6 +16,7 @@ $$;
 
 comment on function private.is_status_reason is
   'Whether it is one of the product''s own reasons for a booking''s status or change, so that no words of a person stand there. written: somebody wrote why, in booking_reasons.';
+grant execute on function private.is_status_reason to authenticated;
 
 create table public.bookings (
   organization_id uuid not null,

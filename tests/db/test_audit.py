@@ -438,7 +438,7 @@ def test_what_a_customer_gave_is_null_in_the_log_without_customers_read(venue: V
 
     made = images(reader, "vouchers")[0]
 
-    assert (made[1]["id"], made[1]["amount_cents"], made[1]["message"]) == (voucher, 5_000, "")
+    assert (made[1]["id"], made[1]["message"]) == (voucher, "")
     assert [made[1][column] for column in ("recipient_email", "recipient_name")] == [None] * 2
     assert reader.select("select * from public.audit_log_personal") == []
 
