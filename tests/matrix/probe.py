@@ -109,7 +109,7 @@ def attempt(
             [caller.role, json.dumps(dict(caller.claims)), json.dumps(headers)],
         )
         if checked:
-            check = [Attempt("read", "select private.check_request()")]
+            check = [Attempt("write", "select private.check_request()")]
             (allowed,) = _probe(connection, check)
             if allowed.code != "ok":
                 return [allowed] * len(attempts)
