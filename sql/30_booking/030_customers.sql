@@ -37,6 +37,8 @@ comment on column public.customers.erased_at is 'Since when the row names nobody
 
 -- for: private.my_bookings, which looks for a person in every organization
 create index customers_email_idx on public.customers (email);
+-- for: private.limit_live_holds, which counts by mailbox
+create index customers_mailbox_idx on public.customers (organization_id, private.mailbox(email));
 
 grant select on public.customers to authenticated;
 grant insert (organization_id, email, full_name, phone, locale, staff_note) on public.customers to authenticated;
