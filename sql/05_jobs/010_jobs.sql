@@ -432,7 +432,8 @@ as $$
     again = false,
     run_at = now() + private.job_backoff(j.attempts),
     lease_token = null,
-    last_error = left(fail_job.error, 2000)
+    -- A provider may quote the address, and the mail outlives its customer's erasure.
+    last_error = left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
   where j.id = fail_job.job_id
     and j.lease_token = fail_job.lease_token
     and j.status = 'running'

@@ -1,10 +1,12 @@
 -- How much mail may be sent to addresses that somebody merely typed.
 --
--- Limited is what nobody paid for and whose address nobody has proven: gift vouchers, invitations,
--- bookings by staff, and by visitors bookings without payment and places in a waiting list. It is
--- refused where somebody asks for it, and waits for the answer. The reminder of a hold to be paid
--- is asked for by nobody: it is counted when it is sent, or not sent. A mail that was promised
--- (a paid booking's, a cancellation, a change, a refund) is never refused and never dropped.
+-- Limited is what nobody paid for online and whose address nobody has proven: gift vouchers,
+-- invitations, bookings by staff, and by visitors bookings without payment and places in a waiting
+-- list. It is refused where somebody asks for it, and waits for the answer; an address that staff give
+-- a customer later is asked for like one that they type with a booking. What follows (confirmations,
+-- changes, cancellations) and reminders of holds are asked for by nobody who could be told no: they are
+-- counted when they are sent, or not sent, and the booking says so. Mails of a booking that was paid
+-- online or confirmed by the link in its mail are never refused and never held back.
 --
 -- Counters are apart for visitors, for the desk and for what an organization sends of its own
 -- accord, and old organizations have theirs alone. So a stranger who uses up what visitors may
@@ -26,9 +28,10 @@ create table private.mail_allowances (
 comment on table private.mail_allowances is
   'reference data. Mails a day (UTC) to typed addresses, by who causes them and how old the organization is.';
 comment on column private.mail_allowances.source is
-  'visitor: unpaid bookings, reminders of holds and waiting lists; desk: bookings by staff; organization: vouchers and invitations.';
+  'visitor: unpaid bookings, reminders of holds, waiting lists and what visitors change; desk: bookings by staff, addresses that they give customers, and what they change; organization: vouchers and invitations.';
 comment on column private.mail_allowances.organization_age is 'For organizations of at least this age, up to the next row''s.';
-comment on column private.mail_allowances.per_recipient is 'To one address.';
+comment on column private.mail_allowances.per_recipient is
+  'To one mailbox: so many may be asked for, and as many sent of what follows.';
 comment on column private.mail_allowances.per_network is
   'To one address, caused from one network address; null where members cause them. So a stranger who types somebody''s address leaves that person the rest.';
 comment on column private.mail_allowances.recipients_are_shared is
@@ -42,7 +45,7 @@ values
 ('visitor', interval '0', 12, 4, true, 500),
 ('visitor', interval '14 days', 12, 4, true, 5000),
 ('visitor', interval '90 days', 12, 4, true, 20000),
-('desk', interval '0', 20, null, false, 300),
+('desk', interval '0', 20, null, true, 300),
 ('desk', interval '14 days', 50, null, false, 2000),
 ('desk', interval '90 days', 50, null, false, 10000),
 ('organization', interval '0', 5, null, true, 100),
@@ -53,6 +56,29 @@ set per_recipient = excluded.per_recipient,
   per_network = excluded.per_network,
   recipients_are_shared = excluded.recipients_are_shared,
   per_organization = excluded.per_organization;
+
+create function private.mailbox(email text)
+returns text
+language sql
+immutable
+strict
+set search_path = ''
+as $$
+  select case
+    when parts.host in ('gmail.com', 'googlemail.com') then replace(parts.name, '.', '') || '@gmail.com'
+    else parts.name || '@' || parts.host
+  end
+  from (
+    select
+      regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1') as name,
+      split_part(lower(trim(email)), '@', 2) as host
+  ) as parts
+$$;
+
+comment on function private.mailbox is
+  'Where mail to an address arrives, for limits alone and never to say who somebody is: in lower case, without a +tag, and at gmail.com and googlemail.com, which are one, without dots. Elsewhere a dot may be another mailbox.';
+-- An index of public.customers holds it.
+grant execute on function private.mailbox to authenticated;
 
 create function private.mail_allowance(organization_id uuid, source text)
 returns private.mail_allowances
@@ -105,6 +131,21 @@ $$;
 comment on function private.count_mail is
   'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum.';
 
+create function private.mail_subject(allowance private.mail_allowances, organization_id uuid, email text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when not allowance.recipients_are_shared then mail_subject.organization_id || ' ' else '' end
+    || private.mailbox(mail_subject.email);
+end
+$$;
+
+comment on function private.mail_subject is
+  'Whose mails are counted together: those to a mailbox, of one organization or of all that share their recipients.';
+
 create function private.count_mail_to(organization_id uuid, email text, source text)
 returns void
 language plpgsql
@@ -113,27 +154,27 @@ set search_path = ''
 as $$
 declare
   allowance private.mail_allowances := private.mail_allowance(count_mail_to.organization_id, count_mail_to.source);
-  recipient text := lower(trim(count_mail_to.email));
   hint text;
 begin
   hint := case count_mail_to.source
     when 'visitor' then 'This address was sent a lot today. Sign in with it by a mailed link and book again, or ask the venue to book for you.'
-    when 'desk' then 'Book without the e-mail address, or go on tomorrow.'
+    when 'desk' then 'Leave the e-mail address out, or go on tomorrow.'
     else 'Leave the e-mail address out and hand it over yourself, or go on tomorrow.'
   end;
   -- Whoever has proven the address asks for mail of their own, which strangers cannot use up.
-  if source <> 'visitor' or not private.caller_has_proven(recipient) then
+  if source <> 'visitor' or not private.caller_has_proven(lower(trim(count_mail_to.email))) then
     -- The worker's own address says nothing of who caused a mail.
     if private.client_address() is not null and private.jwt_claims() ->> 'role' is distinct from 'service_role'
       and allowance.per_network is not null
     then
       perform private.count_mail(
-        source || '/network', recipient || ' ' || private.client_address(), allowance.per_network, hint
+        source || '/network', private.mailbox(count_mail_to.email) || ' ' || private.client_address(),
+        allowance.per_network, hint
       );
     end if;
     perform private.count_mail(
       source || '/recipient',
-      case when allowance.recipients_are_shared then recipient else count_mail_to.organization_id || ' ' || recipient end,
+      private.mail_subject(allowance, count_mail_to.organization_id, count_mail_to.email),
       allowance.per_recipient, hint
     );
   end if;
@@ -184,3 +225,27 @@ $$;
 
 comment on function private.mail_fits is
   'Counts a mail that nobody waits for, in the moment of sending, and answers whether the allowance has room for it; one that has none is not sent.';
+
+create function private.sent_mail_fits(organization_id uuid, email text, source text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  allowance private.mail_allowances := private.mail_allowance(sent_mail_fits.organization_id, sent_mail_fits.source);
+begin
+  perform private.count_mail(
+    source || '/sent',
+    private.mail_subject(allowance, sent_mail_fits.organization_id, sent_mail_fits.email),
+    allowance.per_recipient, ''
+  );
+  return true;
+exception
+  -- What was counted is taken back with this block.
+  when sqlstate 'PT429' then return false;
+end
+$$;
+
+comment on function private.sent_mail_fits is
+  'Counts a mail about what became of a booking, in the moment of sending, and answers whether its mailbox has room for it; whoever caused it is the source.';

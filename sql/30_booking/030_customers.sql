@@ -31,12 +31,14 @@ comment on column public.customers.full_name is
 comment on column public.customers.phone is
   'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
-  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Of an erased customer: erased-<id>@erased.invalid.';
+  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
 comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
 
 -- for: private.my_bookings, which looks for a person in every organization
 create index customers_email_idx on public.customers (email);
+-- for: private.limit_live_holds, which counts by mailbox
+create index customers_mailbox_idx on public.customers (organization_id, private.mailbox(email));
 
 grant select on public.customers to authenticated;
 grant insert (organization_id, email, full_name, phone, locale, staff_note) on public.customers to authenticated;

@@ -89,6 +89,7 @@ declare
   -- still leaves as much as one may have to whoever has proven it.
   networks constant int := 3;
   allowed_by_email int;
+  mailbox text;
 begin
   if address is null then
     return; -- nobody's: the owner's own session, not a request
@@ -116,17 +117,18 @@ begin
   insert into private.hold_addresses (organization_id, booking_id, calendar_id, address_hash)
   values (booking.organization_id, booking.id, booking.calendar_id, hash);
 
-  -- For the e-mail address too, that is, the customer: many network addresses are cheap.
-  select allowed * case when private.caller_has_proven(c.email) then networks + 1 else networks end
-  into allowed_by_email
+  -- For the mailbox too, under whatever +tag: many network addresses are cheap.
+  select private.mailbox(c.email), allowed * case when private.caller_has_proven(c.email) then networks + 1 else networks end
+  into mailbox, allowed_by_email
   from public.customers as c
   where c.organization_id = booking.organization_id and c.id = booking.customer_id;
-  perform pg_advisory_xact_lock(hashtextextended('unpaid:' || booking.customer_id, 0));
+  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'unpaid:', booking.calendar_id, mailbox), 0));
   if (
     select count(*)
-    from public.bookings as b
-    where b.organization_id = booking.organization_id
-      and b.customer_id = booking.customer_id
+    from public.customers as c
+    join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
+    where c.organization_id = booking.organization_id
+      and private.mailbox(c.email) = mailbox
       and b.calendar_id = booking.calendar_id
       and b.id <> booking.id
       and b.starts_at > now()
@@ -143,7 +145,7 @@ end
 $$;
 
 comment on function private.limit_live_holds is
-  'Notes the address of a booking without payment. Raises 429 too_many_holds (details {"maximum"}) when the address has as many in the calendar already as this allows, and too_many_unpaid_bookings when the e-mail address has three times as many, four times for whoever has proven it; a null address is not limited.';
+  'Notes the address of a booking without payment. Raises 429 too_many_holds (details {"maximum"}) when the address has as many in the calendar already as this allows, and too_many_unpaid_bookings when the mailbox has three times as many, four times for whoever has proven it; a null address is not limited.';
 
 create function private.check_terms(calendar public.calendars, consents jsonb)
 returns void

@@ -299,6 +299,7 @@ begin
   if length(coalesce(private.clean_note(erase_customer.reason), '')) not between 1 and 500 then
     perform private.fail('reason_missing', 422, 'Say why, in at most 500 characters and without naming the person.');
   end if;
+  perform private.lock_recipients(erase_customer.organization_id, erasing => true);
   perform private.lock_customers(erase_customer.organization_id, array[erase_customer.customer_id]);
   ids := private.customer_ids(erase_customer.organization_id, erase_customer.customer_id);
   addresses := private.customer_addresses(erase_customer.organization_id, ids);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -843,3 +844,354 @@ def test_who_has_left_a_waiting_list_meanwhile_gets_no_mail(venue: Venue) -> Non
     entry = joined(venue)
     visitor(venue).call("leave_waitlist", token=entry["waitlist_token"])
     assert send_what_is_due(venue) == []
+
+
+# -- one mailbox, however its address is written -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "mailbox"),
+    [
+        ("Ana@Example.com", "ana@example.com"),
+        (" ana+1@example.com ", "ana@example.com"),
+        ("ana+a+b@example.com", "ana@example.com"),
+        ("+ana@example.com", "+ana@example.com"),  # nothing is before the tag
+        ("a.n.a@example.com", "a.n.a@example.com"),
+        ("A.n.a+x@gmail.com", "ana@gmail.com"),
+        ("a.na@googlemail.com", "ana@gmail.com"),
+        ("a.na@gmail.com.example", "a.na@gmail.com.example"),
+        (None, None),
+    ],
+)
+def test_the_mailbox_of_an_address(money: Database, written: str | None, mailbox: str) -> None:
+    assert money.one("select private.mailbox(%s)", written) == mailbox
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["{0}+{1}@example.com", "{0}+{1}@gmail.com", "{0[0]}.{0[1]}{2}{3}@gmail.com"],
+)
+def test_tags_and_dots_make_no_more_mails_to_a_mailbox(venue: Venue, spelling: str) -> None:
+    allow(venue.database, "visitor", per_recipient=2)
+    victim = uuid.uuid4().hex
+    dots = [victim[2:], f"{victim[2:5]}.{victim[5:]}", f"{victim[2:9]}.{victim[9:]}"]
+
+    def spelled(turn: int) -> str:
+        return spelling.format(victim, turn, dots[turn], "")
+
+    hold(venue, spelled(0))
+    hold(free(make_venue(venue.database)), spelled(1))
+    with pytest.raises(Refused) as refused:
+        hold(venue, spelled(2))
+    assert refused.value.details == {"limit": "visitor/recipient", "maximum": 2}
+
+
+def test_tags_fill_no_calendar(venue: Venue) -> None:
+    calendar(venue, holds_per_address=2)
+    victim = uuid.uuid4().hex
+    for tag in range(2):
+        hold(venue, f"{victim}+{tag}@example.com")
+    with pytest.raises(Refused, match="too_many_unpaid_bookings"):
+        hold(venue, f"{victim}+2@example.com")
+
+
+def test_who_books_under_two_tags_is_two_customers(venue: Venue) -> None:
+    name = uuid.uuid4().hex
+    hold(venue, f"{name}+1@example.com")
+    hold(venue, f"{name}+2@example.com")
+    assert sorted(
+        row["email"] for row in venue.owner.rows("select email from public.customers")
+    ) == [f"{name}+1@example.com", f"{name}+2@example.com"]
+
+
+# -- an address that comes later ---------------------------------------------------------------
+
+
+def desk_customer(venue: Venue, booking: dict[str, Any]) -> str:
+    return str(
+        venue.database.one("select customer_id from public.bookings where id = %s", booking["id"])
+    )
+
+
+def staff_call(venue: Venue, function: str, booking: dict[str, Any], **more: object) -> Any:
+    return venue.owner.call(
+        function, organization_id=venue.organization_id, booking_id=booking["id"], **more
+    )
+
+
+def confirmed_by_desk(venue: Venue, email: str | None = None) -> dict[str, Any]:
+    booking = by_desk(venue, email)
+    if booking["status"] != "confirmed":
+        staff_call(venue, "transition_booking", booking, to_status="confirmed")
+    return dict(booking)
+
+
+def cancel_by_desk(venue: Venue, booking: dict[str, Any]) -> None:
+    staff_call(venue, "transition_booking", booking, to_status="cancelled")
+
+
+def address_by_patch(venue: Venue, customers: list[str], email: str) -> None:
+    """One customer after the other has the address."""
+    [customer, *others] = customers
+    venue.owner.rows("update public.customers set email = %s where id = %s", email, customer)
+    for other in others:
+        merge(venue, customer, other)
+
+
+def merge(venue: Venue, keep: str, other: str) -> None:
+    venue.owner.call(
+        "merge_customers", organization_id=venue.organization_id, keep_id=keep, merge_id=other
+    )
+
+
+def address_by_merge(venue: Venue, customers: list[str], email: str) -> None:
+    """Somebody who has the address, and never booked, takes all the others over."""
+    kept = venue.owner.rows(
+        "insert into public.customers (email, full_name, locale) values (%s, 'Ada', 'en')"
+        " returning id",
+        email,
+    )[0]["id"]
+    for customer in customers:
+        merge(venue, str(kept), customer)
+
+
+def address_taken_over(venue: Venue, customers: list[str], email: str) -> None:
+    """Somebody without an address takes over the one of whoever is merged into them."""
+    kept, *others = customers
+    for other in others:
+        merge(venue, kept, other)
+    owner = venue.owner.rows(
+        "insert into public.customers (email, full_name, locale) values (%s, 'Ada', 'en')"
+        " returning id",
+        email,
+    )[0]["id"]
+    merge(venue, kept, str(owner))
+
+
+WAYS = [address_by_patch, address_by_merge, address_taken_over]
+
+
+def sent_to(venue: Venue, email: str) -> list[str]:
+    return [mail["template"] for mail in send_what_is_due(venue) if mail["to"]["email"] == email]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("what", ["cancelled", "moved"])
+def test_whatever_way_an_address_comes_its_mailbox_is_not_filled(
+    venue: Venue, way: Any, what: str
+) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "desk", per_recipient=3)
+    bookings = [confirmed_by_desk(venue) for _ in range(5)]
+    assert send_what_is_due(venue) == []
+    with suppress(Refused):  # it is asked for at the door, too
+        way(venue, [desk_customer(venue, booking) for booking in bookings], victim)
+    for booking in bookings:
+        if what == "cancelled":
+            cancel_by_desk(venue, booking)
+        else:
+            staff_call(
+                venue,
+                "change_booking",
+                booking,
+                starts_at=venue.slot(),
+                idempotency_key=str(uuid.uuid4()),
+            )
+    assert len(sent_to(venue, victim)) <= 3
+
+
+def test_what_was_not_sent_is_told_to_the_staff(venue: Venue) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "desk", per_recipient=2)
+    bookings = [confirmed_by_desk(venue) for _ in range(3)]
+    send_what_is_due(venue)
+    customer = desk_customer(venue, bookings[0])
+    for booking in bookings[1:]:
+        merge(venue, customer, desk_customer(venue, booking))
+    venue.owner.rows("update public.customers set email = %s where id = %s", victim, customer)
+    for booking in bookings:
+        cancel_by_desk(venue, booking)
+    assert sent_to(venue, victim) == ["booking_cancelled"] * 2
+    fates = [
+        next(
+            mail
+            for mail in venue.owner.table(
+                "booking_emails",
+                organization_id=venue.organization_id,
+                booking_id=booking["id"],
+            )
+            if mail["template"] == "booking_cancelled"
+        )
+        for booking in bookings
+    ]
+    assert [fate["status"] for fate in fates] == ["sent", "sent", "limited"]
+    assert fates[2]["recipient"] == victim
+    assert "mails" in fates[2]["reason"] and fates[0]["reason"] is None
+
+
+def test_an_address_that_comes_later_is_asked_for_like_one_that_is_typed(venue: Venue) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    booking = confirmed_by_desk(venue)
+    allow(venue.database, "desk", per_organization=1)
+    by_desk(venue, f"{uuid.uuid4()}@example.com")
+    change = "update public.customers set email = %s where id = %s"
+    with pytest.raises(Refused) as refused:
+        venue.owner.rows(change, victim, desk_customer(venue, booking))
+    assert (refused.value.status, refused.value.code) == (429, "mail_limit_reached")
+    # To take an address away, and to correct a name, is nobody's mail.
+    venue.owner.rows(
+        "update public.customers set email = null, full_name = 'Eva' where id = %s",
+        desk_customer(venue, booking),
+    )
+
+
+def test_the_addresses_of_customers_who_never_booked_are_kept_without_asking(
+    venue: Venue,
+) -> None:
+    allow(venue.database, "desk", per_organization=1)
+    for _ in range(3):
+        [customer] = venue.owner.rows(
+            "insert into public.customers (email, full_name, locale) values (%s, 'Ada', 'en')"
+            " returning id",
+            f"{uuid.uuid4()}@example.com",
+        )
+        venue.owner.rows(
+            "update public.customers set email = %s where id = %s",
+            f"{uuid.uuid4()}@example.com",
+            customer["id"],
+        )
+
+
+def test_ten_young_venues_of_one_person_are_no_ten_allowances(venue: Venue) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "desk", per_recipient=2)
+    by_desk(venue, victim)
+    twin = make_venue(venue.database)
+    by_desk(twin, victim)
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        by_desk(twin, victim)
+    old = make_venue(venue.database)
+    age(old, 15)
+    by_desk(old, victim)
+
+
+def test_payments_that_staff_write_down_send_no_more_mails(venue: Venue) -> None:
+    """Each hold is paid in cash, on paper, and cancelled: nobody pays anything."""
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "desk", per_recipient=3)
+    paying = make_venue(venue.database)
+    for _ in range(4):
+        held = hold(paying, victim)
+        paying.owner.call(
+            "record_payment",
+            organization_id=paying.organization_id,
+            booking_id=booking_id(paying, held),
+            method="cash",
+            amount_cents=TOTAL,
+            idempotency_key=str(uuid.uuid4()),
+        )
+        cancel_by_desk(paying, {"id": booking_id(paying, held)})
+    assert len([t for t in sent_to(paying, victim) if t != "booking_held"]) <= 3
+
+
+def test_an_online_payment_and_a_click_in_the_mail_keep_their_mails_whatever_others_do(
+    venue: Venue,
+) -> None:
+    customer = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "desk", per_recipient=1)
+    allow(venue.database, "visitor", per_recipient=2)
+    calendar(venue, confirm_by_email=True)
+    clicked = hold(venue, customer)
+    confirm(venue, clicked, confirmation_token(venue))
+    paying = make_venue(venue.database)
+    held = hold(paying, customer)
+    paid = as_booking(paying, held)
+    paying.pay(paid)
+    # Somebody uses up what the desk may send there.
+    cancel_by_desk(paying, confirmed_by_desk(paying, customer))
+    send_what_is_due(paying)
+    for of, booking in ((venue, booking_id(venue, clicked)), (paying, paid.id)):
+        cancel_by_desk(of, {"id": booking})
+        assert sent_to(of, customer) == ["booking_cancelled"]
+
+
+def test_an_online_payment_vouches_for_no_address_that_came_after_it(money: Database) -> None:
+    paying = make_venue(money)
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(money, "desk", per_recipient=1)
+    bookings = [as_booking(paying, hold(paying, f"{uuid.uuid4()}@example.com")) for _ in range(3)]
+    for booking in bookings:
+        paying.pay(booking)
+    send_what_is_due(paying)
+    customers = [desk_customer(paying, {"id": booking.id}) for booking in bookings]
+    address_by_patch(paying, customers[:1], victim)
+    for other in customers[1:]:
+        with pytest.raises(Refused, match="mail_limit_reached"):
+            merge(paying, customers[0], other)
+    allow(money, "desk", per_recipient=9)
+    for other in customers[1:]:
+        merge(paying, customers[0], other)
+    allow(money, "desk", per_recipient=1)
+    for booking in bookings:
+        cancel_by_desk(paying, {"id": booking.id})
+    assert sent_to(paying, victim) == ["booking_cancelled"]
+
+
+def test_what_a_stranger_does_with_free_bookings_costs_the_venue_no_mail(venue: Venue) -> None:
+    customer = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "visitor", per_recipient=2)
+    by_staff = confirmed_by_desk(venue, customer)
+    for _ in range(2):
+        cancel(venue, hold(venue, customer))
+    send_what_is_due(venue)
+    cancel_by_desk(venue, by_staff)
+    assert sent_to(venue, customer) == ["booking_cancelled"]
+
+
+def test_a_mail_is_counted_once_however_often_it_is_tried(venue: Venue) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    allow(venue.database, "desk", per_recipient=2)
+    bookings = [confirmed_by_desk(venue, victim) for _ in range(2)]
+    venue.database.run("update private.mail_allowances set per_recipient = 1")
+    jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    told = [
+        [
+            venue.service.call(
+                "service.prepare_email", job_id=job["id"], lease_token=job["lease_token"]
+            )
+            is not None
+            for _ in range(3)
+        ]
+        for job in jobs
+    ]
+    assert len(bookings) == len(jobs)
+    # The first is sent as often as it must be tried; what was held back once stays so.
+    assert told == [[True] * 3, [False] * 3]
+
+
+def test_what_follows_a_place_in_a_waiting_list_is_counted_where_its_address_came_later(
+    venue: Venue,
+) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    entries = [
+        joined(venue, customer={"full_name": name, "email": f"{uuid.uuid4()}@example.com"})
+        for name in ("Eva", "Ina")
+    ]
+    assert [entry["status"] for entry in entries] == ["waiting", "waiting"]
+    first, second = (
+        str(row["customer_id"])
+        for row in venue.owner.rows("select customer_id from public.waitlist_entries order by id")
+    )
+    venue.owner.rows("update public.customers set email = %s where id = %s", victim, first)
+    merge(venue, first, second)
+    venue.database.run("update private.mail_allowances set per_recipient = 1")
+    for row in venue.owner.rows("select id from public.waitlist_entries"):
+        venue.database.one(
+            "select private.enqueue('email.send', jsonb_build_object('template',"
+            " 'waitlist_joined', 'organization_id', %s::text, 'entry_id', %s::text), %s, %s)",
+            str(venue.organization_id),
+            str(row["id"]),
+            f"again:{row['id']}",
+            venue.organization_id,
+        )
+    assert sent_to(venue, victim) == ["waitlist_joined"]

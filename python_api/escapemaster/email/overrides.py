@@ -9,7 +9,8 @@ its length. What it makes is plain text, which the mail's own template escapes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -37,6 +38,9 @@ FILTERS: Final = frozenset({"upper", "lower", "capitalize", "title", "trim"})
 _MAX_DEPTH: Final = 24
 MAX_SUBJECT: Final = 200
 MAX_BODY: Final = 5000
+
+#: Letters and signs that show nothing, beside Unicode's spaces, controls and formats.
+_BLANK: Final = frozenset("\u2800\u115f\u1160\u3164\uffa0")
 
 Values = Mapping[str, str | int]
 
@@ -99,12 +103,70 @@ def _filled(source: str, values: Values) -> str:
             )
         if isinstance(node, nodes.Const) and not isinstance(node.value, str | int):
             raise WordsError(node.lineno, "Only texts and whole numbers can be compared with.")
+    if not _speaks(tree.body):
+        raise WordsError(1, "These words say nothing, whatever the mail is about.")
     return _environment().from_string(source).render(values)
 
 
 def paragraphs(text: str) -> list[str]:
     """A text as paragraphs: an empty line begins a new one."""
     return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def is_visible(text: str) -> bool:
+    """Whether a reader sees anything of it."""
+    return any(unicodedata.category(char)[0] not in "CZ" and char not in _BLANK for char in text)
+
+
+def _speaks(parts: Sequence[nodes.Node]) -> bool:
+    """Whether the parts of a text can come out as anything that is seen, for some mail."""
+    return any(_part_speaks(part) for part in parts)
+
+
+def _part_speaks(part: nodes.Node) -> bool:
+    match part:
+        case nodes.Output():
+            return _speaks(part.nodes)
+        case nodes.TemplateData():
+            return is_visible(part.data)
+        case nodes.If():
+            return _branches_speak([part, *part.elif_], part.else_)
+        case nodes.CondExpr():
+            other = [part.expr2] if part.expr2 else []
+            return (not _always(part.test, False) and _part_speaks(part.expr1)) or (
+                not _always(part.test, True) and _speaks(other)
+            )
+        case nodes.Expr():
+            try:
+                return is_visible(str(part.as_const()))
+            except nodes.Impossible:
+                return True  # a value of the mail
+    return True
+
+
+def _branches_speak(branches: Sequence[nodes.If], otherwise: Sequence[nodes.Node]) -> bool:
+    for branch in branches:
+        if not _always(branch.test, False) and _speaks(branch.body):
+            return True
+        if _always(branch.test, True):
+            return False
+    return _speaks(otherwise)
+
+
+def _always(test: nodes.Node, outcome: bool) -> bool:
+    """Whether a condition has this outcome whatever the mail is about."""
+    match test:
+        case nodes.Not():
+            return _always(test.node, not outcome)
+        case nodes.And() | nodes.Or():
+            sides = [_always(side, outcome) for side in (test.left, test.right)]
+            return all(sides) if outcome == isinstance(test, nodes.And) else any(sides)
+        case nodes.Expr():
+            try:
+                return bool(test.as_const()) == outcome
+            except nodes.Impossible:
+                return False
+    return False
 
 
 def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:

@@ -39,7 +39,14 @@ from escapemaster.email.formatting import (
     percent,
 )
 from escapemaster.email.message import Attachment, Message
-from escapemaster.email.overrides import MAX_SUBJECT, Values, WordsError, fill, paragraphs
+from escapemaster.email.overrides import (
+    MAX_SUBJECT,
+    Values,
+    WordsError,
+    fill,
+    is_visible,
+    paragraphs,
+)
 from escapemaster.errors import EmailError
 from escapemaster.logging import get_logger
 
@@ -406,13 +413,15 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
 
 
 def _own(field: str, source: str | None, words: Values, limit: int | None) -> str:
-    """A text of the organization, filled in; empty without one."""
+    """A text of the organization, filled in; empty without one, and where nothing of it is seen."""
     if source is None:
         return ""
     try:
         filled = fill(source, words)
     except WordsError as error:
         raise WordsInvalidError(field, error) from None
+    if not is_visible(filled):
+        return ""  # conditions that this mail does not meet
     lines = [_printable(line) for line in filled.splitlines()]
     return "\n".join(lines)[:limit]
 

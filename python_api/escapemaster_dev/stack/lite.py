@@ -15,7 +15,7 @@ NAME = "Auth and Storage"
 USER = "supabase_auth_admin"
 
 #: Loaded before their own code.
-_MENDS = Path(__file__).with_name("lite_mends.mjs")
+_MENDS = [Path(__file__).with_name(name) for name in ("lite_mends.mjs", "lite_mail_pause.mjs")]
 
 #: What the local program understands of `[auth]` besides the tables below.
 _AUTH_KEYS = (
@@ -68,13 +68,18 @@ class Lite:
             name=NAME,
             arguments=[
                 "node",
-                f"--import={_MENDS.as_uri()}",
+                *(f"--import={mend.as_uri()}" for mend in _MENDS),
                 tools.lite(),
                 "--no-telemetry",
                 "start",
                 "--no-admin",
             ],
-            environment={**environment, "EXPERIMENTAL_STORAGE": "1", "LITE_NON_INTERACTIVE": "1"},
+            environment={
+                **environment,
+                "EXPERIMENTAL_STORAGE": "1",
+                "LITE_NON_INTERACTIVE": "1",
+                "AUTH_MAIL_PAUSE_MS": str(config.mail_pause_ms),
+            },
             cwd=self.directory,
         )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+#: Milliseconds of the units in which the file writes durations, as Go does.
+_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ class SupabaseConfig:
     auth: dict[str, Any]
     email_templates: dict[str, dict[str, str]]
     functions: tuple[EdgeFunction, ...]
+
+    @property
+    def mail_pause_ms(self) -> int:
+        """How long Auth waits between two mails of a kind to an address."""
+        written = self.auth["email"]["max_frequency"]
+        parts = re.findall(r"(\d+)(ms|s|m|h)", written)
+        if not parts or "".join(number + unit for number, unit in parts) != written:
+            raise ValueError(f"auth.email.max_frequency: {written!r} is no duration")
+        return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
 def read_supabase_config(root: Path) -> SupabaseConfig:

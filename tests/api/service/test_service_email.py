@@ -664,6 +664,62 @@ def test_own_words_that_come_out_empty_are_ours(blank: str) -> None:
     assert "We look forward" in message.text
 
 
+@pytest.mark.parametrize(
+    "sometimes",
+    [
+        "{% if refund %}Your money is on its way.{% endif %}",
+        "{% if room_name == 'The Crypt' %}Bring a torch.{% endif %}",
+        "{% if refund and not due %}x{% elif room_name == 'y' %}y{% endif %}",
+        "{{ refund if room_name == 'x' else '' }}",
+        "{{ refund }}",
+    ],
+)
+def test_own_words_for_some_bookings_only_are_ours_for_the_others_and_no_mistake(
+    sometimes: str,
+) -> None:
+    message, problem = compose(own(sometimes, sometimes), SITE)
+    assert problem is None
+    assert message == render(prepared(locale="en"), SITE)
+
+
+NOTHING = [
+    " \n ",
+    '{{ "\\ud800" }}',
+    '{{ "\\ud800"|upper }}',
+    '{{ "\\u200b" }}',
+    "\u200b\u2060\ufeff",
+    "\u2800\u3164",
+    '{{ "" }}{{ " " }}',
+    "{# a note #}",
+    "{% if false %}x{% endif %}",
+    "{% if not 1 %}x{% elif 2 > 3 %}y{% endif %}",
+    "{% if true %} {% else %}x{% endif %}",
+    "{% if room_name and false %}x{% endif %}",
+    "{% if false or not (true or room_name) %}{{ room_name }}{% endif %}",
+    "{% if room_name %}{% if 0 %}x{% endif %}{% endif %}",
+    "{{ '' if room_name else ' ' }}",
+]
+
+
+@pytest.mark.parametrize("source", NOTHING)
+@pytest.mark.parametrize("field", ["subject", "body"])
+def test_own_words_that_can_say_nothing_are_told_as_a_mistake(source: str, field: str) -> None:
+    message, problem = compose(own(**{field: source}), SITE)
+    assert problem is not None
+    assert (problem.field, problem.line) == (field, 1)
+    assert "say nothing" in problem.problem
+    assert message == render(prepared(locale="en"), SITE)
+
+
+async def test_a_preview_says_that_words_say_nothing(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=True)
+    response = await preview(client, body="{% if false %}x{% endif %}")
+    assert (response.status_code, response.json()["code"]) == (422, "template_invalid")
+    assert response.json()["details"]["field"] == "body"
+
+
 def test_a_subject_is_one_line_and_not_too_long() -> None:
     message = render(own("{{ room_name }}" * 13, room_name="a\r\nb" * 20), SITE)
     assert "\n" not in message.subject and "\r" not in message.subject

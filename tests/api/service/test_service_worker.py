@@ -165,7 +165,10 @@ async def test_a_mail_is_written_sent_and_recorded(
     assert "marta" not in str(lines)
 
 
-@pytest.mark.parametrize("body", ["{{ " + "9" * 4891 + " }}", "{{ room.name }}"])
+@pytest.mark.parametrize(
+    "body",
+    ["{{ " + "9" * 4891 + " }}", "{{ room.name }}", '{{ "\\ud800" }}', "{% if 0 %}x{% endif %}"],
+)
 async def test_words_that_cannot_be_used_are_told_to_the_organization_and_the_mail_goes_out(
     tools: Tools, postgrest: FakePostgrest, mail: FakeMail, body: str
 ) -> None:
@@ -191,7 +194,13 @@ async def test_words_that_cannot_be_used_are_told_to_the_organization_and_the_ma
 
 @pytest.mark.parametrize(
     ("body", "usable"),
-    [("{{ room_name }} is yours.", True), ("{{ room.name }}", False), ("{{ code }}", False)],
+    [
+        ("{{ room_name }} is yours.", True),
+        ("{% if refund %}{{ refund }} comes back.{% endif %}", True),
+        ("{{ room.name }}", False),
+        ("{{ code }}", False),
+        ("{% if false %}x{% endif %}", False),
+    ],
 )
 async def test_own_words_are_tried_when_they_are_stored(
     tools: Tools, postgrest: FakePostgrest, mail: FakeMail, body: str, usable: bool

@@ -28,13 +28,13 @@ create table private.email_messages (
   constraint email_messages_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
   constraint email_messages_status_is_known
-  check (status in ('prepared', 'suppressed', 'sent', 'delivered', 'bounced', 'complained', 'failed')),
+  check (status in ('prepared', 'suppressed', 'limited', 'sent', 'delivered', 'bounced', 'complained', 'failed')),
   constraint email_messages_sent_names_the_message check (sent_at is null or provider_message_id is not null)
 );
 
 comment on table private.email_messages is 'The log of mails: one row a job, and no text of any.';
 comment on column private.email_messages.status is
-  'prepared (handed to the worker), suppressed (the address bounced or complained before), sent (the provider took it), then what the provider reports.';
+  'prepared (handed to the worker), suppressed (the address bounced or complained before), limited (its mailbox was sent enough that day), sent (the provider took it), then what the provider reports.';
 
 -- for: the foreign key, and the mails of a booking
 create index email_messages_booking_id_idx on private.email_messages (organization_id, booking_id);
@@ -76,6 +76,90 @@ create table private.email_suppressions (
 comment on table private.email_suppressions is
   'Addresses that nothing is sent to any more. Of the platform, not of a tenant: all mails leave from one sender, whose reputation a second bounce harms.';
 
+create function private.mail_is_wanted(organization_id uuid, booking_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- What staff write down as paid costs nobody anything, and proves nothing.
+  return exists (
+    select from public.payments as p
+    where p.organization_id = mail_is_wanted.organization_id
+      and p.booking_id = mail_is_wanted.booking_id
+      and p.method = 'stripe'
+  ) or exists (
+    select from private.booking_confirmations as c
+    where c.organization_id = mail_is_wanted.organization_id
+      and c.booking_id = mail_is_wanted.booking_id
+      and c.confirmed_at is not null
+  );
+end
+$$;
+
+comment on function private.mail_is_wanted is
+  'Whether a booking''s mails are its customer''s own wish: it was paid online, or confirmed by the link in its mail.';
+
+create function private.mail_source(job private.jobs)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  customer_id uuid;
+  caused_by text;
+begin
+  customer_id := coalesce(
+    (
+      select b.customer_id from public.bookings as b
+      where b.organization_id = job.organization_id and b.id = (job.payload ->> 'booking_id')::uuid
+    ),
+    (
+      select e.customer_id from public.waitlist_entries as e
+      where e.organization_id = job.organization_id and e.id = (job.payload ->> 'entry_id')::uuid
+    )
+  );
+  if private.is_readdressed(job.organization_id, customer_id) then
+    return 'desk';
+  elsif not job.payload ? 'history_id' or private.mail_is_wanted(
+    job.organization_id, (job.payload ->> 'booking_id')::uuid
+  ) then
+    return null;
+  end if;
+  select h.actor_kind into caused_by
+  from public.booking_history as h
+  where h.organization_id = job.organization_id and h.id = (job.payload ->> 'history_id')::uuid;
+  return case caused_by when 'customer' then 'visitor' else 'desk' end;
+end
+$$;
+
+comment on function private.mail_source is
+  'Whose allowance counts a mail when it is sent, as in private.mail_allowances; null: it was counted when it was asked for, or is wanted.';
+
+create function private.mailbox_has_room(job private.jobs, email text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  source text := private.mail_source(job);
+begin
+  return (
+    job.payload ->> 'template' <> 'booking_held'
+    or private.mail_fits(job.organization_id, mailbox_has_room.email, 'visitor')
+  ) and (
+    source is null
+    or private.sent_mail_fits(job.organization_id, mailbox_has_room.email, source)
+  );
+end
+$$;
+
+comment on function private.mailbox_has_room is
+  'Counts a mail that is about to be sent, and answers whether the allowance has room for it.';
+
 create function private.prepare_email(job_id bigint, lease_token uuid)
 returns jsonb
 language plpgsql
@@ -86,7 +170,8 @@ as $$
 declare
   job private.jobs;
   mail jsonb;
-  suppressed boolean;
+  logged private.email_messages;
+  held_back text;
 begin
   perform private.act_as('system', null);
   select j.* into job
@@ -95,12 +180,18 @@ begin
     and j.lease_token = prepare_email.lease_token
     and j.status = 'running'
     and j.kind = 'email.send';
-  if not found or exists (
-    select from private.email_messages as m where m.job_id = job.id and m.sent_at is not null
-  ) then
+  if not found then
+    return null;
+  end if;
+  select m.* into logged
+  from private.email_messages as m
+  where m.job_id = job.id;
+  if logged.sent_at is not null or logged.status = 'limited' then
     return null;
   end if;
 
+  -- Either an erasure sees what is written here, or this reads what it has left.
+  perform private.lock_recipients(job.organization_id, erasing => false);
   case job.payload ->> 'template'
     when 'booking_confirmed', 'booking_cancelled', 'booking_rescheduled' then
       mail := private.booking_email(job.organization_id, (job.payload ->> 'history_id')::uuid);
@@ -133,26 +224,22 @@ begin
     return null;
   end if;
 
-  suppressed := exists (
-    select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}')
-  );
-  -- Once a mail: what was prepared before has been counted.
-  if job.payload ->> 'template' = 'booking_held' and not suppressed
-    and not exists (select from private.email_messages as m where m.job_id = job.id)
-    and not private.mail_fits(job.organization_id, mail #>> '{to,email}', 'visitor')
-  then
-    return null;
-  end if;
+  held_back := case
+    when exists (select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}'))
+      then 'suppressed'
+    -- Once a mail: what was prepared before has been counted.
+    when logged.job_id is null and not private.mailbox_has_room(job, mail #>> '{to,email}') then 'limited'
+  end;
   insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
   values (
     job.id, job.organization_id, (mail ->> 'booking_id')::uuid, job.payload ->> 'template', mail ->> 'locale',
-    mail #>> '{to,email}', case when suppressed then 'suppressed' else 'prepared' end
+    mail #>> '{to,email}', coalesce(held_back, 'prepared')
   )
   on conflict on constraint email_messages_pkey do update
   set locale = excluded.locale,
     recipient = excluded.recipient,
     status = excluded.status;
-  if suppressed then
+  if held_back is not null then
     return null;
   end if;
 
@@ -182,7 +269,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, no room in the allowance (booking_held only), or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, its mailbox sent enough today, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email to service_role;
 
 create function private.follow_email_events(provider_message_id text)

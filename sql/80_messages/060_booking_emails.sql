@@ -26,13 +26,16 @@ begin
   select
     j.id, j.payload ->> 'template', case when shows_addresses then m.recipient end, m.locale,
     case
-      when m.status in ('suppressed', 'delivered', 'bounced', 'complained', 'failed') then m.status
+      when m.status in ('suppressed', 'limited', 'delivered', 'bounced', 'complained', 'failed') then m.status
       when m.sent_at is not null then 'sent'
       when j.status = 'dead' then 'dead'
       when j.status = 'done' then 'not_needed'
       else 'waiting'
     end,
-    case when m.sent_at is null and j.status <> 'done' then j.last_error end,
+    case
+      when m.status = 'limited' then 'This address was sent enough mails that day: tell the customer otherwise.'
+      when m.sent_at is null and j.status <> 'done' then j.last_error
+    end,
     j.created_at, m.sent_at, case when j.status = 'queued' then j.run_at end
   from private.jobs as j
   left join private.email_messages as m on m.job_id = j.id
@@ -58,5 +61,5 @@ set search_path = ''
 as $$ select * from private.booking_emails(organization_id, booking_id) $$;
 
 comment on function public.booking_emails is
-  'The mails of a booking, newest first, of the last 90 days, 200 at most. status: waiting (due_at: when it is tried next), sent (the provider took it), delivered; not_needed (overtaken by events); and what somebody should look at: dead (given up; reason says why), bounced, complained, failed, suppressed (the address bounced or complained before). recipient: null without customers:read. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
+  'The mails of a booking, newest first, of the last 90 days, 200 at most. status: waiting (due_at: when it is tried next), sent (the provider took it), delivered; not_needed (overtaken by events); and what somebody should look at: dead (given up; reason says why), bounced, complained, failed, suppressed (the address bounced or complained before), limited (it was sent enough mails that day, as reason says). recipient: null without customers:read. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
 grant execute on function public.booking_emails to authenticated;

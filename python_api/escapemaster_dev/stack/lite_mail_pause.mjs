@@ -1,0 +1,78 @@
+// Loaded into the local Auth before its own code: `auth.email.max_frequency`, which it reads and does
+// not hold. Hosted, Auth holds it for each account and kind of mail; here it is held for each address
+// and kind, known or not, so that the answer tells nobody which addresses have an account.
+import http from "node:http";
+import { syncBuiltinESMExports } from "node:module";
+
+const PAUSE_MS = Number(process.env.AUTH_MAIL_PAUSE_MS);
+
+// What makes it write to the address in the request's body.
+const ASKING = new Set(["signup", "otp", "magiclink", "recover", "resend", "invite", "user"]);
+
+// Kind and address, and until when it is not written to again. The oldest come first.
+const paused = new Map();
+
+// What the request asks for, or null where it asks for no mail.
+const asked = (request) => {
+  if (request.method !== "POST" && request.method !== "PUT") return null;
+  const [path] = request.url.split("?", 1);
+  try {
+    const kind = /\/auth\/v1\/([^/]+)$/.exec(decodeURI(path))?.[1];
+    return ASKING.has(kind) ? kind : null;
+  } catch {
+    return null; // no address of theirs
+  }
+};
+
+const addressIn = (body) => {
+  try {
+    const { email } = JSON.parse(body);
+    return typeof email === "string" ? email.trim().toLowerCase() : null;
+  } catch {
+    return null; // theirs to refuse
+  }
+};
+
+// How many milliseconds the address has to wait; 0, and it is written to now.
+const pauseOf = (kind, address) => {
+  const now = performance.now();
+  for (const [key, until] of paused) {
+    if (until > now) break;
+    paused.delete(key);
+  }
+  const key = `${kind} ${address}`;
+  const left = (paused.get(key) ?? now) - now;
+  if (left <= 0) paused.set(key, now + PAUSE_MS);
+  return Math.max(left, 0);
+};
+
+const refuse = (response, left) => {
+  const seconds = Math.ceil(left / 1000);
+  response.writeHead(429, {
+    "Access-Control-Allow-Origin": "*",
+    "Content-Type": "application/json",
+    "Retry-After": seconds,
+    "X-Sb-Error-Code": "over_email_send_rate_limit",
+  });
+  response.end(JSON.stringify({
+    code: 429,
+    error_code: "over_email_send_rate_limit",
+    msg: `For security purposes, you can only request this after ${seconds} seconds.`,
+  }));
+};
+
+const limited = (listener) => async (request, response) => {
+  const kind = asked(request);
+  if (kind === null) return listener(request, response);
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  // Where their server looks for a body that has been read.
+  request.rawBody = Buffer.concat(parts);
+  const address = addressIn(request.rawBody);
+  const left = address === null ? 0 : pauseOf(kind, address);
+  return left > 0 ? refuse(response, left) : listener(request, response);
+};
+
+const { createServer } = http;
+http.createServer = (options, listener) => createServer(options, limited(listener));
+syncBuiltinESMExports();

@@ -1,0 +1,111 @@
+"""Auth's own mails: whoever names an address fills nobody's mailbox, and learns nothing."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from stack import Mailbox, Stack
+
+PASSWORD = "a long enough password"
+#: Every request by which somebody without a session makes Auth write to an address.
+ASKING: dict[str, dict[str, Any]] = {
+    "signup": {"password": PASSWORD},
+    "recover": {},
+    "magiclink": {},
+    "otp": {"create_user": False},
+    "resend": {"type": "signup"},
+}
+
+
+def post(stack: Stack, gateway: httpx.Client, path: str, **body: object) -> httpx.Response:
+    return gateway.post(f"/auth/v1/{path}", headers={"apikey": stack.publishable_key}, json=body)
+
+
+def known(stack: Stack, gateway: httpx.Client) -> str:
+    """An address that has an account."""
+    email = f"{uuid.uuid4()}@example.test"
+    assert post(stack, gateway, "signup", email=email, password=PASSWORD).status_code == 200
+    return email
+
+
+def unknown() -> str:
+    return f"{uuid.uuid4()}@example.test"
+
+
+def test_twenty_requests_for_a_new_password_are_one_mail(
+    stack: Stack, gateway: httpx.Client, mailbox: Mailbox
+) -> None:
+    victim, other = known(stack, gateway), known(stack, gateway)
+    mailbox.wait_for(victim)
+    answers = [
+        post(stack, gateway, "recover", email=victim if turn % 2 else victim.upper())
+        for turn in range(20)
+    ]
+    assert [answer.status_code for answer in answers] == [200] + 19 * [429]
+    refused = answers[-1].json()
+    assert refused["error_code"] == "over_email_send_rate_limit"
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert answers[-1].headers["access-control-allow-origin"] == "*"
+    # Somebody else's mail is no worse for it, and proves that nothing is still on its way.
+    assert post(stack, gateway, "recover", email=other).status_code == 200
+    mailbox.wait_for(other, count=2)
+    assert len(mailbox.of(victim)) == 2
+
+
+def test_requests_at_once_are_one_mail(
+    stack: Stack, gateway: httpx.Client, mailbox: Mailbox
+) -> None:
+    victim = known(stack, gateway)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(post, stack, gateway, "recover", email=victim) for _ in range(16)]
+    assert sorted(answer.result().status_code for answer in asked) == [200] + 15 * [429]
+
+
+@pytest.mark.parametrize("path", ["recover", "magiclink", "resend"])
+def test_the_answers_do_not_say_whether_an_address_is_known(
+    stack: Stack, gateway: httpx.Client, path: str
+) -> None:
+    def answers(email: str) -> list[tuple[int, Any]]:
+        made = [post(stack, gateway, path, email=email, **ASKING[path]) for _ in range(3)]
+        # The hint counts seconds.
+        return [(a.status_code, {**a.json(), "msg": bool(a.json().get("msg"))}) for a in made]
+
+    strangers = answers(unknown())
+    assert [status for status, _ in strangers] == [200, 429, 429]
+    # An account that has confirmed its address, and so is asked for nothing.
+    assert answers(_confirmed(stack, gateway)) == strangers
+
+
+def _confirmed(stack: Stack, gateway: httpx.Client) -> str:
+    email = unknown()
+    # The local Auth confirms whoever asks for a link without having an account.
+    assert post(stack, gateway, "otp", email=email).status_code == 200
+    return email
+
+
+@pytest.mark.parametrize("path", ASKING)
+def test_every_way_to_make_auth_write_waits_between_two_mails_to_an_address(
+    stack: Stack, gateway: httpx.Client, path: str
+) -> None:
+    email = unknown()
+    post(stack, gateway, path, email=email, **ASKING[path])
+    spelled = f"{path[:-1]}%{ord(path[-1]):x}"  # the same path, otherwise written
+    for again in (path, spelled, f"{path}?redirect_to=http://127.0.0.1/"):
+        answer = post(stack, gateway, again, email=email.upper(), **ASKING[path])
+        assert answer.status_code == 429, answer.text
+
+
+def test_what_is_asked_without_an_address_is_auth_s_to_refuse(
+    stack: Stack, gateway: httpx.Client
+) -> None:
+    for body in ("", "{}", "[]", "null", '{"email": 3}', "not json"):
+        for _ in range(2):
+            answer = gateway.post(
+                "/auth/v1/recover", headers={"apikey": stack.publishable_key}, content=body
+            )
+            assert answer.status_code not in (200, 429), (body, answer.text)
