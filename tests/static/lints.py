@@ -137,8 +137,7 @@ _HELD = (
 _TENANT = rf"^({_HELD}|\({_HELD}( AND {_HELD})+\))$"
 _STORAGE = (
     r"^\(\(bucket_id = '[a-z-]+'::text\) AND \(\(storage\.foldername\(name\)\)\[1\] ="
-    r" \(\( SELECT private\.organization_with\('[a-z_]+:[a-z_]+'::text\)"
-    r" AS organization_with\)\)::text\)"
+    r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)"
     # What follows can only narrow it.
     r"( AND \(\(storage\.foldername\(name\)\)\[2\] = '[a-z]+'::text\))?\)$"
 )
@@ -420,7 +419,7 @@ LINTS = (
                 "storage.objects.lint using: (bucket_id = 'lint'::text)",
                 "alter policy lint on storage.objects using (bucket_id = 'lint' and"
                 " (storage.foldername(name))[1]"
-                " = (select private.organization_with('rooms:read'))::text)",
+                " = (select private.folder_with('rooms:read')))",
             ),
         ),
         exceptions=_OTHER_POLICIES,
@@ -849,7 +848,7 @@ LINTS = (
         ) as c
         cross join lateral regexp_matches(
           code,
-          '(organization_with|has_permission|require_permission|require_permission_over_members)\\s*\\([^'')]*''([a-z_]+:[a-z_]+)''',
+          '(organization_with|folder_with|has_permission|require_permission|require_permission_over_members)\\s*\\([^'')]*''([a-z_]+:[a-z_]+)''',
           'g'
         ) as guard
         where not exists (select from public.permissions as p where p.key = guard[2])
