@@ -229,6 +229,39 @@ LINTS = (
         ),
     ),
     Lint(
+        # PostgREST answers 500 for a statement that was given up (57014), which visitors can cause.
+        name="function of visitors that lets a time-out through",
+        query="""
+        select body.name
+        from our_executes as e
+        join our_functions as f on f.oid = e.oid
+        join our_functions as body on body.nspname = 'private' and body.proname = f.proname
+        where e.nspname = 'public'
+          and e.role in ('anon', 'public')
+          and body.prosrc !~ 'when query_canceled or lock_not_available or deadlock_detected then'
+        """,
+        cases=(
+            Case(
+                """create function private.lint() returns void language plpgsql
+                set search_path = '' as 'begin end';
+                comment on function private.lint() is 'x';
+                create function public.lint() returns void language sql
+                set search_path = '' as 'select private.lint()';
+                comment on function public.lint() is 'x';
+                grant execute on function public.lint() to anon""",
+                "private.lint()",
+                """create or replace function private.lint() returns void language plpgsql
+                set search_path = '' as $$
+                begin
+                exception
+                  when query_canceled or lock_not_available or deadlock_detected then
+                    perform private.fail_unavailable(sqlerrm);
+                end $$""",
+            ),
+        ),
+        exceptions={"private.get_currencies()": "reads some hundred rows that nobody writes"},
+    ),
+    Lint(
         name="function that clients call without a comment",
         query="""
         select name from our_functions where nspname in ('public', 'service') and comment = ''
