@@ -65,6 +65,10 @@ attack: install ## What a stranger, a rival or one's own staff could try, over H
 storm: install ## Everybody at once while parts are killed; then the books are read: make storm args="--seconds 300"
 	@PYTHONPATH=tests $(VENV)/python -m siege storm $(args)
 
+.PHONY: siege
+siege: install ## What CI runs of both: the attacks that are short, then fifteen seconds of storm
+	@PYTHONPATH=tests $(VENV)/python -m siege brief $(args)
+
 .PHONY: migration
 migration: install ## The next migration, from the difference to sql/: make migration name=add_tiers
 	@test -n "$(name)" || { echo "say what it does: make migration name=add_tiers" >&2; exit 2; }

@@ -189,11 +189,13 @@ class Health(Row):
 
     Attributes:
         requests_checked: Whether PostgREST asks `private.check_request` before each request.
+        preferences_checked: Whether it is shown every `Prefer` header, not the last of several.
     """
 
     database: str
     migration: str | None = None
     requests_checked: bool = False
+    preferences_checked: bool = False
 
 
 class ApiKey(Row):
@@ -260,8 +262,10 @@ class _Functions:
         headers: Mapping[str, str],
         retry_delays: Sequence[float],
     ) -> None:
+        self._pool = pool
+        self._url = f"{url.rstrip('/')}/rest/v1"
         self._client = AsyncPostgrestClient(
-            f"{url.rstrip('/')}/rest/v1",
+            self._url,
             schema=schema,
             headers={"Accept": "application/json", **headers},
             http_client=pool,
@@ -308,6 +312,33 @@ class _Functions:
                 raise UnavailableError("database", _reason(failure)) from failure
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - spreads load
         raise AssertionError("the loop returns or raises")  # pragma: no cover
+
+    async def refuses_estimates(self, function: str) -> bool:
+        """Whether a wish for an estimated count is refused when another `Prefer` follows it.
+
+        PostgREST 12 reads all of them and shows the database the last; what stands before it may
+        join them (docs/security.md).
+
+        Args:
+            function: One that takes nothing and changes nothing.
+
+        Raises:
+            UnavailableError: There was no answer, or none that tells.
+        """
+        headers = httpx.Headers(
+            [
+                *self._client.headers.multi_items(),
+                ("Prefer", "count=planned"),
+                ("Prefer", "handling=lenient"),
+            ]
+        )
+        try:
+            answer = await self._pool.post(f"{self._url}/rpc/{function}", headers=headers, json={})
+        except httpx.HTTPError as error:
+            raise UnavailableError("database", type(error).__name__) from error
+        if answer.status_code >= 500:
+            raise UnavailableError("database", f"{function}: {answer.status_code}")
+        return answer.status_code == 400 and "count_not_exact" in answer.text
 
 
 class ServiceDatabase:
@@ -621,8 +652,10 @@ class ServiceDatabase:
         return await self._call("queue_statistics", _QUEUE_STATISTICS, {})
 
     async def health(self) -> Health:
-        """Whether the database answers, and which migration it is at."""
-        return await self._call("health", _HEALTH, {})
+        """Whether the database answers, which migration it is at, and what it is asked first."""
+        health = await self._call("health", _HEALTH, {})
+        refused = await self._functions.refuses_estimates("health")
+        return health.model_copy(update={"preferences_checked": refused})
 
     async def _call(
         self,

@@ -72,6 +72,22 @@ comment on function private.fail is
 -- Triggers run as whoever writes the row.
 grant execute on function private.fail to authenticated;
 
+create function private.fail_unavailable(cause text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The refusal is kept out of the log; why a request was given up is not.
+  raise log 'a request was given up: %', cause;
+  perform private.fail('unavailable', 503, 'Nothing was done: ask again in a moment, with the same idempotency key.');
+end
+$$;
+
+comment on function private.fail_unavailable is
+  'For the handlers of what visitors call: a statement that was given up (statement or lock time-out, deadlock), which PostgREST would answer with 500, is 503 unavailable. cause goes to the server''s log.';
+
 create function private.touch_updated_at()
 returns trigger
 language plpgsql

@@ -64,7 +64,7 @@ begin
       and kp.permission_key = organization_with.permission;
   else
     caller := (claims ->> 'sub')::uuid;
-    -- Storage asks here without having asked private.check_request.
+    -- Storage asks without having asked private.check_request.
     perform private.refuse_ended_session(claims);
     if wanted is null then
       -- The common request names nothing: its active organization costs half of asking
@@ -102,6 +102,25 @@ $$;
 comment on function private.organization_with is
   'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended.';
 grant execute on function private.organization_with to authenticated;
+
+create function private.folder_with(permission text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.organization_with(permission);
+exception
+  -- Its refusals; a claim that is no UUID.
+  when sqlstate 'PT400' or sqlstate 'PT401' or sqlstate 'PT403' or invalid_text_representation then
+    return null;
+end
+$$;
+
+comment on function private.folder_with is
+  'What the policies of storage.objects compare the first folder with: the organization of private.organization_with, as text, and null where that refuses. Storage answers 500 for what a policy raises, and as to a stranger when it finds nothing.';
+grant execute on function private.folder_with to authenticated;
 
 create function private.has_permission(organization_id uuid, permission text)
 returns boolean

@@ -39,64 +39,64 @@ create policy documents_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:read'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:read'))
 );
 
 create policy documents_insert on storage.objects
 for insert to authenticated
 with check (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 );
 
 create policy documents_update on storage.objects
 for update to authenticated
 using (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 )
 with check (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 );
 
 create policy documents_delete on storage.objects
 for delete to authenticated
 using (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 );
 
 create policy team_photos_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:read'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:read'))
 );
 
 create policy team_photos_insert on storage.objects
 for insert to authenticated
 with check (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 );
 
 create policy team_photos_update on storage.objects
 for update to authenticated
 using (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 )
 with check (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 );
 
 create policy team_photos_delete on storage.objects
 for delete to authenticated
 using (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 );
 
 -- Exports are written by the worker as service_role; members only read.
@@ -104,5 +104,5 @@ create policy exports_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'exports'
-  and (storage.foldername(name))[1] = (select private.organization_with('organization:export'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:export'))
 );

@@ -17,30 +17,30 @@ create policy room_images_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:read'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:read'))
 );
 
 create policy room_images_insert on storage.objects
 for insert to authenticated
 with check (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );
 
 create policy room_images_update on storage.objects
 for update to authenticated
 using (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 )
 with check (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );
 
 create policy room_images_delete on storage.objects
 for delete to authenticated
 using (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );

@@ -260,6 +260,9 @@ begin
     );
   end if;
   return private.latest_consents(booking.organization_id, booking.customer_id, booking.id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -77,6 +77,9 @@ begin
     cross join private.waiver_locale(waiver, coalesce(get_waiver.locale, booking.locale)) as shown (locale)
     where r.organization_id = booking.organization_id and r.id = booking.room_id
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -276,6 +279,9 @@ begin
   perform private.idempotent_end(scope, sign_waiver.idempotency_key, answer);
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

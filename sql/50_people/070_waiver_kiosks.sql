@@ -208,6 +208,9 @@ begin
       kiosk.organization_id, kiosk.location_id, now() - interval '2 hours', now() + interval '4 hours'
     )
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -169,6 +169,9 @@ begin
   -- Some 100 kB of texts and pictures' paths are what a large venue has.
   perform private.count_attempt(pg_column_size(answer) / 200000);
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -334,6 +337,9 @@ begin
     room_id, starts_at, ends_at, occupied_until, local_start, timezone, mode, capacity,
     seats_available, party_size, quantity, unit_cents
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -464,6 +470,9 @@ begin
     'ends_at', slot.ends_at,
     'party_size', slot.party_size
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -564,6 +573,9 @@ begin
       )
     )
   end;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -68,6 +68,9 @@ begin
   end if;
   return private.get_booking(confirm_booking.reference, manage_token)
     || jsonb_build_object('manage_token', manage_token);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -187,6 +187,9 @@ begin
   -- The token is derived, not stored: a replay shows it again.
   return answer - 'booking_id'
     || jsonb_build_object('manage_token', private.derived_token('booking', answer ->> 'booking_id'));
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -362,6 +365,9 @@ begin
     cross join private.booking_balance(booking.organization_id, booking.id) as balance
     where c.organization_id = booking.organization_id and c.id = booking.customer_id
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -400,6 +406,9 @@ begin
   perform private.act_as('customer', booking.customer_id);
   perform private.cancel(booking, 'cancelled_by_customer', 'terms');
   return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -411,6 +411,9 @@ begin
   );
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -484,6 +487,9 @@ begin
   answer := private.get_booking(reschedule_booking.reference, reschedule_booking.manage_token);
   perform private.idempotent_end(scope, reschedule_booking.idempotency_key, answer);
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -157,6 +157,9 @@ begin
   -- The token is derived, not stored: a replay shows it again.
   return answer - 'entry_id'
     || jsonb_build_object('waitlist_token', private.derived_token('waitlist', answer ->> 'entry_id'));
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -266,6 +269,9 @@ declare
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.waitlist_json(entry);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -352,6 +358,9 @@ begin
   entry := private.end_waiting(entry.organization_id, entry.id, 'left');
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.waitlist_json(entry);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -405,6 +414,9 @@ begin
   end if;
   -- Once accepted, it is the same as any booking.
   return private.get_booking(accept_waitlist_offer.reference, accept_waitlist_offer.manage_token);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

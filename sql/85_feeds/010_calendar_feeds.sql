@@ -276,6 +276,9 @@ begin
     'version', encode(sha256(convert_to(concat_ws(' ', feed.name, feed.timezone, sessions), 'UTF8')), 'hex'),
     'sessions', sessions
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

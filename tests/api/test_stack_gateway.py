@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import jwt
@@ -16,7 +17,7 @@ import pytest
 
 from escapemaster_dev.stack.config import ROOT, Ports, StackConfig
 from escapemaster_dev.stack.credentials import Credentials
-from escapemaster_dev.stack.gateway import UNAVAILABLE, Gateway
+from escapemaster_dev.stack.gateway import MALFORMED, UNAVAILABLE, Gateway
 from escapemaster_dev.stack.parts import Parts
 from escapemaster_dev.stack.ports import is_free
 from escapemaster_dev.stack.processes import Child, stop_all
@@ -222,6 +223,49 @@ def test_several_prefer_headers_arrive_as_one_list(door: Door) -> None:
     seen = door.http.get("/rest/v1/x", headers=[key, *wishes]).json()["headers"]
     assert seen["prefer"].replace(" ", "") == "count=planned,return=minimal"
     assert "prefer" not in door.http.get("/rest/v1/x", headers=[key]).json()["headers"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "slug=café",
+        "slug=%C3%A9t%C3%A9&a=%E2%82%AC",
+        "%F0%9D%95%8F=eq.1",
+        "select=a%20b%2Cc,*,d(e)&or=(a.eq.1,b.gt.%22x%22)",
+        "a=%7F%01%0A&b=+%2B&c=%EE%80%80%ED%9F%BF%F4%8F%BF%BF",
+    ],
+)
+def test_an_address_in_any_language_passes(door: Door, query: str) -> None:
+    key = {"apikey": door.credentials.publishable_key}
+    seen = door.http.get(f"/rest/v1/rooms?{query}", headers=key).json()["path"]
+    assert sorted(parse_qsl(urlsplit(seen).query)) == sorted(parse_qsl(query))
+
+
+@pytest.mark.parametrize(
+    "odd", ["%00", "a%00b", "%ff", "%C3%28", "%C0%80", "%ED%A0%80", "%F4%90%80%80", "%zz"]
+)
+@pytest.mark.parametrize(
+    "place", ["rest/v1/rooms?a=", "storage/v1/object/", "auth/v1/verify?", "x"]
+)
+def test_an_address_that_is_no_text_goes_no_further(door: Door, place: str, odd: str) -> None:
+    key = {"apikey": door.credentials.publishable_key}
+    answer = door.http.get(f"/{place}{odd}", headers=key)
+    assert answer.status_code == 400
+    if "?" in place:
+        assert answer.json() == MALFORMED
+
+
+def test_a_header_s_bytes_that_are_no_text_arrive_as_question_marks(door: Door) -> None:
+    """PostgREST shows every header to the database, which takes text."""
+    headers = [
+        (b"apikey", door.credentials.publishable_key.encode()),
+        (b"X-Anything", b"\xe9t\xe9"),
+        (b"Cookie", "a=été".encode() + b"\xff"),
+    ]
+    seen = door.http.get("/rest/v1/x", headers=headers).json()["headers"]
+    assert seen["x-anything"] == "?t?"
+    # The echo reads bytes one by one.
+    assert seen["cookie"].encode("latin-1").decode() == "a=été?"
 
 
 def test_paths_reach_their_parts_as_on_a_hosted_project(door: Door) -> None:

@@ -49,6 +49,14 @@ def test_a_failure_is_written_down_also_after_a_refusal(house: House) -> None:
     assert lines_with(word)
 
 
+def test_why_a_request_was_given_up_is_written_down_once(house: House) -> None:
+    word = uuid4().hex
+    with pytest.raises(Exception, match="unavailable"):
+        house.owner_sql(f"select private.fail_unavailable('cause {word}')")
+    (line,) = [line for line in lines_with(word) if "STATEMENT" not in line]
+    assert f"a request was given up: cause {word}" in line
+
+
 def test_a_refusal_that_was_caught_silences_no_failure_after_it(house: House) -> None:
     """A refused coupon is answered, and what the request does afterwards is heard of."""
     word = uuid4().hex

@@ -94,6 +94,8 @@ class TableCells:
         }
         for verb, statement in verbs.items():
             granted = self._has_grant(actor, table, verb)
+            # Files are answered as to a stranger: a policy of Storage's says nothing.
+            rests = self._rests(actor, table, verb)
             for whose, facts in (("own", mine), ("foreign", foreign)):
                 attempt = Attempt("write", statement(actor, table, facts))
                 cell = f"{table.name} {verb} ({whose})"
@@ -101,12 +103,12 @@ class TableCells:
                     yield Cell(cell, attempt, ENDED)
                 elif not granted:
                     yield Cell(cell, attempt, PRIVILEGE)
-                elif self._rests(actor, table, verb):
+                elif rests and table.relation != "storage.objects":
                     yield Cell(cell, attempt, "organization_suspended")
                 elif whose == "own" and table.verbs[verb] == OWN:
                     touched = self._count(actor, table, table.own or "false")
                     yield Cell(cell, attempt, "ok", touched)
-                elif whose == "own" and self._holds(actor, table, verb):
+                elif whose == "own" and self._holds(actor, table, verb) and not rests:
                     touched = self._touched(actor, table, verb)
                     yield Cell(cell, attempt, "ok", touched)
                 elif verb == "insert":

@@ -81,6 +81,7 @@ def test_every_default_organization_asks_for_a_permission_of_the_catalogue(
         ("perform private.require_permission(f.organization_id, 'a:b');", ["a:b"]),
         ("if not private.has_permission(f.organization_id,\n  'a:b') then", ["a:b"]),
         ("x = (select private.organization_with('a:b'))", ["a:b"]),
+        ("x = (select private.folder_with('a:b'))", ["a:b"]),
         ("or 'a:b' in (select private.held_permissions(e.organization_id))", ["a:b"]),
         ("perform private.require_permission(coalesce(a, b), 'a:b');", ["a:b"]),
         ("perform private.require_permission_over_members(f.organization_id, 'a:b');", ["a:b"]),
@@ -132,7 +133,8 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
     row = re.compile(rf"{one}|\({one}( AND {one})+\)")
     file = re.compile(
         r"\(\(bucket_id = '[a-z-]+'::text\) AND"
-        rf" \(\(storage\.foldername\(name\)\)\[1\] = \({asked}\)::text\)\)"
+        r" \(\(storage\.foldername\(name\)\)\[1\] ="
+        r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)\)"
     )
     # An entry of the log is seen by whoever may read the table that it is about.
     readable = (

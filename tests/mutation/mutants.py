@@ -114,9 +114,10 @@ def policies(connection: Connection) -> Iterator[Mutant]:
             if text is None or text == "true":
                 continue
             yield mutant(f"{clause} true", f"{clause} (true)")
-            asked = re.findall(r"private\.organization_with\('([^']+)'::text\)", text)
-            for permission in asked:
-                anyone = text.replace(f"private.organization_with('{permission}'::text)", _MEMBER)
+            asked = re.findall(r"(private\.(?:organization|folder)_with\('([^']+)'::text\))", text)
+            for call, permission in asked:
+                cast = "::text" if "folder_with" in call else ""
+                anyone = text.replace(call, _MEMBER + cast)
                 name = "the permission" if len(asked) == 1 else permission
                 yield mutant(f"{clause} without {name}", f"{clause} ({anyone})")
             everywhere = _without_tenant(text)
@@ -372,8 +373,9 @@ _MEMBER = "private.any_organization('')"
 def _without_tenant(text: str) -> str:
     """The same policy for rows of every tenant, as long as the permission is held somewhere."""
     asked = r"\( SELECT (private\.organization_with\('[^']+'::text\)) AS organization_with\)"
+    folder = r"\( SELECT (private\.folder_with\('[^']+'::text\)) AS folder_with\)"
     text = re.sub(
-        r"\(\(storage\.foldername\(name\)\)\[1\] = \(" + asked + r"\)::text\)",
+        r"\(\(storage\.foldername\(name\)\)\[1\] = " + folder + r"\)",
         r"((select \1) is not null)",
         text,
     )

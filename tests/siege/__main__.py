@@ -1,4 +1,4 @@
-"""`make attack` and `make storm`."""
+"""`make attack`, `make storm`, and both in brief: `make siege`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from siege import storm
 from siege.attacks import Attack, all_attacks
 from siege.ground import Broken, Ground, ground
 
+#: How long a storm lasts that follows attacks: one part is killed in it.
+_BRIEF_SECONDS = 15
+
 
 def main() -> int:
     """Run what was asked for; 1 when a promise broke."""
     parser = argparse.ArgumentParser(prog="siege", description=__doc__)
-    parser.add_argument("kind", choices=["attack", "storm"])
+    parser.add_argument("kind", choices=["attack", "storm", "brief"])
     parser.add_argument(
         "--running",
         action="store_true",
@@ -32,11 +35,14 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     with console.status("a stack, two venues"), ground(running=wanted.running) as where:
         console.print(f"stack: {where.stack.url}")
+        attacks = [one for one in all_attacks() if wanted.only in one.name]
+        kills = not (wanted.calm or wanted.running)
         if wanted.kind == "storm":
-            return storm.run(
-                where, console, seconds=wanted.seconds, kills=not (wanted.calm or wanted.running)
-            )
-        return attack(where, [one for one in all_attacks() if wanted.only in one.name], console)
+            return storm.run(where, console, seconds=wanted.seconds, kills=kills)
+        if wanted.kind == "attack":
+            return attack(where, attacks, console)
+        broken = attack(where, [one for one in attacks if one.brief], console)
+        return storm.run(where, console, seconds=_BRIEF_SECONDS, kills=kills) or broken
 
 
 def attack(where: Ground, attacks: list[Attack], console: Console) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -29,8 +28,9 @@ def serve(
         host=host,
         port=port,
         access_log=False,
-        proxy_headers=True,
-        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"),
+        # Whose address counts is said in one place, api/addresses.py; uvicorn would believe
+        # `x-forwarded-for` of any caller on this machine.
+        proxy_headers=False,
         timeout_graceful_shutdown=10,
         # Longer than the proxies before it keep a connection: who closes first loses no request.
         timeout_keep_alive=120,

@@ -27,7 +27,8 @@ AND = " and "
 
 #: The call that guards something, and the permission that it names.
 _GUARD = re.compile(
-    r"private\.(?:require_permission(?:_over_members)?|has_permission|organization_with)\s*\("
+    r"private\.(?:require_permission(?:_over_members)?|has_permission|organization_with"
+    r"|folder_with)\s*\("
     r"(?:[^()']|\([^()]*\))*'([a-z_]+:[a-z_]+)'\s*\)"
     r"|'([a-z_]+:[a-z_]+)'\s+in\s+\(\s*select\s+private\.held_permissions"
 )
@@ -211,7 +212,7 @@ def _opens(condition: exp.Expr, helpers: Mapping[str, str]) -> Iterator[str]:
     else:
         for call in condition.find_all(exp.Anonymous):
             function = str(call.this).lower()
-            if function == "organization_with":
+            if function in {"organization_with", "folder_with"}:
                 yield call.expressions[0].find(exp.Literal).this
             elif function == "uid":
                 yield OWN

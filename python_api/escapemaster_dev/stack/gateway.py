@@ -28,6 +28,27 @@ UNAVAILABLE = {
     "details": "",
 }
 
+#: What a client is told of an address that is no percent-encoded UTF-8, or holds NUL.
+MALFORMED = {
+    "code": "PT400",
+    "message": "address_malformed",
+    "hint": "Percent-encode the address as UTF-8, without NUL.",
+    "details": "",
+}
+
+#: What the hosted Storage says of a signature that does not hold.
+UNVERIFIED = {"statusCode": "400", "error": "InvalidJWT", "message": "invalid signature"}
+
+#: RFC 3629, 4, percent-encoded; raw characters too, but not what stands for a broken one.
+_TAIL = "%[89ab][0-9a-f]"
+_WELL_FORMED = (
+    r"(?i)^([^%\x{FFFD}-\x{FFFE}]"
+    r"|%0[1-9a-f]|%[1-7][0-9a-f]"
+    rf"|%(c[2-9a-f]|d[0-9a-f]){_TAIL}"
+    rf"|%e0%[ab][0-9a-f]{_TAIL}|%e[1-9a-cef]{_TAIL}{_TAIL}|%ed%[89][0-9a-f]{_TAIL}"
+    rf"|%f0%[9ab][0-9a-f]{_TAIL}{_TAIL}|%f[1-3]{_TAIL}{_TAIL}{_TAIL}|%f4%8[0-9a-f]{_TAIL}{_TAIL})*$"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -62,6 +83,9 @@ class Gateway:
             demo=_quoted(self.config.root / "edge" / "demo"),
             health=HEALTH_PATH,
             unavailable=json.dumps(UNAVAILABLE),
+            malformed=json.dumps(MALFORMED),
+            unverified=json.dumps(UNVERIFIED),
+            well_formed=_WELL_FORMED,
             postgrest=ports.postgrest,
             lite=ports.lite,
             edge=ports.edge,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -115,7 +114,13 @@ class Parts:
         return Part(
             Command(
                 name=STRIPE,
-                arguments=_uvicorn("escapemaster_dev.sandbox.stripe.app:create_app", port),
+                arguments=[
+                    *(sys.executable, "-m", "uvicorn"),
+                    *("--factory", "escapemaster_dev.sandbox.stripe.app:create_app"),
+                    *("--host=127.0.0.1", f"--port={port}", "--no-access-log"),
+                    *("--no-proxy-headers", "--timeout-graceful-shutdown=5"),
+                    "--timeout-keep-alive=120",
+                ],
                 environment={
                     **self.environment,
                     "STRIPE_SANDBOX_STATE": str(self.config.stripe),
@@ -210,7 +215,7 @@ class Parts:
         return Part(
             Command(
                 name=API,
-                arguments=_uvicorn("escapemaster.api.app:create_app", port),
+                arguments=[sys.executable, "-m", "escapemaster", "serve", f"--port={port}"],
                 environment=self.environment,
                 cwd=self.config.root,
             ),
@@ -229,20 +234,3 @@ class Parts:
             ),
             lambda: health.answers(port, "/health/live"),
         )
-
-
-def _uvicorn(factory: str, port: int) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "--factory",
-        factory,
-        "--host=127.0.0.1",
-        f"--port={port}",
-        "--no-access-log",
-        "--proxy-headers",
-        f"--forwarded-allow-ips={os.environ.get('FORWARDED_ALLOW_IPS', '127.0.0.1')}",
-        "--timeout-graceful-shutdown=5",
-        "--timeout-keep-alive=120",
-    ]

@@ -402,6 +402,7 @@ def test_the_service_says_that_it_is_ready_and_how_it_does(stack: Stack, api: ht
     ready = api.get("/health/ready").json()
     assert ready["status"] == ready["database"] == "ok"
     assert ready["migration"]
+    assert ready["requests_checked"] and ready["preferences_checked"]
     assert "escapemaster_database_up 1.0" in api.get("/metrics").text
     worker = f"http://127.0.0.1:{stack.ports.worker}"
     assert httpx.get(f"{worker}/health/ready", trust_env=False).status_code == 200

@@ -23,7 +23,7 @@ from escapemaster.errors import DomainError, PaymentError, UnavailableError, Une
 from escapemaster.logging import REDACTED, configure_logging, describe_exception, get_logger
 from escapemaster.settings import Settings, get_settings
 
-from .fakes import FakePostgrest
+from .fakes import FakePostgrest, refusal
 
 
 @pytest.fixture
@@ -141,9 +141,24 @@ async def test_the_service_is_ready_when_the_database_answers(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
     health = {"database": "ok", "migration": "20260101000000", "requests_checked": True}
-    postgrest.answer("health", health)
+    postgrest.answer("health", health, refusal("PT400", "count_not_exact"))
     response = await client.get("/health/ready")
-    assert (response.status_code, response.json()) == (200, {"status": "ok", **health})
+    told = {"status": "ok", **health, "preferences_checked": True}
+    assert (response.status_code, response.json()) == (200, told)
+    assert [call.headers.get_list("prefer") for call in postgrest.calls][1:] == [
+        ["count=planned", "handling=lenient"]
+    ]
+
+
+async def test_the_service_tells_when_the_database_is_shown_one_preference_of_several(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.answer("health", {"database": "ok", "requests_checked": True})
+    told = (await client.get("/health/ready")).json()
+    assert (told["requests_checked"], told["preferences_checked"]) == (True, False)
+    for lost in (httpx.ReadTimeout("x"), httpx.Response(500)):
+        postgrest.answer("health", {"database": "ok"}, lost)
+        assert (await client.get("/health/ready")).status_code == 503
 
 
 async def test_the_service_is_not_ready_when_the_database_does_not_answer(

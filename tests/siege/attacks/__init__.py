@@ -16,12 +16,25 @@ class Attack:
     Attributes:
         promise: What must hold.
         run: The attempt.
+        brief: Whether it is over in some seconds.
     """
 
     name: str
     subject: str
     promise: str
     run: Callable[[Ground], None]
+    brief: bool
+
+
+#: These ask thousands of times, or wait for a worker that has much to do.
+_LONG = frozenset(
+    {
+        "no_input_to_a_public_function_is_a_fault",
+        "no_input_of_a_member_is_a_fault",
+        "a_burner_burns_only_its_own_limit",
+        "a_venue_that_writes_to_thousands_delays_nobody",
+    }
+)
 
 
 def all_attacks() -> list[Attack]:
@@ -34,6 +47,7 @@ def all_attacks() -> list[Attack]:
             module.__name__.rsplit(".", 1)[1],
             (function.__doc__ or "").strip().splitlines()[0].rstrip("."),
             function,
+            name not in _LONG,
         )
         for module in (identity, tenancy, money, mail, inputs)
         for name, function in vars(module).items()

@@ -31,6 +31,13 @@ class Ready(BaseModel):
         bool,
         Field(description="Whether PostgREST asks the database before each request; it must."),
     ]
+    preferences_checked: Annotated[
+        bool,
+        Field(
+            description="Whether the database is shown every Prefer header of a request; where it"
+            " is not, another tenant's rows can be estimated: see docs/security.md."
+        ),
+    ]
 
 
 @router.get("/health/live", operation_id="health_live", summary="Is the process alive?")
@@ -52,6 +59,7 @@ async def ready(services: ServicesOf) -> Ready:
         database=health.database,
         migration=health.migration,
         requests_checked=health.requests_checked,
+        preferences_checked=health.preferences_checked,
     )
 
 
