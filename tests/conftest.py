@@ -26,7 +26,12 @@ from escapemaster_dev.stack.config import ROOT
 from escapemaster_dev.stack.platform import create_platform_database
 from stack import Mailbox, Rest, Stack, User, Users
 
-pytest_plugins = ["plugins.scratch", "plugins.function_coverage", "matrix.fixtures"]
+pytest_plugins = [
+    "plugins.scratch",
+    "plugins.function_coverage",
+    "plugins.dearest_first",
+    "matrix.fixtures",
+]
 
 #: What every test that asks for a database of its own gets a copy of.
 MIGRATED = "migrated"
@@ -232,9 +237,13 @@ def database(postgresql: psycopg.Connection[Any], server: Server) -> str:
     return server.dsn(postgresql.info.dbname)
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A headless Chromium: the machine's own, else the one inside an npm package."""
+@pytest.fixture(scope="module")
+def _chromium_of_the_module() -> Iterator[Browser]:
+    """A started Chromium: starting one costs more than most of what is done in it.
+
+    Not of the whole run: an event loop of Playwright's runs in this thread for as long as it is
+    there, and tests with a loop of their own could not have it.
+    """
     with sync_playwright() as playwright:
         executable, arguments = _chromium()
         chromium = playwright.chromium.launch(
@@ -252,6 +261,18 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def browser(_chromium_of_the_module: Browser) -> Iterator[Browser]:
+    """A headless Chromium: the machine's own, else the one inside an npm package.
+
+    Its contexts (pages, cookies, cache) are the test's own and end with it.
+    """
+    assert _chromium_of_the_module.is_connected(), "an earlier test has ended the browser"
+    yield _chromium_of_the_module
+    for context in _chromium_of_the_module.contexts:
+        context.close()
 
 
 @pytest.fixture
