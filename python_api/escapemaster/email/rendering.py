@@ -394,13 +394,13 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         subject=subject,
         html=_as_main(
             mjml2html(
-                _template(f"{prepared.template}.mjml.j2").render(context),
+                _template(f"{prepared.template}/mail.mjml.j2").render(context),
                 disable_comments=True,
                 # Else MJML fetches those that it knows from Google, whenever the mail is opened.
                 fonts={},
             )
         ),
-        text=_tidy(_template(f"{prepared.template}.txt.j2").render(context)),
+        text=_tidy(_template(f"{prepared.template}/mail.txt.j2").render(context)),
         attachments=content.attachments(text),
     )
 
@@ -881,7 +881,7 @@ TEMPLATES: Final[Mapping[str, Callable[[PreparedEmail, str, Site], _Content]]] =
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
-        loader=PackageLoader("escapemaster.email", "templates"),
+        loader=PackageLoader("escapemaster.email", "mails"),
         autoescape=select_autoescape(
             enabled_extensions=("mjml.j2",), default=False, default_for_string=False
         ),
