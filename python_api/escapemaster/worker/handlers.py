@@ -18,9 +18,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from escapemaster.database import Job, RefundRequest, ServiceDatabase
+from escapemaster.email.content import Site
+from escapemaster.email.mails import sample
 from escapemaster.email.message import Transport
-from escapemaster.email.rendering import Site, compose
-from escapemaster.email.samples import sample
+from escapemaster.email.rendering import compose
 from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder

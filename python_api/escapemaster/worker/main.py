@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 
 from escapemaster.database import ServiceDatabase, connection_pool
+from escapemaster.email.content import Site
 from escapemaster.email.mailbox_transport import MailboxTransport
 from escapemaster.email.message import Transport
-from escapemaster.email.rendering import Site
 from escapemaster.email.resend_transport import ResendTransport
 from escapemaster.logging import configure_logging, get_logger
 from escapemaster.payments.stripe_gateway import StripeGateway

@@ -18,8 +18,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from escapemaster.database import Job, ServiceDatabase, connection_pool
+from escapemaster.email.content import Site
 from escapemaster.email.message import Message
-from escapemaster.email.rendering import Site
 from escapemaster.errors import (
     DomainError,
     EmailError,
