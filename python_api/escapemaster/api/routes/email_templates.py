@@ -11,8 +11,8 @@ from escapemaster.api.auth import Person, require_permission
 from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
+from escapemaster.clients import mail_site
 from escapemaster.database import EmailOverride
-from escapemaster.email.content import Site
 from escapemaster.email.mails import MAILS, sample
 from escapemaster.email.overrides import MAX_BODY, MAX_SUBJECT
 from escapemaster.email.rendering import WordsInvalidError, render_strictly
@@ -108,7 +108,7 @@ async def preview_email_template(
     (422, details `{field, line, problem}`); `invalid_request` (422).
     """
     words = EmailOverride(subject=wanted.subject, body=wanted.body)
-    site = Site(services.settings.public_site_url, services.settings.email_from)
+    site = mail_site(services.settings)
     try:
         message = render_strictly(sample(wanted.template, wanted.locale, words), site)
     except WordsInvalidError as error:
