@@ -85,6 +85,7 @@ set search_path = ''
 as $$
 declare
   job private.jobs;
+  template private.email_templates;
   mail jsonb;
   suppressed boolean;
 begin
@@ -101,33 +102,16 @@ begin
     return null;
   end if;
 
-  case job.payload ->> 'template'
-    when 'booking_confirmed', 'booking_cancelled', 'booking_rescheduled' then
-      mail := private.booking_email(job.organization_id, (job.payload ->> 'history_id')::uuid);
-    when 'booking_paid_late' then
-      mail := private.late_money_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
-    when 'waitlist_offer' then
-      mail := private.waitlist_email(
-        job.organization_id, (job.payload ->> 'entry_id')::uuid, (job.payload ->> 'booking_id')::uuid
-      );
-    when 'waitlist_joined' then
-      mail := private.waitlist_joined_email(job.organization_id, (job.payload ->> 'entry_id')::uuid);
-    when 'booking_held' then
-      mail := private.held_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
-    when 'booking_to_confirm' then
-      mail := private.confirmation_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
-    when 'invitation' then
-      mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
-    when 'voucher_issued' then
-      mail := private.voucher_email(job.organization_id, (job.payload ->> 'voucher_id')::uuid);
-    when 'dispute_opened' then
-      mail := private.dispute_email(
-        job.organization_id, (job.payload ->> 'dispute_id')::uuid, (job.payload ->> 'user_id')::uuid
-      );
-    else
-      -- Not null, which would end the job as if there were nothing to say.
-      perform private.fail('template_unknown', 422, 'Teach private.prepare_email what this mail says.');
-  end case;
+  select t.* into template
+  from private.email_templates as t
+  where t.name = job.payload ->> 'template';
+  if not found then
+    -- Not null, which would end the job as if there were nothing to say.
+    perform private.fail('template_unknown', 422, 'Give private.email_templates a row that says what this mail says.');
+  end if;
+  execute format('select private.%I($1, $2)', template.content_function)
+  into mail
+  using job.organization_id, job.payload;
   -- Nobody to write to: a customer without an address.
   if mail #>> '{to,email}' is null then
     return null;
@@ -137,15 +121,15 @@ begin
     select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}')
   );
   -- Once a mail: what was prepared before has been counted.
-  if job.payload ->> 'template' = 'booking_held' and not suppressed
+  if template.counts_as is not null and not suppressed
     and not exists (select from private.email_messages as m where m.job_id = job.id)
-    and not private.mail_fits(job.organization_id, mail #>> '{to,email}', 'visitor')
+    and not private.mail_fits(job.organization_id, mail #>> '{to,email}', template.counts_as)
   then
     return null;
   end if;
   insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
   values (
-    job.id, job.organization_id, (mail ->> 'booking_id')::uuid, job.payload ->> 'template', mail ->> 'locale',
+    job.id, job.organization_id, (mail ->> 'booking_id')::uuid, template.name, mail ->> 'locale',
     mail #>> '{to,email}', case when suppressed then 'suppressed' else 'prepared' end
   )
   on conflict on constraint email_messages_pkey do update
@@ -157,12 +141,12 @@ begin
   end if;
 
   return mail - 'booking_id' || jsonb_build_object(
-    'template', job.payload ->> 'template',
+    'template', template.name,
     'override', (
       select jsonb_build_object('subject', t.subject, 'body', t.body)
       from public.email_template_overrides as t
       where t.organization_id = job.organization_id
-        and t.template = job.payload ->> 'template'
+        and t.template = template.name
         and t.locale = mail ->> 'locale'
         and t.problem is null
     )
@@ -182,7 +166,7 @@ set search_path = ''
 as $$ select private.prepare_email(job_id, lease_token) $$;
 
 comment on function service.prepare_email is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, no room in the allowance (booking_held only), or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, no room in the allowance (of one that is counted when it is sent), or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email to service_role;
 
 create function private.follow_email_events(provider_message_id text)
