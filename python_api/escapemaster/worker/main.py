@@ -15,6 +15,7 @@ from escapemaster import clients
 from escapemaster.database import connection_pool
 from escapemaster.logging import configure_logging, get_logger
 from escapemaster.settings import Settings
+from escapemaster.storage import storage_connections
 from escapemaster.worker.handlers import LONGER, Tools, handle
 from escapemaster.worker.health import health_server
 from escapemaster.worker.loop import Worker
@@ -79,10 +80,11 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         http = await stack.enter_async_context(
             httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0))
         )
+        files = await stack.enter_async_context(storage_connections())
         yield Tools(
             database=clients.service_database(settings, pool),
             stripe=clients.stripe_gateway(settings, http),
             mail=clients.mail_transport(settings, http),
-            storage=clients.file_storage(settings, http),
+            storage=clients.file_storage(settings, files),
             site=clients.mail_site(settings),
         )
