@@ -216,7 +216,7 @@ create table public.booking_lines (
   constraint booking_lines_position_key unique (organization_id, booking_id, position),
   constraint booking_lines_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
-  constraint booking_lines_kind_is_known check (kind in ('base', 'extra', 'discount', 'voucher', 'fee')),
+  constraint booking_lines_kind_is_known check (kind in ('base', 'extra', 'discount', 'fee')),
   constraint booking_lines_total_is_quantity_times_unit check (total_cents = quantity * unit_cents),
   constraint booking_lines_tax_rate_is_a_share check (tax_rate_bp between 0 and 10000)
 );

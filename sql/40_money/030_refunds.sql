@@ -360,6 +360,29 @@ $$;
 comment on function private.request_refund is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
 
+create function private.withdraw_refund_request(organization_id uuid, refund_request_id uuid, reason text)
+returns private.refund_requests
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  -- What failed stays failed: news of it must not count again.
+  update private.refund_requests as q
+  set status = case q.status when 'pending' then 'withdrawn' else q.status end,
+    withdrawn_reason = withdraw_refund_request.reason
+  where q.organization_id = withdraw_refund_request.organization_id
+    and q.id = withdraw_refund_request.refund_request_id
+  returning q.* into request;
+  return request;
+end
+$$;
+
+comment on function private.withdraw_refund_request is
+  'Takes a promise back, or off the list when it failed, and returns it. The caller has locked it and knows that nobody carries it out.';
+
 create function private.withdraw_refunds(booking public.bookings, reason text)
 returns jsonb
 language plpgsql
@@ -392,9 +415,7 @@ begin
         and j.attempts = 0;
     end if;
     if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
-      update private.refund_requests as q
-      set status = 'withdrawn', withdrawn_reason = 'undone'
-      where q.organization_id = booking.organization_id and q.id = refund.id;
+      perform private.withdraw_refund_request(booking.organization_id, refund.id, 'undone');
       withdrawn := withdrawn + refund.amount_cents;
     else
       gone := gone + refund.amount_cents;

@@ -310,12 +310,9 @@ begin
     if not private.is_for_staff(request) and request.status <> 'failed' then
       perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
     end if;
-    -- What failed stays failed: news of it must not count again.
-    update private.refund_requests as q
-    set status = case q.status when 'pending' then 'withdrawn' else q.status end,
-      withdrawn_reason = private.clean_note(withdraw_refund.reason)
-    where q.organization_id = request.organization_id and q.id = request.id
-    returning q.* into request;
+    request := private.withdraw_refund_request(
+      request.organization_id, request.id, private.clean_note(withdraw_refund.reason)
+    );
   end if;
   return jsonb_build_object(
     'refund_request_id', request.id,

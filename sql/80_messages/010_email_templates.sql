@@ -11,6 +11,42 @@ select private.permission_upsert(
   array['admin', 'manager']
 );
 
+create table private.email_templates (
+  name text not null,
+  content_function text not null,
+  counts_as text,
+  constraint email_templates_pkey primary key (name),
+  constraint email_templates_counts_as_is_known check (counts_as in ('visitor', 'desk', 'organization'))
+);
+
+comment on table private.email_templates is
+  'reference data. The mails that exist, each a row beside the function that says what it says: its name is that of its folder in the service.';
+comment on column private.email_templates.content_function is
+  'A function of private, (organization_id uuid, cause jsonb) returns jsonb: {locale, to: {name, email}, data, booking_id of a booking''s mail} as things stand now, or null when the mail must not be sent any more. cause is the payload of its job.';
+comment on column private.email_templates.counts_as is
+  'Whose allowance (private.mail_allowances.source) the mail is counted in when it is sent, and left out when that has no room; null: it was counted when it was asked for, or is not counted.';
+
+create function private.email_template_upsert(name text, content_function text, counts_as text default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if to_regprocedure(format('private.%I(uuid, jsonb)', content_function)) is null then
+    raise 'private.%(uuid, jsonb) is to say what % says: define it first', content_function, name;
+  end if;
+  insert into private.email_templates as t (name, content_function, counts_as)
+  values (email_template_upsert.name, email_template_upsert.content_function, email_template_upsert.counts_as)
+  on conflict on constraint email_templates_pkey do update
+  set content_function = excluded.content_function,
+    counts_as = excluded.counts_as;
+end
+$$;
+
+comment on function private.email_template_upsert is
+  'Describes one mail, after the function that says what it says. For the files of sql/ only.';
+
 create table public.email_template_overrides (
   organization_id uuid not null default private.organization_with('templates:manage'),
   template text not null,
@@ -24,13 +60,8 @@ create table public.email_template_overrides (
   constraint email_template_overrides_pkey primary key (organization_id, template, locale),
   constraint email_template_overrides_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
-  constraint email_template_overrides_template_is_known check (
-    template in (
-      'booking_confirmed', 'booking_cancelled', 'booking_rescheduled', 'booking_paid_late',
-      'waitlist_joined', 'waitlist_offer', 'voucher_issued', 'invitation', 'booking_held', 'booking_to_confirm',
-      'dispute_opened'
-    )
-  ),
+  constraint email_template_overrides_template_fkey foreign key (template)
+  references private.email_templates (name),
   constraint email_template_overrides_locale_is_supported check (private.is_locale(locale)),
   constraint email_template_overrides_says_something check (num_nonnulls(subject, body) > 0),
   constraint email_template_overrides_subject_is_a_line_of_1_to_200 check (private.is_line(subject, 200)),
@@ -45,6 +76,9 @@ comment on column public.email_template_overrides.problem is
   'Why these words are not used: {field (subject or body), line, problem (an English sentence)}; null: they are. Written by the service only.';
 comment on column public.email_template_overrides.subject is 'Null: the product''s own.';
 comment on column public.email_template_overrides.body is 'Plain text; an empty line begins a paragraph. Null: the product''s own.';
+
+-- for: the foreign key
+create index email_template_overrides_template_idx on public.email_template_overrides (template);
 
 grant select, delete on public.email_template_overrides to authenticated;
 grant insert (organization_id, template, locale, subject, body) on public.email_template_overrides to authenticated;

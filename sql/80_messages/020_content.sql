@@ -1,7 +1,7 @@
--- Letters: what each mail says, read anew in the moment of sending, and whether it may still be
--- sent at all.
+-- The content of each mail: what it says, read anew in the moment of sending, and null when it must
+-- not be sent any more. A row of private.email_templates beside each function names it.
 
-create function private.booking_letter(organization_id uuid, booking_id uuid)
+create function private.booking_content(organization_id uuid, booking_id uuid)
 returns jsonb
 language plpgsql
 stable
@@ -48,14 +48,14 @@ begin
     join public.organizations as o on o.id = b.organization_id
     left join lateral private.managing_calendar(b) as k on true
     cross join private.booking_balance(b.organization_id, b.id) as balance
-    where b.organization_id = booking_letter.organization_id
-      and b.id = booking_letter.booking_id
+    where b.organization_id = booking_content.organization_id
+      and b.id = booking_content.booking_id
       and c.erased_at is null
   );
 end
 $$;
 
-comment on function private.booking_letter is
+comment on function private.booking_content is
   'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling.';
 
 create function private.with_data(mail jsonb, data jsonb)
@@ -123,7 +123,7 @@ $$;
 comment on function private.untold_changes is
   'All that the mail about a change has to tell, as public.booking_history keeps it: that change and those before it that no mail told; null when they undo each other.';
 
-create function private.booking_email(organization_id uuid, history_id uuid)
+create function private.announcement_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -136,8 +136,8 @@ declare
 begin
   select h.* into told
   from public.booking_history as h
-  where h.organization_id = booking_email.organization_id
-    and h.id = booking_email.history_id
+  where h.organization_id = announcement_content.organization_id
+    and h.id = (cause ->> 'history_id')::uuid
     -- The news must still be news: nothing later has taken it back or told it anew. A change
     -- takes nothing from a confirmation, which says what is so now.
     and not exists (
@@ -160,7 +160,7 @@ begin
   end if;
   event := private.booking_event(told.organization_id, told.booking_id, told.occurred_at);
   return private.with_data(
-    private.booking_letter(told.organization_id, told.booking_id),
+    private.booking_content(told.organization_id, told.booking_id),
     jsonb_build_object(
       -- The event in the reader's calendar: the same for ever, its versions counted.
       'event_id', event -> 'uid',
@@ -183,10 +183,14 @@ begin
 end
 $$;
 
-comment on function private.booking_email is
+comment on function private.announcement_content is
   'What a mail about a booking that was confirmed, changed or cancelled says now; null when it must not be sent any more. event_version counts what happened before; cancelled_by_customer: who cancelled, else the venue did; previous: what was so when the customer was last written to, of what is otherwise now.';
 
-create function private.late_money_email(organization_id uuid, booking_id uuid)
+select private.email_template_upsert('booking_confirmed', 'announcement_content');
+select private.email_template_upsert('booking_cancelled', 'announcement_content');
+select private.email_template_upsert('booking_rescheduled', 'announcement_content');
+
+create function private.late_money_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -195,7 +199,7 @@ as $$
 begin
   return (
     select private.with_data(
-      private.booking_letter(b.organization_id, b.id),
+      private.booking_content(b.organization_id, b.id),
       jsonb_build_object(
         'refund_cents', sum(q.amount_cents),
         'refunds', private.refund_ways(b.organization_id, b.id, 'paid_late')
@@ -203,8 +207,8 @@ begin
     )
     from public.bookings as b
     join private.refund_requests as q on q.organization_id = b.organization_id and q.booking_id = b.id
-    where b.organization_id = late_money_email.organization_id
-      and b.id = late_money_email.booking_id
+    where b.organization_id = late_money_content.organization_id
+      and b.id = (cause ->> 'booking_id')::uuid
       -- Somebody may have found it a place after all.
       and not b.takes_capacity
       and q.reason = 'paid_late'
@@ -214,10 +218,12 @@ begin
 end
 $$;
 
-comment on function private.late_money_email is
+comment on function private.late_money_content is
   'What a mail about money that came too late and goes back says; null when none does.';
 
-create function private.waitlist_email(organization_id uuid, entry_id uuid, booking_id uuid)
+select private.email_template_upsert('booking_paid_late', 'late_money_content');
+
+create function private.waitlist_offer_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -226,7 +232,7 @@ as $$
 begin
   return (
     select private.with_data(
-      private.booking_letter(b.organization_id, b.id),
+      private.booking_content(b.organization_id, b.id),
       jsonb_build_object(
         'expires_at', b.hold_expires_at,
         'due_now_cents', b.due_now_cents,
@@ -235,19 +241,21 @@ begin
     )
     from public.waitlist_entries as e
     join public.bookings as b on b.organization_id = e.organization_id and b.id = e.booking_id
-    where e.organization_id = waitlist_email.organization_id
-      and e.id = waitlist_email.entry_id
-      and e.booking_id = waitlist_email.booking_id
+    where e.organization_id = waitlist_offer_content.organization_id
+      and e.id = (cause ->> 'entry_id')::uuid
+      and e.booking_id = (cause ->> 'booking_id')::uuid
       and e.status = 'offered'
       and b.hold_expires_at > now()
   );
 end
 $$;
 
-comment on function private.waitlist_email is
+comment on function private.waitlist_offer_content is
   'What the mail says that offers a place to somebody who waits; null when the offer was taken, given back or is over.';
 
-create function private.waitlist_joined_email(organization_id uuid, entry_id uuid)
+select private.email_template_upsert('waitlist_offer', 'waitlist_offer_content');
+
+create function private.waitlist_joined_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -290,8 +298,8 @@ begin
       order by sold.is_published desc, sold.id
       limit 1
     ) as place on true
-    where e.organization_id = waitlist_joined_email.organization_id
-      and e.id = waitlist_joined_email.entry_id
+    where e.organization_id = waitlist_joined_content.organization_id
+      and e.id = (cause ->> 'entry_id')::uuid
       and e.status = 'waiting'
       and e.waits_until > now()
       and c.erased_at is null
@@ -299,10 +307,12 @@ begin
 end
 $$;
 
-comment on function private.waitlist_joined_email is
+comment on function private.waitlist_joined_content is
   'What the mail says that confirms a place in the waiting list; null when somebody has left it, or was offered a place, which has a mail of its own. Dates are the venue''s; room_name null: any room; starts_at null: any time; offer_minutes: how long an offer is held.';
 
-create function private.held_email(organization_id uuid, booking_id uuid)
+select private.email_template_upsert('waitlist_joined', 'waitlist_joined_content');
+
+create function private.held_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -311,12 +321,12 @@ as $$
 begin
   return (
     select private.with_data(
-      private.booking_letter(b.organization_id, b.id),
+      private.booking_content(b.organization_id, b.id),
       jsonb_build_object('expires_at', b.hold_expires_at, 'due_now_cents', b.due_now_cents)
     )
     from public.bookings as b
-    where b.organization_id = held_email.organization_id
-      and b.id = held_email.booking_id
+    where b.organization_id = held_content.organization_id
+      and b.id = (cause ->> 'booking_id')::uuid
       and b.status = 'held'
       and b.hold_expires_at > now()
       and b.due_now_cents > private.booking_kept(b.organization_id, b.id)
@@ -326,10 +336,12 @@ begin
 end
 $$;
 
-comment on function private.held_email is
+comment on function private.held_content is
   'What the mail says that brings somebody back to a hold that is to be paid; null when it was paid, let go or has lapsed.';
 
-create function private.confirmation_email(organization_id uuid, booking_id uuid)
+select private.email_template_upsert('booking_held', 'held_content', counts_as => 'visitor');
+
+create function private.confirmation_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -338,25 +350,27 @@ as $$
 begin
   return (
     select private.with_data(
-      private.booking_letter(b.organization_id, b.id),
+      private.booking_content(b.organization_id, b.id),
       jsonb_build_object(
         'expires_at', b.hold_expires_at,
         'confirmation_token', private.derived_token('confirmation', b.id::text)
       )
     )
     from public.bookings as b
-    where b.organization_id = confirmation_email.organization_id
-      and b.id = confirmation_email.booking_id
+    where b.organization_id = confirmation_content.organization_id
+      and b.id = (cause ->> 'booking_id')::uuid
       and b.hold_expires_at > now()
       and private.awaits_confirmation(b)
   );
 end
 $$;
 
-comment on function private.confirmation_email is
+comment on function private.confirmation_content is
   'What the mail says whose link confirms a booking; null when it was confirmed, let go or has lapsed.';
 
-create function private.invitation_email(organization_id uuid, invitation_id uuid)
+select private.email_template_upsert('booking_to_confirm', 'confirmation_content');
+
+create function private.invitation_content(organization_id uuid, cause jsonb)
 returns jsonb
 language sql
 stable
@@ -376,17 +390,19 @@ as $$
   from public.invitations as i
   join public.organizations as o on o.id = i.organization_id
   join public.roles as r on r.organization_id = i.organization_id and r.id = i.role_id
-  where i.organization_id = invitation_email.organization_id
-    and i.id = invitation_email.invitation_id
+  where i.organization_id = invitation_content.organization_id
+    and i.id = (cause ->> 'invitation_id')::uuid
     and i.accepted_at is null
     and i.revoked_at is null
     and i.expires_at > now()
 $$;
 
-comment on function private.invitation_email is
+comment on function private.invitation_content is
   'What an invitation''s mail says; no row when it was accepted, replaced or revoked, or has expired.';
 
-create function private.voucher_email(organization_id uuid, voucher_id uuid)
+select private.email_template_upsert('invitation', 'invitation_content');
+
+create function private.voucher_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -423,18 +439,20 @@ begin
       order by c.created_at, c.id
       limit 1
     ) as k on true
-    where v.organization_id = voucher_email.organization_id
-      and v.id = voucher_email.voucher_id
+    where v.organization_id = voucher_content.organization_id
+      and v.id = (cause ->> 'voucher_id')::uuid
       and v.status = 'active'
       and v.recipient_email is not null
   );
 end
 $$;
 
-comment on function private.voucher_email is
+comment on function private.voucher_content is
   'What the mail with a gift voucher says; no row when it was cancelled or names nobody to write to.';
 
-create function private.dispute_email(organization_id uuid, dispute_id uuid, user_id uuid)
+select private.email_template_upsert('voucher_issued', 'voucher_content');
+
+create function private.dispute_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -460,13 +478,15 @@ begin
     join public.bookings as b on b.organization_id = d.organization_id and b.id = d.booking_id
     join public.memberships as m on m.organization_id = d.organization_id and m.status = 'active'
     join public.profiles as f on f.user_id = m.user_id
-    where d.organization_id = dispute_email.organization_id
-      and d.id = dispute_email.dispute_id
+    where d.organization_id = dispute_content.organization_id
+      and d.id = (cause ->> 'dispute_id')::uuid
       and d.status not in ('won', 'lost', 'warning_closed')
-      and m.user_id = dispute_email.user_id
+      and m.user_id = (cause ->> 'user_id')::uuid
   );
 end
 $$;
 
-comment on function private.dispute_email is
+comment on function private.dispute_content is
   'What the mail says that tells an owner of a disputed payment; null when the dispute is over or the owner has left.';
+
+select private.email_template_upsert('dispute_opened', 'dispute_content');

@@ -138,7 +138,7 @@ $$;
 comment on function private.mail_source is
   'Whose allowance counts a mail when it is sent, as in private.mail_allowances; null: it was counted when it was asked for, or is wanted.';
 
-create function private.mailbox_has_room(job private.jobs, email text)
+create function private.mailbox_has_room(job private.jobs, template private.email_templates, email text)
 returns boolean
 language plpgsql
 volatile
@@ -148,8 +148,8 @@ declare
   source text := private.mail_source(job);
 begin
   return (
-    job.payload ->> 'template' <> 'booking_held'
-    or private.mail_fits(job.organization_id, mailbox_has_room.email, 'visitor')
+    template.counts_as is null
+    or private.mail_fits(job.organization_id, mailbox_has_room.email, template.counts_as)
   ) and (
     source is null
     or private.sent_mail_fits(job.organization_id, mailbox_has_room.email, source)
@@ -169,6 +169,7 @@ set search_path = ''
 as $$
 declare
   job private.jobs;
+  template private.email_templates;
   mail jsonb;
   logged private.email_messages;
   held_back text;
@@ -192,33 +193,16 @@ begin
 
   -- Either an erasure sees what is written here, or this reads what it has left.
   perform private.lock_recipients(job.organization_id, erasing => false);
-  case job.payload ->> 'template'
-    when 'booking_confirmed', 'booking_cancelled', 'booking_rescheduled' then
-      mail := private.booking_email(job.organization_id, (job.payload ->> 'history_id')::uuid);
-    when 'booking_paid_late' then
-      mail := private.late_money_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
-    when 'waitlist_offer' then
-      mail := private.waitlist_email(
-        job.organization_id, (job.payload ->> 'entry_id')::uuid, (job.payload ->> 'booking_id')::uuid
-      );
-    when 'waitlist_joined' then
-      mail := private.waitlist_joined_email(job.organization_id, (job.payload ->> 'entry_id')::uuid);
-    when 'booking_held' then
-      mail := private.held_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
-    when 'booking_to_confirm' then
-      mail := private.confirmation_email(job.organization_id, (job.payload ->> 'booking_id')::uuid);
-    when 'invitation' then
-      mail := private.invitation_email(job.organization_id, (job.payload ->> 'invitation_id')::uuid);
-    when 'voucher_issued' then
-      mail := private.voucher_email(job.organization_id, (job.payload ->> 'voucher_id')::uuid);
-    when 'dispute_opened' then
-      mail := private.dispute_email(
-        job.organization_id, (job.payload ->> 'dispute_id')::uuid, (job.payload ->> 'user_id')::uuid
-      );
-    else
-      -- Not null, which would end the job as if there were nothing to say.
-      perform private.fail('template_unknown', 422, 'Teach private.prepare_email what this mail says.');
-  end case;
+  select t.* into template
+  from private.email_templates as t
+  where t.name = job.payload ->> 'template';
+  if not found then
+    -- Not null, which would end the job as if there were nothing to say.
+    perform private.fail('template_unknown', 422, 'Give private.email_templates a row that says what this mail says.');
+  end if;
+  execute format('select private.%I($1, $2)', template.content_function)
+  into mail
+  using job.organization_id, job.payload;
   -- Nobody to write to: a customer without an address.
   if mail #>> '{to,email}' is null then
     return null;
@@ -228,11 +212,11 @@ begin
     when exists (select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}'))
       then 'suppressed'
     -- Once a mail: what was prepared before has been counted.
-    when logged.job_id is null and not private.mailbox_has_room(job, mail #>> '{to,email}') then 'limited'
+    when logged.job_id is null and not private.mailbox_has_room(job, template, mail #>> '{to,email}') then 'limited'
   end;
   insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
   values (
-    job.id, job.organization_id, (mail ->> 'booking_id')::uuid, job.payload ->> 'template', mail ->> 'locale',
+    job.id, job.organization_id, (mail ->> 'booking_id')::uuid, template.name, mail ->> 'locale',
     mail #>> '{to,email}', coalesce(held_back, 'prepared')
   )
   on conflict on constraint email_messages_pkey do update
@@ -244,12 +228,12 @@ begin
   end if;
 
   return mail - 'booking_id' || jsonb_build_object(
-    'template', job.payload ->> 'template',
+    'template', template.name,
     'override', (
       select jsonb_build_object('subject', t.subject, 'body', t.body)
       from public.email_template_overrides as t
       where t.organization_id = job.organization_id
-        and t.template = job.payload ->> 'template'
+        and t.template = template.name
         and t.locale = mail ->> 'locale'
         and t.problem is null
     )

@@ -11,11 +11,8 @@ from pathlib import Path
 
 import jwt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from escapemaster_dev.cli.table import _next_steps
-from escapemaster_dev.stack import toml
 from escapemaster_dev.stack.config import ROOT, Ports, StackConfig
 from escapemaster_dev.stack.credentials import Credentials
 from escapemaster_dev.stack.environment import (
@@ -129,23 +126,6 @@ def test_keys_of_another_stacks_sandbox_are_never_sent_to_stripe(config: StackCo
     merged = with_own_accounts(ours, sourced)
     assert merged["STRIPE_API_BASE"] == ours["STRIPE_API_BASE"]
     assert merged["STRIPE_SECRET_KEY"] == ours["STRIPE_SECRET_KEY"]
-
-
-_scalars = st.one_of(
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cs"])),
-    st.integers(-(2**63), 2**63 - 1),
-    st.booleans(),
-)
-_tables = st.recursive(
-    st.dictionaries(st.text("abc-_.é \"'", min_size=1), _scalars | st.lists(_scalars)),
-    lambda inner: st.dictionaries(st.text("xyz-_. ", min_size=1), inner | _scalars),
-    max_leaves=8,
-)
-
-
-@given(_tables)
-def test_toml_reads_back_what_was_written(table: dict[str, toml.Value]) -> None:
-    assert tomllib.loads(toml.dumps(table)) == table
 
 
 def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path) -> None:

@@ -116,14 +116,15 @@ class TestACustomer:
 
     def test_the_mail_says_what_there_was_and_is(self, shop: Shop, paid: Row, cake: str) -> None:
         reschedule(shop, paid, total=TOTAL + 600, extras=[taking(cake)])
-        letter = shop.house.one(
-            "select private.booking_email(organization_id, id) -> 'data'"
+        content = shop.house.one(
+            "select private.announcement_content("
+            "  organization_id, jsonb_build_object('history_id', id)) -> 'data'"
             " from public.booking_history"
             " where organization_id = %s and change is not null",
             shop.id,
         )
-        assert extras_of(letter) == [("Pastel", 1)]
-        assert extras_of(letter["previous"]) == [("Foto", 1)]
+        assert extras_of(content) == [("Pastel", 1)]
+        assert extras_of(content["previous"]) == [("Foto", 1)]
 
     def test_the_same_again_is_nothing(self, shop: Shop, paid: Row, photo: str, cake: str) -> None:
         for same in ([taking(photo)], [taking(photo.upper()), taking(cake, 0)]):

@@ -25,7 +25,8 @@ def mailed(shop: Shop, booking: Row) -> list[Row]:
     return [
         row["said"]["data"]
         for row in shop.house.owner_sql(
-            "select private.booking_email(h.organization_id, h.id) as said"
+            "select private.announcement_content("
+            "  h.organization_id, jsonb_build_object('history_id', h.id)) as said"
             " from public.booking_history as h where h.booking_id = %s"
             " order by h.occurred_at, h.id",
             shop.id_of(booking),

@@ -612,7 +612,7 @@ def test_a_mail_says_by_which_way_money_goes_back(venue: Venue) -> None:
 @pytest.mark.parametrize(
     ("values", "constraint"),
     [
-        (("poem", "es", "x", None), "template_is_known"),
+        (("poem", "es", "x", None), "template_fkey"),
         (("invitation", "de", "x", None), "locale_is_supported"),
         (("invitation", "es", None, None), "says_something"),
         (("invitation", "es", " ", None), "subject_is_a_line_of_1_to_200"),

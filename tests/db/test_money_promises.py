@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from db.money_world import (
     TOTAL,
@@ -383,10 +384,9 @@ class TestDisputes:
         ]
         assert [job["payload"]["user_id"] for job in told] == [venue.owner.claims["sub"]]
         said = venue.database.one(
-            "select private.dispute_email(%s, %s, %s)",
+            "select private.dispute_content(%s, %s)",
             venue.organization_id,
-            told[0]["payload"]["dispute_id"],
-            told[0]["payload"]["user_id"],
+            Jsonb(told[0]["payload"]),
         )
         assert said["to"]["email"]
         assert (said["data"]["amount_cents"], said["data"]["reason"]) == (TOTAL, "fraudulent")

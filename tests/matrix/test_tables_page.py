@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from escapemaster.email.mails import MAILS
 from escapemaster_dev.schema.known_values import in_python, in_typescript, known_values
 from escapemaster_dev.schema.table_page import path_of, render, tables
 from matrix.client import Connection
@@ -50,6 +51,14 @@ def test_a_status_is_one_of_its_values_in_both_languages(owner: Connection) -> N
         *("expired", "cancelled", "no_show"),
     }
     assert all(known for known in values.values())
+
+
+def test_a_name_of_reference_data_is_one_of_its_rows_unless_they_are_many(
+    owner: Connection,
+) -> None:
+    values = known_values(owner)
+    assert set(values["email_template_overrides", "template"]) == set(MAILS)
+    assert ("organizations", "currency") not in values
 
 
 def test_only_the_column_with_the_values_is_changed() -> None:

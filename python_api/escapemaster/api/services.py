@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 from fastapi import Depends, Request
 
+from escapemaster import clients
 from escapemaster.api.auth import Jwks, KeySource, SharedSecret, TokenVerifier
 from escapemaster.api.tokens import TokenSigner, signer_of
 from escapemaster.database import PersonDatabase, ServiceDatabase, connection_pool
@@ -71,17 +72,8 @@ async def open_services(
         yield Services(
             settings=settings,
             pool=pool,
-            database=ServiceDatabase(
-                pool,
-                url=settings.supabase_url,
-                secret_key=settings.supabase_secret_key.get_secret_value(),
-            ),
-            stripe=StripeGateway(
-                stripe_http,
-                secret_key=settings.stripe_secret_key.get_secret_value(),
-                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
-                api_base=settings.stripe_api_base,
-            ),
+            database=clients.service_database(settings, pool),
+            stripe=clients.stripe_gateway(settings, stripe_http),
             tokens=TokenVerifier(
                 _key_source(settings, jwks_http), issuer=settings.supabase_jwt_issuer
             ),

@@ -103,16 +103,11 @@ def _ask(work: Callable[[ServiceDatabase], Awaitable[T]]) -> T:
 
 
 async def _with_database(work: Callable[[ServiceDatabase], Awaitable[T]], settings: Settings) -> T:
-    from escapemaster.database import ServiceDatabase, connection_pool
+    from escapemaster.clients import service_database
+    from escapemaster.database import connection_pool
 
     async with connection_pool() as pool:
-        return await work(
-            ServiceDatabase(
-                pool,
-                url=settings.supabase_url,
-                secret_key=settings.supabase_secret_key.get_secret_value(),
-            )
-        )
+        return await work(service_database(settings, pool))
 
 
 def _settings() -> Settings:

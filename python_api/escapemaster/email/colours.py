@@ -1,4 +1,4 @@
-"""The colours of a mail: the venue's own, with letters that can be read on them.
+"""The colours of a mail: the venue's own, with text that can be read on them.
 
 Contrast is WCAG 2.2's (https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio). Mail clients compute no
 colours, so they are computed here.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: What letters need on their ground (https://www.w3.org/TR/WCAG22/#contrast-minimum).
+#: What text needs on their ground (https://www.w3.org/TR/WCAG22/#contrast-minimum).
 READABLE: Final = 4.5
 
 #: The ground of mails whose venue has no colour.
@@ -25,8 +25,8 @@ class Colours:
 
     Attributes:
         accent: The ground of the head and of buttons.
-        on_accent: Letters on it.
-        ink: The accent as letters and lines on white: as dark as that needs.
+        on_accent: Text on it.
+        ink: The accent as text and lines on white: as dark as that needs.
     """
 
     accent: str

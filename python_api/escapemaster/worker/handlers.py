@@ -12,15 +12,17 @@ import json
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from escapemaster.database import Job, RefundRequest, ServiceDatabase
+from escapemaster.email.content import Site
+from escapemaster.email.mails import sample
 from escapemaster.email.message import Transport
-from escapemaster.email.rendering import Site, compose
-from escapemaster.email.samples import sample
+from escapemaster.email.rendering import compose
 from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder
@@ -229,12 +231,15 @@ async def export_organization(job: Job, tools: Tools) -> None:
     try:
         if job.attempt > EXPORT_ATTEMPTS:
             raise ExportFailedError("export_given_up", "the last attempt did not come to its end")
-        with tempfile.TemporaryFile() as file:
+        with tempfile.NamedTemporaryFile() as file:
             rows = await write_rows(tools.database, job, file)
+            file.flush()
             if rows == 0:
                 _log.info("export.not_needed")  # the tenant has been erased
                 return
-            await tools.storage.upload(EXPORTS_BUCKET, path, file, "application/x-ndjson")
+            await tools.storage.upload(
+                EXPORTS_BUCKET, path, Path(file.name), "application/x-ndjson"
+            )
     except EscapemasterError as error:
         if error.retryable and job.attempt < EXPORT_ATTEMPTS:
             raise

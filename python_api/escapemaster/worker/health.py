@@ -1,13 +1,17 @@
-"""A worker's health over HTTP: three answers, a few lines, no framework."""
+"""A worker's health over HTTP, from the loop that does the work."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse, Response
 
 from escapemaster.worker.loop import Worker
 from escapemaster.worker.metrics import WorkerMetrics
@@ -15,8 +19,14 @@ from escapemaster.worker.metrics import WorkerMetrics
 #: A worker that has not reached the queue for so long (seconds) is not ready.
 READY_WITHIN: Final = 15.0
 
-_MAX_REQUEST: Final = 8192
-_TIMEOUT: Final = 5.0
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the worker, whose part it is."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
 
 
 @asynccontextmanager
@@ -40,42 +50,40 @@ async def health_server(
     Yields:
         The port.
     """
-
-    def answer(path: str) -> tuple[HTTPStatus, bytes]:
-        match path:
-            case "/health/live":
-                # The loop that answers this is the loop that does the work.
-                return HTTPStatus.OK, b"ok\n"
-            case "/health/ready":
-                last = worker.last_claim
-                if last is not None and clock() - last <= READY_WITHIN:
-                    return HTTPStatus.OK, b"ok\n"
-                return HTTPStatus.SERVICE_UNAVAILABLE, b"the queue was not reached lately\n"
-            case "/metrics":
-                return HTTPStatus.OK, metrics.exposition()
-            case _:
-                return HTTPStatus.NOT_FOUND, b"not found\n"
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    config = uvicorn.Config(
+        _application(worker, metrics, clock),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    with socket.create_server((host, port)) as listening:
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                head = await reader.readuntil(b"\r\n\r\n")
-                words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-                path = words[1].partition("?")[0] if len(words) == 3 else ""
-                status, body = answer(path)
-                writer.write(
-                    f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-                    f"Content-Type: text/plain; charset=utf-8\r\n"
-                    f"Content-Length: {len(body)}\r\n"
-                    f"Connection: close\r\n\r\n".encode()
-                    + body
-                )
-                await writer.drain()
-        except (OSError, EOFError, asyncio.LimitOverrunError, TimeoutError):
-            pass  # not a request, or nobody there to hear the answer
+            yield listening.getsockname()[1]
         finally:
-            writer.close()
+            server.should_exit = True
+            await serving
 
-    server = await asyncio.start_server(serve, host, port, limit=_MAX_REQUEST)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+
+def _application(worker: Worker, metrics: WorkerMetrics, clock: Callable[[], float]) -> FastAPI:
+    application = FastAPI(openapi_url=None)
+
+    @application.get("/health/live")
+    async def live() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @application.get("/health/ready")
+    async def ready() -> Response:
+        last = worker.last_claim
+        if last is not None and clock() - last <= READY_WITHIN:
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("the queue was not reached lately\n", 503)
+
+    @application.get("/metrics")
+    async def numbers() -> Response:
+        return PlainTextResponse(metrics.exposition())
+
+    return application

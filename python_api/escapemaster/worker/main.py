@@ -11,15 +11,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 
-from escapemaster.database import ServiceDatabase, connection_pool
-from escapemaster.email.mailbox_transport import MailboxTransport
-from escapemaster.email.message import Transport
-from escapemaster.email.rendering import Site
-from escapemaster.email.resend_transport import ResendTransport
+from escapemaster import clients
+from escapemaster.database import connection_pool
 from escapemaster.logging import configure_logging, get_logger
-from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
-from escapemaster.storage import Storage
+from escapemaster.storage import storage_connections
 from escapemaster.worker.handlers import LONGER, Tools, handle
 from escapemaster.worker.health import health_server
 from escapemaster.worker.loop import Worker
@@ -84,42 +80,11 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
         http = await stack.enter_async_context(
             httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0))
         )
+        files = await stack.enter_async_context(storage_connections())
         yield Tools(
-            database=ServiceDatabase(
-                pool,
-                url=settings.supabase_url,
-                secret_key=settings.supabase_secret_key.get_secret_value(),
-            ),
-            stripe=StripeGateway(
-                http,
-                secret_key=settings.stripe_secret_key.get_secret_value(),
-                webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
-                api_base=settings.stripe_api_base,
-            ),
-            mail=_transport(settings, http),
-            storage=Storage(
-                http,
-                url=settings.supabase_url,
-                secret_key=settings.supabase_secret_key.get_secret_value(),
-            ),
-            site=Site(settings.public_site_url, settings.email_from),
+            database=clients.service_database(settings, pool),
+            stripe=clients.stripe_gateway(settings, http),
+            mail=clients.mail_transport(settings, http),
+            storage=clients.file_storage(settings, files),
+            site=clients.mail_site(settings),
         )
-
-
-def _transport(settings: Settings, http: httpx.AsyncClient) -> Transport:
-    """Resend where there is a key for it, else the local mailbox."""
-    if settings.resend_api_key is not None:
-        return ResendTransport(
-            http,
-            api_key=settings.resend_api_key.get_secret_value(),
-            email_from=settings.email_from,
-        )
-    if settings.mailbox_url is None:
-        raise ValueError("set RESEND_API_KEY, or MAILBOX_URL for a local mailbox")
-    return MailboxTransport(
-        http,
-        mailbox_url=settings.mailbox_url,
-        smtp_host=settings.mailbox_smtp_host,
-        smtp_port=settings.mailbox_smtp_port,
-        email_from=settings.email_from,
-    )

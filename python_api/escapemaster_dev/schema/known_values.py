@@ -1,13 +1,16 @@
-"""Columns that take a few known values: read from their CHECK constraints, told to the types.
+"""Columns that take a few known values: read from the constraints, told to the types.
 
 Statuses are text with a CHECK, since only text is compared below row-level security without
-leaking; the generated types would call them `string`. Here they become the union of their values.
+leaking; the generated types would call them `string`. Here they become the union of their values,
+as do the names of rows of reference data.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+
+from psycopg import sql
 
 from escapemaster_dev.schema.reference import Connection
 
@@ -24,8 +27,49 @@ _PYTHON_CLASS = re.compile(r"^class (\w+)\(")
 _PYTHON_COLUMN = re.compile(r"^( {4}(\w+): .*?)\bstr\b(.*)$")
 
 
+#: A longer list, such as that of the currencies, makes no type that anybody could read.
+_LONGEST_UNION = 40
+
+
 def known_values(connection: Connection) -> KnownValues:
-    """What the CHECK constraints of `public` tables allow, column by column."""
+    """What the constraints of `public` tables allow, column by column."""
+    return {**_named_rows(connection), **_listed_values(connection)}
+
+
+def _named_rows(connection: Connection) -> KnownValues:
+    """The names of the rows of reference data to which a column may refer."""
+    references = connection.execute(
+        """
+        select c.relname, a.attname, f.relnamespace::regnamespace::text, f.relname, key.attname
+        from pg_catalog.pg_constraint as k
+        join pg_catalog.pg_class as c on c.oid = k.conrelid
+        join pg_catalog.pg_class as f on f.oid = k.confrelid
+        join pg_catalog.pg_attribute as a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+        join pg_catalog.pg_attribute as key
+          on key.attrelid = k.confrelid and key.attnum = k.confkey[1]
+        where k.contype = 'f'
+          and cardinality(k.conkey) = 1
+          and a.atttypid = 'text'::regtype
+          and c.relnamespace = 'public'::regnamespace
+          and obj_description(k.confrelid, 'pg_class') like 'reference data.%'
+        order by 1, 2
+        """
+    ).fetchall()
+    found = {}
+    for table, column, schema, referenced, key in references:
+        rows = connection.execute(
+            sql.SQL("select {} from {} order by 1").format(
+                sql.Identifier(key), sql.Identifier(schema, referenced)
+            )
+        )
+        names = tuple(str(name) for (name,) in rows)
+        if len(names) <= _LONGEST_UNION:
+            found[table, column] = names
+    return found
+
+
+def _listed_values(connection: Connection) -> KnownValues:
+    """What the CHECK constraints allow."""
     rows = connection.execute(
         """
         select c.relname, pg_get_constraintdef(k.oid)

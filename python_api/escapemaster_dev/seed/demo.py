@@ -24,7 +24,7 @@ from escapemaster_dev.seed.bookings import fill
 from escapemaster_dev.seed.catalogue import ask_for_waivers, set_up
 from escapemaster_dev.seed.clients import Account, Connection, Gateway, as_owner, register
 from escapemaster_dev.seed.crew import staff
-from escapemaster_dev.seed.pictures import draw
+from escapemaster_dev.seed.pictures import read_picture
 from escapemaster_dev.seed.settings import SeedSettings
 from escapemaster_dev.seed.venues import PASSWORD, SPARE_GUEST, VENUES, Venue
 
@@ -137,7 +137,7 @@ def _hang_pictures(
     if missing:
         manager = manager or gateway.sign_in(venue.person("manager"))
         for path, scene in missing.items():
-            gateway.upload(manager, path, draw(scene))
+            gateway.upload(manager, path, read_picture(scene))
     return len(missing)
 
 

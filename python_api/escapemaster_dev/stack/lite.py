@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from escapemaster_dev.stack import toml, tools
+import tomli_w
+
+from escapemaster_dev.stack import tools
 from escapemaster_dev.stack.credentials import Credentials
 from escapemaster_dev.stack.processes import Command
 from escapemaster_dev.stack.supabase_config import SupabaseConfig
@@ -86,7 +88,7 @@ class Lite:
     def _write_configuration(self, credentials: Credentials, config: SupabaseConfig) -> None:
         auth = config.auth
         email = auth.get("email", {})
-        document: dict[str, toml.Value] = {
+        document = {
             "project_id": "escapemaster",
             "api": {"port": self.port, "schemas": ["public"]},
             "db": {"driver": "postgres", "url": self.database_url},
@@ -124,4 +126,4 @@ class Lite:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the secrets it holds, the directory holds uploaded files: nobody else's business.
         self.directory.chmod(0o700)
-        target.write_text(toml.dumps(document))
+        target.write_text(tomli_w.dumps(document))

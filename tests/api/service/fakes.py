@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import email
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -151,6 +153,28 @@ class FakeStripe:
         return answer if isinstance(answer, httpx.Response) else _json(answer)
 
 
+def form(request: httpx.Request, content: bytes) -> dict[str, Message]:
+    """The parts of a multipart form, by their names."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    _, *parts = email.message_from_bytes(head + content).walk()
+    return {str(part.get_param("name", header="content-disposition")): part for part in parts}
+
+
+def described_bucket(name: str) -> dict[str, object]:
+    """A bucket as Storage describes one."""
+    made = "2026-01-01T00:00:00Z"
+    return {
+        "id": name,
+        "name": name,
+        "owner": "",
+        "public": False,
+        "created_at": made,
+        "updated_at": made,
+        "file_size_limit": None,
+        "allowed_mime_types": None,
+    }
+
+
 @dataclass
 class FakeStorage:
     """Keeps files by bucket and path, and answers as Storage does."""
@@ -162,6 +186,8 @@ class FakeStorage:
     #: Lists whole paths, as the local Storage does, instead of one folder.
     flat: bool = False
     deletes: bool = True
+    #: The parts of each upload's form, by name.
+    uploaded: list[dict[str, Message]] = field(default_factory=list)
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -179,7 +205,7 @@ class FakeStorage:
         path = urlsplit(str(request.url)).path.removeprefix("/storage/v1/")
         what = f"{request.method} {path}"
         if what == "GET bucket":
-            return httpx.Response(200, json=[{"id": name, "name": name} for name in self.files])
+            return httpx.Response(200, json=[described_bucket(name) for name in self.files])
         if what.startswith("POST object/list/"):
             return self._list(self.files[path.removeprefix("object/list/")], json.loads(content))
         if request.method == "DELETE":
@@ -189,7 +215,11 @@ class FakeStorage:
             return httpx.Response(200, json=[])
         bucket, _, name = path.removeprefix("object/").partition("/")
         assert what == f"POST object/{bucket}/{name}", what
-        self.files[bucket][name] = content
+        parts = form(request, content)
+        stored = parts["file"].get_payload(decode=True)
+        assert isinstance(stored, bytes)
+        self.files[bucket][name] = stored
+        self.uploaded.append(parts)
         return httpx.Response(200, json={"Key": f"{bucket}/{name}", "Id": "1"})
 
     def _list(self, files: dict[str, bytes], wanted: dict[str, Any]) -> httpx.Response:

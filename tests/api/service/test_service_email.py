@@ -8,7 +8,6 @@ import email
 import email.policy
 import json
 import time
-import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,6 @@ from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import getaddresses
 from html.parser import HTMLParser
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -32,21 +30,16 @@ from jinja2 import Environment, meta
 from structlog.testing import capture_logs
 
 from escapemaster.database import EmailOverride, PreparedEmail
+from escapemaster.email.content import Site
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
+from escapemaster.email.links import manage_url
 from escapemaster.email.mailbox_transport import MailboxTransport, _mime
+from escapemaster.email.mails import MAILS, sample
 from escapemaster.email.message import Attachment, Message, from_header
 from escapemaster.email.overrides import MAX_SUBJECT
-from escapemaster.email.rendering import (
-    TEMPLATES,
-    Site,
-    WordsInvalidError,
-    compose,
-    manage_url,
-    render,
-    render_strictly,
-)
+from escapemaster.email.rendering import WordsInvalidError, compose, render, render_strictly
 from escapemaster.email.resend_transport import ResendTransport
-from escapemaster.email.samples import sample
+from escapemaster.email.texts import Sentence, sentences
 from escapemaster.errors import EmailError
 
 from .conftest import JWT_SECRET
@@ -150,7 +143,7 @@ def test_a_confirmation_says_everything_in_the_reader_s_language() -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", MAILS)
 def test_every_mail_exists_in_every_language(template: str, locale: str) -> None:
     message = render(prepared(template, locale, refund_cents=5000), SITE)
     assert message.language == locale
@@ -160,16 +153,16 @@ def test_every_mail_exists_in_every_language(template: str, locale: str) -> None
 
 
 def test_the_languages_say_the_same_things_about_the_same_data() -> None:
-    def sentences(language: str) -> dict[str, set[str]]:
-        source = files("escapemaster.email").joinpath("texts", f"{language}.toml")
-        texts = tomllib.loads(source.read_text("utf-8"))
-        return {
-            f"{mail}.{name}": meta.find_undeclared_variables(Environment().parse(text))  # noqa: S701
-            for mail, group in texts.items()
-            for name, text in group.items()
-        }
+    def named(said: Sentence) -> list[set[str]]:
+        return [
+            meta.find_undeclared_variables(Environment().parse(said[locale]))  # noqa: S701
+            for locale in LOCALES
+        ]
 
-    assert sentences("es") == sentences("en") == sentences("ca")
+    for mail in (None, *MAILS):
+        for name, said in sentences(mail).items():
+            first, *others = named(said)
+            assert all(other == first for other in others), (mail, name)
 
 
 def test_an_invitation_says_who_invites_as_what_and_until_when() -> None:
@@ -185,7 +178,7 @@ def test_an_invitation_says_who_invites_as_what_and_until_when() -> None:
     assert "booking" not in message.text
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", MAILS)
 def test_opening_a_mail_asks_nobody_for_anything(template: str) -> None:
     page = render(prepared(template), SITE).html
     assert not {"img", "link", "script"} & Page(page).tags
@@ -254,7 +247,7 @@ def test_an_address_without_a_name_is_enough_to_find_the_place() -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=40),
-    template=st.sampled_from(sorted(TEMPLATES)),
+    template=st.sampled_from(sorted(MAILS)),
 )
 def test_whatever_a_name_is_it_stays_text(name: str, template: str) -> None:
     plain = Page(render(prepared(template), SITE).html)
@@ -780,7 +773,7 @@ def test_no_words_hold_up_a_mail(source: str) -> None:
     assert render(own(source, source), SITE).subject
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", MAILS)
 def test_every_mail_has_a_sample_and_takes_own_words(template: str) -> None:
     words = EmailOverride(subject="Hi {{ to_name }}", body="From {{ organization_name }}")
     message = render_strictly(sample(template, "ca", words), SITE)
@@ -1192,7 +1185,7 @@ async def test_a_mailbox_that_is_away_is_tried_again() -> None:
     assert transport.name == "mailbox"
 
 
-@pytest.mark.parametrize("template", sorted(TEMPLATES.keys() - {"invitation"}))
+@pytest.mark.parametrize("template", sorted(MAILS.keys() - {"invitation"}))
 def test_every_link_of_a_venue_with_a_page_of_its_own_leads_there(template: str) -> None:
     own = {"site_url": "https://enigma.example.test/reservas", "waiver_token": "sign_-1"}
     message = render(prepared(template, **own), SITE)

@@ -13,9 +13,10 @@ from playwright.sync_api import Browser
 
 from escapemaster.database import PreparedEmail
 from escapemaster.email.colours import HOUSE, READABLE, colours, contrast
+from escapemaster.email.content import Site
 from escapemaster.email.formatting import LOCALES
-from escapemaster.email.rendering import TEMPLATES, Site, render
-from escapemaster.email.samples import sample
+from escapemaster.email.mails import MAILS, sample
+from escapemaster.email.rendering import render
 from escapemaster.errors import EmailError
 from escapemaster_dev.stack.config import ROOT
 
@@ -49,7 +50,7 @@ def test_contrast_is_what_the_guidelines_say() -> None:
 @example("#777777")
 @example("#ffffff")
 @example("#000000")
-def test_letters_can_be_read_on_and_in_any_colour(accent: str) -> None:
+def test_text_can_be_read_on_and_in_any_colour(accent: str) -> None:
     made = colours(accent)
     assert made.accent == accent
     assert contrast(made.on_accent, accent) >= READABLE
@@ -59,10 +60,15 @@ def test_letters_can_be_read_on_and_in_any_colour(accent: str) -> None:
 
 
 # Those to people who work there are the platform's: no calendar, so no colour, is behind them.
-TO_STAFF = {"invitation", "dispute_opened"}
+OF_A_VENUE = [name for name, mail in MAILS.items() if "accent_color" in mail.data.model_fields]
 
 
-@pytest.mark.parametrize("template", sorted(TEMPLATES.keys() - TO_STAFF))
+def test_a_mail_with_a_venue_s_links_takes_the_venue_s_colour() -> None:
+    linked = [name for name, mail in MAILS.items() if "site_url" in mail.data.model_fields]
+    assert linked == OF_A_VENUE
+
+
+@pytest.mark.parametrize("template", OF_A_VENUE)
 def test_a_mail_wears_the_venue_s_colour(template: str) -> None:
     light = page(template, accent="#f5d90a")
     assert "background-color:#f5d90a" in light and HOUSE not in light
@@ -70,7 +76,7 @@ def test_a_mail_wears_the_venue_s_colour(template: str) -> None:
     assert "color:#ffffff;font" not in light
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", MAILS)
 def test_a_venue_without_a_colour_has_the_house_s(template: str) -> None:
     assert f"background-color:{HOUSE}" in page(template)
 
@@ -81,7 +87,7 @@ def test_what_is_no_colour_never_comes_into_a_mail() -> None:
             render(mail("booking_confirmed", "en", wrong), SITE)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", MAILS)
 def test_a_mail_has_one_heading_and_one_main_part(template: str) -> None:
     for locale in LOCALES:
         source = page(template, locale)
@@ -98,7 +104,7 @@ def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
     shown = browser.new_page(viewport={"width": 600, "height": 800})
     # Once: the page keeps it when its content is replaced, and `axe.run` fails without it.
     shown.evaluate(AXE.read_text())
-    for number, template in enumerate(TEMPLATES):
+    for number, template in enumerate(MAILS):
         for turn, accent in enumerate(ACCENTS):
             locale = tuple(LOCALES)[(number + turn) % len(LOCALES)]
             shown.set_content(page(template, locale, accent))
@@ -109,7 +115,7 @@ def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
             assert found == [], json.dumps([template, locale, accent, found], indent=2)
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("template", MAILS)
 def test_a_mail_fits_a_phone(browser: Browser, template: str) -> None:
     shown = browser.new_page(viewport={"width": 360, "height": 700})
     shown.set_content(page(template, "ca", "#b4462a"))

@@ -203,8 +203,7 @@ async def test_an_export_that_was_uploaded_before_is_uploaded_again(
     path = f"{tenant.organization_id}/{uuid4()}.jsonl"
     for content in (b'{"a":1}\n', b'{"b":2}\n' * 100_000):
         (tmp_path / "file").write_bytes(content)
-        with (tmp_path / "file").open("rb") as file:
-            await storage.upload("exports", path, file, "application/x-ndjson")
+        await storage.upload("exports", path, tmp_path / "file", "application/x-ndjson")
     assert tenant.fetch(path) == [{"b": 2}] * 100_000
 
 

@@ -18,8 +18,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from escapemaster.database import Job, ServiceDatabase, connection_pool
+from escapemaster.email.content import Site
 from escapemaster.email.message import Message
-from escapemaster.email.rendering import Site
 from escapemaster.errors import (
     DomainError,
     EmailError,
@@ -57,6 +57,7 @@ from .fakes import (
     FakePostgrest,
     FakeStorage,
     FakeStripe,
+    described_bucket,
     stripe_error,
     stripe_event,
     stripe_refund,
@@ -498,8 +499,10 @@ async def test_an_export_is_read_to_an_empty_page_and_stored(
     [upload] = files.requests
     assert upload.headers["x-upsert"] == "true"
     assert upload.headers["apikey"] == "k"
-    assert upload.headers["content-type"] == "application/x-ndjson"
-    assert upload.headers["content-length"] == str(len(files.files["exports"][EXPORTED]))
+    [form] = files.uploaded
+    assert form["file"].get_content_type() == "application/x-ndjson"
+    assert form["cacheControl"].get_payload() == "0"
+    assert upload.headers["content-length"] == str(len(upload.content))
     assert "transfer-encoding" not in upload.headers
 
 
@@ -1045,7 +1048,7 @@ async def test_files_of_one_bucket_do_not_keep_those_of_the_others(
     files.files = {bucket: {f"{ORGANIZATION}/a.txt": b"x"} for bucket in ("documents", "exports")}
     # The buckets' list, then the first bucket's.
     files.broken = [
-        httpx.Response(200, json=[{"id": "documents"}, {"id": "exports"}]),
+        httpx.Response(200, json=[described_bucket("documents"), described_bucket("exports")]),
         httpx.Response(503),
     ]
     with pytest.raises(UnavailableError):

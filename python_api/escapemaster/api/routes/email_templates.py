@@ -5,19 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from escapemaster.api.auth import Person, require_permission
 from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
+from escapemaster.clients import mail_site
 from escapemaster.database import EmailOverride
+from escapemaster.email.mails import MAILS, sample
 from escapemaster.email.overrides import MAX_BODY, MAX_SUBJECT
-from escapemaster.email.rendering import Site, WordsInvalidError, render_strictly
-from escapemaster.email.samples import sample
+from escapemaster.email.rendering import WordsInvalidError, render_strictly
 from escapemaster.errors import DomainError
 
 router = APIRouter(prefix="/v1", tags=["Mail"])
+
+
+def _existing(name: str) -> str:
+    if name not in MAILS:
+        raise ValueError(f"there is {', '.join(MAILS)}")
+    return name
 
 
 class PreviewRequest(Body):
@@ -35,19 +42,12 @@ class PreviewRequest(Body):
     )
 
     template: Annotated[
-        Literal[
-            "booking_confirmed",
-            "booking_cancelled",
-            "booking_rescheduled",
-            "booking_paid_late",
-            "booking_held",
-            "booking_to_confirm",
-            "waitlist_joined",
-            "waitlist_offer",
-            "voucher_issued",
-            "invitation",
-        ],
-        Field(description="The mail, as in `email_template_overrides`."),
+        str,
+        AfterValidator(_existing),
+        Field(
+            description="The mail, as in `email_template_overrides`.",
+            json_schema_extra={"enum": [*MAILS]},
+        ),
     ]
     locale: Annotated[Literal["es", "en", "ca"], Field(description="Its language.")]
     subject: Annotated[
@@ -108,7 +108,7 @@ async def preview_email_template(
     (422, details `{field, line, problem}`); `invalid_request` (422).
     """
     words = EmailOverride(subject=wanted.subject, body=wanted.body)
-    site = Site(services.settings.public_site_url, services.settings.email_from)
+    site = mail_site(services.settings)
     try:
         message = render_strictly(sample(wanted.template, wanted.locale, words), site)
     except WordsInvalidError as error:

@@ -1,0 +1,106 @@
+"""Mails: what they say, an organization's own words, what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue, TypeAdapter
+
+from escapemaster.database.functions import IGNORED, Functions, Row
+from escapemaster.database.received import RECEIVED, Received
+
+
+class Recipient(Row):
+    """Whom a mail goes to."""
+
+    name: str
+    email: str
+
+
+class EmailOverride(Row):
+    """An organization's own words for a mail; None: the product's."""
+
+    subject: str | None = None
+    body: str | None = None
+
+
+class PreparedEmail(Row):
+    """Everything a template needs, read in the moment of sending."""
+
+    template: str
+    locale: str
+    to: Recipient
+    data: dict[str, JsonValue]
+    override: EmailOverride | None = None
+
+
+class EmailWords(EmailOverride):
+    """An organization's own words for a mail, which are to be tried."""
+
+    template: str
+    locale: str
+
+
+_PREPARED_EMAIL: Final = TypeAdapter[PreparedEmail | None](PreparedEmail | None)
+_EMAIL_WORDS: Final = TypeAdapter[EmailWords | None](EmailWords | None)
+
+
+class EmailCalls:
+    """The calls about mails."""
+
+    _functions: Functions
+
+    async def prepare_email(self, job_id: int, lease_token: UUID) -> PreparedEmail | None:
+        """Read what a mail has to say now, or None if it must not be sent any more."""
+        return await self._functions.call(
+            "prepare_email",
+            _PREPARED_EMAIL,
+            {"job_id": job_id, "lease_token": lease_token},
+        )
+
+    async def record_email(
+        self, job_id: int, lease_token: UUID, provider: str, provider_message_id: str
+    ) -> None:
+        """Remember who took a mail and under which id."""
+        await self._functions.call(
+            "record_email",
+            IGNORED,
+            {
+                "job_id": job_id,
+                "lease_token": lease_token,
+                "provider": provider,
+                "provider_message_id": provider_message_id,
+            },
+        )
+
+    async def read_email_words(self, job_id: int, lease_token: UUID) -> EmailWords | None:
+        """Read the own words that a job is to try, or None if they are gone."""
+        return await self._functions.call(
+            "read_email_words", _EMAIL_WORDS, {"job_id": job_id, "lease_token": lease_token}
+        )
+
+    async def record_email_words(
+        self,
+        job_id: int,
+        lease_token: UUID,
+        words: EmailOverride,
+        problem: Mapping[str, str | int] | None,
+    ) -> None:
+        """Tell an organization whether its own words can be used; `problem` says why not."""
+        await self._functions.call(
+            "record_email_words",
+            IGNORED,
+            {
+                "job_id": job_id,
+                "lease_token": lease_token,
+                "subject": words.subject,
+                "body": words.body,
+                "problem": problem,
+            },
+        )
+
+    async def record_email_event(self, event: Mapping[str, object]) -> Received:
+        """Put what became of a mail (delivered, bounced, complained) into the inbox, once."""
+        return await self._functions.call("record_email_event", RECEIVED, {"event": event})

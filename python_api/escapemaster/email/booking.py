@@ -1,0 +1,276 @@
+"""What the mails about a booking share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from escapemaster.email.content import (
+    Colour,
+    Content,
+    MailData,
+    Row,
+    Site,
+    Typed,
+    capital,
+    instant_words,
+)
+from escapemaster.email.event import BookingEvent, booking_calendar
+from escapemaster.email.formatting import clock, day, money
+from escapemaster.email.links import calendar_url, manage_url, with_secret
+from escapemaster.email.message import Attachment
+from escapemaster.email.texts import Texts
+
+#: The ways on which money goes back that have words of their own.
+_REFUND_METHODS: Final = frozenset(
+    {"stripe", "voucher", "cash", "card_terminal", "transfer", "bizum"}
+)
+
+
+class Extra(MailData):
+    """Something that the party takes beside its seats."""
+
+    name: Typed
+    quantity: int
+
+
+class Previous(MailData):
+    """What a change of a booking replaced; None: what stayed."""
+
+    starts_at: datetime | None = None
+    room_name: Typed | None = None
+    party_size: int | None = None
+    extras: tuple[Extra, ...] | None = None
+    total_cents: int | None = None
+
+
+class RefundPart(MailData):
+    """What goes back by one way: stripe, voucher, cash, card_terminal, transfer, bizum."""
+
+    method: str
+    amount_cents: int
+
+
+class Tier(MailData):
+    """A step of what a cancellation gives back: so much of it until so long before the start."""
+
+    hours_before: int
+    refund_percent: int
+
+
+class Terms(MailData):
+    """What was agreed about cancelling; without tiers all goes back until the start."""
+
+    tiers: tuple[Tier, ...] = ()
+    no_show_fee_percent: int
+
+
+class BookingData(MailData):
+    """What the database hands over about a booking. Amounts in minor units of `currency`."""
+
+    organization_name: Typed
+    room_name: Typed
+    location_name: Typed | None = None
+    address: Typed | None = None
+    starts_at: datetime
+    ends_at: datetime | None = None
+    timezone: str
+    party_size: int
+    extras: tuple[Extra, ...] = ()
+    reference: str
+    manage_url_token: str
+    waiver_token: str | None = None
+    calendar_slug: str | None = None
+    site_url: str | None = None
+    accent_color: Colour | None = None
+    currency: str
+    total_cents: int
+    paid_cents: int = 0
+    open_cents: int = 0
+    refund_cents: int = 0
+    refunds: tuple[RefundPart, ...] = ()
+    event_id: UUID | None = None
+    event_at: datetime | None = None
+    event_version: int = 0
+    previous: Previous | None = None
+    terms: Terms | None = None
+    cancel_refund: str | None = None
+    cancelled_by_customer: bool = False
+
+    def amount(self, cents: int, language: str) -> str:
+        """An amount of the booking as text; nothing for none."""
+        return money(cents, self.currency, language) if cents else ""
+
+
+SAMPLE_BOOKING: Final[dict[str, JsonValue]] = {
+    "organization_name": "Casa Laberinto",
+    "room_name": "La cripta",
+    "location_name": "Casa Laberinto Centro",
+    "address": "Calle Mayor 1, 28013 Madrid",
+    "timezone": "Europe/Madrid",
+    "starts_at": "2027-05-15T17:30:00Z",
+    "ends_at": "2027-05-15T18:30:00Z",
+    "party_size": 4,
+    "reference": "ABCD-2345",
+    "manage_url_token": "sample",
+    "calendar_slug": None,
+    "currency": "EUR",
+    "total_cents": 10000,
+    "paid_cents": 4000,
+    "open_cents": 6000,
+    "terms": {
+        "tiers": [
+            {"hours_before": 48, "refund_percent": 100},
+            {"hours_before": 24, "refund_percent": 50},
+        ],
+        "no_show_fee_percent": 100,
+    },
+}
+
+
+def booking_content(
+    booking: BookingData,
+    language: str,
+    site: Site,
+    *,
+    shows_price: bool = True,
+    shows_open: bool = False,
+) -> Content:
+    """What every mail about a booking says of it.
+
+    Args:
+        booking: Which.
+        language: The reader's.
+        site: Where its links lead, unless the venue has a page of its own.
+        shows_price: Whether its table says what the booking costs and what was paid.
+        shows_open: Whether it says what is to be paid at the venue.
+    """
+    page = site.of_venue(booking.site_url).public_url
+
+    def rows(text: Texts) -> list[Row]:
+        found = _facts(booking, language, text)
+        if shows_price:
+            total = money(booking.total_cents, booking.currency, language)
+            found.append((text("total"), total, ""))
+            if booking.paid_cents:
+                found.append((text("paid"), booking.amount(booking.paid_cents, language), ""))
+        if shows_open and booking.open_cents:
+            found.append((text("due"), booking.amount(booking.open_cents, language), ""))
+        if booking.refund_cents:
+            found.append((text("refund"), booking.amount(booking.refund_cents, language), ""))
+        return found
+
+    waiver = calendar_url(page, booking.calendar_slug, waiver=booking.reference)
+    return Content(
+        sender=booking.organization_name,
+        words={
+            "organization_name": booking.organization_name,
+            "room_name": booking.room_name,
+            "location_name": booking.location_name or "",
+            "address": booking.address or "",
+            **instant_words(booking.starts_at, booking.timezone, language),
+            "party_size": booking.party_size,
+            "reference": booking.reference,
+            "total": money(booking.total_cents, booking.currency, language),
+            "paid": booking.amount(booking.paid_cents, language),
+            "due": booking.amount(booking.open_cents, language),
+            "refund": booking.amount(booking.refund_cents, language),
+        },
+        values={
+            "manage_url": manage_url(
+                page, booking.reference, booking.manage_url_token, booking.calendar_slug
+            ),
+            "waiver_url": with_secret(waiver, booking.waiver_token) if booking.waiver_token else "",
+            "book_url": calendar_url(page, booking.calendar_slug),
+        },
+        rows=rows,
+        accent=booking.accent_color,
+    )
+
+
+def with_event(
+    content: Content, booking: BookingData, site: Site, method: Literal["PUBLISH", "CANCEL"]
+) -> Content:
+    """The content with the booking as an event for the reader's calendar, to be put in or out."""
+
+    def attachments(text: Texts) -> tuple[Attachment, ...]:
+        if booking.event_id is None or booking.event_at is None:
+            return ()
+        event = BookingEvent(
+            uid=str(booking.event_id),
+            version=booking.event_version,
+            changed_at=booking.event_at,
+            starts_at=booking.starts_at,
+            ends_at=booking.ends_at,
+            summary=f"{booking.room_name} · {booking.organization_name}",
+            description=text("event"),
+            location=", ".join(filter(None, (booking.location_name, booking.address))),
+            organizer=booking.organization_name,
+            organizer_address=site.email_from,
+        )
+        return (booking_calendar(event, method),)
+
+    return replace(content, attachments=attachments)
+
+
+def refund_sentences(booking: BookingData, language: str, text: Texts) -> list[str]:
+    """What goes back, a sentence for each way."""
+    return [
+        text(
+            f"refund_{part.method if part.method in _REFUND_METHODS else 'other'}",
+            back=booking.amount(part.amount_cents, language),
+        )
+        for part in refund_parts(booking)
+    ]
+
+
+def refund_parts(booking: BookingData) -> tuple[RefundPart, ...]:
+    """What goes back, by its ways. A database that does not say how knows of one way only."""
+    parts = booking.refunds or (RefundPart(method="stripe", amount_cents=booking.refund_cents),)
+    return tuple(part for part in parts if part.amount_cents > 0)
+
+
+def _facts(booking: BookingData, language: str, text: Texts) -> list[Row]:
+    """Which game it is, when and where, and who comes."""
+    hours = clock(booking.starts_at, booking.timezone, language)
+    if booking.ends_at is not None:
+        hours += f" – {clock(booking.ends_at, booking.timezone, language)}"
+    when = day(booking.starts_at, booking.timezone, language)
+    found = [
+        (text("room"), booking.room_name, ""),
+        (text("when"), capital(when), f"{hours}, {text('local_time')}"),
+    ]
+    if before := _before(booking, language, text):
+        found.append((text("before"), before, ""))
+    if place := booking.location_name or booking.address:
+        found.append((text("where"), place, (booking.location_name and booking.address) or ""))
+    found.append((text("players"), str(booking.party_size), ""))
+    if booking.extras:
+        found.append((text("extras"), _extras(booking.extras), ""))
+    found.append((text("reference"), booking.reference, ""))
+    return found
+
+
+def _before(booking: BookingData, language: str, text: Texts) -> str:
+    """What a change replaced, in one line."""
+    if booking.previous is None:
+        return ""
+    was = booking.previous
+    parts = [was.room_name or ""]
+    if was.starts_at is not None:
+        parts.append(capital(day(was.starts_at, booking.timezone, language)))
+        parts.append(clock(was.starts_at, booking.timezone, language))
+    if was.party_size is not None:
+        parts.append(f"{was.party_size} {text('players').lower()}")
+    if was.extras is not None:
+        parts.append(_extras(was.extras) or text("no_extras"))
+    return ", ".join(filter(None, parts))
+
+
+def _extras(extras: tuple[Extra, ...]) -> str:
+    """What a party takes beside its seats, in one line."""
+    return ", ".join(f"{extra.quantity} × {extra.name}" for extra in extras)

@@ -1,0 +1,80 @@
+"""Brings a gift voucher."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from escapemaster.email.content import (
+    Colour,
+    Content,
+    Mail,
+    MailData,
+    Row,
+    Site,
+    Typed,
+    capital,
+    printable,
+)
+from escapemaster.email.formatting import date_in_words, money
+from escapemaster.email.links import calendar_url
+from escapemaster.email.texts import Texts
+
+
+class Data(MailData):
+    """What the database hands over. Amounts in minor units of `currency`."""
+
+    organization_name: Typed
+    code: Typed
+    currency: str
+    initial_cents: int
+    valid_until: date | None = None
+    recipient_name: Typed | None = None
+    message: str | None = None
+    calendar_slug: str | None = None
+    site_url: str | None = None
+    accent_color: Colour | None = None
+
+
+def _content(voucher: Data, language: str, site: Site) -> Content:
+    page = site.of_venue(voucher.site_url).public_url
+    value = money(voucher.initial_cents, voucher.currency, language)
+    until = date_in_words(voucher.valid_until, language) if voucher.valid_until else ""
+
+    def rows(text: Texts) -> list[Row]:
+        found = [(text("value"), value, "")]
+        if until:
+            found.append((text("valid_until"), capital(until), ""))
+        return found
+
+    return Content(
+        sender=voucher.organization_name,
+        words={
+            "organization_name": voucher.organization_name,
+            "code": voucher.code,
+            "value": value,
+            "recipient_name": voucher.recipient_name or "",
+            "day": until,
+        },
+        values={
+            "message": [printable(line) for line in (voucher.message or "").splitlines()],
+            "book_url": calendar_url(page, voucher.calendar_slug),
+        },
+        rows=rows,
+        accent=voucher.accent_color,
+    )
+
+
+MAIL = Mail(
+    Data,
+    _content,
+    {
+        "organization_name": "Casa Laberinto",
+        "code": "REGALO-2027",
+        "currency": "EUR",
+        "initial_cents": 8000,
+        "valid_until": "2028-05-15",
+        "recipient_name": "Marta",
+        "message": "Happy birthday!\nSee you in the dark.",
+        "calendar_slug": None,
+    },
+)
