@@ -46,7 +46,15 @@ def test_a_picture_has_no_more_colours_than_a_palette_holds() -> None:
 def test_every_room_on_sale_has_a_picture_that_can_be_drawn() -> None:
     for venue in VENUES:
         for room in venue.rooms:
-            assert (room.picture in SCENES) == room.is_published
+            assert bool(room.pictures) == room.is_published
+            for picture in room.pictures:
+                assert picture.scene in SCENES
+                assert set(picture.alt) == {"es", "en", "ca"}
+
+
+def test_some_rooms_have_several_pictures_in_either_flow() -> None:
+    for venue in VENUES:
+        assert any(len(room.pictures) > 1 for room in venue.rooms)
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,69 @@ def _figure(canvas: Canvas, x: float, y: float, fill: Colour) -> None:
     canvas.stroke((x + 40, y + 100), (x + 76, y + 250), 7, fill)
 
 
+def _workshop(canvas: Canvas, _: random.Random) -> None:
+    canvas.gradient(colour("#1b3f45"), colour("#071c20"))
+    brass, dark = colour("#c99a3f"), colour("#0b262b")
+    canvas.rectangle(0, 620, WIDTH, 180, colour("#4a2f1f"))
+    canvas.rectangle(0, 620, WIDTH, 14, colour("#6d4a30"))
+    for x, drop, radius in ((200, 220, 110), (520, 300, 150), (860, 200, 95), (1110, 270, 120)):
+        canvas.stroke((x, 0), (x, drop), 6, dark)
+        canvas.circle(x, drop + radius, radius, brass)
+        canvas.circle(x, drop + radius, radius * 0.86, colour("#f3e7c9"))
+        centre = (x, drop + radius)
+        # All of them stopped at ten past ten.
+        canvas.stroke(centre, _at(*centre, radius * 0.45, math.radians(305)), 12, dark)
+        canvas.stroke(centre, _at(*centre, radius * 0.68, math.radians(60)), 8, dark)
+        canvas.circle(*centre, 10, colour("#b3402e"))
+    for x, radius, teeth in ((330, 62, 12), (440, 40, 10), (990, 54, 12)):
+        _gear(canvas, x, 640, radius, teeth, blend(brass, dark, 0.2), colour("#4a2f1f"))
+
+
+def _engine_room(canvas: Canvas, _: random.Random) -> None:
+    canvas.gradient(colour("#2f3d44"), colour("#172025"))
+    steel, rim, needle = colour("#566a73"), colour("#a9b8bb"), colour("#e5734f")
+    for y in (70, 130, 730):
+        canvas.rectangle(0, y, WIDTH, 30, steel)
+        canvas.rectangle(0, y + 4, WIDTH, 6, rim)
+        for x in range(90, WIDTH, 240):
+            canvas.rectangle(x, y - 6, 26, 42, colour("#8b9da2"))
+    for place, turn in enumerate((-70, 20, 95, 130)):
+        x, y = 190 + place * 300, 330
+        canvas.circle(x, y, 120, rim)
+        canvas.circle(x, y, 104, colour("#f3f0e2"))
+        for mark in range(-120, 121, 30):
+            angle = math.radians(mark)
+            canvas.stroke(_at(x, y, 80, angle), _at(x, y, 96, angle), 6, colour("#222e34"))
+        canvas.stroke((x, y), _at(x, y, 82, math.radians(turn)), 9, needle)
+        canvas.circle(x, y, 13, colour("#222e34"))
+    canvas.circle(640, 610, 104, needle)
+    canvas.circle(640, 610, 78, colour("#1c272c"))
+    for spoke in range(6):
+        canvas.stroke((640, 610), _at(640, 610, 92, spoke * math.tau / 6), 14, needle)
+    canvas.circle(640, 610, 24, needle)
+    canvas.glow(1120, 600, 90, colour("#ff8d6b"), colour("#1c272c"))
+    canvas.glow(160, 600, 90, colour("#7fe0b0"), colour("#1c272c"))
+
+
+def _trunk_in_the_attic(canvas: Canvas, _: random.Random) -> None:
+    night, beam = colour("#1d1230"), colour("#5a3d52")
+    canvas.gradient(colour("#33244a"), night)
+    canvas.glow(640, 420, 420, colour("#6a5480"), colour("#2a1d40"))
+    for x in range(-20, WIDTH, 170):
+        canvas.rectangle(x, 0, 5, HEIGHT, night)
+    canvas.rectangle(0, 640, WIDTH, 160, colour("#241536"))
+    canvas.stroke((-40, 250), (420, -60), 40, beam)
+    canvas.stroke((WIDTH + 40, 250), (860, -60), 40, beam)
+    _trunk(canvas, 510, 450)
+    canvas.stroke((230, 640), (300, 420), 14, beam)
+    canvas.stroke((370, 640), (300, 420), 14, beam)
+    canvas.stroke((180, 500), (420, 340), 40, colour("#b99a52"))
+    canvas.stroke((400, 354), (452, 318), 56, colour("#d8b96a"))
+    for x, height in ((930, 120), (990, 84), (1040, 140)):
+        canvas.rectangle(x, 640 - height, 34, height, colour("#f3e7c9"))
+        canvas.glow(x + 17, 620 - height, 38, colour("#ffe9a8"), colour("#5d4a74"))
+
+
 SCENES: dict[str, Scene] = {
     "clockmaker": _clockmaker,
     "library": _library,
@@ -310,4 +373,7 @@ SCENES: dict[str, Scene] = {
     "attic": _attic,
     "whitechapel": _whitechapel,
     "train": _train,
+    "workshop": _workshop,
+    "engine room": _engine_room,
+    "trunk": _trunk_in_the_attic,
 }
