@@ -278,7 +278,7 @@ h4 { margin: 0; font-size: inherit; }
 .field { display: grid; gap: 6px; }
 .input {
   width: 100%; min-height: 48px; padding: 10px 14px; border: 1px solid var(--edge);
-  border-radius: var(--radius); background: var(--surface); font-size: 16px;
+  border-radius: var(--radius); background: var(--surface); font-size: 16px; scroll-margin: 48px;
   transition: border-color .15s, box-shadow .15s;
 }
 .input:focus { border-color: var(--accent-ink); box-shadow: 0 0 0 3px color-mix(in oklab, var(--accent-ink) 24%, transparent); outline: none; }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from escapemaster.database import PreparedEmail
-from escapemaster.email.colours import HOUSE, READABLE, colours, contrast
+from escapemaster.email.colours import DARK, HOUSE, READABLE, colours, contrast
 from escapemaster.email.formatting import LOCALES
 from escapemaster.email.rendering import TEMPLATES, Site, render
 from escapemaster.email.samples import sample
@@ -54,6 +54,7 @@ def test_letters_can_be_read_on_and_in_any_colour(accent: str) -> None:
     assert made.accent == accent
     assert contrast(made.on_accent, accent) >= READABLE
     assert contrast(made.ink, "#ffffff") >= READABLE
+    assert contrast(made.ink_on_dark, made.dark) >= READABLE
     if contrast(accent, "#ffffff") >= READABLE:
         assert made.ink == accent
 
@@ -94,11 +95,13 @@ def test_a_mail_has_one_heading_and_one_main_part(template: str) -> None:
 
 
 def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
-    """Axe finds nothing, of any severity, in any mail, language and colour."""
+    """Axe finds nothing, of any severity, in any mail, language, colour and scheme."""
     shown = browser.new_page(viewport={"width": 600, "height": 800})
     for number, template in enumerate(TEMPLATES):
         for turn, accent in enumerate(ACCENTS):
             locale = tuple(LOCALES)[(number + turn) % len(LOCALES)]
+            # In turn, so that each mail and each colour is seen in both.
+            shown.emulate_media(color_scheme="dark" if (number + turn) % 2 else "light")
             shown.set_content(page(template, locale, accent))
             shown.evaluate(AXE.read_text())
             found = shown.evaluate(
@@ -106,6 +109,28 @@ def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
                   violation.id, ...violation.nodes.map((node) => node.html)])"""
             )
             assert found == [], json.dumps([template, locale, accent, found], indent=2)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_mail_is_dark_where_its_reader_wants_that(browser: Browser, template: str) -> None:
+    accent = "#b4462a"
+    shown = browser.new_page(color_scheme="dark")
+    shown.set_content(page(template, "es", accent))
+    letters, *grounds = shown.evaluate(
+        """() => {
+          const two = (part) => Number(part).toString(16).padStart(2, "0");
+          const hex = (colour) => "#" + colour.match(/\\d+/g).map(two).join("");
+          const grounds = [...document.querySelectorAll("body, div, table")]
+            .map((node) => getComputedStyle(node).backgroundColor)
+            .filter((colour) => colour.startsWith("rgb("));
+          const words = document.querySelector(".card div[style*='line-height']");
+          return [hex(getComputedStyle(words).color), ...new Set(grounds.map(hex))];
+        }"""
+    )
+    head = HOUSE if template in TO_STAFF else accent
+    assert set(grounds) == {"#111113", DARK, head}
+    assert contrast(letters, DARK) >= READABLE
+    assert '<meta name="color-scheme" content="light dark"' in page(template)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
