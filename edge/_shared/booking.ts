@@ -33,7 +33,8 @@ export interface Room {
   readonly price_cents: number;
   /** 1 (easy) to 5 (hard). */
   readonly difficulty: number | null;
-  readonly image_path: string | null;
+  /** In their order; the first is the cover. */
+  readonly images?: readonly RoomImage[];
   /** IANA zone of the room's location. */
   readonly timezone: string;
   readonly location_name?: string;
@@ -46,6 +47,12 @@ export interface Room {
   /** What a booking of the room agrees to by now. */
   readonly cancellation?: readonly Tier[];
   readonly extras?: readonly Extra[];
+}
+
+export interface RoomImage {
+  /** In the public bucket `room-images`. */
+  readonly path: string;
+  readonly alt: Texts;
 }
 
 /** What is given back when somebody cancels so many hours before; the most hours first. */

@@ -22,7 +22,6 @@ create table public.rooms (
   no_show_fee_percent int not null default 100,
   waiver_policy text not null default 'none',
   difficulty int,
-  image_path text,
   is_published boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -55,10 +54,7 @@ create table public.rooms (
   ),
   constraint rooms_no_show_fee_is_a_share check (no_show_fee_percent between 0 and 100),
   constraint rooms_waiver_policy_is_known check (waiver_policy in ('none', 'optional', 'required')),
-  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5),
-  constraint rooms_image_is_in_own_folder check (
-    starts_with(image_path, organization_id::text || '/rooms/') and private.is_object_path(image_path)
-  )
+  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5)
 );
 
 comment on table public.rooms is
@@ -76,7 +72,6 @@ comment on column public.rooms.deposit_kind is 'What must be paid for a booking 
 comment on column public.rooms.deposit_value is 'Per cent of the total, or minor units; 0 for full and none.';
 comment on column public.rooms.no_show_fee_percent is 'Per cent of the total that the venue keeps of what was paid when nobody comes.';
 comment on column public.rooms.waiver_policy is 'Whether players sign a waiver: none, optional, or required before the game starts.';
-comment on column public.rooms.image_path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
 comment on column public.rooms.is_published is 'Whether calendars may sell it.';
 
 -- for: the rooms of a location, and the foreign key
@@ -86,12 +81,12 @@ grant select, delete on public.rooms to authenticated;
 grant insert (
   organization_id, location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
   duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
-  deposit_value, no_show_fee_percent, waiver_policy, difficulty, image_path, is_published
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published
 ) on public.rooms to authenticated;
 grant update (
   location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
   duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
-  deposit_value, no_show_fee_percent, waiver_policy, difficulty, image_path, is_published
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published
 ) on public.rooms to authenticated;
 
 alter table public.rooms enable row level security;

@@ -43,19 +43,16 @@ $$;
 comment on function private.waiver_is_open is
   'Whether the party may sign: from the booking''s being made for good until its end.';
 
-create function private.get_waiver(token text, locale text)
+create function private.waiver_json(booking public.bookings, locale text)
 returns jsonb
 language plpgsql
-volatile
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  booking public.bookings := private.booking_with_waiver_token(get_waiver.token);
   waiver public.waiver_texts := private.current_waiver(booking.organization_id, booking.room_id);
   progress jsonb := private.booking_waiver(booking);
 begin
-  perform private.limit_rate('manage_booking', 'address', private.client_address());
   return (
     select jsonb_build_object(
       'organization', jsonb_build_object('name', o.name),
@@ -74,12 +71,34 @@ begin
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     join public.organizations as o on o.id = r.organization_id
-    cross join private.waiver_locale(waiver, coalesce(get_waiver.locale, booking.locale)) as shown (locale)
+    cross join private.waiver_locale(waiver, coalesce(waiver_json.locale, booking.locale)) as shown (locale)
     where r.organization_id = booking.organization_id and r.id = booking.room_id
   );
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.waiver_json is
+  'A booking''s waiver as its party sees it, in a language (null: the booking''s). Called in the statement that reads the booking, it shows one moment.';
+
+create function private.get_waiver(token text, locale text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  known public.bookings := private.booking_with_waiver_token(get_waiver.token);
+begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return (
+    select private.waiver_json(b, get_waiver.locale)
+    from public.bookings as b
+    where b.organization_id = known.organization_id and b.id = known.id
+  );
 end
 $$;
 

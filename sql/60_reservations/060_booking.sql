@@ -296,18 +296,15 @@ $$;
 comment on function private.cancel is
   'Cancels a locked booking and queues the refund: full (all that the venue holds), terms (what its terms give now) or none.';
 
-create function private.get_booking(reference text, manage_token text)
+create function private.managed_booking_json(booking public.bookings)
 returns jsonb
 language plpgsql
-volatile
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  booking public.bookings := private.booking_with_token(get_booking.reference, get_booking.manage_token);
   terms record := private.cancellation_terms(booking);
 begin
-  perform private.limit_rate('manage_booking', 'address', private.client_address());
   return private.booking_json(booking) || (
     select jsonb_build_object(
       'paid_cents', balance.paid_cents,
@@ -368,6 +365,28 @@ begin
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.managed_booking_json is
+  'A booking as whoever manages it sees it. Called in the statement that reads the booking, it shows one moment.';
+
+create function private.get_booking(reference text, manage_token text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  known public.bookings := private.booking_with_token(get_booking.reference, get_booking.manage_token);
+begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return (
+    select private.managed_booking_json(b)
+    from public.bookings as b
+    where b.organization_id = known.organization_id and b.id = known.id
+  );
 end
 $$;
 

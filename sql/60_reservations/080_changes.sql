@@ -383,6 +383,39 @@ $$;
 comment on function private.change_seats is
   'Takes another number of seats of the session that the booking stays in. Raises 409 slot_taken.';
 
+create function private.quoted_change(
+  booking public.bookings,
+  starts_at timestamptz,
+  room_id uuid,
+  party_size int,
+  exclusive boolean,
+  extras jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan record;
+begin
+  if not private.is_reschedulable(booking) then
+    perform private.refuse_reschedule();
+  end if;
+  plan := private.plan_change(
+    booking, false, quoted_change.starts_at, quoted_change.room_id, quoted_change.party_size,
+    quoted_change.exclusive, null, null, quoted_change.extras, null, null
+  );
+  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.quoted_change is
+  'What a change by its customer would cost. Called in the statement that reads the booking, it counts the money of one moment. Raises 409 not_reschedulable, and what private.plan_change does.';
+
 create function private.quote_reschedule(
   reference text,
   manage_token text,
@@ -399,21 +432,17 @@ security definer
 set search_path = ''
 as $$
 declare
-  booking public.bookings := private.booking_with_token(quote_reschedule.reference, quote_reschedule.manage_token);
-  plan record;
+  known public.bookings := private.booking_with_token(quote_reschedule.reference, quote_reschedule.manage_token);
 begin
-  if not private.is_reschedulable(booking) then
-    perform private.refuse_reschedule();
-  end if;
-  plan := private.plan_change(
-    booking, false, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
-    quote_reschedule.exclusive, null, null, quote_reschedule.extras, null, null
-  );
   perform private.limit_rate('manage_booking', 'address', private.client_address());
-  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
-exception
-  when query_canceled or lock_not_available or deadlock_detected then
-    perform private.fail_unavailable(sqlerrm);
+  return (
+    select private.quoted_change(
+      b, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
+      quote_reschedule.exclusive, quote_reschedule.extras
+    )
+    from public.bookings as b
+    where b.organization_id = known.organization_id and b.id = known.id
+  );
 end
 $$;
 

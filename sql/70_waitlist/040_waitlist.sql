@@ -231,7 +231,7 @@ end
 $$;
 
 comment on function private.waitlist_json is
-  'An entry as the person who waits sees it.';
+  'An entry as the person who waits sees it. Called in the statement that reads the entry, it shows one moment.';
 
 create function private.waitlist_entry_with_token(token text)
 returns public.waitlist_entries
@@ -265,10 +265,14 @@ security definer
 set search_path = ''
 as $$
 declare
-  entry public.waitlist_entries := private.waitlist_entry_with_token(get_waitlist_entry.token);
+  known public.waitlist_entries := private.waitlist_entry_with_token(get_waitlist_entry.token);
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
-  return private.waitlist_json(entry);
+  return (
+    select private.waitlist_json(e)
+    from public.waitlist_entries as e
+    where e.organization_id = known.organization_id and e.id = known.id
+  );
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);

@@ -32,7 +32,15 @@ def test_a_picture_is_a_small_png_of_the_size_that_rooms_show(scene: str) -> Non
 def test_every_room_on_sale_has_a_picture() -> None:
     for venue in VENUES:
         for room in venue.rooms:
-            assert (room.picture in SCENES) == room.is_published
+            assert bool(room.pictures) == room.is_published
+            for picture in room.pictures:
+                assert picture.scene in SCENES
+                assert set(picture.alt) == {"es", "en", "ca"}
+
+
+def test_some_rooms_have_several_pictures_in_either_flow() -> None:
+    for venue in VENUES:
+        assert any(len(room.pictures) > 1 for room in venue.rooms)
 
 
 @pytest.mark.parametrize(

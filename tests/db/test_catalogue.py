@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from db.booking_world import Row, Shop, change, insert, open_shop
 from matrix.client import Client
@@ -41,6 +42,7 @@ def rows_of(shop: Shop, room: str) -> dict[str, Row]:
         "locations": {"name": "Second", "timezone": "Europe/Madrid"},
         "rooms": {**ROOM, "location_id": shop.location_id},
         "room_cancellation_tiers": {"room_id": room, "hours_before": 48, "refund_percent": 50},
+        "room_images": {"room_id": room, "path": f"{shop.id}/rooms/crypt.webp"},
         "schedules": {"room_id": room, "weekday": 1, "opens_at": "10:00", "closes_at": "20:00"},
         "schedule_exceptions": {"room_id": room, "date": "2027-01-06", "is_closed": True},
         "calendars": {"slug": f"{shop.slug}-2", "name": "Second"},
@@ -66,6 +68,7 @@ TABLES = (
     "locations",
     "rooms",
     "room_cancellation_tiers",
+    "room_images",
     "schedules",
     "schedule_exceptions",
     "calendars",
@@ -79,6 +82,7 @@ CHANGES: dict[str, Row] = {
     "locations": {"city": "Girona"},
     "rooms": {"price_cents": 1},
     "room_cancellation_tiers": {"refund_percent": 10},
+    "room_images": {"position": 2, "alt": '{"ca": "La cripta"}'},
     "schedules": {"closes_at": "21:00"},
     "schedule_exceptions": {"reason": "Holiday"},
     "calendars": {"hold_minutes": 20},
@@ -162,6 +166,7 @@ class TestForeignRowsCannotBeReferredTo:
         [
             ("rooms", "location_id"),
             ("room_cancellation_tiers", "room_id"),
+            ("room_images", "room_id"),
             ("schedules", "room_id"),
             ("schedule_exceptions", "room_id"),
             ("calendar_rooms", "room_id"),
@@ -209,7 +214,8 @@ class TestWhatCannotBeStored:
             ("rooms", {"price_cents": -1}, "rooms_price_is_0_to_1_million"),
             ("rooms", {"tax_rate_bp": 10_001}, "rooms_tax_rate_is_a_share"),
             ("rooms", {"difficulty": 6}, "rooms_difficulty_is_1_to_5"),
-            ("rooms", {"image_path": "other/rooms/a.png"}, "rooms_image_is_in_own_folder"),
+            ("room_images", {"path": "other/rooms/a.png"}, "room_images_path_is_in_own_folder"),
+            ("room_images", {"alt": '{"xx": "?"}'}, "room_images_alt_is_given_by_language"),
             (
                 "room_cancellation_tiers",
                 {"refund_percent": 101},
@@ -381,7 +387,7 @@ class TestWhatCannotBeStored:
         assert "calendars_site_url_is_a_page" in caught.value.message
 
     def test_the_image_is_in_the_venues_own_folder(self, shop: Shop, room: str) -> None:
-        shop.set_room(room, image_path=f"{shop.id}/rooms/crypt.webp")
+        shop.insert("room_images", room_id=room, path=f"{shop.id}/rooms/crypt.webp")
 
     @pytest.mark.parametrize(
         ("table", "same"),
@@ -390,6 +396,7 @@ class TestWhatCannotBeStored:
             ("schedules", {"weekday": 1, "opens_at": "10:00"}),
             ("schedule_exceptions", {"date": "2027-01-06"}),
             ("room_cancellation_tiers", {"hours_before": 48}),
+            ("room_images", {}),
             ("calendar_blocked_dates", {"from_date": "2027-01-06", "to_date": "2027-01-08"}),
             ("calendar_fields", {"key": "team"}),
         ],
@@ -534,11 +541,44 @@ class TestGetCalendar:
             "cancellation",
             "waiver_policy",
             "difficulty",
-            "image_path",
+            "images",
             "extras",
             "location_name",
             "timezone",
         }
+
+    def test_a_room_s_pictures_in_their_order(self, shop: Shop, room: str) -> None:
+        other = shop.add_room()
+        alt = {"es": "La cripta", "en": "The crypt"}
+        for name, position in (("last", 2), ("first", 0), ("second", 1), ("third", 1)):
+            path = f"{shop.id}/rooms/{name}.webp"
+            words = Jsonb(alt if name == "first" else {})
+            shop.insert("room_images", room_id=room, path=path, position=position, alt=words)
+        shop.insert("room_images", room_id=other, path=f"{shop.id}/rooms/other.webp")
+
+        rooms = {
+            one["id"]: one for one in shop.visitor.call("get_calendar", slug=shop.slug)["rooms"]
+        }
+        assert [one["path"].rsplit("/", 1)[1] for one in rooms[room]["images"]] == [
+            "first.webp",
+            "second.webp",
+            "third.webp",
+            "last.webp",
+        ]
+        assert [one["alt"] for one in rooms[room]["images"]] == [alt, {}, {}, {}]
+        assert [one["path"] for one in rooms[other]["images"]] == [f"{shop.id}/rooms/other.webp"]
+
+    def test_a_deleted_picture_is_shown_no_more_and_its_file_stays(
+        self, shop: Shop, room: str
+    ) -> None:
+        path = f"{shop.id}/rooms/crypt.webp"
+        shop.venue.owner.change(
+            "insert into storage.objects (bucket_id, name) values ('room-images', %s)", path
+        )
+        shop.insert("room_images", room_id=room, path=path)
+        shop.venue.owner.change("delete from public.room_images where path = %s", path)
+        assert shop.visitor.call("get_calendar", slug=shop.slug)["rooms"][0]["images"] == []
+        assert shop.venue.owner.select("select name from storage.objects where name = %s", path)
 
     def test_how_it_looks_and_what_it_asks(self, shop: Shop, stranger: Shop) -> None:
         shop.set_calendar(

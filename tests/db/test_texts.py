@@ -337,11 +337,11 @@ class TestPaths:
         self, shop: Shop, room: str, rest: str
     ) -> None:
         with refused(400, "23514"):
-            change(shop.venue.owner, "rooms", {"image_path": f"{shop.id}/rooms/{rest}"}, id=room)
+            shop.insert("room_images", room_id=room, path=f"{shop.id}/rooms/{rest}")
 
     @pytest.mark.parametrize("rest", ["x.webp", "a/b.webp", "Foto (1).jpg", "a..b.png", ".x"])
     def test_under_any_name_that_means_one_thing(self, shop: Shop, room: str, rest: str) -> None:
-        change(shop.venue.owner, "rooms", {"image_path": f"{shop.id}/rooms/{rest}"}, id=room)
+        shop.insert("room_images", room_id=room, path=f"{shop.id}/rooms/{rest}")
 
 
 #: Columns of texts that no check of a text holds, and why. A column that a person types does not
@@ -386,7 +386,7 @@ NO_TEXTS_OF_PEOPLE = {
     "permissions.resource": "reference data",
     "price_overrides.set_by": "made by the database",
     "profiles.email": "Supabase Auth's",
-    "rooms.image_path": "a path: private.is_object_path",
+    "room_images.path": "a path: private.is_object_path",
     "refunds.provider_refund_id": "the provider's",
     "refunds.recorded_by": "made by the database",
     "role_permissions.permission_key": "refers to permissions",

@@ -100,9 +100,12 @@ def test_the_calendar_shows_its_rooms_and_sells_them(
     assert [room["slug"] for room in calendar["rooms"]] == [room.slug for room in on_sale]
     assert {slot["room_id"] for slot in free} == {room["id"] for room in calendar["rooms"]}
     for room in calendar["rooms"]:
-        picture = gateway.get(f"/storage/v1/object/public/room-images/{room['image_path']}")
-        assert picture.headers["content-type"] == "image/png"
-        assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
+        (mine,) = [one for one in on_sale if one.slug == room["slug"]]
+        assert [image["alt"] for image in room["images"]] == [one.alt for one in mine.pictures]
+        for image in room["images"]:
+            picture = gateway.get(f"/storage/v1/object/public/room-images/{image['path']}")
+            assert picture.headers["content-type"] == "image/png"
+            assert picture.content.startswith(b"\x89PNG\r\n\x1a\n")
 
 
 @pytest.mark.parametrize("venue", VENUES, ids=[venue.slug for venue in VENUES])

@@ -17,6 +17,7 @@ import {
   calendar,
   confirmed,
   elements,
+  nodes,
   now,
   quote,
   read,
@@ -41,8 +42,15 @@ function answering(...answers: (() => Promise<Slot[]>)[]): Partial<Api> {
 
 // ---- two scripts ----
 
-Deno.test("what managing, the waitlist and waivers need comes as a second script", () => {
-  for (const words of ["Cancel this booking?", "Put me on the waitlist", "Year of birth"]) {
+Deno.test("what paying, managing, the waitlist and waivers need comes as a second script", () => {
+  for (
+    const words of [
+      "It is yours for now",
+      "Cancel this booking?",
+      "Put me on the waitlist",
+      "Year of birth",
+    ]
+  ) {
     assert.ok(!first.text.includes(words), words);
     assert.ok(more.text.includes(words), words);
   }
@@ -69,28 +77,61 @@ Deno.test("the second script leads to nobody but two calendars, when they are pr
   ]);
 });
 
-Deno.test("a booking stays booked when the second script does not come, and is found again", async () => {
-  let reached = false;
+/** A world whose second script comes once it is let through. */
+async function withoutMore(api: Partial<Api>, entry = {}) {
+  const gate = { open: false };
   const { createMore } = await import("../../edge/booking-widget/src/more.ts");
-  const loadMore = () => reached ? Promise.resolve(createMore) : lost();
-  const made = setting(
-    {
-      quote: () => Promise.resolve({ ...quote, due_now_cents: 0 }),
-      hold: () => Promise.resolve({ ...confirmed, manage_token: "secret" }),
-      getBooking: () => Promise.resolve(confirmed),
-    },
-    {},
-    undefined,
-    { loadMore },
-  );
-  await toDetails(made);
-  await made.flow.details.submitDetails();
+  const loadMore = () => gate.open ? Promise.resolve(createMore) : lost();
+  return { gate, ...setting(api, entry, undefined, { loadMore }) };
+}
+
+Deno.test("a booking stays booked when the second script does not come, and is found again", async () => {
+  const made = await withoutMore({ getBooking: () => Promise.resolve(confirmed) }, {
+    ...returned,
+    payment: "success",
+  });
+  await made.flow.start();
   assert.equal(made.flow.state.step, "failed");
   assert.ok(texts(made.flow).includes("Your booking ABCD-2345 is confirmed all the same."));
-  assert.deepEqual(made.events, ["held ABCD-2345", "confirmed ABCD-2345"]);
-  reached = true;
+  assert.deepEqual(made.events, ["confirmed ABCD-2345"]);
+  made.gate.open = true;
   await made.flow.retry();
   assert.equal(made.flow.state.step, "booking");
+});
+
+Deno.test("no time is held that the second script is not there to show", async () => {
+  let holds = 0;
+  const made = await withoutMore({
+    hold: () => {
+      holds++;
+      return Promise.resolve({ ...booking, manage_token: "secret" });
+    },
+  });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.deepEqual([made.flow.state.step, holds, made.flow.state.busy], ["details", 0, null]);
+  assert.equal(
+    read(made.flow.state.notice?.text),
+    "There is no connection. Check it and try again.",
+  );
+  assert.equal(made.flow.state.form.full_name, " Maria Ferrer ");
+  made.gate.open = true;
+  await made.flow.details.submitDetails();
+  assert.deepEqual([made.flow.state.step, holds], ["pay", 1]);
+});
+
+Deno.test("the second script is on its way while the details are typed", async () => {
+  let loads = 0;
+  const made = setting({}, {}, undefined, {
+    loadMore: () => {
+      loads++;
+      return Promise.reject(new ApiError("network", 0));
+    },
+  });
+  await made.flow.start();
+  assert.equal(loads, 0);
+  await made.flow.choosing.chooseSlot(slot);
+  assert.equal(loads, 1);
 });
 
 // ---- any value a browser hands us ----
@@ -978,4 +1019,61 @@ Deno.test("a room is described where the day comes first, too", async () => {
   await made.flow.start();
   assert.ok(texts(made.flow).includes("All about r1."));
   assert.ok(texts(made.flow).includes("About this room"));
+});
+
+// ---- pictures ----
+
+const pictured = rich.rooms.map((room, index) => ({
+  ...room,
+  description: `All about ${room.id}.`,
+  images: index === 0
+    ? [{ path: "o/rooms/a.png", alt: { es: "La puerta", en: "The door" } }, {
+      path: "o/rooms/b.png",
+      alt: {},
+    }]
+    : [{ path: "o/rooms/c.png", alt: {} }],
+}));
+
+for (const flow of ["room_first", "date_first"] as const) {
+  Deno.test(`a room's pictures are shown in their order, with words for them: ${flow}`, async () => {
+    const made = setting({
+      getCalendar: () => Promise.resolve({ ...rich, flow, rooms: pictured }),
+    });
+    await made.flow.start();
+    const [gallery] = elements(made.flow).filter((node) => node.props.class === "gallery");
+    assert.ok(gallery);
+    const inside = [...nodes([gallery])].filter((node) => typeof node !== "string");
+    const pictures = inside.filter((node) => node.tag === "img");
+    assert.deepEqual(
+      pictures.map(({ props: { src, alt, loading } }) => [src, alt, loading]),
+      [
+        ["https://files.test/o/rooms/a.png", "The door", "lazy"],
+        ["https://files.test/o/rooms/b.png", "r1, picture 2 of 2", "lazy"],
+      ],
+    );
+    const row = inside.find((node) => node.props.class === "pictures");
+    assert.deepEqual([row?.props.tabindex, row?.props["aria-label"]], [0, "Pictures of r1"]);
+    assert.deepEqual(
+      inside.filter((node) => node.tag === "button").map((node) => node.props["aria-label"]),
+      ["Previous picture", "Next picture"],
+    );
+    const cover = elements(made.flow).find((node) => node.props.class === "room-art");
+    const [, image] = cover!.children;
+    assert.ok(typeof image === "object" && image.props.src === "https://files.test/o/rooms/a.png");
+  });
+}
+
+Deno.test("a single picture is not turned over, and no picture leaves no gap", async () => {
+  const single = pictured.map((room, index) => ({
+    ...room,
+    images: index ? [] : [pictured[1]!.images[0]!],
+  }));
+  const made = setting({
+    getCalendar: () => Promise.resolve({ ...rich, flow: "room_first" as const, rooms: single }),
+  });
+  await made.flow.start();
+  const classes = () => elements(made.flow).map((node) => node.props.class);
+  assert.ok(classes().includes("gallery") && !classes().includes("turn"));
+  await made.flow.choosing.selectRoom("r2");
+  assert.ok(!classes().includes("gallery"));
 });

@@ -49,7 +49,7 @@ export const calendar: BookingCalendar = {
     price_per: "session",
     price_cents: 8900,
     difficulty: 3,
-    image_path: null,
+    images: [],
     timezone: "Europe/Madrid",
   })),
 };
@@ -301,7 +301,7 @@ export const view = (flow: Flow, language: "es" | "en" | "ca" = "en") =>
     format: createFormat(language, ["en-GB"]),
     visitorZone: "Europe/Madrid",
     text: (given) => textIn(given, language),
-    imageUrl: () => null,
+    imageUrl: ({ path }) => `https://files.test/${path}`,
     reveal: () => {},
     clear: () => {},
   });

@@ -158,7 +158,7 @@ def test_a_room_s_picture_is_in_the_own_folder(
 ) -> None:
     for tenant, code in ((NORTH, "ok"), (SOUTH, "23514")):
         path = literal(f"{facts[tenant]['organization']}/rooms/x.png")
-        statement = f"update public.rooms set image_path = {path}"
+        statement = f"update public.room_images set path = {path}"
         assert tried(world, owner, facts, "write", statement, "")[0] == code
 
 

@@ -163,6 +163,7 @@ class _Builder:
             add("schedules", room_id=room, weekday=weekday, opens_at="10:00", closes_at="22:00")
         add("schedule_exceptions", room_id=room, date="2001-02-03", is_closed=True)
         add("room_cancellation_tiers", room_id=room, hours_before=1, refund_percent=100)
+        add("room_images", room_id=room, path=f"{venue.id}/rooms/prison.png")
         calendar_slug = f"{venue.slug}-calendar"
         calendar = add(
             "calendars",

@@ -176,6 +176,8 @@ export class Choosing {
       focus: flow.focusOn("heading"),
     });
     flow.trail.push();
+    // What comes after the details is fetched while the visitor types.
+    flow.prepareMore();
     await flow.pricing.requote();
   }
 

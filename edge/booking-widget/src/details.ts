@@ -178,6 +178,8 @@ export class Details {
     };
     flow.set({ busy: "hold", notice: null });
     try {
+      // Nothing is held that could not be shown and paid.
+      await flow.loadMore();
       const send = () =>
         flow.world.api.hold({ ...request, idempotency_key: this.#attempt.key(request) });
       const again = this.#attempt.began(request);
@@ -217,7 +219,7 @@ export class Details {
     };
     flow.set({ busy: null, oldTotal: null });
     flow.emit("held", booking);
-    if (held.status === "held" && payableNow(quote) > 0) return flow.paying.enter(booking);
+    if (held.status === "held" && payableNow(quote) > 0) return await flow.paying.enter(booking);
     // It is booked, whether or not it can be read just now.
     const now = await flow.world.api.getBooking(flow.key(held.reference)).catch(() => booking);
     await flow.paying.show(now, "success");

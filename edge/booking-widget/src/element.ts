@@ -1,5 +1,5 @@
 /** `<escape-booking>`: the custom element that joins the flow to the page it stands on. */
-import type { BookingCalendar, Room } from "../../_shared/booking.ts";
+import type { BookingCalendar, RoomImage } from "../../_shared/booking.ts";
 import { ApiError, createApi } from "./api.ts";
 import { textIn } from "./customer.ts";
 import { h, patch } from "./dom.ts";
@@ -268,7 +268,7 @@ export class EscapeBooking extends HTMLElement {
           const pad = this.#root.querySelector<HTMLCanvasElement>(selector);
           pad?.getContext("2d")?.clearRect(0, 0, pad.width, pad.height);
         },
-        imageUrl: (room) => this.#imageUrl(room),
+        imageUrl: (image) => this.#imageUrl(image),
       }),
     );
     if (state.focus && state.focus.id !== this.#focused) {
@@ -306,9 +306,8 @@ export class EscapeBooking extends HTMLElement {
     );
   }
 
-  #imageUrl(room: Room): string | null {
-    if (!room.image_path) return null;
-    const path = room.image_path.split("/").map(encodeURIComponent).join("/");
+  #imageUrl(image: RoomImage): string {
+    const path = image.path.split("/").map(encodeURIComponent).join("/");
     return `${this.#apiUrl}/storage/v1/object/public/${ROOM_IMAGES}/${path}`;
   }
 

@@ -17,7 +17,15 @@ import { Entering } from "./entering.ts";
 import type { More } from "./more.ts";
 import { Paying } from "./paying.ts";
 import { Pricing } from "./pricing.ts";
-import { initial, type Notice, noWishes, type State, type Step, type Text } from "./state.ts";
+import {
+  initial,
+  moreText,
+  type Notice,
+  noWishes,
+  type State,
+  type Step,
+  type Text,
+} from "./state.ts";
 import { stringsFor } from "./strings.ts";
 import { Trail } from "./trail.ts";
 import type { Event, Told, World } from "./world.ts";
@@ -219,7 +227,8 @@ export class Flow {
   /** Copy a link, and say so; where that is not allowed it stands there to be marked. */
   async copy(link: string): Promise<void> {
     await this.world.copy(link).then(
-      () => this.set({ copied: link, announcement: this.say((strings) => strings.copied) }),
+      () =>
+        this.set({ copied: link, announcement: this.say(moreText((strings) => strings.copied)) }),
       () => this.set({ focus: this.focusOn("link") }),
     );
   }

@@ -1,6 +1,6 @@
 /**
- * What only some visitors need, as a script of its own: managing and moving a booking, the waitlist,
- * waivers. It shares no object with the first script but the {@link Flow} that it is given.
+ * What comes after the details, and what only some visitors need, as a script of its own: paying,
+ * managing and moving a booking, the waitlist, waivers. It shares no object with the first script but the {@link Flow} that it is given.
  */
 import type { Child } from "./dom.ts";
 import type { Flow } from "./flow.ts";
@@ -16,6 +16,7 @@ import { confirming, elsewhere, mailed } from "./views/confirm.ts";
 import { booked } from "./views/manage.ts";
 import { move, moveQuote } from "./views/move.ts";
 import type { MoreView } from "./views/parts.ts";
+import { pay } from "./views/pay.ts";
 import { leave, waiting, waitlist } from "./views/waitlist.ts";
 import { signed, waiver } from "./views/waiver.ts";
 import { Waitlist } from "./waiting.ts";
@@ -38,6 +39,7 @@ export function createMore(flow: Flow): More {
     waitlist: new Waitlist(flow),
     waivers: new Waivers(flow, managing),
     views: {
+      pay,
       confirming,
       slow: confirming,
       mailed,

@@ -2,7 +2,8 @@
 import type { Booking, HeldBooking } from "../../_shared/booking.ts";
 import { ApiError, refusalOf } from "./api.ts";
 import type { Flow } from "./flow.ts";
-import { dueNow, moreText, type Notice, type Text } from "./state.ts";
+import type { More } from "./more.ts";
+import { dueNow, moreText, type Notice } from "./state.ts";
 
 const CONFIRM_LIMIT_MS = 60_000;
 /** Codes of a payment page that will not open later either. */
@@ -27,8 +28,9 @@ export class Paying {
     flow.choosing.forget();
   }
 
-  enter(booking: Booking, notice: Notice | null = null): void {
+  async enter(booking: Booking, notice: Notice | null = null): Promise<void> {
     const { flow } = this;
+    if (!await this.#more()) return;
     flow.set({
       step: "pay",
       booking,
@@ -39,8 +41,16 @@ export class Paying {
       focus: flow.focusOn("heading"),
     });
     flow.trail.push();
-    // What comes after the payment is fetched while the visitor reads.
-    flow.prepareMore();
+  }
+
+  /** The second script, which shows what comes now; null, and said, where it cannot be loaded. */
+  async #more(): Promise<More | null> {
+    try {
+      return await this.flow.loadMore();
+    } catch (error) {
+      this.flow.fail(error);
+      return null;
+    }
   }
 
   /** Called every second while a hold is shown. */
@@ -54,8 +64,8 @@ export class Paying {
     flow.set({
       remaining: now,
       ...(!spoken || now === 0 ? {} : {
-        announcement: flow.say((strings) =>
-          strings.timeLeftSpoken(Math.floor(spoken / 60), spoken % 60)
+        announcement: flow.say(
+          moreText((strings) => strings.timeLeftSpoken(Math.floor(spoken / 60), spoken % 60)),
         ),
       }),
     });
@@ -87,9 +97,9 @@ export class Paying {
       if (flow.state.step !== step) return;
       const passing = /^(network|rate_limited|checkout_\w+)$/.test(code);
       if (passing || (step === "pay" && lastCodes.test(code))) return await flow.explain(error);
-      const text: Text = step === "booking"
-        ? moreText((strings) => strings.payAtVenue)
-        : (strings) => strings.errors.payment_unavailable ?? "";
+      const text = moreText((strings) =>
+        (step === "booking" ? strings.payAtVenue : strings.errors.payment_unavailable) ?? ""
+      );
       flow.set({
         notice: { tone: "error", text },
         focus: flow.focusOn("notice"),
@@ -113,7 +123,7 @@ export class Paying {
 
   #offerLink(url: string, opened: boolean): void {
     const { flow } = this;
-    const text: Text = (strings) => opened ? strings.paidElsewhere : strings.cannotLeave;
+    const text = moreText((strings) => opened ? strings.paidElsewhere : strings.cannotLeave);
     flow.set({
       busy: null,
       checkoutUrl: url,
@@ -206,12 +216,15 @@ export class Paying {
       return await this.#awaitConfirmation(booking);
     }
     if (waiting) {
-      const notice: Notice = { tone: "info", text: (strings) => strings.paymentCancelled };
-      return this.enter(booking, payment === "cancelled" ? notice : null);
+      const notice: Notice = {
+        tone: "info",
+        text: moreText((strings) => strings.paymentCancelled),
+      };
+      return await this.enter(booking, payment === "cancelled" ? notice : null);
     }
     if (booking.status === "expired" && booking.paid_cents === 0) {
       flow.world.store.setOpen(flow.world.slug, null);
-      return this.enter(booking);
+      return await this.enter(booking);
     }
     if (payment === "success") await this.#enterPaid(booking);
     else await flow.enterBooking(booking, false);
@@ -230,21 +243,13 @@ export class Paying {
 
   /** Nothing is due, and the place is kept until the link in the mail is opened. */
   async #awaitMail(booking: Booking): Promise<void> {
-    try {
-      (await this.flow.loadMore()).managing.awaitMail(booking);
-    } catch (error) {
-      this.flow.fail(error);
-    }
+    (await this.#more())?.managing.awaitMail(booking);
   }
 
   /** The page reads the booking, not the redirect: it waits until the money has arrived. */
   async #awaitConfirmation(booking: Booking): Promise<void> {
     const { flow } = this;
-    try {
-      await flow.loadMore();
-    } catch (error) {
-      return flow.fail(error);
-    }
+    if (!await this.#more()) return;
     flow.set({ step: "confirming", booking, notice: null, focus: flow.focusOn("heading") });
     const until = flow.world.now() + CONFIRM_LIMIT_MS;
     for (let pause = 500; flow.world.now() < until && !flow.stopped; pause *= 1.4) {

@@ -1,8 +1,105 @@
 /** The words of the second script: managing, moving, waiting, signing. */
-import { type InLanguage, inLanguage, type Language, say } from "./language.ts";
+import { count, type InLanguage, inLanguage, type Language, say } from "./language.ts";
 import type { Strings } from "./strings.ts";
 
 const texts = {
+  heldTitle: say(
+    "It is yours for now",
+    "Es tuya, de momento",
+    "És teva, de moment",
+  ),
+  heldText: say(
+    "We are keeping this time for you. Pay to confirm it.",
+    "Te guardamos esta hora. Paga para confirmarla.",
+    "Et guardem aquesta hora. Paga per confirmar-la.",
+  ),
+  offerText: say(
+    "A place has opened up, and we are keeping it for you. Confirm it in time.",
+    "Se ha liberado una plaza y te la guardamos. Confírmala a tiempo.",
+    "S'ha alliberat una plaça i te la guardem. Confirma-la a temps.",
+  ),
+  timeLeft: say(
+    "Time left",
+    "Tiempo restante",
+    "Temps restant",
+  ),
+  timeLeftSpoken: say(
+    (minutes: number, seconds: number) =>
+      minutes > 0
+        ? `${count(minutes, "minute", "minutes")} left to pay.`
+        : `${seconds} seconds left to pay.`,
+    (minutes, seconds) =>
+      minutes > 0
+        ? `Te quedan ${count(minutes, "minuto", "minutos")} para pagar.`
+        : `Te quedan ${seconds} segundos para pagar.`,
+    (minutes, seconds) =>
+      minutes > 0
+        ? `Et queden ${count(minutes, "minut", "minuts")} per pagar.`
+        : `Et queden ${seconds} segons per pagar.`,
+  ),
+  pay: say(
+    (amount: string) => `Pay ${amount}`,
+    (amount) => `Pagar ${amount}`,
+    (amount) => `Paga ${amount}`,
+  ),
+  opening: say(
+    "Opening the payment page…",
+    "Abriendo la página de pago…",
+    "Obrint la pàgina de pagament…",
+  ),
+  payHint: say(
+    "You pay on the secure page of our payment provider and come back here.",
+    "Pagas en la página segura de nuestro proveedor de pagos y vuelves aquí.",
+    "Pagues a la pàgina segura del nostre proveïdor de pagaments i tornes aquí.",
+  ),
+  paidElsewhere: say(
+    "The payment page is open in another tab. This page shows your booking once it is paid.",
+    "La página de pago está abierta en otra pestaña. Aquí verás tu reserva cuando esté pagada.",
+    "La pàgina de pagament és oberta en una altra pestanya. Aquí veuràs la reserva quan estigui pagada.",
+  ),
+  cannotLeave: say(
+    "This page does not let us open the payment. Open it with the button; if nothing happens, copy the link into a new tab.",
+    "Esta página no nos deja abrir el pago. Ábrelo con el botón; si no pasa nada, copia el enlace en una pestaña nueva.",
+    "Aquesta pàgina no ens deixa obrir el pagament. Obre'l amb el botó; si no passa res, copia l'enllaç en una pestanya nova.",
+  ),
+  openPayment: say(
+    "Open the payment page",
+    "Abrir la página de pago",
+    "Obre la pàgina de pagament",
+  ),
+  release: say(
+    "Give this time up and choose another",
+    "Dejar esta hora y elegir otra",
+    "Deixa aquesta hora i tria'n una altra",
+  ),
+  paymentCancelled: say(
+    "The payment was not completed. Your time is still kept.",
+    "El pago no se ha completado. Seguimos guardando tu hora.",
+    "El pagament no s'ha completat. Encara et guardem l'hora.",
+  ),
+  holdEnded: say(
+    "The time we were keeping for you has run out.",
+    "Se ha acabado el tiempo que te guardábamos la hora.",
+    "S'ha acabat el temps que et guardàvem l'hora.",
+  ),
+  holdEndedText: say(
+    "Nothing was charged. It may still be free: choose it again.",
+    "No se ha cobrado nada. Puede que siga libre: vuelve a elegirla.",
+    "No s'ha cobrat res. Potser encara és lliure: torna-la a triar.",
+  ),
+  chooseAgain: say(
+    "Choose a time",
+    "Elegir una hora",
+    "Tria una hora",
+  ),
+  paid: say(
+    "Paid",
+    "Pagado",
+    "Pagat",
+  ),
+  copy: say("Copy the link", "Copiar el enlace", "Copia l'enllaç"),
+  copied: say("Copied", "Copiado", "Copiat"),
+  share: say("Share", "Compartir", "Comparteix"),
   mailedTitle: say(
     "Look at your mail",
     "Mira tu correo",
@@ -505,6 +602,11 @@ const statuses = {
 };
 
 const errors = {
+  payment_unavailable: say(
+    "The payment page cannot be opened now. Your time is still kept: try again.",
+    "No se puede abrir la página de pago. Seguimos guardando tu hora: inténtalo de nuevo.",
+    "No es pot obrir la pàgina de pagament. Encara et guardem l'hora: torna-ho a provar.",
+  ),
   not_payable: say(
     "This booking cannot be paid any more.",
     "Esta reserva ya no se puede pagar.",

@@ -262,11 +262,13 @@ h4 { margin: 0; font-size: inherit; }
 .about summary { min-height: 44px; display: flex; align-items: center; gap: 8px; color: var(--accent-ink); font-weight: 560; cursor: pointer; font-size: .9375rem; }
 .about summary::before { content: "+"; width: 14px; text-align: center; font-size: 1.25rem; line-height: 1; }
 .about[open] summary::before { content: "–"; }
-.about-image { display: block; width: 100%; max-height: 18rem; object-fit: cover; border-radius: var(--radius); margin-bottom: 10px; }
-.about-image[hidden] { display: none; }
-.link-row { display: grid; gap: 10px; width: 100%; }
-.link-row .input { text-overflow: ellipsis; color: var(--muted); font-size: .875rem; }
-.link-out { display: grid; gap: 14px; }
+.about-pictures { display: none; }
+.gallery { display: grid; gap: 8px; margin-bottom: 10px; }
+.pictures { display: flex; gap: 8px; overflow-x: auto; scroll-snap-type: x mandatory; scrollbar-width: thin; border-radius: var(--radius); }
+.pictures img { flex: none; width: 100%; max-width: 32rem; aspect-ratio: 8 / 5; object-fit: cover; scroll-snap-align: start; border-radius: var(--radius); background: var(--raised); }
+.pictures img[hidden] { display: none; }
+.turn { display: flex; gap: 8px; }
+@media (prefers-reduced-motion: no-preference) { .pictures { scroll-behavior: smooth; } }
 .zone { display: flex; gap: 6px; align-items: center; font-size: .8125rem; color: var(--muted); }
 
 /* form and summary */
@@ -276,7 +278,7 @@ h4 { margin: 0; font-size: inherit; }
 .field { display: grid; gap: 6px; }
 .input {
   width: 100%; min-height: 48px; padding: 10px 14px; border: 1px solid var(--edge);
-  border-radius: var(--radius); background: var(--surface); font-size: 16px;
+  border-radius: var(--radius); background: var(--surface); font-size: 16px; scroll-margin: 48px;
   transition: border-color .15s, box-shadow .15s;
 }
 .input:focus { border-color: var(--accent-ink); box-shadow: 0 0 0 3px color-mix(in oklab, var(--accent-ink) 24%, transparent); outline: none; }
@@ -334,19 +336,6 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .row.tax { justify-content: flex-end; margin-top: -7px; }
 .row.tax dd { font-size: .8125rem; color: var(--muted); }
 
-/* countdown */
-.countdown {
-  display: grid; grid-template-columns: 1fr auto; align-items: baseline; gap: 8px 16px;
-  padding: 14px 16px; border-radius: var(--radius); background: var(--soft);
-}
-.countdown-label { font-size: .875rem; font-weight: 560; }
-.countdown-clock { font-size: 1.75rem; line-height: 1.1; font-weight: 680; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
-.countdown-bar { grid-column: 1 / -1; height: 4px; border-radius: 4px; background: color-mix(in oklab, var(--accent-ink) 20%, transparent); overflow: hidden; }
-.countdown-bar::after { content: ""; display: block; height: 100%; border-radius: 4px; background: var(--accent-ink); transform-origin: left; transform: scaleX(var(--left, 1)); transition: transform 1s linear; }
-.countdown[data-low] { background: var(--warn-soft); color: var(--warn); }
-.countdown[data-low] .countdown-bar { background: color-mix(in oklab, var(--warn) 20%, transparent); }
-.countdown[data-low] .countdown-bar::after { background: var(--warn); }
-
 /* centre, badges */
 .center { display: grid; gap: 14px; justify-items: center; align-content: center; text-align: center; min-height: 300px; }
 .center > * { max-width: 46ch; }
@@ -362,7 +351,8 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .widget { padding: 28px; }
   .body { gap: 24px; }
   .rooms > .room-text { display: block; }
-  .rooms > .about { display: none; }
+  .rooms > .about:not(:has(.gallery)), .rooms > .about .room-text, .rooms > .about .about-all { display: none; }
+  .rooms > .about .about-pictures { display: inline; }
   .title { font-size: 1.75rem; }
   .widget .room-list { grid-auto-flow: row; grid-auto-columns: auto; overflow: visible; margin: 0; padding: 0; }
   .room-list[data-count="2"] { grid-template-columns: repeat(2, 1fr); }
@@ -393,7 +383,6 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 @media (forced-colors: active) {
   .day[aria-pressed="true"], .room[data-chosen] { outline: 2px solid Highlight; }
   .day[data-kind="free"], .day[data-kind="few"] { border: 1px solid; }
-  .countdown-bar::after { background: Highlight; }
 }
 `;
 

@@ -1,5 +1,19 @@
 /** How what the second script shows looks, and what older browsers need instead of the first's colours. */
 export const moreStyles = /* css */ `
+.countdown {
+  display: grid; grid-template-columns: 1fr auto; align-items: baseline; gap: 8px 16px;
+  padding: 14px 16px; border-radius: var(--radius); background: var(--soft);
+}
+.countdown-label { font-size: .875rem; font-weight: 560; }
+.countdown-clock { font-size: 1.75rem; line-height: 1.1; font-weight: 680; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
+.countdown-bar { grid-column: 1 / -1; height: 4px; border-radius: 4px; background: color-mix(in oklab, var(--accent-ink) 20%, transparent); overflow: hidden; }
+.countdown-bar::after { content: ""; display: block; height: 100%; border-radius: 4px; background: var(--accent-ink); transform-origin: left; transform: scaleX(var(--left, 1)); transition: transform 1s linear; }
+.countdown[data-low] { background: var(--warn-soft); color: var(--warn); }
+.countdown[data-low] .countdown-bar { background: color-mix(in oklab, var(--warn) 20%, transparent); }
+.countdown[data-low] .countdown-bar::after { background: var(--warn); }
+.link-row { display: grid; gap: 10px; width: 100%; }
+.link-row .input { text-overflow: ellipsis; color: var(--muted); font-size: .875rem; }
+.link-out { display: grid; gap: 14px; }
 .question .danger { background: var(--danger); border-color: transparent; color: var(--surface); }
 .question .danger:hover { background: color-mix(in oklab, var(--danger) 86%, var(--ink)); }
 .calendars { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: center; }
@@ -68,6 +82,7 @@ export const moreStyles = /* css */ `
   --warn: var(--escape-warn, #f2c063);
   --danger: var(--escape-danger, #ff9d92);
 }
+@media (forced-colors: active) { .countdown-bar::after { background: Highlight; } }
 @container (min-width: 36rem) {
   .compare { grid-template-columns: 1fr 1fr; }
   .card { padding: 24px; }

@@ -15,6 +15,9 @@ READABLE: Final = 4.5
 #: The ground of mails whose venue has no colour.
 HOUSE: Final = "#1f2937"
 
+#: The ground of the text where a mail is shown dark.
+DARK: Final = "#1c1c1f"
+
 _WHITE: Final = "#ffffff"
 _BLACK: Final = "#000000"
 
@@ -27,11 +30,15 @@ class Colours:
         accent: The ground of the head and of buttons.
         on_accent: Text on it.
         ink: The accent as text and lines on white: as dark as that needs.
+        ink_on_dark: The accent as letters and lines on the dark ground: as light as that needs.
+        dark: That ground, where a mail is shown dark.
     """
 
     accent: str
     on_accent: str
     ink: str
+    ink_on_dark: str
+    dark: str = DARK
 
 
 def colours(accent: str | None) -> Colours:
@@ -45,7 +52,8 @@ def colours(accent: str | None) -> Colours:
         accent=accent,
         # One of the two always suffices: white up to a luminance of .183, black from .175 on.
         on_accent=_WHITE if contrast(_WHITE, accent) >= READABLE else _BLACK,
-        ink=_darkened(accent),
+        ink=_shifted(accent, towards=_BLACK, ground=_WHITE),
+        ink_on_dark=_shifted(accent, towards=_WHITE, ground=DARK),
     )
 
 
@@ -55,13 +63,16 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _darkened(colour: str) -> str:
-    """The colour, or the lightest darker one of its hue that can be read on white."""
+def _shifted(colour: str, *, towards: str, ground: str) -> str:
+    """The colour, or the nearest one on the way to another that can be read on a ground."""
+    ends = tuple(zip(_parts(colour), _parts(towards), strict=True))
     for percent in range(100, 0, -1):
-        shade = "#" + "".join(f"{part * percent // 100:02x}" for part in _parts(colour))
-        if contrast(shade, _WHITE) >= READABLE:
+        shade = "#" + "".join(
+            f"{(mine * percent + other * (100 - percent)) // 100:02x}" for mine, other in ends
+        )
+        if contrast(shade, ground) >= READABLE:
             return shade
-    return _BLACK
+    return towards
 
 
 def _parts(colour: str) -> bytes:

@@ -69,9 +69,9 @@ def ask_for_waivers(opened: OpenVenue) -> None:
     )
 
 
-def picture_path(organization_id: str, room_slug: str) -> str:
-    """Where a room's picture lies in its bucket."""
-    return f"{organization_id}/rooms/{room_slug}.png"
+def picture_file(scene: str) -> str:
+    """The name of the picture of a scene, in its venue's folder."""
+    return f"{scene}.png"
 
 
 def _hire(
@@ -136,13 +136,25 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "deposit_kind": room.deposit[0],
                 "deposit_value": room.deposit[1],
                 "difficulty": room.difficulty,
-                "image_path": picture_path(organization_id, room.slug) if room.picture else None,
                 "is_published": room.is_published,
             }
             for room in venue.rooms
         ],
     )
     rooms = dict(zip((room.slug for room in venue.rooms), room_ids, strict=True))
+    manager.insert(
+        "room_images",
+        [
+            {
+                "room_id": rooms[room.slug],
+                "position": position,
+                "path": f"{organization_id}/rooms/{picture_file(picture.scene)}",
+                "alt": picture.alt,
+            }
+            for room in venue.rooms
+            for position, picture in enumerate(room.pictures)
+        ],
+    )
     on_sale = [rooms[room.slug] for room in venue.rooms if room.is_published]
     manager.insert(
         "schedules",

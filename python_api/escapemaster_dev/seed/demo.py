@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from escapemaster_dev.seed.bookings import fill
-from escapemaster_dev.seed.catalogue import ask_for_waivers, set_up
+from escapemaster_dev.seed.catalogue import ask_for_waivers, picture_file, set_up
 from escapemaster_dev.seed.clients import Account, Connection, Gateway, as_owner, register
 from escapemaster_dev.seed.crew import staff
 from escapemaster_dev.seed.pictures import read_picture
@@ -123,17 +123,22 @@ def _hang_pictures(
     """Draw and upload, as the manager, the pictures that rooms still lack; how many."""
     rows = connection.execute(
         """
-        select r.slug, r.image_path
-        from public.rooms as r
-        join public.organizations as o on o.id = r.organization_id
-        left join storage.objects as s on s.bucket_id = 'room-images' and s.name = r.image_path
-        where o.slug = %s and r.image_path is not null and s.name is null
+        select i.path
+        from public.room_images as i
+        join public.organizations as o on o.id = i.organization_id
+        left join storage.objects as s on s.bucket_id = 'room-images' and s.name = i.path
+        where o.slug = %s and s.name is null
         """,
         (venue.slug,),
     ).fetchall()
-    # A room that somebody added is not ours to illustrate.
-    scenes = {room.slug: room.picture for room in venue.rooms}
-    missing = {row["image_path"]: scene for row in rows if (scene := scenes.get(row["slug"]))}
+    paths = [row["path"] for row in rows]
+    # A picture that somebody added is not ours to upload.
+    scenes = {
+        picture_file(picture.scene): picture.scene
+        for room in venue.rooms
+        for picture in room.pictures
+    }
+    missing = {path: scene for path in paths if (scene := scenes.get(path.rpartition("/")[2]))}
     if missing:
         manager = manager or gateway.sign_in(venue.person("manager"))
         for path, scene in missing.items():

@@ -34,13 +34,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A scene that can be drawn, and what is to be seen, by language."""
+
+    scene: str
+    alt: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """A game; prices in minor units of the venue's currency, tax included."""
 
     slug: str
     name: str
     description: str
-    picture: str | None
+    pictures: tuple[Picture, ...]
     mode: Literal["private", "shared"]
     party: tuple[int, int]
     duration_minutes: int
@@ -211,7 +219,24 @@ CASA_LABERINTO = Venue(
                 "El maestro relojero desapareció a las 10:10 y todos sus relojes se pararon con"
                 " él. Poned en marcha el gran mecanismo antes de que dé la hora."
             ),
-            picture="clockmaker",
+            pictures=(
+                Picture(
+                    "clockmaker",
+                    {
+                        "es": "Un gran reloj de pared entre ruedas dentadas de latón",
+                        "en": "A great wall clock among brass gears",
+                        "ca": "Un gran rellotge de paret entre rodes dentades de llautó",
+                    },
+                ),
+                Picture(
+                    "workshop",
+                    {
+                        "es": "El taller: relojes colgados, todos parados a las diez y diez",
+                        "en": "The workshop: hanging clocks, all stopped at ten past ten",
+                        "ca": "El taller: rellotges penjats, tots aturats a les deu i deu",
+                    },
+                ),
+            ),
             mode="private",
             party=(2, 6),
             duration_minutes=60,
@@ -227,7 +252,16 @@ CASA_LABERINTO = Venue(
                 "Un solo libro abre la cámara secreta y nadie lo ha devuelto nunca. Para equipos"
                 " con experiencia que leen entre líneas."
             ),
-            picture="library",
+            pictures=(
+                Picture(
+                    "library",
+                    {
+                        "es": "Estanterías llenas de libros y una puerta secreta iluminada",
+                        "en": "Shelves full of books and a lit secret door",
+                        "ca": "Prestatges plens de llibres i una porta secreta il·luminada",
+                    },
+                ),
+            ),
             mode="private",
             party=(2, 5),
             duration_minutes=75,
@@ -242,7 +276,24 @@ CASA_LABERINTO = Venue(
                 "Sin motores, a trescientos metros y con aire para una hora. Compartís la sala con"
                 " otros tripulantes: cuantos más, mejor."
             ),
-            picture="submarine",
+            pictures=(
+                Picture(
+                    "submarine",
+                    {
+                        "es": "Un ojo de buey con peces al otro lado",
+                        "en": "A porthole with fish behind it",
+                        "ca": "Un ull de bou amb peixos a l'altra banda",
+                    },
+                ),
+                Picture(
+                    "engine-room",
+                    {
+                        "es": "La sala de máquinas: cuatro manómetros y una válvula naranja",
+                        "en": "The engine room: four gauges and an orange valve",
+                        "ca": "La sala de màquines: quatre manòmetres i una vàlvula taronja",
+                    },
+                ),
+            ),
             mode="shared",
             party=(1, 8),
             duration_minutes=60,
@@ -254,7 +305,7 @@ CASA_LABERINTO = Venue(
             slug="el-invernadero",
             name="El invernadero",
             description="En construcción: algo crece donde no debería.",
-            picture=None,
+            pictures=(),
             mode="private",
             party=(2, 6),
             duration_minutes=60,
@@ -422,7 +473,24 @@ THE_LOCKED_ATTIC = Venue(
                 "The doctor left a trunk, a telescope and one instruction: be gone before"
                 " moonset. Nobody has said what is in the trunk."
             ),
-            picture="attic",
+            pictures=(
+                Picture(
+                    "attic",
+                    {
+                        "es": "Un desván de noche, con un baúl bajo la ventana",
+                        "en": "An attic by night, a trunk under its window",
+                        "ca": "Unes golfes de nit, amb un bagul sota la finestra",
+                    },
+                ),
+                Picture(
+                    "trunk",
+                    {
+                        "es": "El baúl cerrado, un telescopio y tres velas",
+                        "en": "The locked trunk, a telescope and three candles",
+                        "ca": "El bagul tancat, un telescopi i tres espelmes",
+                    },
+                ),
+            ),
             mode="private",
             party=(2, 6),
             duration_minutes=60,
@@ -437,7 +505,16 @@ THE_LOCKED_ATTIC = Venue(
                 "London, 1888. The lamplighter saw everything and tells it only to those who can"
                 " follow him through the fog."
             ),
-            picture="whitechapel",
+            pictures=(
+                Picture(
+                    "whitechapel",
+                    {
+                        "es": "Una farola encendida en una calle con niebla",
+                        "en": "A lit street lamp in the fog",
+                        "ca": "Un fanal encès en un carrer amb boira",
+                    },
+                ),
+            ),
             mode="private",
             party=(2, 6),
             duration_minutes=70,
@@ -453,7 +530,16 @@ THE_LOCKED_ATTIC = Venue(
                 "The driver is missing and the line ends at the bridge. Share the carriage with"
                 " other passengers, and find out who is not one."
             ),
-            picture="train",
+            pictures=(
+                Picture(
+                    "train",
+                    {
+                        "es": "Un tren rojo que pasa al anochecer",
+                        "en": "A red train passing by at dusk",
+                        "ca": "Un tren vermell que passa al capvespre",
+                    },
+                ),
+            ),
             mode="shared",
             party=(1, 8),
             duration_minutes=60,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from escapemaster.database import PreparedEmail
-from escapemaster.email.colours import HOUSE, READABLE, colours, contrast
+from escapemaster.email.colours import DARK, HOUSE, READABLE, colours, contrast
 from escapemaster.email.content import Site
 from escapemaster.email.formatting import LOCALES
 from escapemaster.email.mails import MAILS, sample
@@ -55,6 +55,7 @@ def test_text_can_be_read_on_and_in_any_colour(accent: str) -> None:
     assert made.accent == accent
     assert contrast(made.on_accent, accent) >= READABLE
     assert contrast(made.ink, "#ffffff") >= READABLE
+    assert contrast(made.ink_on_dark, made.dark) >= READABLE
     if contrast(accent, "#ffffff") >= READABLE:
         assert made.ink == accent
 
@@ -100,13 +101,15 @@ def test_a_mail_has_one_heading_and_one_main_part(template: str) -> None:
 
 
 def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
-    """Axe finds nothing, of any severity, in any mail, language and colour."""
+    """Axe finds nothing, of any severity, in any mail, language, colour and scheme."""
     shown = browser.new_page(viewport={"width": 600, "height": 800})
     # Once: the page keeps it when its content is replaced, and `axe.run` fails without it.
     shown.evaluate(AXE.read_text())
     for number, template in enumerate(MAILS):
         for turn, accent in enumerate(ACCENTS):
             locale = tuple(LOCALES)[(number + turn) % len(LOCALES)]
+            # In turn, so that each mail and each colour is seen in both.
+            shown.emulate_media(color_scheme="dark" if (number + turn) % 2 else "light")
             shown.set_content(page(template, locale, accent))
             found = shown.evaluate(
                 """async () => (await axe.run(document)).violations.map((violation) => [
@@ -116,6 +119,28 @@ def test_nobody_is_shut_out_of_a_mail(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("template", MAILS)
+def test_a_mail_is_dark_where_its_reader_wants_that(browser: Browser, template: str) -> None:
+    accent = "#b4462a"
+    shown = browser.new_page(color_scheme="dark")
+    shown.set_content(page(template, "es", accent))
+    letters, *grounds = shown.evaluate(
+        """() => {
+          const two = (part) => Number(part).toString(16).padStart(2, "0");
+          const hex = (colour) => "#" + colour.match(/\\d+/g).map(two).join("");
+          const grounds = [...document.querySelectorAll("body, div, table")]
+            .map((node) => getComputedStyle(node).backgroundColor)
+            .filter((colour) => colour.startsWith("rgb("));
+          const words = document.querySelector(".card div[style*='line-height']");
+          return [hex(getComputedStyle(words).color), ...new Set(grounds.map(hex))];
+        }"""
+    )
+    head = HOUSE if template in TO_STAFF else accent
+    assert set(grounds) == {"#111113", DARK, head}
+    assert contrast(letters, DARK) >= READABLE
+    assert '<meta name="color-scheme" content="light dark"' in page(template)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
 def test_a_mail_fits_a_phone(browser: Browser, template: str) -> None:
     shown = browser.new_page(viewport={"width": 360, "height": 700})
     shown.set_content(page(template, "ca", "#b4462a"))

@@ -80,7 +80,9 @@ const steps = {
     const path = `${organization.id}/rooms/the-vault.png`;
     const image = Buffer.from(imageBase64, "base64");
     await data(client.storage.from("room-images").upload(path, image, { contentType: "image/png" }));
-    await data(client.from("rooms").update({ image_path: path }).eq("id", room.id).select().single());
+    await data(
+      client.from("room_images").insert({ room_id: room.id, path, alt: { en: "The vault's door" } }).select().single(),
+    );
     await data(
       client.from("schedules").insert(
         [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({

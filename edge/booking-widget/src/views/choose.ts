@@ -1,6 +1,7 @@
 /** Step 1: which room, how many players, which day, which time. */
 import type { Room, Slot } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
+import { about, roomArt } from "./gallery.ts";
 import { monthPanel } from "./month.ts";
 import { button, header, icon, nightOf, notice, stepper, type View } from "./parts.ts";
 
@@ -114,25 +115,6 @@ function roomFacts({ strings, format, state }: View, room: Room): VNode {
     room.difficulty !== null && difficulty(strings, room.difficulty),
     places.size > 1 && room.location_name &&
       h("span", { class: "fact", key: "place" }, room.location_name),
-  );
-}
-
-function roomArt(view: View, room: Room, index: number): VNode {
-  const image = view.imageUrl(room);
-  // Steps of the golden angle: neighbours never look alike, however many rooms there are.
-  const hue = Math.round(165 + index * 137.5) % 360;
-  return h(
-    "span",
-    { class: "room-art", "aria-hidden": "true", "--hue": hue },
-    icon("key"),
-    // What is drawn behind it stays when the picture does not load.
-    image && h("img", {
-      key: image,
-      src: image,
-      alt: "",
-      loading: "lazy",
-      onerror: (event: Event) => (event.target as HTMLElement).hidden = true,
-    }),
   );
 }
 
@@ -253,26 +235,6 @@ function slotsByRoom(view: View, slots: readonly Slot[]): Child {
       slotList(view, own, `room-${room.id}`),
     );
   });
-}
-
-/** What a room is about, for whoever chose the day first and has not seen it. */
-function about(view: View, room: Room): Child {
-  const image = view.imageUrl(room);
-  if (!room.description && !image) return null;
-  return h(
-    "details",
-    { class: "about", key: "about" },
-    h("summary", {}, view.strings.aboutRoom),
-    image && h("img", {
-      class: "about-image",
-      key: image,
-      src: image,
-      alt: "",
-      loading: "lazy",
-      onerror: (event: Event) => (event.target as HTMLElement).hidden = true,
-    }),
-    room.description && h("p", { class: "room-text" }, room.description),
-  );
 }
 
 function slotList(view: View, slots: readonly Slot[], labelledBy?: string): VNode {

@@ -1,7 +1,8 @@
 /** After the payment: wait until the money has arrived, in a browser that knows the booking. */
 import { localDate } from "../dates.ts";
 import { type Child, h } from "../dom.ts";
-import { bookingTicket, button, heading, icon, type MoreView, notice } from "./parts.ts";
+import { bookingTicket } from "./costs.ts";
+import { button, heading, icon, type MoreView, notice } from "./parts.ts";
 
 export function confirming(view: MoreView): Child {
   const { state, strings, flow } = view;

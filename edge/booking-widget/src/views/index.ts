@@ -3,7 +3,6 @@ import { type Child, h, type VNode } from "../dom.ts";
 import { choose } from "./choose.ts";
 import { details } from "./details.ts";
 import { button, heading, icon, type MoreView, type View } from "./parts.ts";
-import { pay } from "./pay.ts";
 
 export function render(given: View): VNode[] {
   const { more } = given.flow;
@@ -33,8 +32,6 @@ function content(view: View): Child {
       return choose(view);
     case "details":
       return details(view);
-    case "pay":
-      return pay(view);
     default:
       // Steps that only the second script leads to; its words are in the view by then.
       return flow.more?.views[state.step]?.(view as MoreView);

@@ -3,18 +3,8 @@ import type { Booking, Terms } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { download, googleLink, outlookLink, placeOf } from "../event.ts";
 import { dueNow, stillOpen } from "../state.ts";
-import {
-  bookingTicket,
-  button,
-  costs,
-  heading,
-  icon,
-  linkRow,
-  type MoreView,
-  notice,
-  policy,
-  row,
-} from "./parts.ts";
+import { bookingTicket, costs, policy, row } from "./costs.ts";
+import { button, heading, icon, linkRow, type MoreView, notice } from "./parts.ts";
 
 export function booked(view: MoreView): Child {
   const { state, strings, format, flow } = view;

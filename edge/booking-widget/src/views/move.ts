@@ -2,18 +2,8 @@
 import { type Child, h } from "../dom.ts";
 import { players, rooms, when } from "./choose.ts";
 import { agreed } from "./manage.ts";
-import {
-  back,
-  bookingTicket,
-  button,
-  costs,
-  header,
-  icon,
-  type MoreView,
-  notice,
-  row,
-  ticket,
-} from "./parts.ts";
+import { bookingTicket, costs, row, ticket } from "./costs.ts";
+import { back, button, header, icon, type MoreView, notice } from "./parts.ts";
 
 export function move(view: MoreView): Child {
   const { state, strings, format, flow } = view;

@@ -1,6 +1,5 @@
-/** What the views share: headings, buttons, icons, controls, tables of prices. */
-import type { Booking, PriceLine, Room, Texts, Tier } from "../../../_shared/booking.ts";
-import { controlOf, type FieldProblem } from "../customer.ts";
+/** What the views share: headings, notices, buttons, icons. */
+import type { RoomImage, Texts } from "../../../_shared/booking.ts";
 import { addDays, localDate, localHour } from "../dates.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import type { Flow } from "../flow.ts";
@@ -20,7 +19,7 @@ export interface View {
   readonly visitorZone: string | null;
   /** A text of the venue's, in the visitor's language. */
   text(texts: Texts | null | undefined): string;
-  imageUrl(room: Room): string | null;
+  imageUrl(image: RoomImage): string;
   /** Bring a part into sight once it is rendered: on a phone it may be below the edge. */
   reveal(selector: string): void;
   /** Wipe a canvas. */
@@ -162,121 +161,6 @@ export function icon(name: keyof typeof paths): VNode {
   );
 }
 
-// ---- controls ----
-
-/** What is said about a control: a hint below it, and what is wrong with it. */
-export interface Described {
-  /** Names the control in the errors and as `field-<name>` for the focus. */
-  readonly name: string;
-  readonly label: Child;
-  readonly hint?: Child;
-}
-
-function described(view: View, { name, hint }: Described): {
-  readonly attributes: Record<string, unknown>;
-  readonly below: Child;
-} {
-  const problem = view.state.fieldErrors[name];
-  const ids = [hint && `${name}-hint`, problem && `${name}-error`].filter(Boolean).join(" ");
-  return {
-    attributes: {
-      id: name,
-      name,
-      // What is announced, and where the focus goes, when it is wrong.
-      "data-focus": controlOf(name),
-      "aria-invalid": problem ? "true" : undefined,
-      "aria-describedby": ids || undefined,
-    },
-    below: [
-      hint && h("p", { class: "hint", id: `${name}-hint` }, hint),
-      problem && errorText(view, name, problem),
-    ],
-  };
-}
-
-export function errorText(view: View, name: string, problem: FieldProblem): VNode {
-  return h(
-    "p",
-    { class: "error", id: `${name}-error`, key: `${name}-error` },
-    icon("alert"),
-    (view.strings as Partial<MoreStrings>)[problem],
-  );
-}
-
-export interface ControlOptions extends Described {
-  readonly value: string;
-  readonly attributes?: Record<string, unknown>;
-  /** Choices make it a list. */
-  readonly choices?: readonly { readonly value: string; readonly label: string }[];
-  readonly rows?: number;
-  input(value: string): void;
-  leave?(): void;
-}
-
-/** A labelled control to type or choose in. */
-export function control(view: View, options: ControlOptions): VNode {
-  const { name, label, choices, rows } = options;
-  const { attributes, below } = described(view, options);
-  const read = (event: Event) => options.input((event.target as HTMLInputElement).value);
-  const common = {
-    ...attributes,
-    class: "input",
-    ...options.attributes,
-    value: options.value,
-    onblur: options.leave ? () => options.leave?.() : null,
-  };
-  return h(
-    "div",
-    { class: "field", key: name },
-    h("label", { for: name, class: "label" }, label),
-    choices
-      ? h(
-        "select",
-        { ...common, onchange: read },
-        choices.map((choice) =>
-          h("option", { key: choice.value, value: choice.value }, choice.label)
-        ),
-      )
-      : rows
-      ? h("textarea", { ...common, rows, oninput: read })
-      : h("input", { type: "text", maxlength: 200, ...common, oninput: read }),
-    below,
-  );
-}
-
-export interface TickOptions extends Described {
-  readonly checked: boolean;
-  readonly required?: boolean;
-  change(checked: boolean): void;
-}
-
-/** A box to tick, whose label may be pressed too. */
-export function tick(view: View, options: TickOptions): VNode {
-  const { attributes, below } = described(view, options);
-  return h(
-    "div",
-    { class: "field", key: options.name },
-    h(
-      "label",
-      { class: "tick" },
-      h("input", {
-        ...attributes,
-        type: "checkbox",
-        checked: options.checked,
-        "aria-required": options.required ? "true" : undefined,
-        onchange: (event: Event) => options.change((event.target as HTMLInputElement).checked),
-      }),
-      h("span", {}, options.label),
-    ),
-    below,
-  );
-}
-
-/** A note on what may be left empty. */
-export function optional(view: View, label: string): string {
-  return `${label} (${view.strings.optional})`;
-}
-
 export interface StepperOptions {
   readonly value: number;
   readonly minimum: number;
@@ -329,7 +213,7 @@ export function back(view: View, press: () => void, busy = false): VNode {
 }
 
 /** A link to pass on: to be read and marked, copied, or shared as the device does it. */
-export function linkRow(view: View, link: string, label: string): VNode {
+export function linkRow(view: MoreView, link: string, label: string): VNode {
   const { flow, strings, state } = view;
   const { share } = flow.world;
   return h(
@@ -362,8 +246,6 @@ export function linkRow(view: View, link: string, label: string): VNode {
   );
 }
 
-// ---- what is booked, and what it costs ----
-
 /** The hour before which a game still belongs to the evening before. */
 const MORNING = 5;
 
@@ -372,125 +254,4 @@ export function nightOf({ strings, format }: View, startsAt: string, timezone: s
   const instant = Date.parse(startsAt);
   if (localHour(instant, timezone) >= MORNING) return "";
   return strings.nightOf(format.weekday(addDays(localDate(instant, timezone), -1)));
-}
-
-export interface Ticket {
-  readonly room: string;
-  readonly startsAt: string;
-  readonly endsAt: string;
-  readonly timezone: string;
-  readonly partySize: number;
-}
-
-export function ticket(view: View, what: Ticket): VNode {
-  const { strings, format } = view;
-  const night = nightOf(view, what.startsAt, what.timezone);
-  return h(
-    "div",
-    { class: "ticket" },
-    h("p", { class: "ticket-room" }, what.room),
-    h(
-      "p",
-      { class: "fact", key: "day" },
-      icon("calendar"),
-      `${format.date(what.startsAt, what.timezone)}${night && ` (${night})`}`,
-    ),
-    h(
-      "p",
-      { class: "fact", key: "time" },
-      icon("clock"),
-      `${format.time(what.startsAt, what.timezone)} – ${format.time(what.endsAt, what.timezone)}`,
-    ),
-    h("p", { class: "fact", key: "party" }, icon("people"), strings.playerCount(what.partySize)),
-  );
-}
-
-export function bookingTicket(view: View, booking: Booking): VNode {
-  return ticket(view, {
-    room: booking.room_name,
-    startsAt: booking.starts_at,
-    endsAt: booking.ends_at,
-    timezone: booking.timezone,
-    partySize: booking.party_size,
-  });
-}
-
-export interface Costs {
-  readonly lines: readonly PriceLine[];
-  readonly currency: string;
-  readonly total_cents: number;
-}
-
-export function costs({ strings, format }: View, { lines, currency, total_cents }: Costs): VNode {
-  const tax = lines.reduce((sum, line) => sum + line.tax_cents, 0);
-  const rates = new Set(
-    lines.filter((line) => line.tax_cents !== 0).map((line) => line.tax_rate_bp),
-  );
-  const rate = rates.size === 1 ? format.percent([...rates][0] ?? 0) : "";
-  return h(
-    "dl",
-    { class: "costs" },
-    lines.map((line, index) =>
-      row(
-        line.quantity > 1
-          ? `${line.description} · ${line.quantity}\u00a0×\u00a0${
-            format.money(line.unit_cents, currency)
-          }`
-          : line.description,
-        format.money(line.total_cents, currency),
-        `line-${index}`,
-      )
-    ),
-    h(
-      "div",
-      { class: "row total", key: "total" },
-      h("dt", {}, strings.total),
-      h("dd", {}, format.money(total_cents, currency)),
-    ),
-    tax > 0 && h(
-      "div",
-      { class: "row tax", key: "tax" },
-      h("dt", { class: "sr" }, strings.total),
-      h("dd", {}, strings.includesTax(format.money(tax, currency), rate)),
-    ),
-  );
-}
-
-export function row(name: string, value: Child, key = name): VNode {
-  return h("div", { class: "row", key }, h("dt", {}, name), h("dd", {}, value));
-}
-
-/** What cancelling gives back, by when. */
-export function policy({ strings, format }: View, tiers: readonly Tier[] = []): Child {
-  if (tiers.length === 0) return null;
-  return h(
-    "ul",
-    { class: "policy muted small", key: "policy", "aria-label": strings.policy },
-    [...tiers].sort((one, other) => other.hours_before - one.hours_before).map((tier) =>
-      h(
-        "li",
-        { key: `tier-${tier.hours_before}` },
-        strings.policyTier(
-          format.hours(tier.hours_before),
-          tier.refund_percent >= 100 ? "" : format.percent(tier.refund_percent * 100),
-        ),
-      )
-    ),
-  );
-}
-
-/** How much of a total is paid now, and how much later, where that is not all the same. */
-export function dues(
-  { strings, format }: View,
-  now: number,
-  later: number,
-  currency: string,
-): Child {
-  if (later <= 0) return null;
-  return h(
-    "dl",
-    { class: "dues", key: "dues" },
-    row(strings.dueNow, format.money(now, currency), "now"),
-    row(strings.dueLater, format.money(later, currency), "later"),
-  );
 }

@@ -2,20 +2,10 @@
 import { type Child, h, type VNode } from "../dom.ts";
 import { clock } from "../format.ts";
 import { dueNow } from "../state.ts";
-import {
-  back,
-  bookingTicket,
-  button,
-  costs,
-  dues,
-  header,
-  linkRow,
-  notice,
-  row,
-  type View,
-} from "./parts.ts";
+import { bookingTicket, costs, dues, row } from "./costs.ts";
+import { back, button, header, linkRow, type MoreView, notice } from "./parts.ts";
 
-export function pay(view: View): Child {
+export function pay(view: MoreView): Child {
   const { state, strings, format, flow } = view;
   const { booking } = state;
   if (!booking) return null;
@@ -85,7 +75,7 @@ export function pay(view: View): Child {
 }
 
 /** A link that the visitor presses may open what a script may not. */
-function checkoutLink(view: View, url: string): Child {
+function checkoutLink(view: MoreView, url: string): Child {
   const { strings } = view;
   return h(
     "div",
@@ -99,7 +89,7 @@ function checkoutLink(view: View, url: string): Child {
   );
 }
 
-function countdown({ state, strings, flow }: View): VNode {
+function countdown({ state, strings, flow }: MoreView): VNode {
   const whole = Math.max((flow.state.calendar?.hold_minutes ?? 15) * 60, state.remaining);
   return h(
     "div",

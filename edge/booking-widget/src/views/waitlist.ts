@@ -2,19 +2,10 @@
 import type { Slot } from "../../../_shared/booking.ts";
 import { type Child, h } from "../dom.ts";
 import { players } from "./choose.ts";
-import { consents, contactFields, questions } from "./details.ts";
-import {
-  back,
-  button,
-  control,
-  errorText,
-  header,
-  heading,
-  icon,
-  type MoreView,
-  notice,
-  ticket,
-} from "./parts.ts";
+import { control, errorText } from "./controls.ts";
+import { ticket } from "./costs.ts";
+import { back, button, header, heading, icon, type MoreView, notice } from "./parts.ts";
+import { consents, contactFields, questions } from "./person.ts";
 
 export function waitlist(view: MoreView): Child {
   const { state, strings, flow } = view;

@@ -2,18 +2,8 @@
 import { type Child, h, type VNode } from "../dom.ts";
 import { MOST_MINORS } from "../signing.ts";
 import type { Signing } from "../state.ts";
-import {
-  button,
-  control,
-  errorText,
-  header,
-  heading,
-  icon,
-  linkRow,
-  type MoreView,
-  notice,
-  tick,
-} from "./parts.ts";
+import { control, errorText, tick } from "./controls.ts";
+import { button, header, heading, icon, linkRow, type MoreView, notice } from "./parts.ts";
 
 export function waiver(view: MoreView): Child {
   const { state, strings, format, flow } = view;

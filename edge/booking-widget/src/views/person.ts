@@ -1,0 +1,129 @@
+/** Who books or waits, what the venue asks of them, and what they agree to. */
+import type { CustomField } from "../../../_shared/booking.ts";
+import { type Field, fieldName } from "../customer.ts";
+import { type Child, h, type VNode } from "../dom.ts";
+import { termsText } from "../wishes.ts";
+import { control, optional, tick } from "./controls.ts";
+import type { View } from "./parts.ts";
+
+/** Name, e-mail and phone: whoever books or waits is asked for them. */
+export function contactFields(view: View): Child {
+  const { strings, state, flow } = view;
+  const field = (
+    name: Field,
+    label: string,
+    attributes: Record<string, unknown>,
+    hint?: string,
+  ) =>
+    control(view, {
+      name,
+      label,
+      ...(hint ? { hint } : {}),
+      value: state.form[name],
+      attributes: { autocomplete: name, ...attributes },
+      input: (value) => flow.details.type(name, value),
+      leave: () => flow.details.leaveField(name),
+    });
+  return [
+    field("full_name", strings.name, { autocomplete: "name", required: true }),
+    field(
+      "email",
+      strings.email,
+      { type: "email", inputmode: "email", required: true },
+      strings.emailHint,
+    ),
+    field("phone", optional(view, strings.phone), {
+      type: "tel",
+      autocomplete: "tel",
+      inputmode: "tel",
+      maxlength: 24,
+    }),
+  ];
+}
+
+const inputTypes: Record<string, Record<string, unknown>> = {
+  text: { maxlength: 1000 },
+  email: { type: "email", inputmode: "email" },
+  number: { inputmode: "decimal", maxlength: 24 },
+  date: { type: "date" },
+  select: {},
+};
+
+export function questions(view: View): Child {
+  return view.state.calendar?.fields?.map((question) => answerControl(view, question));
+}
+
+/** A question of the venue's, as the kind of control that its answer wants. */
+function answerControl(view: View, question: CustomField): VNode {
+  const { state, flow, strings } = view;
+  const { key, kind, required } = question;
+  const label = view.text(question.label) || key;
+  const hint = view.text(question.help);
+  const value = state.answers[key];
+  const common = { name: fieldName(key), ...(hint ? { hint } : {}) };
+  if (kind === "checkbox") {
+    return tick(view, {
+      ...common,
+      label: required ? label : optional(view, label),
+      checked: value === true,
+      required,
+      change: (checked) => flow.details.answer(key, checked),
+    });
+  }
+  return control(view, {
+    ...common,
+    label: required ? label : optional(view, label),
+    value: typeof value === "string" ? value : "",
+    attributes: { ...inputTypes[kind], ...(required ? { required: true } : {}) },
+    ...(kind === "select"
+      ? {
+        choices: [
+          { value: "", label: strings.choose },
+          ...(question.options ?? []).map((option) => ({
+            value: option.value,
+            label: view.text(option.label) || option.value,
+          })),
+        ],
+      }
+      : {}),
+    input: (text) => flow.details.answer(key, text),
+    leave: () => flow.details.leaveAnswer(key),
+  });
+}
+
+/** What must be agreed to, and what may be. */
+export function consents(view: View): Child {
+  const { strings, state, flow } = view;
+  const venue = state.calendar?.organization.name ?? "";
+  const terms = termsText(state.calendar, flow.world.locale());
+  return h(
+    "div",
+    { class: "consents", key: "consents" },
+    terms && [
+      h(
+        "details",
+        { class: "terms", key: "read" },
+        h("summary", {}, strings.termsRead),
+        h("div", {
+          class: "terms-text",
+          tabindex: 0,
+          role: "region",
+          "aria-label": strings.termsRead,
+        }, terms),
+      ),
+      tick(view, {
+        name: "terms",
+        label: strings.termsLabel(venue),
+        checked: state.terms,
+        required: true,
+        change: (checked) => flow.details.agree(checked),
+      }),
+    ],
+    tick(view, {
+      name: "marketing",
+      label: optional(view, strings.marketingLabel(venue)),
+      checked: state.marketing,
+      change: (checked) => flow.details.allowMarketing(checked),
+    }),
+  );
+}
