@@ -18,7 +18,7 @@ select p.proretset, coalesce(element.typtype, answer.typtype) = 'c'
 from pg_catalog.pg_proc as p
 join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
 join pg_catalog.pg_type as answer on answer.oid = p.prorettype
-left join pg_catalog.pg_type as element on element.typarray = answer.oid
+left join pg_catalog.pg_type as element on element.typarray = answer.oid and answer.typtype = 'b'
 where n.nspname = %s and p.proname = %s
 """
 

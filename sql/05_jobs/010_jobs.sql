@@ -173,7 +173,7 @@ $$;
 
 comment on function private.job_backoff is 'How long a job waits after so many attempts.';
 
-create type service.claimed_job as (
+create type service.job as (
   id bigint,
   kind text,
   payload jsonb,
@@ -183,17 +183,17 @@ create type service.claimed_job as (
   money boolean
 );
 
-comment on type service.claimed_job is 'A piece of work that is the worker''s for the time of its lease.';
-comment on column service.claimed_job.id is 'Of the job; what is done under its lease names it.';
-comment on column service.claimed_job.kind is 'What is to be done, such as email.send.';
-comment on column service.claimed_job.payload is 'What it is about: ids only, by the kind''s own names.';
-comment on column service.claimed_job.attempt is 'Counts from 1.';
-comment on column service.claimed_job.lease_token is 'Proves the claim.';
-comment on column service.claimed_job.organization_id is 'Whose work it is; null: the platform''s.';
-comment on column service.claimed_job.money is 'Whether it moves money, for which workers keep slots.';
+comment on type service.job is 'A piece of work that is the worker''s for the time of its lease.';
+comment on column service.job.id is 'Of the job; what is done under its lease names it.';
+comment on column service.job.kind is 'What is to be done, such as email.send.';
+comment on column service.job.payload is 'What it is about: ids only, by the kind''s own names.';
+comment on column service.job.attempt is 'Counts from 1.';
+comment on column service.job.lease_token is 'Proves the claim.';
+comment on column service.job.organization_id is 'Whose work it is; null: the platform''s.';
+comment on column service.job.money is 'Whether it moves money, for which workers keep slots.';
 
 create function private.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
-returns setof service.claimed_job
+returns setof service.job
 language plpgsql
 volatile
 security definer
@@ -326,7 +326,7 @@ comment on function private.claim_jobs is
 grant execute on function private.claim_jobs to service_role;
 
 create function service.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
-returns setof service.claimed_job
+returns setof service.job
 language sql
 volatile
 set search_path = ''
@@ -501,21 +501,21 @@ comment on function service.extend_job is
   'Keeps the job for lease_seconds (1 to 3600) from now; false if the lease was lost to another worker.';
 grant execute on function service.extend_job to service_role;
 
-create type service.queue_state as (
+create type service.queue_statistics as (
   queued bigint,
   running bigint,
   dead bigint,
   oldest_queued_seconds bigint
 );
 
-comment on type service.queue_state is 'How much work waits, runs and was given up.';
-comment on column service.queue_state.queued is 'Jobs that wait, those of later among them.';
-comment on column service.queue_state.running is 'Jobs under a lease.';
-comment on column service.queue_state.dead is 'Jobs that were given up.';
-comment on column service.queue_state.oldest_queued_seconds is 'For how long the oldest due job has been waiting; 0: none is due.';
+comment on type service.queue_statistics is 'How much work waits, runs and was given up.';
+comment on column service.queue_statistics.queued is 'Jobs that wait, those of later among them.';
+comment on column service.queue_statistics.running is 'Jobs under a lease.';
+comment on column service.queue_statistics.dead is 'Jobs that were given up.';
+comment on column service.queue_statistics.oldest_queued_seconds is 'For how long the oldest due job has been waiting; 0: none is due.';
 
 create function private.queue_statistics()
-returns service.queue_state
+returns service.queue_statistics
 language sql
 stable
 security definer
@@ -534,7 +534,7 @@ comment on function private.queue_statistics is 'definer: the queue is visible t
 grant execute on function private.queue_statistics to service_role;
 
 create function service.queue_statistics()
-returns service.queue_state
+returns service.queue_statistics
 language sql
 stable
 set search_path = ''
@@ -646,17 +646,17 @@ comment on function service.retry_job is
   'Queues a job that was given up once more, for another 25 attempts. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
 grant execute on function service.retry_job to service_role;
 
-create type service.retried_jobs as (
+create type service.retried as (
   queued int,
   superseded int
 );
 
-comment on type service.retried_jobs is 'What became of jobs that were given up and asked for once more.';
-comment on column service.retried_jobs.queued is 'How many wait again.';
-comment on column service.retried_jobs.superseded is 'How many another job does already.';
+comment on type service.retried is 'What became of jobs that were given up and asked for once more.';
+comment on column service.retried.queued is 'How many wait again.';
+comment on column service.retried.superseded is 'How many another job does already.';
 
 create function private.retry_dead_jobs(kind text, max_jobs int)
-returns service.retried_jobs
+returns service.retried
 language plpgsql
 volatile
 security definer
@@ -684,7 +684,7 @@ begin
         superseded := superseded + 1;
     end;
   end loop;
-  return row(queued, superseded)::service.retried_jobs;
+  return row(queued, superseded)::service.retried;
 end
 $$;
 
@@ -692,7 +692,7 @@ comment on function private.retry_dead_jobs is 'definer: the queue is visible to
 grant execute on function private.retry_dead_jobs to service_role;
 
 create function service.retry_dead_jobs(kind text default null, max_jobs int default 10000)
-returns service.retried_jobs
+returns service.retried
 language sql
 volatile
 set search_path = ''

@@ -1,18 +1,18 @@
 -- What the service's readiness probe asks.
 
-create type service.health_report as (
+create type service.health as (
   database text,
   migration text,
   requests_checked boolean
 );
 
-comment on type service.health_report is 'What the database says of itself.';
-comment on column service.health_report.database is 'one of: ok';
-comment on column service.health_report.migration is 'The newest version that was applied; null in a database without migrations.';
-comment on column service.health_report.requests_checked is 'Whether PostgREST asks private.check_request before requests.';
+comment on type service.health is 'What the database says of itself.';
+comment on column service.health.database is 'one of: ok';
+comment on column service.health.migration is 'The newest version that was applied; null in a database without migrations.';
+comment on column service.health.requests_checked is 'Whether PostgREST asks private.check_request before requests.';
 
 create function private.health()
-returns service.health_report
+returns service.health
 language plpgsql
 stable
 security definer
@@ -27,7 +27,7 @@ begin
   end if;
   return row(
     'ok', migration, coalesce(current_setting('escapemaster.request_checked', true) = 'true', false)
-  )::service.health_report;
+  )::service.health;
 end
 $$;
 
@@ -35,7 +35,7 @@ comment on function private.health is 'definer: reads the history of migrations,
 grant execute on function private.health to service_role;
 
 create function service.health()
-returns service.health_report
+returns service.health
 language sql
 stable
 set search_path = ''

@@ -23,6 +23,7 @@ from psycopg.types.json import Jsonb
 from answers import asking
 from leases import leased, synced
 from matrix.databases import Databases
+from plugins.answer_promises import kept, url_of
 
 Json = Any
 PRICE = 3_000
@@ -158,7 +159,11 @@ class Door:
         """Its answer, as JSON where it is a row or a set."""
         statement = asking(self.connection, function, parameters)
         [row] = self.rows(statement, *map(_parameter, parameters.values()))
-        return next(iter(row.values()))
+        answer = next(iter(row.values()))
+        # Refused, and kept.
+        if not (isinstance(answer, dict) and str(answer.get("code")).startswith("PT")):
+            kept(url_of(self.connection), function, answer)
+        return answer
 
 
 def _parameter(value: object) -> object:

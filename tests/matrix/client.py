@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
 from answers import asking
+from plugins.answer_promises import kept, url_of
 
 Connection = psycopg.Connection[TupleRow]
 Id = UUID | str
@@ -177,6 +178,7 @@ class Client:
                 hint=answer["hint"],
                 kept=True,
             )
+        kept(url_of(self.connection), function, answer)
         return answer
 
     def select(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
