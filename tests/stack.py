@@ -28,6 +28,7 @@ from escapemaster_dev.stack.errors import PortTaken, StackError
 from escapemaster_dev.stack.ports import require_free
 from escapemaster_dev.stack.postgres import SUPERUSER
 from escapemaster_dev.stack.state import is_running, read_state, stop_running
+from plugins.answer_promises import kept
 
 #: Below the range that Linux takes for outgoing connections, any of which could hold a port.
 _FIRST_PORT = 21321
@@ -208,8 +209,11 @@ class Rest:
     schema: str = "public"
 
     def rpc(self, function: str, **arguments: Any) -> httpx.Response:
-        """Call a function."""
-        return self.request("POST", f"rpc/{function}", json=arguments)
+        """Call a function. What it answers is held against what its type promises."""
+        response = self.request("POST", f"rpc/{function}", json=arguments)
+        if response.is_success and response.content:
+            kept(Stack.of(config()).owner_dsn, f"{self.schema}.{function}", response.json())
+        return response
 
     def get(self, path: str, **query: str) -> httpx.Response:
         """Read rows: `get("bookings", select="*,rooms(name)", order="starts_at")`."""

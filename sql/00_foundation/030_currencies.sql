@@ -229,8 +229,21 @@ $$;
 comment on function private.in_steps is
   'A calculated amount in minor units as it can be paid: rounded half away from zero, once, to a multiple of the currency''s step.';
 
+create type public.currency as (
+  code text,
+  digits int,
+  step int,
+  least_cents bigint
+);
+
+comment on type public.currency is 'A currency in which an organization may sell.';
+comment on column public.currency.code is 'ISO 4217.';
+comment on column public.currency.digits is 'Of an amount behind the decimal point, whatever locale data says.';
+comment on column public.currency.step is 'Every amount is a multiple of so many minor units.';
+comment on column public.currency.least_cents is 'The least amount that is charged online; null where nothing is.';
+
 create function private.get_currencies()
-returns table (code text, digits int, step int, least_cents bigint)
+returns setof public.currency
 language plpgsql
 volatile
 security definer
@@ -250,12 +263,12 @@ comment on function private.get_currencies is 'definer: shows reference data to 
 grant execute on function private.get_currencies to anon, authenticated;
 
 create function public.get_currencies()
-returns table (code text, digits int, step int, least_cents bigint)
+returns setof public.currency
 language sql
 volatile
 set search_path = ''
 as $$ select * from private.get_currencies() $$;
 
 comment on function public.get_currencies is
-  'The currencies in which an organization may sell. digits: of an amount behind the decimal point, whatever locale data says; step: every amount is a multiple of so many minor units; least_cents: the least amount that is charged online, null where nothing is. For anybody. Errors: 429 rate_limited.';
+  'The currencies in which an organization may sell. For anybody. Errors: 429 rate_limited.';
 grant execute on function public.get_currencies to anon, authenticated;

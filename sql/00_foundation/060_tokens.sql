@@ -63,3 +63,21 @@ $$;
 
 comment on function private.derived_token is
   'definer: reads the signing key. The same token for the same purpose and subject, so that a replayed request or a later mail can show it although only its hash is stored. Never granted to a client.';
+
+create type public.issued_token as (
+  id uuid,
+  token text
+);
+
+comment on type public.issued_token is 'A secret that opens something, shown this once.';
+comment on column public.issued_token.id is 'Of what it opens; by it the secret is revoked.';
+comment on column public.issued_token.token is 'The secret.';
+
+create type public.revoked_token as (
+  id uuid,
+  revoked_at timestamptz
+);
+
+comment on type public.revoked_token is 'A secret that opens nothing any more.';
+comment on column public.revoked_token.id is 'Of what it opened.';
+comment on column public.revoked_token.revoked_at is 'When it was first revoked.';

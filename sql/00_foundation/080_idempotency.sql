@@ -79,3 +79,10 @@ $$;
 
 comment on function private.idempotent_forget is
   'Gives back the key of a request that was refused without rolling back (private.refuse): it may be tried again.';
+
+create type service.received as (
+  duplicate boolean
+);
+
+comment on type service.received is 'What an inbox says of an event.';
+comment on column service.received.duplicate is 'Whether it had been received before.';

@@ -173,10 +173,27 @@ $$;
 
 comment on function private.job_backoff is 'How long a job waits after so many attempts.';
 
+create type service.job as (
+  id bigint,
+  kind text,
+  payload jsonb,
+  attempt int,
+  lease_token uuid,
+  organization_id uuid,
+  money boolean
+);
+
+comment on type service.job is 'A piece of work that is the worker''s for the time of its lease.';
+comment on column service.job.id is 'Of the job; what is done under its lease names it.';
+comment on column service.job.kind is 'What is to be done, such as email.send.';
+comment on column service.job.payload is 'What it is about: ids only, by the kind''s own names.';
+comment on column service.job.attempt is 'Counts from 1.';
+comment on column service.job.lease_token is 'Proves the claim.';
+comment on column service.job.organization_id is 'Whose work it is; null: the platform''s.';
+comment on column service.job.money is 'Whether it moves money, for which workers keep slots.';
+
 create function private.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
-returns table (
-  id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid, money boolean
-)
+returns setof service.job
 language plpgsql
 volatile
 security definer
@@ -309,9 +326,7 @@ comment on function private.claim_jobs is
 grant execute on function private.claim_jobs to service_role;
 
 create function service.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
-returns table (
-  id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid, money boolean
-)
+returns setof service.job
 language sql
 volatile
 set search_path = ''
@@ -487,20 +502,31 @@ comment on function service.extend_job is
   'Keeps the job for lease_seconds (1 to 3600) from now; false if the lease was lost to another worker.';
 grant execute on function service.extend_job to service_role;
 
+create type service.queue_statistics as (
+  queued bigint,
+  running bigint,
+  dead bigint,
+  oldest_queued_seconds bigint
+);
+
+comment on type service.queue_statistics is 'How much work waits, runs and was given up.';
+comment on column service.queue_statistics.queued is 'Jobs that wait, those of later among them.';
+comment on column service.queue_statistics.running is 'Jobs under a lease.';
+comment on column service.queue_statistics.dead is 'Jobs that were given up.';
+comment on column service.queue_statistics.oldest_queued_seconds is 'For how long the oldest due job has been waiting; 0: none is due.';
+
 create function private.queue_statistics()
-returns jsonb
+returns service.queue_statistics
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'queued', count(*) filter (where j.status = 'queued'),
-    'running', count(*) filter (where j.status = 'running'),
-    'dead', (select count(*) from private.jobs as d where d.status = 'dead'),
-    'oldest_queued_seconds',
+  select
+    count(*) filter (where j.status = 'queued'),
+    count(*) filter (where j.status = 'running'),
+    (select count(*) from private.jobs as d where d.status = 'dead'),
     coalesce(floor(extract(epoch from now() - min(j.run_at) filter (where j.status = 'queued' and j.run_at <= now())))::bigint, 0)
-  )
   from private.jobs as j
   where j.status in ('queued', 'running')
 $$;
@@ -509,20 +535,37 @@ comment on function private.queue_statistics is 'definer: the queue is visible t
 grant execute on function private.queue_statistics to service_role;
 
 create function service.queue_statistics()
-returns jsonb
+returns service.queue_statistics
 language sql
 stable
 set search_path = ''
 as $$ select private.queue_statistics() $$;
 
 comment on function service.queue_statistics is
-  '{queued, running, dead, oldest_queued_seconds}: jobs by state, and for how long the oldest due one has been waiting.';
+  'Jobs by state, and for how long the oldest due one has been waiting.';
 grant execute on function service.queue_statistics to service_role;
 
+create type service.dead_job as (
+  id bigint,
+  kind text,
+  organization_id uuid,
+  payload jsonb,
+  attempts int,
+  last_error text,
+  finished_at timestamptz
+);
+
+comment on type service.dead_job is 'A job that was given up, and why.';
+comment on column service.dead_job.id is 'Of the job.';
+comment on column service.dead_job.kind is 'What was to be done.';
+comment on column service.dead_job.organization_id is 'Whose work it is; null: the platform''s.';
+comment on column service.dead_job.payload is 'What it is about: ids only, by the kind''s own names.';
+comment on column service.dead_job.attempts is 'How often it was tried.';
+comment on column service.dead_job.last_error is 'Why; null: nobody said.';
+comment on column service.dead_job.finished_at is 'When it was given up.';
+
 create function private.list_dead_jobs(max_jobs int, before_id bigint default null)
-returns table (
-  id bigint, kind text, organization_id uuid, payload jsonb, attempts int, last_error text, finished_at timestamptz
-)
+returns setof service.dead_job
 language sql
 stable
 security definer
@@ -539,20 +582,29 @@ comment on function private.list_dead_jobs is 'definer: the queue is visible to 
 grant execute on function private.list_dead_jobs to service_role;
 
 create function service.list_dead_jobs(max_jobs int default 100, before_id bigint default null)
-returns table (
-  id bigint, kind text, organization_id uuid, payload jsonb, attempts int, last_error text, finished_at timestamptz
-)
+returns setof service.dead_job
 language sql
 stable
 set search_path = ''
 as $$ select * from private.list_dead_jobs(max_jobs, before_id) $$;
 
 comment on function service.list_dead_jobs is
-  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. last_error says why; payload holds ids only. For operators.';
+  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. For operators.';
 grant execute on function service.list_dead_jobs to service_role;
 
+create type service.retried_job as (
+  id bigint,
+  kind text,
+  status text
+);
+
+comment on type service.retried_job is 'A job that was given up and is queued once more.';
+comment on column service.retried_job.id is 'Of the job.';
+comment on column service.retried_job.kind is 'What is to be done.';
+comment on column service.retried_job.status is 'one of: queued';
+
 create function private.retry_job(job_id bigint)
-returns jsonb
+returns service.retried_job
 language plpgsql
 volatile
 security definer
@@ -577,7 +629,7 @@ begin
     when unique_violation then
       perform private.fail('job_superseded', 409, 'Let it be: another job does the same already.');
   end;
-  return jsonb_build_object('id', job.id, 'kind', job.kind, 'status', 'queued');
+  return row(job.id, job.kind, 'queued')::service.retried_job;
 end
 $$;
 
@@ -585,18 +637,27 @@ comment on function private.retry_job is 'definer: the queue is visible to nobod
 grant execute on function private.retry_job to service_role;
 
 create function service.retry_job(job_id bigint)
-returns jsonb
+returns service.retried_job
 language sql
 volatile
 set search_path = ''
 as $$ select private.retry_job(job_id) $$;
 
 comment on function service.retry_job is
-  'Queues a job that was given up once more, for another 25 attempts: {id, kind, status}. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
+  'Queues a job that was given up once more, for another 25 attempts. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
 grant execute on function service.retry_job to service_role;
 
+create type service.retried as (
+  queued int,
+  superseded int
+);
+
+comment on type service.retried is 'What became of jobs that were given up and asked for once more.';
+comment on column service.retried.queued is 'How many wait again.';
+comment on column service.retried.superseded is 'How many another job does already.';
+
 create function private.retry_dead_jobs(kind text, max_jobs int)
-returns jsonb
+returns service.retried
 language plpgsql
 volatile
 security definer
@@ -624,7 +685,7 @@ begin
         superseded := superseded + 1;
     end;
   end loop;
-  return jsonb_build_object('queued', queued, 'superseded', superseded);
+  return row(queued, superseded)::service.retried;
 end
 $$;
 
@@ -632,14 +693,14 @@ comment on function private.retry_dead_jobs is 'definer: the queue is visible to
 grant execute on function private.retry_dead_jobs to service_role;
 
 create function service.retry_dead_jobs(kind text default null, max_jobs int default 10000)
-returns jsonb
+returns service.retried
 language sql
 volatile
 set search_path = ''
 as $$ select private.retry_dead_jobs(kind, max_jobs) $$;
 
 comment on function service.retry_dead_jobs is
-  'Queues all jobs that were given up once more, or all of a kind, at most max_jobs (10000), newest first: {queued, superseded (another job does the same already)}. For operators, when the cause is mended.';
+  'Queues all jobs that were given up once more, or all of a kind, at most max_jobs (10000), newest first. For operators, when the cause is mended.';
 grant execute on function service.retry_dead_jobs to service_role;
 
 create function private.forget_jobs(max int)

@@ -1,7 +1,18 @@
 -- What the service's readiness probe asks.
 
+create type service.health as (
+  database text,
+  migration text,
+  requests_checked boolean
+);
+
+comment on type service.health is 'What the database says of itself.';
+comment on column service.health.database is 'one of: ok';
+comment on column service.health.migration is 'The newest version that was applied; null in a database without migrations.';
+comment on column service.health.requests_checked is 'Whether PostgREST asks private.check_request before requests.';
+
 create function private.health()
-returns jsonb
+returns service.health
 language plpgsql
 stable
 security definer
@@ -14,11 +25,9 @@ begin
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     execute 'select max(version) from supabase_migrations.schema_migrations' into migration;
   end if;
-  return jsonb_build_object(
-    'database', 'ok',
-    'migration', migration,
-    'requests_checked', coalesce(current_setting('escapemaster.request_checked', true) = 'true', false)
-  );
+  return row(
+    'ok', migration, coalesce(current_setting('escapemaster.request_checked', true) = 'true', false)
+  )::service.health;
 end
 $$;
 
@@ -26,11 +35,11 @@ comment on function private.health is 'definer: reads the history of migrations,
 grant execute on function private.health to service_role;
 
 create function service.health()
-returns jsonb
+returns service.health
 language sql
 stable
 set search_path = ''
 as $$ select private.health() $$;
 
-comment on function service.health is '{database: "ok", migration: the newest applied version, or null, requests_checked: whether PostgREST asks private.check_request before requests}.';
+comment on function service.health is 'Whether the database answers, and which migration it is at.';
 grant execute on function service.health to service_role;

@@ -82,13 +82,28 @@ create table private.api_key_secrets (
 
 comment on table private.api_key_secrets is 'Hashes of API keys, apart from the rows that staff can read.';
 
+create type public.created_api_key as (
+  id uuid,
+  name text,
+  prefix text,
+  secret text,
+  expires_at timestamptz
+);
+
+comment on type public.created_api_key is 'A new API key, with its secret for this once.';
+comment on column public.created_api_key.id is 'Of the key.';
+comment on column public.created_api_key.name is 'As it was given.';
+comment on column public.created_api_key.prefix is 'How the secret begins, by which people tell keys apart.';
+comment on column public.created_api_key.secret is 'What exchange_api_key takes; it is in this answer and nowhere else.';
+comment on column public.created_api_key.expires_at is 'When it ends by itself.';
+
 create function private.create_api_key(
   organization_id uuid,
   name text,
   permissions text [],
   expires_at timestamptz
 )
-returns jsonb
+returns public.created_api_key
 language plpgsql
 volatile
 security definer
@@ -121,13 +136,7 @@ begin
   insert into private.api_key_secrets (organization_id, api_key_id, secret_hash)
   values (created.organization_id, created.id, private.token_hash(secret));
 
-  return jsonb_build_object(
-    'id', created.id,
-    'name', created.name,
-    'prefix', created.prefix,
-    'secret', secret,
-    'expires_at', created.expires_at
-  );
+  return row(created.id, created.name, created.prefix, secret, created.expires_at)::public.created_api_key;
 end
 $$;
 
@@ -141,7 +150,7 @@ create function public.create_api_key(
   permissions text [],
   expires_at timestamptz default now() + interval '1 year'
 )
-returns jsonb
+returns public.created_api_key
 language sql
 volatile
 set search_path = ''
@@ -184,6 +193,17 @@ comment on function public.revoke_api_key is
   'Ends a key, and every token that was made from it, from the next request on; under api_keys:manage; one that has ended stays so. Errors: 403 permission_denied; 404 api_key_not_found.';
 grant execute on function public.revoke_api_key to authenticated;
 
+create type service.api_key as (
+  api_key_id uuid,
+  organization_id uuid,
+  expires_at timestamptz
+);
+
+comment on type service.api_key is 'The API key that a secret belongs to.';
+comment on column service.api_key.api_key_id is 'Of the key.';
+comment on column service.api_key.organization_id is 'Whose key it is.';
+comment on column service.api_key.expires_at is 'When the key ends by itself.';
+
 create function private.exchange_api_key(secret text, address text)
 returns jsonb
 language plpgsql
@@ -215,11 +235,7 @@ begin
   where k.organization_id = presented.organization_id
     and k.id = presented.id
     and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
-  return jsonb_build_object(
-    'api_key_id', presented.id,
-    'organization_id', presented.organization_id,
-    'expires_at', presented.expires_at
-  );
+  return to_jsonb(row(presented.id, presented.organization_id, presented.expires_at)::service.api_key);
 end
 $$;
 
@@ -234,5 +250,5 @@ set search_path = ''
 as $$ select private.exchange_api_key(secret, address) $$;
 
 comment on function service.exchange_api_key is
-  'The key that a secret belongs to, {api_key_id, organization_id, expires_at}; records the use. address: the client''s, for the rate limit. Errors: 401 api_key_invalid; 429 rate_limited.';
+  'The key that a secret belongs to; records the use. address: the client''s, for the rate limit. Answers service.api_key. Errors: 401 api_key_invalid; 429 rate_limited.';
 grant execute on function service.exchange_api_key to service_role;

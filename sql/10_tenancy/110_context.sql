@@ -1,26 +1,102 @@
 -- What a signed-in person does with organizations as a whole.
 
-create function private.organization_json(organization public.organizations)
-returns jsonb
+create type public.organization as (
+  id uuid,
+  name text,
+  slug text,
+  status text,
+  timezone text,
+  currency text,
+  locale text
+);
+
+comment on type public.organization is 'An organization as its members see it.';
+comment on column public.organization.id is 'Of the organization.';
+comment on column public.organization.name is 'As its public reads it.';
+comment on column public.organization.slug is 'Public address, unique on the whole platform.';
+comment on column public.organization.status is 'one of organizations.status';
+comment on column public.organization.timezone is 'IANA zone that new locations start with.';
+comment on column public.organization.currency is 'One of get_currencies, for good.';
+comment on column public.organization.locale is 'Of its own mails, and its customers'' default; one of: es, en, ca';
+
+create type public.role_name as (
+  id uuid,
+  key text,
+  name text
+);
+
+comment on type public.role_name is 'A role, without what it may do.';
+comment on column public.role_name.id is 'Of the role.';
+comment on column public.role_name.key is 'owner, admin, manager, receptionist, game_master, or of a custom role.';
+comment on column public.role_name.name is 'As the organization calls it.';
+
+create type public.joined_organization as (
+  id uuid,
+  name text,
+  slug text,
+  status text,
+  timezone text,
+  currency text,
+  locale text,
+  role public.role_name,
+  permissions text []
+);
+
+comment on type public.joined_organization is 'An organization of the caller, and what the caller may do there.';
+comment on column public.joined_organization.id is 'Of the organization.';
+comment on column public.joined_organization.name is 'As its public reads it.';
+comment on column public.joined_organization.slug is 'Public address, unique on the whole platform.';
+comment on column public.joined_organization.status is 'one of organizations.status';
+comment on column public.joined_organization.timezone is 'IANA zone that new locations start with.';
+comment on column public.joined_organization.currency is 'One of get_currencies, for good.';
+comment on column public.joined_organization.locale is 'Of its own mails, and its customers'' default; one of: es, en, ca';
+comment on column public.joined_organization.role is 'The caller''s.';
+comment on column public.joined_organization.permissions is 'Keys of what the role carries, in their order.';
+
+create type public.person as (
+  id uuid,
+  email text,
+  full_name text,
+  locale text
+);
+
+comment on type public.person is 'A signed-in person.';
+comment on column public.person.id is 'Of the account.';
+comment on column public.person.email is 'Of the account; empty without one.';
+comment on column public.person.full_name is 'Empty until it was given.';
+comment on column public.person.locale is 'one of: es, en, ca';
+
+create type public.user_context as (
+  "user" public.person,
+  active_organization_id uuid,
+  organizations public.joined_organization []
+);
+
+comment on type public.user_context is 'Who the caller is, and where the caller works.';
+comment on column public.user_context."user" is 'The caller.';
+comment on column public.user_context.active_organization_id is 'The organization that this request acts for; null: none.';
+comment on column public.user_context.organizations is 'By name.';
+
+create function private.shown_organization(organization public.organizations)
+returns public.organization
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', organization.id,
-    'name', organization.name,
-    'slug', organization.slug,
-    'status', organization.status,
-    'timezone', organization.timezone,
-    'currency', organization.currency,
-    'locale', organization.locale
-  )
+  select
+    organization.id,
+    organization.name,
+    organization.slug,
+    organization.status,
+    organization.timezone,
+    organization.currency,
+    organization.locale
 $$;
 
-comment on function private.organization_json is 'An organization as clients see it.';
+comment on function private.shown_organization is 'An organization as clients see it.';
 
 create function private.my_context()
-returns jsonb
+returns public.user_context
 language plpgsql
 stable
 security definer
@@ -30,9 +106,9 @@ declare
   caller uuid := private.require_user();
 begin
   return (
-    select jsonb_build_object(
-      'user', jsonb_build_object('id', p.user_id, 'email', p.email, 'full_name', p.full_name, 'locale', p.locale),
-      'active_organization_id', (
+    select row(
+      row(p.user_id, p.email, p.full_name, p.locale)::public.person,
+      (
         select m.organization_id
         from private.active_memberships as m
         join public.organizations as o on o.id = m.organization_id
@@ -40,25 +116,25 @@ begin
           and m.user_id = caller
           and o.status <> 'closed'
       ),
-      'organizations', coalesce((
-        select jsonb_agg(
-          private.organization_json(o) || jsonb_build_object(
-            'role', jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name),
-            'permissions', (
-              select coalesce(jsonb_agg(rp.permission_key order by rp.permission_key), '[]')
-              from public.role_permissions as rp
-              where rp.organization_id = r.organization_id and rp.role_id = r.id
-            )
+      array(
+        select row(
+          o.id, o.name, o.slug, o.status, o.timezone, o.currency, o.locale,
+          row(r.id, r.key, r.name)::public.role_name,
+          array(
+            select rp.permission_key
+            from public.role_permissions as rp
+            where rp.organization_id = r.organization_id and rp.role_id = r.id
+            order by rp.permission_key
           )
-          order by o.name, o.id
-        )
+        )::public.joined_organization
         from private.active_memberships as m
         join public.organizations as o on o.id = m.organization_id
         join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
         where m.user_id = caller
           and o.status <> 'closed'
-      ), '[]')
-    )
+        order by o.name, o.id
+      )
+    )::public.user_context
     from public.profiles as p
     where p.user_id = caller
   );
@@ -70,7 +146,7 @@ comment on function private.my_context is
 grant execute on function private.my_context to authenticated;
 
 create function public.my_context()
-returns jsonb
+returns public.user_context
 language sql
 stable
 set search_path = ''
@@ -98,7 +174,7 @@ create function private.create_organization(
   currency text,
   locale text
 )
-returns jsonb
+returns public.organization
 language plpgsql
 volatile
 security definer
@@ -149,7 +225,7 @@ begin
   set active_organization_id = created.id
   where p.user_id = caller;
 
-  return private.organization_json(created);
+  return private.shown_organization(created);
 end
 $$;
 
@@ -164,7 +240,7 @@ create function public.create_organization(
   currency text default 'EUR',
   locale text default 'es'
 )
-returns jsonb
+returns public.organization
 language sql
 volatile
 set search_path = ''
@@ -175,7 +251,7 @@ comment on function public.create_organization is
 grant execute on function public.create_organization to authenticated;
 
 create function private.switch_organization(organization_id uuid)
-returns jsonb
+returns public.user_context
 language plpgsql
 volatile
 security definer
@@ -204,7 +280,7 @@ comment on function private.switch_organization is
 grant execute on function private.switch_organization to authenticated;
 
 create function public.switch_organization(organization_id uuid)
-returns jsonb
+returns public.user_context
 language sql
 volatile
 set search_path = ''

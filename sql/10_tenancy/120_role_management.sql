@@ -106,29 +106,46 @@ $$;
 comment on function private.require_role_within_reach is
   'The role, locked, if the caller holds all that it holds; else 404 role_not_found or 403 permission_not_held.';
 
-create function private.role_json(organization_id uuid, role_id uuid)
-returns jsonb
+create type public.role as (
+  id uuid,
+  key text,
+  name text,
+  description text,
+  is_system boolean,
+  permissions text []
+);
+
+comment on type public.role is 'A role with what it may do.';
+comment on column public.role.id is 'Of the role.';
+comment on column public.role.key is 'owner, admin, manager, receptionist, game_master, or of a custom role.';
+comment on column public.role.name is 'As the organization calls it.';
+comment on column public.role.description is 'Empty without one.';
+comment on column public.role.is_system is 'Born with the organization, and cannot be edited.';
+comment on column public.role.permissions is 'Their keys, in their order.';
+
+create function private.shown_role(organization_id uuid, role_id uuid)
+returns public.role
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', r.id,
-    'key', r.key,
-    'name', r.name,
-    'description', r.description,
-    'is_system', r.is_system,
-    'permissions', (
-      select coalesce(jsonb_agg(rp.permission_key order by rp.permission_key), '[]')
+  select
+    r.id,
+    r.key,
+    r.name,
+    r.description,
+    r.is_system,
+    array(
+      select rp.permission_key
       from public.role_permissions as rp
       where rp.organization_id = r.organization_id and rp.role_id = r.id
+      order by rp.permission_key
     )
-  )
   from public.roles as r
-  where r.organization_id = role_json.organization_id and r.id = role_json.role_id
+  where r.organization_id = shown_role.organization_id and r.id = shown_role.role_id
 $$;
 
-comment on function private.role_json is 'A role as clients see it.';
+comment on function private.shown_role is 'A role as clients see it.';
 
 create function private.create_role(
   organization_id uuid,
@@ -136,7 +153,7 @@ create function private.create_role(
   permissions text [],
   description text
 )
-returns jsonb
+returns public.role
 language plpgsql
 volatile
 security definer
@@ -171,7 +188,7 @@ begin
   select distinct create_role.organization_id, new_id, w.key
   from unnest(create_role.permissions) as w (key);
 
-  return private.role_json(create_role.organization_id, new_id);
+  return private.shown_role(create_role.organization_id, new_id);
 end
 $$;
 
@@ -185,7 +202,7 @@ create function public.create_role(
   permissions text [],
   description text default ''
 )
-returns jsonb
+returns public.role
 language sql
 volatile
 set search_path = ''
@@ -196,7 +213,7 @@ comment on function public.create_role is
 grant execute on function public.create_role to authenticated;
 
 create function private.set_role_permissions(organization_id uuid, role_id uuid, permissions text [])
-returns jsonb
+returns public.role
 language plpgsql
 volatile
 security definer
@@ -223,7 +240,7 @@ begin
   from unnest(wanted) as w (key)
   on conflict on constraint role_permissions_pkey do nothing;
 
-  return private.role_json(set_role_permissions.organization_id, set_role_permissions.role_id);
+  return private.shown_role(set_role_permissions.organization_id, set_role_permissions.role_id);
 end
 $$;
 
@@ -232,7 +249,7 @@ comment on function private.set_role_permissions is
 grant execute on function private.set_role_permissions to authenticated;
 
 create function public.set_role_permissions(organization_id uuid, role_id uuid, permissions text [])
-returns jsonb
+returns public.role
 language sql
 volatile
 set search_path = ''

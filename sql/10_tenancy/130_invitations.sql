@@ -65,8 +65,21 @@ create table private.invitation_secrets (
 
 comment on table private.invitation_secrets is 'Hashes of invitation tokens, apart from the rows that staff can read.';
 
+create type public.invitation as (
+  id uuid,
+  email text,
+  role_id uuid,
+  expires_at timestamptz
+);
+
+comment on type public.invitation is 'An invitation that was sent; its token goes out by mail only.';
+comment on column public.invitation.id is 'Of the invitation.';
+comment on column public.invitation.email is 'Whom it was sent to, in lower case.';
+comment on column public.invitation.role_id is 'What it makes of who accepts.';
+comment on column public.invitation.expires_at is 'Until when it can be accepted.';
+
 create function private.invite_member(organization_id uuid, email text, role_id uuid)
-returns jsonb
+returns public.invitation
 language plpgsql
 volatile
 security definer
@@ -141,9 +154,7 @@ begin
     invited.organization_id
   );
   perform private.limit_mail(invited.organization_id, invited.email, 'organization');
-  return jsonb_build_object(
-    'id', invited.id, 'email', invited.email, 'role_id', invited.role_id, 'expires_at', invited.expires_at
-  );
+  return row(invited.id, invited.email, invited.role_id, invited.expires_at)::public.invitation;
 end
 $$;
 
@@ -152,7 +163,7 @@ comment on function private.invite_member is
 grant execute on function private.invite_member to authenticated;
 
 create function public.invite_member(organization_id uuid, email text, role_id uuid)
-returns jsonb
+returns public.invitation
 language sql
 volatile
 set search_path = ''
@@ -291,7 +302,7 @@ begin
   update public.profiles as p
   set active_organization_id = invited.organization_id
   where p.user_id = caller;
-  return private.my_context();
+  return to_jsonb(private.my_context());
 end
 $$;
 
@@ -307,5 +318,5 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation is
-  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation to authenticated;

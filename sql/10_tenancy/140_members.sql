@@ -117,26 +117,35 @@ $$;
 comment on function private.require_member_within_reach is
   'The membership, locked, if it is somebody else''s and its role holds nothing that the caller does not; else 404 member_not_found, 409 own_membership, 403 permission_not_held.';
 
-create function private.member_json(organization_id uuid, user_id uuid)
-returns jsonb
+create type public.member as (
+  user_id uuid,
+  email text,
+  full_name text,
+  status text,
+  role public.role_name
+);
+
+comment on type public.member is 'A member of an organization.';
+comment on column public.member.user_id is 'Of the account.';
+comment on column public.member.email is 'Of the account; empty without one.';
+comment on column public.member.full_name is 'Empty until it was given.';
+comment on column public.member.status is 'one of memberships.status';
+comment on column public.member.role is 'The member''s.';
+
+create function private.shown_member(organization_id uuid, user_id uuid)
+returns public.member
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'user_id', m.user_id,
-    'email', p.email,
-    'full_name', p.full_name,
-    'status', m.status,
-    'role', jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name)
-  )
+  select m.user_id, p.email, p.full_name, m.status, row(r.id, r.key, r.name)::public.role_name
   from public.memberships as m
   join public.profiles as p on p.user_id = m.user_id
   join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-  where m.organization_id = member_json.organization_id and m.user_id = member_json.user_id
+  where m.organization_id = shown_member.organization_id and m.user_id = shown_member.user_id
 $$;
 
-comment on function private.member_json is 'A member as clients see one.';
+comment on function private.shown_member is 'A member as clients see one.';
 
 create function private.bar_member(organization_id uuid, user_id uuid, cause text)
 returns void
@@ -185,7 +194,7 @@ comment on function private.bar_member is
   'Keeps a person out, under every address that is known of the account, until the bar is lifted, takes back what invites them, and makes the join code another one.';
 
 create function private.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
-returns jsonb
+returns public.member
 language plpgsql
 volatile
 security definer
@@ -198,7 +207,7 @@ begin
   update public.memberships as m
   set role_id = set_member_role.role_id
   where m.organization_id = set_member_role.organization_id and m.user_id = set_member_role.user_id;
-  return private.member_json(set_member_role.organization_id, set_member_role.user_id);
+  return private.shown_member(set_member_role.organization_id, set_member_role.user_id);
 end
 $$;
 
@@ -206,7 +215,7 @@ comment on function private.set_member_role is 'definer: writes memberships, whi
 grant execute on function private.set_member_role to authenticated;
 
 create function public.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -217,7 +226,7 @@ comment on function public.set_member_role is
 grant execute on function public.set_member_role to authenticated;
 
 create function private.set_member_status(organization_id uuid, user_id uuid, status text)
-returns jsonb
+returns public.member
 language plpgsql
 volatile
 security definer
@@ -235,7 +244,7 @@ begin
   update public.memberships as m
   set status = set_member_status.status
   where m.organization_id = set_member_status.organization_id and m.user_id = set_member_status.user_id;
-  return private.member_json(set_member_status.organization_id, set_member_status.user_id);
+  return private.shown_member(set_member_status.organization_id, set_member_status.user_id);
 end
 $$;
 
@@ -243,7 +252,7 @@ comment on function private.set_member_status is 'definer: writes memberships, w
 grant execute on function private.set_member_status to authenticated;
 
 create function public.suspend_member(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -254,7 +263,7 @@ comment on function public.suspend_member is
 grant execute on function public.suspend_member to authenticated;
 
 create function public.reactivate_member(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -297,10 +306,27 @@ create trigger memberships_follow_membership_end
 after update of status, role_id or delete on public.memberships
 for each row execute function private.follow_membership_end();
 
+create type public.left_open as (
+  kind text,
+  id uuid,
+  name text,
+  made_by uuid,
+  created_at timestamptz,
+  last_used_at timestamptz,
+  expires_at timestamptz
+);
+
+comment on type public.left_open is 'Something that a person made and that still opens something.';
+comment on column public.left_open.kind is 'Ended by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk; one of: api_key, calendar_feed, waiver_kiosk';
+comment on column public.left_open.id is 'Of the key, feed or kiosk.';
+comment on column public.left_open.name is 'As it was given.';
+comment on column public.left_open.made_by is 'Who made it; null when nobody knows: an API key made it, or the account is deleted.';
+comment on column public.left_open.created_at is 'When it was made.';
+comment on column public.left_open.last_used_at is 'To the minute; null: of a key that was never used, and of anything else.';
+comment on column public.left_open.expires_at is 'When a key ends by itself; null: of anything else.';
+
 create function private.remove_member(organization_id uuid, user_id uuid)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language plpgsql
 volatile
 security definer
@@ -320,9 +346,7 @@ comment on function private.remove_member is 'definer: writes memberships, which
 grant execute on function private.remove_member to authenticated;
 
 create function public.remove_member(organization_id uuid, user_id uuid)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language sql
 volatile
 set search_path = ''
@@ -405,7 +429,7 @@ comment on function public.leave_organization is
 grant execute on function public.leave_organization to authenticated;
 
 create function private.transfer_ownership(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language plpgsql
 volatile
 security definer
@@ -449,7 +473,7 @@ begin
   update public.memberships as m
   set role_id = admin_role
   where m.organization_id = transfer_ownership.organization_id and m.user_id = caller;
-  return private.member_json(transfer_ownership.organization_id, transfer_ownership.user_id);
+  return private.shown_member(transfer_ownership.organization_id, transfer_ownership.user_id);
 end
 $$;
 
@@ -457,7 +481,7 @@ comment on function private.transfer_ownership is 'definer: writes memberships, 
 grant execute on function private.transfer_ownership to authenticated;
 
 create function public.transfer_ownership(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''

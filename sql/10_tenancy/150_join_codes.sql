@@ -44,8 +44,17 @@ $$;
 
 comment on function private.rotate_join_code is 'Makes the present code useless; whether codes are on stays as it is.';
 
+create type public.join_code_state as (
+  enabled boolean,
+  code text
+);
+
+comment on type public.join_code_state is 'Whether and by which code people join an organization.';
+comment on column public.join_code_state.enabled is 'Whether the code lets anybody in.';
+comment on column public.join_code_state.code is 'What join_organization takes; null while it is off.';
+
 create function private.set_join_code(organization_id uuid, action text)
-returns jsonb
+returns public.join_code_state
 language plpgsql
 volatile
 security definer
@@ -78,13 +87,13 @@ begin
   select c.* into current_code
   from private.join_codes as c
   where c.organization_id = set_join_code.organization_id and c.is_enabled;
-  return jsonb_build_object(
-    'enabled', current_code.organization_id is not null,
-    'code', case
+  return row(
+    current_code.organization_id is not null,
+    case
       when current_code.organization_id is not null
         then private.join_code(current_code.organization_id, current_code.version)
     end
-  );
+  )::public.join_code_state;
 end
 $$;
 
@@ -92,18 +101,18 @@ comment on function private.set_join_code is 'definer: reads and writes private.
 grant execute on function private.set_join_code to authenticated;
 
 create function public.get_join_code(organization_id uuid)
-returns jsonb
+returns public.join_code_state
 language sql
 volatile
 set search_path = ''
 as $$ select private.set_join_code(organization_id, 'show') $$;
 
 comment on function public.get_join_code is
-  'The organization''s join code, {enabled, code}, under users:manage, for whoever holds all that a game master holds. Errors: 403 permission_denied, permission_not_held.';
+  'The organization''s join code, under users:manage, for whoever holds all that a game master holds. Errors: 403 permission_denied, permission_not_held.';
 grant execute on function public.get_join_code to authenticated;
 
 create function public.rotate_join_code(organization_id uuid)
-returns jsonb
+returns public.join_code_state
 language sql
 volatile
 set search_path = ''
@@ -114,7 +123,7 @@ comment on function public.rotate_join_code is
 grant execute on function public.rotate_join_code to authenticated;
 
 create function public.disable_join_code(organization_id uuid)
-returns jsonb
+returns public.join_code_state
 language sql
 volatile
 set search_path = ''
@@ -160,7 +169,7 @@ begin
   update public.profiles as p
   set active_organization_id = joined
   where p.user_id = caller;
-  return private.my_context();
+  return to_jsonb(private.my_context());
 end
 $$;
 
@@ -176,5 +185,5 @@ set search_path = ''
 as $$ select private.join_organization(code) $$;
 
 comment on function public.join_organization is
-  'Joins the organization of a join code as game master, the least role; returns my_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
+  'Joins the organization of a join code as game master, the least role. Answers public.user_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
 grant execute on function public.join_organization to authenticated;

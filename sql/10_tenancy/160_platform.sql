@@ -127,7 +127,7 @@ $$;
 comment on function private.require_platform_admin is 'The caller''s id; raises 403 platform_admin_required for everybody else.';
 
 create function private.platform_set_organization_status(organization_id uuid, status text, reason text)
-returns jsonb
+returns public.organization
 language plpgsql
 volatile
 security definer
@@ -150,7 +150,7 @@ begin
   end if;
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'status:' || changed.status, changed.id, platform_set_organization_status.reason);
-  return private.organization_json(changed);
+  return private.shown_organization(changed);
 end
 $$;
 
@@ -159,7 +159,7 @@ comment on function private.platform_set_organization_status is
 grant execute on function private.platform_set_organization_status to authenticated;
 
 create function public.platform_suspend_organization(organization_id uuid, reason text)
-returns jsonb
+returns public.organization
 language sql
 volatile
 set search_path = ''
@@ -170,7 +170,7 @@ comment on function public.platform_suspend_organization is
 grant execute on function public.platform_suspend_organization to authenticated;
 
 create function public.platform_reactivate_organization(organization_id uuid, reason text)
-returns jsonb
+returns public.organization
 language sql
 volatile
 set search_path = ''
@@ -181,7 +181,7 @@ comment on function public.platform_reactivate_organization is
 grant execute on function public.platform_reactivate_organization to authenticated;
 
 create function private.platform_enter_organization(organization_id uuid, reason text, minutes int, role_key text)
-returns jsonb
+returns public.support_entries
 language plpgsql
 volatile
 security definer
@@ -230,7 +230,7 @@ begin
   end if;
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'enter', entry.organization_id, entry.reason);
-  return to_jsonb(entry);
+  return entry;
 end
 $$;
 
@@ -241,7 +241,7 @@ grant execute on function private.platform_enter_organization to authenticated;
 create function public.platform_enter_organization(
   organization_id uuid, reason text, minutes int default 60, role_key text default 'manager'
 )
-returns jsonb
+returns public.support_entries
 language sql
 volatile
 set search_path = ''

@@ -193,25 +193,46 @@ $$;
 
 comment on function private.hear_payer is 'Of a booking that was confirmed unpaid: its first payment vouches for it.';
 
+create type public.consent as (
+  granted boolean,
+  at timestamptz,
+  wording text,
+  locale text
+);
+
+comment on type public.consent is 'What somebody said last about one thing.';
+comment on column public.consent.granted is 'Whether it was agreed to, and not taken back since.';
+comment on column public.consent.at is 'When it was said.';
+comment on column public.consent.wording is 'The text that the customer saw; empty where it was taken back.';
+comment on column public.consent.locale is 'Of the wording; one of: es, en, ca';
+
+create type public.consents as (
+  terms public.consent,
+  privacy public.consent,
+  marketing public.consent
+);
+
+comment on type public.consents is 'What a customer agrees to, by kind.';
+comment on column public.consents.terms is 'Of the calendar''s terms; null: never spoken of.';
+comment on column public.consents.privacy is 'null: never spoken of.';
+comment on column public.consents.marketing is 'null: never spoken of.';
+
 create function private.latest_consents(organization_id uuid, customer_id uuid, booking_id uuid default null)
-returns jsonb
+returns public.consents
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   return (
-    select coalesce(
-      jsonb_object_agg(
-        latest.kind,
-        jsonb_build_object(
-          'granted', latest.granted, 'at', latest.occurred_at, 'wording', latest.wording, 'locale', latest.locale
-        )
-      ),
-      '{}'
-    )
+    select row(
+      (array_agg(latest.consent) filter (where latest.kind = 'terms'))[1],
+      (array_agg(latest.consent) filter (where latest.kind = 'privacy'))[1],
+      (array_agg(latest.consent) filter (where latest.kind = 'marketing'))[1]
+    )::public.consents
     from (
-      select distinct on (c.kind) c.*
+      select distinct on (c.kind)
+        c.kind, row(c.granted, c.occurred_at, c.wording, c.locale)::public.consent as consent
       from public.customer_consents as c
       where c.organization_id = latest_consents.organization_id
         and c.customer_id = latest_consents.customer_id
@@ -226,10 +247,10 @@ end
 $$;
 
 comment on function private.latest_consents is
-  'What a customer agrees to now, by kind: {kind: {granted, at, wording, locale}}, from what counts; with a booking, what was said with that one alone, whether it counts or not. A kind that was never spoken of is not there.';
+  'What a customer agrees to now, by kind, from what counts; with a booking, what was said with that one alone, whether it counts or not.';
 
 create function private.withdraw_consent(reference text, manage_token text, kind text)
-returns jsonb
+returns public.consents
 language plpgsql
 volatile
 security definer
@@ -248,9 +269,9 @@ begin
   perform private.act_as('customer', booking.customer_id);
   -- Whose word counts can take back all of the customer's.
   counts := private.booking_is_vouched(booking);
-  if (private.latest_consents(booking.organization_id, booking.customer_id, booking.id)
+  if (to_jsonb(private.latest_consents(booking.organization_id, booking.customer_id, booking.id))
     #> array[withdraw_consent.kind, 'granted'])::boolean
-    or counts and (private.latest_consents(booking.organization_id, booking.customer_id)
+    or counts and (to_jsonb(private.latest_consents(booking.organization_id, booking.customer_id))
       #> array[withdraw_consent.kind, 'granted'])::boolean
   then
     perform private.record_consents(
@@ -271,14 +292,14 @@ comment on function private.withdraw_consent is
 grant execute on function private.withdraw_consent to anon, authenticated;
 
 create function public.withdraw_consent(reference text, manage_token text, kind text)
-returns jsonb
+returns public.consents
 language sql
 volatile
 set search_path = ''
 as $$ select private.withdraw_consent(reference, manage_token, kind) $$;
 
 comment on function public.withdraw_consent is
-  'Takes back what the customer of a booking agreed to (kind: marketing or privacy), from now on; withdrawing again changes nothing. Of a booking that nobody vouches for (an unpaid hold) it takes back what was said with that booking. Returns what was said with this booking and holds now, {kind: {granted, at, wording, locale}}: nothing of the customer''s other bookings. For anybody with the booking''s link. Errors: 404 booking_not_found; 422 consent_kind_invalid; 429 rate_limited.';
+  'Takes back what the customer of a booking agreed to (kind: marketing or privacy), from now on; withdrawing again changes nothing. Of a booking that nobody vouches for (an unpaid hold) it takes back what was said with that booking. Answers what was said with this booking and holds now: nothing of the customer''s other bookings. For anybody with the booking''s link. Errors: 404 booking_not_found; 422 consent_kind_invalid; 429 rate_limited.';
 grant execute on function public.withdraw_consent to anon, authenticated;
 
 create trigger hear_payer

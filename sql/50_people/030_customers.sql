@@ -97,25 +97,55 @@ $$;
 comment on function private.lock_customers is
   'Locks customers with their bookings until the transaction ends. Raises 404 customer_not_found, 409 customer_erased.';
 
-create function private.customer_json(customer public.customers)
-returns jsonb
+create type public.customer as (
+  id uuid,
+  email text,
+  full_name text,
+  phone text,
+  locale text,
+  staff_note text,
+  erased_at timestamptz,
+  created_at timestamptz,
+  updated_at timestamptz,
+  tags text []
+);
+
+comment on type public.customer is 'A customer as staff see one.';
+comment on column public.customer.id is 'Of the customer.';
+comment on column public.customer.email is 'In lower case; null: staff booked without one. Of an erased customer: erased-<id>@erased.invalid.';
+comment on column public.customer.full_name is 'As in the newest booking that is vouched for.';
+comment on column public.customer.phone is 'null: none was given.';
+comment on column public.customer.locale is 'one of: es, en, ca';
+comment on column public.customer.staff_note is 'For the staff only; empty without one.';
+comment on column public.customer.erased_at is 'Since when it names nobody; null: it names somebody.';
+comment on column public.customer.created_at is 'When the customer was first known.';
+comment on column public.customer.updated_at is 'When anything of it last changed.';
+comment on column public.customer.tags is 'In their order.';
+
+create function private.shown_customer(customer public.customers)
+returns public.customer
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return to_jsonb(customer) - 'organization_id' || jsonb_build_object('tags', (
-    select coalesce(jsonb_agg(t.tag order by t.tag), '[]')
-    from public.customer_tags as t
-    where t.organization_id = customer.organization_id and t.customer_id = customer.id
-  ));
+  return row(
+    customer.id, customer.email, customer.full_name, customer.phone, customer.locale, customer.staff_note,
+    customer.erased_at, customer.created_at, customer.updated_at,
+    array(
+      select t.tag
+      from public.customer_tags as t
+      where t.organization_id = customer.organization_id and t.customer_id = customer.id
+      order by t.tag
+    )
+  )::public.customer;
 end
 $$;
 
-comment on function private.customer_json is 'A customer as staff see it, with tags.';
+comment on function private.shown_customer is 'A customer as staff see it, with tags.';
 
 create function private.merge_customers(organization_id uuid, keep_id uuid, merge_id uuid)
-returns jsonb
+returns public.customer
 language plpgsql
 volatile
 security definer
@@ -174,7 +204,7 @@ begin
     staff_note = left(concat_ws(E'\n', nullif(c.staff_note, ''), nullif(merged.staff_note, '')), 5000)
   where c.organization_id = merge_customers.organization_id and c.id = merge_customers.keep_id
   returning * into kept;
-  return private.customer_json(kept);
+  return private.shown_customer(kept);
 end
 $$;
 
@@ -183,18 +213,83 @@ comment on function private.merge_customers is
 grant execute on function private.merge_customers to authenticated;
 
 create function public.merge_customers(organization_id uuid, keep_id uuid, merge_id uuid)
-returns jsonb
+returns public.customer
 language sql
 volatile
 set search_path = ''
 as $$ select private.merge_customers(organization_id, keep_id, merge_id) $$;
 
 comment on function public.merge_customers is
-  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. Returns the customer with tags. For members with customers:update. Errors: 403 permission_denied, organization_suspended; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
+  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
 grant execute on function public.merge_customers to authenticated;
 
+create type public.customer_totals as (
+  bookings bigint,
+  visits bigint,
+  no_shows bigint,
+  cancelled bigint,
+  upcoming bigint,
+  last_visit_at timestamptz,
+  currency text,
+  paid_cents bigint,
+  refunded_cents bigint
+);
+
+comment on type public.customer_totals is 'A customer''s bookings in numbers.';
+comment on column public.customer_totals.bookings is 'Without expired holds.';
+comment on column public.customer_totals.visits is 'Of those who came.';
+comment on column public.customer_totals.no_shows is 'Of those who did not.';
+comment on column public.customer_totals.cancelled is 'By either side.';
+comment on column public.customer_totals.upcoming is 'That are still to come.';
+comment on column public.customer_totals.last_visit_at is 'When the last one that came began; null: none did.';
+comment on column public.customer_totals.currency is 'Of the amounts, ISO 4217.';
+comment on column public.customer_totals.paid_cents is 'All payments, in minor units; null without payments:read.';
+comment on column public.customer_totals.refunded_cents is 'All refunds, in minor units; null without payments:read.';
+
+create type public.customer_visit as (
+  id uuid,
+  reference text,
+  status text,
+  starts_at timestamptz,
+  room_id uuid,
+  room_name text,
+  party_size int,
+  currency text,
+  total_cents bigint,
+  paid_cents bigint,
+  refunded_cents bigint,
+  staff_note text
+);
+
+comment on type public.customer_visit is 'A booking in the history of its customer.';
+comment on column public.customer_visit.id is 'Of the booking.';
+comment on column public.customer_visit.reference is 'As the customer knows it.';
+comment on column public.customer_visit.status is 'one of bookings.status';
+comment on column public.customer_visit.starts_at is 'Of the game.';
+comment on column public.customer_visit.room_id is 'Of the room.';
+comment on column public.customer_visit.room_name is 'As it is called now.';
+comment on column public.customer_visit.party_size is 'People.';
+comment on column public.customer_visit.currency is 'Of the amounts, ISO 4217.';
+comment on column public.customer_visit.total_cents is 'Price, tax included, in minor units.';
+comment on column public.customer_visit.paid_cents is 'All payments, in minor units; null without payments:read.';
+comment on column public.customer_visit.refunded_cents is 'All refunds, in minor units; null without payments:read.';
+comment on column public.customer_visit.staff_note is 'For the staff only; empty without one.';
+
+create type public.customer_history as (
+  customer public.customer,
+  consents public.consents,
+  totals public.customer_totals,
+  bookings public.customer_visit []
+);
+
+comment on type public.customer_history is 'A customer with all bookings.';
+comment on column public.customer_history.customer is 'The customer.';
+comment on column public.customer_history.consents is 'What the customer agrees to now.';
+comment on column public.customer_history.totals is 'The bookings in numbers.';
+comment on column public.customer_history.bookings is 'Newest first.';
+
 create function private.get_customer_history(organization_id uuid, customer_id uuid)
-returns jsonb
+returns public.customer_history
 language plpgsql
 stable
 security definer
@@ -215,41 +310,33 @@ begin
   end if;
 
   return (
-    select jsonb_build_object(
-      'customer', private.customer_json(customer),
-      'consents', private.latest_consents(customer.organization_id, customer.id),
-      'totals', jsonb_build_object(
-        'bookings', count(*) filter (where b.status <> 'expired'),
-        'visits', count(*) filter (where b.status in ('checked_in', 'in_progress', 'completed')),
-        'no_shows', count(*) filter (where b.status = 'no_show'),
-        'cancelled', count(*) filter (where b.status = 'cancelled'),
-        'upcoming', count(*) filter (where b.status in ('held', 'pending', 'confirmed') and b.starts_at > now()),
-        'last_visit_at', max(b.starts_at) filter (where b.status in ('checked_in', 'in_progress', 'completed')),
-        'currency', (select o.currency from public.organizations as o where o.id = customer.organization_id),
-        'paid_cents', case when shows_money then coalesce(sum(balance.paid_cents), 0) end,
-        'refunded_cents', case when shows_money then coalesce(sum(balance.refunded_cents), 0) end
-      ),
-      'bookings', coalesce(
-        jsonb_agg(
-          jsonb_build_object(
-            'id', b.id,
-            'reference', b.reference,
-            'status', b.status,
-            'starts_at', b.starts_at,
-            'room_id', b.room_id,
-            'room_name', r.name,
-            'party_size', b.party_size,
-            'currency', b.currency,
-            'total_cents', b.total_cents,
-            'paid_cents', case when shows_money then balance.paid_cents end,
-            'refunded_cents', case when shows_money then balance.refunded_cents end,
-            'staff_note', b.staff_note
-          )
+    select row(
+      private.shown_customer(customer),
+      private.latest_consents(customer.organization_id, customer.id),
+      row(
+        count(*) filter (where b.status <> 'expired'),
+        count(*) filter (where b.status in ('checked_in', 'in_progress', 'completed')),
+        count(*) filter (where b.status = 'no_show'),
+        count(*) filter (where b.status = 'cancelled'),
+        count(*) filter (where b.status in ('held', 'pending', 'confirmed') and b.starts_at > now()),
+        max(b.starts_at) filter (where b.status in ('checked_in', 'in_progress', 'completed')),
+        (select o.currency from public.organizations as o where o.id = customer.organization_id),
+        case when shows_money then coalesce(sum(balance.paid_cents), 0) end,
+        case when shows_money then coalesce(sum(balance.refunded_cents), 0) end
+      )::public.customer_totals,
+      coalesce(
+        array_agg(
+          row(
+            b.id, b.reference, b.status, b.starts_at, b.room_id, r.name, b.party_size, b.currency, b.total_cents,
+            case when shows_money then balance.paid_cents end,
+            case when shows_money then balance.refunded_cents end,
+            b.staff_note
+          )::public.customer_visit
           order by b.starts_at desc, b.id desc
         ),
-        '[]'
+        '{}'
       )
-    )
+    )::public.customer_history
     from (
       select
         q.id, q.reference, q.starts_at, q.room_id, q.party_size, q.currency, q.total_cents, q.staff_note,
@@ -268,14 +355,14 @@ comment on function private.get_customer_history is
 grant execute on function private.get_customer_history to authenticated;
 
 create function public.get_customer_history(organization_id uuid, customer_id uuid)
-returns jsonb
+returns public.customer_history
 language sql
 stable
 set search_path = ''
 as $$ select private.get_customer_history(organization_id, customer_id) $$;
 
 comment on function public.get_customer_history is
-  'A customer with all visits: {customer: {id, email, full_name, phone, locale, staff_note, erased_at, tags, …}, consents: {kind: {granted, at, wording, locale}}, totals: {bookings (without expired holds), visits (who came), no_shows, cancelled, upcoming, last_visit_at, currency, paid_cents, refunded_cents}, bookings: [{id, reference, status, starts_at, room_id, room_name, party_size, currency, total_cents, paid_cents, refunded_cents, staff_note}] newest first}. Amounts in minor units; paid and refunded are null without payments:read. For members with customers:read and bookings:read. Errors: 403 permission_denied; 404 customer_not_found.';
+  'A customer with all bookings, what was agreed to, and numbers. For members with customers:read and bookings:read. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.get_customer_history to authenticated;
 
 create function private.my_bookings(max_rows int)
@@ -329,8 +416,17 @@ set max_hits = excluded.max_hits,
   window_seconds = excluded.window_seconds,
   description = excluded.description;
 
+create type public.booking_link as (
+  reference text,
+  manage_token text
+);
+
+comment on type public.booking_link is 'What the functions of a booking ask for.';
+comment on column public.booking_link.reference is 'Of the booking.';
+comment on column public.booking_link.manage_token is 'Its secret; whoever has it moves, pays and cancels.';
+
 create function private.my_booking_token(booking_id uuid)
-returns jsonb
+returns public.booking_link
 language plpgsql
 volatile
 security definer
@@ -352,10 +448,7 @@ begin
   if not found then
     perform private.fail('booking_not_found', 404, 'Choose one of my_bookings that is still to come.');
   end if;
-  return jsonb_build_object(
-    'reference', booking.reference,
-    'manage_token', private.derived_token('booking', booking.id::text)
-  );
+  return row(booking.reference, private.derived_token('booking', booking.id::text))::public.booking_link;
 end
 $$;
 
@@ -364,12 +457,12 @@ comment on function private.my_booking_token is
 grant execute on function private.my_booking_token to authenticated;
 
 create function public.my_booking_token(booking_id uuid)
-returns jsonb
+returns public.booking_link
 language sql
 volatile
 set search_path = ''
 as $$ select private.my_booking_token(booking_id) $$;
 
 comment on function public.my_booking_token is
-  'What moving, paying or cancelling one of my_bookings takes: {reference, manage_token}. Only of a booking that is neither over nor cancelled, one at a time and at most 60 an hour, since a token outlives the session that asked for it. Errors: 401 not_authenticated, session_ended; 403 email_not_proven, user_required for an API key; 404 booking_not_found; 429 rate_limited.';
+  'What moving, paying or cancelling one of my_bookings takes. Only of a booking that is neither over nor cancelled, one at a time and at most 60 an hour, since a token outlives the session that asked for it. Errors: 401 not_authenticated, session_ended; 403 email_not_proven, user_required for an API key; 404 booking_not_found; 429 rate_limited.';
 grant execute on function public.my_booking_token to authenticated;

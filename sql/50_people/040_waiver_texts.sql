@@ -78,8 +78,21 @@ $$;
 comment on function private.current_waiver is
   'What is signed for a room now; a row of nulls when the venue has published nothing.';
 
+create type public.published_waiver as (
+  id uuid,
+  room_id uuid,
+  version int,
+  published_at timestamptz
+);
+
+comment on type public.published_waiver is 'A version of the waiver, from now on.';
+comment on column public.published_waiver.id is 'Of the version.';
+comment on column public.published_waiver.room_id is 'Whose waiver it is; null: of all rooms without one of their own.';
+comment on column public.published_waiver.version is 'Counted through in the organization.';
+comment on column public.published_waiver.published_at is 'Since when it is signed.';
+
 create function private.publish_waiver(organization_id uuid, texts jsonb, room_id uuid)
-returns jsonb
+returns public.published_waiver
 language plpgsql
 volatile
 security definer
@@ -108,9 +121,7 @@ begin
     returning * into published;
     exit when found;
   end loop;
-  return jsonb_build_object(
-    'id', published.id, 'room_id', published.room_id, 'version', published.version, 'published_at', published.published_at
-  );
+  return row(published.id, published.room_id, published.version, published.published_at)::public.published_waiver;
 end
 $$;
 
@@ -119,12 +130,12 @@ comment on function private.publish_waiver is
 grant execute on function private.publish_waiver to authenticated;
 
 create function public.publish_waiver(organization_id uuid, texts jsonb, room_id uuid default null)
-returns jsonb
+returns public.published_waiver
 language sql
 volatile
 set search_path = ''
 as $$ select private.publish_waiver(organization_id, texts, room_id) $$;
 
 comment on function public.publish_waiver is
-  'Publishes the next version of the waiver, {"es": "…", "en": "…"}, for all rooms or for one, from now on; what was signed before stays signed. Returns {id, room_id, version, published_at}. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 422 texts_invalid.';
+  'Publishes the next version of the waiver, {"es": "…", "en": "…"}, for all rooms or for one, from now on; what was signed before stays signed. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 422 texts_invalid.';
 grant execute on function public.publish_waiver to authenticated;

@@ -79,8 +79,23 @@ create trigger waiver_token
 before insert on private.booking_secrets
 for each row execute function private.set_waiver_token();
 
+create type public.booking_waiver as (
+  policy text,
+  signed int,
+  needed int,
+  missing int,
+  token text
+);
+
+comment on type public.booking_waiver is 'How far a party is with its waiver.';
+comment on column public.booking_waiver.policy is 'Of the room; one of rooms.waiver_policy';
+comment on column public.booking_waiver.signed is 'People for whom somebody has signed.';
+comment on column public.booking_waiver.needed is 'People of the party; 0 where nothing is signed.';
+comment on column public.booking_waiver.missing is 'People for whom nobody has signed yet.';
+comment on column public.booking_waiver.token is 'For get_waiver and sign_waiver; null where nothing is signed.';
+
 create function private.booking_waiver(booking public.bookings)
-returns jsonb
+returns public.booking_waiver
 language plpgsql
 stable
 set search_path = ''
@@ -94,24 +109,20 @@ begin
   from public.rooms as r
   where r.organization_id = booking.organization_id and r.id = booking.room_id;
   if policy = 'none' or private.venue_is_closed(booking.organization_id) then
-    return jsonb_build_object('policy', 'none', 'signed', 0, 'needed', 0, 'missing', 0, 'token', null);
+    return row('none', 0, 0, 0, null)::public.booking_waiver;
   end if;
   needed := booking.party_size;
   select coalesce(sum(s.people), 0) into signed
   from public.waiver_signatures as s
   where s.organization_id = booking.organization_id and s.booking_id = booking.id;
-  return jsonb_build_object(
-    'policy', policy,
-    'signed', signed,
-    'needed', needed,
-    'missing', greatest(needed - signed, 0),
-    'token', private.derived_token('waiver', booking.id::text)
-  );
+  return row(
+    policy, signed, needed, greatest(needed - signed, 0), private.derived_token('waiver', booking.id::text)
+  )::public.booking_waiver;
 end
 $$;
 
 comment on function private.booking_waiver is
-  'How far a party is with its waiver, by the policy of its room: {policy, signed, needed, missing (people), token (for get_waiver and sign_waiver; null where nothing is signed)}. A closed venue has no waiver.';
+  'How far a party is with its waiver, by the policy of its room. A closed venue has no waiver.';
 
 create function private.refuse_without_waiver()
 returns trigger
@@ -120,13 +131,13 @@ volatile
 set search_path = ''
 as $$
 declare
-  waiver jsonb := private.booking_waiver(new);
+  waiver public.booking_waiver := private.booking_waiver(new);
 begin
-  if waiver ->> 'policy' = 'required' and (waiver ->> 'missing')::int > 0 then
+  if waiver.policy = 'required' and waiver.missing > 0 then
     perform private.fail(
       'waiver_missing', 409,
       'Have the waiver signed for everybody who plays, or correct the party''s size.',
-      waiver - 'token' - 'policy'
+      to_jsonb(waiver) - 'token' - 'policy'
     );
   end if;
   return new;

@@ -43,31 +43,67 @@ $$;
 comment on function private.waiver_is_open is
   'Whether the party may sign: from the booking''s being made for good until its end.';
 
+create type public.waiver_venue as (
+  name text
+);
+
+comment on type public.waiver_venue is 'The venue of a waiver.';
+comment on column public.waiver_venue.name is 'As its public reads it.';
+
+create type public.waiver as (
+  organization public.waiver_venue,
+  room_name text,
+  starts_at timestamptz,
+  timezone text,
+  policy text,
+  signed int,
+  needed int,
+  open boolean,
+  version int,
+  locale text,
+  locales text [],
+  text text
+);
+
+comment on type public.waiver is 'The waiver that a party signs; it tells nothing of who booked or signed.';
+comment on column public.waiver.organization is 'Whose game it is.';
+comment on column public.waiver.room_name is 'As it is called.';
+comment on column public.waiver.starts_at is 'Of the game.';
+comment on column public.waiver.timezone is 'IANA zone of the venue.';
+comment on column public.waiver.policy is 'one of: optional, required';
+comment on column public.waiver.signed is 'People for whom somebody has signed.';
+comment on column public.waiver.needed is 'People of the party; 0 where nothing is signed.';
+comment on column public.waiver.open is 'Whether it can be signed now.';
+comment on column public.waiver.version is 'What sign_waiver is told.';
+comment on column public.waiver.locale is 'Of the text; one of: es, en, ca';
+comment on column public.waiver.locales is 'All in which there is a text.';
+comment on column public.waiver.text is 'What is signed.';
+
 create function private.waiver_json(booking public.bookings, locale text)
-returns jsonb
+returns public.waiver
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   waiver public.waiver_texts := private.current_waiver(booking.organization_id, booking.room_id);
-  progress jsonb := private.booking_waiver(booking);
+  progress public.booking_waiver := private.booking_waiver(booking);
 begin
   return (
-    select jsonb_build_object(
-      'organization', jsonb_build_object('name', o.name),
-      'room_name', r.name,
-      'starts_at', booking.starts_at,
-      'timezone', l.timezone,
-      'policy', r.waiver_policy,
-      'signed', progress -> 'signed',
-      'needed', progress -> 'needed',
-      'open', private.waiver_is_open(booking),
-      'version', waiver.version,
-      'locale', shown.locale,
-      'locales', (select jsonb_agg(k order by k) from jsonb_object_keys(waiver.texts) as k),
-      'text', waiver.texts ->> shown.locale
-    )
+    select row(
+      row(o.name)::public.waiver_venue,
+      r.name,
+      booking.starts_at,
+      l.timezone,
+      r.waiver_policy,
+      progress.signed,
+      progress.needed,
+      private.waiver_is_open(booking),
+      waiver.version,
+      shown.locale,
+      array(select k from jsonb_object_keys(waiver.texts) as k order by k),
+      waiver.texts ->> shown.locale
+    )::public.waiver
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     join public.organizations as o on o.id = r.organization_id
@@ -127,14 +163,14 @@ comment on function private.waiver_locale is
   'The language in which a waiver is shown to somebody who wishes one: that one, else English, Spanish or Catalan, as private.text_in chooses.';
 
 create function public.get_waiver(token text, locale text default null)
-returns jsonb
+returns public.waiver
 language sql
 volatile
 set search_path = ''
 as $$ select private.get_waiver(token, locale) $$;
 
 comment on function public.get_waiver is
-  'The waiver that a party signs, in the wished language or another that there is: {organization: {name}, room_name, starts_at, timezone, policy (optional or required), signed, needed (people), open (whether it can be signed now), version, locale, locales, text}. It tells nothing of who booked or signed. For anybody with the link. Errors: 404 waiver_not_found; 429 rate_limited.';
+  'The waiver that a party signs, in the wished language or another that there is. For anybody with the link. Errors: 404 waiver_not_found; 429 rate_limited.';
 grant execute on function public.get_waiver to anon, authenticated;
 
 create function private.checked_signer(signer jsonb, minors jsonb, drawing text)
@@ -211,6 +247,19 @@ $$;
 comment on function private.checked_signer is
   'Who signs and for whom, trimmed: {full_name, email, plays, minors}. Raises 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid.';
 
+create type public.signed_waiver as (
+  signature_id uuid,
+  signed int,
+  needed int,
+  version int
+);
+
+comment on type public.signed_waiver is 'That somebody signed.';
+comment on column public.signed_waiver.signature_id is 'Of the signature.';
+comment on column public.signed_waiver.signed is 'People for whom somebody has signed.';
+comment on column public.signed_waiver.needed is 'People of the party; 0 where nothing is signed.';
+comment on column public.signed_waiver.version is 'The one that was signed.';
+
 create function private.sign_waiver(
   token text,
   version int,
@@ -220,7 +269,7 @@ create function private.sign_waiver(
   locale text,
   idempotency_key text
 )
-returns jsonb
+returns public.signed_waiver
 language plpgsql
 volatile
 security definer
@@ -229,7 +278,7 @@ as $$
 declare
   booking public.bookings := private.booking_with_waiver_token(sign_waiver.token);
   scope text := booking.organization_id || ':sign_waiver:' || booking.id;
-  answer jsonb := private.idempotent_begin(
+  answered jsonb := private.idempotent_begin(
     scope,
     sign_waiver.idempotency_key,
     jsonb_build_object(
@@ -244,9 +293,10 @@ declare
   most int;
   signed int;
   signature_id uuid;
+  answer public.signed_waiver;
 begin
-  if answer is not null then
-    return answer;
+  if answered is not null then
+    return jsonb_populate_record(null::public.signed_waiver, answered);
   end if;
   signed_by := private.checked_signer(sign_waiver.signer, coalesce(sign_waiver.minors, '[]'), sign_waiver.signature);
   people := (signed_by -> 'plays')::boolean::int + jsonb_array_length(signed_by -> 'minors');
@@ -292,10 +342,8 @@ begin
     private.derived_token('address', private.client_address())
   );
 
-  answer := jsonb_build_object(
-    'signature_id', signature_id, 'signed', signed + people, 'needed', booking.party_size, 'version', waiver.version
-  );
-  perform private.idempotent_end(scope, sign_waiver.idempotency_key, answer);
+  answer := row(signature_id, signed + people, booking.party_size, waiver.version)::public.signed_waiver;
+  perform private.idempotent_end(scope, sign_waiver.idempotency_key, to_jsonb(answer));
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return answer;
 exception
@@ -317,30 +365,75 @@ create function public.sign_waiver(
   minors jsonb default '[]',
   locale text default null
 )
-returns jsonb
+returns public.signed_waiver
 language sql
 volatile
 set search_path = ''
 as $$ select private.sign_waiver(token, version, signer, minors, signature, locale, idempotency_key) $$;
 
 comment on function public.sign_waiver is
-  'Signs the waiver of a booking. version: the one that get_waiver showed; signer: {full_name, email?, plays? (false: a guardian who stays outside)}; minors: [{full_name, birth_year}] whom the signer answers for; signature: the drawing, an SVG path or a PNG as data URL, at most 51200 characters; locale: the language that was read. Returns {signature_id, signed, needed (people), version}. For anybody with the link. Errors: 404 waiver_not_found; 409 waiver_outdated (details {"version"}), waiver_closed, waiver_full (details {"signed", "maximum"}); 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Signs the waiver of a booking. version: the one that get_waiver showed; signer: {full_name, email?, plays? (false: a guardian who stays outside)}; minors: [{full_name, birth_year}] whom the signer answers for; signature: the drawing, an SVG path or a PNG as data URL, at most 51200 characters; locale: the language that was read. For anybody with the link. Errors: 404 waiver_not_found; 409 waiver_outdated (details {"version"}), waiver_closed, waiver_full (details {"signed", "maximum"}); 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.sign_waiver to anon, authenticated;
 
+create type public.waiver_minor as (
+  full_name text,
+  birth_year int
+);
+
+comment on type public.waiver_minor is 'For whom a guardian signs.';
+comment on column public.waiver_minor.full_name is 'As the guardian gave it.';
+comment on column public.waiver_minor.birth_year is 'Of somebody under 18.';
+
+create type public.waiver_signature as (
+  id uuid,
+  booking_id uuid,
+  waiver_text_id uuid,
+  version int,
+  locale text,
+  full_name text,
+  email text,
+  plays boolean,
+  minors public.waiver_minor [],
+  people int,
+  signed_at timestamptz,
+  text text,
+  drawing text
+);
+
+comment on type public.waiver_signature is 'A signature with what was signed.';
+comment on column public.waiver_signature.id is 'Of the signature.';
+comment on column public.waiver_signature.booking_id is 'Whose party signed.';
+comment on column public.waiver_signature.waiver_text_id is 'The wording.';
+comment on column public.waiver_signature.version is 'The wording''s.';
+comment on column public.waiver_signature.locale is 'In which it was read; one of: es, en, ca';
+comment on column public.waiver_signature.full_name is 'Of who signed.';
+comment on column public.waiver_signature.email is 'null: none was given.';
+comment on column public.waiver_signature.plays is 'False for a guardian who only signs for minors.';
+comment on column public.waiver_signature.minors is 'Whom the signer is the guardian of.';
+comment on column public.waiver_signature.people is 'For how many it counts.';
+comment on column public.waiver_signature.signed_at is 'When.';
+comment on column public.waiver_signature.text is 'What was signed.';
+comment on column public.waiver_signature.drawing is 'An SVG path, or a PNG as data URL; null once its signer was erased.';
+
 create function private.get_waiver_signature(organization_id uuid, signature_id uuid)
-returns jsonb
+returns public.waiver_signature
 language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
 declare
-  shown jsonb;
+  shown public.waiver_signature;
 begin
   perform private.require_permission(get_waiver_signature.organization_id, 'waivers:read');
-  select to_jsonb(s) - 'organization_id' || jsonb_build_object(
-    'text', w.texts ->> s.locale, 'drawing', d.drawing
-  )
+  select
+    s.id, s.booking_id, s.waiver_text_id, s.version, s.locale, s.full_name, s.email, s.plays,
+    array(
+      select row(m.item ->> 'full_name', (m.item ->> 'birth_year')::int)::public.waiver_minor
+      from jsonb_array_elements(s.minors) with ordinality as m (item, position)
+      order by m.position
+    ),
+    s.people, s.signed_at, w.texts ->> s.locale, d.drawing
   into shown
   from public.waiver_signatures as s
   join public.waiver_texts as w on w.organization_id = s.organization_id and w.id = s.waiver_text_id
@@ -358,12 +451,12 @@ comment on function private.get_waiver_signature is
 grant execute on function private.get_waiver_signature to authenticated;
 
 create function public.get_waiver_signature(organization_id uuid, signature_id uuid)
-returns jsonb
+returns public.waiver_signature
 language sql
 stable
 set search_path = ''
 as $$ select private.get_waiver_signature(organization_id, signature_id) $$;
 
 comment on function public.get_waiver_signature is
-  'A signature with the wording that was signed and the drawing: the row of waiver_signatures, text, drawing (null once its signer was erased). For members with waivers:read. Errors: 403 permission_denied; 404 signature_not_found.';
+  'A signature with the wording that was signed and the drawing. For members with waivers:read. Errors: 403 permission_denied; 404 signature_not_found.';
 grant execute on function public.get_waiver_signature to authenticated;

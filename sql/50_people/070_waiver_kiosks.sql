@@ -58,7 +58,7 @@ comment on table private.waiver_kiosk_secrets is
   'Hash of each kiosk''s token. Found by hash on the whole platform: the token is all that a kiosk brings.';
 
 create function private.create_waiver_kiosk(organization_id uuid, location_id uuid, name text)
-returns jsonb
+returns public.issued_token
 language plpgsql
 volatile
 security definer
@@ -85,7 +85,7 @@ begin
   returning id into kiosk_id;
   insert into private.waiver_kiosk_secrets (organization_id, kiosk_id, token_hash)
   values (create_waiver_kiosk.organization_id, kiosk_id, private.token_hash(token));
-  return jsonb_build_object('id', kiosk_id, 'token', token);
+  return row(kiosk_id, token)::public.issued_token;
 end
 $$;
 
@@ -94,18 +94,18 @@ comment on function private.create_waiver_kiosk is
 grant execute on function private.create_waiver_kiosk to authenticated;
 
 create function public.create_waiver_kiosk(organization_id uuid, location_id uuid, name text)
-returns jsonb
+returns public.issued_token
 language sql
 volatile
 set search_path = ''
 as $$ select private.create_waiver_kiosk(organization_id, location_id, name) $$;
 
 comment on function public.create_waiver_kiosk is
-  'Opens a kiosk on which the parties of a location sign. Returns {id, token}; the token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 name_invalid.';
+  'Opens a kiosk on which the parties of a location sign. The token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 name_invalid.';
 grant execute on function public.create_waiver_kiosk to authenticated;
 
 create function private.revoke_waiver_kiosk(organization_id uuid, kiosk_id uuid)
-returns jsonb
+returns public.revoked_token
 language plpgsql
 volatile
 security definer
@@ -122,7 +122,7 @@ begin
   if not found then
     perform private.fail('kiosk_not_found', 404, 'Choose one of the organization''s kiosks.');
   end if;
-  return jsonb_build_object('id', revoke_waiver_kiosk.kiosk_id, 'revoked_at', revoked);
+  return row(revoke_waiver_kiosk.kiosk_id, revoked)::public.revoked_token;
 end
 $$;
 
@@ -131,18 +131,50 @@ comment on function private.revoke_waiver_kiosk is
 grant execute on function private.revoke_waiver_kiosk to authenticated;
 
 create function public.revoke_waiver_kiosk(organization_id uuid, kiosk_id uuid)
-returns jsonb
+returns public.revoked_token
 language sql
 volatile
 set search_path = ''
 as $$ select private.revoke_waiver_kiosk(organization_id, kiosk_id) $$;
 
 comment on function public.revoke_waiver_kiosk is
-  'Closes a kiosk for good, from the next request on. Returns {id, revoked_at}. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 kiosk_not_found.';
+  'Closes a kiosk for good, from the next request on. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 kiosk_not_found.';
 grant execute on function public.revoke_waiver_kiosk to authenticated;
 
+create type public.waiver_party as (
+  reference text,
+  room_name text,
+  starts_at timestamptz,
+  signed int,
+  needed int,
+  missing int,
+  token text
+);
+
+comment on type public.waiver_party is 'A party that can sign; nobody is named.';
+comment on column public.waiver_party.reference is 'Of the booking.';
+comment on column public.waiver_party.room_name is 'As it is called.';
+comment on column public.waiver_party.starts_at is 'Of the game.';
+comment on column public.waiver_party.signed is 'People for whom somebody has signed.';
+comment on column public.waiver_party.needed is 'People of the party; 0 where nothing is signed.';
+comment on column public.waiver_party.missing is 'People for whom nobody has signed yet.';
+comment on column public.waiver_party.token is 'For get_waiver and sign_waiver; null once the venue is closed.';
+
+create type public.waiver_kiosk as (
+  organization public.waiver_venue,
+  location_name text,
+  timezone text,
+  parties public.waiver_party []
+);
+
+comment on type public.waiver_kiosk is 'What a kiosk offers.';
+comment on column public.waiver_kiosk.organization is 'Whose kiosk it is.';
+comment on column public.waiver_kiosk.location_name is 'Where it stands.';
+comment on column public.waiver_kiosk.timezone is 'IANA zone of the location.';
+comment on column public.waiver_kiosk.parties is 'Those that start within four hours or started within two, by time.';
+
 create function private.parties_to_sign(organization_id uuid, location_id uuid, from_time timestamptz, to_time timestamptz)
-returns jsonb
+returns public.waiver_party []
 language plpgsql
 stable
 set search_path = ''
@@ -150,12 +182,11 @@ as $$
 begin
   return (
     select coalesce(
-      jsonb_agg(
-        jsonb_build_object('reference', b.reference, 'room_name', r.name, 'starts_at', b.starts_at)
-        || (private.booking_waiver(b) - 'policy')
+      array_agg(
+        row(b.reference, r.name, b.starts_at, w.signed, w.needed, w.missing, w.token)::public.waiver_party
         order by b.starts_at, r.name, b.id
       ),
-      '[]'
+      '{}'
     )
     from public.rooms as r
     join public.bookings as b
@@ -163,6 +194,7 @@ begin
       and b.room_id = r.id
       and b.starts_at >= parties_to_sign.from_time
       and b.starts_at < parties_to_sign.to_time
+    cross join private.booking_waiver(b) as w
     where r.organization_id = parties_to_sign.organization_id
       and r.location_id = parties_to_sign.location_id
       and r.waiver_policy <> 'none'
@@ -172,10 +204,10 @@ end
 $$;
 
 comment on function private.parties_to_sign is
-  'The parties of a location that start in a time and can sign: [{reference, room_name, starts_at, signed, needed, missing, token}]. Nobody is named.';
+  'The parties of a location that start in a time and can sign, by time.';
 
 create function private.get_waiver_kiosk(token text)
-returns jsonb
+returns public.waiver_kiosk
 language plpgsql
 volatile
 security definer
@@ -199,15 +231,15 @@ begin
   if not found then
     perform private.fail('kiosk_not_found', 404, 'Ask the venue to open the kiosk anew.');
   end if;
-  return jsonb_build_object(
-    'organization', jsonb_build_object('name', kiosk.organization_name),
-    'location_name', kiosk.location_name,
-    'timezone', kiosk.timezone,
+  return row(
+    row(kiosk.organization_name)::public.waiver_venue,
+    kiosk.location_name,
+    kiosk.timezone,
     -- Who comes late still signs; who comes this evening does not need to be listed yet.
-    'parties', private.parties_to_sign(
+    private.parties_to_sign(
       kiosk.organization_id, kiosk.location_id, now() - interval '2 hours', now() + interval '4 hours'
     )
-  );
+  )::public.waiver_kiosk;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -219,18 +251,18 @@ comment on function private.get_waiver_kiosk is
 grant execute on function private.get_waiver_kiosk to anon, authenticated;
 
 create function public.get_waiver_kiosk(token text)
-returns jsonb
+returns public.waiver_kiosk
 language sql
 volatile
 set search_path = ''
 as $$ select private.get_waiver_kiosk(token) $$;
 
 comment on function public.get_waiver_kiosk is
-  'What a kiosk offers: {organization: {name}, location_name, timezone, parties: [{reference, room_name, starts_at, signed, needed, missing, token}]} of those that start within four hours or started within two; each token is for get_waiver and sign_waiver. For anybody with the kiosk''s token. Errors: 404 kiosk_not_found; 429 rate_limited.';
+  'What a kiosk offers: the parties that start within four hours or started within two. For anybody with the kiosk''s token. Errors: 404 kiosk_not_found; 429 rate_limited.';
 grant execute on function public.get_waiver_kiosk to anon, authenticated;
 
 create function private.get_waivers_to_sign(organization_id uuid, location_id uuid, date date)
-returns jsonb
+returns public.waiver_party []
 language plpgsql
 stable
 security definer
@@ -260,12 +292,12 @@ comment on function private.get_waivers_to_sign is
 grant execute on function private.get_waivers_to_sign to authenticated;
 
 create function public.get_waivers_to_sign(organization_id uuid, location_id uuid, date date default null)
-returns jsonb
+returns public.waiver_party []
 language sql
 stable
 set search_path = ''
 as $$ select private.get_waivers_to_sign(organization_id, location_id, date) $$;
 
 comment on function public.get_waivers_to_sign is
-  'The parties of a location''s local date (null: today) that can sign: [{reference, room_name, starts_at, signed, needed, missing, token}]; each token is for get_waiver and sign_waiver, on the staff''s device or sent to the party. For members with waivers:collect. Errors: 403 permission_denied, organization_suspended; 404 location_not_found.';
+  'The parties of a location''s local date (null: today) that can sign, by time; each token is for get_waiver and sign_waiver, on the staff''s device or sent to the party. For members with waivers:collect. Errors: 403 permission_denied, organization_suspended; 404 location_not_found.';
 grant execute on function public.get_waivers_to_sign to authenticated;

@@ -89,8 +89,23 @@ $$;
 comment on function private.staffed_session is
   'A session that somebody can run, locked. Raises 404 session_not_found, 409 session_not_open.';
 
+create type public.assignment as (
+  session_id uuid,
+  user_id uuid,
+  source text,
+  is_skilled boolean,
+  is_on_shift boolean
+);
+
+comment on type public.assignment is 'That somebody runs a session.';
+comment on column public.assignment.session_id is 'Of the session.';
+comment on column public.assignment.user_id is 'Who runs it.';
+comment on column public.assignment.source is 'one of session_staff.source';
+comment on column public.assignment.is_skilled is 'Whether the person may run the room.';
+comment on column public.assignment.is_on_shift is 'Whether the game lies within a shift of the person.';
+
 create function private.put_in_charge(session public.sessions, user_id uuid, source text)
-returns jsonb
+returns public.assignment
 language plpgsql
 volatile
 set search_path = ''
@@ -112,13 +127,7 @@ begin
     );
   end if;
   return (
-    select jsonb_build_object(
-      'session_id', x.session_id,
-      'user_id', x.user_id,
-      'source', x.source,
-      'is_skilled', g.is_skilled,
-      'is_on_shift', g.is_on_shift
-    )
+    select row(x.session_id, x.user_id, x.source, g.is_skilled, g.is_on_shift)::public.assignment
     from public.session_staff as x
     cross join private.game_masters(session.organization_id, array[session.id], put_in_charge.user_id) as g
     where x.organization_id = session.organization_id
@@ -153,7 +162,7 @@ comment on function private.lock_member is
   'Keeps an active member from being suspended, removed or given other work until the end of the transaction. Raises 404 member_not_found.';
 
 create function private.assign_game_master(organization_id uuid, session_id uuid, user_id uuid)
-returns jsonb
+returns public.assignment
 language plpgsql
 volatile
 security definer
@@ -174,18 +183,18 @@ comment on function private.assign_game_master is
 grant execute on function private.assign_game_master to authenticated;
 
 create function public.assign_game_master(organization_id uuid, session_id uuid, user_id uuid)
-returns jsonb
+returns public.assignment
 language sql
 volatile
 set search_path = ''
 as $$ select private.assign_game_master(organization_id, session_id, user_id) $$;
 
 comment on function public.assign_game_master is
-  'Puts an active member in charge of a session, beside those who are already; the same again changes nothing. Skills and shifts are not asked for, only told: {session_id, user_id, source, is_skilled, is_on_shift}. A session that is over may be given too, to keep the record. For members with bookings:assign. Errors: 403 permission_denied, organization_suspended; 404 session_not_found, member_not_found (also when suspended); 409 session_not_open (cancelled or a block), game_master_busy (details {"session_id", "starts_at", "occupied_until"} of the other session).';
+  'Puts an active member in charge of a session, beside those who are already; the same again changes nothing. Skills and shifts are not asked for, only told. A session that is over may be given too, to keep the record. For members with bookings:assign. Errors: 403 permission_denied, organization_suspended; 404 session_not_found, member_not_found (also when suspended); 409 session_not_open (cancelled or a block), game_master_busy (details {"session_id", "starts_at", "occupied_until"} of the other session).';
 grant execute on function public.assign_game_master to authenticated;
 
 create function private.claim_session_as_game_master(organization_id uuid, session_id uuid)
-returns jsonb
+returns public.assignment
 language plpgsql
 volatile
 security definer
@@ -222,14 +231,14 @@ comment on function private.claim_session_as_game_master is
 grant execute on function private.claim_session_as_game_master to authenticated;
 
 create function public.claim_session_as_game_master(organization_id uuid, session_id uuid)
-returns jsonb
+returns public.assignment
 language sql
 volatile
 set search_path = ''
 as $$ select private.claim_session_as_game_master(organization_id, session_id) $$;
 
 comment on function public.claim_session_as_game_master is
-  'The caller takes a session that nobody runs, in a room for which the caller is skilled, on shift or not; the same again changes nothing. Returns what assign_game_master does. For persons with bookings:claim, not for API keys. Errors: 401 not_authenticated; 403 user_required, permission_denied, organization_suspended; 404 session_not_found, member_not_found (for a visitor from support); 409 session_not_open (cancelled, over or a block), session_has_game_master, not_skilled, game_master_busy (as in assign_game_master).';
+  'The caller takes a session that nobody runs, in a room for which the caller is skilled, on shift or not; the same again changes nothing. For persons with bookings:claim, not for API keys. Errors: 401 not_authenticated; 403 user_required, permission_denied, organization_suspended; 404 session_not_found, member_not_found (for a visitor from support); 409 session_not_open (cancelled, over or a block), session_has_game_master, not_skilled, game_master_busy (as in assign_game_master).';
 grant execute on function public.claim_session_as_game_master to authenticated;
 
 create function private.acts_for_oneself(organization_id uuid, user_id uuid)
@@ -247,8 +256,17 @@ $$;
 comment on function private.acts_for_oneself is
   'Whether the caller is that person and holds bookings:claim: for what game masters settle without the planner. Raises 403 organization_suspended.';
 
+create type public.released_assignment as (
+  session_id uuid,
+  user_id uuid
+);
+
+comment on type public.released_assignment is 'That somebody does not run a session.';
+comment on column public.released_assignment.session_id is 'Of the session.';
+comment on column public.released_assignment.user_id is 'Who does not run it.';
+
 create function private.unassign_game_master(organization_id uuid, session_id uuid, user_id uuid)
-returns jsonb
+returns public.released_assignment
 language plpgsql
 volatile
 security definer
@@ -281,9 +299,7 @@ begin
   where x.organization_id = unassign_game_master.organization_id
     and x.session_id = unassign_game_master.session_id
     and x.user_id = unassign_game_master.user_id;
-  return jsonb_build_object(
-    'session_id', unassign_game_master.session_id, 'user_id', unassign_game_master.user_id
-  );
+  return row(unassign_game_master.session_id, unassign_game_master.user_id)::public.released_assignment;
 end
 $$;
 
@@ -292,12 +308,12 @@ comment on function private.unassign_game_master is
 grant execute on function private.unassign_game_master to authenticated;
 
 create function public.unassign_game_master(organization_id uuid, session_id uuid, user_id uuid)
-returns jsonb
+returns public.released_assignment
 language sql
 volatile
 set search_path = ''
 as $$ select private.unassign_game_master(organization_id, session_id, user_id) $$;
 
 comment on function public.unassign_game_master is
-  'Releases somebody from a session: {session_id, user_id}; also who does not run it, so that it can be asked again. For members with bookings:assign; what one has claimed oneself one gives back with bookings:claim, before it starts. Errors: 403 permission_denied, organization_suspended; 404 assignment_not_found.';
+  'Releases somebody from a session; also who does not run it, so that it can be asked again. For members with bookings:assign; what one has claimed oneself one gives back with bookings:claim, before it starts. Errors: 403 permission_denied, organization_suspended; 404 assignment_not_found.';
 grant execute on function public.unassign_game_master to authenticated;

@@ -39,8 +39,43 @@ $$;
 comment on function private.sessions_without_game_master is
   'The sessions to come on those local dates that somebody has booked and nobody runs.';
 
+create type public.assigned_session as (
+  session_id uuid,
+  room_id uuid,
+  starts_at timestamptz,
+  user_id uuid
+);
+
+comment on type public.assigned_session is 'A session that was given to somebody.';
+comment on column public.assigned_session.session_id is 'Of the session.';
+comment on column public.assigned_session.room_id is 'Of its room.';
+comment on column public.assigned_session.starts_at is 'Of the game.';
+comment on column public.assigned_session.user_id is 'Who runs it.';
+
+create type public.unassigned_session as (
+  session_id uuid,
+  room_id uuid,
+  starts_at timestamptz,
+  reason text
+);
+
+comment on type public.unassigned_session is 'A session that nobody runs.';
+comment on column public.unassigned_session.session_id is 'Of the session.';
+comment on column public.unassigned_session.room_id is 'Of its room.';
+comment on column public.unassigned_session.starts_at is 'Of the game.';
+comment on column public.unassigned_session.reason is 'Why; session_busy: somebody else was changing it, run again; one of: nobody_skilled, nobody_on_shift, nobody_free, session_busy';
+
+create type public.assignment_plan as (
+  assigned public.assigned_session [],
+  unassigned public.unassigned_session []
+);
+
+comment on type public.assignment_plan is 'What a run of auto_assign_game_masters did.';
+comment on column public.assignment_plan.assigned is 'In the order in which they were given.';
+comment on column public.assignment_plan.unassigned is 'In the order in which they were tried.';
+
 create function private.auto_assign_game_masters(organization_id uuid, from_date date, to_date date)
-returns jsonb
+returns public.assignment_plan
 language plpgsql
 volatile
 security definer
@@ -53,8 +88,8 @@ declare
   todo record;
   candidate uuid;
   chosen uuid;
-  assigned jsonb := '[]';
-  unassigned jsonb := '[]';
+  assigned public.assigned_session [] := '{}';
+  unassigned public.unassigned_session [] := '{}';
 begin
   perform private.require_permission(auto_assign_game_masters.organization_id, 'bookings:assign');
   if from_date is null or to_date is null or not isfinite(from_date) or not isfinite(to_date) or to_date < from_date then
@@ -144,24 +179,22 @@ begin
       end loop;
     end if;
     if chosen is null then
-      unassigned := unassigned || jsonb_build_object(
-        'session_id', todo.id,
-        'room_id', todo.room_id,
-        'starts_at', todo.starts_at,
-        'reason', case
+      unassigned := unassigned || row(
+        todo.id,
+        todo.room_id,
+        todo.starts_at,
+        case
           when todo.id <> all (locked) then 'session_busy'
           when todo.on_shift is null then 'nobody_skilled'
           when todo.on_shift = '{}' then 'nobody_on_shift'
           else 'nobody_free'
         end
-      );
+      )::public.unassigned_session;
     else
-      assigned := assigned || jsonb_build_object(
-        'session_id', todo.id, 'room_id', todo.room_id, 'starts_at', todo.starts_at, 'user_id', chosen
-      );
+      assigned := assigned || row(todo.id, todo.room_id, todo.starts_at, chosen)::public.assigned_session;
     end if;
   end loop;
-  return jsonb_build_object('assigned', assigned, 'unassigned', unassigned);
+  return row(assigned, unassigned)::public.assignment_plan;
 end
 $$;
 
@@ -170,12 +203,12 @@ comment on function private.auto_assign_game_masters is
 grant execute on function private.auto_assign_game_masters to authenticated;
 
 create function public.auto_assign_game_masters(organization_id uuid, from_date date, to_date date)
-returns jsonb
+returns public.assignment_plan
 language sql
 volatile
 set search_path = ''
 as $$ select private.auto_assign_game_masters(organization_id, from_date, to_date) $$;
 
 comment on function public.auto_assign_game_masters is
-  'Gives every booked session to come on those local dates (at most 31) that nobody runs one game master who is skilled for the room, on shift for the whole game (not the turnaround) and free: sessions that fewest could run first, then by time; each to whoever has fewest sessions in these days. The same data give the same plan; what is assigned already stays. Returns {assigned: [{session_id, room_id, starts_at, user_id}], unassigned: [{session_id, room_id, starts_at, reason}]}, reason nobody_skilled, nobody_on_shift, nobody_free or session_busy (somebody else was changing it: run again). For members with bookings:assign. Errors: 403 permission_denied, organization_suspended; 422 date_range_invalid, date_range_too_long.';
+  'Gives every booked session to come on those local dates (at most 31) that nobody runs one game master who is skilled for the room, on shift for the whole game (not the turnaround) and free: sessions that fewest could run first, then by time; each to whoever has fewest sessions in these days. The same data give the same plan; what is assigned already stays. For members with bookings:assign. Errors: 403 permission_denied, organization_suspended; 422 date_range_invalid, date_range_too_long.';
 grant execute on function public.auto_assign_game_masters to authenticated;

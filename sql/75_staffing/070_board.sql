@@ -1,7 +1,168 @@
 -- The board of a day: what happens where, who comes, and who runs it.
 
+create type public.waiver_progress as (
+  policy text,
+  signed int,
+  needed int,
+  missing int
+);
+
+comment on type public.waiver_progress is 'How far a party is with its waiver, without the token: whoever has it signs.';
+comment on column public.waiver_progress.policy is 'Of the room; one of rooms.waiver_policy';
+comment on column public.waiver_progress.signed is 'People for whom somebody has signed.';
+comment on column public.waiver_progress.needed is 'People of the party; 0 where nothing is signed.';
+comment on column public.waiver_progress.missing is 'People for whom nobody has signed yet.';
+
+create type public.board_booking as (
+  id uuid,
+  reference text,
+  status text,
+  contact_name text,
+  party_size int,
+  exclusive boolean,
+  customer_note text,
+  staff_note text,
+  currency text,
+  total_cents bigint,
+  paid_cents bigint,
+  refunded_cents bigint,
+  open_cents bigint,
+  waiver public.waiver_progress
+);
+
+comment on type public.board_booking is 'A booking on the board.';
+comment on column public.board_booking.id is 'Of the booking.';
+comment on column public.board_booking.reference is 'As the customer knows it.';
+comment on column public.board_booking.status is 'one of bookings.status';
+comment on column public.board_booking.contact_name is 'Who comes; null without customers:read.';
+comment on column public.board_booking.party_size is 'People.';
+comment on column public.board_booking.exclusive is 'Whether a party is alone in a shared room.';
+comment on column public.board_booking.customer_note is 'The customer''s; null without customers:read.';
+comment on column public.board_booking.staff_note is 'For the staff only; empty without one.';
+comment on column public.board_booking.currency is 'Of the amounts, ISO 4217.';
+comment on column public.board_booking.total_cents is 'Price, tax included, in minor units.';
+comment on column public.board_booking.paid_cents is 'All payments, in minor units; null without payments:read.';
+comment on column public.board_booking.refunded_cents is 'All refunds, in minor units; null without payments:read.';
+comment on column public.board_booking.open_cents is 'What can still be asked for, in minor units; null without payments:read.';
+comment on column public.board_booking.waiver is 'What the party still has to sign.';
+
+create type public.board_person as (
+  user_id uuid,
+  full_name text,
+  source text,
+  is_skilled boolean,
+  is_on_shift boolean
+);
+
+comment on type public.board_person is 'Who runs a session.';
+comment on column public.board_person.user_id is 'Of the account.';
+comment on column public.board_person.full_name is 'Empty until it was given; null without users:read.';
+comment on column public.board_person.source is 'one of session_staff.source';
+comment on column public.board_person.is_skilled is 'Whether the person may run the room; null without shifts:read.';
+comment on column public.board_person.is_on_shift is 'Whether the game lies within a shift of the person; null without shifts:read.';
+
+create type public.board_session as (
+  id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  occupied_until timestamptz,
+  local_time text,
+  mode text,
+  status text,
+  capacity int,
+  seats_taken int,
+  bookings public.board_booking [],
+  is_unassigned boolean,
+  staff public.board_person [],
+  candidates uuid []
+);
+
+comment on type public.board_session is 'A session that somebody has booked or holds.';
+comment on column public.board_session.id is 'Of the session.';
+comment on column public.board_session.starts_at is 'Of the game.';
+comment on column public.board_session.ends_at is 'Of the game.';
+comment on column public.board_session.occupied_until is 'With the turnaround.';
+comment on column public.board_session.local_time is 'When it starts on the location''s clock, HH:MM.';
+comment on column public.board_session.mode is 'one of: private, shared';
+comment on column public.board_session.status is 'one of: booked, held';
+comment on column public.board_session.capacity is 'Seats.';
+comment on column public.board_session.seats_taken is 'Of them.';
+comment on column public.board_session.bookings is 'In the order in which they were made.';
+comment on column public.board_session.is_unassigned is 'Whether nobody runs it.';
+comment on column public.board_session.staff is 'Who runs it, by name.';
+comment on column public.board_session.candidates is 'User ids of who could run it: skilled, on shift and free; null without shifts:read, and where somebody runs it.';
+
+create type public.board_block as (
+  session_id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  reason text
+);
+
+comment on type public.board_block is 'Time that a room is off sale.';
+comment on column public.board_block.session_id is 'Of the block.';
+comment on column public.board_block.starts_at is 'From when.';
+comment on column public.board_block.ends_at is 'Until when.';
+comment on column public.board_block.reason is 'For the staff only; null: none was given.';
+
+create type public.board_room as (
+  id uuid,
+  name text,
+  sessions public.board_session [],
+  blocks public.board_block []
+);
+
+comment on type public.board_room is 'A room on the board.';
+comment on column public.board_room.id is 'Of the room.';
+comment on column public.board_room.name is 'As it is called.';
+comment on column public.board_room.sessions is 'By time.';
+comment on column public.board_room.blocks is 'By time.';
+
+create type public.board_shift as (
+  id uuid,
+  user_id uuid,
+  full_name text,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  sessions bigint
+);
+
+comment on type public.board_shift is 'Who is there, and when.';
+comment on column public.board_shift.id is 'Of the shift.';
+comment on column public.board_shift.user_id is 'Of the account.';
+comment on column public.board_shift.full_name is 'Empty until it was given; null without users:read.';
+comment on column public.board_shift.starts_at is 'From when.';
+comment on column public.board_shift.ends_at is 'Until when.';
+comment on column public.board_shift.sessions is 'How many of the board the person runs.';
+
+create type public.board_location as (
+  id uuid,
+  name text,
+  timezone text,
+  rooms public.board_room [],
+  shifts public.board_shift []
+);
+
+comment on type public.board_location is 'A location on the board.';
+comment on column public.board_location.id is 'Of the location.';
+comment on column public.board_location.name is 'As it is called.';
+comment on column public.board_location.timezone is 'IANA zone.';
+comment on column public.board_location.rooms is 'By name.';
+comment on column public.board_location.shifts is 'By time; null without shifts:read.';
+
+create type public.board as (
+  date date,
+  unassigned bigint,
+  locations public.board_location []
+);
+
+comment on type public.board is 'A day of a location, or of all, on its own clock.';
+comment on column public.board.date is 'The day.';
+comment on column public.board.unassigned is 'How many sessions nobody runs.';
+comment on column public.board.locations is 'By name.';
+
 create function private.get_board(organization_id uuid, date date, location_id uuid)
-returns jsonb
+returns public.board
 language plpgsql
 stable
 security definer
@@ -52,29 +213,26 @@ begin
       select
         b.session_id,
         bool_or(b.status <> 'held') as is_booked,
-        jsonb_agg(
-          jsonb_build_object(
-            'id', b.id,
-            'reference', b.reference,
-            'status', b.status,
-            'contact_name', case when sees_customers then contact.contact_name end,
-            'party_size', b.party_size,
-            'exclusive', b.exclusive,
-            'customer_note', case when sees_customers then contact.customer_note end,
-            'staff_note', b.staff_note,
-            'currency', b.currency,
-            'total_cents', b.total_cents,
-            'paid_cents', case
-              when sees_money then (
-                select m.balance_cents from private.booking_balance(b.organization_id, b.id) as m
-              )
-            end,
-            'due_cents', case
-              when sees_money then private.booking_open(b)
-            end,
-            -- Not the token: whoever has it signs.
-            'waiver', private.booking_waiver(b) - 'token'
-          )
+        array_agg(
+          row(
+            b.id,
+            b.reference,
+            b.status,
+            case when sees_customers then contact.contact_name end,
+            b.party_size,
+            b.exclusive,
+            case when sees_customers then contact.customer_note end,
+            b.staff_note,
+            b.currency,
+            b.total_cents,
+            balance.paid_cents,
+            balance.refunded_cents,
+            case when sees_money then private.booking_open(b) end,
+            (
+              select row(w.policy, w.signed, w.needed, w.missing)::public.waiver_progress
+              from private.booking_waiver(b) as w
+            )
+          )::public.board_booking
           order by b.created_at, b.id
         ) as bookings
       from place as p
@@ -86,6 +244,7 @@ begin
         and b.starts_at < p.closes
       left join public.booking_contacts as contact
         on contact.organization_id = b.organization_id and contact.booking_id = b.id
+      left join lateral private.booking_balance(b.organization_id, b.id) as balance on sees_money
       where b.takes_capacity and coalesce(b.hold_expires_at > now(), true)
       group by b.session_id
     ),
@@ -108,42 +267,43 @@ begin
         s.starts_at,
         s.id,
         staff.people is null as is_unassigned,
-        jsonb_build_object(
-          'id', s.id,
-          'starts_at', s.starts_at,
-          'ends_at', s.ends_at,
-          'occupied_until', s.occupied_until,
-          'local_time', to_char(s.starts_at at time zone p.timezone, 'HH24:MI'),
-          'mode', s.mode,
-          'status', case when b.is_booked then 'booked' else 'held' end,
-          'capacity', s.capacity,
-          'seats_taken', s.seats_taken,
-          'bookings', b.bookings,
-          'is_unassigned', staff.people is null,
-          'staff', coalesce(staff.people, '[]'),
+        row(
+          s.id,
+          s.starts_at,
+          s.ends_at,
+          s.occupied_until,
+          to_char(s.starts_at at time zone p.timezone, 'HH24:MI'),
+          s.mode,
+          case when b.is_booked then 'booked' else 'held' end,
+          s.capacity,
+          s.seats_taken,
+          b.bookings,
+          staff.people is null,
+          coalesce(staff.people, '{}'),
           -- Who could run it now; of interest while nobody does.
-          'candidates', case
-            when sees_shifts and staff.people is null then (
-              select coalesce(jsonb_agg(f.user_id order by f.user_id), '[]')
+          case
+            when sees_shifts and staff.people is null then array(
+              select f.user_id
               from fit as f
               where f.session_id = s.id and f.is_skilled and f.is_on_shift and f.is_free
+              order by f.user_id
             )
           end
-        ) as entry
+        )::public.board_session as entry
       from booking as b
       join public.sessions as s on s.organization_id = get_board.organization_id and s.id = b.session_id
       join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
       join place as p on p.id = r.location_id
       cross join lateral (
         select
-          jsonb_agg(
-            jsonb_build_object(
-              'user_id', x.user_id,
-              'full_name', x.full_name,
-              'source', x.source,
-              'is_skilled', case when sees_shifts then coalesce(f.is_skilled, false) end,
-              'is_on_shift', case when sees_shifts then coalesce(f.is_on_shift, false) end
-            )
+          array_agg(
+            row(
+              x.user_id,
+              x.full_name,
+              x.source,
+              case when sees_shifts then coalesce(f.is_skilled, false) end,
+              case when sees_shifts then coalesce(f.is_on_shift, false) end
+            )::public.board_person
             order by x.full_name, x.user_id
           ) as people
         from person as x
@@ -151,71 +311,46 @@ begin
         where x.session_id = s.id
       ) as staff
     )
-    select jsonb_build_object(
-      'date', get_board.date,
-      'unassigned', (select count(*) from session as s where s.is_unassigned),
-      'locations', coalesce(
-        jsonb_agg(
-          jsonb_build_object(
-            'id', p.id,
-            'name', p.name,
-            'timezone', p.timezone,
-            'rooms', (
-              select coalesce(
-                jsonb_agg(
-                  jsonb_build_object(
-                    'id', r.id,
-                    'name', r.name,
-                    'sessions', (
-                      select coalesce(jsonb_agg(s.entry order by s.starts_at, s.id), '[]')
-                      from session as s
-                      where s.room_id = r.id
-                    ),
-                    'blocks', (
-                      select coalesce(
-                        jsonb_agg(
-                          jsonb_build_object(
-                            'session_id', k.id,
-                            'starts_at', k.starts_at,
-                            'ends_at', k.ends_at,
-                            'reason', k.reason
-                          )
-                          order by k.starts_at
-                        ),
-                        '[]'
-                      )
-                      from public.sessions as k
-                      where k.organization_id = r.organization_id
-                        and k.room_id = r.id
-                        and k.mode = 'block'
-                        and k.status = 'scheduled'
-                        and k.starts_at < p.closes
-                        and k.ends_at > p.opens
-                    )
-                  )
-                  order by r.name, r.id
-                ),
-                '[]'
-              )
+    select row(
+      get_board.date,
+      (select count(*) from session as s where s.is_unassigned),
+      coalesce(
+        array_agg(
+          row(
+            p.id,
+            p.name,
+            p.timezone,
+            array(
+              select row(
+                r.id,
+                r.name,
+                array(select s.entry from session as s where s.room_id = r.id order by s.starts_at, s.id),
+                array(
+                  select row(k.id, k.starts_at, k.ends_at, k.reason)::public.board_block
+                  from public.sessions as k
+                  where k.organization_id = r.organization_id
+                    and k.room_id = r.id
+                    and k.mode = 'block'
+                    and k.status = 'scheduled'
+                    and k.starts_at < p.closes
+                    and k.ends_at > p.opens
+                  order by k.starts_at
+                )
+              )::public.board_room
               from public.rooms as r
               where r.organization_id = get_board.organization_id and r.location_id = p.id
+              order by r.name, r.id
             ),
-            'shifts', case
-              when sees_shifts then (
-                select coalesce(
-                  jsonb_agg(
-                    jsonb_build_object(
-                      'id', h.id,
-                      'user_id', h.user_id,
-                      'full_name', case when sees_people then f.full_name end,
-                      'starts_at', h.starts_at,
-                      'ends_at', h.ends_at,
-                      'sessions', (select count(*) from person as x where x.user_id = h.user_id)
-                    )
-                    order by h.starts_at, h.user_id
-                  ),
-                  '[]'
-                )
+            case
+              when sees_shifts then array(
+                select row(
+                  h.id,
+                  h.user_id,
+                  case when sees_people then f.full_name end,
+                  h.starts_at,
+                  h.ends_at,
+                  (select count(*) from person as x where x.user_id = h.user_id)
+                )::public.board_shift
                 from public.staff_shifts as h
                 join private.active_memberships as m
                   on m.organization_id = h.organization_id and m.user_id = h.user_id
@@ -226,14 +361,15 @@ begin
                   and h.starts_at > p.opens - interval '26 hours'
                   and h.starts_at < p.closes
                   and h.ends_at > p.opens
+                order by h.starts_at, h.user_id
               )
             end
-          )
+          )::public.board_location
           order by p.name, p.id
         ),
-        '[]'
+        '{}'
       )
-    )
+    )::public.board
     from place as p
   );
 end
@@ -244,12 +380,12 @@ comment on function private.get_board is
 grant execute on function private.get_board to authenticated;
 
 create function public.get_board(organization_id uuid, date date, location_id uuid default null)
-returns jsonb
+returns public.board
 language sql
 stable
 set search_path = ''
 as $$ select private.get_board(organization_id, date, location_id) $$;
 
 comment on function public.get_board is
-  'A day of a location, or of all, on its own clock: {date, unassigned, locations: [{id, name, timezone, rooms: [{id, name, sessions: [{id, starts_at, ends_at, occupied_until, local_time, mode, status, capacity, seats_taken, bookings: [{id, reference, status, contact_name, party_size, exclusive, customer_note, staff_note, currency, total_cents, paid_cents, due_cents, waiver: {policy, signed, needed, missing}}], is_unassigned, staff: [{user_id, full_name, source, is_skilled, is_on_shift}], candidates}], blocks: [{session_id, starts_at, ends_at, reason}]}], shifts: [{id, user_id, full_name, starts_at, ends_at, sessions}]}]}. Sessions that start on the date and that somebody has booked (booked) or holds (held); blocks and shifts that touch it. unassigned: how many sessions nobody runs; candidates: user ids of who could run such a session, skilled, on shift and free. Amounts in minor units; paid_cents after refunds. For members with bookings:read; null is what takes a further permission: contact_name and customer_note customers:read, paid_cents and due_cents payments:read, full_name users:read, shifts, candidates, is_skilled and is_on_shift shifts:read. Errors: 403 permission_denied; 404 location_not_found; 422 date_invalid.';
+  'A day of a location, or of all, on its own clock. Sessions that start on the date and that somebody has booked (booked) or holds (held); blocks and shifts that touch it. For members with bookings:read; what takes a further permission is null without it. Errors: 403 permission_denied; 404 location_not_found; 422 date_invalid.';
 grant execute on function public.get_board to authenticated;

@@ -163,8 +163,21 @@ create trigger check_email_words
 after insert or update of subject, body on public.email_template_overrides
 for each row execute function private.check_email_words();
 
+create type service.email_words as (
+  template text,
+  locale text,
+  subject text,
+  body text
+);
+
+comment on type service.email_words is 'An organization''s own words for a mail, which are to be tried.';
+comment on column service.email_words.template is 'Of the mail.';
+comment on column service.email_words.locale is 'one of: es, en, ca';
+comment on column service.email_words.subject is 'null: the product''s.';
+comment on column service.email_words.body is 'null: the product''s.';
+
 create function private.read_email_words(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.email_words
 language plpgsql
 stable
 security definer
@@ -172,7 +185,7 @@ set search_path = ''
 as $$
 begin
   return (
-    select jsonb_build_object('template', t.template, 'locale', t.locale, 'subject', t.subject, 'body', t.body)
+    select row(t.template, t.locale, t.subject, t.body)::service.email_words
     from private.jobs as j
     join public.email_template_overrides as t
       on t.organization_id = j.organization_id
@@ -194,10 +207,10 @@ returns jsonb
 language sql
 stable
 set search_path = ''
-as $$ select private.read_email_words(job_id, lease_token) $$;
+as $$ select to_jsonb(private.read_email_words(job_id, lease_token)) $$;
 
 comment on function service.read_email_words is
-  'An organization''s own words that a claimed job of kind email.check is to try: {template, locale, subject, body}; null when they are gone or the lease is lost.';
+  'An organization''s own words that a claimed job of kind email.check is to try; null when they are gone or the lease is lost. Answers service.email_words or null.';
 grant execute on function service.read_email_words to service_role;
 
 create function private.record_email_words(

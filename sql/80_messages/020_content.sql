@@ -25,7 +25,7 @@ begin
         'extras', private.booking_json(b) -> 'extras',
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
-        'waiver_token', private.booking_waiver(b) ->> 'token',
+        'waiver_token', (private.booking_waiver(b)).token,
         'calendar_slug', k.slug,
         'site_url', k.site_url,
         'accent_color', k.accent_color,

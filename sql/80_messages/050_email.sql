@@ -160,8 +160,41 @@ $$;
 comment on function private.mailbox_has_room is
   'Counts a mail that is about to be sent, and answers whether the allowance has room for it.';
 
+create type service.recipient as (
+  name text,
+  email text
+);
+
+comment on type service.recipient is 'Whom a mail goes to.';
+comment on column service.recipient.name is 'As it is written on the mail.';
+comment on column service.recipient.email is 'The address.';
+
+create type service.email_override as (
+  subject text,
+  body text
+);
+
+comment on type service.email_override is 'An organization''s own words for a mail.';
+comment on column service.email_override.subject is 'null: the product''s.';
+comment on column service.email_override.body is 'null: the product''s.';
+
+create type service.prepared_email as (
+  template text,
+  locale text,
+  "to" service.recipient,
+  data jsonb,
+  override service.email_override
+);
+
+comment on type service.prepared_email is 'What a mail says now.';
+comment on column service.prepared_email.template is 'Of the mail.';
+comment on column service.prepared_email.locale is 'one of: es, en, ca';
+comment on column service.prepared_email."to" is 'Whom it goes to.';
+comment on column service.prepared_email.data is 'What the template shows, by its own names; amounts in minor units, instants in UTC, timezone the venue''s.';
+comment on column service.prepared_email.override is 'null: the product''s words, or the organization''s are known to be unusable.';
+
 create function private.prepare_email(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.prepared_email
 language plpgsql
 volatile
 security definer
@@ -227,17 +260,20 @@ begin
     return null;
   end if;
 
-  return mail - 'booking_id' || jsonb_build_object(
-    'template', template.name,
-    'override', (
-      select jsonb_build_object('subject', t.subject, 'body', t.body)
+  return row(
+    template.name,
+    mail ->> 'locale',
+    jsonb_populate_record(null::service.recipient, mail -> 'to'),
+    mail -> 'data',
+    (
+      select row(t.subject, t.body)::service.email_override
       from public.email_template_overrides as t
       where t.organization_id = job.organization_id
         and t.template = template.name
         and t.locale = mail ->> 'locale'
         and t.problem is null
     )
-  );
+  )::service.prepared_email;
 end
 $$;
 
@@ -250,10 +286,10 @@ returns jsonb
 language sql
 volatile
 set search_path = ''
-as $$ select private.prepare_email(job_id, lease_token) $$;
+as $$ select to_jsonb(private.prepare_email(job_id, lease_token)) $$;
 
 comment on function service.prepare_email is
-  'What the mail of a claimed job says now: {template, locale, to: {name, email}, data, override: {subject, body} or null (the organization''s own words, unless they are known to be unusable)}; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, its mailbox sent enough today, or the lease lost. Amounts in minor units, instants in UTC, timezone the venue''s. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, its mailbox sent enough today, or the lease lost. Answers service.prepared_email or null. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email to service_role;
 
 create function private.follow_email_events(provider_message_id text)
@@ -283,8 +319,15 @@ $$;
 comment on function private.follow_email_events is
   'Gives a sent mail the state of its newest event, by the provider''s clock: events may come in any order.';
 
+create type service.recorded_email as (
+  recorded boolean
+);
+
+comment on type service.recorded_email is 'Whether it is news that a mail was taken.';
+comment on column service.recorded_email.recorded is 'False when it was recorded before.';
+
 create function private.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
-returns jsonb
+returns service.recorded_email
 language plpgsql
 volatile
 security definer
@@ -300,10 +343,10 @@ begin
     sent_at = now()
   where m.job_id = record_email.job_id and m.sent_at is null;
   if not found then
-    return jsonb_build_object('recorded', false);
+    return row(false)::service.recorded_email;
   end if;
   perform private.follow_email_events(record_email.provider_message_id);
-  return jsonb_build_object('recorded', true);
+  return row(true)::service.recorded_email;
 end
 $$;
 
@@ -311,18 +354,18 @@ comment on function private.record_email is 'definer: the service may write no t
 grant execute on function private.record_email to service_role;
 
 create function service.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
-returns jsonb
+returns service.recorded_email
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_email(job_id, lease_token, provider, provider_message_id) $$;
 
 comment on function service.record_email is
-  'Remembers that the provider took a prepared mail, and under which id. Returns {recorded: boolean}, false when it was recorded before.';
+  'Remembers that the provider took a prepared mail, and under which id.';
 grant execute on function service.record_email to service_role;
 
 create function private.record_email_event(event jsonb)
-returns jsonb
+returns service.received
 language plpgsql
 volatile
 security definer
@@ -339,7 +382,7 @@ begin
   )
   on conflict on constraint email_events_pkey do nothing;
   if not found then
-    return jsonb_build_object('duplicate', true);
+    return row(true)::service.received;
   end if;
 
   -- A full mailbox is full for a day, a wrong address is wrong for ever.
@@ -357,7 +400,7 @@ begin
   if event #>> '{data,email_id}' is not null then
     perform private.follow_email_events(event #>> '{data,email_id}');
   end if;
-  return jsonb_build_object('duplicate', false);
+  return row(false)::service.received;
 end
 $$;
 
@@ -365,14 +408,14 @@ comment on function private.record_email_event is 'definer: the service may writ
 grant execute on function private.record_email_event to service_role;
 
 create function service.record_email_event(event jsonb)
-returns jsonb
+returns service.received
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_email_event(event) $$;
 
 comment on function service.record_email_event is
-  'Stores a verified webhook of Resend, {id (its svix-id), type, created_at, data: {email_id, to, bounce}}, once: the mail takes the reported state, and an address that bounced for good or complained is not written to again. Returns {duplicate: boolean}. Errors: 422 event_invalid.';
+  'Stores a verified webhook of Resend, {id (its svix-id), type, created_at, data: {email_id, to, bounce}}, once: the mail takes the reported state, and an address that bounced for good or complained is not written to again. Errors: 422 event_invalid.';
 grant execute on function service.record_email_event to service_role;
 
 create function private.mail_pause(organization_id uuid, booking_id uuid)

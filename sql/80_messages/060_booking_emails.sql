@@ -1,10 +1,30 @@
 -- The mails of a booking, for those who have to know whether the customer was told.
 
+create type public.booking_email as (
+  id bigint,
+  template text,
+  recipient text,
+  locale text,
+  status text,
+  reason text,
+  created_at timestamptz,
+  sent_at timestamptz,
+  due_at timestamptz
+);
+
+comment on type public.booking_email is 'A mail of a booking, and what became of it.';
+comment on column public.booking_email.id is 'Grows with time.';
+comment on column public.booking_email.template is 'Of the mail.';
+comment on column public.booking_email.recipient is 'The address; null without customers:read, and before it was prepared.';
+comment on column public.booking_email.locale is 'Of its words; null before it was prepared.';
+comment on column public.booking_email.status is 'sent: the provider took it; not_needed: overtaken by events; suppressed: the address bounced or complained before; limited: its mailbox was sent enough that day; one of: waiting, sent, delivered, not_needed, dead, bounced, complained, failed, suppressed, limited';
+comment on column public.booking_email.reason is 'What went wrong with it last; null: nothing did.';
+comment on column public.booking_email.created_at is 'When it was asked for.';
+comment on column public.booking_email.sent_at is 'When the provider took it; null: it did not.';
+comment on column public.booking_email.due_at is 'When it is tried next; null: it is not.';
+
 create function private.booking_emails(organization_id uuid, booking_id uuid)
-returns table (
-  id bigint, template text, recipient text, locale text, status text, reason text, created_at timestamptz,
-  sent_at timestamptz, due_at timestamptz
-)
+returns setof public.booking_email
 language plpgsql
 stable
 security definer
@@ -51,15 +71,12 @@ comment on function private.booking_emails is 'definer: queue and log of mails a
 grant execute on function private.booking_emails to authenticated;
 
 create function public.booking_emails(organization_id uuid, booking_id uuid)
-returns table (
-  id bigint, template text, recipient text, locale text, status text, reason text, created_at timestamptz,
-  sent_at timestamptz, due_at timestamptz
-)
+returns setof public.booking_email
 language sql
 stable
 set search_path = ''
 as $$ select * from private.booking_emails(organization_id, booking_id) $$;
 
 comment on function public.booking_emails is
-  'The mails of a booking, newest first, of the last 90 days, 200 at most. status: waiting (due_at: when it is tried next), sent (the provider took it), delivered; not_needed (overtaken by events); and what somebody should look at: dead (given up; reason says why), bounced, complained, failed, suppressed (the address bounced or complained before), limited (it was sent enough mails that day, as reason says). recipient: null without customers:read. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
+  'The mails of a booking, newest first, of the last 90 days, 200 at most. Somebody should look at what is dead (given up), bounced, complained, failed, suppressed or limited. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
 grant execute on function public.booking_emails to authenticated;

@@ -69,7 +69,7 @@ comment on table private.calendar_feed_secrets is
   'Hash of each feed''s token. Found by hash on the whole platform: the token is all that a subscriber brings.';
 
 create function private.create_calendar_feed(organization_id uuid, name text, room_id uuid, user_id uuid)
-returns jsonb
+returns public.issued_token
 language plpgsql
 volatile
 security definer
@@ -101,7 +101,7 @@ begin
   returning id into feed_id;
   insert into private.calendar_feed_secrets (organization_id, feed_id, token_hash)
   values (create_calendar_feed.organization_id, feed_id, private.token_hash(token));
-  return jsonb_build_object('id', feed_id, 'token', token);
+  return row(feed_id, token)::public.issued_token;
 end
 $$;
 
@@ -115,18 +115,18 @@ create function public.create_calendar_feed(
   room_id uuid default null,
   user_id uuid default null
 )
-returns jsonb
+returns public.issued_token
 language sql
 volatile
 set search_path = ''
 as $$ select private.create_calendar_feed(organization_id, name, room_id, user_id) $$;
 
 comment on function public.create_calendar_feed is
-  'Opens a feed: of the venue, of one room (room_id), of the sessions that a member runs (user_id), or of those in that room. Returns {id, token}; the token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with calendars:manage; of one''s own sessions (user_id: the caller) bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, member_not_found (also when suspended); 422 name_invalid.';
+  'Opens a feed: of the venue, of one room (room_id), of the sessions that a member runs (user_id), or of those in that room. The token is shown this once. Made in a visit of the platform''s support, it ends with the visit. For members with calendars:manage; of one''s own sessions (user_id: the caller) bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, member_not_found (also when suspended); 422 name_invalid.';
 grant execute on function public.create_calendar_feed to authenticated;
 
 create function private.revoke_calendar_feed(organization_id uuid, feed_id uuid)
-returns jsonb
+returns public.revoked_token
 language plpgsql
 volatile
 security definer
@@ -150,7 +150,7 @@ begin
   if not found then
     perform private.fail('feed_not_found', 404, 'Check the id: the organization has no such feed.');
   end if;
-  return jsonb_build_object('id', revoke_calendar_feed.feed_id, 'revoked_at', revoked);
+  return row(revoke_calendar_feed.feed_id, revoked)::public.revoked_token;
 end
 $$;
 
@@ -159,18 +159,58 @@ comment on function private.revoke_calendar_feed is
 grant execute on function private.revoke_calendar_feed to authenticated;
 
 create function public.revoke_calendar_feed(organization_id uuid, feed_id uuid)
-returns jsonb
+returns public.revoked_token
 language sql
 volatile
 set search_path = ''
 as $$ select private.revoke_calendar_feed(organization_id, feed_id) $$;
 
 comment on function public.revoke_calendar_feed is
-  'Closes a feed for good, from the next request on. Returns {id, revoked_at}. For members with calendars:manage; for the feed of one''s own sessions bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 feed_not_found.';
+  'Closes a feed for good, from the next request on. For members with calendars:manage; for the feed of one''s own sessions bookings:claim suffices. Errors: 403 permission_denied, organization_suspended; 404 feed_not_found.';
 grant execute on function public.revoke_calendar_feed to authenticated;
 
+create type public.feed_session as (
+  uid uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  room_name text,
+  location text,
+  status text,
+  party_size int,
+  booking_reference text,
+  updated_at timestamptz,
+  sequence bigint
+);
+
+comment on type public.feed_session is 'A session in a feed; it names no person.';
+comment on column public.feed_session.uid is 'The same for ever.';
+comment on column public.feed_session.starts_at is 'From when.';
+comment on column public.feed_session.ends_at is 'Until when.';
+comment on column public.feed_session.room_name is 'As it is called.';
+comment on column public.feed_session.location is 'Name, address and town, with commas.';
+comment on column public.feed_session.status is 'one of: held, confirmed, cancelled, block';
+comment on column public.feed_session.party_size is 'People of all bookings; null: of a block.';
+comment on column public.feed_session.booking_reference is 'Several, with commas, in a shared session; null: of a block.';
+comment on column public.feed_session.updated_at is 'When anything of it last changed.';
+comment on column public.feed_session.sequence is 'Grows with every change.';
+
+create type public.calendar_feed as (
+  name text,
+  timezone text,
+  updated_at timestamptz,
+  version text,
+  sessions public.feed_session []
+);
+
+comment on type public.calendar_feed is 'The sessions of a feed, from 30 days ago on.';
+comment on column public.calendar_feed.name is 'Of the feed.';
+comment on column public.calendar_feed.timezone is 'The room''s in the feed of a room, else the venue''s; IANA.';
+comment on column public.calendar_feed.updated_at is 'When any of the sessions last changed; null: there are none.';
+comment on column public.calendar_feed.version is 'A hash of all that is in it.';
+comment on column public.calendar_feed.sessions is 'By time.';
+
 create function private.get_calendar_feed(token text)
-returns jsonb
+returns public.calendar_feed
 language plpgsql
 volatile
 security definer
@@ -178,7 +218,7 @@ set search_path = ''
 as $$
 declare
   feed record;
-  sessions jsonb;
+  sessions public.feed_session [];
 begin
   perform private.count_attempt();
   perform private.limit_rate('public_read', 'address', private.client_address());
@@ -207,27 +247,27 @@ begin
   -- No person is named: a feed's address travels further than one would like. What was
   -- only held and let go is left out, as if it had never been; a cancelled booking stays,
   -- so that a calendar program takes it down.
-  select coalesce(jsonb_agg(
-    jsonb_build_object(
-      'uid', s.id,
-      'starts_at', s.starts_at,
-      'ends_at', s.ends_at,
-      'room_name', r.name,
-      'location', concat_ws(', ', l.name, nullif(l.address, ''), nullif(l.city, '')),
-      'status', case
+  select coalesce(array_agg(
+    row(
+      s.id,
+      s.starts_at,
+      s.ends_at,
+      r.name,
+      concat_ws(', ', l.name, nullif(l.address, ''), nullif(l.city, '')),
+      case
         when s.mode = 'block' then 'block'
         when s.status = 'cancelled' then 'cancelled'
         when b.confirmed then 'confirmed'
         else 'held'
       end,
-      'party_size', b.party_size,
-      'booking_reference', b.references,
-      'updated_at', greatest(s.updated_at, b.updated_at),
+      b.party_size,
+      b.references,
+      greatest(s.updated_at, b.updated_at),
       -- Grows with every change, which is all that RFC 5545 asks of it.
-      'sequence', floor(extract(epoch from greatest(s.updated_at, b.updated_at) - s.created_at))::bigint
-    )
+      floor(extract(epoch from greatest(s.updated_at, b.updated_at) - s.created_at))::bigint
+    )::public.feed_session
     order by s.starts_at, s.id
-  ), '[]')
+  ), '{}')
   into sessions
   from public.sessions as s
   join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
@@ -269,13 +309,13 @@ begin
     )
     and (b.any_counts or s.mode = 'block');
 
-  return jsonb_build_object(
-    'name', feed.name,
-    'timezone', feed.timezone,
-    'updated_at', (select max((e.value ->> 'updated_at')::timestamptz) from jsonb_array_elements(sessions) as e),
-    'version', encode(sha256(convert_to(concat_ws(' ', feed.name, feed.timezone, sessions), 'UTF8')), 'hex'),
-    'sessions', sessions
-  );
+  return row(
+    feed.name,
+    feed.timezone,
+    (select max(e.updated_at) from unnest(sessions) as e),
+    encode(sha256(convert_to(concat_ws(' ', feed.name, feed.timezone, sessions), 'UTF8')), 'hex'),
+    sessions
+  )::public.calendar_feed;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -287,12 +327,12 @@ comment on function private.get_calendar_feed is
 grant execute on function private.get_calendar_feed to anon, authenticated;
 
 create function public.get_calendar_feed(token text)
-returns jsonb
+returns public.calendar_feed
 language sql
 volatile
 set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed is
-  'The sessions of a feed, from 30 days ago on: {name, timezone, updated_at, version (a hash of all that follows), sessions: [{uid, starts_at, ends_at, room_name, location, status: held, confirmed, cancelled or block, party_size, booking_reference (several, with commas, in a shared session), updated_at, sequence}]}. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, whose member is suspended or has left, or whose visit is over; 429 rate_limited.';
+  'The sessions of a feed, from 30 days ago on. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, whose member is suspended or has left, or whose visit is over; 429 rate_limited.';
 grant execute on function public.get_calendar_feed to anon, authenticated;

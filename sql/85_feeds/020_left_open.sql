@@ -2,9 +2,7 @@
 -- and decides: a key may be what the cash desk runs on.
 
 create function private.left_open(organization_id uuid, user_id uuid)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language plpgsql
 stable
 set search_path = ''
@@ -46,9 +44,7 @@ comment on function private.left_open is
   'The keys, feeds and kiosks that still open something: of one maker, or of all makers who work here no more; 1000 at most.';
 
 create function private.list_left_open(organization_id uuid, user_id uuid)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language plpgsql
 stable
 security definer
@@ -65,14 +61,12 @@ comment on function private.list_left_open is
 grant execute on function private.list_left_open to authenticated;
 
 create function public.list_left_open(organization_id uuid, user_id uuid default null)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language sql
 stable
 set search_path = ''
 as $$ select * from private.list_left_open(organization_id, user_id) $$;
 
 comment on function public.list_left_open is
-  'What a person made that still opens something, or, without user_id, what everybody made who is no active member now; 1000 at most, and the rest when these are revoked. kind: api_key, calendar_feed or waiver_kiosk, to be ended by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk. made_by: null when nobody knows (an API key made it, or the account is deleted). last_used_at and expires_at: of keys only. Invitations and the feeds of a member''s own sessions end by themselves. Under users:manage. Errors: 403 permission_denied.';
+  'What a person made that still opens something, or, without user_id, what everybody made who is no active member now; 1000 at most, and the rest when these are revoked. Invitations and the feeds of a member''s own sessions end by themselves. Under users:manage. Errors: 403 permission_denied.';
 grant execute on function public.list_left_open to authenticated;

@@ -49,7 +49,7 @@ for select to authenticated
 using (organization_id = (select private.organization_with('organization:export')));
 
 create function private.export_organization(organization_id uuid)
-returns jsonb
+returns public.organization_exports
 language plpgsql
 volatile
 security definer
@@ -82,7 +82,7 @@ begin
     select e.* into queued
     from public.organization_exports as e
     where e.organization_id = export_organization.organization_id and e.status = 'queued';
-    return to_jsonb(queued);
+    return queued;
   end if;
   perform private.enqueue(
     'organization.export',
@@ -90,7 +90,7 @@ begin
     'organization.export:' || queued.id,
     queued.organization_id
   );
-  return to_jsonb(queued);
+  return queued;
 end
 $$;
 
@@ -98,7 +98,7 @@ comment on function private.export_organization is 'definer: queues work, which 
 grant execute on function private.export_organization to authenticated;
 
 create function public.export_organization(organization_id uuid)
-returns jsonb
+returns public.organization_exports
 language sql
 volatile
 set search_path = ''
@@ -250,8 +250,29 @@ comment on function service.finish_export is
   'Records the end of the export that the job makes, under the job''s lease; object_path (in the organization''s folder) null means that it failed. Any number of calls end in the same state. Errors: 409 lease_lost, lease_of_another.';
 grant execute on function service.finish_export to service_role;
 
+create type public.closed_organization as (
+  id uuid,
+  name text,
+  slug text,
+  status text,
+  timezone text,
+  currency text,
+  locale text,
+  erased_after timestamptz
+);
+
+comment on type public.closed_organization is 'An organization that was closed.';
+comment on column public.closed_organization.id is 'Of the organization.';
+comment on column public.closed_organization.name is 'As its public read it.';
+comment on column public.closed_organization.slug is 'Public address, unique on the whole platform.';
+comment on column public.closed_organization.status is 'one of organizations.status';
+comment on column public.closed_organization.timezone is 'IANA zone.';
+comment on column public.closed_organization.currency is 'ISO 4217.';
+comment on column public.closed_organization.locale is 'one of: es, en, ca';
+comment on column public.closed_organization.erased_after is 'From when on the platform may erase the data.';
+
 create function private.close_organization(organization_id uuid, confirm_slug text)
-returns jsonb
+returns public.closed_organization
 language plpgsql
 volatile
 security definer
@@ -268,7 +289,10 @@ begin
   if not found then
     perform private.fail('confirmation_wrong', 422, 'Repeat the organization''s slug to confirm.');
   end if;
-  return private.organization_json(closed) || jsonb_build_object('erased_after', closed.closed_at + interval '90 days');
+  return row(
+    closed.id, closed.name, closed.slug, closed.status, closed.timezone, closed.currency, closed.locale,
+    closed.closed_at + interval '90 days'
+  )::public.closed_organization;
 end
 $$;
 
@@ -276,7 +300,7 @@ comment on function private.close_organization is 'definer: writes the status, w
 grant execute on function private.close_organization to authenticated;
 
 create function public.close_organization(organization_id uuid, confirm_slug text)
-returns jsonb
+returns public.closed_organization
 language sql
 volatile
 set search_path = ''

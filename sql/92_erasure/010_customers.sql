@@ -280,7 +280,7 @@ for select to authenticated
 using (organization_id = (select private.organization_with('customers:read')));
 
 create function private.erase_customer(organization_id uuid, customer_id uuid, reason text)
-returns jsonb
+returns public.customer
 language plpgsql
 volatile
 security definer
@@ -425,7 +425,7 @@ begin
 
   insert into public.customer_erasures (organization_id, customer_id, reason)
   values (erase_customer.organization_id, erase_customer.customer_id, erase_customer.reason);
-  return private.customer_json(erased_customer);
+  return private.shown_customer(erased_customer);
 end
 $$;
 
@@ -434,7 +434,7 @@ comment on function private.erase_customer is
 grant execute on function private.erase_customer to authenticated;
 
 create function public.erase_customer(organization_id uuid, customer_id uuid, reason text)
-returns jsonb
+returns public.customer
 language sql
 volatile
 set search_path = ''

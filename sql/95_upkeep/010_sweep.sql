@@ -1,7 +1,26 @@
 -- What the clock brings: deadlines that are past, places to offer, and what may be forgotten.
 
+create type service.swept as (
+  expired_holds int,
+  ended_visits int,
+  forgotten_idempotency_keys int,
+  forgotten_rate_limits int,
+  forgotten_jobs int,
+  waitlist_offers int,
+  expired_waitlist_entries int
+);
+
+comment on type service.swept is 'What a sweep did, in numbers.';
+comment on column service.swept.expired_holds is 'Holds and unconfirmed bookings past their deadline.';
+comment on column service.swept.ended_visits is 'Bookings whose game is over.';
+comment on column service.swept.forgotten_idempotency_keys is 'Older than a day.';
+comment on column service.swept.forgotten_rate_limits is 'Windows older than a day.';
+comment on column service.swept.forgotten_jobs is 'Done 90 days ago.';
+comment on column service.swept.waitlist_offers is 'Free places that were offered.';
+comment on column service.swept.expired_waitlist_entries is 'Waiting for a time that has passed.';
+
 create function private.sweep()
-returns jsonb
+returns service.swept
 language plpgsql
 volatile
 security definer
@@ -9,7 +28,7 @@ set search_path = ''
 as $$
 declare
   -- First: it is the one part that may wait for a lock.
-  waitlist jsonb := private.sweep_waitlist();
+  waitlist jsonb := to_jsonb(private.sweep_waitlist());
   expired int := private.expire_lapsed_holds(500);
   ended int := private.end_past_visits(500);
   keys int;
@@ -38,13 +57,10 @@ begin
   );
   get diagnostics windows = row_count;
 
-  return jsonb_build_object(
-    'expired_holds', expired,
-    'ended_visits', ended,
-    'forgotten_idempotency_keys', keys,
-    'forgotten_rate_limits', windows,
-    'forgotten_jobs', private.forget_jobs(1000)
-  ) || waitlist;
+  return row(
+    expired, ended, keys, windows, private.forget_jobs(1000),
+    waitlist -> 'waitlist_offers', waitlist -> 'expired_waitlist_entries'
+  )::service.swept;
 end
 $$;
 
@@ -53,14 +69,14 @@ comment on function private.sweep is
 grant execute on function private.sweep to service_role;
 
 create function service.sweep()
-returns jsonb
+returns service.swept
 language sql
 volatile
 set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep is
-  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago: {expired_holds, ended_visits, forgotten_idempotency_keys, forgotten_rate_limits, forgotten_jobs, waitlist_offers, expired_waitlist_entries}. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep to service_role;
 
 create function private.schedule_sweep()

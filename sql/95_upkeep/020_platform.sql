@@ -1,9 +1,26 @@
 -- What the platform's administrators see of all tenants.
 
+create type public.platform_organization as (
+  id uuid,
+  name text,
+  slug text,
+  status text,
+  created_at timestamptz,
+  members bigint,
+  bookings_30_days bigint
+);
+
+comment on type public.platform_organization is 'An organization as the platform''s administrators see it.';
+comment on column public.platform_organization.id is 'Of the organization.';
+comment on column public.platform_organization.name is 'As its public reads it.';
+comment on column public.platform_organization.slug is 'Public address, unique on the whole platform.';
+comment on column public.platform_organization.status is 'one of organizations.status';
+comment on column public.platform_organization.created_at is 'When it was opened.';
+comment on column public.platform_organization.members is 'Without visitors of the platform.';
+comment on column public.platform_organization.bookings_30_days is 'Of games that began in the last 30 days.';
+
 create function private.platform_list_organizations(with_status text, search text, after_id uuid, max_rows int)
-returns table (
-  id uuid, name text, slug text, status text, created_at timestamptz, members bigint, bookings_30_days bigint
-)
+returns setof public.platform_organization
 language plpgsql
 stable
 security definer
@@ -39,9 +56,7 @@ grant execute on function private.platform_list_organizations to authenticated;
 create function public.platform_list_organizations(
   with_status text default null, search text default null, after_id uuid default null, max_rows int default 50
 )
-returns table (
-  id uuid, name text, slug text, status text, created_at timestamptz, members bigint, bookings_30_days bigint
-)
+returns setof public.platform_organization
 language sql
 stable
 set search_path = ''
@@ -51,8 +66,55 @@ comment on function public.platform_list_organizations is
   'All organizations in the order of their ids, at most 200 a call; after_id continues. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required.';
 grant execute on function public.platform_list_organizations to authenticated;
 
+create type public.organizations_by_status as (
+  active bigint,
+  suspended bigint,
+  closed bigint
+);
+
+comment on type public.organizations_by_status is 'How many organizations there are.';
+comment on column public.organizations_by_status.active is 'That are active.';
+comment on column public.organizations_by_status.suspended is 'That are suspended.';
+comment on column public.organizations_by_status.closed is 'That are closed.';
+
+create type public.bookings_by_status as (
+  held bigint,
+  pending bigint,
+  confirmed bigint,
+  checked_in bigint,
+  in_progress bigint,
+  completed bigint,
+  expired bigint,
+  cancelled bigint,
+  no_show bigint
+);
+
+comment on type public.bookings_by_status is 'How many bookings there are.';
+comment on column public.bookings_by_status.held is 'That are held.';
+comment on column public.bookings_by_status.pending is 'That are pending.';
+comment on column public.bookings_by_status.confirmed is 'That are confirmed.';
+comment on column public.bookings_by_status.checked_in is 'That are checked_in.';
+comment on column public.bookings_by_status.in_progress is 'That are in_progress.';
+comment on column public.bookings_by_status.completed is 'That are completed.';
+comment on column public.bookings_by_status.expired is 'That are expired.';
+comment on column public.bookings_by_status.cancelled is 'That are cancelled.';
+comment on column public.bookings_by_status.no_show is 'That are no_show.';
+
+create type public.platform_numbers as (
+  organizations public.organizations_by_status,
+  users bigint,
+  bookings_30_days public.bookings_by_status,
+  open_support_entries bigint
+);
+
+comment on type public.platform_numbers is 'All tenants in numbers.';
+comment on column public.platform_numbers.organizations is 'All that there are.';
+comment on column public.platform_numbers.users is 'Accounts.';
+comment on column public.platform_numbers.bookings_30_days is 'Made in the last 30 days.';
+comment on column public.platform_numbers.open_support_entries is 'Visits of the platform that are under way.';
+
 create function private.platform_statistics()
-returns jsonb
+returns public.platform_numbers
 language plpgsql
 stable
 security definer
@@ -60,25 +122,33 @@ set search_path = ''
 as $$
 begin
   perform private.require_platform_admin();
-  return jsonb_build_object(
-    'organizations', (
-      select coalesce(jsonb_object_agg(s.status, s.n), '{}')
-      from (select o.status, count(*) as n from public.organizations as o group by o.status) as s
+  return row(
+    (
+      select row(
+        count(*) filter (where o.status = 'active'),
+        count(*) filter (where o.status = 'suspended'),
+        count(*) filter (where o.status = 'closed')
+      )::public.organizations_by_status
+      from public.organizations as o
     ),
-    'users', (select count(*) from public.profiles),
-    'bookings_30_days', (
-      select coalesce(jsonb_object_agg(s.status, s.n), '{}')
-      from (
-        select b.status, count(*) as n
-        from public.bookings as b
-        where b.created_at > now() - interval '30 days'
-        group by b.status
-      ) as s
+    (select count(*) from public.profiles),
+    (
+      select row(
+        count(*) filter (where b.status = 'held'),
+        count(*) filter (where b.status = 'pending'),
+        count(*) filter (where b.status = 'confirmed'),
+        count(*) filter (where b.status = 'checked_in'),
+        count(*) filter (where b.status = 'in_progress'),
+        count(*) filter (where b.status = 'completed'),
+        count(*) filter (where b.status = 'expired'),
+        count(*) filter (where b.status = 'cancelled'),
+        count(*) filter (where b.status = 'no_show')
+      )::public.bookings_by_status
+      from public.bookings as b
+      where b.created_at > now() - interval '30 days'
     ),
-    'open_support_entries', (
-      select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now()
-    )
-  );
+    (select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now())
+  )::public.platform_numbers;
 end
 $$;
 
@@ -86,7 +156,7 @@ comment on function private.platform_statistics is 'definer: counts over all ten
 grant execute on function private.platform_statistics to authenticated;
 
 create function public.platform_statistics()
-returns jsonb
+returns public.platform_numbers
 language sql
 stable
 set search_path = ''

@@ -195,7 +195,7 @@ class TestOpen:
     def board(self, shop: Shop, booking: Row) -> int | None:
         board = shop.venue.owner.call("get_board", organization_id=shop.id, date=shop.at(3).date())
         shown = {
-            one["reference"]: one["due_cents"]
+            one["reference"]: one["open_cents"]
             for session in _sessions(board)
             for one in session["bookings"]
         }

@@ -36,11 +36,11 @@ def record(shop: Shop, booking: Row, consents: Any, locale: str = "es") -> None:
 
 def latest(shop: Shop) -> Row:
     found: Row = shop.house.one(
-        "select private.latest_consents(organization_id, id) from public.customers"
+        "select to_jsonb(private.latest_consents(organization_id, id)) from public.customers"
         " where organization_id = %s",
         shop.id,
     )
-    return found
+    return spoken_of(found)
 
 
 def withdraw(shop: Shop, booking: Row, kind: str | None = "marketing") -> Row:
@@ -50,7 +50,13 @@ def withdraw(shop: Shop, booking: Row, kind: str | None = "marketing") -> Row:
         manage_token=booking["manage_token"],
         kind=kind,
     )
-    return left
+    return spoken_of(left)
+
+
+def spoken_of(consents: Row) -> Row:
+    """Without the kinds of which nothing was ever said."""
+    assert consents.keys() == {"terms", "privacy", "marketing"}
+    return {kind: consent for kind, consent in consents.items() if consent is not None}
 
 
 NEWS = {"kind": "marketing", "granted": True, "wording": "Send me news"}
@@ -204,4 +210,4 @@ def test_a_consent_is_one_venue_s(shop: Shop, booking: Row, house: House) -> Non
         foreign.id,
         customer,
     )
-    assert house.one("select private.latest_consents(%s, %s)", foreign.id, customer) == {}
+    assert house.one("select private.latest_consents(%s, %s) is null", foreign.id, customer)

@@ -14,6 +14,7 @@ from matrix.house import House, email_of
 from matrix.promises import refused
 
 TOTAL = 2 * PRICE
+NOT_ASKED = {"terms": None, "privacy": None, "marketing": None}
 BEA = {"full_name": "Bea Ruiz", "email": "bea@example.test", "phone": "600 111 222"}
 
 
@@ -471,7 +472,7 @@ class TestHistory:
             shop.venue.owner, "customers", email="a@example.test", full_name="A", locale="es"
         )
         seen = history(shop, str(made["id"]))
-        assert (seen["bookings"], seen["consents"]) == ([], {})
+        assert (seen["bookings"], seen["consents"]) == ([], NOT_ASKED)
         assert seen["totals"]["bookings"] == seen["totals"]["paid_cents"] == 0
 
     def test_money_is_shown_to_who_may_see_payments(self, shop: Shop, room: str) -> None:
@@ -496,7 +497,7 @@ class TestHistory:
         seen = history(shop, customer)
 
         assert [b["reference"] for b in seen["bookings"]] == [mine["reference"]]
-        assert (seen["consents"], seen["customer"]["tags"]) == ({}, [])
+        assert (seen["consents"], seen["customer"]["tags"]) == (NOT_ASKED, [])
         with refused(403, "permission_denied"):
             history(shop, customer, foreign.venue.owner)
         with refused(404, "customer_not_found"):

@@ -60,12 +60,12 @@ def card(shop: Shop, email: str = str(GUEST["email"])) -> tuple[str, str | None]
 def agreed(shop: Shop, email: str = str(GUEST["email"])) -> dict[str, bool]:
     """What a customer agrees to."""
     found: dict[str, Any] = shop.house.one(
-        "select private.latest_consents(organization_id, id) from public.customers"
+        "select to_jsonb(private.latest_consents(organization_id, id)) from public.customers"
         " where organization_id = %s and email = %s",
         shop.id,
         email,
     )
-    return {kind: each["granted"] for kind, each in found.items()}
+    return {kind: each["granted"] for kind, each in found.items() if each}
 
 
 def withdraw(shop: Shop, booking: Row, kind: str = "marketing") -> dict[str, bool]:
@@ -76,7 +76,7 @@ def withdraw(shop: Shop, booking: Row, kind: str = "marketing") -> dict[str, boo
         manage_token=booking["manage_token"],
         kind=kind,
     )
-    return {kind: each["granted"] for kind, each in left.items()}
+    return {kind: each["granted"] for kind, each in left.items() if each}
 
 
 def pay(shop: Shop, booking: Row, cents: int = 2 * PRICE) -> None:

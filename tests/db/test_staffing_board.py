@@ -92,7 +92,8 @@ def test_it_shows_who_comes_what_is_owed_and_who_runs_it(crew: Crew, room: str) 
         "currency": "EUR",
         "total_cents": 2 * PRICE,
         "paid_cents": PRICE,
-        "due_cents": PRICE,
+        "refunded_cents": 0,
+        "open_cents": PRICE,
         "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0},
     }
     assert person == {
@@ -221,11 +222,11 @@ def test_it_leaves_out_what_fell_through_and_tells_holds_apart(crew: Crew, room:
     assert seen["16:00"] == ("held", [stays["reference"]])
 
 
-def test_refunds_are_taken_off_what_was_paid(crew: Crew, room: str) -> None:
+def test_what_was_paid_is_told_in_the_words_of_every_answer(crew: Crew, room: str) -> None:
     booking = crew.book(room, crew.shop.at(1, "12:00"))
     crew.shop.pay(booking, 3 * PRICE)
     (session,) = sessions(day(crew))
-    assert (session["bookings"][0]["paid_cents"], session["bookings"][0]["due_cents"]) == (
+    assert (session["bookings"][0]["paid_cents"], session["bookings"][0]["open_cents"]) == (
         3 * PRICE,
         0,
     )
@@ -264,7 +265,8 @@ def test_each_part_takes_the_permission_of_its_table(crew: Crew, room: str) -> N
             "contact_name": assigned["bookings"][0]["contact_name"],
             "customer_note": assigned["bookings"][0]["customer_note"],
             "paid_cents": assigned["bookings"][0]["paid_cents"],
-            "due_cents": assigned["bookings"][0]["due_cents"],
+            "refunded_cents": assigned["bookings"][0]["refunded_cents"],
+            "open_cents": assigned["bookings"][0]["open_cents"],
             "full_name": assigned["staff"][0]["full_name"],
             "is_skilled": assigned["staff"][0]["is_skilled"],
             "is_on_shift": assigned["staff"][0]["is_on_shift"],
@@ -277,7 +279,9 @@ def test_each_part_takes_the_permission_of_its_table(crew: Crew, room: str) -> N
 
     assert seen("bookings:read") == set()
     assert seen("bookings:read", "customers:read") == {"contact_name", "customer_note"}
-    assert seen("bookings:read", "payments:read") == {"paid_cents", "due_cents"}
+    assert seen("bookings:read", "payments:read") == {
+        "paid_cents", "refunded_cents", "open_cents",
+    }  # fmt: skip
     assert seen("bookings:read", "users:read") == {"full_name"}
     assert seen("bookings:read", "shifts:read") == {
         "is_skilled", "is_on_shift", "candidates", "shifts",

@@ -58,5 +58,5 @@ def test_every_function_says_what_it_does_and_who_may_call_it(owner: Connection)
 
 def test_details_and_asides_of_an_error_are_no_codes() -> None:
     errors = ('409 slot_taken (details {"at_once"}), at_door', "429 rate_limited")
-    entry = Entry("public.f", (), "jsonb", (), "", errors, "", ())
+    entry = Entry("public.f", (), "jsonb", (), None, "", errors, "", ())
     assert codes_of(entry) == {"slot_taken", "at_door", "rate_limited"}

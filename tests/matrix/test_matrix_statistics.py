@@ -159,7 +159,7 @@ def test_the_owner_who_may_not_set_it_is_warned_and_migrates_all_the_same(
 
 def test_the_service_learns_whether_it_is_asked(world: Connection) -> None:
     with world.transaction(force_rollback=True):
-        unasked = world.execute("select service.health() ->> 'requests_checked'").fetchone()
+        unasked = world.execute("select (service.health()).requests_checked").fetchone()
         world.execute("select private.check_request()")
-        asked = world.execute("select service.health() ->> 'requests_checked'").fetchone()
-    assert (unasked, asked) == (("false",), ("true",))
+        asked = world.execute("select (service.health()).requests_checked").fetchone()
+    assert (unasked, asked) == ((False,), (True,))

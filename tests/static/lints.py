@@ -114,6 +114,14 @@ our_executes as (
   cross join lateral aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) as a
   left join pg_catalog.pg_roles as r on r.oid = a.grantee
 ),
+our_fields as (
+  select n.nspname, format('%I.%I.%I', n.nspname, c.relname, a.attname) as name, a.atttypid,
+    coalesce(col_description(c.oid, a.attnum), '') as comment
+  from pg_catalog.pg_class as c
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relkind = 'c' and n.nspname in ('public', 'service')
+),
 our_policies as (
   select c.name as table_name, c.relname, p.polname, p.polcmd, p.polpermissive, p.polroles,
     c.name || '.' || quote_ident(p.polname) as name,
@@ -160,6 +168,85 @@ _OTHER_POLICIES = {
     f"public.profiles.profiles_update using: {_ONESELF}": "oneself",
     f"public.profiles.profiles_update with check: {_ONESELF}": "oneself",
 }
+
+#: Functions whose answer is a document, not a form of ours: the reason.
+_DOCUMENTS = {
+    "public.export_customer": "a bundle of rows of every table that there is",
+    "public.get_row_at": "a row of any table, as it was",
+    "service.read_organization": "rows of every table that there is",
+}
+#: Typed answers whose comment tells the fields of an argument.
+_TOLD_ARGUMENTS: dict[str, str] = {
+    "public.sign_waiver": "signer and minors",
+    "service.record_email_event": "the webhook",
+}
+_DOCUMENT_FIELDS = {
+    "service.job.payload": "the ids that each kind of job needs",
+    "service.dead_job.payload": "the same",
+    "service.prepared_email.data": "what each mail's template shows",
+}
+
+# Of what booking and money answer, whose types come next. This part goes with the last of them:
+# the two names, and where they are used below.
+_NOT_YET_TYPED = dict.fromkeys(
+    (
+        "public.accept_waitlist_offer",
+        "public.block_room",
+        "public.cancel_booking",
+        "public.cancel_voucher",
+        "public.change_booking",
+        "public.confirm_booking",
+        "public.create_booking",
+        "public.create_coupon",
+        "public.get_booking",
+        "public.get_calendar",
+        "public.get_pending_refunds",
+        "public.get_waitlist_entry",
+        "public.hold_booking",
+        "public.issue_voucher",
+        "public.join_waitlist",
+        "public.leave_waitlist",
+        "public.my_bookings",
+        "public.quote_booking",
+        "public.quote_change",
+        "public.quote_reschedule",
+        "public.record_payment",
+        "public.record_refund",
+        "public.refund_booking",
+        "public.remove_waitlist_entry",
+        "public.reschedule_booking",
+        "public.set_coupon_status",
+        "public.transition_booking",
+        "public.unblock_room",
+        "public.validate_coupon",
+        "public.withdraw_refund",
+        "service.apply_checkout_session",
+        "service.apply_dispute",
+        "service.apply_refund",
+        "service.fail_checkout",
+        "service.get_checkout_attempt",
+        "service.get_refund_request",
+        "service.open_checkout",
+        "service.receive_stripe_event",
+        "service.record_checkout",
+    ),
+    "not yet",
+)
+_FIELDS_NOT_YET_SAID = dict.fromkeys(
+    (
+        "public.available_slot.currency",
+        "public.available_slot.ends_at",
+        "public.available_slot.is_empty",
+        "public.available_slot.local_date",
+        "public.available_slot.local_time",
+        "public.available_slot.price_cents",
+        "public.available_slot.room_id",
+        "public.available_slot.seats_available",
+        "public.available_slot.starts_at",
+        "public.available_slot.timezone",
+    ),
+    "not yet",
+)
 
 _TABLE = """
 create table public.lint_parents (
@@ -274,6 +361,105 @@ LINTS = (
                 "comment on function public.lint() is 'One.'",
             ),
         ),
+    ),
+    Lint(
+        name="function that clients call whose answer has no type",
+        query="""
+        select nspname || '.' || proname from our_functions
+        where nspname in ('public', 'service')
+          and prorettype::regtype::text in ('json', 'jsonb', 'json[]', 'jsonb[]')
+          and comment !~ ' Answers (public|service)\\.\\w+( or null)?\\.( |$)'
+        """,
+        cases=(
+            Case(
+                """create function public.lint() returns jsonb language sql
+                set search_path = '' as $$ select '{}'::jsonb $$;
+                comment on function public.lint() is 'Looks.'""",
+                "public.lint",
+                "comment on function public.lint() is 'Looks. Answers public.available_slot.'",
+            ),
+        ),
+        exceptions={**_DOCUMENTS, **_NOT_YET_TYPED},
+    ),
+    Lint(
+        name="comment that tells the fields of a typed answer",
+        query="""
+        select nspname || '.' || proname from our_functions
+        where nspname in ('public', 'service')
+          and prorettype not in ('jsonb'::regtype, 'void'::regtype)
+          and split_part(comment, ' Errors: ', 1) ~ '(Returns |: |, )\\[?\\{[a-z_]+[,}: ]'
+        """,
+        cases=(
+            Case(
+                """create function public.lint() returns setof public.available_slot language sql
+                set search_path = '' as 'select null::public.available_slot';
+                comment on function public.lint() is 'Looks: {room_id, starts_at}.'""",
+                "public.lint",
+                "comment on function public.lint() is 'Looks.'",
+            ),
+        ),
+        exceptions=_TOLD_ARGUMENTS,
+    ),
+    Lint(
+        name="function that clients call whose row has no type of its own",
+        query="""
+        select nspname || '.' || proname from our_functions
+        where nspname in ('public', 'service') and prorettype = 'record'::regtype
+        """,
+        cases=(
+            Case(
+                """create function public.lint() returns table (a int, b int) language sql
+                set search_path = '' as 'select 1, 2'""",
+                "public.lint",
+                """drop function public.lint();
+                create function public.lint() returns setof public.available_slot language sql
+                set search_path = '' as 'select null::public.available_slot'""",
+            ),
+        ),
+    ),
+    Lint(
+        name="type of an answer without a comment",
+        query="""
+        select format('%I.%I', n.nspname, t.typname)
+        from pg_catalog.pg_type as t
+        join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+        join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+        where n.nspname in ('public', 'service')
+          and coalesce(obj_description(t.oid, 'pg_type'), '') = ''
+        """,
+        cases=(
+            Case(
+                """create type public.lint as (a int);
+                comment on column public.lint.a is 'One.'""",
+                "public.lint",
+                "comment on type public.lint is 'One.'",
+            ),
+        ),
+    ),
+    Lint(
+        name="field of an answer without a comment",
+        query="select name from our_fields where comment = ''",
+        cases=(
+            Case(
+                "create type public.lint as (a int); comment on type public.lint is 'One.'",
+                "public.lint.a",
+                "comment on column public.lint.a is 'One.'",
+            ),
+        ),
+        exceptions=_FIELDS_NOT_YET_SAID,
+    ),
+    Lint(
+        name="field of an answer without a type",
+        query="select name from our_fields where atttypid in ('json'::regtype, 'jsonb'::regtype)",
+        cases=(
+            Case(
+                """create type public.lint as (a jsonb); comment on type public.lint is 'One.';
+                comment on column public.lint.a is 'One.'""",
+                "public.lint.a",
+                "alter type public.lint alter attribute a type text",
+            ),
+        ),
+        exceptions=_DOCUMENT_FIELDS,
     ),
     Lint(
         name="table or view without a comment",

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue, TypeAdapter
 
 from escapemaster.database.functions import IGNORED, Functions, Row
+from escapemaster.database.queue import Job, lease
 
 
 class ApiKey(Row):

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from escapemaster_dev.schema import permission_table
+from escapemaster_dev.schema.composites import (
+    Answer,
+    Composite,
+    Field,
+    answers,
+    composites,
+    without_answer,
+)
 from escapemaster_dev.schema.project import PROJECT, Project
 from escapemaster_dev.schema.reference import Connection
 
@@ -25,7 +33,12 @@ _WIDTH = 80
 _INTRODUCTION = (
     "Written by `escapemaster pages` from the database itself; a test fails when it lags behind."
     " Call one with `supabase.rpc(name, {…})`, or `POST /rest/v1/rpc/name`. A default after `=`"
-    " may be left out. Money is in minor units with tax included, instants are in UTC."
+    " may be left out. Money is in minor units with tax included, instants are in UTC. What is"
+    " answered is an object of a type below, or a list of them."
+)
+_ABOUT_TYPES = (
+    "What the functions answer, each type once. A field is null only where its line says so; a list"
+    " without members is empty."
 )
 _ABOUT_ERRORS = (
     'A refusal is `{"code": "PT409", "message": "slot_taken", "hint": …, "details": …}` with the'
@@ -54,7 +67,8 @@ class Entry:
         name: With its schema.
         arguments: One a line, as PostgreSQL writes them.
         returns: The type.
-        columns: Those of a composite type.
+        columns: Those of a row that has no type of its own.
+        answer: What it answers, if that is a type on the page.
         text: What the comment says before the errors.
         errors: One a status, beginning with it.
         needs: The permissions that it asks for, and what else of the caller.
@@ -65,6 +79,7 @@ class Entry:
     arguments: tuple[str, ...]
     returns: str
     columns: tuple[str, ...]
+    answer: Answer | None
     text: str
     errors: tuple[str, ...]
     needs: str
@@ -73,6 +88,7 @@ class Entry:
 
 def entries(connection: Connection) -> list[Entry]:
     """All functions of the exposed schemas, by name."""
+    said = answers(connection)
     guards = {function.name: function for function in permission_table.functions(connection)}
     rows = connection.execute(
         """
@@ -92,7 +108,8 @@ def entries(connection: Connection) -> list[Entry]:
           array(
             select a.attname || ' ' || format_type(a.atttypid, null)
             from pg_catalog.pg_type as t
-            join pg_catalog.pg_attribute as a on a.attrelid = t.typrelid and a.attnum > 0
+            join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind <> 'c'
+            join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
             where t.oid = p.prorettype
             order by a.attnum
           ),
@@ -112,15 +129,22 @@ def entries(connection: Connection) -> list[Entry]:
             Entry(
                 name,
                 tuple(arguments),
-                returns,
+                _returned(said[name]) if name in said else returns,
                 tuple(columns),
-                text,
+                said.get(name),
+                without_answer(text),
                 tuple(_NEXT_STATUS.split(errors.removesuffix("."))) if errors else (),
                 "; ".join(filter(None, [", ".join(needs), function.caller])),
                 function.roles,
             )
         )
     return found
+
+
+def _returned(answer: Answer) -> str:
+    """The type in words of a signature: one, a list of them, or perhaps none."""
+    name = _title(answer.composite)
+    return f"{name}[]" if answer.is_list else f"{name} or null" if answer.nullable else name
 
 
 def codes_of(entry: Entry) -> set[str]:
@@ -167,6 +191,9 @@ def render(connection: Connection) -> str:
         f"- `{table}`: {', '.join(map(_marked, errors))}"
         for table, errors in refusals(connection).items()
     ]
+    types = composites(connection)
+    parts += ["## Types", _ABOUT_TYPES, " · ".join(_type_link(name) for name in sorted(types))]
+    parts += [part for name in sorted(types) for part in _type(types[name])]
     parts += ["## Writing tables", _ABOUT_TABLES, "\n".join(written)]
     return "\n\n".join(parts) + "\n"
 
@@ -177,19 +204,48 @@ def path_of(project: Project = PROJECT) -> Path:
 
 
 def _link(entry: Entry) -> str:
-    title = entry.name.removeprefix("public.")
-    return f"[{title}](#{title.replace('.', '')})"
+    return _to(_title(entry.name), _title(entry.name))
 
 
 def _entry(entry: Entry) -> Iterator[str]:
-    title = entry.name.removeprefix("public.")
+    title = _title(entry.name)
     yield f"### {title}"
     yield f"```sql\n{_signature(title, entry)}\n```"
     yield _escaped(entry.text)
+    if entry.answer is not None:
+        yield f"Answers {_type_link(entry.answer.composite)}."
     if entry.needs:
         yield f"Needs: {entry.needs}."
     if entry.errors:
         yield "\n".join(f"- {_marked(error)}" for error in entry.errors)
+
+
+def _type(composite: Composite) -> Iterator[str]:
+    yield f"### type {_title(composite.name)}"
+    yield _escaped(composite.comment)
+    lines = ["| field | type | meaning |", "|---|---|---|"]
+    lines += [_field(field) for field in composite.fields]
+    yield "\n".join(lines)
+
+
+def _field(field: Field) -> str:
+    kind = field.type.replace("timestamp with time zone", "timestamptz")
+    if field.composite is not None:
+        kind = _type_link(field.composite) + ("[]" if field.is_list else "")
+    kind += ", or null" if field.nullable else ""
+    return f"| `{field.name}` | {kind} | {permission_table.escaped(field.comment)} |"
+
+
+def _type_link(name: str) -> str:
+    return _to(_title(name), f"type-{_title(name)}")
+
+
+def _to(text: str, heading: str) -> str:
+    return f"[{text}](#{heading.replace('.', '')})"
+
+
+def _title(name: str) -> str:
+    return name.removeprefix("public.")
 
 
 def _signature(title: str, entry: Entry) -> str:

@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from escapemaster_dev.schema.known_values import KnownValues, in_python, in_typescript, known_values
+from escapemaster_dev.schema import composites, known_values
 from escapemaster_dev.schema.project import EXPOSED_SCHEMAS, PROJECT, Project, SchemaError
 from escapemaster_dev.schema.server import Server, scratch_server
 from escapemaster_dev.schema.sources import apply_files
 from escapemaster_dev.schema.supabase_cli import run_supabase
 
 _NOTE = "Generated from sql/ by `make types`. Do not edit."
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the generator cannot see: known values, and what comments say of fields and answers."""
+
+    values: known_values.KnownValues
+    types: Mapping[str, composites.Composite]
+    said: Mapping[str, composites.Answer]
 
 
 def write_types(*, project: Project = PROJECT, server: Server | None = None) -> list[Path]:
@@ -43,10 +54,14 @@ def generate_types(*, project: Project = PROJECT, server: Server | None = None) 
     with scratch_server(server) as on, on.scratch("types") as dsn:
         apply_files(dsn, project.source_files())
         with psycopg.connect(dsn) as connection:
-            values = known_values(connection)
+            told = _Told(
+                known_values.known_values(connection),
+                composites.composites(connection),
+                composites.answers(connection),
+            )
         return {
-            project.typescript_types: _typescript(dsn, values),
-            project.python_types: _python(dsn, values),
+            project.typescript_types: _typescript(dsn, told),
+            project.python_types: _python(dsn, told),
         }
 
 
@@ -55,19 +70,21 @@ def _generate(dsn: str, language: str) -> str:
     return run_supabase("gen", "types", f"--remote={dsn}", "--lang", language, *schemas)
 
 
-def _typescript(dsn: str, values: KnownValues) -> str:
+def _typescript(dsn: str, told: _Told) -> str:
     deno = Path(sys.executable).with_name("deno")
     config = PROJECT.root / "edge" / "deno.json"
     layout = [str(deno), "fmt", "--quiet", "--config", str(config), "--ext=ts", "-"]
-    content = f"// {_NOTE}\n// deno-lint-ignore-file\n\n{_generate(dsn, 'typescript')}"
+    generated = composites.in_typescript(_generate(dsn, "typescript"), told.types, told.said)
+    content = f"// {_NOTE}\n// deno-lint-ignore-file\n\n{generated}"
     # Laid out before, so that each column stands on a line of its own, and again after.
-    return _through(layout, in_typescript(_through(layout, content), values))
+    return _through(layout, known_values.in_typescript(_through(layout, content), told.values))
 
 
-def _python(dsn: str, values: KnownValues) -> str:
+def _python(dsn: str, told: _Told) -> str:
     layout = [sys.executable, "-m", "ruff", "format", "--line-length", "100", "--isolated", "-"]
     content = f'"""{_NOTE}"""\n\n{_generate(dsn, "python")}'
-    return _through(layout, in_python(content, values))
+    content = composites.in_python(content, told.types)
+    return _through(layout, known_values.in_python(content, told.values))
 
 
 def _through(command: list[str], content: str) -> str:

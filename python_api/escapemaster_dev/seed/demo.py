@@ -120,7 +120,7 @@ def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account])
 def _hang_pictures(
     connection: Connection, gateway: Gateway, venue: Venue, manager: Account | None
 ) -> int:
-    """Draw and upload, as the manager, the pictures that rooms still lack; how many."""
+    """Upload, as the manager, the pictures that rooms still lack; how many."""
     rows = connection.execute(
         """
         select i.path
