@@ -110,9 +110,6 @@ begin
     cross join private.waiver_locale(waiver, coalesce(waiver_json.locale, booking.locale)) as shown (locale)
     where r.organization_id = booking.organization_id and r.id = booking.room_id
   );
-exception
-  when query_canceled or lock_not_available or deadlock_detected then
-    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -120,7 +117,7 @@ comment on function private.waiver_json is
   'A booking''s waiver as its party sees it, in a language (null: the booking''s). Called in the statement that reads the booking, it shows one moment.';
 
 create function private.get_waiver(token text, locale text)
-returns jsonb
+returns public.waiver
 language plpgsql
 volatile
 security definer
@@ -135,6 +132,9 @@ begin
     from public.bookings as b
     where b.organization_id = known.organization_id and b.id = known.id
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
