@@ -793,6 +793,19 @@ async def test_a_preview_shows_the_mail(
     assert postgrest.called("has_permission") == [{"permission": "templates:read"}]
 
 
+async def test_every_mail_can_be_previewed_and_no_other(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=True)
+    for template in MAILS:
+        assert (await preview(client, template=template, subject="Hi")).status_code == 200
+    refused = await preview(client, template="poem", subject="Hi")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    document = (await client.get("/openapi.json")).json()
+    listed = document["components"]["schemas"]["PreviewRequest"]["properties"]["template"]
+    assert listed["enum"] == list(MAILS)
+
+
 async def test_a_preview_names_what_is_wrong(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
