@@ -1,32 +1,12 @@
 /** What `get_calendar_feed` says, written as a calendar. Pure. */
+import type { Database } from "../_shared/database.types.ts";
 import { type CalendarEvent, type EventStatus, renderCalendar } from "../_shared/ical.ts";
 
-/** The answer of the RPC `get_calendar_feed(token)`. */
-export interface CalendarFeed {
-  readonly name: string;
-  /** IANA zone of the venue, or of the one room that the feed is of. */
-  readonly timezone: string;
-  readonly updated_at: string | null;
-  /** Changes whenever anything below it does. */
-  readonly version: string;
-  readonly sessions: readonly FeedSession[];
-}
+type Answers = Database["public"]["CompositeTypes"];
 
-export interface FeedSession {
-  readonly uid: string;
-  readonly starts_at: string;
-  readonly ends_at: string;
-  readonly room_name: string;
-  /** Name and address of the place, in one line. */
-  readonly location: string;
-  readonly status: "held" | "confirmed" | "cancelled" | "block";
-  /** Of all its bookings together; null for a block. */
-  readonly party_size: number | null;
-  /** Several, with commas, when a shared session has several. */
-  readonly booking_reference: string | null;
-  readonly updated_at: string;
-  readonly sequence: number;
-}
+/** The answer of the RPC `get_calendar_feed(token)`. */
+export type CalendarFeed = Readonly<Answers["calendar_feed"]>;
+export type FeedSession = Readonly<Answers["feed_session"]>;
 
 export type FeedLanguage = keyof typeof labels;
 

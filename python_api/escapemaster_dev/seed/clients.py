@@ -135,7 +135,7 @@ class Client:
         """One call after the other, with the same arguments' names; their JSON answers."""
         if not calls:
             return []
-        query = sql.SQL("select public.{}({}) as answer").format(
+        query = sql.SQL("select to_jsonb(public.{}({})) as answer").format(
             sql.Identifier(function),
             sql.SQL(", ").join(
                 sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name))
