@@ -21,7 +21,7 @@ from venues import Venue, answer, open_venue
 def _held(stack: Stack, table: str, row_id: str) -> Iterator[None]:
     """Somebody else is at a row, for longer than any statement may take."""
     with psycopg.connect(stack.owner_dsn) as other:
-        other.execute(f"select from public.{table} where id = %s for update", [row_id])  # type: ignore[arg-type]
+        other.execute(f"select from public.{table} where id = %s for update", [row_id])
         yield
         other.rollback()
 

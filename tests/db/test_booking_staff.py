@@ -325,7 +325,7 @@ class TestReading:
         game_master = expectations().held_by("game_master")
         auditor = shop.venue.make_role("Auditor", {*game_master, "audit:read", "payments:read"})
         for reader in (shop.venue.hire("gil", "game_master"), shop.venue.hire("aud", auditor)):
-            read = [
+            read: list[object] = [
                 reader.select(f"select * from public.{name}")
                 for name, table in expectations().tables.items()
                 if not table.hidden
