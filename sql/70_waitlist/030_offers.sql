@@ -114,8 +114,8 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars;
-  room public.rooms;
   session_id uuid;
+  request private.booking_request;
   booking public.bookings;
 begin
   if offer_place.freed then
@@ -130,29 +130,24 @@ begin
     return false;
   end if;
 
-  select r.* into room
-  from public.rooms as r
-  where r.organization_id = entry.organization_id and r.id = place.room_id;
   select c.* into calendar
   from public.calendars as c
   where c.organization_id = entry.organization_id and c.id = entry.calendar_id;
-  -- The time to answer is the hold's, and ends with the start at the latest.
-  calendar.hold_minutes := least(
-    calendar.waitlist_minutes, floor(extract(epoch from place.starts_at - now()) / 60)::int
-  );
+  request.calendar_id := calendar.id;
+  request.customer_id := entry.customer_id;
+  request.locale := entry.locale;
+  request.fields := entry.fields;
+  request.source := 'widget';
   perform private.act_as('system');
   booking := private.make_booking(
-    session_id, room, place.starts_at, entry.customer_id,
-    jsonb_build_object('full_name', entry.contact_name, 'phone', entry.contact_phone, 'locale', entry.locale),
-    calendar, place.party_size,
-    private.quote(
-      entry.organization_id, place,
-      jsonb_build_object(
-        'calendar_id', calendar.id, 'customer_id', entry.customer_id, 'locale', entry.locale
-      )
-    ),
-    'widget',
-    fields => entry.fields
+    entry.organization_id, session_id, place, request,
+    row(entry.contact_name, null, entry.contact_phone, entry.locale)::private.guest,
+    private.quote(entry.organization_id, place, request),
+    'held',
+    -- In whole minutes, and never past the start.
+    now() + make_interval(mins => least(
+      calendar.waitlist_minutes, floor(extract(epoch from place.starts_at - now()) / 60)::int
+    ))
   );
 
   perform private.record_consents(

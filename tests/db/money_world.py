@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from answers import asking
 from leases import leased, synced
 from matrix.databases import Databases
 
@@ -151,15 +152,17 @@ class Door:
                 for key in parameters
             ),
         )
-        return self.rows(
-            call,
-            *(Jsonb(value) if isinstance(value, dict) else value for value in parameters.values()),
-        )
+        return self.rows(call, *map(_parameter, parameters.values()))
 
     def call(self, function: str, **parameters: object) -> Json:
-        """Its one answer."""
-        rows = self.table(function, **parameters)
-        return next(iter(rows[0].values())) if rows else None
+        """Its answer, as JSON where it is a row or a set."""
+        statement = asking(self.connection, function, parameters)
+        [row] = self.rows(statement, *map(_parameter, parameters.values()))
+        return next(iter(row.values()))
+
+
+def _parameter(value: object) -> object:
+    return Jsonb(value) if isinstance(value, dict) else value
 
 
 @dataclass

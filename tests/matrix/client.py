@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
+
+from answers import asking
 
 Connection = psycopg.Connection[TupleRow]
 Id = UUID | str
@@ -161,15 +162,9 @@ class Client:
             Refused: with an exception of the database, or with an answer whose status the
                 function set itself.
         """
-        schema, _, name = function.rpartition(".")
-        named = [
-            sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder()) for key in arguments
-        ]
-        statement = sql.SQL("select {}({})").format(
-            sql.Identifier(schema or "public", name), sql.SQL(", ").join(named)
-        )
         values = [Jsonb(v) if isinstance(v, dict) else v for v in arguments.values()]
         with self._request():
+            statement = asking(self.connection, function, arguments)
             row = self.connection.execute(statement, values).fetchone()
             answer: Any = None if row is None else row[0]
             status = self.connection.execute("select current_setting('response.status', true)")
