@@ -154,7 +154,7 @@ const inputTypes: Record<string, Record<string, unknown>> = {
 };
 
 export function questions(view: View): Child {
-  return view.state.calendar?.fields?.map((question) => answerControl(view, question));
+  return view.state.calendar?.fields.map((question) => answerControl(view, question));
 }
 
 /** A question of the venue's, as the kind of control that its answer wants. */
@@ -183,7 +183,7 @@ function answerControl(view: View, question: CustomField): VNode {
       ? {
         choices: [
           { value: "", label: strings.choose },
-          ...(question.options ?? []).map((option) => ({
+          ...question.options.map((option) => ({
             value: option.value,
             label: view.text(option.label) || option.value,
           })),
@@ -396,7 +396,7 @@ function summary(view: View): Child {
 function due({ state, strings, format }: View): Child {
   const { quote } = state;
   if (!quote) return null;
-  const voucher = quote.voucher_cents ?? 0;
+  const voucher = quote.voucher_cents;
   const now = payableNow(quote);
   const rest = later(quote);
   if (voucher === 0 && rest <= 0) return null;
@@ -412,5 +412,5 @@ function due({ state, strings, format }: View): Child {
 
 /** What is paid at the venue. */
 function later(quote: Quote): number {
-  return quote.total_cents - (quote.voucher_cents ?? 0) - payableNow(quote);
+  return quote.total_cents - quote.voucher_cents - payableNow(quote);
 }
