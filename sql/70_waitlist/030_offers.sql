@@ -347,8 +347,7 @@ $$;
 comment on function private.offer_found_place is
   'Offers a place that was found for a locked entry to the first whom it suits, and returns whose it is; null when it was taken, or could not be had at once.';
 
-create function private.sweep_waitlist()
-returns jsonb
+create function private.sweep_waitlist(out waitlist_offers int, out expired_waitlist_entries int)
 language plpgsql
 volatile
 set search_path = ''
@@ -362,9 +361,8 @@ declare
   key record;
   place private.slot;
   offered_id uuid;
-  offers int := 0;
-  expired int;
 begin
+  waitlist_offers := 0;
   perform set_config('lock_timeout', '50ms', true);
   -- Places that nobody handed on: hours or rooms that were added, dates that came within the
   -- maximum advance, two gaps that became one.
@@ -379,7 +377,7 @@ begin
   loop
     -- Each place that is found is somebody's, until one is the entry's own.
     loop
-      exit when offers >= maximum;
+      exit when waitlist_offers >= maximum;
       entry := private.locked_waiting_entry(key.organization_id, key.id);
       exit when entry.id is null;
       update public.waitlist_entries as e
@@ -396,7 +394,7 @@ begin
       exit when place.room_id is null;
       offered_id := private.offer_found_place(place, entry);
       exit when offered_id is null;
-      offers := offers + 1;
+      waitlist_offers := waitlist_offers + 1;
     end loop;
   end loop;
   perform set_config('lock_timeout', lock_timeout, true);
@@ -411,10 +409,9 @@ begin
     limit 500
     for update skip locked
   );
-  get diagnostics expired = row_count;
-  return jsonb_build_object('waitlist_offers', offers, 'expired_waitlist_entries', expired);
+  get diagnostics expired_waitlist_entries = row_count;
 end
 $$;
 
 comment on function private.sweep_waitlist is
-  'Looks for places that nobody handed on, for at most 20 entries, those first that were looked for longest ago, makes at most 20 offers, and ends the entries whose dates are over. Returns {waitlist_offers, expired_waitlist_entries}.';
+  'Looks for places that nobody handed on, for at most 20 entries, those first that were looked for longest ago, makes at most 20 offers, and ends the entries whose dates are over; says how many of each.';

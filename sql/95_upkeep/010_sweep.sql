@@ -9,7 +9,7 @@ set search_path = ''
 as $$
 declare
   -- First: it is the one part that may wait for a lock.
-  waitlist jsonb := private.sweep_waitlist();
+  waitlist jsonb := to_jsonb(private.sweep_waitlist());
   expired int := private.expire_lapsed_holds(500);
   ended int := private.end_past_visits(500);
   keys int;
