@@ -63,22 +63,32 @@ create trigger room_images_are_bounded
 after insert on public.room_images
 for each row execute function private.bound_rows('20', 'room_id');
 
+create type public.room_image as (
+  path text,
+  alt jsonb
+);
+
+comment on type public.room_image is 'A picture of a room.';
+comment on column public.room_image.path is 'In the public bucket room-images.';
+comment on column public.room_image.alt is 'What is to be seen, by language, for those who do not see it; {}: nobody said.';
+
 create function private.room_images(organization_id uuid, room_id uuid)
-returns jsonb
+returns public.room_image []
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object('path', i.path, 'alt', i.alt) order by i.position, i.id), '[]')
+  return array(
+    select row(i.path, i.alt)::public.room_image
     from public.room_images as i
     where i.organization_id = room_images.organization_id and i.room_id = room_images.room_id
+    order by i.position, i.id
   );
 end
 $$;
 
-comment on function private.room_images is 'A room''s pictures in their order: [{path, alt (by language)}].';
+comment on function private.room_images is 'A room''s pictures in their order.';
 
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types)
 values (

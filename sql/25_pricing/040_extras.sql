@@ -142,34 +142,38 @@ $$;
 
 comment on function private.is_extra_of is 'Whether the room offers the extra now.';
 
+create type public.room_extra as (
+  id uuid,
+  name jsonb,
+  description jsonb,
+  price_cents bigint,
+  per text,
+  maximum_quantity int
+);
+
+comment on type public.room_extra is 'An extra that a room offers.';
+comment on column public.room_extra.id is 'By which it is ordered.';
+comment on column public.room_extra.name is 'By language, as the venue wrote it: {"es": "Foto", "en": "Photo"}.';
+comment on column public.room_extra.description is 'By language, or {}.';
+comment on column public.room_extra.price_cents is 'Of one, in minor units of the organization''s currency, tax included.';
+comment on column public.room_extra.per is 'What one of it is for; one for persons is taken for the whole party. one of: booking, person';
+comment on column public.room_extra.maximum_quantity is 'How many a booking may take; a person, when it is for persons.';
+
 create function private.room_extras(organization_id uuid, room_id uuid)
-returns jsonb
+returns public.room_extra []
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object(
-          'id', x.id,
-          'name', x.names,
-          'description', x.descriptions,
-          'price_cents', x.price_cents,
-          'per', x.price_per,
-          'maximum_quantity', x.maximum_quantity
-        )
-        order by x.position, x.id
-      ),
-      '[]'
-    )
+  return array(
+    select row(x.id, x.names, x.descriptions, x.price_cents, x.price_per, x.maximum_quantity)::public.room_extra
     from public.extras as x
     where x.organization_id = room_extras.organization_id
       and private.is_extra_of(x, room_extras.room_id)
+    order by x.position, x.id
   );
 end
 $$;
 
-comment on function private.room_extras is
-  'The extras that a room offers, in their order: [{id, name {by language}, description {by language}, price_cents, per: booking or person, maximum_quantity}].';
+comment on function private.room_extras is 'The extras that a room offers, in their order.';

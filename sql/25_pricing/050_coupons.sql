@@ -240,7 +240,7 @@ create function private.create_coupon(
   maximum_uses_per_customer int,
   room_ids uuid []
 )
-returns jsonb
+returns public.coupons
 language plpgsql
 volatile
 security definer
@@ -300,7 +300,7 @@ begin
   insert into public.coupon_rooms (organization_id, coupon_id, room_id)
   select distinct coupon.organization_id, coupon.id, wanted.id
   from unnest(room_ids) as wanted (id);
-  return to_jsonb(coupon);
+  return coupon;
 end
 $$;
 
@@ -321,7 +321,7 @@ create function public.create_coupon(
   maximum_uses_per_customer int default null,
   room_ids uuid [] default null
 )
-returns jsonb
+returns public.coupons
 language sql
 volatile
 set search_path = ''
@@ -337,7 +337,7 @@ comment on function public.create_coupon is
 grant execute on function public.create_coupon to authenticated;
 
 create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
-returns jsonb
+returns public.coupons
 language plpgsql
 volatile
 security definer
@@ -357,7 +357,7 @@ begin
   if not found then
     perform private.fail('coupon_not_found', 404, 'Choose one of the organization''s coupons.');
   end if;
-  return to_jsonb(coupon);
+  return coupon;
 end
 $$;
 
@@ -365,7 +365,7 @@ comment on function private.set_coupon_status is 'definer: writes coupons, which
 grant execute on function private.set_coupon_status to authenticated;
 
 create function public.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
-returns jsonb
+returns public.coupons
 language sql
 volatile
 set search_path = ''

@@ -175,7 +175,7 @@ create function private.issue_voucher(
   message text,
   locale text
 )
-returns jsonb
+returns public.vouchers
 language plpgsql
 volatile
 security definer
@@ -195,7 +195,7 @@ begin
     'message', issue_voucher.message, 'locale', issue_voucher.locale
   ));
   if answer is not null then
-    return answer;
+    return jsonb_populate_record(null::public.vouchers, answer);
   end if;
 
   field := case
@@ -248,14 +248,15 @@ begin
     );
   end if;
 
-  select to_jsonb(v) into answer
+  -- With the balance that its first entry made.
+  select v.* into voucher
   from public.vouchers as v
   where v.organization_id = voucher.organization_id and v.id = voucher.id;
-  perform private.idempotent_end(scope, issue_voucher.idempotency_key, answer);
+  perform private.idempotent_end(scope, issue_voucher.idempotency_key, to_jsonb(voucher));
   if email is not null then
     perform private.limit_mail(issue_voucher.organization_id, email, 'organization');
   end if;
-  return answer;
+  return voucher;
 end
 $$;
 
@@ -273,7 +274,7 @@ create function public.issue_voucher(
   message text default '',
   locale text default null
 )
-returns jsonb
+returns public.vouchers
 language sql
 volatile
 set search_path = ''
@@ -288,7 +289,7 @@ comment on function public.issue_voucher is
 grant execute on function public.issue_voucher to authenticated;
 
 create function private.cancel_voucher(organization_id uuid, voucher_id uuid)
-returns jsonb
+returns public.vouchers
 language plpgsql
 volatile
 security definer
@@ -306,7 +307,7 @@ begin
   if not found then
     perform private.fail('voucher_not_found', 404, 'Choose one of the organization''s vouchers.');
   elsif voucher.status = 'cancelled' then
-    return to_jsonb(voucher); -- asked again, as after a lost answer
+    return voucher; -- asked again, as after a lost answer
   end if;
   if voucher.balance_cents > 0 then
     insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents)
@@ -316,7 +317,7 @@ begin
   set status = 'cancelled'
   where v.organization_id = voucher.organization_id and v.id = voucher.id
   returning v.* into voucher;
-  return to_jsonb(voucher);
+  return voucher;
 end
 $$;
 
@@ -325,7 +326,7 @@ comment on function private.cancel_voucher is
 grant execute on function private.cancel_voucher to authenticated;
 
 create function public.cancel_voucher(organization_id uuid, voucher_id uuid)
-returns jsonb
+returns public.vouchers
 language sql
 volatile
 set search_path = ''

@@ -155,8 +155,17 @@ create trigger refuse_tag_of_nobody
 after insert on public.customer_tags
 for each row execute function private.refuse_tag_of_nobody();
 
+create type private.guest as (
+  full_name text,
+  email text,
+  phone text,
+  locale text
+);
+
+comment on type private.guest is 'Who books or waits, as private.checked_customer gives it; email and phone null: none.';
+
 create function private.checked_customer(customer jsonb, default_locale text, may_lack_email boolean default false)
-returns jsonb
+returns private.guest
 language plpgsql
 immutable
 set search_path = ''
@@ -193,14 +202,14 @@ begin
       jsonb_build_object('field', field)
     );
   end if;
-  return jsonb_build_object('full_name', full_name, 'email', email, 'phone', phone, 'locale', locale);
+  return row(full_name, email, phone, locale)::private.guest;
 end
 $$;
 
 comment on function private.checked_customer is
   'The customer of a request, cleaned, the address in lower case; null instead of an empty one, where it may be missing: that is staff, who may also name companies by their domain. Raises 422 customer_invalid, details {"field"}.';
 
-create function private.customer_with_email(organization_id uuid, customer jsonb)
+create function private.customer_with_email(organization_id uuid, guest private.guest)
 returns uuid
 language plpgsql
 volatile
@@ -215,16 +224,13 @@ begin
   loop
     select c.id into found_id
     from public.customers as c
-    where c.organization_id = customer_with_email.organization_id and c.email = customer ->> 'email'
+    where c.organization_id = customer_with_email.organization_id and c.email = guest.email
     for key share;
     if found then
       return found_id;
     end if;
     insert into public.customers (organization_id, email, full_name, phone, locale)
-    values (
-      customer_with_email.organization_id, customer ->> 'email', customer ->> 'full_name',
-      customer ->> 'phone', customer ->> 'locale'
-    )
+    values (customer_with_email.organization_id, guest.email, guest.full_name, guest.phone, guest.locale)
     on conflict on constraint customers_email_key do nothing
     returning id into found_id;
     if found then
@@ -235,4 +241,4 @@ end
 $$;
 
 comment on function private.customer_with_email is
-  'The venue''s customer with the address of a checked customer, made when there is none, and for whoever has no address; until the transaction ends nobody erases or merges that customer.';
+  'The venue''s customer with the guest''s address, made when there is none, and for whoever has no address; until the transaction ends nobody erases or merges that customer.';

@@ -96,7 +96,7 @@ comment on column public.bookings.total_cents is 'Minor units of currency, tax i
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
 comment on column public.bookings.terms is
-  'What was agreed about cancelling, when it was booked or its customer moved it: {tiers: [{hours_before, refund_percent}], no_show_fee_percent}, as private.room_terms gives them. Null for bookings from before terms were kept: the room''s present ones.';
+  'What was agreed about cancelling, when it was booked or its customer moved it: public.cancellation_terms. Null for bookings from before terms were kept: the room''s present ones.';
 comment on column public.bookings.cancel_refund is
   'Of a cancelled booking, what goes back of the money: full (the venue cancelled), terms (as agreed, when the customer cancels or asks the venue to), or none. Null: it was not cancelled, or before this was kept.';
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
@@ -252,28 +252,53 @@ $$;
 
 comment on function private.booking_reference is 'A random reference of 40 bits, as ABCD-2345.';
 
+create type public.cancellation_tier as (
+  hours_before int,
+  refund_percent int
+);
+
+comment on type public.cancellation_tier is 'What is given back when somebody cancels so many hours before the start, or earlier.';
+comment on column public.cancellation_tier.hours_before is 'Hours before the start.';
+comment on column public.cancellation_tier.refund_percent is 'Of what was paid, 0 to 100.';
+
+create type public.cancellation_terms as (
+  tiers public.cancellation_tier [],
+  no_show_fee_percent int
+);
+
+comment on type public.cancellation_terms is 'What is agreed about cancelling.';
+comment on column public.cancellation_terms.tiers is
+  'Those with the most hours first; without tiers all goes back until the start.';
+comment on column public.cancellation_terms.no_show_fee_percent is
+  'What a party that does not come pays, 0 to 100 percent of the total.';
+
+create function private.room_tiers(organization_id uuid, room_id uuid)
+returns public.cancellation_tier []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(t.hours_before, t.refund_percent)::public.cancellation_tier
+    from public.room_cancellation_tiers as t
+    where t.organization_id = room_tiers.organization_id and t.room_id = room_tiers.room_id
+    order by t.hours_before desc
+  );
+end
+$$;
+
+comment on function private.room_tiers is 'The present tiers of a room, those with the most hours first.';
+
 create function private.room_terms(organization_id uuid, room_id uuid)
-returns jsonb
+returns public.cancellation_terms
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   return (
-    select jsonb_build_object(
-      'tiers', (
-        select coalesce(
-          jsonb_agg(
-            jsonb_build_object('hours_before', t.hours_before, 'refund_percent', t.refund_percent)
-            order by t.hours_before desc
-          ),
-          '[]'
-        )
-        from public.room_cancellation_tiers as t
-        where t.organization_id = r.organization_id and t.room_id = r.id
-      ),
-      'no_show_fee_percent', r.no_show_fee_percent
-    )
+    select row(private.room_tiers(r.organization_id, r.id), r.no_show_fee_percent)::public.cancellation_terms
     from public.rooms as r
     where r.organization_id = room_terms.organization_id and r.id = room_terms.room_id
   );
@@ -281,16 +306,19 @@ end
 $$;
 
 comment on function private.room_terms is
-  'What a booking of the room agrees to now: {tiers: [{hours_before, refund_percent}], those with the most hours first, no_show_fee_percent}. A booking keeps them, and may be moved by them: its customer changes it while cancelling would be refunded in full.';
+  'What a booking of the room agrees to now. A booking keeps it, and may be moved by it: its customer changes it while cancelling would be refunded in full.';
 
 create function private.booking_terms(booking public.bookings)
-returns jsonb
+returns public.cancellation_terms
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return coalesce(booking.terms, private.room_terms(booking.organization_id, booking.room_id));
+  if booking.terms is null then
+    return private.room_terms(booking.organization_id, booking.room_id);
+  end if;
+  return jsonb_populate_record(null::public.cancellation_terms, booking.terms);
 end
 $$;
 
@@ -316,7 +344,7 @@ begin
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, private.room_terms(booking.organization_id, booking.room_id), booking.hold_expires_at,
+      booking.due_now_cents, to_jsonb(private.room_terms(booking.organization_id, booking.room_id)), booking.hold_expires_at,
       booking.locale, booking.source, booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing

@@ -1,3 +1,5 @@
+-- What somebody asks to book, and what it costs.
+--
 -- The one pricing. private.base_prices says what seats cost, for many slots at once, since
 -- availability shows a price for each; private.quote makes the lines of one booking of it.
 --
@@ -5,6 +7,150 @@
 -- price that staff set), extras, the coupon's discount upon both, the calendar's fee. Every
 -- amount includes its tax, and every division is rounded half away from zero, once, to what the
 -- currency can pay (private.in_steps).
+
+create type private.wanted_extra as (
+  extra_id uuid,
+  quantity int
+);
+
+comment on type private.wanted_extra is 'So many of an extra: for the booking, or for each person.';
+
+create type private.booking_request as (
+  booking_id uuid,
+  calendar_id uuid,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  exclusive boolean,
+  extras jsonb,
+  coupon_code text,
+  voucher_code text,
+  price_cents bigint,
+  override_reason text,
+  expected_total_cents bigint,
+  customer jsonb,
+  customer_id uuid,
+  locale text,
+  fields jsonb,
+  customer_note text,
+  staff_note text,
+  consents jsonb,
+  source text,
+  pay_within_hours int,
+  new_terms boolean,
+  reason text
+);
+
+comment on type private.booking_request is
+  'What somebody asks to book or to change, in the words of the functions that clients call; idempotency compares it. Null: not said, or of a booking that is changed: as it is.';
+comment on column private.booking_request.booking_id is
+  'The booking that is changed or priced again: its own extras, coupon and voucher do not stand in its way.';
+comment on column private.booking_request.calendar_id is 'Whose fee is added.';
+comment on column private.booking_request.extras is 'As the client sent them; private.wanted_extras reads them.';
+comment on column private.booking_request.coupon_code is 'Empty, when a booking is changed: without the one that it has.';
+comment on column private.booking_request.price_cents is 'What staff want for the seats, with override_reason.';
+comment on column private.booking_request.customer is 'As the client sent it; private.checked_customer reads it.';
+comment on column private.booking_request.customer_id is 'Whose uses of a coupon are counted.';
+comment on column private.booking_request.locale is 'The language of descriptions: es, en or ca.';
+comment on column private.booking_request.new_terms is
+  'Whether the room''s present terms about cancelling count from now on; null: when its customer moves it.';
+comment on column private.booking_request.reason is 'Why it is changed, for the history.';
+
+create function private.wanted_extras(extras jsonb)
+returns private.wanted_extra []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  wanted private.wanted_extra [];
+begin
+  if extras is null or extras = 'null' then
+    return null;
+  elsif jsonb_typeof(extras) <> 'array' or exists (
+    select from jsonb_array_elements(extras) as e
+    where jsonb_typeof(e) is distinct from 'object'
+      or jsonb_typeof(e -> 'extra_id') is distinct from 'string'
+      or e ->> 'extra_id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or jsonb_typeof(e -> 'quantity') is distinct from 'number'
+      or e ->> 'quantity' !~ '^[0-9]{1,4}$'
+  ) then
+    perform private.refuse_extras();
+  end if;
+  wanted := array(
+    select row((e.item ->> 'extra_id')::uuid, (e.item ->> 'quantity')::int)::private.wanted_extra
+    from jsonb_array_elements(extras) with ordinality as e (item, place)
+    order by e.place
+  );
+  if (select count(distinct w.extra_id) from unnest(wanted) as w) < cardinality(wanted) then
+    perform private.refuse_extras();
+  end if;
+  return wanted;
+end
+$$;
+
+comment on function private.wanted_extras is
+  'The extras that a client asks for, as it sent them: [{extra_id, quantity}]; null: none were named. Raises 422 extras_invalid.';
+
+create function private.refuse_extras()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
+end
+$$;
+
+comment on function private.refuse_extras is 'Raises 422 extras_invalid.';
+
+create type public.price_line as (
+  kind text,
+  description text,
+  quantity int,
+  unit_cents bigint,
+  total_cents bigint,
+  tax_rate_bp int,
+  tax_cents bigint,
+  extra_id uuid
+);
+
+comment on type public.price_line is 'One line of a price. Amounts in minor units of its currency, tax included.';
+comment on column public.price_line.kind is 'base: the seats. one of: base, extra, discount, fee';
+comment on column public.price_line.description is 'In the language of the quote or booking.';
+comment on column public.price_line.quantity is 'Units, persons counted.';
+comment on column public.price_line.unit_cents is 'Of one; negative for a discount.';
+comment on column public.price_line.total_cents is 'quantity times unit_cents.';
+comment on column public.price_line.tax_rate_bp is 'Basis points: 2100 is 21 %.';
+comment on column public.price_line.tax_cents is 'The tax that total_cents contains.';
+comment on column public.price_line.extra_id is 'The extra of a quoted line of kind extra, else null.';
+
+create type public.quote as (
+  room_id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  party_size int,
+  currency text,
+  lines public.price_line [],
+  total_cents bigint,
+  tax_cents bigint,
+  due_now_cents bigint,
+  voucher_cents bigint
+);
+
+comment on type public.quote is 'What a party pays for a time in a room. Amounts in minor units of currency, tax included.';
+comment on column public.quote.room_id is 'The room.';
+comment on column public.quote.starts_at is 'The start.';
+comment on column public.quote.ends_at is 'The end of the game.';
+comment on column public.quote.party_size is 'People.';
+comment on column public.quote.currency is 'ISO 4217.';
+comment on column public.quote.lines is 'The seats, then extras, discounts and the fee.';
+comment on column public.quote.total_cents is 'The sum of the lines.';
+comment on column public.quote.tax_cents is 'The tax that total_cents contains.';
+comment on column public.quote.due_now_cents is
+  'What confirms the booking, however it is paid: the deposit, or all of it. What the provider could not charge of it beside the voucher is due at the venue.';
+comment on column public.quote.voucher_cents is 'What the voucher would pay of the total; 0 without one.';
 
 create function private.base_prices(organization_id uuid, slots private.slot [])
 returns table (quantity int, unit_cents bigint)
@@ -159,51 +305,36 @@ create function private.quote_line(
   description text,
   quantity int,
   unit_cents bigint,
-  tax_rate_bp int
+  tax_rate_bp int,
+  extra_id uuid default null
 )
-returns jsonb
+returns public.price_line
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return jsonb_build_object(
-    'kind', kind,
-    'description', description,
-    'quantity', quantity,
-    'unit_cents', unit_cents,
-    'total_cents', quantity * unit_cents,
-    'tax_rate_bp', tax_rate_bp,
-    'tax_cents', private.included_tax(quantity * unit_cents, tax_rate_bp)
-  );
+  return row(
+    kind, description, quantity, unit_cents, quantity * unit_cents, tax_rate_bp,
+    private.included_tax(quantity * unit_cents, tax_rate_bp), extra_id
+  )::public.price_line;
 end
 $$;
 
 comment on function private.quote_line is 'One line of a quote, with the tax that it contains.';
 
-create function private.discount_lines(lines jsonb, discount_cents bigint, description text)
-returns jsonb
+create function private.discount_lines(lines public.price_line [], discount_cents bigint, description text)
+returns public.price_line []
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object(
-          'kind', 'discount',
-          'description', discount_lines.description,
-          'quantity', 1,
-          'unit_cents', -share.cents,
-          'total_cents', -share.cents,
-          'tax_rate_bp', share.tax_rate_bp,
-          'tax_cents', -round(share.tax * share.cents / share.total)::bigint
-        )
-        order by share.place
-      ),
-      '[]'
-    )
+  return array(
+    select row(
+      'discount', discount_lines.description, 1, -share.cents, -share.cents, share.tax_rate_bp,
+      -round(share.tax * share.cents / share.total)::bigint, null
+    )::public.price_line
     from (
       -- Rounding running sums instead of parts makes the parts add up to the whole, and none
       -- is more than what it is taken from.
@@ -215,18 +346,21 @@ begin
         )::bigint as cents
       from (
         select
-          (line.item ->> 'tax_rate_bp')::int as tax_rate_bp,
-          sum((line.item ->> 'total_cents')::bigint) as total,
-          sum((line.item ->> 'tax_cents')::bigint) as tax,
+          line.tax_rate_bp,
+          sum(line.total_cents) as total,
+          sum(line.tax_cents) as tax,
           min(line.place) as place,
-          sum(sum((line.item ->> 'total_cents')::bigint)) over (order by min(line.place)) as running,
-          sum(sum((line.item ->> 'total_cents')::bigint)) over () as whole
-        from jsonb_array_elements(discount_lines.lines) with ordinality as line (item, place)
-        where line.item ->> 'total_cents' <> '0'
-        group by line.item ->> 'tax_rate_bp'
+          sum(sum(line.total_cents)) over (order by min(line.place)) as running,
+          sum(sum(line.total_cents)) over () as whole
+        from unnest(discount_lines.lines) with ordinality as line (
+          kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id, place
+        )
+        where line.total_cents <> 0
+        group by line.tax_rate_bp
       ) as rate
     ) as share
     where share.cents > 0
+    order by share.place
   );
 end
 $$;
@@ -260,77 +394,99 @@ $$;
 comment on function private.chargeable_due is
   'What is due of a total, so that what is left to pay of it beside covered_cents is nothing, or an amount that the provider charges: a smaller one is due at the venue, or rounded up, as organizations.small_amounts says.';
 
-create function private.quote(organization_id uuid, slot private.slot, options jsonb default '{}')
-returns jsonb
+create function private.gross(lines public.price_line [])
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (select coalesce(sum(line.total_cents), 0) from unnest(lines) as line);
+end
+$$;
+
+comment on function private.gross is 'What lines cost together, in minor units.';
+
+create function private.discount_of(quote public.quote)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(-sum(line.total_cents), 0)
+    from unnest(quote.lines) as line
+    where line.kind = 'discount'
+  );
+end
+$$;
+
+comment on function private.discount_of is 'What a quote''s coupon takes off, in minor units.';
+
+create function private.quote(organization_id uuid, slot private.slot, request private.booking_request)
+returns public.quote
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  own_id uuid := (options ->> 'booking_id')::uuid;
-  coupon_code text := nullif(trim(options ->> 'coupon_code'), '');
-  voucher_code text := nullif(trim(options ->> 'voucher_code'), '');
-  price_cents bigint := (options ->> 'price_cents')::bigint;
+  coupon_code text := nullif(trim(request.coupon_code), '');
+  voucher_code text := nullif(trim(request.voucher_code), '');
+  exclusive boolean := coalesce(request.exclusive, false);
   sold record;
   coupon public.coupons;
   voucher public.vouchers;
   base_quantity int := 1;
   base_cents bigint;
-  lines jsonb;
   gross bigint;
   fee bigint;
-  total bigint;
-  tax bigint;
-  voucher_cents bigint := 0;
+  priced public.quote;
 begin
   select
     r.name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
-    o.currency, o.small_amounts, coalesce(options ->> 'locale', o.locale) as locale,
+    o.currency, o.small_amounts, coalesce(request.locale, o.locale) as locale,
     c.fee_kind, c.fee_value, c.fee_tax_rate_bp
   into sold
   from public.rooms as r
   join public.organizations as o on o.id = r.organization_id
   left join public.calendars as c
-    on c.organization_id = r.organization_id and c.id = (options ->> 'calendar_id')::uuid
-  where r.organization_id = quote.organization_id and r.id = (quote.slot).room_id;
+    on c.organization_id = r.organization_id and c.id = request.calendar_id
+  where r.organization_id = quote.organization_id and r.id = slot.room_id;
 
-  if price_cents is not null then
-    if price_cents not between 0 and 100000000 then
+  if request.price_cents is not null then
+    if request.price_cents not between 0 and 100000000 then
       perform private.fail('price_invalid', 422, 'Set a price of 0 to 1,000,000.00.');
-    elsif price_cents % private.amount_step(sold.currency) <> 0 then
+    elsif request.price_cents % private.amount_step(sold.currency) <> 0 then
       perform private.fail('price_invalid', 422, 'Set a price that ends in 0: the last digit of this currency cannot be paid.');
     end if;
-    base_cents := price_cents;
-  elsif coalesce((options ->> 'exclusive')::boolean, false) then
+    base_cents := request.price_cents;
+  elsif exclusive then
     base_cents := sold.exclusive_price_cents;
   else
     select b.quantity, b.unit_cents into base_quantity, base_cents
-    from private.base_prices(quote.organization_id, array[quote.slot]) as b;
+    from private.base_prices(quote.organization_id, array[slot]) as b;
   end if;
-  if coalesce((options ->> 'exclusive')::boolean, false) and sold.exclusive_price_cents is null then
+  if exclusive and sold.exclusive_price_cents is null then
     perform private.fail('exclusive_not_offered', 422, 'Book seats: the room is not offered to one party alone.');
   end if;
-  lines := jsonb_build_array(private.quote_line('base', sold.name, base_quantity, base_cents, sold.tax_rate_bp));
-
-  if options -> 'extras' <> '[]' then
-    lines := lines || private.extra_lines(quote.organization_id, quote.slot, options, sold.locale);
-  end if;
+  priced.lines := array[private.quote_line('base', sold.name, base_quantity, base_cents, sold.tax_rate_bp)]
+    || private.extra_lines(quote.organization_id, slot, request, sold.locale);
 
   if coupon_code is not null then
-    select sum((line ->> 'total_cents')::bigint) into gross
-    from jsonb_array_elements(lines) as line;
+    gross := private.gross(priced.lines);
     coupon := private.coupon_with_code(quote.organization_id, coupon_code);
     -- A booking that has the coupon keeps it, though nobody else would get it now.
     if not exists (
       select from public.coupon_redemptions as r
-      where r.organization_id = quote.organization_id and r.booking_id = own_id and r.coupon_id = coupon.id
+      where r.organization_id = quote.organization_id and r.booking_id = request.booking_id and r.coupon_id = coupon.id
     ) then
-      perform private.refuse_coupon_now(coupon, (quote.slot).timezone);
-      perform private.refuse_used_coupon(coupon, own_id, (options ->> 'customer_id')::uuid);
+      perform private.refuse_coupon_now(coupon, slot.timezone);
+      perform private.refuse_used_coupon(coupon, request.booking_id, request.customer_id);
     end if;
-    perform private.refuse_coupon(coupon, (quote.slot).room_id, gross);
-    lines := lines || private.discount_lines(
-      lines,
+    perform private.refuse_coupon(coupon, slot.room_id, gross);
+    priced.lines := priced.lines || private.discount_lines(
+      priced.lines,
       case coupon.kind
         when 'percent' then private.in_steps(gross::numeric * coupon.value / 100, sold.currency)
         else least(coupon.value, gross)
@@ -340,56 +496,59 @@ begin
   end if;
 
   if sold.fee_kind = 'percent' then
-    select private.in_steps(sum((line ->> 'total_cents')::bigint) * sold.fee_value / 100, sold.currency) into fee
-    from jsonb_array_elements(lines) as line;
+    fee := private.in_steps(private.gross(priced.lines)::numeric * sold.fee_value / 100, sold.currency);
   elsif sold.fee_kind <> 'none' then
     fee := sold.fee_value;
   end if;
   if fee > 0 then
-    lines := lines || jsonb_build_array(private.quote_line(
+    priced.lines := priced.lines || private.quote_line(
       'fee',
       case sold.locale when 'es' then 'Gastos de gestión' when 'ca' then 'Despeses de gestió' else 'Booking fee' end,
-      case sold.fee_kind when 'person' then (quote.slot).party_size else 1 end,
+      case sold.fee_kind when 'person' then slot.party_size else 1 end,
       fee,
       sold.fee_tax_rate_bp
-    ));
+    );
   end if;
 
-  select sum((line ->> 'total_cents')::bigint), sum((line ->> 'tax_cents')::bigint)
-  into total, tax
-  from jsonb_array_elements(lines) as line;
-
+  priced.room_id := slot.room_id;
+  priced.starts_at := slot.starts_at;
+  priced.ends_at := slot.ends_at;
+  priced.party_size := slot.party_size;
+  priced.currency := sold.currency;
+  priced.total_cents := private.gross(priced.lines);
+  priced.tax_cents := (select sum(line.tax_cents) from unnest(priced.lines) as line);
+  priced.voucher_cents := 0;
   if voucher_code is not null then
-    voucher := private.valid_voucher(quote.organization_id, voucher_code, own_id);
-    voucher_cents := least(total, private.voucher_usable(voucher) + private.voucher_paid(voucher, own_id));
+    voucher := private.valid_voucher(quote.organization_id, voucher_code, request.booking_id);
+    priced.voucher_cents := least(
+      priced.total_cents, private.voucher_usable(voucher) + private.voucher_paid(voucher, request.booking_id)
+    );
   end if;
-
-  return jsonb_build_object(
-    'currency', sold.currency,
-    'lines', lines,
-    'total_cents', total,
-    'tax_cents', tax,
-    'due_now_cents', private.chargeable_due(
-      sold.currency, sold.small_amounts, total,
-      case sold.deposit_kind
-        when 'none' then 0
-        when 'percent' then private.in_steps(total::numeric * sold.deposit_value / 100, sold.currency)
-        when 'fixed' then least(total, sold.deposit_value)
-        when 'person' then least(total, sold.deposit_value * (quote.slot).party_size)
-        else total
-      end,
-      voucher_cents
-    ),
-    'voucher_cents', voucher_cents
+  priced.due_now_cents := private.chargeable_due(
+    sold.currency, sold.small_amounts, priced.total_cents,
+    case sold.deposit_kind
+      when 'none' then 0
+      when 'percent' then private.in_steps(priced.total_cents::numeric * sold.deposit_value / 100, sold.currency)
+      when 'fixed' then least(priced.total_cents, sold.deposit_value)
+      when 'person' then least(priced.total_cents, sold.deposit_value * slot.party_size)
+      else priced.total_cents
+    end,
+    priced.voucher_cents
   );
+  return priced;
 end
 $$;
 
 comment on function private.quote is
-  'What the slot''s party pays: {currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking, however it is paid: what the provider could not charge of it beside the voucher is due at the venue), voucher_cents (what the voucher would pay of the total)}, minor units, tax included. options, each may be missing: {calendar_id (its fee), extras: [{extra_id, quantity}], coupon_code, voucher_code, exclusive, customer_id (counts the coupon''s uses of one person), locale (of descriptions), price_cents (staff''s price of the seats), booking_id (a booking that is priced again: its own extras, coupon and voucher do not stand in its way)}. Raises 422 price_invalid, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, the coupon''s and the voucher''s codes; 409 extra_sold_out.';
+  'What the slot''s party pays, with the extras, codes, exclusiveness and staff''s price of the request. Raises 422 price_invalid, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, the coupon''s and the voucher''s codes; 409 extra_sold_out.';
 
-create function private.tried_quote(organization_id uuid, slot private.slot, options jsonb)
-returns jsonb
+create function private.tried_quote(
+  organization_id uuid,
+  slot private.slot,
+  request private.booking_request,
+  out quote public.quote,
+  out refusal jsonb
+)
 language plpgsql
 volatile
 set search_path = ''
@@ -399,38 +558,39 @@ declare
   hint text;
   details text;
 begin
-  if coalesce(options ->> 'coupon_code', '') = '' and coalesce(options ->> 'voucher_code', '') = '' then
-    return private.quote(tried_quote.organization_id, slot, options);
+  if coalesce(request.coupon_code, '') = '' and coalesce(request.voucher_code, '') = '' then
+    quote := private.quote(tried_quote.organization_id, slot, request);
+    return;
   end if;
   -- Outside of the block whose end takes back what it did.
   perform private.limit_rate('try_code', 'address', private.client_address());
   begin
-    return private.quote(tried_quote.organization_id, slot, options);
+    quote := private.quote(tried_quote.organization_id, slot, request);
   exception
     when sqlstate 'PT422' then
       get stacked diagnostics code = message_text, hint = pg_exception_hint, details = pg_exception_detail;
       if code !~ '^(coupon|voucher)_' then
         raise;
       end if;
-      return private.refuse(code, 422, hint) || jsonb_build_object('details', details);
+      refusal := private.refuse(code, 422, hint) || jsonb_build_object('details', details);
   end;
 end
 $$;
 
 comment on function private.tried_quote is
-  'As private.quote, for visitors: a refused code of a coupon or voucher is returned, as private.refuse does it, so that the guess stays counted.';
+  'As private.quote, for visitors: a refused code of a coupon or voucher is returned as refusal, as private.refuse does it, so that the guess stays counted.';
 
-create function private.refuse_total(quote jsonb, expected_total_cents bigint)
+create function private.refuse_total(quote public.quote, expected_total_cents bigint)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
+  if quote.total_cents is distinct from expected_total_cents then
     perform private.fail(
       'total_changed', 409, 'Show the new total and ask again.',
-      jsonb_build_object('total_cents', quote -> 'total_cents')
+      jsonb_build_object('total_cents', quote.total_cents)
     );
   end if;
 end

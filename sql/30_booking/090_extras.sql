@@ -67,82 +67,63 @@ $$;
 comment on function private.refuse_sold_out is
   'Raises 409 extra_sold_out, details {"extra_id", "left"}.';
 
-create function private.extra_lines(organization_id uuid, slot private.slot, options jsonb, locale text)
-returns jsonb
+create function private.extra_lines(
+  organization_id uuid,
+  slot private.slot,
+  request private.booking_request,
+  locale text
+)
+returns public.price_line []
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  wanted jsonb := coalesce(nullif(options -> 'extras', 'null'), '[]');
-  own_id uuid := (options ->> 'booking_id')::uuid;
-  lines jsonb := '[]';
-  seen uuid [] := '{}';
+  lines public.price_line [] := '{}';
   session_id uuid;
-  item jsonb;
+  wanted private.wanted_extra;
   extra public.extras;
   owned int;
-  quantity int;
   units int;
 begin
-  if jsonb_typeof(wanted) <> 'array' or exists (
-    select from jsonb_array_elements(wanted) as e
-    where jsonb_typeof(e) is distinct from 'object'
-      or jsonb_typeof(e -> 'extra_id') is distinct from 'string'
-      or e ->> 'extra_id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-      or jsonb_typeof(e -> 'quantity') is distinct from 'number'
-      or e ->> 'quantity' !~ '^[0-9]{1,4}$'
-  ) then
-    perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
-  end if;
-
-  for item in
-    select e from jsonb_array_elements(wanted) with ordinality as e (e, place)
-    order by place
+  foreach wanted in array coalesce(private.wanted_extras(request.extras), '{}')
   loop
     select x.* into extra
     from public.extras as x
-    where x.organization_id = extra_lines.organization_id and x.id = (item ->> 'extra_id')::uuid;
+    where x.organization_id = extra_lines.organization_id and x.id = wanted.extra_id;
     -- What a booking has in the room it keeps, though the venue offers it no longer, or less of it.
     owned := coalesce((
       select be.quantity
       from public.booking_extras as be
       join public.bookings as b on b.organization_id = be.organization_id and b.id = be.booking_id
       where be.organization_id = extra_lines.organization_id
-        and be.booking_id = own_id
+        and be.booking_id = request.booking_id
         and be.extra_id = extra.id
-        and b.room_id = (slot).room_id
+        and b.room_id = slot.room_id
     ), 0);
-    quantity := (item ->> 'quantity')::int;
     if extra.id is null
-      or (owned = 0 or quantity > owned) and not private.is_extra_of(extra, (slot).room_id)
+      or (owned = 0 or wanted.quantity > owned) and not private.is_extra_of(extra, slot.room_id)
     then
       perform private.fail(
         'extra_not_found', 422, 'Choose extras that get_calendar lists for the room.',
-        jsonb_build_object('extra_id', item -> 'extra_id')
+        jsonb_build_object('extra_id', wanted.extra_id)
       );
-    elsif extra.id = any (seen) then
-      perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
-    end if;
-    seen := seen || extra.id;
-    if quantity > greatest(extra.maximum_quantity, owned) then
+    elsif wanted.quantity > greatest(extra.maximum_quantity, owned) then
       perform private.fail(
         'extra_quantity_invalid', 422, 'Take no more of the extra than a booking may have.',
         jsonb_build_object('extra_id', extra.id, 'maximum', extra.maximum_quantity)
       );
     end if;
-    continue when quantity = 0;
-    units := quantity * case extra.price_per when 'person' then (slot).party_size else 1 end;
+    continue when wanted.quantity = 0;
+    units := wanted.quantity * case extra.price_per when 'person' then slot.party_size else 1 end;
     if extra.stock_per_session is not null then
       session_id := coalesce(session_id, private.session_at(extra_lines.organization_id, slot));
-      if units > private.extra_left(extra, session_id, own_id) then
-        perform private.refuse_sold_out(extra, private.extra_left(extra, session_id, own_id));
+      if units > private.extra_left(extra, session_id, request.booking_id) then
+        perform private.refuse_sold_out(extra, private.extra_left(extra, session_id, request.booking_id));
       end if;
     end if;
-    lines := lines || jsonb_build_array(
-      private.quote_line(
-        'extra', private.text_in(extra.names, locale), units, extra.price_cents, extra.tax_rate_bp
-      ) || jsonb_build_object('extra_id', extra.id)
+    lines := lines || private.quote_line(
+      'extra', private.text_in(extra.names, locale), units, extra.price_cents, extra.tax_rate_bp, extra.id
     );
   end loop;
   return lines;
@@ -150,4 +131,4 @@ end
 $$;
 
 comment on function private.extra_lines is
-  'The lines of the extras that options ask for; one for persons is taken for the whole party. Raises 422 extras_invalid, extra_not_found, extra_quantity_invalid (details {"extra_id", "maximum"}); 409 extra_sold_out (details {"extra_id", "left"}).';
+  'The lines of the extras that a request asks for; one for persons is taken for the whole party. Raises 422 extras_invalid, extra_not_found, extra_quantity_invalid (details {"extra_id", "maximum"}); 409 extra_sold_out (details {"extra_id", "left"}).';

@@ -186,15 +186,20 @@ $$;
 comment on function private.check_coupon is
   'Locks the coupon and raises 422 coupon_max_uses or coupon_max_uses_per_customer when the booking would be one use too many.';
 
-create function private.take_options(booking public.bookings, quote jsonb, options jsonb)
+create function private.take_options(
+  booking public.bookings,
+  quote public.quote,
+  request private.booking_request
+)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  coupon_code text := nullif(trim(options ->> 'coupon_code'), '');
-  voucher_code text := nullif(trim(options ->> 'voucher_code'), '');
+  coupon_code text := nullif(trim(request.coupon_code), '');
+  voucher_code text := nullif(trim(request.voucher_code), '');
+  wanted private.wanted_extra [] := private.wanted_extras(request.extras);
   coupon public.coupons;
   stored int;
 begin
@@ -202,33 +207,29 @@ begin
     organization_id, booking_id, position, kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents
   )
   select
-    booking.organization_id, booking.id, line.position, line.item ->> 'kind', line.item ->> 'description',
-    (line.item ->> 'quantity')::int, (line.item ->> 'unit_cents')::bigint, (line.item ->> 'total_cents')::bigint,
-    (line.item ->> 'tax_rate_bp')::int, (line.item ->> 'tax_cents')::bigint
-  from jsonb_array_elements(quote -> 'lines') with ordinality as line (item, position);
+    booking.organization_id, booking.id, line.position, line.kind, line.description, line.quantity, line.unit_cents,
+    line.total_cents, line.tax_rate_bp, line.tax_cents
+  from unnest(quote.lines) with ordinality as line (
+    kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id, position
+  );
 
-  if options ->> 'price_cents' is not null then
+  if request.price_cents is not null then
     insert into public.price_overrides (organization_id, booking_id, price_cents, reason)
     values (
-      booking.organization_id, booking.id, (options ->> 'price_cents')::bigint,
-      coalesce(options ->> 'override_reason', '')
+      booking.organization_id, booking.id, request.price_cents, coalesce(request.override_reason, '')
     );
   end if;
 
-  if jsonb_typeof(options -> 'extras') = 'array' and options -> 'extras' <> '[]' then
+  if cardinality(wanted) > 0 then
     insert into public.booking_extras (organization_id, booking_id, extra_id, quantity, units)
-    select
-      booking.organization_id, booking.id, (line ->> 'extra_id')::uuid, (ordered ->> 'quantity')::int,
-      (line ->> 'quantity')::int
-    from jsonb_array_elements(quote -> 'lines') as line
-    join jsonb_array_elements(options -> 'extras') as ordered
-      on (ordered ->> 'extra_id')::uuid = (line ->> 'extra_id')::uuid
-    join public.extras as x
-      on x.organization_id = booking.organization_id and x.id = (line ->> 'extra_id')::uuid
-    where line ->> 'kind' = 'extra'
+    select booking.organization_id, booking.id, x.id, ordered.quantity, line.quantity
+    from unnest(quote.lines) as line
+    join unnest(wanted) as ordered on ordered.extra_id = line.extra_id
+    join public.extras as x on x.organization_id = booking.organization_id and x.id = line.extra_id
+    where line.kind = 'extra'
     for key share of x;
     get diagnostics stored = row_count;
-    if stored < (select count(*) from jsonb_array_elements(quote -> 'lines') as line where line ->> 'kind' = 'extra') then
+    if stored < (select count(*) from unnest(quote.lines) as line where line.kind = 'extra') then
       -- Deleted since it was priced.
       perform private.fail('extra_not_found', 422, 'Choose extras that get_calendar lists for the room.');
     end if;
@@ -239,10 +240,7 @@ begin
     coupon := private.coupon_with_code(booking.organization_id, coupon_code);
     perform private.check_coupon(booking, coupon.id);
     insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
-    select
-      booking.organization_id, booking.id, coupon.id,
-      coalesce(-sum((line ->> 'total_cents')::bigint) filter (where line ->> 'kind' = 'discount'), 0)
-    from jsonb_array_elements(quote -> 'lines') as line;
+    values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
   end if;
 
   if voucher_code is not null then
@@ -252,7 +250,7 @@ end
 $$;
 
 comment on function private.take_options is
-  'Stores what a quote with these options says of a booking that has its seats: lines, extras, coupon, the staff''s price; and pays with the voucher, which may confirm the booking: read it again afterwards. The caller holds the locks of session and booking. Raises 409 extra_sold_out; 422 coupon_max_uses, coupon_max_uses_per_customer and the voucher''s codes.';
+  'Stores what the quote of a request says of a booking that has its seats: lines, extras, coupon, the staff''s price; and pays with the voucher, which may confirm the booking: read it again afterwards. The caller holds the locks of session and booking. Raises 409 extra_sold_out; 422 coupon_max_uses, coupon_max_uses_per_customer and the voucher''s codes.';
 
 create function private.drop_options(booking public.bookings)
 returns void
@@ -276,57 +274,48 @@ comment on function private.drop_options is
   'Takes back what private.take_options stored, before the booking is priced again. What a voucher has paid is money and stays.';
 
 create function private.booking_options(booking public.bookings)
-returns jsonb
+returns private.booking_request
 language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  request private.booking_request;
 begin
-  return jsonb_strip_nulls(jsonb_build_object(
-    'booking_id', booking.id,
-    'calendar_id', booking.calendar_id,
-    'customer_id', booking.customer_id,
-    'locale', booking.locale,
-    'exclusive', booking.exclusive,
-    'extras', (
-      select jsonb_agg(
-        jsonb_build_object('extra_id', be.extra_id, 'quantity', be.quantity) order by x.position, x.id
-      )
-      from public.booking_extras as be
-      join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
-      where be.organization_id = booking.organization_id and be.booking_id = booking.id
-    ),
-    'coupon_code', (
-      select c.code
-      from public.coupon_redemptions as r
-      join public.coupons as c on c.organization_id = r.organization_id and c.id = r.coupon_id
-      where r.organization_id = booking.organization_id and r.booking_id = booking.id
-    ),
-    'voucher_code', (
-      select v.code
-      from public.payments as p
-      join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
-      join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
-      where p.organization_id = booking.organization_id and p.booking_id = booking.id
-      group by v.organization_id, v.id
-      having sum(e.amount_cents) < 0
-      order by max(e.created_at) desc, v.id desc
-      limit 1
-    ),
-    'price_cents', (
-      select o.price_cents from public.price_overrides as o
-      where o.organization_id = booking.organization_id and o.booking_id = booking.id
-    ),
-    'override_reason', (
-      select o.reason from public.price_overrides as o
-      where o.organization_id = booking.organization_id and o.booking_id = booking.id
-    )
-  ));
+  request.booking_id := booking.id;
+  request.calendar_id := booking.calendar_id;
+  request.customer_id := booking.customer_id;
+  request.locale := booking.locale;
+  request.exclusive := booking.exclusive;
+  request.extras := nullif(to_jsonb(array(
+    select row(be.extra_id, be.quantity)::private.wanted_extra
+    from public.booking_extras as be
+    join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
+    where be.organization_id = booking.organization_id and be.booking_id = booking.id
+    order by x.position, x.id
+  )), '[]');
+  select c.code into request.coupon_code
+  from public.coupon_redemptions as r
+  join public.coupons as c on c.organization_id = r.organization_id and c.id = r.coupon_id
+  where r.organization_id = booking.organization_id and r.booking_id = booking.id;
+  select v.code into request.voucher_code
+  from public.payments as p
+  join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
+  join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
+  where p.organization_id = booking.organization_id and p.booking_id = booking.id
+  group by v.organization_id, v.id
+  having sum(e.amount_cents) < 0
+  order by max(e.created_at) desc, v.id desc
+  limit 1;
+  select o.price_cents, o.reason into request.price_cents, request.override_reason
+  from public.price_overrides as o
+  where o.organization_id = booking.organization_id and o.booking_id = booking.id;
+  return request;
 end
 $$;
 
 comment on function private.booking_options is
-  'The options of private.quote that the booking was priced with, to price it again. A voucher is named while money of it is on the booking.';
+  'What the booking was priced with, to price it again. A voucher is named while money of it is on the booking.';
 
 create function private.retake_options()
 returns trigger

@@ -170,6 +170,19 @@ $$;
 
 comment on function private.refuse_taken_slot is 'Raises 409 slot_taken.';
 
+create function private.wanted_seats(slot private.slot, exclusive boolean)
+returns int
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when exclusive then slot.capacity else slot.party_size end;
+end
+$$;
+
+comment on function private.wanted_seats is 'Seats that the slot''s party takes: its own, or all of them.';
+
 create function private.claim_slot(room public.rooms, slot private.slot, exclusive boolean, by_staff boolean)
 returns uuid
 language plpgsql
@@ -185,7 +198,7 @@ begin
   end if;
   session_id := private.claim_session(
     room.organization_id, room.id, slot.starts_at, slot.ends_at, slot.occupied_until, room.mode,
-    slot.capacity, case when exclusive then slot.capacity else slot.party_size end,
+    slot.capacity, private.wanted_seats(slot, exclusive),
     capacity_limit => case when by_staff and not exclusive then room.capacity_limit end
   );
   if session_id is null then

@@ -161,6 +161,31 @@ $$;
 comment on function private.claim_block is
   'Makes the sessions of a block, all or none. Raises 409 slot_taken, details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}]}, at most 20 of what is in the way.';
 
+create type public.room_block as (
+  block_id uuid,
+  session_id uuid,
+  sessions int,
+  room_id uuid,
+  location_id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  repeats text,
+  until date,
+  reason text
+);
+
+comment on type public.room_block is 'A time in which rooms sell nothing.';
+comment on column public.room_block.block_id is 'By which all of it is lifted.';
+comment on column public.room_block.session_id is 'Its one session; null when there are several.';
+comment on column public.room_block.sessions is 'How many it takes of the rooms.';
+comment on column public.room_block.room_id is 'The room; null: a location''s, or all.';
+comment on column public.room_block.location_id is 'The location whose rooms they are; null: a room''s, or all.';
+comment on column public.room_block.starts_at is 'The first start.';
+comment on column public.room_block.ends_at is 'The first end.';
+comment on column public.room_block.repeats is 'one of: none, daily, weekly';
+comment on column public.room_block.until is 'The last local date on which it starts; null without repetition.';
+comment on column public.room_block.reason is 'For the staff; may be empty.';
+
 create function private.block_room(
   organization_id uuid,
   room_id uuid,
@@ -172,7 +197,7 @@ create function private.block_room(
   scope text,
   location_id uuid
 )
-returns jsonb
+returns public.room_block
 language plpgsql
 volatile
 security definer
@@ -265,23 +290,23 @@ begin
     );
   end if;
 
-  return jsonb_build_object(
-    'block_id', block.id,
-    'session_id', (
-      select min(s.id::text)
+  return row(
+    block.id,
+    (
+      select min(s.id::text)::uuid
       from public.sessions as s
       where s.organization_id = block.organization_id and s.block_id = block.id
       having count(*) = 1
     ),
-    'sessions', cardinality(rooms),
-    'room_id', block.room_id,
-    'location_id', block.location_id,
-    'starts_at', block.starts_at,
-    'ends_at', block.ends_at,
-    'repeats', block.repeats,
-    'until', block.until,
-    'reason', block.reason
-  );
+    cardinality(rooms),
+    block.room_id,
+    block.location_id,
+    block.starts_at,
+    block.ends_at,
+    block.repeats,
+    block.until,
+    block.reason
+  )::public.room_block;
 end
 $$;
 
@@ -300,7 +325,7 @@ create function public.block_room(
   scope text default 'room',
   location_id uuid default null
 )
-returns jsonb
+returns public.room_block
 language sql
 volatile
 set search_path = ''
@@ -309,11 +334,24 @@ as $$
 $$;
 
 comment on function public.block_room is
-  'Takes rooms off sale for a time in which nothing is booked, all of it or nothing. scope: room (room_id), location (every room of location_id) or organization (every room; room_id null). repeats: none, daily or weekly, then until says the last local date on which it starts, at most 366 days after the first; the first time is the same instant for all rooms, the others follow by the clock of each room''s location (in a gap of the clock from when it jumps, in a fold the second time). Returns {block_id, session_id (null if there are several), sessions (how many, at most 5,000), room_id, location_id, starts_at, ends_at, repeats, until, reason}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken (details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}], at most 20}); 422 block_range_invalid, block_repeats_invalid, block_scope_invalid, block_until_invalid, block_too_large (details {"maximum"}), too_many_blocks (of a room and still to come, details {"maximum"}), reason_too_long.';
+  'Takes rooms off sale for a time in which nothing is booked, all of it or nothing. scope: room (room_id), location (every room of location_id) or organization (every room; room_id null). repeats: none, daily or weekly, then until says the last local date on which it starts, at most 366 days after the first; the first time is the same instant for all rooms, the others follow by the clock of each room''s location (in a gap of the clock from when it jumps, in a fold the second time); at most 5,000 sessions. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken (details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}], at most 20}); 422 block_range_invalid, block_repeats_invalid, block_scope_invalid, block_until_invalid, block_too_large (details {"maximum"}), too_many_blocks (of a room and still to come, details {"maximum"}), reason_too_long.';
 grant execute on function public.block_room to authenticated;
 
+create type public.lifted_block as (
+  session_id uuid,
+  block_id uuid,
+  sessions int,
+  status text
+);
+
+comment on type public.lifted_block is 'Time that is on sale again.';
+comment on column public.lifted_block.session_id is 'The one occurrence that was named; null: none was.';
+comment on column public.lifted_block.block_id is 'The block.';
+comment on column public.lifted_block.sessions is 'How many were lifted.';
+comment on column public.lifted_block.status is 'one of: cancelled';
+
 create function private.unblock_room(organization_id uuid, session_id uuid, block_id uuid, from_date date)
-returns jsonb
+returns public.lifted_block
 language plpgsql
 volatile
 security definer
@@ -365,9 +403,7 @@ begin
     if sessions = 0 then
       perform private.fail('block_not_found', 404, 'Choose a block that stands.');
     end if;
-    return jsonb_build_object(
-      'session_id', unblock_room.session_id, 'block_id', lifted, 'sessions', sessions, 'status', 'cancelled'
-    );
+    return row(unblock_room.session_id, lifted, sessions, 'cancelled')::public.lifted_block;
   end if;
 
   update public.room_blocks as b
@@ -383,9 +419,7 @@ begin
       when unblock_room.session_id is null and b.repeats <> 'none' then least(b.until, from_date - 1) else b.until
     end
   where b.organization_id = unblock_room.organization_id and b.id = lifted;
-  return jsonb_build_object(
-    'session_id', unblock_room.session_id, 'block_id', lifted, 'sessions', sessions, 'status', 'cancelled'
-  );
+  return row(unblock_room.session_id, lifted, sessions, 'cancelled')::public.lifted_block;
 end
 $$;
 
@@ -399,12 +433,12 @@ create function public.unblock_room(
   block_id uuid default null,
   from_date date default null
 )
-returns jsonb
+returns public.lifted_block
 language sql
 volatile
 set search_path = ''
 as $$ select private.unblock_room(organization_id, session_id, block_id, from_date) $$;
 
 comment on function public.unblock_room is
-  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later: {session_id, block_id, sessions (how many), status}; again, the same. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
+  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later; again, the same. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
 grant execute on function public.unblock_room to authenticated;

@@ -169,7 +169,7 @@ set search_path = ''
 as $$
 begin
   return private.in_steps(
-    booking.total_cents::numeric * (private.booking_terms(booking) ->> 'no_show_fee_percent')::int / 100, booking.currency
+    booking.total_cents::numeric * (private.booking_terms(booking)).no_show_fee_percent / 100, booking.currency
   );
 end
 $$;
@@ -383,8 +383,17 @@ $$;
 comment on function private.withdraw_refund_request is
   'Takes a promise back, or off the list when it failed, and returns it. The caller has locked it and knows that nobody carries it out.';
 
+create type public.undone_refunds as (
+  withdrawn_cents bigint,
+  refunded_cents bigint
+);
+
+comment on type public.undone_refunds is 'What became of promised refunds that were to be taken back, in minor units.';
+comment on column public.undone_refunds.withdrawn_cents is 'Not promised any more: nobody had begun to carry it out.';
+comment on column public.undone_refunds.refunded_cents is 'Went out, or is with the provider: open again of the booking.';
+
 create function private.withdraw_refunds(booking public.bookings, reason text)
-returns jsonb
+returns public.undone_refunds
 language plpgsql
 volatile
 set search_path = ''
@@ -421,15 +430,42 @@ begin
       gone := gone + refund.amount_cents;
     end if;
   end loop;
-  return jsonb_build_object('withdrawn_cents', withdrawn, 'refunded_cents', gone);
+  return row(withdrawn, gone)::public.undone_refunds;
 end
 $$;
 
 comment on function private.withdraw_refunds is
-  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out: {withdrawn_cents, refunded_cents (of those that went out, or are with the provider)}, minor units.';
+  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out, and says what became of all of that reason.';
+
+create type service.refund_request as (
+  refund_request_id uuid,
+  organization_id uuid,
+  booking_id uuid,
+  reference text,
+  status text,
+  amount_cents bigint,
+  currency text,
+  reason text,
+  payment_intent text,
+  stripe_account text,
+  provider_refund_id text
+);
+
+comment on type service.refund_request is 'A promised refund of one payment, to be carried out by the provider.';
+comment on column service.refund_request.refund_request_id is 'The promise.';
+comment on column service.refund_request.organization_id is 'The venue.';
+comment on column service.refund_request.booking_id is 'The booking.';
+comment on column service.refund_request.reference is 'The booking''s.';
+comment on column service.refund_request.status is 'pending while there is something to do. one of: pending, succeeded, failed, withdrawn';
+comment on column service.refund_request.amount_cents is 'Minor units of currency.';
+comment on column service.refund_request.currency is 'ISO 4217, upper case.';
+comment on column service.refund_request.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
+comment on column service.refund_request.payment_intent is 'Stripe''s, of the payment; null: it was not paid through Stripe.';
+comment on column service.refund_request.stripe_account is 'The connected account that was paid; null: the platform''s own.';
+comment on column service.refund_request.provider_refund_id is 'Stripe''s refund; null: none was made yet.';
 
 create function private.get_refund_request(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.refund_request
 language plpgsql
 stable
 security definer
@@ -437,28 +473,27 @@ set search_path = ''
 as $$
 declare
   job private.jobs := private.leased_job(get_refund_request.job_id, get_refund_request.lease_token);
-  answer jsonb;
+  answer service.refund_request;
 begin
   perform private.refuse_other_object(job, job.kind = 'stripe.refund');
-  select jsonb_build_object(
-    'refund_request_id', q.id,
-    'organization_id', q.organization_id,
-    'booking_id', q.booking_id,
-    'reference', b.reference,
-    'status', q.status,
-    'amount_cents', q.amount_cents,
-    'currency', q.currency,
-    'reason', q.reason,
-    'payment_intent', case when p.method = 'stripe' then p.provider_payment_id end,
-    'stripe_account', (
+  select
+    q.id,
+    q.organization_id,
+    q.booking_id,
+    b.reference,
+    q.status,
+    q.amount_cents,
+    q.currency,
+    q.reason,
+    case when p.method = 'stripe' then p.provider_payment_id end,
+    (
       select a.stripe_account
       from private.payment_attempts as a
       where a.organization_id = q.organization_id
         and a.booking_id = q.booking_id
         and a.session_id = p.provider_session_id
     ),
-    'provider_refund_id', q.provider_refund_id
-  )
+    q.provider_refund_id
   into answer
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
@@ -476,14 +511,14 @@ comment on function private.get_refund_request is 'definer: the service may read
 grant execute on function private.get_refund_request to service_role;
 
 create function service.get_refund_request(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.refund_request
 language sql
 stable
 set search_path = ''
 as $$ select private.get_refund_request(job_id, lease_token) $$;
 
 comment on function service.get_refund_request is
-  'What a claimed job of kind stripe.refund has to do: {refund_request_id, organization_id, booking_id, reference, status, amount_cents, currency, reason, payment_intent, stripe_account, provider_refund_id}. status is pending while there is something to do. Errors: 404 refund_request_not_found; 409 lease_lost, lease_of_another.';
+  'What a claimed job of kind stripe.refund has to do. Errors: 404 refund_request_not_found; 409 lease_lost, lease_of_another.';
 grant execute on function service.get_refund_request to service_role;
 
 create function private.shrink_promises(payment public.payments)
@@ -537,40 +572,53 @@ $$;
 comment on function private.goes_back_by_hand is
   'Whether somebody must hand over a promised refund of a payment by that method: money taken at the desk, and what a cancelled voucher had paid.';
 
+create type private.refund_way as (
+  method text,
+  by_hand boolean,
+  amount_cents bigint
+);
+
+comment on type private.refund_way is
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue hands it over.';
+
 create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
-returns jsonb
+returns private.refund_way []
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object('method', way.method, 'by_hand', way.by_hand, 'amount_cents', way.amount_cents)
-        order by way.method, way.by_hand
-      ),
-      '[]'
-    )
+  return array(
+    select row(way.method, way.by_hand, sum(way.amount_cents))::private.refund_way
     from (
-      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, sum(q.amount_cents) as amount_cents
+      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, q.amount_cents
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       where q.organization_id = refund_ways.organization_id
         and q.booking_id = refund_ways.booking_id
         and q.status in ('pending', 'succeeded')
         and q.reason = coalesce(refund_ways.reason, q.reason)
-      group by 1, 2
     ) as way
+    group by way.method, way.by_hand
+    order by way.method, way.by_hand
   );
 end
 $$;
 
 comment on function private.refund_ways is
-  'What goes back of a booking''s money, or went, by the way of its payment: [{method, by_hand, amount_cents}]; by_hand: somebody at the venue hands it over.';
+  'What goes back of a booking''s money, or went, by the way of its payment.';
+
+create type service.applied_refund as (
+  refund_request_id uuid,
+  status text
+);
+
+comment on type service.applied_refund is 'What the provider''s report of a refund made of its promise.';
+comment on column service.applied_refund.refund_request_id is 'The promise.';
+comment on column service.applied_refund.status is 'one of: pending, succeeded, failed, withdrawn';
 
 create function private.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
-returns jsonb
+returns service.applied_refund
 language plpgsql
 volatile
 security definer
@@ -671,7 +719,7 @@ begin
   if reached <> 'failed' then
     perform private.shrink_promises(payment);
   end if;
-  return jsonb_build_object('refund_request_id', request.id, 'status', reached);
+  return row(request.id, reached)::service.applied_refund;
 end
 $$;
 
@@ -680,12 +728,12 @@ comment on function private.apply_refund is
 grant execute on function private.apply_refund to service_role;
 
 create function service.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
-returns jsonb
+returns service.applied_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.apply_refund(job_id, lease_token, refund) $$;
 
 comment on function service.apply_refund is
-  'Applies the provider''s current state of a refund, under the lease of the job that is about it (stripe.sync) or about its payment (stripe.refund): {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Returns {refund_request_id, status}. Errors: 409 lease_lost, lease_of_another; 503 payment_unknown, when the payment was not applied yet.';
+  'Applies the provider''s current state of a refund, under the lease of the job that is about it (stripe.sync) or about its payment (stripe.refund): {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Errors: 409 lease_lost, lease_of_another; 503 payment_unknown, when the payment was not applied yet.';
 grant execute on function service.apply_refund to service_role;

@@ -173,8 +173,43 @@ $$;
 comment on function private.lock_own_attempt is
   'private.lock_attempt for whoever opened the attempt: raises 404 attempt_not_found without its token.';
 
+create type service.checkout as (
+  attempt_id uuid,
+  attempt_token text,
+  organization_id uuid,
+  booking_id uuid,
+  reference text,
+  amount_cents bigint,
+  currency text,
+  locale text,
+  description text,
+  customer_email text,
+  expires_at timestamptz,
+  stripe_account text,
+  delayed_methods boolean,
+  checkout_url text,
+  site_url text
+);
+
+comment on type service.checkout is 'The open attempt to pay a booking.';
+comment on column service.checkout.attempt_id is 'Names the attempt at the provider.';
+comment on column service.checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
+comment on column service.checkout.organization_id is 'The venue.';
+comment on column service.checkout.booking_id is 'The booking.';
+comment on column service.checkout.reference is 'The booking''s.';
+comment on column service.checkout.amount_cents is 'Minor units of currency.';
+comment on column service.checkout.currency is 'ISO 4217, upper case.';
+comment on column service.checkout.locale is 'The payer''s language. one of: es, en, ca';
+comment on column service.checkout.description is 'What is paid for, to show the payer.';
+comment on column service.checkout.customer_email is 'The payer''s address; null: the venue was given none.';
+comment on column service.checkout.expires_at is 'When the provider is to close its session.';
+comment on column service.checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
+comment on column service.checkout.delayed_methods is 'Whether methods that take days may be offered.';
+comment on column service.checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
+comment on column service.checkout.site_url is 'The page of its calendar, to come back to; null: none.';
+
 create function private.open_checkout(reference text, manage_token text)
-returns jsonb
+returns service.checkout
 language plpgsql
 volatile
 security definer
@@ -251,26 +286,26 @@ begin
   end if;
 
   return (
-    select jsonb_build_object(
-      'attempt_id', attempt.id,
-      'attempt_token', case when attempt.url is null then private.checkout_token(attempt.id) end,
-      'organization_id', attempt.organization_id,
-      'booking_id', booking.id,
-      'reference', booking.reference,
-      'amount_cents', attempt.amount_cents,
-      'currency', attempt.currency,
-      'locale', booking.locale,
-      'description', concat_ws(
+    select row(
+      attempt.id,
+      case when attempt.url is null then private.checkout_token(attempt.id) end,
+      attempt.organization_id,
+      booking.id,
+      booking.reference,
+      attempt.amount_cents,
+      attempt.currency,
+      booking.locale,
+      concat_ws(
         ' · ', r.name, o.name,
         to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
       ),
-      'customer_email', c.email,
-      'expires_at', attempt.expires_at,
-      'stripe_account', attempt.stripe_account,
-      'delayed_methods', o.delayed_methods,
-      'checkout_url', attempt.url,
-      'site_url', (private.managing_calendar(booking)).site_url
-    )
+      c.email,
+      attempt.expires_at,
+      attempt.stripe_account,
+      o.delayed_methods,
+      attempt.url,
+      (private.managing_calendar(booking)).site_url
+    )::service.checkout
     from public.organizations as o
     join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
     join public.locations as l on l.organization_id = o.id and l.id = r.location_id
@@ -285,18 +320,27 @@ comment on function private.open_checkout is
 grant execute on function private.open_checkout to service_role;
 
 create function service.open_checkout(reference text, manage_token text)
-returns jsonb
+returns service.checkout
 language sql
 volatile
 set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, attempt_token (for record_checkout and fail_checkout; null once there is a page), organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout to service_role;
 
+create type service.attempt_state as (
+  attempt_id uuid,
+  status text
+);
+
+comment on type service.attempt_state is 'What has become of an attempt to pay.';
+comment on column service.attempt_state.attempt_id is 'The attempt.';
+comment on column service.attempt_state.status is 'one of: open, failed, expired, paid';
+
 create function private.record_checkout(attempt_id uuid, attempt_token text, session_id text, url text, expires_at timestamptz)
-returns jsonb
+returns service.attempt_state
 language plpgsql
 volatile
 security definer
@@ -313,7 +357,7 @@ begin
     perform private.fail('attempt_has_session', 409, 'The attempt has another session: open the checkout again to get its address.');
   elsif attempt.url is not null then
     -- Recorded before. Where people are sent to pay never changes afterwards.
-    return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+    return row(attempt.id, attempt.status)::service.attempt_state;
   end if;
 
   update private.payment_attempts as a
@@ -321,7 +365,7 @@ begin
     url = record_checkout.url,
     expires_at = record_checkout.expires_at
   where a.organization_id = attempt.organization_id and a.id = attempt.id;
-  return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+  return row(attempt.id, attempt.status)::service.attempt_state;
 end
 $$;
 
@@ -329,18 +373,18 @@ comment on function private.record_checkout is 'definer: the service may write n
 grant execute on function private.record_checkout to service_role;
 
 create function service.record_checkout(attempt_id uuid, attempt_token text, session_id text, url text, expires_at timestamptz)
-returns jsonb
+returns service.attempt_state
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_checkout(attempt_id, attempt_token, session_id, url, expires_at) $$;
 
 comment on function service.record_checkout is
-  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Returns {attempt_id, status}. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
+  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
 grant execute on function service.record_checkout to service_role;
 
 create function private.fail_checkout(attempt_id uuid, attempt_token text, error text)
-returns jsonb
+returns service.attempt_state
 language plpgsql
 volatile
 security definer
@@ -355,7 +399,7 @@ begin
     where a.organization_id = attempt.organization_id and a.id = attempt.id
     returning a.status into attempt.status;
   end if;
-  return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+  return row(attempt.id, attempt.status)::service.attempt_state;
 end
 $$;
 
@@ -363,18 +407,29 @@ comment on function private.fail_checkout is 'definer: the service may write no 
 grant execute on function private.fail_checkout to service_role;
 
 create function service.fail_checkout(attempt_id uuid, attempt_token text, error text)
-returns jsonb
+returns service.attempt_state
 language sql
 volatile
 set search_path = ''
 as $$ select private.fail_checkout(attempt_id, attempt_token, error) $$;
 
 comment on function service.fail_checkout is
-  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Returns {attempt_id, status}. Errors: 404 attempt_not_found.';
+  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Errors: 404 attempt_not_found.';
 grant execute on function service.fail_checkout to service_role;
 
+create type service.checkout_attempt as (
+  session_id text,
+  status text,
+  stripe_account text
+);
+
+comment on type service.checkout_attempt is 'An attempt to pay, at the provider.';
+comment on column service.checkout_attempt.session_id is 'Stripe''s session; null: none was recorded.';
+comment on column service.checkout_attempt.status is 'one of: open, failed, expired, paid';
+comment on column service.checkout_attempt.stripe_account is 'The connected account that is paid; null: the platform''s own.';
+
 create function private.get_checkout_attempt(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.checkout_attempt
 language plpgsql
 stable
 security definer
@@ -391,11 +446,7 @@ begin
   if not found then
     perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
   end if;
-  return jsonb_build_object(
-    'session_id', attempt.session_id,
-    'status', attempt.status,
-    'stripe_account', attempt.stripe_account
-  );
+  return row(attempt.session_id, attempt.status, attempt.stripe_account)::service.checkout_attempt;
 end
 $$;
 
@@ -403,14 +454,14 @@ comment on function private.get_checkout_attempt is 'definer: the service may re
 grant execute on function private.get_checkout_attempt to service_role;
 
 create function service.get_checkout_attempt(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.checkout_attempt
 language sql
 stable
 set search_path = ''
 as $$ select private.get_checkout_attempt(job_id, lease_token) $$;
 
 comment on function service.get_checkout_attempt is
-  'The attempt whose session a claimed job of kind stripe.expire_checkout closes: {session_id or null, status: open, failed, expired or paid, stripe_account or null}. Errors: 404 attempt_not_found; 409 lease_lost, lease_of_another.';
+  'The attempt whose session a claimed job of kind stripe.expire_checkout closes. Errors: 404 attempt_not_found; 409 lease_lost, lease_of_another.';
 grant execute on function service.get_checkout_attempt to service_role;
 
 create function private.queue_stale_checkouts(older_than_seconds int)

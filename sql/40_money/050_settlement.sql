@@ -124,8 +124,23 @@ $$;
 comment on function private.receive_payment is
   'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status.';
 
+create type service.applied_checkout as (
+  attempt_id uuid,
+  status text,
+  booking_id uuid,
+  booking_status text
+);
+
+comment on type service.applied_checkout is 'What the provider''s report of a session made of its attempt and booking.';
+comment on column service.applied_checkout.attempt_id is 'The attempt; null: the session is not ours.';
+comment on column service.applied_checkout.status is
+  'The attempt''s; unknown: the session is not ours. one of: open, failed, expired, paid, unknown';
+comment on column service.applied_checkout.booking_id is 'The booking; null: the session is not ours.';
+comment on column service.applied_checkout.booking_status is
+  'The booking''s; null: the session is not ours. one of: held, pending, confirmed, checked_in, in_progress, completed, expired, cancelled, no_show';
+
 create function private.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
-returns jsonb
+returns service.applied_checkout
 language plpgsql
 volatile
 security definer
@@ -163,7 +178,7 @@ begin
   end if;
   attempt := private.lock_attempt(attempt_id);
   if attempt.id is null then
-    return jsonb_build_object('status', 'unknown');
+    return row(null, 'unknown', null, null)::service.applied_checkout;
   end if;
 
   -- A second session of the same attempt says nothing about the first, except by money.
@@ -201,10 +216,7 @@ begin
     where b.organization_id = attempt.organization_id and b.id = attempt.booking_id;
   end if;
 
-  return jsonb_build_object(
-    'attempt_id', attempt.id, 'status', attempt.status,
-    'booking_id', attempt.booking_id, 'booking_status', booking_status
-  );
+  return row(attempt.id, attempt.status, attempt.booking_id, booking_status)::service.applied_checkout;
 end
 $$;
 
@@ -213,14 +225,14 @@ comment on function private.apply_checkout_session is
 grant execute on function private.apply_checkout_session to service_role;
 
 create function service.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
-returns jsonb
+returns service.applied_checkout
 language sql
 volatile
 set search_path = ''
 as $$ select private.apply_checkout_session(job_id, lease_token, session) $$;
 
 comment on function service.apply_checkout_session is
-  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
+  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
 grant execute on function service.apply_checkout_session to service_role;
 
 create function private.close_checkout()
@@ -256,6 +268,29 @@ for each row when (
 )
 execute function private.close_checkout();
 
+create type public.recorded_payment as (
+  payment_id uuid,
+  booking_id uuid,
+  status text,
+  method text,
+  amount_cents bigint,
+  currency text,
+  paid_cents bigint,
+  refunded_cents bigint,
+  open_cents bigint
+);
+
+comment on type public.recorded_payment is 'A payment that was taken at the desk, and how its booking stands with it.';
+comment on column public.recorded_payment.payment_id is 'The entry of the ledger.';
+comment on column public.recorded_payment.booking_id is 'The booking.';
+comment on column public.recorded_payment.status is 'The booking''s. one of: held, pending, confirmed, checked_in, in_progress, completed, expired, cancelled, no_show';
+comment on column public.recorded_payment.method is 'one of: cash, card_terminal, transfer, bizum';
+comment on column public.recorded_payment.amount_cents is 'Minor units of currency.';
+comment on column public.recorded_payment.currency is 'ISO 4217.';
+comment on column public.recorded_payment.paid_cents is 'What came in for the booking.';
+comment on column public.recorded_payment.refunded_cents is 'What went back.';
+comment on column public.recorded_payment.open_cents is 'What can still be asked for of the total.';
+
 create function private.record_payment(
   organization_id uuid,
   booking_id uuid,
@@ -263,7 +298,7 @@ create function private.record_payment(
   amount_cents bigint,
   idempotency_key text
 )
-returns jsonb
+returns public.recorded_payment
 language plpgsql
 volatile
 security definer
@@ -274,17 +309,18 @@ declare
   booking public.bookings;
   payment_id uuid := private.uuid_v7();
   open_cents bigint;
-  answer jsonb;
+  stored jsonb;
+  answer public.recorded_payment;
 begin
   perform private.require_permission(record_payment.organization_id, 'payments:create');
 
-  answer := private.idempotent_begin(scope, record_payment.idempotency_key, jsonb_build_object(
+  stored := private.idempotent_begin(scope, record_payment.idempotency_key, jsonb_build_object(
     'booking_id', record_payment.booking_id,
     'method', record_payment.method,
     'amount_cents', record_payment.amount_cents
   ));
-  if answer is not null then
-    return answer;
+  if stored is not null then
+    return jsonb_populate_record(null::public.recorded_payment, stored);
   end if;
 
   -- Stripe's payments come from Stripe only, and a voucher is redeemed, not recorded.
@@ -311,23 +347,15 @@ begin
     record_payment.amount_cents, booking.currency, null, null, now(), null, null
   )::public.payments);
 
-  select jsonb_build_object(
-    'payment_id', payment_id,
-    'booking_id', b.id,
-    'status', b.status,
-    'method', record_payment.method,
-    'amount_cents', record_payment.amount_cents,
-    'currency', b.currency,
-    'paid_cents', balance.paid_cents,
-    'refunded_cents', balance.refunded_cents,
-    'open_cents', private.booking_open(b)
-  )
+  select
+    payment_id, b.id, b.status, record_payment.method, record_payment.amount_cents, b.currency,
+    balance.paid_cents, balance.refunded_cents, private.booking_open(b)
   into answer
   from public.bookings as b
   cross join private.booking_balance(b.organization_id, b.id) as balance
   where b.organization_id = booking.organization_id and b.id = booking.id;
 
-  perform private.idempotent_end(scope, record_payment.idempotency_key, answer);
+  perform private.idempotent_end(scope, record_payment.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -343,12 +371,12 @@ create function public.record_payment(
   amount_cents bigint,
   idempotency_key text
 )
-returns jsonb
+returns public.recorded_payment
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_payment(organization_id, booking_id, method, amount_cents, idempotency_key) $$;
 
 comment on function public.record_payment is
-  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Returns {payment_id, booking_id, status (of the booking), method, amount_cents, currency, paid_cents, refunded_cents, open_cents (what can still be asked for)}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.record_payment to authenticated;

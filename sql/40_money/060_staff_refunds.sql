@@ -45,6 +45,36 @@ $$;
 comment on function private.refund_is_stuck is
   'Whether nobody is working on a promised refund of money that was paid online: its job was given up.';
 
+create type public.promised_refund as (
+  refund_request_id uuid,
+  payment_id uuid,
+  method text,
+  amount_cents bigint,
+  status text
+);
+
+comment on type public.promised_refund is 'What goes back of one payment.';
+comment on column public.promised_refund.refund_request_id is 'The promise: what record_refund and withdraw_refund take.';
+comment on column public.promised_refund.payment_id is 'The payment.';
+comment on column public.promised_refund.method is 'By which it was paid. one of: stripe, cash, card_terminal, transfer, bizum, voucher';
+comment on column public.promised_refund.amount_cents is 'Minor units of the booking''s currency.';
+comment on column public.promised_refund.status is 'one of: pending, succeeded, failed, withdrawn';
+
+create type public.booking_refund as (
+  booking_id uuid,
+  amount_cents bigint,
+  currency text,
+  refundable_cents bigint,
+  refunds public.promised_refund []
+);
+
+comment on type public.booking_refund is 'What staff promised to give back of a booking''s money.';
+comment on column public.booking_refund.booking_id is 'The booking.';
+comment on column public.booking_refund.amount_cents is 'What is given back, in minor units of currency.';
+comment on column public.booking_refund.currency is 'ISO 4217.';
+comment on column public.booking_refund.refundable_cents is 'What the venue still holds of the booking.';
+comment on column public.booking_refund.refunds is 'Payment by payment.';
+
 create function private.refund_booking(
   organization_id uuid,
   booking_id uuid,
@@ -52,7 +82,7 @@ create function private.refund_booking(
   reason text,
   idempotency_key text
 )
-returns jsonb
+returns public.booking_refund
 language plpgsql
 volatile
 security definer
@@ -63,16 +93,17 @@ declare
   booking public.bookings;
   kept bigint;
   known uuid [];
-  answer jsonb;
+  stored jsonb;
+  answer public.booking_refund;
 begin
   perform private.require_permission(refund_booking.organization_id, 'payments:refund');
-  answer := private.idempotent_begin(scope, refund_booking.idempotency_key, jsonb_build_object(
+  stored := private.idempotent_begin(scope, refund_booking.idempotency_key, jsonb_build_object(
     'booking_id', refund_booking.booking_id,
     'amount_cents', refund_booking.amount_cents,
     'reason', refund_booking.reason
   ));
-  if answer is not null then
-    return answer;
+  if stored is not null then
+    return jsonb_populate_record(null::public.booking_refund, stored);
   end if;
 
   if refund_booking.amount_cents is null or refund_booking.amount_cents <= 0 then
@@ -105,27 +136,20 @@ begin
     where b.organization_id = booking.organization_id and b.id = booking.id;
   end if;
 
-  answer := jsonb_build_object(
-    'booking_id', booking.id,
-    'amount_cents', refund_booking.amount_cents,
-    'currency', booking.currency,
-    'refundable_cents', kept - refund_booking.amount_cents,
-    'refunds', (
-      select jsonb_agg(
-        jsonb_build_object(
-          'refund_request_id', q.id, 'payment_id', q.payment_id, 'method', p.method,
-          'amount_cents', q.amount_cents, 'status', q.status
-        )
-        order by q.created_at, q.id
-      )
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      where q.organization_id = booking.organization_id
-        and q.booking_id = booking.id
-        and q.id <> all (known)
-    )
+  answer.booking_id := booking.id;
+  answer.amount_cents := refund_booking.amount_cents;
+  answer.currency := booking.currency;
+  answer.refundable_cents := kept - refund_booking.amount_cents;
+  answer.refunds := array(
+    select row(q.id, q.payment_id, p.method, q.amount_cents, q.status)::public.promised_refund
+    from private.refund_requests as q
+    join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+    where q.organization_id = booking.organization_id
+      and q.booking_id = booking.id
+      and q.id <> all (known)
+    order by q.created_at, q.id
   );
-  perform private.idempotent_end(scope, refund_booking.idempotency_key, answer);
+  perform private.idempotent_end(scope, refund_booking.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -141,14 +165,14 @@ create function public.refund_booking(
   reason text,
   idempotency_key text
 )
-returns jsonb
+returns public.booking_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.refund_booking(organization_id, booking_id, amount_cents, reason, idempotency_key) $$;
 
 comment on function public.refund_booking is
-  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Returns {booking_id, amount_cents, currency, refundable_cents (what is left), refunds: [{refund_request_id, payment_id, method, amount_cents, status}]}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.refund_booking to authenticated;
 
 create function private.locked_refund_request(organization_id uuid, refund_request_id uuid)
@@ -201,13 +225,34 @@ $$;
 comment on function private.is_for_staff is
   'Whether a promised refund waits for a person: it goes back by hand, or is stuck.';
 
+create type public.recorded_refund as (
+  refund_id uuid,
+  refund_request_id uuid,
+  booking_id uuid,
+  method text,
+  amount_cents bigint,
+  currency text,
+  paid_cents bigint,
+  refunded_cents bigint
+);
+
+comment on type public.recorded_refund is 'Money that was given back by hand, and how its booking stands with it.';
+comment on column public.recorded_refund.refund_id is 'The entry of the ledger.';
+comment on column public.recorded_refund.refund_request_id is 'The promise that it keeps.';
+comment on column public.recorded_refund.booking_id is 'The booking.';
+comment on column public.recorded_refund.method is 'By which it went back. one of: cash, card_terminal, transfer, bizum';
+comment on column public.recorded_refund.amount_cents is 'Minor units of currency.';
+comment on column public.recorded_refund.currency is 'ISO 4217.';
+comment on column public.recorded_refund.paid_cents is 'What came in for the booking.';
+comment on column public.recorded_refund.refunded_cents is 'What went back.';
+
 create function private.record_refund(
   organization_id uuid,
   refund_request_id uuid,
   idempotency_key text,
   method text
 )
-returns jsonb
+returns public.recorded_refund
 language plpgsql
 volatile
 security definer
@@ -219,15 +264,16 @@ declare
   paid_by text;
   way text;
   refund_id uuid;
-  answer jsonb;
+  stored jsonb;
+  answer public.recorded_refund;
 begin
   perform private.require_permission(record_refund.organization_id, 'payments:refund');
-  answer := private.idempotent_begin(
+  stored := private.idempotent_begin(
     scope, record_refund.idempotency_key,
     jsonb_build_object('refund_request_id', record_refund.refund_request_id, 'method', record_refund.method)
   );
-  if answer is not null then
-    return answer;
+  if stored is not null then
+    return jsonb_populate_record(null::public.recorded_refund, stored);
   end if;
 
   -- Under the booking's lock nobody else settles it.
@@ -254,19 +300,12 @@ begin
   )
   returning r.id into refund_id;
 
-  select jsonb_build_object(
-    'refund_id', refund_id,
-    'refund_request_id', request.id,
-    'booking_id', request.booking_id,
-    'method', way,
-    'amount_cents', request.amount_cents,
-    'currency', request.currency,
-    'paid_cents', balance.paid_cents,
-    'refunded_cents', balance.refunded_cents
-  )
+  select
+    refund_id, request.id, request.booking_id, way, request.amount_cents, request.currency,
+    balance.paid_cents, balance.refunded_cents
   into answer
   from private.booking_balance(request.organization_id, request.booking_id) as balance;
-  perform private.idempotent_end(scope, record_refund.idempotency_key, answer);
+  perform private.idempotent_end(scope, record_refund.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -281,18 +320,35 @@ create function public.record_refund(
   idempotency_key text,
   method text default null
 )
-returns jsonb
+returns public.recorded_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_refund(organization_id, refund_request_id, idempotency_key, method) $$;
 
 comment on function public.record_refund is
-  'Staff with payments:refund say that money was given back by hand, as get_pending_refunds asked (by_hand, or stuck); it goes into the ledger. method: cash, card_terminal, transfer or bizum; null: as it was paid at the desk. Returns {refund_id, refund_request_id, booking_id, method, amount_cents, currency, paid_cents, refunded_cents (of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 method_invalid, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:refund say that money was given back by hand, as get_pending_refunds asked (by_hand, or stuck); it goes into the ledger. method: cash, card_terminal, transfer or bizum; null: as it was paid at the desk. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 method_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.record_refund to authenticated;
 
+create type public.withdrawn_refund as (
+  refund_request_id uuid,
+  booking_id uuid,
+  status text,
+  amount_cents bigint,
+  currency text,
+  refundable_cents bigint
+);
+
+comment on type public.withdrawn_refund is 'A promised refund that is off the list of what waits.';
+comment on column public.withdrawn_refund.refund_request_id is 'The promise.';
+comment on column public.withdrawn_refund.booking_id is 'The booking.';
+comment on column public.withdrawn_refund.status is 'withdrawn: not owed any more. one of: withdrawn, failed';
+comment on column public.withdrawn_refund.amount_cents is 'Minor units of currency.';
+comment on column public.withdrawn_refund.currency is 'ISO 4217.';
+comment on column public.withdrawn_refund.refundable_cents is 'What the venue holds of the booking.';
+
 create function private.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
-returns jsonb
+returns public.withdrawn_refund
 language plpgsql
 volatile
 security definer
@@ -314,14 +370,10 @@ begin
       request.organization_id, request.id, private.clean_note(withdraw_refund.reason)
     );
   end if;
-  return jsonb_build_object(
-    'refund_request_id', request.id,
-    'booking_id', request.booking_id,
-    'status', request.status,
-    'amount_cents', request.amount_cents,
-    'currency', request.currency,
-    'refundable_cents', private.booking_kept(request.organization_id, request.booking_id)
-  );
+  return row(
+    request.id, request.booking_id, request.status, request.amount_cents, request.currency,
+    private.booking_kept(request.organization_id, request.booking_id)
+  )::public.withdrawn_refund;
 end
 $$;
 
@@ -330,18 +382,53 @@ comment on function private.withdraw_refund is
 grant execute on function private.withdraw_refund to authenticated;
 
 create function public.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
-returns jsonb
+returns public.withdrawn_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.withdraw_refund(organization_id, refund_request_id, reason) $$;
 
 comment on function public.withdraw_refund is
-  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Returns {refund_request_id, booking_id, status, amount_cents, currency, refundable_cents (what the venue holds of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
+  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
 grant execute on function public.withdraw_refund to authenticated;
 
+create type public.pending_refund as (
+  refund_request_id uuid,
+  booking_id uuid,
+  reference text,
+  contact_name text,
+  method text,
+  by_hand boolean,
+  status text,
+  stuck boolean,
+  problem text,
+  amount_cents bigint,
+  currency text,
+  reason text,
+  note text,
+  requested_at timestamptz
+);
+
+comment on type public.pending_refund is 'A promised refund that waits, or that came back.';
+comment on column public.pending_refund.refund_request_id is 'The promise: what record_refund and withdraw_refund take.';
+comment on column public.pending_refund.booking_id is 'The booking.';
+comment on column public.pending_refund.reference is 'The booking''s.';
+comment on column public.pending_refund.contact_name is 'The name given with the booking; null without customers:read.';
+comment on column public.pending_refund.method is 'By which it was paid. one of: stripe, cash, card_terminal, transfer, bizum, voucher';
+comment on column public.pending_refund.by_hand is 'Somebody must give it back and call record_refund.';
+comment on column public.pending_refund.status is
+  'failed: the customer''s bank sent it back; promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund. one of: pending, failed';
+comment on column public.pending_refund.stuck is
+  'The provider refused it for good: settle it with record_refund or end it with withdraw_refund.';
+comment on column public.pending_refund.problem is 'The provider''s code; null: it named none.';
+comment on column public.pending_refund.amount_cents is 'Minor units of currency.';
+comment on column public.pending_refund.currency is 'ISO 4217.';
+comment on column public.pending_refund.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
+comment on column public.pending_refund.note is 'What the member of staff who refunds gave as the reason, empty for others; null without customers:read.';
+comment on column public.pending_refund.requested_at is 'When it was promised.';
+
 create function private.get_pending_refunds(organization_id uuid)
-returns jsonb
+returns setof public.pending_refund
 language plpgsql
 stable
 security definer
@@ -352,41 +439,36 @@ declare
 begin
   perform private.require_permission(get_pending_refunds.organization_id, 'payments:read');
   sees_customers := private.has_permission(get_pending_refunds.organization_id, 'customers:read');
-  return (
-    select coalesce(jsonb_agg(pending.item order by pending.created_at, pending.id), '[]')
-    from (
-      select q.created_at, q.id, jsonb_build_object(
-        'refund_request_id', q.id,
-        'booking_id', q.booking_id,
-        'reference', b.reference,
-        'contact_name', case when sees_customers then c.contact_name end,
-        'method', p.method,
-        'by_hand', private.goes_back_by_hand(p.method, q.status),
-        'status', q.status,
-        'stuck', private.refund_is_stuck(q),
-        'problem', (
-          select split_part(j.last_error, ':', 1)
-          from private.jobs as j
-          where j.kind = 'stripe.refund' and j.dedupe_key = 'stripe.refund:' || q.id and j.status = 'dead'
-          order by j.id desc
-          limit 1
-        ),
-        'amount_cents', q.amount_cents,
-        'currency', q.currency,
-        'reason', q.reason,
-        'note', case when sees_customers then q.note end,
-        'requested_at', q.created_at
-      ) as item
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
-      left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
-      where q.organization_id = get_pending_refunds.organization_id
-        and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
-      order by q.created_at, q.id
-      limit 500
-    ) as pending
-  );
+  return query
+  select
+    q.id,
+    q.booking_id,
+    b.reference,
+    case when sees_customers then c.contact_name end,
+    p.method,
+    private.goes_back_by_hand(p.method, q.status),
+    q.status,
+    private.refund_is_stuck(q),
+    (
+      select split_part(j.last_error, ':', 1)
+      from private.jobs as j
+      where j.kind = 'stripe.refund' and j.dedupe_key = 'stripe.refund:' || q.id and j.status = 'dead'
+      order by j.id desc
+      limit 1
+    ),
+    q.amount_cents,
+    q.currency,
+    q.reason,
+    case when sees_customers then q.note end,
+    q.created_at
+  from private.refund_requests as q
+  join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+  join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
+  left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
+  where q.organization_id = get_pending_refunds.organization_id
+    and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
+  order by q.created_at, q.id
+  limit 500;
 end
 $$;
 
@@ -395,12 +477,12 @@ comment on function private.get_pending_refunds is
 grant execute on function private.get_pending_refunds to authenticated;
 
 create function public.get_pending_refunds(organization_id uuid)
-returns jsonb
+returns setof public.pending_refund
 language sql
 stable
 set search_path = ''
-as $$ select private.get_pending_refunds(organization_id) $$;
+as $$ select * from private.get_pending_refunds(organization_id) $$;
 
 comment on function public.get_pending_refunds is
-  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), status (pending, or failed: the customer''s bank sent it back, so promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund), stuck (whether the provider refused it for good: settle it with record_refund or end it with withdraw_refund), problem (the provider''s code, null without one), amount_cents, currency, reason, note (null without customers:read), requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500. For members with payments:read. Errors: 403 permission_denied.';
 grant execute on function public.get_pending_refunds to authenticated;

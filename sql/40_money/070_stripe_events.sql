@@ -19,8 +19,15 @@ create table private.stripe_events (
 comment on table private.stripe_events is 'Every event that Stripe sent, once. Its id is Stripe''s and unique on all of Stripe.';
 comment on column private.stripe_events.account is 'The connected account that it happened in; null is the platform''s own.';
 
+create type service.received_event as (
+  duplicate boolean
+);
+
+comment on type service.received_event is 'That an event was received.';
+comment on column service.received_event.duplicate is 'Whether it had been received before.';
+
 create function private.receive_stripe_event(event jsonb)
-returns jsonb
+returns service.received_event
 language plpgsql
 volatile
 security definer
@@ -42,7 +49,7 @@ begin
   )
   on conflict on constraint stripe_events_pkey do nothing;
   if not found then
-    return jsonb_build_object('duplicate', true);
+    return row(true)::service.received_event;
   end if;
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
@@ -54,7 +61,7 @@ begin
       concat_ws(':', 'stripe.sync', event ->> 'account', object_type, object_id)
     );
   end if;
-  return jsonb_build_object('duplicate', false);
+  return row(false)::service.received_event;
 end
 $$;
 
@@ -62,12 +69,12 @@ comment on function private.receive_stripe_event is 'definer: the service may wr
 grant execute on function private.receive_stripe_event to service_role;
 
 create function service.receive_stripe_event(event jsonb)
-returns jsonb
+returns service.received_event
 language sql
 volatile
 set search_path = ''
 as $$ select private.receive_stripe_event(event) $$;
 
 comment on function service.receive_stripe_event is
-  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute). Returns {duplicate: boolean}. Errors: 422 event_invalid.';
+  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute). Errors: 422 event_invalid.';
 grant execute on function service.receive_stripe_event to service_role;

@@ -85,8 +85,21 @@ after insert on public.disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.announce_dispute();
 
+create type service.applied_dispute as (
+  dispute_id uuid,
+  organization_id uuid,
+  booking_id uuid,
+  status text
+);
+
+comment on type service.applied_dispute is 'What the provider''s report of a dispute was about.';
+comment on column service.applied_dispute.dispute_id is 'Ours; null: newer news is there, or the payment is not ours.';
+comment on column service.applied_dispute.organization_id is 'Whose payment it is; null: not ours.';
+comment on column service.applied_dispute.booking_id is 'What was paid; null: the payment is not ours.';
+comment on column service.applied_dispute.status is 'The provider''s word; unknown: the payment is not ours.';
+
 create function private.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
-returns jsonb
+returns service.applied_dispute
 language plpgsql
 volatile
 security definer
@@ -106,7 +119,7 @@ begin
   limit 1;
   if not found then
     -- Of another product that shares the account: a payment of ours was applied weeks before.
-    return jsonb_build_object('status', 'unknown');
+    return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
   insert into public.disputes as d (
     organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
@@ -124,10 +137,9 @@ begin
     as_of = excluded.as_of
   where d.as_of <= excluded.as_of
   returning d.id into dispute_id;
-  return jsonb_build_object(
-    'dispute_id', dispute_id, 'organization_id', payment.organization_id, 'booking_id', payment.booking_id,
-    'status', dispute ->> 'status'
-  );
+  return row(
+    dispute_id, payment.organization_id, payment.booking_id, dispute ->> 'status'
+  )::service.applied_dispute;
 end
 $$;
 
@@ -136,12 +148,12 @@ comment on function private.apply_dispute is
 grant execute on function private.apply_dispute to service_role;
 
 create function service.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
-returns jsonb
+returns service.applied_dispute
 language sql
 volatile
 set search_path = ''
 as $$ select private.apply_dispute(job_id, lease_token, dispute) $$;
 
 comment on function service.apply_dispute is
-  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Returns {dispute_id (null: newer news is there), organization_id, booking_id, status}, or {status: "unknown"} for a payment that is not ours. Errors: 409 lease_lost, lease_of_another.';
+  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Errors: 409 lease_lost, lease_of_another.';
 grant execute on function service.apply_dispute to service_role;

@@ -378,7 +378,7 @@ begin
   return (
     select coalesce(jsonb_agg(mine.booking order by mine.starts_at desc, mine.id), '[]')
     from (
-      select b.starts_at, b.id, private.booking_json(b) || jsonb_build_object(
+      select b.starts_at, b.id, to_jsonb(private.show_booking(b)) || jsonb_build_object(
         'id', b.id,
         'organization', jsonb_build_object('name', o.name, 'slug', o.slug)
       ) as booking

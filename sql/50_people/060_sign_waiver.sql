@@ -79,7 +79,7 @@ comment on column public.waiver.locale is 'Of the text; one of: es, en, ca';
 comment on column public.waiver.locales is 'All in which there is a text.';
 comment on column public.waiver.text is 'What is signed.';
 
-create function private.waiver_json(booking public.bookings, locale text)
+create function private.seen_waiver(booking public.bookings, locale text)
 returns public.waiver
 language plpgsql
 stable
@@ -107,13 +107,13 @@ begin
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     join public.organizations as o on o.id = r.organization_id
-    cross join private.waiver_locale(waiver, coalesce(waiver_json.locale, booking.locale)) as shown (locale)
+    cross join private.waiver_locale(waiver, coalesce(seen_waiver.locale, booking.locale)) as shown (locale)
     where r.organization_id = booking.organization_id and r.id = booking.room_id
   );
 end
 $$;
 
-comment on function private.waiver_json is
+comment on function private.seen_waiver is
   'A booking''s waiver as its party sees it, in a language (null: the booking''s). Called in the statement that reads the booking, it shows one moment.';
 
 create function private.get_waiver(token text, locale text)
@@ -128,7 +128,7 @@ declare
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return (
-    select private.waiver_json(b, get_waiver.locale)
+    select private.seen_waiver(b, get_waiver.locale)
     from public.bookings as b
     where b.organization_id = known.organization_id and b.id = known.id
   );

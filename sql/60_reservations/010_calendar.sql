@@ -70,8 +70,230 @@ $$;
 comment on function private.refuse_party is
   'Raises 422 party_size_invalid, details {"minimum", "maximum"}.';
 
+create type public.venue as (
+  name text,
+  slug text
+);
+
+comment on type public.venue is 'The organization, to visitors.';
+comment on column public.venue.name is 'As it calls itself.';
+comment on column public.venue.slug is 'Its name in addresses.';
+
+create type public.calendar_fee as (
+  kind text,
+  value bigint
+);
+
+comment on type public.calendar_fee is 'What a calendar adds to each booking.';
+comment on column public.calendar_fee.kind is 'one of: none, booking, person, percent';
+comment on column public.calendar_fee.value is 'Minor units, once or for each person, or percent of the rest; 0 for none.';
+
+create type public.field_choice as (
+  value text,
+  label jsonb
+);
+
+comment on type public.field_choice is 'A choice of a question of kind select.';
+comment on column public.field_choice.value is 'What is sent.';
+comment on column public.field_choice.label is 'By language, as the venue wrote it.';
+
+create type public.calendar_field as (
+  key text,
+  label jsonb,
+  help jsonb,
+  kind text,
+  required boolean,
+  pattern text,
+  options public.field_choice []
+);
+
+comment on type public.calendar_field is 'A question that the venue asks of whoever books.';
+comment on column public.calendar_field.key is 'By which the answer is sent in fields.';
+comment on column public.calendar_field.label is 'By language, as the venue wrote it.';
+comment on column public.calendar_field.help is 'By language, or {}.';
+comment on column public.calendar_field.kind is 'one of: text, email, number, select, checkbox, date';
+comment on column public.calendar_field.required is 'Whether it must be answered.';
+comment on column public.calendar_field.pattern is 'A regular expression that the whole answer must match; null: none.';
+comment on column public.calendar_field.options is 'The choices of a select; empty for other kinds.';
+
+create type public.room_deposit as (
+  kind text,
+  value bigint
+);
+
+comment on type public.room_deposit is 'What of a booking is due when it is made.';
+comment on column public.room_deposit.kind is 'one of: full, none, percent, fixed, person';
+comment on column public.room_deposit.value is 'Percent of the total, or minor units, once or for each person.';
+
+create type public.calendar_room as (
+  id uuid,
+  name text,
+  slug text,
+  description text,
+  minimum_party int,
+  maximum_party int,
+  capacity int,
+  duration_minutes int,
+  minimum_notice_minutes int,
+  maximum_advance_days int,
+  mode text,
+  price_per text,
+  price_cents bigint,
+  exclusive_price_cents bigint,
+  deposit public.room_deposit,
+  cancellation public.cancellation_tier [],
+  waiver_policy text,
+  difficulty int,
+  images public.room_image [],
+  extras public.room_extra [],
+  location_name text,
+  timezone text
+);
+
+comment on type public.calendar_room is 'A room that a public calendar sells. Prices in minor units of the calendar''s currency, tax included.';
+comment on column public.calendar_room.id is 'What the other functions take as room_id.';
+comment on column public.calendar_room.name is 'The game''s name.';
+comment on column public.calendar_room.slug is 'Its name in addresses.';
+comment on column public.calendar_room.description is 'May be empty.';
+comment on column public.calendar_room.minimum_party is 'People, at least.';
+comment on column public.calendar_room.maximum_party is 'People, at most.';
+comment on column public.calendar_room.capacity is 'Seats of a session.';
+comment on column public.calendar_room.duration_minutes is 'From start to end.';
+comment on column public.calendar_room.minimum_notice_minutes is 'How long before the start it can still be booked.';
+comment on column public.calendar_room.maximum_advance_days is 'How many days ahead it can be booked.';
+comment on column public.calendar_room.mode is 'Whether parties share a session. one of: private, shared';
+comment on column public.calendar_room.price_per is 'What price_cents is for. one of: person, session';
+comment on column public.calendar_room.price_cents is 'For a session, or for each person.';
+comment on column public.calendar_room.exclusive_price_cents is
+  'What a party pays to have a shared session for itself; null: not offered.';
+comment on column public.calendar_room.deposit is 'What is due when it is booked.';
+comment on column public.calendar_room.cancellation is
+  'What a booking agrees to by now, the most hours first; empty: all goes back until the start.';
+comment on column public.calendar_room.waiver_policy is 'one of: none, optional, required';
+comment on column public.calendar_room.difficulty is '1 (easy) to 5 (hard); null: not said.';
+comment on column public.calendar_room.images is 'In their order; the first is the cover.';
+comment on column public.calendar_room.extras is 'In their order.';
+comment on column public.calendar_room.location_name is 'Where it is.';
+comment on column public.calendar_room.timezone is 'IANA zone of its location.';
+
+create type public.calendar as (
+  now timestamptz,
+  slug text,
+  name text,
+  organization public.venue,
+  timezone text,
+  locale text,
+  locales text [],
+  currency text,
+  minimum_notice_minutes int,
+  maximum_advance_days int,
+  hold_minutes int,
+  has_coupons boolean,
+  has_vouchers boolean,
+  flow text,
+  theme text,
+  accent_color text,
+  terms jsonb,
+  fee public.calendar_fee,
+  waitlist boolean,
+  shows_taken_times boolean,
+  fields public.calendar_field [],
+  rooms public.calendar_room []
+);
+
+comment on type public.calendar is 'A public calendar.';
+comment on column public.calendar.now is 'The server''s clock: a visitor''s may be wrong.';
+comment on column public.calendar.slug is 'Its name in addresses.';
+comment on column public.calendar.name is 'As the venue calls it.';
+comment on column public.calendar.organization is 'Whose it is.';
+comment on column public.calendar.timezone is 'IANA zone of the organization; each room has its own.';
+comment on column public.calendar.locale is 'The language to begin with. one of: es, en, ca';
+comment on column public.calendar.locales is 'The languages that it is offered in.';
+comment on column public.calendar.currency is 'ISO 4217.';
+comment on column public.calendar.minimum_notice_minutes is 'How long before the start one can still book; a room may have its own.';
+comment on column public.calendar.maximum_advance_days is 'How many days ahead one can book; a room may have its own.';
+comment on column public.calendar.hold_minutes is 'How long a place is held.';
+comment on column public.calendar.has_coupons is 'Whether a visitor may have a coupon to type in.';
+comment on column public.calendar.has_vouchers is 'Whether a visitor may have a voucher to type in.';
+comment on column public.calendar.flow is 'What is chosen first. one of: room_first, date_first';
+comment on column public.calendar.theme is 'one of: auto, light, dark';
+comment on column public.calendar.accent_color is '#rrggbb; null: the widget''s own.';
+comment on column public.calendar.terms is 'What a visitor must agree to, by language; {}: nothing.';
+comment on column public.calendar.fee is 'What it adds to each booking.';
+comment on column public.calendar.waitlist is 'Whether one can wait for a place.';
+comment on column public.calendar.shows_taken_times is
+  'Whether to show what is sold out: get_availability with include_taken.';
+comment on column public.calendar.fields is 'In their order.';
+comment on column public.calendar.rooms is 'In their order.';
+
+create function private.calendar_fields_of(calendar public.calendars)
+returns public.calendar_field []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(
+      f.key, f.label, f.help, f.kind, f.required, f.pattern,
+      array(select jsonb_populate_recordset(null::public.field_choice, coalesce(f.options, '[]')))
+    )::public.calendar_field
+    from public.calendar_fields as f
+    where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id
+    order by f.position, f.key
+  );
+end
+$$;
+
+comment on function private.calendar_fields_of is 'The questions that a calendar asks, in their order.';
+
+create function private.calendar_rooms_of(calendar public.calendars)
+returns public.calendar_room []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(
+      r.id,
+      r.name,
+      r.slug,
+      r.description,
+      r.minimum_party,
+      r.maximum_party,
+      r.maximum_party,
+      r.duration_minutes,
+      coalesce(cr.minimum_notice_minutes, calendar.minimum_notice_minutes),
+      coalesce(cr.maximum_advance_days, calendar.maximum_advance_days),
+      r.mode,
+      r.price_per,
+      r.price_cents,
+      r.exclusive_price_cents,
+      row(r.deposit_kind, r.deposit_value)::public.room_deposit,
+      private.room_tiers(r.organization_id, r.id),
+      r.waiver_policy,
+      r.difficulty,
+      private.room_images(r.organization_id, r.id),
+      private.room_extras(r.organization_id, r.id),
+      l.name,
+      l.timezone
+    )::public.calendar_room
+    from public.calendar_rooms as cr
+    join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+    join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    where cr.organization_id = calendar.organization_id
+      and cr.calendar_id = calendar.id
+      and r.is_published
+    order by cr.position, r.name, r.id
+  );
+end
+$$;
+
+comment on function private.calendar_rooms_of is 'The published rooms that a calendar sells, in their order.';
+
 create function private.get_calendar(slug text)
-returns jsonb
+returns public.calendar
 language plpgsql
 volatile
 security definer
@@ -79,93 +301,35 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(get_calendar.slug);
-  answer jsonb;
+  answer public.calendar;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
-  answer := (
-    select jsonb_build_object(
-      'now', now(),
-      'slug', calendar.slug,
-      'name', calendar.name,
-      'organization', jsonb_build_object('name', o.name, 'slug', o.slug),
-      'timezone', o.timezone,
-      'locale', case when o.locale = any (calendar.locales) then o.locale else calendar.locales[1] end,
-      'locales', calendar.locales,
-      'currency', o.currency,
-      'minimum_notice_minutes', calendar.minimum_notice_minutes,
-      'maximum_advance_days', calendar.maximum_advance_days,
-      'hold_minutes', calendar.hold_minutes,
-      'has_coupons', private.sells_coupons(calendar.organization_id),
-      'has_vouchers', private.sells_vouchers(calendar.organization_id),
-      'flow', calendar.flow,
-      'theme', calendar.theme,
-      'accent_color', calendar.accent_color,
-      'terms', calendar.terms,
-      'fee', jsonb_build_object('kind', calendar.fee_kind, 'value', calendar.fee_value),
-      'waitlist', calendar.waitlist_minutes is not null,
-      'shows_taken_times', calendar.shows_taken_times,
-      'fields', coalesce((
-        select jsonb_agg(
-          jsonb_build_object(
-            'key', f.key,
-            'label', f.label,
-            'help', f.help,
-            'kind', f.kind,
-            'required', f.required,
-            'pattern', f.pattern,
-            'options', coalesce(f.options, '[]')
-          )
-          order by f.position, f.key
-        )
-        from public.calendar_fields as f
-        where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id
-      ), '[]'),
-      'rooms', coalesce((
-        select jsonb_agg(
-          jsonb_build_object(
-            'id', r.id,
-            'name', r.name,
-            'slug', r.slug,
-            'description', r.description,
-            'minimum_party', r.minimum_party,
-            'maximum_party', r.maximum_party,
-            'capacity', r.maximum_party,
-            'duration_minutes', r.duration_minutes,
-            'minimum_notice_minutes', coalesce(cr.minimum_notice_minutes, calendar.minimum_notice_minutes),
-            'maximum_advance_days', coalesce(cr.maximum_advance_days, calendar.maximum_advance_days),
-            'mode', r.mode,
-            'price_per', r.price_per,
-            'price_cents', r.price_cents,
-            'exclusive_price_cents', r.exclusive_price_cents,
-            'deposit', jsonb_build_object('kind', r.deposit_kind, 'value', r.deposit_value),
-            'cancellation', coalesce((
-              select jsonb_agg(
-                jsonb_build_object('hours_before', t.hours_before, 'refund_percent', t.refund_percent)
-                order by t.hours_before desc
-              )
-              from public.room_cancellation_tiers as t
-              where t.organization_id = r.organization_id and t.room_id = r.id
-            ), '[]'),
-            'waiver_policy', r.waiver_policy,
-            'difficulty', r.difficulty,
-            'images', private.room_images(r.organization_id, r.id),
-            'extras', private.room_extras(r.organization_id, r.id),
-            'location_name', l.name,
-            'timezone', l.timezone
-          )
-          order by cr.position, r.name, r.id
-        )
-        from public.calendar_rooms as cr
-        join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
-        join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
-        where cr.organization_id = calendar.organization_id
-          and cr.calendar_id = calendar.id
-          and r.is_published
-      ), '[]')
-    )
-    from public.organizations as o
-    where o.id = calendar.organization_id
-  );
+  answer.now := now();
+  answer.slug := calendar.slug;
+  answer.name := calendar.name;
+  select
+    row(o.name, o.slug)::public.venue,
+    o.timezone,
+    case when o.locale = any (calendar.locales) then o.locale else calendar.locales[1] end,
+    o.currency
+  into answer.organization, answer.timezone, answer.locale, answer.currency
+  from public.organizations as o
+  where o.id = calendar.organization_id;
+  answer.locales := calendar.locales;
+  answer.minimum_notice_minutes := calendar.minimum_notice_minutes;
+  answer.maximum_advance_days := calendar.maximum_advance_days;
+  answer.hold_minutes := calendar.hold_minutes;
+  answer.has_coupons := private.sells_coupons(calendar.organization_id);
+  answer.has_vouchers := private.sells_vouchers(calendar.organization_id);
+  answer.flow := calendar.flow;
+  answer.theme := calendar.theme;
+  answer.accent_color := calendar.accent_color;
+  answer.terms := calendar.terms;
+  answer.fee := row(calendar.fee_kind, calendar.fee_value)::public.calendar_fee;
+  answer.waitlist := calendar.waitlist_minutes is not null;
+  answer.shows_taken_times := calendar.shows_taken_times;
+  answer.fields := private.calendar_fields_of(calendar);
+  answer.rooms := private.calendar_rooms_of(calendar);
   -- Some 100 kB of texts and pictures' paths are what a large venue has.
   perform private.count_attempt(pg_column_size(answer) / 200000);
   return answer;
@@ -180,14 +344,14 @@ comment on function private.get_calendar is
 grant execute on function private.get_calendar to anon, authenticated;
 
 create function public.get_calendar(slug text)
-returns jsonb
+returns public.calendar
 language sql
 volatile
 set search_path = ''
 as $$ select private.get_calendar(slug) $$;
 
 comment on function public.get_calendar is
-  'A public calendar: {now (the server''s clock: a visitor''s may be wrong), slug, name, organization: {name, slug}, timezone, locale, locales, currency, minimum_notice_minutes, maximum_advance_days, hold_minutes, has_coupons, has_vouchers, flow (room_first, date_first), theme (auto, light, dark), accent_color (#rrggbb or null), terms (by language; {}: nothing to agree to), fee: {kind (none, booking, person, percent), value}, waitlist (whether one can wait for a place), shows_taken_times (whether to show what is sold out: get_availability with include_taken), fields: [{key, label (by language), help (by language), kind (text, email, number, select, checkbox, date), required, pattern, options: [{value, label (by language)}]}], rooms: [{id, name, slug, description, minimum_party, maximum_party, capacity (seats of a session), duration_minutes, minimum_notice_minutes, maximum_advance_days, mode, price_per, price_cents, exclusive_price_cents (null: not offered), deposit: {kind (full, none, percent, fixed, person), value}, cancellation: [{hours_before, refund_percent}] (most hours first; []: in full until the start), waiver_policy (none, optional, required), difficulty, images: [{path, alt}] (in their order, the first is the cover), extras: [{id, name, description, price_cents, per, maximum_quantity}], location_name, timezone}]}. Texts of extras and alt by language; per is booking or person. Prices in minor units, tax included; path in the public bucket room-images. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
+  'A public calendar with what it sells and asks. For anybody. Errors: 404 calendar_not_found; 429 rate_limited.';
 grant execute on function public.get_calendar to anon, authenticated;
 
 create type public.available_slot as (
@@ -204,7 +368,18 @@ create type public.available_slot as (
 );
 
 comment on type public.available_slot is
-  'A time that can be booked, or that is taken where those were asked for, too. local_date and local_time (HH:MM) on the venue''s clock; price_cents for the party, in minor units, tax included; is_empty: nobody has a seat yet, so that a party can have a shared session for itself.';
+  'A time that can be booked, or that is taken where those were asked for, too.';
+comment on column public.available_slot.room_id is 'The room.';
+comment on column public.available_slot.starts_at is 'The start.';
+comment on column public.available_slot.ends_at is 'The end of the game.';
+comment on column public.available_slot.local_date is 'On the venue''s clock.';
+comment on column public.available_slot.local_time is 'HH:MM on the venue''s clock.';
+comment on column public.available_slot.timezone is 'IANA zone of the venue''s clock.';
+comment on column public.available_slot.seats_available is 'Less than the party needs: it can only be waited for.';
+comment on column public.available_slot.price_cents is 'For the party, in minor units, tax included.';
+comment on column public.available_slot.currency is 'ISO 4217.';
+comment on column public.available_slot.is_empty is
+  'Nobody has a seat yet, so that a party can have a shared session for itself.';
 
 create function private.most_slots()
 returns int
@@ -432,17 +607,7 @@ $$;
 comment on function private.offered_slot is
   'The slot of the room that starts then. Raises 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; a taken slot is for the caller to refuse.';
 
-create function private.quote_booking(
-  slug text,
-  room_id uuid,
-  starts_at timestamptz,
-  party_size int,
-  extras jsonb,
-  coupon_code text,
-  voucher_code text,
-  exclusive boolean,
-  locale text
-)
+create function private.quote_booking(slug text, request private.booking_request)
 returns jsonb
 language plpgsql
 volatile
@@ -451,25 +616,15 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(quote_booking.slug);
-  room public.rooms := private.public_room(calendar, quote_booking.room_id);
-  slot private.slot := private.offered_slot(calendar, room, quote_booking.starts_at, quote_booking.party_size);
-  quote jsonb;
+  room public.rooms := private.public_room(calendar, request.room_id);
+  slot private.slot := private.offered_slot(calendar, room, request.starts_at, request.party_size);
+  tried record;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
-  quote := private.tried_quote(room.organization_id, slot, jsonb_build_object(
-    'calendar_id', calendar.id, 'locale', coalesce(quote_booking.locale, calendar.locales[1]),
-    'extras', quote_booking.extras, 'coupon_code', quote_booking.coupon_code,
-    'voucher_code', quote_booking.voucher_code, 'exclusive', quote_booking.exclusive
-  ));
-  if quote ? 'code' then
-    return quote;
-  end if;
-  return quote || jsonb_build_object(
-    'room_id', slot.room_id,
-    'starts_at', slot.starts_at,
-    'ends_at', slot.ends_at,
-    'party_size', slot.party_size
-  );
+  request.calendar_id := calendar.id;
+  request.locale := coalesce(request.locale, calendar.locales[1]);
+  tried := private.tried_quote(room.organization_id, slot, request);
+  return coalesce(tried.refusal, to_jsonb(tried.quote));
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -492,18 +647,47 @@ create function public.quote_booking(
   locale text default null
 )
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select private.quote_booking(
-    slug, room_id, starts_at, party_size, extras, coupon_code, voucher_code, exclusive, locale
-  )
+declare
+  request private.booking_request;
+begin
+  request.room_id := room_id;
+  request.starts_at := starts_at;
+  request.party_size := party_size;
+  request.extras := extras;
+  request.coupon_code := coupon_code;
+  request.voucher_code := voucher_code;
+  request.exclusive := exclusive;
+  request.locale := locale;
+  return private.quote_booking(slug, request);
+end
 $$;
 
 comment on function public.quote_booking is
-  'What a party would pay for a time that the calendar offers, whether or not it is still free: {room_id, starts_at, ends_at, party_size, currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking), voucher_cents (what the voucher pays of the total)}, minor units, tax included. extras: [{extra_id, quantity}]; exclusive: the whole of a shared room; locale: the lines'' language (es, en or ca), the calendar''s first if left out. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, voucher_not_found, voucher_not_active, voucher_expired, voucher_empty; 429 rate_limited.';
+  'What a party would pay for a time that the calendar offers, whether or not it is still free. extras: [{extra_id, quantity}]; exclusive: the whole of a shared room; locale: the lines'' language (es, en or ca), the calendar''s first if left out. Answers public.quote. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, voucher_not_found, voucher_not_active, voucher_expired, voucher_empty; 429 rate_limited.';
 grant execute on function public.quote_booking to anon, authenticated;
+
+create type public.coupon_offer as (
+  code text,
+  kind text,
+  value bigint,
+  minimum_cents bigint,
+  valid_until date,
+  total_cents bigint,
+  discount_cents bigint
+);
+
+comment on type public.coupon_offer is 'What a coupon gives.';
+comment on column public.coupon_offer.code is 'As the venue writes it.';
+comment on column public.coupon_offer.kind is 'one of: percent, fixed';
+comment on column public.coupon_offer.value is 'Percent, or minor units.';
+comment on column public.coupon_offer.minimum_cents is 'What seats and extras must cost at least.';
+comment on column public.coupon_offer.valid_until is 'Its last date on the venue''s clock, included; null: no end.';
+comment on column public.coupon_offer.total_cents is 'What the seats cost with it; null unless room, time and party were named.';
+comment on column public.coupon_offer.discount_cents is 'What it takes off; null unless room, time and party were named.';
 
 create function private.validate_coupon(
   slug text,
@@ -523,7 +707,9 @@ declare
   room public.rooms;
   slot private.slot;
   coupon public.coupons;
-  quote jsonb;
+  request private.booking_request;
+  quote public.quote;
+  offer public.coupon_offer;
   refusal text;
   hint text;
   details text;
@@ -547,32 +733,23 @@ begin
       perform private.refuse_coupon(coupon, room.id, null);
       perform private.refuse_used_coupon(coupon, null, null);
     else
-      quote := private.quote(calendar.organization_id, slot, jsonb_build_object(
-        'calendar_id', calendar.id, 'coupon_code', coupon.code
-      ));
+      request.calendar_id := calendar.id;
+      request.coupon_code := coupon.code;
+      quote := private.quote(calendar.organization_id, slot, request);
+      offer.total_cents := quote.total_cents;
+      offer.discount_cents := private.discount_of(quote);
     end if;
   exception
     when sqlstate 'PT422' then
       get stacked diagnostics refusal = message_text, hint = pg_exception_hint, details = pg_exception_detail;
       return private.refuse(refusal, 422, hint) || jsonb_build_object('details', details);
   end;
-  return jsonb_build_object(
-    'code', coupon.code,
-    'kind', coupon.kind,
-    'value', coupon.value,
-    'minimum_cents', coupon.minimum_cents,
-    'valid_until', coupon.valid_until
-  ) || case
-    when quote is null then '{}'
-    else jsonb_build_object(
-      'total_cents', quote -> 'total_cents',
-      'discount_cents', (
-        select coalesce(-sum((line ->> 'total_cents')::bigint), 0)
-        from jsonb_array_elements(quote -> 'lines') as line
-        where line ->> 'kind' = 'discount'
-      )
-    )
-  end;
+  offer.code := coupon.code;
+  offer.kind := coupon.kind;
+  offer.value := coupon.value;
+  offer.minimum_cents := coupon.minimum_cents;
+  offer.valid_until := coupon.valid_until;
+  return to_jsonb(offer);
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -597,5 +774,5 @@ set search_path = ''
 as $$ select private.validate_coupon(slug, code, room_id, starts_at, party_size) $$;
 
 comment on function public.validate_coupon is
-  'What a coupon gives: {code, kind: percent or fixed, value, minimum_cents, valid_until (last date, included)}; for a room, a time that it offers and a party also {total_cents, discount_cents} of the seats with it. Only booking decides about its last uses. For anybody; every try is counted. Errors: 404 calendar_not_found, room_not_found; 422 coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
+  'What a coupon gives; for a room, a time that it offers and a party also what the seats cost with it. Answers public.coupon_offer. Only booking decides about its last uses. For anybody; every try is counted. Errors: 404 calendar_not_found, room_not_found; 422 coupon_not_found, coupon_not_active, coupon_not_valid_yet, coupon_expired, coupon_not_for_room, coupon_min_amount (details {"minimum_cents"}), coupon_max_uses, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; 429 rate_limited.';
 grant execute on function public.validate_coupon to anon, authenticated;

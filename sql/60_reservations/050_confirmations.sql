@@ -36,7 +36,7 @@ comment on function private.ask_for_confirmation is
   'Holds a booking with nothing to pay until the link in its mail is opened, for an hour or as long as its hold lasts, never past its start; returns it.';
 
 create function private.confirm_booking(reference text, confirmation_token text)
-returns jsonb
+returns public.booking
 language plpgsql
 volatile
 security definer
@@ -46,6 +46,7 @@ declare
   asked private.booking_confirmations;
   booking public.bookings;
   manage_token text;
+  answer public.booking;
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   select c.* into asked
@@ -66,8 +67,9 @@ begin
       'confirmation_too_late', 409, 'The place was not held any longer: choose a time once more.'
     );
   end if;
-  return private.get_booking(confirm_booking.reference, manage_token)
-    || jsonb_build_object('manage_token', manage_token);
+  answer := private.get_booking(confirm_booking.reference, manage_token);
+  answer.manage_token := manage_token;
+  return answer;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -79,14 +81,14 @@ comment on function private.confirm_booking is
 grant execute on function private.confirm_booking to anon, authenticated;
 
 create function public.confirm_booking(reference text, confirmation_token text)
-returns jsonb
+returns public.booking
 language sql
 volatile
 set search_path = ''
 as $$ select private.confirm_booking(reference, confirmation_token) $$;
 
 comment on function public.confirm_booking is
-  'Confirms a booking that is held until the link in its mail is opened (calendars.confirm_by_email); the token is in that link only. Returns the booking as get_booking does, and manage_token; the same again when it was confirmed before. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 409 confirmation_too_late; 429 rate_limited.';
+  'Confirms a booking that is held until the link in its mail is opened (calendars.confirm_by_email); the token is in that link only. Returns the booking with its manage_token; the same again when it was confirmed before. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 409 confirmation_too_late; 429 rate_limited.';
 grant execute on function public.confirm_booking to anon, authenticated;
 
 create function private.remind_of_hold(booking public.bookings)

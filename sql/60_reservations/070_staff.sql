@@ -27,7 +27,7 @@ create function private.transition_booking(
   reason text,
   refund text
 )
-returns jsonb
+returns public.desk_booking
 language plpgsql
 volatile
 security definer
@@ -36,7 +36,8 @@ as $$
 declare
   booking public.bookings;
   needed text;
-  undo jsonb;
+  undo public.undone_refunds;
+  answer public.desk_booking;
 begin
   perform private.require_permission(transition_booking.organization_id, 'bookings:read');
   if length(private.clean_note(transition_booking.reason)) > 500 then
@@ -83,7 +84,9 @@ begin
   select b.* into booking
   from public.bookings as b
   where b.organization_id = transition_booking.organization_id and b.id = transition_booking.booking_id;
-  return jsonb_build_object('id', booking.id, 'undo', undo) || private.staff_booking_json(booking);
+  answer := private.desk_booking(booking);
+  answer.undo := undo;
+  return answer;
 end
 $$;
 
@@ -98,14 +101,14 @@ create function public.transition_booking(
   reason text default null,
   refund text default 'full'
 )
-returns jsonb
+returns public.desk_booking
 language sql
 volatile
 set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason, refund) $$;
 
 comment on function public.transition_booking is
-  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours; a no-show''s refund that was not carried out yet is withdrawn: undo is then {withdrawn_cents, refunded_cents (gone already, and open again)}, null for other moves. For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts); 422 reason_too_long, reason_missing, refund_invalid.';
+  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours; a no-show''s refund that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts); 422 reason_too_long, reason_missing, refund_invalid.';
 grant execute on function public.transition_booking to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)
@@ -178,26 +181,10 @@ comment on function private.check_override is
 
 create function private.create_booking(
   organization_id uuid,
-  room_id uuid,
-  starts_at timestamptz,
-  party_size int,
-  customer jsonb,
-  idempotency_key text,
-  calendar_id uuid,
-  source text,
-  extras jsonb,
-  coupon_code text,
-  voucher_code text,
-  exclusive boolean,
-  fields jsonb,
-  customer_note text,
-  staff_note text,
-  price_cents bigint,
-  override_reason text,
-  expected_total_cents bigint,
-  pay_within_hours int
+  request private.booking_request,
+  idempotency_key text
 )
-returns jsonb
+returns public.desk_booking
 language plpgsql
 volatile
 security definer
@@ -205,36 +192,26 @@ set search_path = ''
 as $$
 declare
   scope text := create_booking.organization_id || ':create_booking';
+  stored jsonb;
   room public.rooms;
   calendar public.calendars;
   slot private.slot;
-  guest jsonb;
-  options jsonb;
-  quote jsonb;
+  guest private.guest;
+  quote public.quote;
+  session_id uuid;
   booking public.bookings;
-  contact public.booking_contacts;
-  answer jsonb;
+  answer public.desk_booking;
 begin
   perform private.require_permission(create_booking.organization_id, 'bookings:create');
-  perform private.check_override(create_booking.organization_id, create_booking.price_cents, create_booking.override_reason);
-  answer := private.idempotent_begin(scope, create_booking.idempotency_key, jsonb_build_object(
-    'room_id', create_booking.room_id, 'starts_at', create_booking.starts_at,
-    'party_size', create_booking.party_size, 'customer', create_booking.customer,
-    'calendar_id', create_booking.calendar_id, 'source', create_booking.source, 'extras', create_booking.extras,
-    'coupon_code', create_booking.coupon_code, 'voucher_code', create_booking.voucher_code,
-    'exclusive', create_booking.exclusive, 'fields', create_booking.fields,
-    'customer_note', create_booking.customer_note, 'staff_note', create_booking.staff_note,
-    'price_cents', create_booking.price_cents, 'override_reason', create_booking.override_reason,
-    'expected_total_cents', create_booking.expected_total_cents,
-    'pay_within_hours', create_booking.pay_within_hours
-  ));
-  if answer is null then
-    if create_booking.source is null or create_booking.source not in ('direct', 'marketplace', 'api') then
+  perform private.check_override(create_booking.organization_id, request.price_cents, request.override_reason);
+  stored := private.idempotent_begin(scope, create_booking.idempotency_key, to_jsonb(request));
+  if stored is null then
+    if request.source is null or request.source not in ('direct', 'marketplace', 'api') then
       perform private.fail('source_invalid', 422, 'Choose direct, marketplace or api.');
-    elsif length(private.clean_note(create_booking.customer_note)) > 2000
-      or length(private.clean_note(create_booking.staff_note)) > 5000 then
+    elsif length(private.clean_note(request.customer_note)) > 2000
+      or length(private.clean_note(request.staff_note)) > 5000 then
       perform private.fail('note_too_long', 422, 'Write at most 2000 characters for the customer, 5000 for the staff.');
-    elsif create_booking.pay_within_hours not between 1 and 720 then
+    elsif request.pay_within_hours not between 1 and 720 then
       perform private.fail(
         'pay_within_invalid', 422, 'Leave 1 to 720 hours for the payment, or leave it out.',
         jsonb_build_object('minimum', 1, 'maximum', 720)
@@ -242,85 +219,65 @@ begin
     end if;
     select r.* into room
     from public.rooms as r
-    where r.organization_id = create_booking.organization_id and r.id = create_booking.room_id;
+    where r.organization_id = create_booking.organization_id and r.id = request.room_id;
     if not found then
       perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
     end if;
     select c.* into calendar
     from public.calendars as c
-    where c.organization_id = create_booking.organization_id and c.id = create_booking.calendar_id;
-    if not found and create_booking.calendar_id is not null then
+    where c.organization_id = create_booking.organization_id and c.id = request.calendar_id;
+    if not found and request.calendar_id is not null then
       perform private.fail('calendar_not_found', 404, 'Choose one of the organization''s calendars.');
     end if;
     -- Staff need not ask, at the telephone or the door; what they were told is checked.
-    if coalesce(create_booking.fields, '{}') not in ('{}', 'null') then
-      contact.fields := private.checked_fields(calendar, create_booking.fields);
+    if coalesce(request.fields, '{}') in ('{}', 'null') then
+      request.fields := null;
+    else
+      request.fields := private.checked_fields(calendar, request.fields);
     end if;
-    select private.checked_customer(create_booking.customer, o.locale, may_lack_email => true) into guest
-    from public.organizations as o
-    where o.id = create_booking.organization_id;
-    slot := private.staff_slot(room, create_booking.starts_at, create_booking.party_size);
-
-    booking.organization_id := room.organization_id;
-    booking.room_id := room.id;
-    booking.starts_at := slot.starts_at;
-    booking.calendar_id := create_booking.calendar_id;
-    booking.party_size := slot.party_size;
-    booking.exclusive := coalesce(create_booking.exclusive, false);
-    booking.locale := guest ->> 'locale';
-    -- Known before the quote, since coupons count the uses of a customer.
-    select c.id into booking.customer_id
-    from public.customers as c
-    where c.organization_id = room.organization_id and c.email = guest ->> 'email';
-
-    options := private.booking_options(booking) || jsonb_strip_nulls(jsonb_build_object(
-      'extras', create_booking.extras,
-      'coupon_code', create_booking.coupon_code,
-      'voucher_code', create_booking.voucher_code,
-      'price_cents', create_booking.price_cents,
-      'override_reason', case when create_booking.price_cents is not null then trim(create_booking.override_reason) end
-    ));
-    quote := private.quote(room.organization_id, slot, options);
-    if create_booking.expected_total_cents is not null then
-      perform private.refuse_total(quote, create_booking.expected_total_cents);
-    end if;
-
-    booking.session_id := private.claim_slot(room, slot, booking.exclusive, true);
-    booking.seats := case when booking.exclusive then slot.capacity else slot.party_size end;
-    booking.customer_id := private.customer_with_email(room.organization_id, guest);
-    booking.status := 'pending';
-    booking.hold_expires_at := private.pending_until(slot.ends_at, create_booking.pay_within_hours);
-    booking.currency := quote ->> 'currency';
-    booking.total_cents := quote -> 'total_cents';
-    booking.tax_cents := quote -> 'tax_cents';
-    booking.due_now_cents := quote -> 'due_now_cents';
-    booking.source := create_booking.source;
-    booking.staff_note := coalesce(create_booking.staff_note, '');
-    contact.contact_name := guest ->> 'full_name';
-    contact.contact_phone := guest ->> 'phone';
-    contact.customer_note := create_booking.customer_note;
-    booking := private.insert_booking(booking, contact);
-    perform private.take_options(
-      booking, quote, options || jsonb_build_object('customer_id', booking.customer_id, 'booking_id', booking.id)
+    guest := private.checked_customer(
+      request.customer,
+      (select o.locale from public.organizations as o where o.id = create_booking.organization_id),
+      may_lack_email => true
     );
-    -- A voucher that covers what is due has confirmed it.
-    if booking.due_now_cents = 0 then
-      perform private.transition(b.organization_id, b.id, 'confirmed', 'nothing_due')
-      from public.bookings as b
-      where b.organization_id = booking.organization_id and b.id = booking.id and b.status = 'pending';
+    request.locale := guest.locale;
+    request.override_reason := trim(request.override_reason);
+    slot := private.staff_slot(room, request.starts_at, request.party_size);
+
+    -- Known before the quote, since coupons count the uses of a customer.
+    select c.id into request.customer_id
+    from public.customers as c
+    where c.organization_id = room.organization_id and c.email = guest.email;
+    quote := private.quote(room.organization_id, slot, request);
+    if request.expected_total_cents is not null then
+      perform private.refuse_total(quote, request.expected_total_cents);
     end if;
 
-    select jsonb_build_object('id', b.id) || private.booking_json(b) into answer
-    from public.bookings as b
-    where b.organization_id = booking.organization_id and b.id = booking.id;
-    perform private.idempotent_end(scope, create_booking.idempotency_key, answer);
-    if guest ->> 'email' is not null then
-      perform private.limit_mail(booking.organization_id, guest ->> 'email', 'desk');
+    session_id := private.claim_slot(room, slot, coalesce(request.exclusive, false), true);
+    request.customer_id := private.customer_with_email(room.organization_id, guest);
+    booking := private.make_booking(
+      room.organization_id, session_id, slot, request, guest, quote,
+      'pending', private.pending_until(slot.ends_at, request.pay_within_hours)
+    );
+    if booking.status = 'pending' and booking.due_now_cents = 0 then
+      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'nothing_due');
     end if;
+    answer := (
+      select private.desk_booking(b)
+      from public.bookings as b
+      where b.organization_id = booking.organization_id and b.id = booking.id
+    );
+    perform private.idempotent_end(scope, create_booking.idempotency_key, to_jsonb(answer));
+    if guest.email is not null then
+      perform private.limit_mail(booking.organization_id, guest.email, 'desk');
+    end if;
+  else
+    answer := jsonb_populate_record(null::public.desk_booking, stored);
   end if;
 
   -- The token is derived, not stored: a replay shows it again.
-  return answer || jsonb_build_object('manage_token', private.derived_token('booking', answer ->> 'id'));
+  answer.manage_token := private.derived_token('booking', answer.id::text);
+  return answer;
 end
 $$;
 
@@ -349,18 +306,35 @@ create function public.create_booking(
   expected_total_cents bigint default null,
   pay_within_hours int default null
 )
-returns jsonb
-language sql
+returns public.desk_booking
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select private.create_booking(
-    organization_id, room_id, starts_at, party_size, customer, idempotency_key, calendar_id, source, extras,
-    coupon_code, voucher_code, exclusive, fields, customer_note, staff_note, price_cents, override_reason,
-    expected_total_cents, pay_within_hours
-  )
+declare
+  request private.booking_request;
+begin
+  request.room_id := room_id;
+  request.starts_at := starts_at;
+  request.party_size := party_size;
+  request.customer := customer;
+  request.calendar_id := calendar_id;
+  request.source := source;
+  request.extras := extras;
+  request.coupon_code := coupon_code;
+  request.voucher_code := voucher_code;
+  request.exclusive := exclusive;
+  request.fields := fields;
+  request.customer_note := customer_note;
+  request.staff_note := staff_note;
+  request.price_cents := price_cents;
+  request.override_reason := override_reason;
+  request.expected_total_cents := expected_total_cents;
+  request.pay_within_hours := pay_within_hours;
+  return private.create_booking(organization_id, request, idempotency_key);
+end
 $$;
 
 comment on function public.create_booking is
-  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email?, phone?, locale?}, to whom nothing is mailed without an email; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. Returns {id, reference, manage_token, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, and those of extras, coupons and vouchers; 429 mail_limit_reached (details {"limit", "maximum"}; without an email there is no limit).';
+  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email?, phone?, locale?}, to whom nothing is mailed without an email; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, and those of extras, coupons and vouchers; 429 mail_limit_reached (details {"limit", "maximum"}; without an email there is no limit).';
 grant execute on function public.create_booking to authenticated;

@@ -16,7 +16,70 @@
 --   a held or pending one keeps its deadline, and is confirmed once what is due is covered.
 --   What was paid already is never less than what is due, so a deposit is not handed back.
 
-create function private.named_extras(organization_id uuid, options jsonb)
+create function private.named_extras(organization_id uuid, request private.booking_request)
+returns public.booked_extra []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(x.id, private.text_in(x.names, request.locale), wanted.quantity)::public.booked_extra
+    from unnest(private.wanted_extras(request.extras)) as wanted
+    join public.extras as x on x.organization_id = named_extras.organization_id and x.id = wanted.extra_id
+    where wanted.quantity > 0
+    order by x.position, x.id
+  );
+end
+$$;
+
+comment on function private.named_extras is
+  'The extras of a request that was priced, in the order in which the venue shows them, without those of which there are none.';
+
+create function private.changed_request(
+  booking public.bookings,
+  change private.booking_request,
+  target public.bookings
+)
+returns private.booking_request
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  request private.booking_request := private.booking_options(booking);
+begin
+  -- Its money is in the ledger: it is not redeemed again.
+  request.voucher_code := null;
+  request.exclusive := target.exclusive;
+  if nullif(change.extras, 'null') is not null then
+    request.extras := change.extras;
+  end if;
+  if change.coupon_code is not null then
+    request.coupon_code := nullif(trim(change.coupon_code), '');
+  end if;
+  if change.price_cents is not null then
+    request.price_cents := change.price_cents;
+    request.override_reason := trim(change.override_reason);
+  elsif (target.room_id, target.party_size, target.exclusive)
+    is distinct from (booking.room_id, booking.party_size, booking.exclusive)
+  then
+    request.price_cents := null;
+    request.override_reason := null;
+  end if;
+  return request;
+end
+$$;
+
+comment on function private.changed_request is
+  'What a booking is priced with once it is the target: as it was, but for what the change says.';
+
+create function private.changes_between(
+  booking public.bookings,
+  before private.booking_request,
+  target public.bookings,
+  after private.booking_request
+)
 returns jsonb
 language plpgsql
 stable
@@ -24,44 +87,35 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object(
-          'extra_id', x.id, 'name', private.text_in(x.names, options ->> 'locale'), 'quantity', e -> 'quantity'
-        )
-        order by x.position, x.id
-      ),
-      '[]'
-    )
-    from jsonb_array_elements(coalesce(options -> 'extras', '[]')) as e
-    join public.extras as x
-      on x.organization_id = named_extras.organization_id and x.id = (e ->> 'extra_id')::uuid
-    where e -> 'quantity' <> '0'
+    select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value))
+    from jsonb_each(to_jsonb(booking) || jsonb_build_object(
+      'terms', private.booking_terms(booking),
+      'extras', private.named_extras(booking.organization_id, before),
+      'coupon_code', before.coupon_code
+    )) as old
+    join jsonb_each(to_jsonb(target) || jsonb_build_object(
+      'extras', private.named_extras(booking.organization_id, after),
+      'coupon_code', after.coupon_code
+    )) as new on new.key = old.key
+    where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'coupon_code', 'total_cents', 'terms')
+      and old.value <> new.value
   );
 end
 $$;
 
-comment on function private.named_extras is
-  'The extras of options that were priced: [{extra_id, name, quantity}] in the order in which the venue shows them, without those of which there are none.';
+comment on function private.changes_between is
+  'What of a booking is different, as public.booking_history keeps it: {field: [before, after]}; null: nothing.';
 
 create function private.plan_change(
   booking public.bookings,
+  change private.booking_request,
   by_staff boolean,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  price_cents bigint,
-  override_reason text,
-  extras jsonb,
-  coupon_code text,
-  new_terms boolean,
   out room public.rooms,
   out slot private.slot,
   out target public.bookings,
-  out options jsonb,
-  out quote jsonb,
-  out change jsonb
+  out request private.booking_request,
+  out quote public.quote,
+  out changes jsonb
 )
 language plpgsql
 stable
@@ -72,13 +126,11 @@ declare
   session public.sessions;
   stays boolean;
   kept bigint;
-  -- The voucher's money is in the ledger: it is not redeemed again.
-  before jsonb := private.booking_options(booking) - 'voucher_code';
 begin
   target := booking;
-  target.starts_at := coalesce(plan_change.starts_at, booking.starts_at);
-  target.room_id := coalesce(plan_change.room_id, booking.room_id);
-  target.party_size := coalesce(plan_change.party_size, booking.party_size);
+  target.starts_at := coalesce(change.starts_at, booking.starts_at);
+  target.room_id := coalesce(change.room_id, booking.room_id);
+  target.party_size := coalesce(change.party_size, booking.party_size);
   stays := target.starts_at = booking.starts_at and target.room_id = booking.room_id;
 
   if by_staff then
@@ -114,32 +166,17 @@ begin
     slot.capacity := greatest(session.capacity, target.party_size);
   end if;
 
-  target.exclusive := coalesce(plan_change.exclusive, booking.exclusive and room.mode = 'shared');
-  target.seats := case when target.exclusive then slot.capacity else target.party_size end;
-  options := before || jsonb_build_object('exclusive', target.exclusive);
-  if nullif(plan_change.extras, 'null') is not null then
-    options := options || jsonb_build_object('extras', plan_change.extras);
-  end if;
-  if trim(plan_change.coupon_code) <> '' then
-    options := options || jsonb_build_object('coupon_code', trim(plan_change.coupon_code));
-  elsif plan_change.coupon_code is not null then
-    options := options - 'coupon_code';
-  end if;
-  if price_cents is not null then
-    options := options || jsonb_build_object('price_cents', price_cents, 'override_reason', trim(plan_change.override_reason));
-  elsif (target.room_id, target.party_size, target.exclusive)
-    is distinct from (booking.room_id, booking.party_size, booking.exclusive)
-  then
-    options := options - 'price_cents' - 'override_reason';
-  end if;
-  quote := private.quote(booking.organization_id, slot, options);
-  target.total_cents := quote -> 'total_cents';
-  target.tax_cents := quote -> 'tax_cents';
+  target.exclusive := coalesce(change.exclusive, booking.exclusive and room.mode = 'shared');
+  target.seats := private.wanted_seats(slot, target.exclusive);
+  request := private.changed_request(booking, change, target);
+  quote := private.quote(booking.organization_id, slot, request);
+  target.total_cents := quote.total_cents;
+  target.tax_cents := quote.tax_cents;
   kept := private.booking_kept(booking.organization_id, booking.id);
   target.due_now_cents := (
     select private.chargeable_due(
       o.currency, o.small_amounts, target.total_cents,
-      greatest((quote ->> 'due_now_cents')::bigint, least(kept, target.total_cents)),
+      greatest(quote.due_now_cents, least(kept, target.total_cents)),
       least(kept, target.total_cents)
     )
     from public.organizations as o
@@ -147,35 +184,21 @@ begin
   );
   -- Who moves it agrees to what is shown with the new price; staff move it for somebody who may
   -- have agreed to nothing.
-  target.terms := case
-    when coalesce(plan_change.new_terms, not by_staff and not stays)
+  target.terms := to_jsonb(case
+    when coalesce(change.new_terms, not by_staff and not stays)
       then private.room_terms(target.organization_id, target.room_id)
     else private.booking_terms(booking)
-  end;
-
-  if options ? 'coupon_code' then
+  end);
+  if request.coupon_code is not null then
     -- As the venue writes it, whatever was typed.
-    options := options || jsonb_build_object(
-      'coupon_code', (private.coupon_with_code(booking.organization_id, options ->> 'coupon_code')).code
-    );
+    request.coupon_code := (private.coupon_with_code(booking.organization_id, request.coupon_code)).code;
   end if;
-  select jsonb_object_agg(old.key, jsonb_build_array(old.value, new.value)) into change
-  from jsonb_each(to_jsonb(booking) || jsonb_build_object(
-    'terms', private.booking_terms(booking),
-    'extras', private.named_extras(booking.organization_id, before),
-    'coupon_code', before -> 'coupon_code'
-  )) as old
-  join jsonb_each(to_jsonb(target) || jsonb_build_object(
-    'extras', private.named_extras(booking.organization_id, options),
-    'coupon_code', options -> 'coupon_code'
-  )) as new on new.key = old.key
-  where old.key in ('starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'coupon_code', 'total_cents', 'terms')
-    and old.value <> new.value;
+  changes := private.changes_between(booking, private.booking_options(booking), target, request);
 end
 $$;
 
 comment on function private.plan_change is
-  'What a booking would become, and as change what of it is different, as public.booking_history keeps it (null: nothing); null: as it is; coupon_code empty: without; new_terms: by the present terms of its room, null: when its customer moves it. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
+  'What a booking would become, what it would then be priced with, and what of it is different (null: nothing). Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
 
 create function private.refuse_reschedule()
 returns void
@@ -218,55 +241,78 @@ $$;
 comment on function private.is_reschedulable is
   'Whether the customer may change the booking now: while cancelling it would be refunded in full, by a public calendar that sells its room. What is shown and what is allowed ask this one function.';
 
-create function private.change_json(
-  booking public.bookings,
-  target public.bookings,
+create type public.change_quote as (
+  room_id uuid,
+  starts_at timestamptz,
   ends_at timestamptz,
-  options jsonb,
-  quote jsonb
-)
-returns jsonb
+  party_size int,
+  exclusive boolean,
+  extras public.booked_extra [],
+  currency text,
+  lines public.price_line [],
+  total_cents bigint,
+  tax_cents bigint,
+  due_now_cents bigint,
+  difference_cents bigint,
+  refund_cents bigint,
+  open_cents bigint,
+  terms public.cancellation_terms
+);
+
+comment on type public.change_quote is
+  'What a change of a booking would cost. Amounts in minor units of currency, tax included.';
+comment on column public.change_quote.room_id is 'The room.';
+comment on column public.change_quote.starts_at is 'The start.';
+comment on column public.change_quote.ends_at is 'The end of the game.';
+comment on column public.change_quote.party_size is 'People.';
+comment on column public.change_quote.exclusive is 'Whether the party would have a shared room for itself.';
+comment on column public.change_quote.extras is 'In the order in which the venue shows them.';
+comment on column public.change_quote.currency is 'ISO 4217.';
+comment on column public.change_quote.lines is 'The seats, then extras, discounts and the fee.';
+comment on column public.change_quote.total_cents is 'The new total.';
+comment on column public.change_quote.tax_cents is 'The tax that total_cents contains.';
+comment on column public.change_quote.due_now_cents is 'What must be paid for it to be confirmed, however it is paid.';
+comment on column public.change_quote.difference_cents is 'The new total less the old.';
+comment on column public.change_quote.refund_cents is 'What would go back at once.';
+comment on column public.change_quote.open_cents is 'What could still be asked for of the new total.';
+comment on column public.change_quote.terms is 'What counts about cancelling once it was changed: moving it agrees to them.';
+
+create function private.quoted_change(booking public.bookings, change private.booking_request, by_staff boolean)
+returns public.change_quote
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
+  plan record := private.plan_change(booking, change, by_staff);
+  target public.bookings := plan.target;
+  quote public.quote := plan.quote;
   kept bigint := private.booking_kept(booking.organization_id, booking.id);
 begin
-  return quote || jsonb_build_object(
-    'room_id', target.room_id,
-    'starts_at', target.starts_at,
-    'ends_at', change_json.ends_at,
-    'party_size', target.party_size,
-    'exclusive', target.exclusive,
-    'extras', private.named_extras(booking.organization_id, options),
-    'due_now_cents', target.due_now_cents,
-    'difference_cents', target.total_cents - booking.total_cents,
-    'refund_cents', greatest(kept - target.total_cents, 0),
-    'open_cents', private.booking_open(target),
-    'terms', target.terms
-  );
+  return row(
+    target.room_id,
+    target.starts_at,
+    quote.ends_at,
+    target.party_size,
+    target.exclusive,
+    private.named_extras(booking.organization_id, plan.request),
+    quote.currency,
+    quote.lines,
+    quote.total_cents,
+    quote.tax_cents,
+    target.due_now_cents,
+    target.total_cents - booking.total_cents,
+    greatest(kept - target.total_cents, 0),
+    private.booking_open(target),
+    private.booking_terms(target)
+  )::public.change_quote;
 end
 $$;
 
-comment on function private.change_json is
-  'What a change would cost, as clients see it.';
+comment on function private.quoted_change is
+  'What a change would cost. Called in the statement that reads the booking, it counts the money of one moment. Raises what private.plan_change does.';
 
-create function private.apply_change(
-  booking public.bookings,
-  by_staff boolean,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  price_cents bigint,
-  override_reason text,
-  extras jsonb,
-  coupon_code text,
-  new_terms boolean,
-  expected_total_cents bigint,
-  reason text
-)
+create function private.apply_change(booking public.bookings, change private.booking_request, by_staff boolean)
 returns void
 language plpgsql
 volatile
@@ -283,17 +329,13 @@ begin
   from public.sessions as s
   where s.organization_id = booking.organization_id and s.id = booking.session_id;
 
-  plan := private.plan_change(
-    booking, by_staff, apply_change.starts_at, apply_change.room_id, apply_change.party_size,
-    apply_change.exclusive, apply_change.price_cents, apply_change.override_reason, apply_change.extras,
-    apply_change.coupon_code, apply_change.new_terms
-  );
+  plan := private.plan_change(booking, change, by_staff);
   target := plan.target;
-  if expected_total_cents is not null then
-    perform private.refuse_total(plan.quote, expected_total_cents);
+  if change.expected_total_cents is not null then
+    perform private.refuse_total(plan.quote, change.expected_total_cents);
   end if;
 
-  if plan.change is null then
+  if plan.changes is null then
     perform private.fail('nothing_to_change', 422, 'Choose another time, room, party, extras or price.');
   end if;
 
@@ -321,16 +363,16 @@ begin
     end
   where b.organization_id = booking.organization_id and b.id = booking.id
   returning b.* into target;
-  perform private.take_options(target, plan.quote, plan.options);
+  perform private.take_options(target, plan.quote, plan.request);
 
   insert into public.booking_history (
     organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id, change
   )
   values (
-    target.organization_id, target.id, target.status, target.status, private.shown_reason(apply_change.reason),
-    actor ->> 'kind', (actor ->> 'id')::uuid, plan.change
+    target.organization_id, target.id, target.status, target.status, private.shown_reason(change.reason),
+    actor ->> 'kind', (actor ->> 'id')::uuid, plan.changes
   );
-  perform private.keep_reason(target.organization_id, target.id, apply_change.reason);
+  perform private.keep_reason(target.organization_id, target.id, change.reason);
 
   excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
   if excess > 0 then
@@ -383,49 +425,8 @@ $$;
 comment on function private.change_seats is
   'Takes another number of seats of the session that the booking stays in. Raises 409 slot_taken.';
 
-create function private.quoted_change(
-  booking public.bookings,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  extras jsonb
-)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  plan record;
-begin
-  if not private.is_reschedulable(booking) then
-    perform private.refuse_reschedule();
-  end if;
-  plan := private.plan_change(
-    booking, false, quoted_change.starts_at, quoted_change.room_id, quoted_change.party_size,
-    quoted_change.exclusive, null, null, quoted_change.extras, null, null
-  );
-  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
-exception
-  when query_canceled or lock_not_available or deadlock_detected then
-    perform private.fail_unavailable(sqlerrm);
-end
-$$;
-
-comment on function private.quoted_change is
-  'What a change by its customer would cost. Called in the statement that reads the booking, it counts the money of one moment. Raises 409 not_reschedulable, and what private.plan_change does.';
-
-create function private.quote_reschedule(
-  reference text,
-  manage_token text,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  extras jsonb
-)
-returns jsonb
+create function private.quote_reschedule(reference text, manage_token text, change private.booking_request)
+returns public.change_quote
 language plpgsql
 volatile
 security definer
@@ -435,14 +436,18 @@ declare
   known public.bookings := private.booking_with_token(quote_reschedule.reference, quote_reschedule.manage_token);
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
+  if not private.is_reschedulable(known) then
+    perform private.refuse_reschedule();
+  end if;
   return (
-    select private.quoted_change(
-      b, quote_reschedule.starts_at, quote_reschedule.room_id, quote_reschedule.party_size,
-      quote_reschedule.exclusive, quote_reschedule.extras
-    )
+    -- In the statement that reads the booking, so that it counts the money of one moment.
+    select private.quoted_change(b, change, false)
     from public.bookings as b
     where b.organization_id = known.organization_id and b.id = known.id
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -459,28 +464,34 @@ create function public.quote_reschedule(
   exclusive boolean default null,
   extras jsonb default null
 )
-returns jsonb
-language sql
+returns public.change_quote
+language plpgsql
 volatile
 set search_path = ''
-as $$ select private.quote_reschedule(reference, manage_token, starts_at, room_id, party_size, exclusive, extras) $$;
+as $$
+declare
+  change private.booking_request;
+begin
+  change.starts_at := starts_at;
+  change.room_id := room_id;
+  change.party_size := party_size;
+  change.exclusive := exclusive;
+  change.extras := extras;
+  return private.quote_reschedule(reference, manage_token, change);
+end
+$$;
 
 comment on function public.quote_reschedule is
-  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone; extras: exactly these, [{extra_id, quantity}], and [] for none. Returns {room_id, starts_at, ends_at, party_size, exclusive, extras: [{extra_id, name, quantity}], currency, lines, total_cents, tax_cents, due_now_cents, difference_cents (new total less the old), refund_cents (what would go back), open_cents (what would still be open), terms (about cancelling, as in get_booking, that moving it agrees to)}. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room; 429 rate_limited.';
+  'What a change of the booking would cost, whether or not the place is free; null: as it is. exclusive: a shared room for this party alone; extras: exactly these, [{extra_id, quantity}], and [] for none. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room; 429 rate_limited.';
 grant execute on function public.quote_reschedule to anon, authenticated;
 
 create function private.reschedule_booking(
   reference text,
   manage_token text,
-  expected_total_cents bigint,
-  idempotency_key text,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  extras jsonb
+  change private.booking_request,
+  idempotency_key text
 )
-returns jsonb
+returns public.booking
 language plpgsql
 volatile
 security definer
@@ -491,30 +502,25 @@ declare
     reschedule_booking.reference, reschedule_booking.manage_token
   );
   scope text := booking.organization_id || ':reschedule_booking';
-  answer jsonb := private.idempotent_begin(scope, reschedule_booking.idempotency_key, jsonb_build_object(
-    'booking_id', booking.id, 'expected_total_cents', reschedule_booking.expected_total_cents,
-    'starts_at', reschedule_booking.starts_at, 'room_id', reschedule_booking.room_id,
-    'party_size', reschedule_booking.party_size, 'exclusive', reschedule_booking.exclusive,
-    'extras', reschedule_booking.extras
-  ));
+  stored jsonb;
+  answer public.booking;
 begin
-  if answer is not null then
-    return answer;
+  change.booking_id := booking.id;
+  stored := private.idempotent_begin(scope, reschedule_booking.idempotency_key, to_jsonb(change));
+  if stored is not null then
+    return jsonb_populate_record(null::public.booking, stored);
   end if;
-  booking := private.locked_for_change(booking.organization_id, booking.id, reschedule_booking.room_id);
+  booking := private.locked_for_change(booking.organization_id, booking.id, change.room_id);
   if not private.is_reschedulable(booking) then
     perform private.refuse_reschedule();
-  elsif reschedule_booking.expected_total_cents is null then
+  elsif change.expected_total_cents is null then
     perform private.fail('expected_total_missing', 422, 'Send the total that quote_reschedule gave.');
   end if;
   perform private.act_as('customer', booking.customer_id);
-  perform private.apply_change(
-    booking, false, reschedule_booking.starts_at, reschedule_booking.room_id, reschedule_booking.party_size,
-    reschedule_booking.exclusive, null, null, reschedule_booking.extras, null, null,
-    reschedule_booking.expected_total_cents, 'changed_by_customer'
-  );
+  change.reason := 'changed_by_customer';
+  perform private.apply_change(booking, change, false);
   answer := private.get_booking(reschedule_booking.reference, reschedule_booking.manage_token);
-  perform private.idempotent_end(scope, reschedule_booking.idempotency_key, answer);
+  perform private.idempotent_end(scope, reschedule_booking.idempotency_key, to_jsonb(answer));
   return answer;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -537,17 +543,24 @@ create function public.reschedule_booking(
   exclusive boolean default null,
   extras jsonb default null
 )
-returns jsonb
-language sql
+returns public.booking
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select private.reschedule_booking(
-    reference, manage_token, expected_total_cents, idempotency_key, starts_at, room_id, party_size, exclusive,
-    extras
-  )
+declare
+  change private.booking_request;
+begin
+  change.starts_at := starts_at;
+  change.room_id := room_id;
+  change.party_size := party_size;
+  change.exclusive := exclusive;
+  change.extras := extras;
+  change.expected_total_cents := expected_total_cents;
+  return private.reschedule_booking(reference, manage_token, change, idempotency_key);
+end
 $$;
 
 comment on function public.reschedule_booking is
-  'Moves a booking to another time, room or party, makes a shared session its party''s alone, or gives it exactly these extras ([{extra_id, quantity}], [] for none), and returns it as get_booking does; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Moves a booking to another time, room or party, makes a shared session its party''s alone, or gives it exactly these extras ([{extra_id, quantity}], [] for none), and returns it; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.reschedule_booking to anon, authenticated;

@@ -1,4 +1,4 @@
--- Changing a booking from the staff's side; 115_changes.sql says what a change is.
+-- Changing a booking from the staff's side; changes.sql says what a change is.
 
 create function private.refuse_staff_change(booking public.bookings)
 returns void
@@ -16,20 +16,8 @@ $$;
 comment on function private.refuse_staff_change is
   'Raises 409 not_reschedulable for a booking whose game has begun or that is over.';
 
-create function private.quote_change(
-  organization_id uuid,
-  booking_id uuid,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  price_cents bigint,
-  override_reason text,
-  extras jsonb,
-  coupon_code text,
-  new_terms boolean
-)
-returns jsonb
+create function private.quote_change(organization_id uuid, change private.booking_request)
+returns public.change_quote
 language plpgsql
 stable
 security definer
@@ -37,23 +25,17 @@ set search_path = ''
 as $$
 declare
   booking public.bookings;
-  plan record;
 begin
   perform private.require_permission(quote_change.organization_id, 'bookings:update');
-  perform private.check_override(quote_change.organization_id, quote_change.price_cents, quote_change.override_reason);
+  perform private.check_override(quote_change.organization_id, change.price_cents, change.override_reason);
   select b.* into booking
   from public.bookings as b
-  where b.organization_id = quote_change.organization_id and b.id = quote_change.booking_id;
+  where b.organization_id = quote_change.organization_id and b.id = change.booking_id;
   if not found then
     perform private.fail('booking_not_found', 404, 'Check the booking''s id.');
   end if;
   perform private.refuse_staff_change(booking);
-  plan := private.plan_change(
-    booking, true, quote_change.starts_at, quote_change.room_id, quote_change.party_size,
-    quote_change.exclusive, quote_change.price_cents, quote_change.override_reason, quote_change.extras,
-    quote_change.coupon_code, coalesce(quote_change.new_terms, false)
-  );
-  return private.change_json(booking, plan.target, (plan.slot).ends_at, plan.options, plan.quote);
+  return private.quoted_change(booking, change, true);
 end
 $$;
 
@@ -74,38 +56,38 @@ create function public.quote_change(
   coupon_code text default null,
   new_terms boolean default false
 )
-returns jsonb
-language sql
+returns public.change_quote
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select private.quote_change(
-    organization_id, booking_id, starts_at, room_id, party_size, exclusive, price_cents, override_reason, extras,
-    coupon_code, new_terms
-  )
+declare
+  change private.booking_request;
+begin
+  change.booking_id := booking_id;
+  change.starts_at := starts_at;
+  change.room_id := room_id;
+  change.party_size := party_size;
+  change.exclusive := exclusive;
+  change.price_cents := price_cents;
+  change.override_reason := override_reason;
+  change.extras := extras;
+  change.coupon_code := coupon_code;
+  change.new_terms := coalesce(new_terms, false);
+  return private.quote_change(organization_id, change);
+end
 $$;
 
 comment on function public.quote_change is
-  'What change_booking would make of the price, as quote_reschedule returns it. For members with bookings:update, and pricing:override for price_cents. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, extra_sold_out; 422 party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, and those of extras and coupons.';
+  'What change_booking would make of the price. For members with bookings:update, and pricing:override for price_cents. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, extra_sold_out; 422 party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, and those of extras and coupons.';
 grant execute on function public.quote_change to authenticated;
 
 create function private.change_booking(
   organization_id uuid,
-  booking_id uuid,
-  idempotency_key text,
-  starts_at timestamptz,
-  room_id uuid,
-  party_size int,
-  exclusive boolean,
-  price_cents bigint,
-  override_reason text,
-  expected_total_cents bigint,
-  reason text,
-  extras jsonb,
-  coupon_code text,
-  new_terms boolean
+  change private.booking_request,
+  idempotency_key text
 )
-returns jsonb
+returns public.desk_booking
 language plpgsql
 volatile
 security definer
@@ -114,47 +96,27 @@ as $$
 declare
   scope text := change_booking.organization_id || ':change_booking';
   booking public.bookings;
-  answer jsonb;
+  stored jsonb;
+  answer public.desk_booking;
 begin
   perform private.require_permission(change_booking.organization_id, 'bookings:update');
-  perform private.check_override(change_booking.organization_id, change_booking.price_cents, change_booking.override_reason);
-  answer := private.idempotent_begin(scope, change_booking.idempotency_key, jsonb_build_object(
-    'booking_id', change_booking.booking_id, 'starts_at', change_booking.starts_at,
-    'room_id', change_booking.room_id, 'party_size', change_booking.party_size,
-    'exclusive', change_booking.exclusive, 'price_cents', change_booking.price_cents,
-    'override_reason', change_booking.override_reason,
-    'expected_total_cents', change_booking.expected_total_cents, 'reason', change_booking.reason,
-    'extras', change_booking.extras, 'coupon_code', change_booking.coupon_code, 'new_terms', change_booking.new_terms
-  ));
-  if answer is not null then
-    return answer;
+  perform private.check_override(change_booking.organization_id, change.price_cents, change.override_reason);
+  stored := private.idempotent_begin(scope, change_booking.idempotency_key, to_jsonb(change));
+  if stored is not null then
+    return jsonb_populate_record(null::public.desk_booking, stored);
   end if;
-  if length(private.clean_note(change_booking.reason)) > 500 then
+  if length(private.clean_note(change.reason)) > 500 then
     perform private.fail('reason_too_long', 422, 'Give a reason of at most 500 characters.');
   end if;
-  booking := private.locked_for_change(
-    change_booking.organization_id, change_booking.booking_id, change_booking.room_id
-  );
+  booking := private.locked_for_change(change_booking.organization_id, change.booking_id, change.room_id);
   perform private.refuse_staff_change(booking);
-  perform private.apply_change(
-    booking, true, change_booking.starts_at, change_booking.room_id, change_booking.party_size,
-    change_booking.exclusive, change_booking.price_cents, change_booking.override_reason,
-    change_booking.extras, change_booking.coupon_code, coalesce(change_booking.new_terms, false),
-    change_booking.expected_total_cents, change_booking.reason
+  perform private.apply_change(booking, change, true);
+  answer := (
+    select private.desk_booking(b)
+    from public.bookings as b
+    where b.organization_id = booking.organization_id and b.id = booking.id
   );
-
-  select jsonb_build_object(
-    'id', b.id,
-    'paid_cents', balance.paid_cents,
-    'refunded_cents', balance.refunded_cents,
-    'open_cents', private.booking_open(b),
-    'terms', private.booking_terms(b)
-  ) || private.staff_booking_json(b)
-  into answer
-  from public.bookings as b
-  cross join private.booking_balance(b.organization_id, b.id) as balance
-  where b.organization_id = booking.organization_id and b.id = booking.id;
-  perform private.idempotent_end(scope, change_booking.idempotency_key, answer);
+  perform private.idempotent_end(scope, change_booking.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -179,17 +141,30 @@ create function public.change_booking(
   coupon_code text default null,
   new_terms boolean default false
 )
-returns jsonb
-language sql
+returns public.desk_booking
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select private.change_booking(
-    organization_id, booking_id, idempotency_key, starts_at, room_id, party_size, exclusive, price_cents,
-    override_reason, expected_total_cents, reason, extras, coupon_code, new_terms
-  )
+declare
+  change private.booking_request;
+begin
+  change.booking_id := booking_id;
+  change.starts_at := starts_at;
+  change.room_id := room_id;
+  change.party_size := party_size;
+  change.exclusive := exclusive;
+  change.price_cents := price_cents;
+  change.override_reason := override_reason;
+  change.expected_total_cents := expected_total_cents;
+  change.reason := reason;
+  change.extras := extras;
+  change.coupon_code := coupon_code;
+  change.new_terms := coalesce(new_terms, false);
+  return private.change_booking(organization_id, change, idempotency_key);
+end
 $$;
 
 comment on function public.change_booking is
-  'Staff move a booking to another time that is not over, on the schedule or not, to another room, party (up to capacity_limit) or price, give it a shared session for itself, exactly these extras ([{extra_id, quantity}], [] for none) or another coupon (coupon_code, empty for none), until its game starts; null: as it is. What was paid too much goes back by a queued refund, what is missing is open; a confirmed booking stays confirmed. price_cents (what the seats cost) takes pricing:override and override_reason; expected_total_cents: refused when the total is another; reason: for the history; new_terms: the customer agreed to the room''s present terms about cancelling, else those of the booking stay. Returns {id, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents, paid_cents, refunded_cents, open_cents, terms}. For members with bookings:update. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, reason_too_long, idempotency_key_invalid, idempotency_key_reused, and those of extras and coupons as in quote_booking.';
+  'Staff move a booking to another time that is not over, on the schedule or not, to another room, party (up to capacity_limit) or price, give it a shared session for itself, exactly these extras ([{extra_id, quantity}], [] for none) or another coupon (coupon_code, empty for none), until its game starts; null: as it is. What was paid too much goes back by a queued refund, what is missing is open; a confirmed booking stays confirmed. price_cents (what the seats cost) takes pricing:override and override_reason; expected_total_cents: refused when the total is another; reason: for the history; new_terms: the customer agreed to the room''s present terms about cancelling, else those of the booking stay. For members with bookings:update. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, reason_too_long, idempotency_key_invalid, idempotency_key_reused, and those of extras and coupons as in quote_booking.';
 grant execute on function public.change_booking to authenticated;

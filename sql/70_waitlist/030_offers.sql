@@ -114,8 +114,8 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars;
-  room public.rooms;
   session_id uuid;
+  request private.booking_request;
   booking public.bookings;
 begin
   if offer_place.freed then
@@ -130,29 +130,24 @@ begin
     return false;
   end if;
 
-  select r.* into room
-  from public.rooms as r
-  where r.organization_id = entry.organization_id and r.id = place.room_id;
   select c.* into calendar
   from public.calendars as c
   where c.organization_id = entry.organization_id and c.id = entry.calendar_id;
-  -- The time to answer is the hold's, and ends with the start at the latest.
-  calendar.hold_minutes := least(
-    calendar.waitlist_minutes, floor(extract(epoch from place.starts_at - now()) / 60)::int
-  );
+  request.calendar_id := calendar.id;
+  request.customer_id := entry.customer_id;
+  request.locale := entry.locale;
+  request.fields := entry.fields;
+  request.source := 'widget';
   perform private.act_as('system');
   booking := private.make_booking(
-    session_id, room, place.starts_at, entry.customer_id,
-    jsonb_build_object('full_name', entry.contact_name, 'phone', entry.contact_phone, 'locale', entry.locale),
-    calendar, place.party_size,
-    private.quote(
-      entry.organization_id, place,
-      jsonb_build_object(
-        'calendar_id', calendar.id, 'customer_id', entry.customer_id, 'locale', entry.locale
-      )
-    ),
-    'widget',
-    fields => entry.fields
+    entry.organization_id, session_id, place, request,
+    row(entry.contact_name, null, entry.contact_phone, entry.locale)::private.guest,
+    private.quote(entry.organization_id, place, request),
+    'held',
+    -- In whole minutes, and never past the start.
+    now() + make_interval(mins => least(
+      calendar.waitlist_minutes, floor(extract(epoch from place.starts_at - now()) / 60)::int
+    ))
   );
 
   perform private.record_consents(
@@ -352,8 +347,7 @@ $$;
 comment on function private.offer_found_place is
   'Offers a place that was found for a locked entry to the first whom it suits, and returns whose it is; null when it was taken, or could not be had at once.';
 
-create function private.sweep_waitlist()
-returns jsonb
+create function private.sweep_waitlist(out waitlist_offers int, out expired_waitlist_entries int)
 language plpgsql
 volatile
 set search_path = ''
@@ -367,9 +361,8 @@ declare
   key record;
   place private.slot;
   offered_id uuid;
-  offers int := 0;
-  expired int;
 begin
+  waitlist_offers := 0;
   perform set_config('lock_timeout', '50ms', true);
   -- Places that nobody handed on: hours or rooms that were added, dates that came within the
   -- maximum advance, two gaps that became one.
@@ -384,7 +377,7 @@ begin
   loop
     -- Each place that is found is somebody's, until one is the entry's own.
     loop
-      exit when offers >= maximum;
+      exit when waitlist_offers >= maximum;
       entry := private.locked_waiting_entry(key.organization_id, key.id);
       exit when entry.id is null;
       update public.waitlist_entries as e
@@ -401,7 +394,7 @@ begin
       exit when place.room_id is null;
       offered_id := private.offer_found_place(place, entry);
       exit when offered_id is null;
-      offers := offers + 1;
+      waitlist_offers := waitlist_offers + 1;
     end loop;
   end loop;
   perform set_config('lock_timeout', lock_timeout, true);
@@ -416,10 +409,9 @@ begin
     limit 500
     for update skip locked
   );
-  get diagnostics expired = row_count;
-  return jsonb_build_object('waitlist_offers', offers, 'expired_waitlist_entries', expired);
+  get diagnostics expired_waitlist_entries = row_count;
 end
 $$;
 
 comment on function private.sweep_waitlist is
-  'Looks for places that nobody handed on, for at most 20 entries, those first that were looked for longest ago, makes at most 20 offers, and ends the entries whose dates are over. Returns {waitlist_offers, expired_waitlist_entries}.';
+  'Looks for places that nobody handed on, for at most 20 entries, those first that were looked for longest ago, makes at most 20 offers, and ends the entries whose dates are over; says how many of each.';

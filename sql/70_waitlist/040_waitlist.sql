@@ -1,5 +1,73 @@
 -- Joining and leaving the waiting list, accepting what it offers, and what the staff do with it.
 
+create type public.waitlist_entry as (
+  status text,
+  calendar_slug text,
+  organization public.venue,
+  room_id uuid,
+  room_name text,
+  from_date date,
+  to_date date,
+  starts_at timestamptz,
+  party_size int,
+  offer public.held_booking,
+  waitlist_token text
+);
+
+comment on type public.waitlist_entry is 'An entry as the person who waits sees it.';
+comment on column public.waitlist_entry.status is
+  'Over without a booking: lapsed (no answer in time), declined, left, removed (by the venue), expired (the dates are over). one of: waiting, offered, booked, lapsed, declined, left, removed, expired';
+comment on column public.waitlist_entry.calendar_slug is 'The calendar''s name in addresses.';
+comment on column public.waitlist_entry.organization is 'The venue.';
+comment on column public.waitlist_entry.room_id is 'The room that is wanted; null: any.';
+comment on column public.waitlist_entry.room_name is 'Its name; null: any room.';
+comment on column public.waitlist_entry.from_date is 'First local date that would do.';
+comment on column public.waitlist_entry.to_date is 'Last local date that would do.';
+comment on column public.waitlist_entry.starts_at is 'The one start that would do; null: any time.';
+comment on column public.waitlist_entry.party_size is 'People.';
+comment on column public.waitlist_entry.offer is 'The place that is held or was booked; else null.';
+comment on column public.waitlist_entry.waitlist_token is
+  'The secret by which one leaves the list, told by join_waitlist; null to whoever has brought it.';
+
+create function private.seen_waitlist_entry(entry public.waitlist_entries)
+returns public.waitlist_entry
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select row(
+      entry.status,
+      c.slug,
+      row(o.name, o.slug)::public.venue,
+      entry.room_id,
+      (
+        select r.name from public.rooms as r
+        where r.organization_id = entry.organization_id and r.id = entry.room_id
+      ),
+      entry.from_date,
+      entry.to_date,
+      entry.starts_at,
+      entry.party_size,
+      (
+        select private.held_booking(b, private.show_booking(b))
+        from public.bookings as b
+        where b.organization_id = entry.organization_id
+          and b.id = entry.booking_id
+          and entry.status in ('offered', 'booked')
+      ),
+      null
+    )::public.waitlist_entry
+    from public.calendars as c
+    join public.organizations as o on o.id = c.organization_id
+    where c.organization_id = entry.organization_id and c.id = entry.calendar_id
+  );
+end
+$$;
+
+comment on function private.seen_waitlist_entry is 'An entry as the person who waits sees it.';
+
 create function private.join_waitlist(
   slug text,
   from_date date,
@@ -12,7 +80,7 @@ create function private.join_waitlist(
   consents jsonb,
   starts_at timestamptz
 )
-returns jsonb
+returns public.waitlist_entry
 language plpgsql
 volatile
 security definer
@@ -22,7 +90,7 @@ declare
   live_entries int;
   calendar public.calendars := private.public_calendar(join_waitlist.slug);
   scope text := calendar.organization_id || ':join_waitlist';
-  answer jsonb := private.idempotent_begin(
+  stored jsonb := private.idempotent_begin(
     scope,
     idempotency_key,
     jsonb_build_object(
@@ -33,14 +101,15 @@ declare
   );
   room public.rooms;
   room_ids uuid [];
-  guest jsonb;
+  guest private.guest;
   answers jsonb;
   slots private.slot [];
   place private.slot;
   waiting_customer_id uuid;
   entry public.waitlist_entries;
+  answer public.waitlist_entry;
 begin
-  if answer is null then
+  if stored is null then
     if calendar.waitlist_minutes is null then
       perform private.fail('waitlist_not_offered', 422, 'Choose one of the free times, or call the venue.');
     end if;
@@ -126,7 +195,7 @@ begin
       join_waitlist.starts_at,
       coalesce(join_waitlist.starts_at, max((join_waitlist.to_date + 1)::timestamp at time zone l.timezone)),
       join_waitlist.party_size,
-      waiting_customer_id, guest ->> 'full_name', guest ->> 'phone', guest ->> 'locale', answers, join_waitlist.consents
+      waiting_customer_id, guest.full_name, guest.phone, guest.locale, answers, join_waitlist.consents
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
     where r.organization_id = calendar.organization_id and r.id = any (room_ids)
@@ -145,18 +214,19 @@ begin
       entry.organization_id
     );
 
-    answer := private.waitlist_json(entry) || jsonb_build_object('entry_id', entry.id);
-    perform private.idempotent_end(scope, idempotency_key, answer);
+    stored := to_jsonb(private.seen_waitlist_entry(entry)) || jsonb_build_object('entry_id', entry.id);
+    perform private.idempotent_end(scope, idempotency_key, stored);
     -- Last, since the counters' rows stay locked until the end of the transaction.
     perform private.limit_rate('join_waitlist', 'address', private.client_address());
     perform private.limit_rate('join_waitlist', 'target', calendar.id::text);
     -- Mailed at once to whomever was named; the one offer, should a place become free, is part of it.
-    perform private.limit_mail(calendar.organization_id, guest ->> 'email', 'visitor');
+    perform private.limit_mail(calendar.organization_id, guest.email, 'visitor');
   end if;
 
+  answer := jsonb_populate_record(null::public.waitlist_entry, stored);
   -- The token is derived, not stored: a replay shows it again.
-  return answer - 'entry_id'
-    || jsonb_build_object('waitlist_token', private.derived_token('waitlist', answer ->> 'entry_id'));
+  answer.waitlist_token := private.derived_token('waitlist', stored ->> 'entry_id');
+  return answer;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -179,7 +249,7 @@ create function public.join_waitlist(
   consents jsonb default '[]',
   starts_at timestamptz default null
 )
-returns jsonb
+returns public.waitlist_entry
 language sql
 volatile
 set search_path = ''
@@ -190,48 +260,8 @@ as $$
 $$;
 
 comment on function public.join_waitlist is
-  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. A mail confirms the entry at once, with the link to leave. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry as get_waitlist_entry does, and waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue; 3, and 6 for whoever signed in and has proven the address); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+  'Waits for a place on the local dates from_date to to_date (at most 92 days), in one room or any of the calendar''s, at any time or only at the start starts_at, which is on those dates. The first that becomes free and suits is held for the calendar''s waitlist_minutes, and a mail tells. A mail confirms the entry at once, with the link to leave. customer: {full_name, email, phone?, locale?}; fields and consents as with hold_booking, kept for the booking; idempotency_key: the same key and request give the same answer for a day. Returns the entry with its waitlist_token. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 place_available (details {"room_id", "starts_at"}: book it), too_many_waitlist_entries (details {"maximum"}: live entries of one person at the venue; 3, and 6 for whoever signed in and has proven the address); 422 waitlist_not_offered, date_range_invalid, date_range_too_long, party_size_invalid, slot_not_offered, customer_invalid (details {"field"}), field_invalid, consents_invalid, terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.join_waitlist to anon, authenticated;
-
-create function private.waitlist_json(entry public.waitlist_entries)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select jsonb_build_object(
-      'status', entry.status,
-      'calendar_slug', c.slug,
-      'organization', jsonb_build_object('name', o.name),
-      'room_id', entry.room_id,
-      'room_name', (
-        select r.name from public.rooms as r
-        where r.organization_id = entry.organization_id and r.id = entry.room_id
-      ),
-      'from_date', entry.from_date,
-      'to_date', entry.to_date,
-      'starts_at', entry.starts_at,
-      'party_size', entry.party_size,
-      'offer', (
-        select private.booking_json(b)
-          || jsonb_build_object('manage_token', private.derived_token('booking', b.id::text))
-        from public.bookings as b
-        where b.organization_id = entry.organization_id
-          and b.id = entry.booking_id
-          and entry.status in ('offered', 'booked')
-      )
-    )
-    from public.calendars as c
-    join public.organizations as o on o.id = c.organization_id
-    where c.organization_id = entry.organization_id and c.id = entry.calendar_id
-  );
-end
-$$;
-
-comment on function private.waitlist_json is
-  'An entry as the person who waits sees it. Called in the statement that reads the entry, it shows one moment.';
 
 create function private.waitlist_entry_with_token(token text)
 returns public.waitlist_entries
@@ -258,7 +288,7 @@ comment on function private.waitlist_entry_with_token is
   'The entry with the token; the question is counted. Raises 404 waitlist_entry_not_found; 429 rate_limited.';
 
 create function private.get_waitlist_entry(token text)
-returns jsonb
+returns public.waitlist_entry
 language plpgsql
 volatile
 security definer
@@ -269,7 +299,7 @@ declare
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return (
-    select private.waitlist_json(e)
+    select private.seen_waitlist_entry(e)
     from public.waitlist_entries as e
     where e.organization_id = known.organization_id and e.id = known.id
   );
@@ -284,14 +314,14 @@ comment on function private.get_waitlist_entry is
 grant execute on function private.get_waitlist_entry to anon, authenticated;
 
 create function public.get_waitlist_entry(token text)
-returns jsonb
+returns public.waitlist_entry
 language sql
 volatile
 set search_path = ''
 as $$ select private.get_waitlist_entry(token) $$;
 
 comment on function public.get_waitlist_entry is
-  'An entry for whoever holds its token: {status, calendar_slug, organization: {name}, room_id, room_name (null: any room), from_date, to_date, starts_at (null: any time), party_size, offer}. offer: the place that is held or was booked, as hold_booking returns it, with its manage_token; else null. For anybody. Errors: 404 waitlist_entry_not_found; 429 rate_limited.';
+  'An entry for whoever holds its token. For anybody. Errors: 404 waitlist_entry_not_found; 429 rate_limited.';
 grant execute on function public.get_waitlist_entry to anon, authenticated;
 
 create function private.end_waiting(organization_id uuid, entry_id uuid, status text)
@@ -349,7 +379,7 @@ comment on function private.end_waiting is
   'Ends a live entry, and with it the place that is held for it; one that is over stays as it is. Returns it. Raises 404 waitlist_entry_not_found.';
 
 create function private.leave_waitlist(token text)
-returns jsonb
+returns public.waitlist_entry
 language plpgsql
 volatile
 security definer
@@ -361,7 +391,7 @@ begin
   perform private.act_as('customer', entry.customer_id);
   entry := private.end_waiting(entry.organization_id, entry.id, 'left');
   perform private.limit_rate('manage_booking', 'address', private.client_address());
-  return private.waitlist_json(entry);
+  return private.seen_waitlist_entry(entry);
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -373,18 +403,18 @@ comment on function private.leave_waitlist is
 grant execute on function private.leave_waitlist to anon, authenticated;
 
 create function public.leave_waitlist(token text)
-returns jsonb
+returns public.waitlist_entry
 language sql
 volatile
 set search_path = ''
 as $$ select private.leave_waitlist(token) $$;
 
 comment on function public.leave_waitlist is
-  'Leaves the waiting list, and gives back the place that was offered but not yet taken; an entry that is over stays as it is. Returns it as get_waitlist_entry does. For anybody. Errors: 404 waitlist_entry_not_found; 429 rate_limited.';
+  'Leaves the waiting list, and gives back the place that was offered but not yet taken; an entry that is over stays as it is. Returns it. For anybody. Errors: 404 waitlist_entry_not_found; 429 rate_limited.';
 grant execute on function public.leave_waitlist to anon, authenticated;
 
 create function private.accept_waitlist_offer(reference text, manage_token text)
-returns jsonb
+returns public.booking
 language plpgsql
 volatile
 security definer
@@ -429,18 +459,28 @@ comment on function private.accept_waitlist_offer is
 grant execute on function private.accept_waitlist_offer to anon, authenticated;
 
 create function public.accept_waitlist_offer(reference text, manage_token text)
-returns jsonb
+returns public.booking
 language sql
 volatile
 set search_path = ''
 as $$ select private.accept_waitlist_offer(reference, manage_token) $$;
 
 comment on function public.accept_waitlist_offer is
-  'Confirms a place that the waiting list holds, when nothing is due for it; a place with something due is accepted by paying it. Returns the booking as get_booking does; again, the same. For anybody. Errors: 404 booking_not_found, waitlist_offer_not_found; 409 waitlist_offer_over, payment_due (details {"due_now_cents"}); 429 rate_limited.';
+  'Confirms a place that the waiting list holds, when nothing is due for it; a place with something due is accepted by paying it. Returns the booking; again, the same. For anybody. Errors: 404 booking_not_found, waitlist_offer_not_found; 409 waitlist_offer_over, payment_due (details {"due_now_cents"}); 429 rate_limited.';
 grant execute on function public.accept_waitlist_offer to anon, authenticated;
 
+create type public.removed_waitlist_entry as (
+  id uuid,
+  status text
+);
+
+comment on type public.removed_waitlist_entry is 'An entry that is over.';
+comment on column public.removed_waitlist_entry.id is 'The entry.';
+comment on column public.removed_waitlist_entry.status is
+  'one of: booked, lapsed, declined, left, removed, expired';
+
 create function private.remove_waitlist_entry(organization_id uuid, entry_id uuid)
-returns jsonb
+returns public.removed_waitlist_entry
 language plpgsql
 volatile
 security definer
@@ -453,7 +493,7 @@ begin
   entry := private.end_waiting(
     remove_waitlist_entry.organization_id, remove_waitlist_entry.entry_id, 'removed'
   );
-  return jsonb_build_object('id', entry.id, 'status', entry.status);
+  return row(entry.id, entry.status)::public.removed_waitlist_entry;
 end
 $$;
 
@@ -462,12 +502,12 @@ comment on function private.remove_waitlist_entry is
 grant execute on function private.remove_waitlist_entry to authenticated;
 
 create function public.remove_waitlist_entry(organization_id uuid, entry_id uuid)
-returns jsonb
+returns public.removed_waitlist_entry
 language sql
 volatile
 set search_path = ''
 as $$ select private.remove_waitlist_entry(organization_id, entry_id) $$;
 
 comment on function public.remove_waitlist_entry is
-  'Takes an entry off the waiting list, and back the place that is held for it; one that is over stays as it is: {id, status}. For members with waitlist:manage. Errors: 403 permission_denied, organization_suspended; 404 waitlist_entry_not_found.';
+  'Takes an entry off the waiting list, and back the place that is held for it; one that is over stays as it is. For members with waitlist:manage. Errors: 403 permission_denied, organization_suspended; 404 waitlist_entry_not_found.';
 grant execute on function public.remove_waitlist_entry to authenticated;

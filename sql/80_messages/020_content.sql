@@ -17,12 +17,12 @@ begin
         'organization_name', o.name,
         'room_name', r.name,
         'location_name', l.name,
-        'address', private.booking_place(b) -> 'address',
+        'address', (private.booking_place(b)).address,
         'timezone', l.timezone,
         'starts_at', s.starts_at,
         'ends_at', s.ends_at,
         'party_size', b.party_size,
-        'extras', private.booking_json(b) -> 'extras',
+        'extras', (private.show_booking(b)).extras,
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', (private.booking_waiver(b)).token,
@@ -132,7 +132,7 @@ as $$
 declare
   told public.booking_history;
   change jsonb;
-  event jsonb;
+  event public.booking_event;
 begin
   select h.* into told
   from public.booking_history as h
@@ -163,9 +163,9 @@ begin
     private.booking_content(told.organization_id, told.booking_id),
     jsonb_build_object(
       -- The event in the reader's calendar: the same for ever, its versions counted.
-      'event_id', event -> 'uid',
-      'event_at', event -> 'updated_at',
-      'event_version', event -> 'sequence',
+      'event_id', event.uid,
+      'event_at', event.updated_at,
+      'event_version', event.sequence,
       'cancelled_by_customer', told.to_status = 'cancelled' and told.actor_kind = 'customer',
       'previous', case when change is not null then jsonb_build_object(
         'starts_at', change #> '{starts_at,0}',

@@ -123,6 +123,7 @@ class TestWhatIsStored:
             "total_cents": 3 * PRICE,
             "tax_rate_bp": 2100,
             "tax_cents": 1302,
+            "extra_id": None,
         }
         (entry,) = shop.history(held)
         assert (entry["from_status"], entry["to_status"]) == (None, "held")

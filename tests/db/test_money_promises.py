@@ -352,7 +352,12 @@ class TestDisputes:
     def test_of_a_payment_that_is_not_ours_nothing_is_kept(self, venue: Venue) -> None:
         session = {"payment_intent": "pi_elsewhere"}
         answer = venue.apply_dispute(self.dispute(session))
-        assert answer == {"status": "unknown"}
+        assert answer == {
+            "dispute_id": None,
+            "organization_id": None,
+            "booking_id": None,
+            "status": "unknown",
+        }
         assert self.shown(venue, session) == []
 
     def test_an_event_about_one_makes_somebody_look(self, venue: Venue) -> None:

@@ -132,9 +132,17 @@ def test_too_little_money_confirms_nothing(venue: Venue) -> None:
 def test_a_session_of_somebody_else_is_left_alone(venue: Venue) -> None:
     opened = {"attempt_id": str(uuid.uuid4()), "amount_cents": 1, "currency": "EUR"}
     opened["expires_at"] = "2030-01-01T00:00:00+00:00"
-    assert venue.apply(paid(opened)) == {"status": "unknown"}
-    for reference in (None, "order 7"):
-        assert venue.apply(paid(opened, client_reference_id=reference)) == {"status": "unknown"}
+    for session in (
+        paid(opened),
+        paid(opened, client_reference_id=None),
+        paid(opened, client_reference_id="order 7"),
+    ):
+        assert venue.apply(session) == {
+            "attempt_id": None,
+            "status": "unknown",
+            "booking_id": None,
+            "booking_status": None,
+        }
 
 
 def test_money_in_another_currency_is_refused(venue: Venue) -> None:

@@ -681,7 +681,8 @@ class TestPricedAgain:
 
     def options(self, shop: Shop, booking_id: str) -> Row:
         found: Row = shop.house.one(
-            "select private.booking_options(b) from public.bookings as b"
+            "select jsonb_strip_nulls(to_jsonb(private.booking_options(b)))"
+            " from public.bookings as b"
             " where b.organization_id = %s and b.id = %s",
             shop.id,
             booking_id,
@@ -690,7 +691,8 @@ class TestPricedAgain:
 
     def quote(self, shop: Shop, room: str, start: datetime, party: int, options: Row) -> Row:
         found: Row = shop.house.one(
-            "select private.quote(%s, private.offered_slot(c, r, %s, %s), %s)"
+            "select to_jsonb(private.quote(%s, private.offered_slot(c, r, %s, %s),"
+            " jsonb_populate_record(null::private.booking_request, %s)))"
             " from public.calendars as c, public.rooms as r where c.id = %s and r.id = %s",
             shop.id,
             start,
@@ -719,7 +721,8 @@ class TestPricedAgain:
         )
         shop.house.owner_sql(
             "with b as (select private.locked_booking(%s, %s) as b) select from b,"
-            " private.take_options(b.b, %s, %s)",
+            " private.take_options(b.b, jsonb_populate_record(null::public.quote, %s),"
+            " jsonb_populate_record(null::private.booking_request, %s))",
             shop.id,
             booking_id,
             Jsonb(quote),

@@ -15,6 +15,7 @@ import type { Mark } from "../../edge/booking-widget/src/trail.ts";
 import {
   booking,
   calendar,
+  changeQuote,
   confirmed,
   elements,
   nodes,
@@ -30,6 +31,7 @@ import {
   stringsFor,
   texts,
   toDetails,
+  waitlistEntry,
 } from "./booking_widget_world.ts";
 
 const lost = () => Promise.reject(new ApiError("network", 0));
@@ -616,7 +618,13 @@ const opened = (ago: number): Partial<Api> => ({
     Promise.resolve({
       ...confirmed,
       paid_cents: 0,
-      history: [{ status: "confirmed", at: new Date(now - ago).toISOString() }],
+      history: [
+        {
+          status: "confirmed" as const,
+          occurred_at: new Date(now - ago).toISOString(),
+          change: null,
+        },
+      ],
       manage_token: "managed",
     }),
 });
@@ -767,7 +775,7 @@ Deno.test("a cheaper time that gives nothing back says what changes and what is 
     getBooking: () => Promise.resolve({ ...confirmed, paid_cents: 2000, open_cents: 6900 }),
     quoteReschedule: (request) =>
       Promise.resolve({
-        ...quote,
+        ...changeQuote,
         ...request,
         total_cents: 7900,
         difference_cents: -1000,
@@ -904,7 +912,7 @@ Deno.test("without a waitlist a sold-out time is shown and leads nowhere", async
 
 Deno.test("whoever has just joined the waitlist can leave it at once", async () => {
   const made = richly({
-    joinWaitlist: () => Promise.resolve({ status: "waiting", waitlist_token: "w" }),
+    joinWaitlist: () => Promise.resolve({ ...waitlistEntry, waitlist_token: "w" }),
   });
   await toDetails(made);
   made.flow.details.answer("select", "m");
@@ -986,7 +994,13 @@ Deno.test("the booked page says where to come", async () => {
 
 Deno.test("a waiver's link is there to be copied and shared, at the booking and once signed", async () => {
   const shared: string[] = [];
-  const waiver = { policy: "required", signed: 0, needed: 2, missing: 2, token: "w" };
+  const waiver = {
+    policy: "required" as const,
+    signed: 0,
+    needed: 2,
+    missing: 2,
+    token: "w",
+  };
   const made = setting(
     { getBooking: () => Promise.resolve({ ...confirmed, waiver }) },
     returned,

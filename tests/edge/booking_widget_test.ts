@@ -25,6 +25,7 @@ import { createHash } from "node:crypto";
 import {
   booking,
   calendar,
+  changeQuote,
   confirmed,
   elements,
   nodes,
@@ -1111,7 +1112,7 @@ Deno.test("a move that finds its time taken leads back to what is free", async (
 Deno.test("a move whose price changed is asked about again, with another key", async () => {
   let total = 9900;
   const made = await toMove({
-    quoteReschedule: () => Promise.resolve({ ...quote, total_cents: total }),
+    quoteReschedule: () => Promise.resolve({ ...changeQuote, total_cents: total }),
     reschedule: (request) =>
       request.expected_total_cents === total
         ? Promise.resolve({})

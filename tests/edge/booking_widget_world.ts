@@ -4,7 +4,9 @@ import type {
   BookingCalendar,
   CustomField,
   Quote,
+  RescheduleQuote,
   Slot,
+  WaitlistEntry,
   Waiver,
 } from "../../edge/_shared/booking.ts";
 import { type Api, ApiError, type HoldRequest } from "../../edge/booking-widget/src/api.ts";
@@ -27,6 +29,7 @@ export const stringsFor = (language: typeof languages[number]): MoreStrings =>
 
 export const now = Date.parse("2026-11-23T10:00:00Z");
 export const calendar: BookingCalendar = {
+  now: new Date(now).toISOString(),
   slug: "casa",
   name: "Casa",
   organization: { name: "Casa", slug: "casa" },
@@ -37,6 +40,16 @@ export const calendar: BookingCalendar = {
   minimum_notice_minutes: 60,
   maximum_advance_days: 60,
   hold_minutes: 15,
+  has_coupons: false,
+  has_vouchers: false,
+  flow: "room_first",
+  theme: "auto",
+  accent_color: null,
+  terms: {},
+  fee: { kind: "none", value: 0 },
+  waitlist: false,
+  shows_taken_times: false,
+  fields: [],
   rooms: ["r1", "r2"].map((id, index) => ({
     id,
     name: id,
@@ -44,12 +57,21 @@ export const calendar: BookingCalendar = {
     description: "",
     minimum_party: 2 + index * 3,
     maximum_party: 8,
+    capacity: 8,
     duration_minutes: 60,
+    minimum_notice_minutes: 60,
+    maximum_advance_days: 60,
     mode: "private",
     price_per: "session",
     price_cents: 8900,
+    exclusive_price_cents: null,
+    deposit: { kind: "full", value: 0 },
+    cancellation: [],
+    waiver_policy: "none",
     difficulty: 3,
     images: [],
+    extras: [],
+    location_name: "Casa",
     timezone: "Europe/Madrid",
   })),
 };
@@ -63,6 +85,7 @@ export const slot: Slot = {
   seats_available: 8,
   price_cents: 8900,
   currency: "EUR",
+  is_empty: true,
 };
 export const quote: Quote = {
   room_id: "r1",
@@ -74,6 +97,24 @@ export const quote: Quote = {
   total_cents: 8900,
   tax_cents: 1545,
   due_now_cents: 8900,
+  voucher_cents: 0,
+};
+export const changeQuote: RescheduleQuote = {
+  room_id: "r1",
+  starts_at: slot.starts_at,
+  ends_at: slot.ends_at,
+  party_size: 2,
+  exclusive: false,
+  extras: [],
+  currency: "EUR",
+  lines: [],
+  total_cents: 9900,
+  tax_cents: 1718,
+  due_now_cents: 9900,
+  difference_cents: 1000,
+  refund_cents: 0,
+  open_cents: 1000,
+  terms: { tiers: [], no_show_fee_percent: 0 },
 };
 export const booking: Booking = {
   reference: "ABCD-2345",
@@ -85,17 +126,37 @@ export const booking: Booking = {
   room_id: "r1",
   room_name: "r1",
   party_size: 2,
+  seats: 2,
+  exclusive: false,
+  extras: [],
+  fields: {},
+  customer_note: "",
   currency: "EUR",
   total_cents: 8900,
   due_now_cents: 8900,
+  confirm_by_email: false,
   paid_cents: 0,
   refunded_cents: 0,
   customer: { full_name: "Maria", email: "maria@example.test" },
-  organization: { name: "Casa" },
+  organization: { name: "Casa", slug: "casa" },
   lines: [],
   cancellable: true,
   cancellation: { refund_percent: 50, refund_cents: 4450 },
   history: [],
+};
+
+export const waitlistEntry: WaitlistEntry = {
+  status: "waiting",
+  calendar_slug: "casa",
+  organization: { name: "Casa", slug: "casa" },
+  room_id: null,
+  room_name: null,
+  from_date: "2026-12-01",
+  to_date: "2026-12-02",
+  starts_at: null,
+  party_size: 2,
+  offer: null,
+  waitlist_token: null,
 };
 
 export const waiver: Waiver = {
@@ -158,10 +219,9 @@ export function setting(
         amount_cents: 8900,
         currency: "EUR",
       }),
-    quoteReschedule: (request) =>
-      Promise.resolve({ ...quote, ...request, total_cents: 9900, difference_cents: 1000 }),
+    quoteReschedule: (request) => Promise.resolve({ ...changeQuote, ...request }),
     reschedule: () => Promise.resolve({}),
-    joinWaitlist: () => Promise.resolve({ status: "waiting" }),
+    joinWaitlist: () => Promise.resolve(waitlistEntry),
     leaveWaitlist: () => Promise.resolve({ status: "left" }),
     acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
     getWaiver: () => Promise.resolve(waiver),
@@ -260,8 +320,11 @@ export const question = (
 ): CustomField => ({
   key: kind,
   label: { en: kind },
+  help: {},
   kind,
   required: false,
+  pattern: null,
+  options: [],
   ...more,
 });
 export const size = question("select", {

@@ -83,7 +83,7 @@ export class Details {
 
   leaveAnswer(key: string): void {
     const { state } = this.flow;
-    const question = state.calendar?.fields?.find((field) => field.key === key);
+    const question = state.calendar?.fields.find((field) => field.key === key);
     if (!question) return;
     const name = fieldName(key);
     const value = state.answers[key];
@@ -208,10 +208,10 @@ export class Details {
     flow.paying.took(held, manage_token);
     const booking: Booking = {
       ...held,
-      paid_cents: quote.voucher_cents ?? 0,
+      paid_cents: quote.voucher_cents,
       refunded_cents: 0,
       customer: { full_name: request.customer.full_name, email: request.customer.email },
-      organization: { name: calendar?.organization.name ?? "" },
+      organization: calendar?.organization ?? { name: "", slug: "" },
       lines: quote.lines,
       cancellable: false,
       cancellation: { refund_percent: 0, refund_cents: 0 },
@@ -296,7 +296,7 @@ export class Details {
     const refused = code === "customer_invalid" ? refusedField(details.field) : null;
     if (refused) return { [refused.field]: refused.problem };
     const question = code === "field_invalid" &&
-      this.flow.state.calendar?.fields?.find((field) => field.key === details.field);
+      this.flow.state.calendar?.fields.find((field) => field.key === details.field);
     return question ? { [fieldName(question.key)]: refusedAnswer(question, details.rule) } : {};
   }
 }

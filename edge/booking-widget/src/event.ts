@@ -21,7 +21,7 @@ export function eventFile(booking: Booking): string {
       uid: event?.uid ?? `${booking.reference}@escapemaster`,
       startsAt: booking.starts_at,
       endsAt: booking.ends_at,
-      updatedAt: event?.updated_at ?? booking.history.at(-1)?.at ?? booking.starts_at,
+      updatedAt: event?.updated_at ?? booking.history.at(-1)?.occurred_at ?? booking.starts_at,
       sequence: event?.sequence ?? booking.history.length,
       status: "CONFIRMED",
       summary: titleOf(booking),

@@ -62,8 +62,9 @@ export class Managing {
       flow.clock.hear();
       flow.token = manage_token;
       store.save(reference, { token: manage_token, calendar: slug, skew: flow.clock.skew });
-      const { status, at } = booking.history.at(-1) ?? { status: null, at: "" };
-      const fresh = status === "confirmed" && flow.clock.now() - Date.parse(at) < JUST_MS;
+      const last = booking.history.at(-1);
+      const fresh = last?.status === "confirmed" &&
+        flow.clock.now() - Date.parse(last.occurred_at) < JUST_MS;
       await flow.enterBooking(booking, fresh);
     } catch (error) {
       if (refusalOf(error).code !== "confirmation_too_late") throw error;

@@ -45,6 +45,7 @@ export class Moving {
       seats_available: 0,
       price_cents: 0,
       currency: booking.currency,
+      is_empty: false,
     });
   }
 

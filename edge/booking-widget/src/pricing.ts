@@ -18,7 +18,7 @@ export class Pricing {
   }
 
   async setExtra(extraId: string, quantity: number): Promise<void> {
-    const extra = this.flow.room?.extras?.find(({ id }) => id === extraId);
+    const extra = this.flow.room?.extras.find(({ id }) => id === extraId);
     if (!extra || quantity < 0 || quantity > extra.maximum_quantity) return;
     const { wishes } = this.flow.state;
     await this.#wish({ extras: { ...wishes.extras, [extraId]: quantity } });

@@ -41,9 +41,7 @@ export function moveQuote(view: MoreView): Child {
   const { booking, slot, moveQuote, oldTotal } = state;
   if (!booking || !slot) return null;
   const money = (cents: number) => format.money(cents, booking.currency);
-  const difference = moveQuote
-    ? moveQuote.difference_cents ?? moveQuote.total_cents - booking.total_cents
-    : 0;
+  const difference = moveQuote?.difference_cents ?? 0;
   const refund = moveQuote?.refund_cents ?? 0;
   const open = moveQuote?.open_cents ?? 0;
   return [
@@ -78,7 +76,7 @@ export function moveQuote(view: MoreView): Child {
         { class: "card", "aria-labelledby": "move-to" },
         h("h3", { class: "label", id: "move-to" }, strings.moveNew),
         ticket(view, {
-          room: flow.roomOf(slot.room_id)?.name ?? moveQuote?.room_name ?? booking.room_name,
+          room: flow.roomOf(slot.room_id)?.name ?? booking.room_name,
           startsAt: slot.starts_at,
           endsAt: slot.ends_at,
           timezone: slot.timezone,
