@@ -24,6 +24,9 @@ create table private.refund_requests (
   constraint refund_requests_payment_fkey foreign key (organization_id, payment_id)
   references public.payments (organization_id, id),
   constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed', 'withdrawn')),
+  constraint refund_requests_reason_is_known check (
+    reason in ('cancelled', 'changed', 'no_show', 'overpaid', 'paid_late', 'hold_expired', 'staff', 'provider')
+  ),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
   constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
 );

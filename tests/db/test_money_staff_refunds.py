@@ -220,7 +220,7 @@ class TestHandingOver:
         shop.house.owner_sql(
             "insert into private.refund_requests (organization_id, id, booking_id, payment_id,"
             " amount_cents, currency, reason) select %s, id, booking_id, payment_id, 70, currency,"
-            " 'twin' from private.refund_requests where organization_id = %s",
+            " 'staff' from private.refund_requests where organization_id = %s",
             twin.id,
             shop.id,
         )
