@@ -19,19 +19,17 @@ export type BookingStatus = Answers["booking"]["status"];
 export type Mode = Answers["calendar_room"]["mode"];
 export type CustomFieldKind = Answers["calendar_field"]["kind"];
 
-export interface RoomImage {
-  /** In the public bucket `room-images`. */
-  readonly path: string;
-  readonly alt: Texts;
-}
-
 /** What is given back when somebody cancels so many hours before; the most hours first. */
 export type Tier = Answer<"cancellation_tier">;
 /** What was agreed about cancelling; without tiers all goes back until the start. */
 export type Terms = Answer<"cancellation_terms">;
 
 export type Extra = Answer<"room_extra", { readonly name: Texts; readonly description: Texts }>;
-export type Room = Answer<"calendar_room", { readonly extras: readonly Extra[] }>;
+export type RoomImage = Answer<"room_image", { readonly alt: Texts }>;
+export type Room = Answer<"calendar_room", {
+  readonly extras: readonly Extra[];
+  readonly images: readonly RoomImage[];
+}>;
 
 /** A question that the venue asks. */
 export type CustomField = Answer<"calendar_field", {

@@ -149,6 +149,7 @@ export type Database = {
           "before": Json | null;
           "id": number;
           "organization_id": string;
+          "table_name": string;
         };
         ComputedFields: never;
         Insert: {
@@ -156,12 +157,14 @@ export type Database = {
           "before"?: Json | null;
           "id": number;
           "organization_id": string;
+          "table_name": string;
         };
         Update: {
           "after"?: Json | null;
           "before"?: Json | null;
           "id"?: number;
           "organization_id"?: string;
+          "table_name"?: string;
         };
         Relationships: [
           {
@@ -305,7 +308,7 @@ export type Database = {
           "booking_id": string;
           "description": string;
           "id": string;
-          "kind": "base" | "extra" | "discount" | "voucher" | "fee";
+          "kind": "base" | "extra" | "discount" | "fee";
           "organization_id": string;
           "position": number;
           "quantity": number;
@@ -319,7 +322,7 @@ export type Database = {
           "booking_id": string;
           "description": string;
           "id"?: string;
-          "kind": "base" | "extra" | "discount" | "voucher" | "fee";
+          "kind": "base" | "extra" | "discount" | "fee";
           "organization_id": string;
           "position": number;
           "quantity": number;
@@ -332,7 +335,7 @@ export type Database = {
           "booking_id"?: string;
           "description"?: string;
           "id"?: string;
-          "kind"?: "base" | "extra" | "discount" | "voucher" | "fee";
+          "kind"?: "base" | "extra" | "discount" | "fee";
           "organization_id"?: string;
           "position"?: number;
           "quantity"?: number;
@@ -347,6 +350,43 @@ export type Database = {
             columns: ["organization_id", "booking_id"];
             isOneToOne: false;
             referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "booking_reasons": {
+        Row: {
+          "booking_id": string;
+          "history_id": string;
+          "organization_id": string;
+          "reason": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "history_id": string;
+          "organization_id": string;
+          "reason": string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "history_id"?: string;
+          "organization_id"?: string;
+          "reason"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_reasons_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "booking_reasons_history_fkey";
+            columns: ["organization_id", "history_id"];
+            isOneToOne: true;
+            referencedRelation: "booking_history";
             referencedColumns: ["organization_id", "id"];
           },
         ];
@@ -1190,17 +1230,17 @@ export type Database = {
           "problem": Json | null;
           "subject": string | null;
           "template":
-            | "booking_confirmed"
             | "booking_cancelled"
-            | "booking_rescheduled"
-            | "booking_paid_late"
-            | "waitlist_joined"
-            | "waitlist_offer"
-            | "voucher_issued"
-            | "invitation"
+            | "booking_confirmed"
             | "booking_held"
+            | "booking_paid_late"
+            | "booking_rescheduled"
             | "booking_to_confirm"
-            | "dispute_opened";
+            | "dispute_opened"
+            | "invitation"
+            | "voucher_issued"
+            | "waitlist_joined"
+            | "waitlist_offer";
           "updated_at": string;
         };
         ComputedFields: never;
@@ -1213,17 +1253,17 @@ export type Database = {
           "problem"?: Json | null;
           "subject"?: string | null;
           "template":
-            | "booking_confirmed"
             | "booking_cancelled"
-            | "booking_rescheduled"
-            | "booking_paid_late"
-            | "waitlist_joined"
-            | "waitlist_offer"
-            | "voucher_issued"
-            | "invitation"
+            | "booking_confirmed"
             | "booking_held"
+            | "booking_paid_late"
+            | "booking_rescheduled"
             | "booking_to_confirm"
-            | "dispute_opened";
+            | "dispute_opened"
+            | "invitation"
+            | "voucher_issued"
+            | "waitlist_joined"
+            | "waitlist_offer";
           "updated_at"?: string;
         };
         Update: {
@@ -1235,17 +1275,17 @@ export type Database = {
           "problem"?: Json | null;
           "subject"?: string | null;
           "template"?:
-            | "booking_confirmed"
             | "booking_cancelled"
-            | "booking_rescheduled"
-            | "booking_paid_late"
-            | "waitlist_joined"
-            | "waitlist_offer"
-            | "voucher_issued"
-            | "invitation"
+            | "booking_confirmed"
             | "booking_held"
+            | "booking_paid_late"
+            | "booking_rescheduled"
             | "booking_to_confirm"
-            | "dispute_opened";
+            | "dispute_opened"
+            | "invitation"
+            | "voucher_issued"
+            | "waitlist_joined"
+            | "waitlist_offer";
           "updated_at"?: string;
         };
         Relationships: [
@@ -1489,6 +1529,7 @@ export type Database = {
           "email": string | null;
           "id": string;
           "organization_id": string;
+          "other_emails": (string)[];
           "user_id": string | null;
         };
         ComputedFields: never;
@@ -1499,6 +1540,7 @@ export type Database = {
           "email"?: string | null;
           "id"?: string;
           "organization_id": string;
+          "other_emails"?: (string)[];
           "user_id"?: string | null;
         };
         Update: {
@@ -1508,6 +1550,7 @@ export type Database = {
           "email"?: string | null;
           "id"?: string;
           "organization_id"?: string;
+          "other_emails"?: (string)[];
           "user_id"?: string | null;
         };
         Relationships: [
@@ -2212,6 +2255,48 @@ export type Database = {
           },
         ];
       };
+      "room_images": {
+        Row: {
+          "alt": NonNullable<Json>;
+          "created_at": string;
+          "id": string;
+          "organization_id": string;
+          "path": string;
+          "position": number;
+          "room_id": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "alt"?: NonNullable<Json>;
+          "created_at"?: string;
+          "id"?: string;
+          "organization_id"?: string;
+          "path": string;
+          "position"?: number;
+          "room_id": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "alt"?: NonNullable<Json>;
+          "created_at"?: string;
+          "id"?: string;
+          "organization_id"?: string;
+          "path"?: string;
+          "position"?: number;
+          "room_id"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "room_images_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "rooms": {
         Row: {
           "capacity_limit": number | null;
@@ -2223,7 +2308,6 @@ export type Database = {
           "duration_minutes": number;
           "exclusive_price_cents": number | null;
           "id": string;
-          "image_path": string | null;
           "is_published": boolean;
           "location_id": string;
           "maximum_party": number;
@@ -2251,7 +2335,6 @@ export type Database = {
           "duration_minutes"?: number;
           "exclusive_price_cents"?: number | null;
           "id"?: string;
-          "image_path"?: string | null;
           "is_published"?: boolean;
           "location_id": string;
           "maximum_party"?: number;
@@ -2278,7 +2361,6 @@ export type Database = {
           "duration_minutes"?: number;
           "exclusive_price_cents"?: number | null;
           "id"?: string;
-          "image_path"?: string | null;
           "is_published"?: boolean;
           "location_id"?: string;
           "maximum_party"?: number;
@@ -3074,18 +3156,39 @@ export type Database = {
       [_ in never]: never;
     };
     Functions: {
-      "accept_invitation": { Args: { "token": string }; Returns: Json };
+      "accept_invitation": {
+        Args: { "token": string };
+        Returns: Database["public"]["CompositeTypes"]["user_context"];
+      };
       "accept_waitlist_offer": {
         Args: { "manage_token": string; "reference": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["booking"];
+        SetofOptions: {
+          from: "*";
+          to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "assign_game_master": {
         Args: { "organization_id": string; "session_id": string; "user_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["assignment"];
+        SetofOptions: {
+          from: "*";
+          to: "assignment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "auto_assign_game_masters": {
         Args: { "from_date": string; "organization_id": string; "to_date": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["assignment_plan"];
+        SetofOptions: {
+          from: "*";
+          to: "assignment_plan";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "block_room": {
         Args: {
@@ -3099,26 +3202,57 @@ export type Database = {
           "starts_at": string;
           "until"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["room_block"];
+        SetofOptions: {
+          from: "*";
+          to: "room_block";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "booking_emails": {
         Args: { "booking_id": string; "organization_id": string };
-        Returns: {
-          "created_at": string;
-          "due_at": string;
-          "id": number;
-          "locale": string;
-          "reason": string;
-          "recipient": string;
-          "sent_at": string;
-          "status": string;
-          "template": string;
-        }[];
+        Returns: Database["public"]["CompositeTypes"]["booking_email"][];
+        SetofOptions: {
+          from: "*";
+          to: "booking_email";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
-      "cancel_booking": { Args: { "manage_token": string; "reference": string }; Returns: Json };
+      "cancel_booking": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["booking"];
+        SetofOptions: {
+          from: "*";
+          to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "cancel_voucher": {
         Args: { "organization_id": string; "voucher_id": string };
-        Returns: Json;
+        Returns: {
+          "balance_cents": number;
+          "code": string;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "locale": string;
+          "message": string;
+          "organization_id": string;
+          "recipient_email": string | null;
+          "recipient_name": string;
+          "status": string;
+          "updated_at": string;
+          "valid_until": string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "vouchers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "change_booking": {
         Args: {
@@ -3137,19 +3271,43 @@ export type Database = {
           "room_id"?: string;
           "starts_at"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["desk_booking"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "claim_session_as_game_master": {
         Args: { "organization_id": string; "session_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["assignment"];
+        SetofOptions: {
+          from: "*";
+          to: "assignment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "close_organization": {
         Args: { "confirm_slug": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["closed_organization"];
+        SetofOptions: {
+          from: "*";
+          to: "closed_organization";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "confirm_booking": {
         Args: { "confirmation_token": string; "reference": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["booking"];
+        SetofOptions: {
+          from: "*";
+          to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_api_key": {
         Args: {
@@ -3158,7 +3316,13 @@ export type Database = {
           "organization_id": string;
           "permissions": (string)[];
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["created_api_key"];
+        SetofOptions: {
+          from: "*";
+          to: "created_api_key";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_booking": {
         Args: {
@@ -3182,11 +3346,23 @@ export type Database = {
           "starts_at": string;
           "voucher_code"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["desk_booking"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_calendar_feed": {
         Args: { "name": string; "organization_id": string; "room_id"?: string; "user_id"?: string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["issued_token"];
+        SetofOptions: {
+          from: "*";
+          to: "issued_token";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_coupon": {
         Args: {
@@ -3202,7 +3378,29 @@ export type Database = {
           "valid_until"?: string;
           "value": number;
         };
-        Returns: Json;
+        Returns: {
+          "all_rooms": boolean;
+          "code": string;
+          "created_at": string;
+          "description": string;
+          "id": string;
+          "kind": string;
+          "maximum_uses": number | null;
+          "maximum_uses_per_customer": number | null;
+          "minimum_cents": number;
+          "organization_id": string;
+          "status": string;
+          "updated_at": string;
+          "valid_from": string | null;
+          "valid_until": string | null;
+          "value": number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "coupons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_organization": {
         Args: {
@@ -3212,7 +3410,13 @@ export type Database = {
           "slug"?: string;
           "timezone"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["organization"];
+        SetofOptions: {
+          from: "*";
+          to: "organization";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_role": {
         Args: {
@@ -3221,30 +3425,75 @@ export type Database = {
           "organization_id": string;
           "permissions": (string)[];
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["role"];
+        SetofOptions: {
+          from: "*";
+          to: "role";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "create_waiver_kiosk": {
         Args: { "location_id": string; "name": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["issued_token"];
+        SetofOptions: {
+          from: "*";
+          to: "issued_token";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "delete_role": {
         Args: { "organization_id": string; "replacement_role_id"?: string; "role_id": string };
         Returns: undefined;
       };
-      "disable_join_code": { Args: { "organization_id": string }; Returns: Json };
+      "disable_join_code": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["join_code_state"];
+        SetofOptions: {
+          from: "*";
+          to: "join_code_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "end_support_entry": {
         Args: { "organization_id": string; "support_entry_id": string };
         Returns: undefined;
       };
       "erase_customer": {
         Args: { "customer_id": string; "organization_id": string; "reason": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["customer"];
+        SetofOptions: {
+          from: "*";
+          to: "customer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "export_customer": {
         Args: { "customer_id": string; "organization_id": string };
         Returns: Json;
       };
-      "export_organization": { Args: { "organization_id": string }; Returns: Json };
+      "export_organization": {
+        Args: { "organization_id": string };
+        Returns: {
+          "created_at": string;
+          "finished_at": string | null;
+          "id": string;
+          "object_path": string | null;
+          "organization_id": string;
+          "requested_by": string | null;
+          "row_count": number | null;
+          "status": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "organization_exports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_availability": {
         Args: {
           "from_date": string;
@@ -3264,40 +3513,142 @@ export type Database = {
       };
       "get_board": {
         Args: { "date": string; "location_id"?: string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["board"];
+        SetofOptions: {
+          from: "*";
+          to: "board";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "get_booking": { Args: { "manage_token": string; "reference": string }; Returns: Json };
-      "get_calendar": { Args: { "slug": string }; Returns: Json };
-      "get_calendar_feed": { Args: { "token": string }; Returns: Json };
+      "get_booking": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["booking"];
+        SetofOptions: {
+          from: "*";
+          to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_calendar": {
+        Args: { "slug": string };
+        Returns: Database["public"]["CompositeTypes"]["calendar"];
+        SetofOptions: {
+          from: "*";
+          to: "calendar";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_calendar_feed": {
+        Args: { "token": string };
+        Returns: Database["public"]["CompositeTypes"]["calendar_feed"];
+        SetofOptions: {
+          from: "*";
+          to: "calendar_feed";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_changes": {
+        Args: { "before_id"?: number; "max_rows"?: number; "organization_id": string };
+        Returns: {
+          "action": string;
+          "actor_id": string;
+          "actor_kind": string;
+          "id": number;
+          "occurred_at": string;
+          "table_name": string;
+        }[];
+      };
       "get_currencies": {
         Args: Record<PropertyKey, never>;
-        Returns: {
-          "code": string;
-          "digits": number;
-          "least_cents": number;
-          "step": number;
-        }[];
+        Returns: Database["public"]["CompositeTypes"]["currency"][];
+        SetofOptions: {
+          from: "*";
+          to: "currency";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "get_customer_history": {
         Args: { "customer_id": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["customer_history"];
+        SetofOptions: {
+          from: "*";
+          to: "customer_history";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "get_join_code": { Args: { "organization_id": string }; Returns: Json };
-      "get_pending_refunds": { Args: { "organization_id": string }; Returns: Json };
+      "get_join_code": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["join_code_state"];
+        SetofOptions: {
+          from: "*";
+          to: "join_code_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_pending_refunds": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["pending_refund"][];
+        SetofOptions: {
+          from: "*";
+          to: "pending_refund";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "get_row_at": {
         Args: { "at": string; "organization_id": string; "row_key": string; "table_name": string };
         Returns: Json;
       };
-      "get_waitlist_entry": { Args: { "token": string }; Returns: Json };
-      "get_waiver": { Args: { "locale"?: string; "token": string }; Returns: Json };
-      "get_waiver_kiosk": { Args: { "token": string }; Returns: Json };
+      "get_waitlist_entry": {
+        Args: { "token": string };
+        Returns: Database["public"]["CompositeTypes"]["waitlist_entry"];
+        SetofOptions: {
+          from: "*";
+          to: "waitlist_entry";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_waiver": {
+        Args: { "locale"?: string; "token": string };
+        Returns: Database["public"]["CompositeTypes"]["waiver"];
+        SetofOptions: {
+          from: "*";
+          to: "waiver";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_waiver_kiosk": {
+        Args: { "token": string };
+        Returns: Database["public"]["CompositeTypes"]["waiver_kiosk"];
+        SetofOptions: {
+          from: "*";
+          to: "waiver_kiosk";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_waiver_signature": {
         Args: { "organization_id": string; "signature_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["waiver_signature"];
+        SetofOptions: {
+          from: "*";
+          to: "waiver_signature";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "get_waivers_to_sign": {
         Args: { "date"?: string; "location_id": string; "organization_id": string };
-        Returns: Json;
+        Returns: (Database["public"]["CompositeTypes"]["waiver_party"])[];
       };
       "has_permission": { Args: { "permission": string }; Returns: boolean };
       "hold_booking": {
@@ -3317,11 +3668,17 @@ export type Database = {
           "starts_at": string;
           "voucher_code"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["held_booking"];
       };
       "invite_member": {
         Args: { "email": string; "organization_id": string; "role_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["invitation"];
+        SetofOptions: {
+          from: "*";
+          to: "invitation";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "issue_voucher": {
         Args: {
@@ -3334,9 +3691,32 @@ export type Database = {
           "recipient_name"?: string;
           "valid_until"?: string;
         };
-        Returns: Json;
+        Returns: {
+          "balance_cents": number;
+          "code": string;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "locale": string;
+          "message": string;
+          "organization_id": string;
+          "recipient_email": string | null;
+          "recipient_name": string;
+          "status": string;
+          "updated_at": string;
+          "valid_until": string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "vouchers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "join_organization": { Args: { "code": string }; Returns: Json };
+      "join_organization": {
+        Args: { "code": string };
+        Returns: Database["public"]["CompositeTypes"]["user_context"];
+      };
       "join_waitlist": {
         Args: {
           "consents"?: Json;
@@ -3350,33 +3730,70 @@ export type Database = {
           "starts_at"?: string;
           "to_date": string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["waitlist_entry"];
+        SetofOptions: {
+          from: "*";
+          to: "waitlist_entry";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "leave_organization": { Args: { "organization_id": string }; Returns: undefined };
-      "leave_waitlist": { Args: { "token": string }; Returns: Json };
+      "leave_waitlist": {
+        Args: { "token": string };
+        Returns: Database["public"]["CompositeTypes"]["waitlist_entry"];
+        SetofOptions: {
+          from: "*";
+          to: "waitlist_entry";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "lift_member_bar": {
         Args: { "bar_id": string; "organization_id": string };
         Returns: undefined;
       };
       "list_left_open": {
         Args: { "organization_id": string; "user_id"?: string };
-        Returns: {
-          "created_at": string;
-          "expires_at": string;
-          "id": string;
-          "kind": string;
-          "last_used_at": string;
-          "made_by": string;
-          "name": string;
-        }[];
+        Returns: Database["public"]["CompositeTypes"]["left_open"][];
+        SetofOptions: {
+          from: "*";
+          to: "left_open";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "merge_customers": {
         Args: { "keep_id": string; "merge_id": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["customer"];
+        SetofOptions: {
+          from: "*";
+          to: "customer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "my_booking_token": { Args: { "booking_id": string }; Returns: Json };
+      "my_booking_token": {
+        Args: { "booking_id": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_link"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_link";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "my_bookings": { Args: { "max_rows"?: number }; Returns: Json };
-      "my_context": { Args: Record<PropertyKey, never>; Returns: Json };
+      "my_context": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["public"]["CompositeTypes"]["user_context"];
+        SetofOptions: {
+          from: "*";
+          to: "user_context";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "platform_enter_organization": {
         Args: {
           "minutes"?: number;
@@ -3384,7 +3801,22 @@ export type Database = {
           "reason": string;
           "role_key"?: string;
         };
-        Returns: Json;
+        Returns: {
+          "admin_user_id": string;
+          "ended_at": string | null;
+          "expires_at": string;
+          "id": string;
+          "organization_id": string;
+          "reason": string;
+          "role_key": string;
+          "started_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "support_entries";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "platform_erase_organization": {
         Args: { "organization_id": string; "reason": string };
@@ -3397,28 +3829,53 @@ export type Database = {
           "search"?: string;
           "with_status"?: string;
         };
-        Returns: {
-          "bookings_30_days": number;
-          "created_at": string;
-          "id": string;
-          "members": number;
-          "name": string;
-          "slug": string;
-          "status": string;
-        }[];
+        Returns: Database["public"]["CompositeTypes"]["platform_organization"][];
+        SetofOptions: {
+          from: "*";
+          to: "platform_organization";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "platform_reactivate_organization": {
         Args: { "organization_id": string; "reason": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["organization"];
+        SetofOptions: {
+          from: "*";
+          to: "organization";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "platform_statistics": { Args: Record<PropertyKey, never>; Returns: Json };
+      "platform_statistics": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["public"]["CompositeTypes"]["platform_numbers"];
+        SetofOptions: {
+          from: "*";
+          to: "platform_numbers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "platform_suspend_organization": {
         Args: { "organization_id": string; "reason": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["organization"];
+        SetofOptions: {
+          from: "*";
+          to: "organization";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "publish_waiver": {
         Args: { "organization_id": string; "room_id"?: string; "texts": Json };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["published_waiver"];
+        SetofOptions: {
+          from: "*";
+          to: "published_waiver";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "quote_booking": {
         Args: {
@@ -3432,7 +3889,7 @@ export type Database = {
           "starts_at": string;
           "voucher_code"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["quote"];
       };
       "quote_change": {
         Args: {
@@ -3448,7 +3905,13 @@ export type Database = {
           "room_id"?: string;
           "starts_at"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["change_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "change_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "quote_reschedule": {
         Args: {
@@ -3460,11 +3923,23 @@ export type Database = {
           "room_id"?: string;
           "starts_at"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["change_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "change_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "reactivate_member": {
         Args: { "organization_id": string; "user_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["member"];
+        SetofOptions: {
+          from: "*";
+          to: "member";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "record_payment": {
         Args: {
@@ -3474,7 +3949,13 @@ export type Database = {
           "method": string;
           "organization_id": string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["recorded_payment"];
+        SetofOptions: {
+          from: "*";
+          to: "recorded_payment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "record_refund": {
         Args: {
@@ -3483,7 +3964,13 @@ export type Database = {
           "organization_id": string;
           "refund_request_id": string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["recorded_refund"];
+        SetofOptions: {
+          from: "*";
+          to: "recorded_refund";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "refund_booking": {
         Args: {
@@ -3493,23 +3980,33 @@ export type Database = {
           "organization_id": string;
           "reason": string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["booking_refund"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_refund";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "remove_member": {
         Args: { "organization_id": string; "user_id": string };
-        Returns: {
-          "created_at": string;
-          "expires_at": string;
-          "id": string;
-          "kind": string;
-          "last_used_at": string;
-          "made_by": string;
-          "name": string;
-        }[];
+        Returns: Database["public"]["CompositeTypes"]["left_open"][];
+        SetofOptions: {
+          from: "*";
+          to: "left_open";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "remove_waitlist_entry": {
         Args: { "entry_id": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["removed_waitlist_entry"];
+        SetofOptions: {
+          from: "*";
+          to: "removed_waitlist_entry";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "reschedule_booking": {
         Args: {
@@ -3523,7 +4020,13 @@ export type Database = {
           "room_id"?: string;
           "starts_at"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["booking"];
+        SetofOptions: {
+          from: "*";
+          to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "revoke_api_key": {
         Args: { "api_key_id": string; "organization_id": string };
@@ -3531,7 +4034,13 @@ export type Database = {
       };
       "revoke_calendar_feed": {
         Args: { "feed_id": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["revoked_token"];
+        SetofOptions: {
+          from: "*";
+          to: "revoked_token";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "revoke_invitation": {
         Args: { "invitation_id": string; "organization_id": string };
@@ -3539,20 +4048,69 @@ export type Database = {
       };
       "revoke_waiver_kiosk": {
         Args: { "kiosk_id": string; "organization_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["revoked_token"];
+        SetofOptions: {
+          from: "*";
+          to: "revoked_token";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "rotate_join_code": { Args: { "organization_id": string }; Returns: Json };
+      "rotate_join_code": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["join_code_state"];
+        SetofOptions: {
+          from: "*";
+          to: "join_code_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "set_coupon_status": {
         Args: { "coupon_id": string; "organization_id": string; "status": string };
-        Returns: Json;
+        Returns: {
+          "all_rooms": boolean;
+          "code": string;
+          "created_at": string;
+          "description": string;
+          "id": string;
+          "kind": string;
+          "maximum_uses": number | null;
+          "maximum_uses_per_customer": number | null;
+          "minimum_cents": number;
+          "organization_id": string;
+          "status": string;
+          "updated_at": string;
+          "valid_from": string | null;
+          "valid_until": string | null;
+          "value": number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "coupons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "set_member_role": {
         Args: { "organization_id": string; "role_id": string; "user_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["member"];
+        SetofOptions: {
+          from: "*";
+          to: "member";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "set_role_permissions": {
         Args: { "organization_id": string; "permissions": (string)[]; "role_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["role"];
+        SetofOptions: {
+          from: "*";
+          to: "role";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "sign_waiver": {
         Args: {
@@ -3564,13 +4122,43 @@ export type Database = {
           "token": string;
           "version": number;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["signed_waiver"];
+        SetofOptions: {
+          from: "*";
+          to: "signed_waiver";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "suspend_member": { Args: { "organization_id": string; "user_id": string }; Returns: Json };
-      "switch_organization": { Args: { "organization_id": string }; Returns: Json };
+      "suspend_member": {
+        Args: { "organization_id": string; "user_id": string };
+        Returns: Database["public"]["CompositeTypes"]["member"];
+        SetofOptions: {
+          from: "*";
+          to: "member";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "switch_organization": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["user_context"];
+        SetofOptions: {
+          from: "*";
+          to: "user_context";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "transfer_ownership": {
         Args: { "organization_id": string; "user_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["member"];
+        SetofOptions: {
+          from: "*";
+          to: "member";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "transition_booking": {
         Args: {
@@ -3580,11 +4168,23 @@ export type Database = {
           "refund"?: string;
           "to_status": string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["desk_booking"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "unassign_game_master": {
         Args: { "organization_id": string; "session_id": string; "user_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["released_assignment"];
+        SetofOptions: {
+          from: "*";
+          to: "released_assignment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "unblock_room": {
         Args: {
@@ -3593,7 +4193,13 @@ export type Database = {
           "organization_id": string;
           "session_id"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["lifted_block"];
+        SetofOptions: {
+          from: "*";
+          to: "lifted_block";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "validate_coupon": {
         Args: {
@@ -3603,32 +4209,874 @@ export type Database = {
           "slug": string;
           "starts_at"?: string;
         };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["coupon_offer"];
       };
       "withdraw_consent": {
         Args: { "kind": string; "manage_token": string; "reference": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["consents"];
+        SetofOptions: {
+          from: "*";
+          to: "consents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "withdraw_refund": {
         Args: { "organization_id": string; "reason": string; "refund_request_id": string };
-        Returns: Json;
+        Returns: Database["public"]["CompositeTypes"]["withdrawn_refund"];
+        SetofOptions: {
+          from: "*";
+          to: "withdrawn_refund";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
     };
     Enums: {
       [_ in never]: never;
     };
     CompositeTypes: {
+      "assigned_session": {
+        "session_id": string;
+        "room_id": string;
+        "starts_at": string;
+        "user_id": string;
+      };
+      "assignment": {
+        "session_id": string;
+        "user_id": string;
+        "source": "assigned" | "claimed" | "automatic";
+        "is_skilled": boolean;
+        "is_on_shift": boolean;
+      };
+      "assignment_plan": {
+        "assigned": (Database["public"]["CompositeTypes"]["assigned_session"])[];
+        "unassigned": (Database["public"]["CompositeTypes"]["unassigned_session"])[];
+      };
       "available_slot": {
+        "room_id": string;
+        "starts_at": string;
+        "ends_at": string;
+        "local_date": string;
+        "local_time": string;
+        "timezone": string;
+        "seats_available": number;
+        "price_cents": number;
+        "currency": string;
+        "is_empty": boolean;
+      };
+      "board": {
+        "date": string;
+        "unassigned": number;
+        "locations": (Database["public"]["CompositeTypes"]["board_location"])[];
+      };
+      "board_block": {
+        "session_id": string;
+        "starts_at": string;
+        "ends_at": string;
+        "reason": string | null;
+      };
+      "board_booking": {
+        "id": string;
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "contact_name": string | null;
+        "party_size": number;
+        "exclusive": boolean;
+        "customer_note": string | null;
+        "staff_note": string;
+        "currency": string;
+        "total_cents": number;
+        "paid_cents": number | null;
+        "refunded_cents": number | null;
+        "open_cents": number | null;
+        "waiver": Database["public"]["CompositeTypes"]["waiver_progress"];
+      };
+      "board_location": {
+        "id": string;
+        "name": string;
+        "timezone": string;
+        "rooms": (Database["public"]["CompositeTypes"]["board_room"])[];
+        "shifts": (Database["public"]["CompositeTypes"]["board_shift"])[] | null;
+      };
+      "board_person": {
+        "user_id": string;
+        "full_name": string | null;
+        "source": "assigned" | "claimed" | "automatic";
+        "is_skilled": boolean | null;
+        "is_on_shift": boolean | null;
+      };
+      "board_room": {
+        "id": string;
+        "name": string;
+        "sessions": (Database["public"]["CompositeTypes"]["board_session"])[];
+        "blocks": (Database["public"]["CompositeTypes"]["board_block"])[];
+      };
+      "board_session": {
+        "id": string;
+        "starts_at": string;
+        "ends_at": string;
+        "occupied_until": string;
+        "local_time": string;
+        "mode": "private" | "shared";
+        "status": "booked" | "held";
+        "capacity": number;
+        "seats_taken": number;
+        "bookings": (Database["public"]["CompositeTypes"]["board_booking"])[];
+        "is_unassigned": boolean;
+        "staff": (Database["public"]["CompositeTypes"]["board_person"])[];
+        "candidates": (string)[] | null;
+      };
+      "board_shift": {
+        "id": string;
+        "user_id": string;
+        "full_name": string | null;
+        "starts_at": string;
+        "ends_at": string;
+        "sessions": number;
+      };
+      "booked_extra": {
+        "extra_id": string;
+        "name": string;
+        "quantity": number;
+      };
+      "booking": {
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show";
+        "hold_expires_at": string | null;
+        "starts_at": string;
+        "ends_at": string;
+        "timezone": string;
+        "room_id": string;
+        "room_name": string;
+        "party_size": number;
+        "seats": number;
+        "exclusive": boolean;
+        "extras": (Database["public"]["CompositeTypes"]["booked_extra"])[];
+        "fields": Json;
+        "customer_note": string;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
+        "paid_cents": number;
+        "refunded_cents": number;
+        "open_cents": number;
+        "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
+        "customer": Database["public"]["CompositeTypes"]["booking_customer"];
+        "organization": Database["public"]["CompositeTypes"]["venue"];
+        "location": Database["public"]["CompositeTypes"]["booking_place"];
+        "event": Database["public"]["CompositeTypes"]["booking_event"];
+        "waiver": Database["public"]["CompositeTypes"]["booking_waiver"];
+        "lines": (Database["public"]["CompositeTypes"]["price_line"])[];
+        "cancellable": boolean;
+        "cancellation": Database["public"]["CompositeTypes"]["cancellation"];
+        "reschedulable": boolean;
+        "confirm_by_email": boolean;
+        "history": (Database["public"]["CompositeTypes"]["booking_step"])[];
+        "manage_token": string | null;
+      };
+      "booking_customer": {
+        "full_name": string;
+        "email": string | null;
+      };
+      "booking_email": {
+        "id": number;
+        "template": string;
+        "recipient": string | null;
+        "locale": string | null;
+        "status":
+          | "waiting"
+          | "sent"
+          | "delivered"
+          | "not_needed"
+          | "dead"
+          | "bounced"
+          | "complained"
+          | "failed"
+          | "suppressed"
+          | "limited";
+        "reason": string | null;
+        "created_at": string;
+        "sent_at": string | null;
+        "due_at": string | null;
+      };
+      "booking_event": {
+        "uid": string;
+        "sequence": number;
+        "updated_at": string;
+      };
+      "booking_link": {
+        "reference": string;
+        "manage_token": string;
+      };
+      "booking_place": {
+        "name": string;
+        "address": string;
+      };
+      "booking_refund": {
+        "booking_id": string;
+        "amount_cents": number;
+        "currency": string;
+        "refundable_cents": number;
+        "refunds": (Database["public"]["CompositeTypes"]["promised_refund"])[];
+      };
+      "booking_step": {
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show";
+        "occurred_at": string;
+        "change": Json | null;
+      };
+      "booking_waiver": {
+        "policy": "none" | "optional" | "required";
+        "signed": number;
+        "needed": number;
+        "missing": number;
+        "token": string | null;
+      };
+      "bookings_by_status": {
+        "held": number;
+        "pending": number;
+        "confirmed": number;
+        "checked_in": number;
+        "in_progress": number;
+        "completed": number;
+        "expired": number;
+        "cancelled": number;
+        "no_show": number;
+      };
+      "calendar": {
+        "now": string;
+        "slug": string;
+        "name": string;
+        "organization": Database["public"]["CompositeTypes"]["venue"];
+        "timezone": string;
+        "locale": "es" | "en" | "ca";
+        "locales": (string)[];
+        "currency": string;
+        "minimum_notice_minutes": number;
+        "maximum_advance_days": number;
+        "hold_minutes": number;
+        "has_coupons": boolean;
+        "has_vouchers": boolean;
+        "flow": "room_first" | "date_first";
+        "theme": "auto" | "light" | "dark";
+        "accent_color": string | null;
+        "terms": Json;
+        "fee": Database["public"]["CompositeTypes"]["calendar_fee"];
+        "waitlist": boolean;
+        "shows_taken_times": boolean;
+        "fields": (Database["public"]["CompositeTypes"]["calendar_field"])[];
+        "rooms": (Database["public"]["CompositeTypes"]["calendar_room"])[];
+      };
+      "calendar_fee": {
+        "kind": "none" | "booking" | "person" | "percent";
+        "value": number;
+      };
+      "calendar_feed": {
+        "name": string;
+        "timezone": string;
+        "updated_at": string | null;
+        "version": string;
+        "sessions": (Database["public"]["CompositeTypes"]["feed_session"])[];
+      };
+      "calendar_field": {
+        "key": string;
+        "label": Json;
+        "help": Json;
+        "kind": "text" | "email" | "number" | "select" | "checkbox" | "date";
+        "required": boolean;
+        "pattern": string | null;
+        "options": (Database["public"]["CompositeTypes"]["field_choice"])[];
+      };
+      "calendar_room": {
+        "id": string;
+        "name": string;
+        "slug": string;
+        "description": string;
+        "minimum_party": number;
+        "maximum_party": number;
+        "capacity": number;
+        "duration_minutes": number;
+        "minimum_notice_minutes": number;
+        "maximum_advance_days": number;
+        "mode": "private" | "shared";
+        "price_per": "person" | "session";
+        "price_cents": number;
+        "exclusive_price_cents": number | null;
+        "deposit": Database["public"]["CompositeTypes"]["room_deposit"];
+        "cancellation": (Database["public"]["CompositeTypes"]["cancellation_tier"])[];
+        "waiver_policy": "none" | "optional" | "required";
+        "difficulty": number | null;
+        "images": (Database["public"]["CompositeTypes"]["room_image"])[];
+        "extras": (Database["public"]["CompositeTypes"]["room_extra"])[];
+        "location_name": string;
+        "timezone": string;
+      };
+      "cancellation": {
+        "refund_percent": number;
+        "refund_cents": number;
+      };
+      "cancellation_terms": {
+        "tiers": (Database["public"]["CompositeTypes"]["cancellation_tier"])[];
+        "no_show_fee_percent": number;
+      };
+      "cancellation_tier": {
+        "hours_before": number;
+        "refund_percent": number;
+      };
+      "change_quote": {
+        "room_id": string;
+        "starts_at": string;
+        "ends_at": string;
+        "party_size": number;
+        "exclusive": boolean;
+        "extras": (Database["public"]["CompositeTypes"]["booked_extra"])[];
+        "currency": string;
+        "lines": (Database["public"]["CompositeTypes"]["price_line"])[];
+        "total_cents": number;
+        "tax_cents": number;
+        "due_now_cents": number;
+        "difference_cents": number;
+        "refund_cents": number;
+        "open_cents": number;
+        "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
+      };
+      "closed_organization": {
+        "id": string;
+        "name": string;
+        "slug": string;
+        "status": "active" | "suspended" | "closed";
+        "timezone": string;
+        "currency": string;
+        "locale": "es" | "en" | "ca";
+        "erased_after": string;
+      };
+      "consent": {
+        "granted": boolean;
+        "at": string;
+        "wording": string;
+        "locale": "es" | "en" | "ca";
+      };
+      "consents": {
+        "terms": Database["public"]["CompositeTypes"]["consent"] | null;
+        "privacy": Database["public"]["CompositeTypes"]["consent"] | null;
+        "marketing": Database["public"]["CompositeTypes"]["consent"] | null;
+      };
+      "coupon_offer": {
+        "code": string;
+        "kind": "percent" | "fixed";
+        "value": number;
+        "minimum_cents": number;
+        "valid_until": string | null;
+        "total_cents": number | null;
+        "discount_cents": number | null;
+      };
+      "created_api_key": {
+        "id": string;
+        "name": string;
+        "prefix": string;
+        "secret": string;
+        "expires_at": string;
+      };
+      "currency": {
+        "code": string;
+        "digits": number;
+        "step": number;
+        "least_cents": number | null;
+      };
+      "customer": {
+        "id": string;
+        "email": string | null;
+        "full_name": string;
+        "phone": string | null;
+        "locale": "es" | "en" | "ca";
+        "staff_note": string;
+        "erased_at": string | null;
+        "created_at": string;
+        "updated_at": string;
+        "tags": (string)[];
+      };
+      "customer_history": {
+        "customer": Database["public"]["CompositeTypes"]["customer"];
+        "consents": Database["public"]["CompositeTypes"]["consents"];
+        "totals": Database["public"]["CompositeTypes"]["customer_totals"];
+        "bookings": (Database["public"]["CompositeTypes"]["customer_visit"])[];
+      };
+      "customer_totals": {
+        "bookings": number;
+        "visits": number;
+        "no_shows": number;
+        "cancelled": number;
+        "upcoming": number;
+        "last_visit_at": string | null;
+        "currency": string;
+        "paid_cents": number | null;
+        "refunded_cents": number | null;
+      };
+      "customer_visit": {
+        "id": string;
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "starts_at": string;
+        "room_id": string;
+        "room_name": string;
+        "party_size": number;
+        "currency": string;
+        "total_cents": number;
+        "paid_cents": number | null;
+        "refunded_cents": number | null;
+        "staff_note": string;
+      };
+      "desk_booking": {
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show";
+        "hold_expires_at": string | null;
+        "starts_at": string;
+        "ends_at": string;
+        "timezone": string;
+        "room_id": string;
+        "room_name": string;
+        "party_size": number;
+        "seats": number;
+        "exclusive": boolean;
+        "extras": (Database["public"]["CompositeTypes"]["booked_extra"])[];
+        "fields": Json | null;
+        "customer_note": string | null;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
+        "id": string;
+        "paid_cents": number;
+        "refunded_cents": number;
+        "open_cents": number;
+        "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
+        "manage_token": string | null;
+        "undo": Database["public"]["CompositeTypes"]["undone_refunds"] | null;
+      };
+      "feed_session": {
+        "uid": string;
+        "starts_at": string;
+        "ends_at": string;
+        "room_name": string;
+        "location": string;
+        "status": "held" | "confirmed" | "cancelled" | "block";
+        "party_size": number | null;
+        "booking_reference": string | null;
+        "updated_at": string;
+        "sequence": number;
+      };
+      "field_choice": {
+        "value": string;
+        "label": Json;
+      };
+      "held_booking": {
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show";
+        "hold_expires_at": string | null;
+        "starts_at": string;
+        "ends_at": string;
+        "timezone": string;
+        "room_id": string;
+        "room_name": string;
+        "party_size": number;
+        "seats": number;
+        "exclusive": boolean;
+        "extras": (Database["public"]["CompositeTypes"]["booked_extra"])[];
+        "fields": Json;
+        "customer_note": string;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
+        "confirm_by_email": boolean;
+        "manage_token": string;
+      };
+      "invitation": {
+        "id": string;
+        "email": string;
+        "role_id": string;
+        "expires_at": string;
+      };
+      "issued_token": {
+        "id": string;
+        "token": string;
+      };
+      "join_code_state": {
+        "enabled": boolean;
+        "code": string | null;
+      };
+      "joined_organization": {
+        "id": string;
+        "name": string;
+        "slug": string;
+        "status": "active" | "suspended" | "closed";
+        "timezone": string;
+        "currency": string;
+        "locale": "es" | "en" | "ca";
+        "role": Database["public"]["CompositeTypes"]["role_name"];
+        "permissions": (string)[];
+      };
+      "left_open": {
+        "kind": "api_key" | "calendar_feed" | "waiver_kiosk";
+        "id": string;
+        "name": string;
+        "made_by": string | null;
+        "created_at": string;
+        "last_used_at": string | null;
+        "expires_at": string | null;
+      };
+      "lifted_block": {
+        "session_id": string | null;
+        "block_id": string;
+        "sessions": number;
+        "status": "cancelled";
+      };
+      "member": {
+        "user_id": string;
+        "email": string;
+        "full_name": string;
+        "status": "active" | "suspended";
+        "role": Database["public"]["CompositeTypes"]["role_name"];
+      };
+      "organization": {
+        "id": string;
+        "name": string;
+        "slug": string;
+        "status": "active" | "suspended" | "closed";
+        "timezone": string;
+        "currency": string;
+        "locale": "es" | "en" | "ca";
+      };
+      "organizations_by_status": {
+        "active": number;
+        "suspended": number;
+        "closed": number;
+      };
+      "pending_refund": {
+        "refund_request_id": string;
+        "booking_id": string;
+        "reference": string;
+        "contact_name": string | null;
+        "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
+        "by_hand": boolean;
+        "status": "pending" | "failed";
+        "stuck": boolean;
+        "problem": string | null;
+        "amount_cents": number;
+        "currency": string;
+        "reason":
+          | "cancelled"
+          | "changed"
+          | "no_show"
+          | "overpaid"
+          | "paid_late"
+          | "hold_expired"
+          | "staff"
+          | "provider";
+        "note": string | null;
+        "requested_at": string;
+      };
+      "person": {
+        "id": string;
+        "email": string;
+        "full_name": string;
+        "locale": "es" | "en" | "ca";
+      };
+      "platform_numbers": {
+        "organizations": Database["public"]["CompositeTypes"]["organizations_by_status"];
+        "users": number;
+        "bookings_30_days": Database["public"]["CompositeTypes"]["bookings_by_status"];
+        "open_support_entries": number;
+      };
+      "platform_organization": {
+        "id": string;
+        "name": string;
+        "slug": string;
+        "status": "active" | "suspended" | "closed";
+        "created_at": string;
+        "members": number;
+        "bookings_30_days": number;
+      };
+      "price_line": {
+        "kind": "base" | "extra" | "discount" | "fee";
+        "description": string;
+        "quantity": number;
+        "unit_cents": number;
+        "total_cents": number;
+        "tax_rate_bp": number;
+        "tax_cents": number;
+        "extra_id": string | null;
+      };
+      "promised_refund": {
+        "refund_request_id": string;
+        "payment_id": string;
+        "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
+        "amount_cents": number;
+        "status": "pending" | "succeeded" | "failed" | "withdrawn";
+      };
+      "published_waiver": {
+        "id": string;
         "room_id": string | null;
+        "version": number;
+        "published_at": string;
+      };
+      "quote": {
+        "room_id": string;
+        "starts_at": string;
+        "ends_at": string;
+        "party_size": number;
+        "currency": string;
+        "lines": (Database["public"]["CompositeTypes"]["price_line"])[];
+        "total_cents": number;
+        "tax_cents": number;
+        "due_now_cents": number;
+        "voucher_cents": number;
+      };
+      "recorded_payment": {
+        "payment_id": string;
+        "booking_id": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show";
+        "method": "cash" | "card_terminal" | "transfer" | "bizum";
+        "amount_cents": number;
+        "currency": string;
+        "paid_cents": number;
+        "refunded_cents": number;
+        "open_cents": number;
+      };
+      "recorded_refund": {
+        "refund_id": string;
+        "refund_request_id": string;
+        "booking_id": string;
+        "method": "cash" | "card_terminal" | "transfer" | "bizum";
+        "amount_cents": number;
+        "currency": string;
+        "paid_cents": number;
+        "refunded_cents": number;
+      };
+      "released_assignment": {
+        "session_id": string;
+        "user_id": string;
+      };
+      "removed_waitlist_entry": {
+        "id": string;
+        "status": "booked" | "lapsed" | "declined" | "left" | "removed" | "expired";
+      };
+      "revoked_token": {
+        "id": string;
+        "revoked_at": string;
+      };
+      "role": {
+        "id": string;
+        "key": string;
+        "name": string;
+        "description": string;
+        "is_system": boolean;
+        "permissions": (string)[];
+      };
+      "role_name": {
+        "id": string;
+        "key": string;
+        "name": string;
+      };
+      "room_block": {
+        "block_id": string;
+        "session_id": string | null;
+        "sessions": number;
+        "room_id": string | null;
+        "location_id": string | null;
+        "starts_at": string;
+        "ends_at": string;
+        "repeats": "none" | "daily" | "weekly";
+        "until": string | null;
+        "reason": string;
+      };
+      "room_deposit": {
+        "kind": "full" | "none" | "percent" | "fixed" | "person";
+        "value": number;
+      };
+      "room_extra": {
+        "id": string;
+        "name": Json;
+        "description": Json;
+        "price_cents": number;
+        "per": "booking" | "person";
+        "maximum_quantity": number;
+      };
+      "room_image": {
+        "path": string;
+        "alt": Json;
+      };
+      "signed_waiver": {
+        "signature_id": string;
+        "signed": number;
+        "needed": number;
+        "version": number;
+      };
+      "unassigned_session": {
+        "session_id": string;
+        "room_id": string;
+        "starts_at": string;
+        "reason": "nobody_skilled" | "nobody_on_shift" | "nobody_free" | "session_busy";
+      };
+      "undone_refunds": {
+        "withdrawn_cents": number;
+        "refunded_cents": number;
+      };
+      "user_context": {
+        "user": Database["public"]["CompositeTypes"]["person"];
+        "active_organization_id": string | null;
+        "organizations": (Database["public"]["CompositeTypes"]["joined_organization"])[];
+      };
+      "venue": {
+        "name": string;
+        "slug": string;
+      };
+      "waitlist_entry": {
+        "status":
+          | "waiting"
+          | "offered"
+          | "booked"
+          | "lapsed"
+          | "declined"
+          | "left"
+          | "removed"
+          | "expired";
+        "calendar_slug": string;
+        "organization": Database["public"]["CompositeTypes"]["venue"];
+        "room_id": string | null;
+        "room_name": string | null;
+        "from_date": string;
+        "to_date": string;
         "starts_at": string | null;
-        "ends_at": string | null;
-        "local_date": string | null;
-        "local_time": string | null;
-        "timezone": string | null;
-        "seats_available": number | null;
-        "price_cents": number | null;
-        "currency": string | null;
-        "is_empty": boolean | null;
+        "party_size": number;
+        "offer": Database["public"]["CompositeTypes"]["held_booking"] | null;
+        "waitlist_token": string | null;
+      };
+      "waiver": {
+        "organization": Database["public"]["CompositeTypes"]["waiver_venue"];
+        "room_name": string;
+        "starts_at": string;
+        "timezone": string;
+        "policy": "optional" | "required";
+        "signed": number;
+        "needed": number;
+        "open": boolean;
+        "version": number;
+        "locale": "es" | "en" | "ca";
+        "locales": (string)[];
+        "text": string;
+      };
+      "waiver_kiosk": {
+        "organization": Database["public"]["CompositeTypes"]["waiver_venue"];
+        "location_name": string;
+        "timezone": string;
+        "parties": (Database["public"]["CompositeTypes"]["waiver_party"])[];
+      };
+      "waiver_minor": {
+        "full_name": string;
+        "birth_year": number;
+      };
+      "waiver_party": {
+        "reference": string;
+        "room_name": string;
+        "starts_at": string;
+        "signed": number;
+        "needed": number;
+        "missing": number;
+        "token": string | null;
+      };
+      "waiver_progress": {
+        "policy": "none" | "optional" | "required";
+        "signed": number;
+        "needed": number;
+        "missing": number;
+      };
+      "waiver_signature": {
+        "id": string;
+        "booking_id": string;
+        "waiver_text_id": string;
+        "version": number;
+        "locale": "es" | "en" | "ca";
+        "full_name": string;
+        "email": string | null;
+        "plays": boolean;
+        "minors": (Database["public"]["CompositeTypes"]["waiver_minor"])[];
+        "people": number;
+        "signed_at": string;
+        "text": string;
+        "drawing": string | null;
+      };
+      "waiver_venue": {
+        "name": string;
+      };
+      "withdrawn_refund": {
+        "refund_request_id": string;
+        "booking_id": string;
+        "status": "withdrawn" | "failed";
+        "amount_cents": number;
+        "currency": string;
+        "refundable_cents": number;
       };
     };
   };
@@ -3642,15 +5090,33 @@ export type Database = {
     Functions: {
       "apply_checkout_session": {
         Args: { "job_id": number; "lease_token": string; "session": Json };
-        Returns: Json;
+        Returns: Database["service"]["CompositeTypes"]["applied_checkout"];
+        SetofOptions: {
+          from: "*";
+          to: "applied_checkout";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "apply_dispute": {
         Args: { "dispute": Json; "job_id": number; "lease_token": string };
-        Returns: Json;
+        Returns: Database["service"]["CompositeTypes"]["applied_dispute"];
+        SetofOptions: {
+          from: "*";
+          to: "applied_dispute";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "apply_refund": {
         Args: { "job_id": number; "lease_token": string; "refund": Json };
-        Returns: Json;
+        Returns: Database["service"]["CompositeTypes"]["applied_refund"];
+        SetofOptions: {
+          from: "*";
+          to: "applied_refund";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "claim_jobs": {
         Args: {
@@ -3659,65 +5125,145 @@ export type Database = {
           "max_jobs": number;
           "worker": string;
         };
-        Returns: {
-          "attempt": number;
-          "id": number;
-          "kind": string;
-          "lease_token": string;
-          "money": boolean;
-          "organization_id": string;
-          "payload": Json;
-        }[];
+        Returns: Database["service"]["CompositeTypes"]["job"][];
+        SetofOptions: {
+          from: "*";
+          to: "job";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "complete_job": { Args: { "job_id": number; "lease_token": string }; Returns: boolean };
-      "exchange_api_key": { Args: { "address": string; "secret": string }; Returns: Json };
+      "exchange_api_key": {
+        Args: { "address": string; "secret": string };
+        Returns: Database["service"]["CompositeTypes"]["api_key"];
+      };
       "extend_job": {
         Args: { "job_id": number; "lease_seconds": number; "lease_token": string };
         Returns: boolean;
       };
-      "fail_checkout": { Args: { "attempt_id": string; "error": string }; Returns: Json };
+      "fail_checkout": {
+        Args: { "attempt_id": string; "attempt_token": string; "error": string };
+        Returns: Database["service"]["CompositeTypes"]["attempt_state"];
+        SetofOptions: {
+          from: "*";
+          to: "attempt_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "fail_job": {
         Args: { "error": string; "job_id": number; "lease_token": string; "retry": boolean };
         Returns: string;
       };
       "finish_export": {
         Args: {
-          "export_id": string;
+          "job_id": number;
+          "lease_token": string;
           "object_path": string;
-          "organization_id": string;
           "row_count": number;
         };
         Returns: undefined;
       };
-      "get_checkout_attempt": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
-      "get_refund_request": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
-      "health": { Args: Record<PropertyKey, never>; Returns: Json };
+      "get_checkout_attempt": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["checkout_attempt"];
+        SetofOptions: {
+          from: "*";
+          to: "checkout_attempt";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_refund_request": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["refund_request"];
+        SetofOptions: {
+          from: "*";
+          to: "refund_request";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "health": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["service"]["CompositeTypes"]["health"];
+        SetofOptions: {
+          from: "*";
+          to: "health";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "limit_checkouts": { Args: { "address": string }; Returns: undefined };
       "list_dead_jobs": {
         Args: { "before_id"?: number; "max_jobs"?: number };
-        Returns: {
-          "attempts": number;
-          "finished_at": string;
-          "id": number;
-          "kind": string;
-          "last_error": string;
-          "organization_id": string;
-          "payload": Json;
-        }[];
+        Returns: Database["service"]["CompositeTypes"]["dead_job"][];
+        SetofOptions: {
+          from: "*";
+          to: "dead_job";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
-      "open_checkout": { Args: { "manage_token": string; "reference": string }; Returns: Json };
-      "prepare_email": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
+      "open_checkout": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Database["service"]["CompositeTypes"]["checkout"];
+        SetofOptions: {
+          from: "*";
+          to: "checkout";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "prepare_email": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["prepared_email"] | null;
+      };
       "queue_stale_checkouts": { Args: { "older_than_seconds": number }; Returns: number };
-      "queue_statistics": { Args: Record<PropertyKey, never>; Returns: Json };
-      "read_email_words": { Args: { "job_id": number; "lease_token": string }; Returns: Json };
+      "queue_statistics": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["service"]["CompositeTypes"]["queue_statistics"];
+        SetofOptions: {
+          from: "*";
+          to: "queue_statistics";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "read_email_words": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["email_words"] | null;
+      };
       "read_organization": {
         Args: { "after"?: Json; "job_id": number; "lease_token": string; "max_rows"?: number };
         Returns: Json[];
       };
-      "receive_stripe_event": { Args: { "event": Json }; Returns: Json };
+      "receive_stripe_event": {
+        Args: { "event": Json };
+        Returns: Database["service"]["CompositeTypes"]["received_event"];
+        SetofOptions: {
+          from: "*";
+          to: "received_event";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "record_checkout": {
-        Args: { "attempt_id": string; "expires_at": string; "session_id": string; "url": string };
-        Returns: Json;
+        Args: {
+          "attempt_id": string;
+          "attempt_token": string;
+          "expires_at": string;
+          "session_id": string;
+          "url": string;
+        };
+        Returns: Database["service"]["CompositeTypes"]["attempt_state"];
+        SetofOptions: {
+          from: "*";
+          to: "attempt_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "record_email": {
         Args: {
@@ -3726,9 +5272,24 @@ export type Database = {
           "provider": string;
           "provider_message_id": string;
         };
-        Returns: Json;
+        Returns: Database["service"]["CompositeTypes"]["recorded_email"];
+        SetofOptions: {
+          from: "*";
+          to: "recorded_email";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
-      "record_email_event": { Args: { "event": Json }; Returns: Json };
+      "record_email_event": {
+        Args: { "event": Json };
+        Returns: Database["service"]["CompositeTypes"]["received"];
+        SetofOptions: {
+          from: "*";
+          to: "received";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "record_email_words": {
         Args: {
           "body": string;
@@ -3739,15 +5300,196 @@ export type Database = {
         };
         Returns: undefined;
       };
-      "retry_dead_jobs": { Args: { "kind"?: string; "max_jobs"?: number }; Returns: Json };
-      "retry_job": { Args: { "job_id": number }; Returns: Json };
-      "sweep": { Args: Record<PropertyKey, never>; Returns: Json };
+      "retry_dead_jobs": {
+        Args: { "kind"?: string; "max_jobs"?: number };
+        Returns: Database["service"]["CompositeTypes"]["retried"];
+        SetofOptions: {
+          from: "*";
+          to: "retried";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "retry_job": {
+        Args: { "job_id": number };
+        Returns: Database["service"]["CompositeTypes"]["retried_job"];
+        SetofOptions: {
+          from: "*";
+          to: "retried_job";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "sweep": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["service"]["CompositeTypes"]["swept"];
+        SetofOptions: {
+          from: "*";
+          to: "swept";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
     };
     Enums: {
       [_ in never]: never;
     };
     CompositeTypes: {
-      [_ in never]: never;
+      "api_key": {
+        "api_key_id": string;
+        "organization_id": string;
+        "expires_at": string;
+      };
+      "applied_checkout": {
+        "attempt_id": string | null;
+        "status": "open" | "failed" | "expired" | "paid" | "unknown";
+        "booking_id": string | null;
+        "booking_status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show"
+          | null;
+      };
+      "applied_dispute": {
+        "dispute_id": string | null;
+        "organization_id": string | null;
+        "booking_id": string | null;
+        "status": string;
+      };
+      "applied_refund": {
+        "refund_request_id": string;
+        "status": "pending" | "succeeded" | "failed" | "withdrawn";
+      };
+      "attempt_state": {
+        "attempt_id": string;
+        "status": "open" | "failed" | "expired" | "paid";
+      };
+      "checkout": {
+        "attempt_id": string;
+        "attempt_token": string | null;
+        "organization_id": string;
+        "booking_id": string;
+        "reference": string;
+        "amount_cents": number;
+        "currency": string;
+        "locale": "es" | "en" | "ca";
+        "description": string;
+        "customer_email": string | null;
+        "expires_at": string;
+        "stripe_account": string | null;
+        "delayed_methods": boolean;
+        "checkout_url": string | null;
+        "site_url": string | null;
+      };
+      "checkout_attempt": {
+        "session_id": string | null;
+        "status": "open" | "failed" | "expired" | "paid";
+        "stripe_account": string | null;
+      };
+      "dead_job": {
+        "id": number;
+        "kind": string;
+        "organization_id": string | null;
+        "payload": Json;
+        "attempts": number;
+        "last_error": string | null;
+        "finished_at": string;
+      };
+      "email_override": {
+        "subject": string | null;
+        "body": string | null;
+      };
+      "email_words": {
+        "template": string;
+        "locale": "es" | "en" | "ca";
+        "subject": string | null;
+        "body": string | null;
+      };
+      "health": {
+        "database": "ok";
+        "migration": string | null;
+        "requests_checked": boolean;
+      };
+      "job": {
+        "id": number;
+        "kind": string;
+        "payload": Json;
+        "attempt": number;
+        "lease_token": string;
+        "organization_id": string | null;
+        "money": boolean;
+      };
+      "prepared_email": {
+        "template": string;
+        "locale": "es" | "en" | "ca";
+        "to": Database["service"]["CompositeTypes"]["recipient"];
+        "data": Json;
+        "override": Database["service"]["CompositeTypes"]["email_override"] | null;
+      };
+      "queue_statistics": {
+        "queued": number;
+        "running": number;
+        "dead": number;
+        "oldest_queued_seconds": number;
+      };
+      "received": {
+        "duplicate": boolean;
+      };
+      "received_event": {
+        "duplicate": boolean;
+      };
+      "recipient": {
+        "name": string;
+        "email": string;
+      };
+      "recorded_email": {
+        "recorded": boolean;
+      };
+      "refund_request": {
+        "refund_request_id": string;
+        "organization_id": string;
+        "booking_id": string;
+        "reference": string;
+        "status": "pending" | "succeeded" | "failed" | "withdrawn";
+        "amount_cents": number;
+        "currency": string;
+        "reason":
+          | "cancelled"
+          | "changed"
+          | "no_show"
+          | "overpaid"
+          | "paid_late"
+          | "hold_expired"
+          | "staff"
+          | "provider";
+        "payment_intent": string | null;
+        "stripe_account": string | null;
+        "provider_refund_id": string | null;
+      };
+      "retried": {
+        "queued": number;
+        "superseded": number;
+      };
+      "retried_job": {
+        "id": number;
+        "kind": string;
+        "status": "queued";
+      };
+      "swept": {
+        "expired_holds": number;
+        "ended_visits": number;
+        "forgotten_idempotency_keys": number;
+        "forgotten_rate_limits": number;
+        "forgotten_jobs": number;
+        "waitlist_offers": number;
+        "expired_waitlist_entries": number;
+      };
     };
   };
 };

@@ -118,6 +118,7 @@ class PublicAuditLogPersonal(BaseModel):
     before: Optional[JsonValue] = Field(alias="before")
     id: int = Field(alias="id")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    table_name: str = Field(alias="table_name")
 
 
 class PublicAuditLogPersonalInsert(TypedDict):
@@ -125,6 +126,7 @@ class PublicAuditLogPersonalInsert(TypedDict):
     before: NotRequired[Annotated[Optional[JsonValue], Field(alias="before")]]
     id: Annotated[int, Field(alias="id")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    table_name: Annotated[str, Field(alias="table_name")]
 
 
 class PublicAuditLogPersonalUpdate(TypedDict):
@@ -132,6 +134,7 @@ class PublicAuditLogPersonalUpdate(TypedDict):
     before: NotRequired[Annotated[Optional[JsonValue], Field(alias="before")]]
     id: NotRequired[Annotated[int, Field(alias="id")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    table_name: NotRequired[Annotated[str, Field(alias="table_name")]]
 
 
 class PublicBookingContacts(BaseModel):
@@ -231,7 +234,7 @@ class PublicBookingLines(BaseModel):
     booking_id: uuid.UUID = Field(alias="booking_id")
     description: str = Field(alias="description")
     id: uuid.UUID = Field(alias="id")
-    kind: Literal["base", "extra", "discount", "voucher", "fee"] = Field(alias="kind")
+    kind: Literal["base", "extra", "discount", "fee"] = Field(alias="kind")
     organization_id: uuid.UUID = Field(alias="organization_id")
     position: int = Field(alias="position")
     quantity: int = Field(alias="quantity")
@@ -245,7 +248,7 @@ class PublicBookingLinesInsert(TypedDict):
     booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
     description: Annotated[str, Field(alias="description")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: Annotated[Literal["base", "extra", "discount", "voucher", "fee"], Field(alias="kind")]
+    kind: Annotated[Literal["base", "extra", "discount", "fee"], Field(alias="kind")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     position: Annotated[int, Field(alias="position")]
     quantity: Annotated[int, Field(alias="quantity")]
@@ -259,9 +262,7 @@ class PublicBookingLinesUpdate(TypedDict):
     booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[
-        Annotated[Literal["base", "extra", "discount", "voucher", "fee"], Field(alias="kind")]
-    ]
+    kind: NotRequired[Annotated[Literal["base", "extra", "discount", "fee"], Field(alias="kind")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     quantity: NotRequired[Annotated[int, Field(alias="quantity")]]
@@ -269,6 +270,27 @@ class PublicBookingLinesUpdate(TypedDict):
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     total_cents: NotRequired[Annotated[int, Field(alias="total_cents")]]
     unit_cents: NotRequired[Annotated[int, Field(alias="unit_cents")]]
+
+
+class PublicBookingReasons(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    history_id: uuid.UUID = Field(alias="history_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reason: str = Field(alias="reason")
+
+
+class PublicBookingReasonsInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    history_id: Annotated[uuid.UUID, Field(alias="history_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reason: Annotated[str, Field(alias="reason")]
+
+
+class PublicBookingReasonsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    history_id: NotRequired[Annotated[uuid.UUID, Field(alias="history_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
 
 
 class PublicBookings(BaseModel):
@@ -939,17 +961,17 @@ class PublicEmailTemplateOverrides(BaseModel):
     problem: Optional[JsonValue] = Field(alias="problem")
     subject: Optional[str] = Field(alias="subject")
     template: Literal[
-        "booking_confirmed",
         "booking_cancelled",
-        "booking_rescheduled",
-        "booking_paid_late",
-        "waitlist_joined",
-        "waitlist_offer",
-        "voucher_issued",
-        "invitation",
+        "booking_confirmed",
         "booking_held",
+        "booking_paid_late",
+        "booking_rescheduled",
         "booking_to_confirm",
         "dispute_opened",
+        "invitation",
+        "voucher_issued",
+        "waitlist_joined",
+        "waitlist_offer",
     ] = Field(alias="template")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
@@ -964,17 +986,17 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
     subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
     template: Annotated[
         Literal[
-            "booking_confirmed",
             "booking_cancelled",
-            "booking_rescheduled",
-            "booking_paid_late",
-            "waitlist_joined",
-            "waitlist_offer",
-            "voucher_issued",
-            "invitation",
+            "booking_confirmed",
             "booking_held",
+            "booking_paid_late",
+            "booking_rescheduled",
             "booking_to_confirm",
             "dispute_opened",
+            "invitation",
+            "voucher_issued",
+            "waitlist_joined",
+            "waitlist_offer",
         ],
         Field(alias="template"),
     ]
@@ -992,17 +1014,17 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
     template: NotRequired[
         Annotated[
             Literal[
-                "booking_confirmed",
                 "booking_cancelled",
-                "booking_rescheduled",
-                "booking_paid_late",
-                "waitlist_joined",
-                "waitlist_offer",
-                "voucher_issued",
-                "invitation",
+                "booking_confirmed",
                 "booking_held",
+                "booking_paid_late",
+                "booking_rescheduled",
                 "booking_to_confirm",
                 "dispute_opened",
+                "invitation",
+                "voucher_issued",
+                "waitlist_joined",
+                "waitlist_offer",
             ],
             Field(alias="template"),
         ]
@@ -1176,6 +1198,7 @@ class PublicMemberBars(BaseModel):
     email: Optional[str] = Field(alias="email")
     id: uuid.UUID = Field(alias="id")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    other_emails: List[str] = Field(alias="other_emails")
     user_id: Optional[uuid.UUID] = Field(alias="user_id")
 
 
@@ -1186,6 +1209,7 @@ class PublicMemberBarsInsert(TypedDict):
     email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    other_emails: NotRequired[Annotated[List[str], Field(alias="other_emails")]]
     user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
@@ -1196,6 +1220,7 @@ class PublicMemberBarsUpdate(TypedDict):
     email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    other_emails: NotRequired[Annotated[List[str], Field(alias="other_emails")]]
     user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
@@ -1725,6 +1750,39 @@ class PublicRoomCancellationTiersUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicRoomImages(BaseModel):
+    alt: JsonValue = Field(alias="alt")
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    path: str = Field(alias="path")
+    position: int = Field(alias="position")
+    room_id: uuid.UUID = Field(alias="room_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicRoomImagesInsert(TypedDict):
+    alt: NotRequired[Annotated[JsonValue, Field(alias="alt")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    path: Annotated[str, Field(alias="path")]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomImagesUpdate(TypedDict):
+    alt: NotRequired[Annotated[JsonValue, Field(alias="alt")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    path: NotRequired[Annotated[str, Field(alias="path")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicRooms(BaseModel):
     capacity_limit: Optional[int] = Field(alias="capacity_limit")
     created_at: datetime.datetime = Field(alias="created_at")
@@ -1737,7 +1795,6 @@ class PublicRooms(BaseModel):
     duration_minutes: int = Field(alias="duration_minutes")
     exclusive_price_cents: Optional[int] = Field(alias="exclusive_price_cents")
     id: uuid.UUID = Field(alias="id")
-    image_path: Optional[str] = Field(alias="image_path")
     is_published: bool = Field(alias="is_published")
     location_id: uuid.UUID = Field(alias="location_id")
     maximum_party: int = Field(alias="maximum_party")
@@ -1771,7 +1828,6 @@ class PublicRoomsInsert(TypedDict):
         Annotated[Optional[int], Field(alias="exclusive_price_cents")]
     ]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    image_path: NotRequired[Annotated[Optional[str], Field(alias="image_path")]]
     is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
     location_id: Annotated[uuid.UUID, Field(alias="location_id")]
     maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
@@ -1807,7 +1863,6 @@ class PublicRoomsUpdate(TypedDict):
         Annotated[Optional[int], Field(alias="exclusive_price_cents")]
     ]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    image_path: NotRequired[Annotated[Optional[str], Field(alias="image_path")]]
     is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
     location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
     maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
@@ -2380,14 +2435,1122 @@ class PublicWaiverTextsUpdate(TypedDict):
     version: NotRequired[Annotated[int, Field(alias="version")]]
 
 
+class PublicAssignedSession(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicAssignment(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    user_id: uuid.UUID = Field(alias="user_id")
+    source: Literal["assigned", "claimed", "automatic"] = Field(alias="source")
+    is_skilled: bool = Field(alias="is_skilled")
+    is_on_shift: bool = Field(alias="is_on_shift")
+
+
+class PublicAssignmentPlan(BaseModel):
+    assigned: List[PublicAssignedSession] = Field(alias="assigned")
+    unassigned: List[PublicUnassignedSession] = Field(alias="unassigned")
+
+
 class PublicAvailableSlot(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    local_date: datetime.date = Field(alias="local_date")
+    local_time: str = Field(alias="local_time")
+    timezone: str = Field(alias="timezone")
+    seats_available: int = Field(alias="seats_available")
+    price_cents: int = Field(alias="price_cents")
+    currency: str = Field(alias="currency")
+    is_empty: bool = Field(alias="is_empty")
+
+
+class PublicBoard(BaseModel):
+    date: datetime.date = Field(alias="date")
+    unassigned: int = Field(alias="unassigned")
+    locations: List[PublicBoardLocation] = Field(alias="locations")
+
+
+class PublicBoardBlock(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    reason: Optional[str] = Field(alias="reason")
+
+
+class PublicBoardBooking(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    contact_name: Optional[str] = Field(alias="contact_name")
+    party_size: int = Field(alias="party_size")
+    exclusive: bool = Field(alias="exclusive")
+    customer_note: Optional[str] = Field(alias="customer_note")
+    staff_note: str = Field(alias="staff_note")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    paid_cents: Optional[int] = Field(alias="paid_cents")
+    refunded_cents: Optional[int] = Field(alias="refunded_cents")
+    open_cents: Optional[int] = Field(alias="open_cents")
+    waiver: PublicWaiverProgress = Field(alias="waiver")
+
+
+class PublicBoardLocation(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    timezone: str = Field(alias="timezone")
+    rooms: List[PublicBoardRoom] = Field(alias="rooms")
+    shifts: Optional[List[PublicBoardShift]] = Field(alias="shifts")
+
+
+class PublicBoardPerson(BaseModel):
+    user_id: uuid.UUID = Field(alias="user_id")
+    full_name: Optional[str] = Field(alias="full_name")
+    source: Literal["assigned", "claimed", "automatic"] = Field(alias="source")
+    is_skilled: Optional[bool] = Field(alias="is_skilled")
+    is_on_shift: Optional[bool] = Field(alias="is_on_shift")
+
+
+class PublicBoardRoom(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    sessions: List[PublicBoardSession] = Field(alias="sessions")
+    blocks: List[PublicBoardBlock] = Field(alias="blocks")
+
+
+class PublicBoardSession(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    occupied_until: datetime.datetime = Field(alias="occupied_until")
+    local_time: str = Field(alias="local_time")
+    mode: Literal["private", "shared"] = Field(alias="mode")
+    status: Literal["booked", "held"] = Field(alias="status")
+    capacity: int = Field(alias="capacity")
+    seats_taken: int = Field(alias="seats_taken")
+    bookings: List[PublicBoardBooking] = Field(alias="bookings")
+    is_unassigned: bool = Field(alias="is_unassigned")
+    staff: List[PublicBoardPerson] = Field(alias="staff")
+    candidates: Optional[List[uuid.UUID]] = Field(alias="candidates")
+
+
+class PublicBoardShift(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    user_id: uuid.UUID = Field(alias="user_id")
+    full_name: Optional[str] = Field(alias="full_name")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    sessions: int = Field(alias="sessions")
+
+
+class PublicBookedExtra(BaseModel):
+    extra_id: uuid.UUID = Field(alias="extra_id")
+    name: str = Field(alias="name")
+    quantity: int = Field(alias="quantity")
+
+
+class PublicBooking(BaseModel):
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "expired",
+        "cancelled",
+        "no_show",
+    ] = Field(alias="status")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    timezone: str = Field(alias="timezone")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    party_size: int = Field(alias="party_size")
+    seats: int = Field(alias="seats")
+    exclusive: bool = Field(alias="exclusive")
+    extras: List[PublicBookedExtra] = Field(alias="extras")
+    fields: JsonValue = Field(alias="fields")
+    customer_note: str = Field(alias="customer_note")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    open_cents: int = Field(alias="open_cents")
+    terms: PublicCancellationTerms = Field(alias="terms")
+    customer: PublicBookingCustomer = Field(alias="customer")
+    organization: PublicVenue = Field(alias="organization")
+    location: PublicBookingPlace = Field(alias="location")
+    event: PublicBookingEvent = Field(alias="event")
+    waiver: PublicBookingWaiver = Field(alias="waiver")
+    lines: List[PublicPriceLine] = Field(alias="lines")
+    cancellable: bool = Field(alias="cancellable")
+    cancellation: PublicCancellation = Field(alias="cancellation")
+    reschedulable: bool = Field(alias="reschedulable")
+    confirm_by_email: bool = Field(alias="confirm_by_email")
+    history: List[PublicBookingStep] = Field(alias="history")
+    manage_token: Optional[str] = Field(alias="manage_token")
+
+
+class PublicBookingCustomer(BaseModel):
+    full_name: str = Field(alias="full_name")
+    email: Optional[str] = Field(alias="email")
+
+
+class PublicBookingEmail(BaseModel):
+    id: int = Field(alias="id")
+    template: str = Field(alias="template")
+    recipient: Optional[str] = Field(alias="recipient")
+    locale: Optional[str] = Field(alias="locale")
+    status: Literal[
+        "waiting",
+        "sent",
+        "delivered",
+        "not_needed",
+        "dead",
+        "bounced",
+        "complained",
+        "failed",
+        "suppressed",
+        "limited",
+    ] = Field(alias="status")
+    reason: Optional[str] = Field(alias="reason")
+    created_at: datetime.datetime = Field(alias="created_at")
+    sent_at: Optional[datetime.datetime] = Field(alias="sent_at")
+    due_at: Optional[datetime.datetime] = Field(alias="due_at")
+
+
+class PublicBookingEvent(BaseModel):
+    uid: uuid.UUID = Field(alias="uid")
+    sequence: int = Field(alias="sequence")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicBookingLink(BaseModel):
+    reference: str = Field(alias="reference")
+    manage_token: str = Field(alias="manage_token")
+
+
+class PublicBookingPlace(BaseModel):
+    name: str = Field(alias="name")
+    address: str = Field(alias="address")
+
+
+class PublicBookingRefund(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    refundable_cents: int = Field(alias="refundable_cents")
+    refunds: List[PublicPromisedRefund] = Field(alias="refunds")
+
+
+class PublicBookingStep(BaseModel):
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "expired",
+        "cancelled",
+        "no_show",
+    ] = Field(alias="status")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    change: Optional[JsonValue] = Field(alias="change")
+
+
+class PublicBookingWaiver(BaseModel):
+    policy: Literal["none", "optional", "required"] = Field(alias="policy")
+    signed: int = Field(alias="signed")
+    needed: int = Field(alias="needed")
+    missing: int = Field(alias="missing")
+    token: Optional[str] = Field(alias="token")
+
+
+class PublicBookingsByStatus(BaseModel):
+    held: int = Field(alias="held")
+    pending: int = Field(alias="pending")
+    confirmed: int = Field(alias="confirmed")
+    checked_in: int = Field(alias="checked_in")
+    in_progress: int = Field(alias="in_progress")
+    completed: int = Field(alias="completed")
+    expired: int = Field(alias="expired")
+    cancelled: int = Field(alias="cancelled")
+    no_show: int = Field(alias="no_show")
+
+
+class PublicCalendar(BaseModel):
+    now: datetime.datetime = Field(alias="now")
+    slug: str = Field(alias="slug")
+    name: str = Field(alias="name")
+    organization: PublicVenue = Field(alias="organization")
+    timezone: str = Field(alias="timezone")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    locales: List[str] = Field(alias="locales")
+    currency: str = Field(alias="currency")
+    minimum_notice_minutes: int = Field(alias="minimum_notice_minutes")
+    maximum_advance_days: int = Field(alias="maximum_advance_days")
+    hold_minutes: int = Field(alias="hold_minutes")
+    has_coupons: bool = Field(alias="has_coupons")
+    has_vouchers: bool = Field(alias="has_vouchers")
+    flow: Literal["room_first", "date_first"] = Field(alias="flow")
+    theme: Literal["auto", "light", "dark"] = Field(alias="theme")
+    accent_color: Optional[str] = Field(alias="accent_color")
+    terms: JsonValue = Field(alias="terms")
+    fee: PublicCalendarFee = Field(alias="fee")
+    waitlist: bool = Field(alias="waitlist")
+    shows_taken_times: bool = Field(alias="shows_taken_times")
+    fields: List[PublicCalendarField] = Field(alias="fields")
+    rooms: List[PublicCalendarRoom] = Field(alias="rooms")
+
+
+class PublicCalendarFee(BaseModel):
+    kind: Literal["none", "booking", "person", "percent"] = Field(alias="kind")
+    value: int = Field(alias="value")
+
+
+class PublicCalendarFeed(BaseModel):
+    name: str = Field(alias="name")
+    timezone: str = Field(alias="timezone")
+    updated_at: Optional[datetime.datetime] = Field(alias="updated_at")
+    version: str = Field(alias="version")
+    sessions: List[PublicFeedSession] = Field(alias="sessions")
+
+
+class PublicCalendarField(BaseModel):
+    key: str = Field(alias="key")
+    label: JsonValue = Field(alias="label")
+    help: JsonValue = Field(alias="help")
+    kind: Literal["text", "email", "number", "select", "checkbox", "date"] = Field(alias="kind")
+    required: bool = Field(alias="required")
+    pattern: Optional[str] = Field(alias="pattern")
+    options: List[PublicFieldChoice] = Field(alias="options")
+
+
+class PublicCalendarRoom(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+    description: str = Field(alias="description")
+    minimum_party: int = Field(alias="minimum_party")
+    maximum_party: int = Field(alias="maximum_party")
+    capacity: int = Field(alias="capacity")
+    duration_minutes: int = Field(alias="duration_minutes")
+    minimum_notice_minutes: int = Field(alias="minimum_notice_minutes")
+    maximum_advance_days: int = Field(alias="maximum_advance_days")
+    mode: Literal["private", "shared"] = Field(alias="mode")
+    price_per: Literal["person", "session"] = Field(alias="price_per")
+    price_cents: int = Field(alias="price_cents")
+    exclusive_price_cents: Optional[int] = Field(alias="exclusive_price_cents")
+    deposit: PublicRoomDeposit = Field(alias="deposit")
+    cancellation: List[PublicCancellationTier] = Field(alias="cancellation")
+    waiver_policy: Literal["none", "optional", "required"] = Field(alias="waiver_policy")
+    difficulty: Optional[int] = Field(alias="difficulty")
+    images: List[PublicRoomImage] = Field(alias="images")
+    extras: List[PublicRoomExtra] = Field(alias="extras")
+    location_name: str = Field(alias="location_name")
+    timezone: str = Field(alias="timezone")
+
+
+class PublicCancellation(BaseModel):
+    refund_percent: int = Field(alias="refund_percent")
+    refund_cents: int = Field(alias="refund_cents")
+
+
+class PublicCancellationTerms(BaseModel):
+    tiers: List[PublicCancellationTier] = Field(alias="tiers")
+    no_show_fee_percent: int = Field(alias="no_show_fee_percent")
+
+
+class PublicCancellationTier(BaseModel):
+    hours_before: int = Field(alias="hours_before")
+    refund_percent: int = Field(alias="refund_percent")
+
+
+class PublicChangeQuote(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    party_size: int = Field(alias="party_size")
+    exclusive: bool = Field(alias="exclusive")
+    extras: List[PublicBookedExtra] = Field(alias="extras")
+    currency: str = Field(alias="currency")
+    lines: List[PublicPriceLine] = Field(alias="lines")
+    total_cents: int = Field(alias="total_cents")
+    tax_cents: int = Field(alias="tax_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    difference_cents: int = Field(alias="difference_cents")
+    refund_cents: int = Field(alias="refund_cents")
+    open_cents: int = Field(alias="open_cents")
+    terms: PublicCancellationTerms = Field(alias="terms")
+
+
+class PublicClosedOrganization(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+    status: Literal["active", "suspended", "closed"] = Field(alias="status")
+    timezone: str = Field(alias="timezone")
+    currency: str = Field(alias="currency")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    erased_after: datetime.datetime = Field(alias="erased_after")
+
+
+class PublicConsent(BaseModel):
+    granted: bool = Field(alias="granted")
+    at: datetime.datetime = Field(alias="at")
+    wording: str = Field(alias="wording")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+
+
+class PublicConsents(BaseModel):
+    terms: Optional[PublicConsent] = Field(alias="terms")
+    privacy: Optional[PublicConsent] = Field(alias="privacy")
+    marketing: Optional[PublicConsent] = Field(alias="marketing")
+
+
+class PublicCouponOffer(BaseModel):
+    code: str = Field(alias="code")
+    kind: Literal["percent", "fixed"] = Field(alias="kind")
+    value: int = Field(alias="value")
+    minimum_cents: int = Field(alias="minimum_cents")
+    valid_until: Optional[datetime.date] = Field(alias="valid_until")
+    total_cents: Optional[int] = Field(alias="total_cents")
+    discount_cents: Optional[int] = Field(alias="discount_cents")
+
+
+class PublicCreatedApiKey(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    prefix: str = Field(alias="prefix")
+    secret: str = Field(alias="secret")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+
+
+class PublicCurrency(BaseModel):
+    code: str = Field(alias="code")
+    digits: int = Field(alias="digits")
+    step: int = Field(alias="step")
+    least_cents: Optional[int] = Field(alias="least_cents")
+
+
+class PublicCustomer(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    email: Optional[str] = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    phone: Optional[str] = Field(alias="phone")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    staff_note: str = Field(alias="staff_note")
+    erased_at: Optional[datetime.datetime] = Field(alias="erased_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    tags: List[str] = Field(alias="tags")
+
+
+class PublicCustomerHistory(BaseModel):
+    customer: PublicCustomer = Field(alias="customer")
+    consents: PublicConsents = Field(alias="consents")
+    totals: PublicCustomerTotals = Field(alias="totals")
+    bookings: List[PublicCustomerVisit] = Field(alias="bookings")
+
+
+class PublicCustomerTotals(BaseModel):
+    bookings: int = Field(alias="bookings")
+    visits: int = Field(alias="visits")
+    no_shows: int = Field(alias="no_shows")
+    cancelled: int = Field(alias="cancelled")
+    upcoming: int = Field(alias="upcoming")
+    last_visit_at: Optional[datetime.datetime] = Field(alias="last_visit_at")
+    currency: str = Field(alias="currency")
+    paid_cents: Optional[int] = Field(alias="paid_cents")
+    refunded_cents: Optional[int] = Field(alias="refunded_cents")
+
+
+class PublicCustomerVisit(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    party_size: int = Field(alias="party_size")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    paid_cents: Optional[int] = Field(alias="paid_cents")
+    refunded_cents: Optional[int] = Field(alias="refunded_cents")
+    staff_note: str = Field(alias="staff_note")
+
+
+class PublicDeskBooking(BaseModel):
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "expired",
+        "cancelled",
+        "no_show",
+    ] = Field(alias="status")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    timezone: str = Field(alias="timezone")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    party_size: int = Field(alias="party_size")
+    seats: int = Field(alias="seats")
+    exclusive: bool = Field(alias="exclusive")
+    extras: List[PublicBookedExtra] = Field(alias="extras")
+    fields: Optional[JsonValue] = Field(alias="fields")
+    customer_note: Optional[str] = Field(alias="customer_note")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    id: uuid.UUID = Field(alias="id")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    open_cents: int = Field(alias="open_cents")
+    terms: PublicCancellationTerms = Field(alias="terms")
+    manage_token: Optional[str] = Field(alias="manage_token")
+    undo: Optional[PublicUndoneRefunds] = Field(alias="undo")
+
+
+class PublicFeedSession(BaseModel):
+    uid: uuid.UUID = Field(alias="uid")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    room_name: str = Field(alias="room_name")
+    location: str = Field(alias="location")
+    status: Literal["held", "confirmed", "cancelled", "block"] = Field(alias="status")
+    party_size: Optional[int] = Field(alias="party_size")
+    booking_reference: Optional[str] = Field(alias="booking_reference")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    sequence: int = Field(alias="sequence")
+
+
+class PublicFieldChoice(BaseModel):
+    value: str = Field(alias="value")
+    label: JsonValue = Field(alias="label")
+
+
+class PublicHeldBooking(BaseModel):
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "expired",
+        "cancelled",
+        "no_show",
+    ] = Field(alias="status")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    timezone: str = Field(alias="timezone")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    party_size: int = Field(alias="party_size")
+    seats: int = Field(alias="seats")
+    exclusive: bool = Field(alias="exclusive")
+    extras: List[PublicBookedExtra] = Field(alias="extras")
+    fields: JsonValue = Field(alias="fields")
+    customer_note: str = Field(alias="customer_note")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    confirm_by_email: bool = Field(alias="confirm_by_email")
+    manage_token: str = Field(alias="manage_token")
+
+
+class PublicInvitation(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    email: str = Field(alias="email")
+    role_id: uuid.UUID = Field(alias="role_id")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+
+
+class PublicIssuedToken(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    token: str = Field(alias="token")
+
+
+class PublicJoinCodeState(BaseModel):
+    enabled: bool = Field(alias="enabled")
+    code: Optional[str] = Field(alias="code")
+
+
+class PublicJoinedOrganization(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+    status: Literal["active", "suspended", "closed"] = Field(alias="status")
+    timezone: str = Field(alias="timezone")
+    currency: str = Field(alias="currency")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    role: PublicRoleName = Field(alias="role")
+    permissions: List[str] = Field(alias="permissions")
+
+
+class PublicLeftOpen(BaseModel):
+    kind: Literal["api_key", "calendar_feed", "waiver_kiosk"] = Field(alias="kind")
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    made_by: Optional[uuid.UUID] = Field(alias="made_by")
+    created_at: datetime.datetime = Field(alias="created_at")
+    last_used_at: Optional[datetime.datetime] = Field(alias="last_used_at")
+    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
+
+
+class PublicLiftedBlock(BaseModel):
+    session_id: Optional[uuid.UUID] = Field(alias="session_id")
+    block_id: uuid.UUID = Field(alias="block_id")
+    sessions: int = Field(alias="sessions")
+    status: Literal["cancelled"] = Field(alias="status")
+
+
+class PublicMember(BaseModel):
+    user_id: uuid.UUID = Field(alias="user_id")
+    email: str = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    status: Literal["active", "suspended"] = Field(alias="status")
+    role: PublicRoleName = Field(alias="role")
+
+
+class PublicOrganization(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+    status: Literal["active", "suspended", "closed"] = Field(alias="status")
+    timezone: str = Field(alias="timezone")
+    currency: str = Field(alias="currency")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+
+
+class PublicOrganizationsByStatus(BaseModel):
+    active: int = Field(alias="active")
+    suspended: int = Field(alias="suspended")
+    closed: int = Field(alias="closed")
+
+
+class PublicPendingRefund(BaseModel):
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    contact_name: Optional[str] = Field(alias="contact_name")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
+    by_hand: bool = Field(alias="by_hand")
+    status: Literal["pending", "failed"] = Field(alias="status")
+    stuck: bool = Field(alias="stuck")
+    problem: Optional[str] = Field(alias="problem")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    reason: Literal[
+        "cancelled",
+        "changed",
+        "no_show",
+        "overpaid",
+        "paid_late",
+        "hold_expired",
+        "staff",
+        "provider",
+    ] = Field(alias="reason")
+    note: Optional[str] = Field(alias="note")
+    requested_at: datetime.datetime = Field(alias="requested_at")
+
+
+class PublicPerson(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    email: str = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+
+
+class PublicPlatformNumbers(BaseModel):
+    organizations: PublicOrganizationsByStatus = Field(alias="organizations")
+    users: int = Field(alias="users")
+    bookings_30_days: PublicBookingsByStatus = Field(alias="bookings_30_days")
+    open_support_entries: int = Field(alias="open_support_entries")
+
+
+class PublicPlatformOrganization(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+    status: Literal["active", "suspended", "closed"] = Field(alias="status")
+    created_at: datetime.datetime = Field(alias="created_at")
+    members: int = Field(alias="members")
+    bookings_30_days: int = Field(alias="bookings_30_days")
+
+
+class PublicPriceLine(BaseModel):
+    kind: Literal["base", "extra", "discount", "fee"] = Field(alias="kind")
+    description: str = Field(alias="description")
+    quantity: int = Field(alias="quantity")
+    unit_cents: int = Field(alias="unit_cents")
+    total_cents: int = Field(alias="total_cents")
+    tax_rate_bp: int = Field(alias="tax_rate_bp")
+    tax_cents: int = Field(alias="tax_cents")
+    extra_id: Optional[uuid.UUID] = Field(alias="extra_id")
+
+
+class PublicPromisedRefund(BaseModel):
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
+    amount_cents: int = Field(alias="amount_cents")
+    status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
+
+
+class PublicPublishedWaiver(BaseModel):
+    id: uuid.UUID = Field(alias="id")
     room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    version: int = Field(alias="version")
+    published_at: datetime.datetime = Field(alias="published_at")
+
+
+class PublicQuote(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    party_size: int = Field(alias="party_size")
+    currency: str = Field(alias="currency")
+    lines: List[PublicPriceLine] = Field(alias="lines")
+    total_cents: int = Field(alias="total_cents")
+    tax_cents: int = Field(alias="tax_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    voucher_cents: int = Field(alias="voucher_cents")
+
+
+class PublicRecordedPayment(BaseModel):
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "expired",
+        "cancelled",
+        "no_show",
+    ] = Field(alias="status")
+    method: Literal["cash", "card_terminal", "transfer", "bizum"] = Field(alias="method")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    open_cents: int = Field(alias="open_cents")
+
+
+class PublicRecordedRefund(BaseModel):
+    refund_id: uuid.UUID = Field(alias="refund_id")
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    method: Literal["cash", "card_terminal", "transfer", "bizum"] = Field(alias="method")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+
+
+class PublicReleasedAssignment(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicRemovedWaitlistEntry(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    status: Literal["booked", "lapsed", "declined", "left", "removed", "expired"] = Field(
+        alias="status"
+    )
+
+
+class PublicRevokedToken(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    revoked_at: datetime.datetime = Field(alias="revoked_at")
+
+
+class PublicRole(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    key: str = Field(alias="key")
+    name: str = Field(alias="name")
+    description: str = Field(alias="description")
+    is_system: bool = Field(alias="is_system")
+    permissions: List[str] = Field(alias="permissions")
+
+
+class PublicRoleName(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    key: str = Field(alias="key")
+    name: str = Field(alias="name")
+
+
+class PublicRoomBlock(BaseModel):
+    block_id: uuid.UUID = Field(alias="block_id")
+    session_id: Optional[uuid.UUID] = Field(alias="session_id")
+    sessions: int = Field(alias="sessions")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    location_id: Optional[uuid.UUID] = Field(alias="location_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    repeats: Literal["none", "daily", "weekly"] = Field(alias="repeats")
+    until: Optional[datetime.date] = Field(alias="until")
+    reason: str = Field(alias="reason")
+
+
+class PublicRoomDeposit(BaseModel):
+    kind: Literal["full", "none", "percent", "fixed", "person"] = Field(alias="kind")
+    value: int = Field(alias="value")
+
+
+class PublicRoomExtra(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: JsonValue = Field(alias="name")
+    description: JsonValue = Field(alias="description")
+    price_cents: int = Field(alias="price_cents")
+    per: Literal["booking", "person"] = Field(alias="per")
+    maximum_quantity: int = Field(alias="maximum_quantity")
+
+
+class PublicRoomImage(BaseModel):
+    path: str = Field(alias="path")
+    alt: JsonValue = Field(alias="alt")
+
+
+class PublicSignedWaiver(BaseModel):
+    signature_id: uuid.UUID = Field(alias="signature_id")
+    signed: int = Field(alias="signed")
+    needed: int = Field(alias="needed")
+    version: int = Field(alias="version")
+
+
+class PublicUnassignedSession(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    reason: Literal["nobody_skilled", "nobody_on_shift", "nobody_free", "session_busy"] = Field(
+        alias="reason"
+    )
+
+
+class PublicUndoneRefunds(BaseModel):
+    withdrawn_cents: int = Field(alias="withdrawn_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+
+
+class PublicUserContext(BaseModel):
+    user: PublicPerson = Field(alias="user")
+    active_organization_id: Optional[uuid.UUID] = Field(alias="active_organization_id")
+    organizations: List[PublicJoinedOrganization] = Field(alias="organizations")
+
+
+class PublicVenue(BaseModel):
+    name: str = Field(alias="name")
+    slug: str = Field(alias="slug")
+
+
+class PublicWaitlistEntry(BaseModel):
+    status: Literal[
+        "waiting", "offered", "booked", "lapsed", "declined", "left", "removed", "expired"
+    ] = Field(alias="status")
+    calendar_slug: str = Field(alias="calendar_slug")
+    organization: PublicVenue = Field(alias="organization")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    room_name: Optional[str] = Field(alias="room_name")
+    from_date: datetime.date = Field(alias="from_date")
+    to_date: datetime.date = Field(alias="to_date")
     starts_at: Optional[datetime.datetime] = Field(alias="starts_at")
-    ends_at: Optional[datetime.datetime] = Field(alias="ends_at")
-    local_date: Optional[datetime.date] = Field(alias="local_date")
-    local_time: Optional[str] = Field(alias="local_time")
-    timezone: Optional[str] = Field(alias="timezone")
-    seats_available: Optional[int] = Field(alias="seats_available")
-    price_cents: Optional[int] = Field(alias="price_cents")
-    currency: Optional[str] = Field(alias="currency")
-    is_empty: Optional[bool] = Field(alias="is_empty")
+    party_size: int = Field(alias="party_size")
+    offer: Optional[PublicHeldBooking] = Field(alias="offer")
+    waitlist_token: Optional[str] = Field(alias="waitlist_token")
+
+
+class PublicWaiver(BaseModel):
+    organization: PublicWaiverVenue = Field(alias="organization")
+    room_name: str = Field(alias="room_name")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    timezone: str = Field(alias="timezone")
+    policy: Literal["optional", "required"] = Field(alias="policy")
+    signed: int = Field(alias="signed")
+    needed: int = Field(alias="needed")
+    open: bool = Field(alias="open")
+    version: int = Field(alias="version")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    locales: List[str] = Field(alias="locales")
+    text: str = Field(alias="text")
+
+
+class PublicWaiverKiosk(BaseModel):
+    organization: PublicWaiverVenue = Field(alias="organization")
+    location_name: str = Field(alias="location_name")
+    timezone: str = Field(alias="timezone")
+    parties: List[PublicWaiverParty] = Field(alias="parties")
+
+
+class PublicWaiverMinor(BaseModel):
+    full_name: str = Field(alias="full_name")
+    birth_year: int = Field(alias="birth_year")
+
+
+class PublicWaiverParty(BaseModel):
+    reference: str = Field(alias="reference")
+    room_name: str = Field(alias="room_name")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    signed: int = Field(alias="signed")
+    needed: int = Field(alias="needed")
+    missing: int = Field(alias="missing")
+    token: Optional[str] = Field(alias="token")
+
+
+class PublicWaiverProgress(BaseModel):
+    policy: Literal["none", "optional", "required"] = Field(alias="policy")
+    signed: int = Field(alias="signed")
+    needed: int = Field(alias="needed")
+    missing: int = Field(alias="missing")
+
+
+class PublicWaiverSignature(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    waiver_text_id: uuid.UUID = Field(alias="waiver_text_id")
+    version: int = Field(alias="version")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    full_name: str = Field(alias="full_name")
+    email: Optional[str] = Field(alias="email")
+    plays: bool = Field(alias="plays")
+    minors: List[PublicWaiverMinor] = Field(alias="minors")
+    people: int = Field(alias="people")
+    signed_at: datetime.datetime = Field(alias="signed_at")
+    text: str = Field(alias="text")
+    drawing: Optional[str] = Field(alias="drawing")
+
+
+class PublicWaiverVenue(BaseModel):
+    name: str = Field(alias="name")
+
+
+class PublicWithdrawnRefund(BaseModel):
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    status: Literal["withdrawn", "failed"] = Field(alias="status")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    refundable_cents: int = Field(alias="refundable_cents")
+
+
+class ServiceApiKey(BaseModel):
+    api_key_id: uuid.UUID = Field(alias="api_key_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+
+
+class ServiceAppliedCheckout(BaseModel):
+    attempt_id: Optional[uuid.UUID] = Field(alias="attempt_id")
+    status: Literal["open", "failed", "expired", "paid", "unknown"] = Field(alias="status")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    booking_status: Optional[
+        Literal[
+            "held",
+            "pending",
+            "confirmed",
+            "checked_in",
+            "in_progress",
+            "completed",
+            "expired",
+            "cancelled",
+            "no_show",
+        ]
+    ] = Field(alias="booking_status")
+
+
+class ServiceAppliedDispute(BaseModel):
+    dispute_id: Optional[uuid.UUID] = Field(alias="dispute_id")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    status: str = Field(alias="status")
+
+
+class ServiceAppliedRefund(BaseModel):
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+    status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
+
+
+class ServiceAttemptState(BaseModel):
+    attempt_id: uuid.UUID = Field(alias="attempt_id")
+    status: Literal["open", "failed", "expired", "paid"] = Field(alias="status")
+
+
+class ServiceCheckout(BaseModel):
+    attempt_id: uuid.UUID = Field(alias="attempt_id")
+    attempt_token: Optional[str] = Field(alias="attempt_token")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    description: str = Field(alias="description")
+    customer_email: Optional[str] = Field(alias="customer_email")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    stripe_account: Optional[str] = Field(alias="stripe_account")
+    delayed_methods: bool = Field(alias="delayed_methods")
+    checkout_url: Optional[str] = Field(alias="checkout_url")
+    site_url: Optional[str] = Field(alias="site_url")
+
+
+class ServiceCheckoutAttempt(BaseModel):
+    session_id: Optional[str] = Field(alias="session_id")
+    status: Literal["open", "failed", "expired", "paid"] = Field(alias="status")
+    stripe_account: Optional[str] = Field(alias="stripe_account")
+
+
+class ServiceDeadJob(BaseModel):
+    id: int = Field(alias="id")
+    kind: str = Field(alias="kind")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    payload: JsonValue = Field(alias="payload")
+    attempts: int = Field(alias="attempts")
+    last_error: Optional[str] = Field(alias="last_error")
+    finished_at: datetime.datetime = Field(alias="finished_at")
+
+
+class ServiceEmailOverride(BaseModel):
+    subject: Optional[str] = Field(alias="subject")
+    body: Optional[str] = Field(alias="body")
+
+
+class ServiceEmailWords(BaseModel):
+    template: str = Field(alias="template")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    subject: Optional[str] = Field(alias="subject")
+    body: Optional[str] = Field(alias="body")
+
+
+class ServiceHealth(BaseModel):
+    database: Literal["ok"] = Field(alias="database")
+    migration: Optional[str] = Field(alias="migration")
+    requests_checked: bool = Field(alias="requests_checked")
+
+
+class ServiceJob(BaseModel):
+    id: int = Field(alias="id")
+    kind: str = Field(alias="kind")
+    payload: JsonValue = Field(alias="payload")
+    attempt: int = Field(alias="attempt")
+    lease_token: uuid.UUID = Field(alias="lease_token")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    money: bool = Field(alias="money")
+
+
+class ServicePreparedEmail(BaseModel):
+    template: str = Field(alias="template")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    to: ServiceRecipient = Field(alias="to")
+    data: JsonValue = Field(alias="data")
+    override: Optional[ServiceEmailOverride] = Field(alias="override")
+
+
+class ServiceQueueStatistics(BaseModel):
+    queued: int = Field(alias="queued")
+    running: int = Field(alias="running")
+    dead: int = Field(alias="dead")
+    oldest_queued_seconds: int = Field(alias="oldest_queued_seconds")
+
+
+class ServiceReceived(BaseModel):
+    duplicate: bool = Field(alias="duplicate")
+
+
+class ServiceReceivedEvent(BaseModel):
+    duplicate: bool = Field(alias="duplicate")
+
+
+class ServiceRecipient(BaseModel):
+    name: str = Field(alias="name")
+    email: str = Field(alias="email")
+
+
+class ServiceRecordedEmail(BaseModel):
+    recorded: bool = Field(alias="recorded")
+
+
+class ServiceRefundRequest(BaseModel):
+    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    reason: Literal[
+        "cancelled",
+        "changed",
+        "no_show",
+        "overpaid",
+        "paid_late",
+        "hold_expired",
+        "staff",
+        "provider",
+    ] = Field(alias="reason")
+    payment_intent: Optional[str] = Field(alias="payment_intent")
+    stripe_account: Optional[str] = Field(alias="stripe_account")
+    provider_refund_id: Optional[str] = Field(alias="provider_refund_id")
+
+
+class ServiceRetried(BaseModel):
+    queued: int = Field(alias="queued")
+    superseded: int = Field(alias="superseded")
+
+
+class ServiceRetriedJob(BaseModel):
+    id: int = Field(alias="id")
+    kind: str = Field(alias="kind")
+    status: Literal["queued"] = Field(alias="status")
+
+
+class ServiceSwept(BaseModel):
+    expired_holds: int = Field(alias="expired_holds")
+    ended_visits: int = Field(alias="ended_visits")
+    forgotten_idempotency_keys: int = Field(alias="forgotten_idempotency_keys")
+    forgotten_rate_limits: int = Field(alias="forgotten_rate_limits")
+    forgotten_jobs: int = Field(alias="forgotten_jobs")
+    waitlist_offers: int = Field(alias="waitlist_offers")
+    expired_waitlist_entries: int = Field(alias="expired_waitlist_entries")

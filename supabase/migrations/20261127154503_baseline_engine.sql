@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 5995e363392ce0022b35fafcebcd827f9c3f7e9c8d159eb17b6d35ec7ba6fe67
+-- Digest of what follows: 6de926d8d3d2126b588a85bd59afab05cecee3788b78d94dcc7226ad1871553d
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -110,6 +110,22 @@ comment on function private.fail is
   'Refuses a request. PostgREST turns sqlstate PTxxx into HTTP status xxx; the body''s message is the stable code, hint one sentence that says what to do, details the text of a JSON object, or empty.';
 -- Triggers run as whoever writes the row.
 grant execute on function private.fail to authenticated;
+
+create function private.fail_unavailable(cause text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- The refusal is kept out of the log; why a request was given up is not.
+  raise log 'a request was given up: %', cause;
+  perform private.fail('unavailable', 503, 'Nothing was done: ask again in a moment, with the same idempotency key.');
+end
+$$;
+
+comment on function private.fail_unavailable is
+  'For the handlers of what visitors call: a statement that was given up (statement or lock time-out, deadlock), which PostgREST would answer with 500, is 503 unavailable. cause goes to the server''s log.';
 
 create function private.touch_updated_at()
 returns trigger
@@ -440,8 +456,21 @@ $$;
 comment on function private.in_steps is
   'A calculated amount in minor units as it can be paid: rounded half away from zero, once, to a multiple of the currency''s step.';
 
+create type public.currency as (
+  code text,
+  digits int,
+  step int,
+  least_cents bigint
+);
+
+comment on type public.currency is 'A currency in which an organization may sell.';
+comment on column public.currency.code is 'ISO 4217.';
+comment on column public.currency.digits is 'Of an amount behind the decimal point, whatever locale data says.';
+comment on column public.currency.step is 'Every amount is a multiple of so many minor units.';
+comment on column public.currency.least_cents is 'The least amount that is charged online; null where nothing is.';
+
 create function private.get_currencies()
-returns table (code text, digits int, step int, least_cents bigint)
+returns setof public.currency
 language plpgsql
 volatile
 security definer
@@ -461,14 +490,14 @@ comment on function private.get_currencies is 'definer: shows reference data to 
 grant execute on function private.get_currencies to anon, authenticated;
 
 create function public.get_currencies()
-returns table (code text, digits int, step int, least_cents bigint)
+returns setof public.currency
 language sql
 volatile
 set search_path = ''
 as $$ select * from private.get_currencies() $$;
 
 comment on function public.get_currencies is
-  'The currencies in which an organization may sell. digits: of an amount behind the decimal point, whatever locale data says; step: every amount is a multiple of so many minor units; least_cents: the least amount that is charged online, null where nothing is. For anybody. Errors: 429 rate_limited.';
+  'The currencies in which an organization may sell. For anybody. Errors: 429 rate_limited.';
 grant execute on function public.get_currencies to anon, authenticated;
 
 -- =============================================================================
@@ -995,6 +1024,24 @@ $$;
 comment on function private.derived_token is
   'definer: reads the signing key. The same token for the same purpose and subject, so that a replayed request or a later mail can show it although only its hash is stored. Never granted to a client.';
 
+create type public.issued_token as (
+  id uuid,
+  token text
+);
+
+comment on type public.issued_token is 'A secret that opens something, shown this once.';
+comment on column public.issued_token.id is 'Of what it opens; by it the secret is revoked.';
+comment on column public.issued_token.token is 'The secret.';
+
+create type public.revoked_token as (
+  id uuid,
+  revoked_at timestamptz
+);
+
+comment on type public.revoked_token is 'A secret that opens nothing any more.';
+comment on column public.revoked_token.id is 'Of what it opened.';
+comment on column public.revoked_token.revoked_at is 'When it was first revoked.';
+
 -- =============================================================================
 -- sql/00_foundation/070_actor.sql
 -- =============================================================================
@@ -1140,6 +1187,13 @@ $$;
 
 comment on function private.idempotent_forget is
   'Gives back the key of a request that was refused without rolling back (private.refuse): it may be tried again.';
+
+create type service.received as (
+  duplicate boolean
+);
+
+comment on type service.received is 'What an inbox says of an event.';
+comment on column service.received.duplicate is 'Whether it had been received before.';
 
 -- =============================================================================
 -- sql/00_foundation/090_rate_limits.sql
@@ -1694,10 +1748,27 @@ $$;
 
 comment on function private.job_backoff is 'How long a job waits after so many attempts.';
 
+create type service.job as (
+  id bigint,
+  kind text,
+  payload jsonb,
+  attempt int,
+  lease_token uuid,
+  organization_id uuid,
+  money boolean
+);
+
+comment on type service.job is 'A piece of work that is the worker''s for the time of its lease.';
+comment on column service.job.id is 'Of the job; what is done under its lease names it.';
+comment on column service.job.kind is 'What is to be done, such as email.send.';
+comment on column service.job.payload is 'What it is about: ids only, by the kind''s own names.';
+comment on column service.job.attempt is 'Counts from 1.';
+comment on column service.job.lease_token is 'Proves the claim.';
+comment on column service.job.organization_id is 'Whose work it is; null: the platform''s.';
+comment on column service.job.money is 'Whether it moves money, for which workers keep slots.';
+
 create function private.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
-returns table (
-  id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid, money boolean
-)
+returns setof service.job
 language plpgsql
 volatile
 security definer
@@ -1830,9 +1901,7 @@ comment on function private.claim_jobs is
 grant execute on function private.claim_jobs to service_role;
 
 create function service.claim_jobs(worker text, max_jobs int, lease_seconds int, kept_for_money int default 0)
-returns table (
-  id bigint, kind text, payload jsonb, attempt int, lease_token uuid, organization_id uuid, money boolean
-)
+returns setof service.job
 language sql
 volatile
 set search_path = ''
@@ -1953,7 +2022,8 @@ as $$
     again = false,
     run_at = now() + private.job_backoff(j.attempts),
     lease_token = null,
-    last_error = left(fail_job.error, 2000)
+    -- A provider may quote the address, and the mail outlives its customer's erasure.
+    last_error = left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
   where j.id = fail_job.job_id
     and j.lease_token = fail_job.lease_token
     and j.status = 'running'
@@ -2007,20 +2077,31 @@ comment on function service.extend_job is
   'Keeps the job for lease_seconds (1 to 3600) from now; false if the lease was lost to another worker.';
 grant execute on function service.extend_job to service_role;
 
+create type service.queue_statistics as (
+  queued bigint,
+  running bigint,
+  dead bigint,
+  oldest_queued_seconds bigint
+);
+
+comment on type service.queue_statistics is 'How much work waits, runs and was given up.';
+comment on column service.queue_statistics.queued is 'Jobs that wait, those of later among them.';
+comment on column service.queue_statistics.running is 'Jobs under a lease.';
+comment on column service.queue_statistics.dead is 'Jobs that were given up.';
+comment on column service.queue_statistics.oldest_queued_seconds is 'For how long the oldest due job has been waiting; 0: none is due.';
+
 create function private.queue_statistics()
-returns jsonb
+returns service.queue_statistics
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'queued', count(*) filter (where j.status = 'queued'),
-    'running', count(*) filter (where j.status = 'running'),
-    'dead', (select count(*) from private.jobs as d where d.status = 'dead'),
-    'oldest_queued_seconds',
+  select
+    count(*) filter (where j.status = 'queued'),
+    count(*) filter (where j.status = 'running'),
+    (select count(*) from private.jobs as d where d.status = 'dead'),
     coalesce(floor(extract(epoch from now() - min(j.run_at) filter (where j.status = 'queued' and j.run_at <= now())))::bigint, 0)
-  )
   from private.jobs as j
   where j.status in ('queued', 'running')
 $$;
@@ -2029,20 +2110,37 @@ comment on function private.queue_statistics is 'definer: the queue is visible t
 grant execute on function private.queue_statistics to service_role;
 
 create function service.queue_statistics()
-returns jsonb
+returns service.queue_statistics
 language sql
 stable
 set search_path = ''
 as $$ select private.queue_statistics() $$;
 
 comment on function service.queue_statistics is
-  '{queued, running, dead, oldest_queued_seconds}: jobs by state, and for how long the oldest due one has been waiting.';
+  'Jobs by state, and for how long the oldest due one has been waiting.';
 grant execute on function service.queue_statistics to service_role;
 
+create type service.dead_job as (
+  id bigint,
+  kind text,
+  organization_id uuid,
+  payload jsonb,
+  attempts int,
+  last_error text,
+  finished_at timestamptz
+);
+
+comment on type service.dead_job is 'A job that was given up, and why.';
+comment on column service.dead_job.id is 'Of the job.';
+comment on column service.dead_job.kind is 'What was to be done.';
+comment on column service.dead_job.organization_id is 'Whose work it is; null: the platform''s.';
+comment on column service.dead_job.payload is 'What it is about: ids only, by the kind''s own names.';
+comment on column service.dead_job.attempts is 'How often it was tried.';
+comment on column service.dead_job.last_error is 'Why; null: nobody said.';
+comment on column service.dead_job.finished_at is 'When it was given up.';
+
 create function private.list_dead_jobs(max_jobs int, before_id bigint default null)
-returns table (
-  id bigint, kind text, organization_id uuid, payload jsonb, attempts int, last_error text, finished_at timestamptz
-)
+returns setof service.dead_job
 language sql
 stable
 security definer
@@ -2059,20 +2157,29 @@ comment on function private.list_dead_jobs is 'definer: the queue is visible to 
 grant execute on function private.list_dead_jobs to service_role;
 
 create function service.list_dead_jobs(max_jobs int default 100, before_id bigint default null)
-returns table (
-  id bigint, kind text, organization_id uuid, payload jsonb, attempts int, last_error text, finished_at timestamptz
-)
+returns setof service.dead_job
 language sql
 stable
 set search_path = ''
 as $$ select * from private.list_dead_jobs(max_jobs, before_id) $$;
 
 comment on function service.list_dead_jobs is
-  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. last_error says why; payload holds ids only. For operators.';
+  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. For operators.';
 grant execute on function service.list_dead_jobs to service_role;
 
+create type service.retried_job as (
+  id bigint,
+  kind text,
+  status text
+);
+
+comment on type service.retried_job is 'A job that was given up and is queued once more.';
+comment on column service.retried_job.id is 'Of the job.';
+comment on column service.retried_job.kind is 'What is to be done.';
+comment on column service.retried_job.status is 'one of: queued';
+
 create function private.retry_job(job_id bigint)
-returns jsonb
+returns service.retried_job
 language plpgsql
 volatile
 security definer
@@ -2097,7 +2204,7 @@ begin
     when unique_violation then
       perform private.fail('job_superseded', 409, 'Let it be: another job does the same already.');
   end;
-  return jsonb_build_object('id', job.id, 'kind', job.kind, 'status', 'queued');
+  return row(job.id, job.kind, 'queued')::service.retried_job;
 end
 $$;
 
@@ -2105,18 +2212,27 @@ comment on function private.retry_job is 'definer: the queue is visible to nobod
 grant execute on function private.retry_job to service_role;
 
 create function service.retry_job(job_id bigint)
-returns jsonb
+returns service.retried_job
 language sql
 volatile
 set search_path = ''
 as $$ select private.retry_job(job_id) $$;
 
 comment on function service.retry_job is
-  'Queues a job that was given up once more, for another 25 attempts: {id, kind, status}. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
+  'Queues a job that was given up once more, for another 25 attempts. For operators, when the cause is mended. Errors: 404 job_not_found; 409 job_superseded.';
 grant execute on function service.retry_job to service_role;
 
+create type service.retried as (
+  queued int,
+  superseded int
+);
+
+comment on type service.retried is 'What became of jobs that were given up and asked for once more.';
+comment on column service.retried.queued is 'How many wait again.';
+comment on column service.retried.superseded is 'How many another job does already.';
+
 create function private.retry_dead_jobs(kind text, max_jobs int)
-returns jsonb
+returns service.retried
 language plpgsql
 volatile
 security definer
@@ -2144,7 +2260,7 @@ begin
         superseded := superseded + 1;
     end;
   end loop;
-  return jsonb_build_object('queued', queued, 'superseded', superseded);
+  return row(queued, superseded)::service.retried;
 end
 $$;
 
@@ -2152,14 +2268,14 @@ comment on function private.retry_dead_jobs is 'definer: the queue is visible to
 grant execute on function private.retry_dead_jobs to service_role;
 
 create function service.retry_dead_jobs(kind text default null, max_jobs int default 10000)
-returns jsonb
+returns service.retried
 language sql
 volatile
 set search_path = ''
 as $$ select private.retry_dead_jobs(kind, max_jobs) $$;
 
 comment on function service.retry_dead_jobs is
-  'Queues all jobs that were given up once more, or all of a kind, at most max_jobs (10000), newest first: {queued, superseded (another job does the same already)}. For operators, when the cause is mended.';
+  'Queues all jobs that were given up once more, or all of a kind, at most max_jobs (10000), newest first. For operators, when the cause is mended.';
 grant execute on function service.retry_dead_jobs to service_role;
 
 create function private.forget_jobs(max int)
@@ -2196,8 +2312,19 @@ comment on function private.forget_jobs is
 
 -- What the service's readiness probe asks.
 
+create type service.health as (
+  database text,
+  migration text,
+  requests_checked boolean
+);
+
+comment on type service.health is 'What the database says of itself.';
+comment on column service.health.database is 'one of: ok';
+comment on column service.health.migration is 'The newest version that was applied; null in a database without migrations.';
+comment on column service.health.requests_checked is 'Whether PostgREST asks private.check_request before requests.';
+
 create function private.health()
-returns jsonb
+returns service.health
 language plpgsql
 stable
 security definer
@@ -2210,11 +2337,9 @@ begin
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     execute 'select max(version) from supabase_migrations.schema_migrations' into migration;
   end if;
-  return jsonb_build_object(
-    'database', 'ok',
-    'migration', migration,
-    'requests_checked', coalesce(current_setting('escapemaster.request_checked', true) = 'true', false)
-  );
+  return row(
+    'ok', migration, coalesce(current_setting('escapemaster.request_checked', true) = 'true', false)
+  )::service.health;
 end
 $$;
 
@@ -2222,13 +2347,13 @@ comment on function private.health is 'definer: reads the history of migrations,
 grant execute on function private.health to service_role;
 
 create function service.health()
-returns jsonb
+returns service.health
 language sql
 stable
 set search_path = ''
 as $$ select private.health() $$;
 
-comment on function service.health is '{database: "ok", migration: the newest applied version, or null, requests_checked: whether PostgREST asks private.check_request before requests}.';
+comment on function service.health is 'Whether the database answers, and which migration it is at.';
 grant execute on function service.health to service_role;
 
 -- =============================================================================
@@ -2301,7 +2426,7 @@ begin
       and kp.permission_key = organization_with.permission;
   else
     caller := (claims ->> 'sub')::uuid;
-    -- Storage asks here without having asked private.check_request.
+    -- Storage asks without having asked private.check_request.
     perform private.refuse_ended_session(claims);
     if wanted is null then
       -- The common request names nothing: its active organization costs half of asking
@@ -2339,6 +2464,25 @@ $$;
 comment on function private.organization_with is
   'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended.';
 grant execute on function private.organization_with to authenticated;
+
+create function private.folder_with(permission text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.organization_with(permission);
+exception
+  -- Its refusals; a claim that is no UUID.
+  when sqlstate 'PT400' or sqlstate 'PT401' or sqlstate 'PT403' or invalid_text_representation then
+    return null;
+end
+$$;
+
+comment on function private.folder_with is
+  'What the policies of storage.objects compare the first folder with: the organization of private.organization_with, as text, and null where that refuses. Storage answers 500 for what a policy raises, and as to a stranger when it finds nothing.';
+grant execute on function private.folder_with to authenticated;
 
 create function private.has_permission(organization_id uuid, permission text)
 returns boolean
@@ -3246,6 +3390,54 @@ where m.status = 'active' and (m.expires_at is null or m.expires_at > now());
 comment on view private.active_memberships is
   'The memberships that count now: neither suspended nor expired. Whoever asks whether somebody may do something asks here.';
 
+-- Which addresses members had while they worked here: whoever is barred is barred under all of them.
+create table private.member_addresses (
+  organization_id uuid not null,
+  user_id uuid not null,
+  email text not null,
+  constraint member_addresses_pkey primary key (organization_id, user_id, email),
+  constraint member_addresses_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  -- Not to memberships: Auth changes an address under the profile's lock, which whoever removes a
+  -- member asks for while holding the membership.
+  constraint member_addresses_user_fkey foreign key (user_id) references public.profiles (user_id) on delete cascade
+);
+
+-- for: the foreign key, when a user is deleted
+create index member_addresses_user_id_idx on private.member_addresses (user_id);
+
+comment on table private.member_addresses is
+  'Every address that a member''s account had since the membership began, in lower case; it goes with the membership.';
+
+create function private.note_member_address()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  insert into private.member_addresses (organization_id, user_id, email)
+  select m.organization_id, m.user_id, p.email
+  from public.memberships as m
+  join public.profiles as p on p.user_id = m.user_id
+  where m.user_id = new.user_id and p.email <> ''
+  on conflict on constraint member_addresses_pkey do nothing;
+  return null;
+end
+$$;
+
+comment on function private.note_member_address is
+  'definer: Supabase Auth''s own role changes the address and may read no membership. Notes the address that a member''s account has now.';
+
+create trigger memberships_note_member_address
+after insert or update of user_id on public.memberships
+for each row execute function private.note_member_address();
+
+create trigger profiles_note_member_address
+after update of email on public.profiles
+for each row execute function private.note_member_address();
+
 -- Who was suspended or removed, until somebody lets them in again. It outlives the membership and
 -- the account: whoever leaves, deletes the account or comes back under another one stays out.
 create table public.member_bars (
@@ -3253,6 +3445,7 @@ create table public.member_bars (
   id uuid not null default private.uuid_v7(),
   user_id uuid,
   email text,
+  other_emails text [] not null default '{}',
   cause text not null,
   barred_by uuid,
   barred_at timestamptz not null default now(),
@@ -3266,14 +3459,14 @@ create table public.member_bars (
 );
 
 comment on table public.member_bars is
-  'Who may not become a member again, by account and by address. Written by suspend_member and remove_member, lifted by reactivate_member, by lift_member_bar and by an invitation under users:manage.';
-comment on column public.member_bars.user_id is 'Null once the account is deleted; the address bars on.';
+  'Who may not become a member again, by account and by every address that the account had as a member or has proven since. Written by suspend_member and remove_member, lifted by reactivate_member, by lift_member_bar and by an invitation under users:manage.';
+comment on column public.member_bars.user_id is 'Null once the account is deleted; the addresses bar on.';
 comment on column public.member_bars.email is 'The account''s address when it was barred, in lower case; null for an account without one.';
+comment on column public.member_bars.other_emails is
+  'Further addresses that bar: those that the account had as a member before, and those that it has proven since.';
 comment on column public.member_bars.cause is 'suspended or removed.';
 comment on column public.member_bars.barred_by is 'Who suspended or removed; null when that account is deleted.';
 
--- for: whether an address is barred
-create index member_bars_email_idx on public.member_bars (organization_id, email);
 -- for: the foreign key, when a user is deleted
 create index member_bars_user_id_idx on public.member_bars (user_id);
 -- for: the foreign key, when a user is deleted
@@ -3287,6 +3480,19 @@ create policy member_bars_select on public.member_bars
 for select to authenticated
 using (organization_id = (select private.organization_with('users:read')));
 
+create function private.bars_address(bar public.member_bars, email text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(lower(bars_address.email) = any (bar.email || bar.other_emails), false);
+end
+$$;
+
+comment on function private.bars_address is 'Whether the bar keeps out whoever has the address.';
+
 create function private.is_barred(organization_id uuid, user_id uuid, email text)
 returns boolean
 language plpgsql
@@ -3294,17 +3500,64 @@ stable
 set search_path = ''
 as $$
 begin
-  -- The address need not be proven: a wrong one keeps its typist out, and lets nobody in.
+  -- The address need not be proven: a wrong one keeps its typist out, and lets nobody in. The proven
+  -- one counts even if the account has another, unproven one since.
   return exists (
     select from public.member_bars as b
     where b.organization_id = is_barred.organization_id
-      and (b.user_id = is_barred.user_id or b.email = lower(is_barred.email))
+      and (
+        b.user_id = is_barred.user_id
+        or private.bars_address(b, is_barred.email)
+        or private.bars_address(b, (select p.email from private.proven_addresses as p where p.user_id = is_barred.user_id))
+      )
   );
 end
 $$;
 
 comment on function private.is_barred is
   'Whether a person may not become a member of the organization, by account or by address; either may be null.';
+
+create function private.refuse_suspended_member(bar public.member_bars)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from public.memberships as m
+    where m.organization_id = bar.organization_id and m.user_id = bar.user_id
+  ) then
+    perform private.fail('member_suspended', 409, 'Reactivate the member instead.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_suspended_member is
+  'Raises 409 member_suspended for the bar of somebody who still is a member: lifted alone, it would let the person leave and join again.';
+
+create function private.extend_bars()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Proven ones only: otherwise whoever is barred could name a stranger's address, and bar the stranger.
+  update public.member_bars as b
+  set other_emails = b.other_emails || new.email
+  where b.user_id = new.user_id and not private.bars_address(b, new.email);
+  return null;
+end
+$$;
+
+comment on function private.extend_bars is
+  'definer: Supabase Auth''s own role proves addresses and may read no bar. What a barred account proves, it is barred under, also when the account is gone.';
+
+create trigger proven_addresses_extend_bars
+after insert or update of email on private.proven_addresses
+for each row execute function private.extend_bars();
 
 create function private.lock_members(organization_id uuid)
 returns void
@@ -3482,13 +3735,28 @@ create table private.api_key_secrets (
 
 comment on table private.api_key_secrets is 'Hashes of API keys, apart from the rows that staff can read.';
 
+create type public.created_api_key as (
+  id uuid,
+  name text,
+  prefix text,
+  secret text,
+  expires_at timestamptz
+);
+
+comment on type public.created_api_key is 'A new API key, with its secret for this once.';
+comment on column public.created_api_key.id is 'Of the key.';
+comment on column public.created_api_key.name is 'As it was given.';
+comment on column public.created_api_key.prefix is 'How the secret begins, by which people tell keys apart.';
+comment on column public.created_api_key.secret is 'What exchange_api_key takes; it is in this answer and nowhere else.';
+comment on column public.created_api_key.expires_at is 'When it ends by itself.';
+
 create function private.create_api_key(
   organization_id uuid,
   name text,
   permissions text [],
   expires_at timestamptz
 )
-returns jsonb
+returns public.created_api_key
 language plpgsql
 volatile
 security definer
@@ -3521,13 +3789,7 @@ begin
   insert into private.api_key_secrets (organization_id, api_key_id, secret_hash)
   values (created.organization_id, created.id, private.token_hash(secret));
 
-  return jsonb_build_object(
-    'id', created.id,
-    'name', created.name,
-    'prefix', created.prefix,
-    'secret', secret,
-    'expires_at', created.expires_at
-  );
+  return row(created.id, created.name, created.prefix, secret, created.expires_at)::public.created_api_key;
 end
 $$;
 
@@ -3541,7 +3803,7 @@ create function public.create_api_key(
   permissions text [],
   expires_at timestamptz default now() + interval '1 year'
 )
-returns jsonb
+returns public.created_api_key
 language sql
 volatile
 set search_path = ''
@@ -3584,6 +3846,17 @@ comment on function public.revoke_api_key is
   'Ends a key, and every token that was made from it, from the next request on; under api_keys:manage; one that has ended stays so. Errors: 403 permission_denied; 404 api_key_not_found.';
 grant execute on function public.revoke_api_key to authenticated;
 
+create type service.api_key as (
+  api_key_id uuid,
+  organization_id uuid,
+  expires_at timestamptz
+);
+
+comment on type service.api_key is 'The API key that a secret belongs to.';
+comment on column service.api_key.api_key_id is 'Of the key.';
+comment on column service.api_key.organization_id is 'Whose key it is.';
+comment on column service.api_key.expires_at is 'When the key ends by itself.';
+
 create function private.exchange_api_key(secret text, address text)
 returns jsonb
 language plpgsql
@@ -3615,11 +3888,7 @@ begin
   where k.organization_id = presented.organization_id
     and k.id = presented.id
     and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
-  return jsonb_build_object(
-    'api_key_id', presented.id,
-    'organization_id', presented.organization_id,
-    'expires_at', presented.expires_at
-  );
+  return to_jsonb(row(presented.id, presented.organization_id, presented.expires_at)::service.api_key);
 end
 $$;
 
@@ -3634,7 +3903,7 @@ set search_path = ''
 as $$ select private.exchange_api_key(secret, address) $$;
 
 comment on function service.exchange_api_key is
-  'The key that a secret belongs to, {api_key_id, organization_id, expires_at}; records the use. address: the client''s, for the rate limit. Errors: 401 api_key_invalid; 429 rate_limited.';
+  'The key that a secret belongs to; records the use. address: the client''s, for the rate limit. Answers service.api_key. Errors: 401 api_key_invalid; 429 rate_limited.';
 grant execute on function service.exchange_api_key to service_role;
 
 -- =============================================================================
@@ -3731,27 +4000,103 @@ select private.ask_before_requests();
 
 -- What a signed-in person does with organizations as a whole.
 
-create function private.organization_json(organization public.organizations)
-returns jsonb
+create type public.organization as (
+  id uuid,
+  name text,
+  slug text,
+  status text,
+  timezone text,
+  currency text,
+  locale text
+);
+
+comment on type public.organization is 'An organization as its members see it.';
+comment on column public.organization.id is 'Of the organization.';
+comment on column public.organization.name is 'As its public reads it.';
+comment on column public.organization.slug is 'Public address, unique on the whole platform.';
+comment on column public.organization.status is 'one of organizations.status';
+comment on column public.organization.timezone is 'IANA zone that new locations start with.';
+comment on column public.organization.currency is 'One of get_currencies, for good.';
+comment on column public.organization.locale is 'Of its own mails, and its customers'' default; one of: es, en, ca';
+
+create type public.role_name as (
+  id uuid,
+  key text,
+  name text
+);
+
+comment on type public.role_name is 'A role, without what it may do.';
+comment on column public.role_name.id is 'Of the role.';
+comment on column public.role_name.key is 'owner, admin, manager, receptionist, game_master, or of a custom role.';
+comment on column public.role_name.name is 'As the organization calls it.';
+
+create type public.joined_organization as (
+  id uuid,
+  name text,
+  slug text,
+  status text,
+  timezone text,
+  currency text,
+  locale text,
+  role public.role_name,
+  permissions text []
+);
+
+comment on type public.joined_organization is 'An organization of the caller, and what the caller may do there.';
+comment on column public.joined_organization.id is 'Of the organization.';
+comment on column public.joined_organization.name is 'As its public reads it.';
+comment on column public.joined_organization.slug is 'Public address, unique on the whole platform.';
+comment on column public.joined_organization.status is 'one of organizations.status';
+comment on column public.joined_organization.timezone is 'IANA zone that new locations start with.';
+comment on column public.joined_organization.currency is 'One of get_currencies, for good.';
+comment on column public.joined_organization.locale is 'Of its own mails, and its customers'' default; one of: es, en, ca';
+comment on column public.joined_organization.role is 'The caller''s.';
+comment on column public.joined_organization.permissions is 'Keys of what the role carries, in their order.';
+
+create type public.person as (
+  id uuid,
+  email text,
+  full_name text,
+  locale text
+);
+
+comment on type public.person is 'A signed-in person.';
+comment on column public.person.id is 'Of the account.';
+comment on column public.person.email is 'Of the account; empty without one.';
+comment on column public.person.full_name is 'Empty until it was given.';
+comment on column public.person.locale is 'one of: es, en, ca';
+
+create type public.user_context as (
+  "user" public.person,
+  active_organization_id uuid,
+  organizations public.joined_organization []
+);
+
+comment on type public.user_context is 'Who the caller is, and where the caller works.';
+comment on column public.user_context."user" is 'The caller.';
+comment on column public.user_context.active_organization_id is 'The organization that this request acts for; null: none.';
+comment on column public.user_context.organizations is 'By name.';
+
+create function private.shown_organization(organization public.organizations)
+returns public.organization
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', organization.id,
-    'name', organization.name,
-    'slug', organization.slug,
-    'status', organization.status,
-    'timezone', organization.timezone,
-    'currency', organization.currency,
-    'locale', organization.locale
-  )
+  select
+    organization.id,
+    organization.name,
+    organization.slug,
+    organization.status,
+    organization.timezone,
+    organization.currency,
+    organization.locale
 $$;
 
-comment on function private.organization_json is 'An organization as clients see it.';
+comment on function private.shown_organization is 'An organization as clients see it.';
 
 create function private.my_context()
-returns jsonb
+returns public.user_context
 language plpgsql
 stable
 security definer
@@ -3761,9 +4106,9 @@ declare
   caller uuid := private.require_user();
 begin
   return (
-    select jsonb_build_object(
-      'user', jsonb_build_object('id', p.user_id, 'email', p.email, 'full_name', p.full_name, 'locale', p.locale),
-      'active_organization_id', (
+    select row(
+      row(p.user_id, p.email, p.full_name, p.locale)::public.person,
+      (
         select m.organization_id
         from private.active_memberships as m
         join public.organizations as o on o.id = m.organization_id
@@ -3771,25 +4116,25 @@ begin
           and m.user_id = caller
           and o.status <> 'closed'
       ),
-      'organizations', coalesce((
-        select jsonb_agg(
-          private.organization_json(o) || jsonb_build_object(
-            'role', jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name),
-            'permissions', (
-              select coalesce(jsonb_agg(rp.permission_key order by rp.permission_key), '[]')
-              from public.role_permissions as rp
-              where rp.organization_id = r.organization_id and rp.role_id = r.id
-            )
+      array(
+        select row(
+          o.id, o.name, o.slug, o.status, o.timezone, o.currency, o.locale,
+          row(r.id, r.key, r.name)::public.role_name,
+          array(
+            select rp.permission_key
+            from public.role_permissions as rp
+            where rp.organization_id = r.organization_id and rp.role_id = r.id
+            order by rp.permission_key
           )
-          order by o.name, o.id
-        )
+        )::public.joined_organization
         from private.active_memberships as m
         join public.organizations as o on o.id = m.organization_id
         join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
         where m.user_id = caller
           and o.status <> 'closed'
-      ), '[]')
-    )
+        order by o.name, o.id
+      )
+    )::public.user_context
     from public.profiles as p
     where p.user_id = caller
   );
@@ -3801,7 +4146,7 @@ comment on function private.my_context is
 grant execute on function private.my_context to authenticated;
 
 create function public.my_context()
-returns jsonb
+returns public.user_context
 language sql
 stable
 set search_path = ''
@@ -3829,7 +4174,7 @@ create function private.create_organization(
   currency text,
   locale text
 )
-returns jsonb
+returns public.organization
 language plpgsql
 volatile
 security definer
@@ -3880,7 +4225,7 @@ begin
   set active_organization_id = created.id
   where p.user_id = caller;
 
-  return private.organization_json(created);
+  return private.shown_organization(created);
 end
 $$;
 
@@ -3895,7 +4240,7 @@ create function public.create_organization(
   currency text default 'EUR',
   locale text default 'es'
 )
-returns jsonb
+returns public.organization
 language sql
 volatile
 set search_path = ''
@@ -3906,7 +4251,7 @@ comment on function public.create_organization is
 grant execute on function public.create_organization to authenticated;
 
 create function private.switch_organization(organization_id uuid)
-returns jsonb
+returns public.user_context
 language plpgsql
 volatile
 security definer
@@ -3935,7 +4280,7 @@ comment on function private.switch_organization is
 grant execute on function private.switch_organization to authenticated;
 
 create function public.switch_organization(organization_id uuid)
-returns jsonb
+returns public.user_context
 language sql
 volatile
 set search_path = ''
@@ -4057,29 +4402,46 @@ $$;
 comment on function private.require_role_within_reach is
   'The role, locked, if the caller holds all that it holds; else 404 role_not_found or 403 permission_not_held.';
 
-create function private.role_json(organization_id uuid, role_id uuid)
-returns jsonb
+create type public.role as (
+  id uuid,
+  key text,
+  name text,
+  description text,
+  is_system boolean,
+  permissions text []
+);
+
+comment on type public.role is 'A role with what it may do.';
+comment on column public.role.id is 'Of the role.';
+comment on column public.role.key is 'owner, admin, manager, receptionist, game_master, or of a custom role.';
+comment on column public.role.name is 'As the organization calls it.';
+comment on column public.role.description is 'Empty without one.';
+comment on column public.role.is_system is 'Born with the organization, and cannot be edited.';
+comment on column public.role.permissions is 'Their keys, in their order.';
+
+create function private.shown_role(organization_id uuid, role_id uuid)
+returns public.role
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', r.id,
-    'key', r.key,
-    'name', r.name,
-    'description', r.description,
-    'is_system', r.is_system,
-    'permissions', (
-      select coalesce(jsonb_agg(rp.permission_key order by rp.permission_key), '[]')
+  select
+    r.id,
+    r.key,
+    r.name,
+    r.description,
+    r.is_system,
+    array(
+      select rp.permission_key
       from public.role_permissions as rp
       where rp.organization_id = r.organization_id and rp.role_id = r.id
+      order by rp.permission_key
     )
-  )
   from public.roles as r
-  where r.organization_id = role_json.organization_id and r.id = role_json.role_id
+  where r.organization_id = shown_role.organization_id and r.id = shown_role.role_id
 $$;
 
-comment on function private.role_json is 'A role as clients see it.';
+comment on function private.shown_role is 'A role as clients see it.';
 
 create function private.create_role(
   organization_id uuid,
@@ -4087,7 +4449,7 @@ create function private.create_role(
   permissions text [],
   description text
 )
-returns jsonb
+returns public.role
 language plpgsql
 volatile
 security definer
@@ -4122,7 +4484,7 @@ begin
   select distinct create_role.organization_id, new_id, w.key
   from unnest(create_role.permissions) as w (key);
 
-  return private.role_json(create_role.organization_id, new_id);
+  return private.shown_role(create_role.organization_id, new_id);
 end
 $$;
 
@@ -4136,7 +4498,7 @@ create function public.create_role(
   permissions text [],
   description text default ''
 )
-returns jsonb
+returns public.role
 language sql
 volatile
 set search_path = ''
@@ -4147,7 +4509,7 @@ comment on function public.create_role is
 grant execute on function public.create_role to authenticated;
 
 create function private.set_role_permissions(organization_id uuid, role_id uuid, permissions text [])
-returns jsonb
+returns public.role
 language plpgsql
 volatile
 security definer
@@ -4174,7 +4536,7 @@ begin
   from unnest(wanted) as w (key)
   on conflict on constraint role_permissions_pkey do nothing;
 
-  return private.role_json(set_role_permissions.organization_id, set_role_permissions.role_id);
+  return private.shown_role(set_role_permissions.organization_id, set_role_permissions.role_id);
 end
 $$;
 
@@ -4183,7 +4545,7 @@ comment on function private.set_role_permissions is
 grant execute on function private.set_role_permissions to authenticated;
 
 create function public.set_role_permissions(organization_id uuid, role_id uuid, permissions text [])
-returns jsonb
+returns public.role
 language sql
 volatile
 set search_path = ''
@@ -4325,8 +4687,21 @@ create table private.invitation_secrets (
 
 comment on table private.invitation_secrets is 'Hashes of invitation tokens, apart from the rows that staff can read.';
 
+create type public.invitation as (
+  id uuid,
+  email text,
+  role_id uuid,
+  expires_at timestamptz
+);
+
+comment on type public.invitation is 'An invitation that was sent; its token goes out by mail only.';
+comment on column public.invitation.id is 'Of the invitation.';
+comment on column public.invitation.email is 'Whom it was sent to, in lower case.';
+comment on column public.invitation.role_id is 'What it makes of who accepts.';
+comment on column public.invitation.expires_at is 'Until when it can be accepted.';
+
 create function private.invite_member(organization_id uuid, email text, role_id uuid)
-returns jsonb
+returns public.invitation
 language plpgsql
 volatile
 security definer
@@ -4352,10 +4727,21 @@ begin
   ) then
     perform private.fail('already_member', 409, 'This person works here already.');
   elsif private.is_barred(invite_member.organization_id, null, wanted_email) then
-    -- Who may remove a person lets one in again by inviting; for whoever only invites it is no way round.
-    if not private.has_permission(invite_member.organization_id, 'users:manage') then
-      perform private.fail('member_barred', 409, 'Ask somebody with users:manage: this person was suspended or removed.');
+    -- Who may remove a person lets one in again by inviting the address that was barred; for whoever
+    -- only invites it is no way round, and nobody lifts a bar by an address not known to be the person's.
+    if not private.has_permission(invite_member.organization_id, 'users:manage')
+      or exists (
+        select from public.member_bars as b
+        where b.organization_id = invite_member.organization_id
+          and private.bars_address(b, wanted_email)
+          and b.email is distinct from wanted_email
+      )
+    then
+      perform private.fail('member_barred', 409, 'Have the bar lifted first by somebody with users:manage: this person was suspended or removed.');
     end if;
+    perform private.refuse_suspended_member(b)
+    from public.member_bars as b
+    where b.organization_id = invite_member.organization_id and b.email = wanted_email;
     delete from public.member_bars as b
     where b.organization_id = invite_member.organization_id and b.email = wanted_email;
   end if;
@@ -4390,9 +4776,7 @@ begin
     invited.organization_id
   );
   perform private.limit_mail(invited.organization_id, invited.email, 'organization');
-  return jsonb_build_object(
-    'id', invited.id, 'email', invited.email, 'role_id', invited.role_id, 'expires_at', invited.expires_at
-  );
+  return row(invited.id, invited.email, invited.role_id, invited.expires_at)::public.invitation;
 end
 $$;
 
@@ -4401,14 +4785,14 @@ comment on function private.invite_member is
 grant execute on function private.invite_member to authenticated;
 
 create function public.invite_member(organization_id uuid, email text, role_id uuid)
-returns jsonb
+returns public.invitation
 language sql
 volatile
 set search_path = ''
 as $$ select private.invite_member(organization_id, email, role_id) $$;
 
 comment on function public.invite_member is
-  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred; 422 email_invalid; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+  'Offers a membership to an address, under users:invite, in a role within the caller''s own permissions; the token goes out by mail only. Somebody who was removed, or left while suspended, is let in again by an invitation under users:manage to the address that was barred. It can be accepted as long as the caller could still send it. Errors: 401 not_authenticated; 403 permission_denied, permission_not_held, user_required; 404 role_not_found; 409 already_member, invitation_exists, member_barred, member_suspended (the address is a former one of somebody who still is a member); 422 email_invalid; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.invite_member to authenticated;
 
 create function private.revoke_invitation(organization_id uuid, invitation_id uuid)
@@ -4540,7 +4924,7 @@ begin
   update public.profiles as p
   set active_organization_id = invited.organization_id
   where p.user_id = caller;
-  return private.my_context();
+  return to_jsonb(private.my_context());
 end
 $$;
 
@@ -4556,7 +4940,7 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation is
-  'Turns an invitation into a membership and makes that organization the active one; returns my_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation to authenticated;
 
 -- =============================================================================
@@ -4682,26 +5066,35 @@ $$;
 comment on function private.require_member_within_reach is
   'The membership, locked, if it is somebody else''s and its role holds nothing that the caller does not; else 404 member_not_found, 409 own_membership, 403 permission_not_held.';
 
-create function private.member_json(organization_id uuid, user_id uuid)
-returns jsonb
+create type public.member as (
+  user_id uuid,
+  email text,
+  full_name text,
+  status text,
+  role public.role_name
+);
+
+comment on type public.member is 'A member of an organization.';
+comment on column public.member.user_id is 'Of the account.';
+comment on column public.member.email is 'Of the account; empty without one.';
+comment on column public.member.full_name is 'Empty until it was given.';
+comment on column public.member.status is 'one of memberships.status';
+comment on column public.member.role is 'The member''s.';
+
+create function private.shown_member(organization_id uuid, user_id uuid)
+returns public.member
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'user_id', m.user_id,
-    'email', p.email,
-    'full_name', p.full_name,
-    'status', m.status,
-    'role', jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name)
-  )
+  select m.user_id, p.email, p.full_name, m.status, row(r.id, r.key, r.name)::public.role_name
   from public.memberships as m
   join public.profiles as p on p.user_id = m.user_id
   join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-  where m.organization_id = member_json.organization_id and m.user_id = member_json.user_id
+  where m.organization_id = shown_member.organization_id and m.user_id = shown_member.user_id
 $$;
 
-comment on function private.member_json is 'A member as clients see one.';
+comment on function private.shown_member is 'A member as clients see one.';
 
 create function private.bar_member(organization_id uuid, user_id uuid, cause text)
 returns void
@@ -4709,20 +5102,37 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+  known text[] := array(
+    select a.email
+    from private.member_addresses as a
+    where a.organization_id = bar_member.organization_id and a.user_id = bar_member.user_id
+    union
+    select p.email from private.proven_addresses as p where p.user_id = bar_member.user_id
+  );
 begin
-  insert into public.member_bars (organization_id, user_id, email, cause, barred_by)
-  select bar_member.organization_id, p.user_id, nullif(p.email, ''), bar_member.cause, private.calling_person()
+  insert into public.member_bars as b (organization_id, user_id, email, other_emails, cause, barred_by)
+  select
+    bar_member.organization_id, p.user_id, nullif(p.email, ''), array_remove(known, p.email), bar_member.cause,
+    private.calling_person()
   from public.profiles as p
   where p.user_id = bar_member.user_id
   on conflict on constraint member_bars_user_key do update
-  set cause = excluded.cause, email = excluded.email, barred_by = excluded.barred_by, barred_at = now();
+  set cause = excluded.cause, email = excluded.email, barred_by = excluded.barred_by, barred_at = now(),
+    other_emails = array(
+      select a.email
+      from unnest(b.email || b.other_emails || excluded.other_emails) as a (email)
+      where a.email is not null
+      except
+      select excluded.email
+    );
   update public.invitations as i
   set revoked_at = now()
   from public.member_bars as b
   where b.organization_id = bar_member.organization_id
     and b.user_id = bar_member.user_id
     and i.organization_id = b.organization_id
-    and i.email = b.email
+    and private.bars_address(b, i.email)
     and i.accepted_at is null and i.revoked_at is null;
   -- Who worked here has seen the join code on the wall.
   perform private.rotate_join_code(bar_member.organization_id);
@@ -4730,10 +5140,10 @@ end
 $$;
 
 comment on function private.bar_member is
-  'Keeps a person out until the bar is lifted, takes back what invites them, and makes the join code another one.';
+  'Keeps a person out, under every address that is known of the account, until the bar is lifted, takes back what invites them, and makes the join code another one.';
 
 create function private.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
-returns jsonb
+returns public.member
 language plpgsql
 volatile
 security definer
@@ -4746,7 +5156,7 @@ begin
   update public.memberships as m
   set role_id = set_member_role.role_id
   where m.organization_id = set_member_role.organization_id and m.user_id = set_member_role.user_id;
-  return private.member_json(set_member_role.organization_id, set_member_role.user_id);
+  return private.shown_member(set_member_role.organization_id, set_member_role.user_id);
 end
 $$;
 
@@ -4754,7 +5164,7 @@ comment on function private.set_member_role is 'definer: writes memberships, whi
 grant execute on function private.set_member_role to authenticated;
 
 create function public.set_member_role(organization_id uuid, user_id uuid, role_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -4765,7 +5175,7 @@ comment on function public.set_member_role is
 grant execute on function public.set_member_role to authenticated;
 
 create function private.set_member_status(organization_id uuid, user_id uuid, status text)
-returns jsonb
+returns public.member
 language plpgsql
 volatile
 security definer
@@ -4783,7 +5193,7 @@ begin
   update public.memberships as m
   set status = set_member_status.status
   where m.organization_id = set_member_status.organization_id and m.user_id = set_member_status.user_id;
-  return private.member_json(set_member_status.organization_id, set_member_status.user_id);
+  return private.shown_member(set_member_status.organization_id, set_member_status.user_id);
 end
 $$;
 
@@ -4791,7 +5201,7 @@ comment on function private.set_member_status is 'definer: writes memberships, w
 grant execute on function private.set_member_status to authenticated;
 
 create function public.suspend_member(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -4802,7 +5212,7 @@ comment on function public.suspend_member is
 grant execute on function public.suspend_member to authenticated;
 
 create function public.reactivate_member(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -4824,6 +5234,8 @@ begin
     update public.profiles as p
     set active_organization_id = null
     where p.user_id = old.user_id and p.active_organization_id = old.organization_id;
+    delete from private.member_addresses as a
+    where a.organization_id = old.organization_id and a.user_id = old.user_id;
   end if;
   -- An invitation must not outlive the right of the person who sent it.
   update public.invitations as i
@@ -4837,16 +5249,33 @@ end
 $$;
 
 comment on function private.follow_membership_end is
-  'definer: clears the stored choice of a former member and the invitations that this person sent.';
+  'definer: clears the stored choice and the noted addresses of a former member, and the invitations that this person sent.';
 
 create trigger memberships_follow_membership_end
 after update of status, role_id or delete on public.memberships
 for each row execute function private.follow_membership_end();
 
+create type public.left_open as (
+  kind text,
+  id uuid,
+  name text,
+  made_by uuid,
+  created_at timestamptz,
+  last_used_at timestamptz,
+  expires_at timestamptz
+);
+
+comment on type public.left_open is 'Something that a person made and that still opens something.';
+comment on column public.left_open.kind is 'Ended by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk; one of: api_key, calendar_feed, waiver_kiosk';
+comment on column public.left_open.id is 'Of the key, feed or kiosk.';
+comment on column public.left_open.name is 'As it was given.';
+comment on column public.left_open.made_by is 'Who made it; null when nobody knows: an API key made it, or the account is deleted.';
+comment on column public.left_open.created_at is 'When it was made.';
+comment on column public.left_open.last_used_at is 'To the minute; null: of a key that was never used, and of anything else.';
+comment on column public.left_open.expires_at is 'When a key ends by itself; null: of anything else.';
+
 create function private.remove_member(organization_id uuid, user_id uuid)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language plpgsql
 volatile
 security definer
@@ -4866,9 +5295,7 @@ comment on function private.remove_member is 'definer: writes memberships, which
 grant execute on function private.remove_member to authenticated;
 
 create function public.remove_member(organization_id uuid, user_id uuid)
-returns table (
-  kind text, id uuid, name text, made_by uuid, created_at timestamptz, last_used_at timestamptz, expires_at timestamptz
-)
+returns setof public.left_open
 language sql
 volatile
 set search_path = ''
@@ -4887,14 +5314,9 @@ set search_path = ''
 as $$
 begin
   perform private.require_permission_over_members(lift_member_bar.organization_id, 'users:manage');
-  if exists (
-    select
-    from public.member_bars as b
-    join public.memberships as m on m.organization_id = b.organization_id and m.user_id = b.user_id
-    where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id
-  ) then
-    perform private.fail('member_suspended', 409, 'Reactivate the member instead.');
-  end if;
+  perform private.refuse_suspended_member(b)
+  from public.member_bars as b
+  where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id;
   delete from public.member_bars as b
   where b.organization_id = lift_member_bar.organization_id and b.id = lift_member_bar.bar_id;
   if not found then
@@ -4956,7 +5378,7 @@ comment on function public.leave_organization is
 grant execute on function public.leave_organization to authenticated;
 
 create function private.transfer_ownership(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language plpgsql
 volatile
 security definer
@@ -5000,7 +5422,7 @@ begin
   update public.memberships as m
   set role_id = admin_role
   where m.organization_id = transfer_ownership.organization_id and m.user_id = caller;
-  return private.member_json(transfer_ownership.organization_id, transfer_ownership.user_id);
+  return private.shown_member(transfer_ownership.organization_id, transfer_ownership.user_id);
 end
 $$;
 
@@ -5008,7 +5430,7 @@ comment on function private.transfer_ownership is 'definer: writes memberships, 
 grant execute on function private.transfer_ownership to authenticated;
 
 create function public.transfer_ownership(organization_id uuid, user_id uuid)
-returns jsonb
+returns public.member
 language sql
 volatile
 set search_path = ''
@@ -5068,8 +5490,17 @@ $$;
 
 comment on function private.rotate_join_code is 'Makes the present code useless; whether codes are on stays as it is.';
 
+create type public.join_code_state as (
+  enabled boolean,
+  code text
+);
+
+comment on type public.join_code_state is 'Whether and by which code people join an organization.';
+comment on column public.join_code_state.enabled is 'Whether the code lets anybody in.';
+comment on column public.join_code_state.code is 'What join_organization takes; null while it is off.';
+
 create function private.set_join_code(organization_id uuid, action text)
-returns jsonb
+returns public.join_code_state
 language plpgsql
 volatile
 security definer
@@ -5102,13 +5533,13 @@ begin
   select c.* into current_code
   from private.join_codes as c
   where c.organization_id = set_join_code.organization_id and c.is_enabled;
-  return jsonb_build_object(
-    'enabled', current_code.organization_id is not null,
-    'code', case
+  return row(
+    current_code.organization_id is not null,
+    case
       when current_code.organization_id is not null
         then private.join_code(current_code.organization_id, current_code.version)
     end
-  );
+  )::public.join_code_state;
 end
 $$;
 
@@ -5116,18 +5547,18 @@ comment on function private.set_join_code is 'definer: reads and writes private.
 grant execute on function private.set_join_code to authenticated;
 
 create function public.get_join_code(organization_id uuid)
-returns jsonb
+returns public.join_code_state
 language sql
 volatile
 set search_path = ''
 as $$ select private.set_join_code(organization_id, 'show') $$;
 
 comment on function public.get_join_code is
-  'The organization''s join code, {enabled, code}, under users:manage, for whoever holds all that a game master holds. Errors: 403 permission_denied, permission_not_held.';
+  'The organization''s join code, under users:manage, for whoever holds all that a game master holds. Errors: 403 permission_denied, permission_not_held.';
 grant execute on function public.get_join_code to authenticated;
 
 create function public.rotate_join_code(organization_id uuid)
-returns jsonb
+returns public.join_code_state
 language sql
 volatile
 set search_path = ''
@@ -5138,7 +5569,7 @@ comment on function public.rotate_join_code is
 grant execute on function public.rotate_join_code to authenticated;
 
 create function public.disable_join_code(organization_id uuid)
-returns jsonb
+returns public.join_code_state
 language sql
 volatile
 set search_path = ''
@@ -5184,7 +5615,7 @@ begin
   update public.profiles as p
   set active_organization_id = joined
   where p.user_id = caller;
-  return private.my_context();
+  return to_jsonb(private.my_context());
 end
 $$;
 
@@ -5200,7 +5631,7 @@ set search_path = ''
 as $$ select private.join_organization(code) $$;
 
 comment on function public.join_organization is
-  'Joins the organization of a join code as game master, the least role; returns my_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
+  'Joins the organization of a join code as game master, the least role. Answers public.user_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
 grant execute on function public.join_organization to authenticated;
 
 -- =============================================================================
@@ -5336,7 +5767,7 @@ $$;
 comment on function private.require_platform_admin is 'The caller''s id; raises 403 platform_admin_required for everybody else.';
 
 create function private.platform_set_organization_status(organization_id uuid, status text, reason text)
-returns jsonb
+returns public.organization
 language plpgsql
 volatile
 security definer
@@ -5359,7 +5790,7 @@ begin
   end if;
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'status:' || changed.status, changed.id, platform_set_organization_status.reason);
-  return private.organization_json(changed);
+  return private.shown_organization(changed);
 end
 $$;
 
@@ -5368,7 +5799,7 @@ comment on function private.platform_set_organization_status is
 grant execute on function private.platform_set_organization_status to authenticated;
 
 create function public.platform_suspend_organization(organization_id uuid, reason text)
-returns jsonb
+returns public.organization
 language sql
 volatile
 set search_path = ''
@@ -5379,7 +5810,7 @@ comment on function public.platform_suspend_organization is
 grant execute on function public.platform_suspend_organization to authenticated;
 
 create function public.platform_reactivate_organization(organization_id uuid, reason text)
-returns jsonb
+returns public.organization
 language sql
 volatile
 set search_path = ''
@@ -5390,7 +5821,7 @@ comment on function public.platform_reactivate_organization is
 grant execute on function public.platform_reactivate_organization to authenticated;
 
 create function private.platform_enter_organization(organization_id uuid, reason text, minutes int, role_key text)
-returns jsonb
+returns public.support_entries
 language plpgsql
 volatile
 security definer
@@ -5439,7 +5870,7 @@ begin
   end if;
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'enter', entry.organization_id, entry.reason);
-  return to_jsonb(entry);
+  return entry;
 end
 $$;
 
@@ -5450,7 +5881,7 @@ grant execute on function private.platform_enter_organization to authenticated;
 create function public.platform_enter_organization(
   organization_id uuid, reason text, minutes int default 60, role_key text default 'manager'
 )
-returns jsonb
+returns public.support_entries
 language sql
 volatile
 set search_path = ''
@@ -5519,11 +5950,13 @@ grant execute on function public.end_support_entry to authenticated;
 
 -- How much mail may be sent to addresses that somebody merely typed.
 --
--- Limited is what nobody paid for and whose address nobody has proven: gift vouchers, invitations,
--- bookings by staff, and by visitors bookings without payment and places in a waiting list. It is
--- refused where somebody asks for it, and waits for the answer. The reminder of a hold to be paid
--- is asked for by nobody: it is counted when it is sent, or not sent. A mail that was promised
--- (a paid booking's, a cancellation, a change, a refund) is never refused and never dropped.
+-- Limited is what nobody paid for online and whose address nobody has proven: gift vouchers,
+-- invitations, bookings by staff, and by visitors bookings without payment and places in a waiting
+-- list. It is refused where somebody asks for it, and waits for the answer; an address that staff give
+-- a customer later is asked for like one that they type with a booking. What follows (confirmations,
+-- changes, cancellations) and reminders of holds are asked for by nobody who could be told no: they are
+-- counted when they are sent, or not sent, and the booking says so. Mails of a booking that was paid
+-- online or confirmed by the link in its mail are never refused and never held back.
 --
 -- Counters are apart for visitors, for the desk and for what an organization sends of its own
 -- accord, and old organizations have theirs alone. So a stranger who uses up what visitors may
@@ -5533,41 +5966,69 @@ create table private.mail_allowances (
   source text not null,
   organization_age interval not null,
   per_recipient int not null,
+  per_network int,
   recipients_are_shared boolean not null,
   per_organization int not null,
   constraint mail_allowances_pkey primary key (source, organization_age),
   constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization')),
   constraint mail_allowances_age_is_not_negative check (organization_age >= interval '0'),
-  constraint mail_allowances_are_positive check (per_recipient > 0 and per_organization > 0)
+  constraint mail_allowances_are_positive check (per_recipient > 0 and per_network > 0 and per_organization > 0)
 );
 
 comment on table private.mail_allowances is
   'reference data. Mails a day (UTC) to typed addresses, by who causes them and how old the organization is.';
 comment on column private.mail_allowances.source is
-  'visitor: unpaid bookings, reminders of holds and waiting lists; desk: bookings by staff; organization: vouchers and invitations.';
+  'visitor: unpaid bookings, reminders of holds, waiting lists and what visitors change; desk: bookings by staff, addresses that they give customers, and what they change; organization: vouchers and invitations.';
 comment on column private.mail_allowances.organization_age is 'For organizations of at least this age, up to the next row''s.';
-comment on column private.mail_allowances.per_recipient is 'To one address.';
+comment on column private.mail_allowances.per_recipient is
+  'To one mailbox: so many may be asked for, and as many sent of what follows.';
+comment on column private.mail_allowances.per_network is
+  'To one address, caused from one network address; null where members cause them. So a stranger who types somebody''s address leaves that person the rest.';
 comment on column private.mail_allowances.recipients_are_shared is
   'Whether the mails of all such organizations to an address are counted together, and those that one person causes in several organizations too.';
 comment on column private.mail_allowances.per_organization is 'From one organization, to whomever.';
 
 insert into private.mail_allowances (
-  source, organization_age, per_recipient, recipients_are_shared, per_organization
+  source, organization_age, per_recipient, per_network, recipients_are_shared, per_organization
 )
 values
-('visitor', interval '0', 10, true, 500),
-('visitor', interval '14 days', 10, true, 5000),
-('visitor', interval '90 days', 10, true, 20000),
-('desk', interval '0', 20, false, 300),
-('desk', interval '14 days', 50, false, 2000),
-('desk', interval '90 days', 50, false, 10000),
-('organization', interval '0', 5, true, 100),
-('organization', interval '14 days', 20, false, 500),
-('organization', interval '90 days', 20, false, 5000)
+('visitor', interval '0', 12, 4, true, 500),
+('visitor', interval '14 days', 12, 4, true, 5000),
+('visitor', interval '90 days', 12, 4, true, 20000),
+('desk', interval '0', 20, null, true, 300),
+('desk', interval '14 days', 50, null, false, 2000),
+('desk', interval '90 days', 50, null, false, 10000),
+('organization', interval '0', 5, null, true, 100),
+('organization', interval '14 days', 20, null, false, 500),
+('organization', interval '90 days', 20, null, false, 5000)
 on conflict (source, organization_age) do update
 set per_recipient = excluded.per_recipient,
+  per_network = excluded.per_network,
   recipients_are_shared = excluded.recipients_are_shared,
   per_organization = excluded.per_organization;
+
+create function private.mailbox(email text)
+returns text
+language sql
+immutable
+strict
+set search_path = ''
+as $$
+  select case
+    when parts.host in ('gmail.com', 'googlemail.com') then replace(parts.name, '.', '') || '@gmail.com'
+    else parts.name || '@' || parts.host
+  end
+  from (
+    select
+      regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1') as name,
+      split_part(lower(trim(email)), '@', 2) as host
+  ) as parts
+$$;
+
+comment on function private.mailbox is
+  'Where mail to an address arrives, for limits alone and never to say who somebody is: in lower case, without a +tag, and at gmail.com and googlemail.com, which are one, without dots. Elsewhere a dot may be another mailbox.';
+-- An index of public.customers holds it.
+grant execute on function private.mailbox to authenticated;
 
 create function private.mail_allowance(organization_id uuid, source text)
 returns private.mail_allowances
@@ -5620,6 +6081,21 @@ $$;
 comment on function private.count_mail is
   'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum.';
 
+create function private.mail_subject(allowance private.mail_allowances, organization_id uuid, email text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when not allowance.recipients_are_shared then mail_subject.organization_id || ' ' else '' end
+    || private.mailbox(mail_subject.email);
+end
+$$;
+
+comment on function private.mail_subject is
+  'Whose mails are counted together: those to a mailbox, of one organization or of all that share their recipients.';
+
 create function private.count_mail_to(organization_id uuid, email text, source text)
 returns void
 language plpgsql
@@ -5628,19 +6104,30 @@ set search_path = ''
 as $$
 declare
   allowance private.mail_allowances := private.mail_allowance(count_mail_to.organization_id, count_mail_to.source);
-  recipient text := lower(trim(count_mail_to.email));
   hint text;
 begin
   hint := case count_mail_to.source
-    when 'visitor' then 'This address was sent a lot today. Cancel a booking by the link in its mail, or ask the venue to book for you.'
-    when 'desk' then 'Book without the e-mail address, or go on tomorrow.'
+    when 'visitor' then 'This address was sent a lot today. Sign in with it by a mailed link and book again, or ask the venue to book for you.'
+    when 'desk' then 'Leave the e-mail address out, or go on tomorrow.'
     else 'Leave the e-mail address out and hand it over yourself, or go on tomorrow.'
   end;
-  perform private.count_mail(
-    source || '/recipient',
-    case when allowance.recipients_are_shared then recipient else count_mail_to.organization_id || ' ' || recipient end,
-    allowance.per_recipient, hint
-  );
+  -- Whoever has proven the address asks for mail of their own, which strangers cannot use up.
+  if source <> 'visitor' or not private.caller_has_proven(lower(trim(count_mail_to.email))) then
+    -- The worker's own address says nothing of who caused a mail.
+    if private.client_address() is not null and private.jwt_claims() ->> 'role' is distinct from 'service_role'
+      and allowance.per_network is not null
+    then
+      perform private.count_mail(
+        source || '/network', private.mailbox(count_mail_to.email) || ' ' || private.client_address(),
+        allowance.per_network, hint
+      );
+    end if;
+    perform private.count_mail(
+      source || '/recipient',
+      private.mail_subject(allowance, count_mail_to.organization_id, count_mail_to.email),
+      allowance.per_recipient, hint
+    );
+  end if;
   perform private.count_mail(
     source || '/organization', count_mail_to.organization_id::text, allowance.per_organization, hint
   );
@@ -5689,6 +6176,30 @@ $$;
 comment on function private.mail_fits is
   'Counts a mail that nobody waits for, in the moment of sending, and answers whether the allowance has room for it; one that has none is not sent.';
 
+create function private.sent_mail_fits(organization_id uuid, email text, source text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  allowance private.mail_allowances := private.mail_allowance(sent_mail_fits.organization_id, sent_mail_fits.source);
+begin
+  perform private.count_mail(
+    source || '/sent',
+    private.mail_subject(allowance, sent_mail_fits.organization_id, sent_mail_fits.email),
+    allowance.per_recipient, ''
+  );
+  return true;
+exception
+  -- What was counted is taken back with this block.
+  when sqlstate 'PT429' then return false;
+end
+$$;
+
+comment on function private.sent_mail_fits is
+  'Counts a mail about what became of a booking, in the moment of sending, and answers whether its mailbox has room for it; whoever caused it is the source.';
+
 -- =============================================================================
 -- sql/15_storage/010_buckets.sql
 -- =============================================================================
@@ -5734,64 +6245,64 @@ create policy documents_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:read'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:read'))
 );
 
 create policy documents_insert on storage.objects
 for insert to authenticated
 with check (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 );
 
 create policy documents_update on storage.objects
 for update to authenticated
 using (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 )
 with check (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 );
 
 create policy documents_delete on storage.objects
 for delete to authenticated
 using (
   bucket_id = 'documents'
-  and (storage.foldername(name))[1] = (select private.organization_with('documents:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
 );
 
 create policy team_photos_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:read'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:read'))
 );
 
 create policy team_photos_insert on storage.objects
 for insert to authenticated
 with check (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 );
 
 create policy team_photos_update on storage.objects
 for update to authenticated
 using (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 )
 with check (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 );
 
 create policy team_photos_delete on storage.objects
 for delete to authenticated
 using (
   bucket_id = 'team-photos'
-  and (storage.foldername(name))[1] = (select private.organization_with('games:manage'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
 );
 
 -- Exports are written by the worker as service_role; members only read.
@@ -5799,7 +6310,7 @@ create policy exports_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'exports'
-  and (storage.foldername(name))[1] = (select private.organization_with('organization:export'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:export'))
 );
 
 -- =============================================================================
@@ -5963,7 +6474,6 @@ create table public.rooms (
   no_show_fee_percent int not null default 100,
   waiver_policy text not null default 'none',
   difficulty int,
-  image_path text,
   is_published boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -5996,10 +6506,7 @@ create table public.rooms (
   ),
   constraint rooms_no_show_fee_is_a_share check (no_show_fee_percent between 0 and 100),
   constraint rooms_waiver_policy_is_known check (waiver_policy in ('none', 'optional', 'required')),
-  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5),
-  constraint rooms_image_is_in_own_folder check (
-    starts_with(image_path, organization_id::text || '/rooms/') and private.is_object_path(image_path)
-  )
+  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5)
 );
 
 comment on table public.rooms is
@@ -6017,7 +6524,6 @@ comment on column public.rooms.deposit_kind is 'What must be paid for a booking 
 comment on column public.rooms.deposit_value is 'Per cent of the total, or minor units; 0 for full and none.';
 comment on column public.rooms.no_show_fee_percent is 'Per cent of the total that the venue keeps of what was paid when nobody comes.';
 comment on column public.rooms.waiver_policy is 'Whether players sign a waiver: none, optional, or required before the game starts.';
-comment on column public.rooms.image_path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
 comment on column public.rooms.is_published is 'Whether calendars may sell it.';
 
 -- for: the rooms of a location, and the foreign key
@@ -6027,12 +6533,12 @@ grant select, delete on public.rooms to authenticated;
 grant insert (
   organization_id, location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
   duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
-  deposit_value, no_show_fee_percent, waiver_policy, difficulty, image_path, is_published
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published
 ) on public.rooms to authenticated;
 grant update (
   location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
   duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
-  deposit_value, no_show_fee_percent, waiver_policy, difficulty, image_path, is_published
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published
 ) on public.rooms to authenticated;
 
 alter table public.rooms enable row level security;
@@ -6465,7 +6971,7 @@ comment on column public.calendars.waitlist_minutes is 'How long a place that be
 comment on column public.calendars.shows_taken_times is
   'Whether the booking page shows the times that are sold out; where there is a waiting list, one can wait for each.';
 comment on column public.calendars.holds_per_address is
-  'How many bookings to come for which nothing was paid yet one network address, and one e-mail address, may have here at a time; those that staff make do not count.';
+  'How many bookings to come for which nothing was paid yet one network address may have here at a time; one e-mail address three times as many, and four times for whoever signed in and has proven it. Those that staff make do not count.';
 comment on column public.calendars.confirm_by_email is
   'Whether a booking with nothing to pay is confirmed by opening the link in its mail (confirm_booking); until then it is held, for an hour or as long as hold_minutes says.';
 comment on column public.calendars.site_url is
@@ -6907,8 +7413,97 @@ comment on function private.checked_fields is
 -- sql/20_catalogue/080_room_images.sql
 -- =============================================================================
 
--- Room images: a public bucket in which an organization writes to its own folder,
--- <organization_id>/rooms/<file>.
+-- Room images: a room's pictures in their order, and the public bucket in which an organization writes
+-- them to its own folder, <organization_id>/rooms/<file>.
+
+create table public.room_images (
+  organization_id uuid not null default private.organization_with('rooms:update'),
+  id uuid not null default private.uuid_v7(),
+  room_id uuid not null,
+  position int not null default 0,
+  path text not null,
+  alt jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint room_images_pkey primary key (organization_id, id),
+  -- Also the index for: the pictures of a room, and the foreign key.
+  constraint room_images_path_key unique (organization_id, room_id, path),
+  constraint room_images_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade,
+  constraint room_images_path_is_in_own_folder check (
+    starts_with(path, organization_id::text || '/rooms/') and private.is_object_path(path)
+  ),
+  constraint room_images_alt_is_given_by_language check (private.is_texts(alt, 300))
+);
+
+comment on table public.room_images is
+  'A room''s pictures; the first is its cover. A row says where a file is and does not own it: the file stays in the bucket when the row is deleted or changed, until whoever may change rooms deletes it there.';
+comment on column public.room_images.position is 'Order in which they are shown; of those with the same, the older first.';
+comment on column public.room_images.path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
+comment on column public.room_images.alt is
+  'What is to be seen, for whoever does not see it, by language: {"es": "…", "en": "…"}; {}: nobody has said.';
+
+grant select, delete on public.room_images to authenticated;
+grant insert (organization_id, room_id, position, path, alt) on public.room_images to authenticated;
+grant update (position, path, alt) on public.room_images to authenticated;
+
+alter table public.room_images enable row level security;
+
+create trigger room_images_clean_notes
+before insert or update of alt on public.room_images
+for each row execute function private.clean_texts('notes', 'alt');
+
+create policy room_images_select on public.room_images
+for select to authenticated
+using (organization_id = (select private.organization_with('rooms:read')));
+
+create policy room_images_insert on public.room_images
+for insert to authenticated
+with check (organization_id = (select private.organization_with('rooms:update')));
+
+create policy room_images_update on public.room_images
+for update to authenticated
+using (organization_id = (select private.organization_with('rooms:update')))
+with check (organization_id = (select private.organization_with('rooms:update')));
+
+create policy room_images_delete on public.room_images
+for delete to authenticated
+using (organization_id = (select private.organization_with('rooms:update')));
+
+create trigger room_images_touch_updated_at
+before update on public.room_images
+for each row execute function private.touch_updated_at();
+
+create trigger room_images_are_bounded
+after insert on public.room_images
+for each row execute function private.bound_rows('20', 'room_id');
+
+create type public.room_image as (
+  path text,
+  alt jsonb
+);
+
+comment on type public.room_image is 'A picture of a room.';
+comment on column public.room_image.path is 'In the public bucket room-images.';
+comment on column public.room_image.alt is 'What is to be seen, by language, for those who do not see it; {}: nobody said.';
+
+create function private.room_images(organization_id uuid, room_id uuid)
+returns public.room_image []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(i.path, i.alt)::public.room_image
+    from public.room_images as i
+    where i.organization_id = room_images.organization_id and i.room_id = room_images.room_id
+    order by i.position, i.id
+  );
+end
+$$;
+
+comment on function private.room_images is 'A room''s pictures in their order.';
 
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types)
 values (
@@ -6926,32 +7521,32 @@ create policy room_images_select on storage.objects
 for select to authenticated
 using (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:read'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:read'))
 );
 
 create policy room_images_insert on storage.objects
 for insert to authenticated
 with check (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );
 
 create policy room_images_update on storage.objects
 for update to authenticated
 using (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 )
 with check (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );
 
 create policy room_images_delete on storage.objects
 for delete to authenticated
 using (
   bucket_id = 'room-images'
-  and (storage.foldername(name))[1] = (select private.organization_with('rooms:update'))::text
+  and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );
 
 -- =============================================================================
@@ -7322,37 +7917,41 @@ $$;
 
 comment on function private.is_extra_of is 'Whether the room offers the extra now.';
 
+create type public.room_extra as (
+  id uuid,
+  name jsonb,
+  description jsonb,
+  price_cents bigint,
+  per text,
+  maximum_quantity int
+);
+
+comment on type public.room_extra is 'An extra that a room offers.';
+comment on column public.room_extra.id is 'By which it is ordered.';
+comment on column public.room_extra.name is 'By language, as the venue wrote it: {"es": "Foto", "en": "Photo"}.';
+comment on column public.room_extra.description is 'By language, or {}.';
+comment on column public.room_extra.price_cents is 'Of one, in minor units of the organization''s currency, tax included.';
+comment on column public.room_extra.per is 'What one of it is for; one for persons is taken for the whole party. one of: booking, person';
+comment on column public.room_extra.maximum_quantity is 'How many a booking may take; a person, when it is for persons.';
+
 create function private.room_extras(organization_id uuid, room_id uuid)
-returns jsonb
+returns public.room_extra []
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object(
-          'id', x.id,
-          'name', x.names,
-          'description', x.descriptions,
-          'price_cents', x.price_cents,
-          'per', x.price_per,
-          'maximum_quantity', x.maximum_quantity
-        )
-        order by x.position, x.id
-      ),
-      '[]'
-    )
+  return array(
+    select row(x.id, x.names, x.descriptions, x.price_cents, x.price_per, x.maximum_quantity)::public.room_extra
     from public.extras as x
     where x.organization_id = room_extras.organization_id
       and private.is_extra_of(x, room_extras.room_id)
+    order by x.position, x.id
   );
 end
 $$;
 
-comment on function private.room_extras is
-  'The extras that a room offers, in their order: [{id, name {by language}, description {by language}, price_cents, per: booking or person, maximum_quantity}].';
+comment on function private.room_extras is 'The extras that a room offers, in their order.';
 
 -- =============================================================================
 -- sql/25_pricing/050_coupons.sql
@@ -7600,7 +8199,7 @@ create function private.create_coupon(
   maximum_uses_per_customer int,
   room_ids uuid []
 )
-returns jsonb
+returns public.coupons
 language plpgsql
 volatile
 security definer
@@ -7660,7 +8259,7 @@ begin
   insert into public.coupon_rooms (organization_id, coupon_id, room_id)
   select distinct coupon.organization_id, coupon.id, wanted.id
   from unnest(room_ids) as wanted (id);
-  return to_jsonb(coupon);
+  return coupon;
 end
 $$;
 
@@ -7681,7 +8280,7 @@ create function public.create_coupon(
   maximum_uses_per_customer int default null,
   room_ids uuid [] default null
 )
-returns jsonb
+returns public.coupons
 language sql
 volatile
 set search_path = ''
@@ -7697,7 +8296,7 @@ comment on function public.create_coupon is
 grant execute on function public.create_coupon to authenticated;
 
 create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
-returns jsonb
+returns public.coupons
 language plpgsql
 volatile
 security definer
@@ -7717,7 +8316,7 @@ begin
   if not found then
     perform private.fail('coupon_not_found', 404, 'Choose one of the organization''s coupons.');
   end if;
-  return to_jsonb(coupon);
+  return coupon;
 end
 $$;
 
@@ -7725,7 +8324,7 @@ comment on function private.set_coupon_status is 'definer: writes coupons, which
 grant execute on function private.set_coupon_status to authenticated;
 
 create function public.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
-returns jsonb
+returns public.coupons
 language sql
 volatile
 set search_path = ''
@@ -7916,7 +8515,7 @@ create function private.issue_voucher(
   message text,
   locale text
 )
-returns jsonb
+returns public.vouchers
 language plpgsql
 volatile
 security definer
@@ -7936,7 +8535,7 @@ begin
     'message', issue_voucher.message, 'locale', issue_voucher.locale
   ));
   if answer is not null then
-    return answer;
+    return jsonb_populate_record(null::public.vouchers, answer);
   end if;
 
   field := case
@@ -7989,14 +8588,15 @@ begin
     );
   end if;
 
-  select to_jsonb(v) into answer
+  -- With the balance that its first entry made.
+  select v.* into voucher
   from public.vouchers as v
   where v.organization_id = voucher.organization_id and v.id = voucher.id;
-  perform private.idempotent_end(scope, issue_voucher.idempotency_key, answer);
+  perform private.idempotent_end(scope, issue_voucher.idempotency_key, to_jsonb(voucher));
   if email is not null then
     perform private.limit_mail(issue_voucher.organization_id, email, 'organization');
   end if;
-  return answer;
+  return voucher;
 end
 $$;
 
@@ -8014,7 +8614,7 @@ create function public.issue_voucher(
   message text default '',
   locale text default null
 )
-returns jsonb
+returns public.vouchers
 language sql
 volatile
 set search_path = ''
@@ -8029,7 +8629,7 @@ comment on function public.issue_voucher is
 grant execute on function public.issue_voucher to authenticated;
 
 create function private.cancel_voucher(organization_id uuid, voucher_id uuid)
-returns jsonb
+returns public.vouchers
 language plpgsql
 volatile
 security definer
@@ -8047,7 +8647,7 @@ begin
   if not found then
     perform private.fail('voucher_not_found', 404, 'Choose one of the organization''s vouchers.');
   elsif voucher.status = 'cancelled' then
-    return to_jsonb(voucher); -- asked again, as after a lost answer
+    return voucher; -- asked again, as after a lost answer
   end if;
   if voucher.balance_cents > 0 then
     insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents)
@@ -8057,7 +8657,7 @@ begin
   set status = 'cancelled'
   where v.organization_id = voucher.organization_id and v.id = voucher.id
   returning v.* into voucher;
-  return to_jsonb(voucher);
+  return voucher;
 end
 $$;
 
@@ -8066,7 +8666,7 @@ comment on function private.cancel_voucher is
 grant execute on function private.cancel_voucher to authenticated;
 
 create function public.cancel_voucher(organization_id uuid, voucher_id uuid)
-returns jsonb
+returns public.vouchers
 language sql
 volatile
 set search_path = ''
@@ -8247,12 +8847,14 @@ comment on column public.customers.full_name is
 comment on column public.customers.phone is
   'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
-  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Of an erased customer: erased-<id>@erased.invalid.';
+  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
 comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
 
 -- for: private.my_bookings, which looks for a person in every organization
 create index customers_email_idx on public.customers (email);
+-- for: private.limit_live_holds, which counts by mailbox
+create index customers_mailbox_idx on public.customers (organization_id, private.mailbox(email));
 
 grant select on public.customers to authenticated;
 grant insert (organization_id, email, full_name, phone, locale, staff_note) on public.customers to authenticated;
@@ -8369,8 +8971,17 @@ create trigger refuse_tag_of_nobody
 after insert on public.customer_tags
 for each row execute function private.refuse_tag_of_nobody();
 
+create type private.guest as (
+  full_name text,
+  email text,
+  phone text,
+  locale text
+);
+
+comment on type private.guest is 'Who books or waits, as private.checked_customer gives it; email and phone null: none.';
+
 create function private.checked_customer(customer jsonb, default_locale text, may_lack_email boolean default false)
-returns jsonb
+returns private.guest
 language plpgsql
 immutable
 set search_path = ''
@@ -8407,14 +9018,14 @@ begin
       jsonb_build_object('field', field)
     );
   end if;
-  return jsonb_build_object('full_name', full_name, 'email', email, 'phone', phone, 'locale', locale);
+  return row(full_name, email, phone, locale)::private.guest;
 end
 $$;
 
 comment on function private.checked_customer is
   'The customer of a request, cleaned, the address in lower case; null instead of an empty one, where it may be missing: that is staff, who may also name companies by their domain. Raises 422 customer_invalid, details {"field"}.';
 
-create function private.customer_with_email(organization_id uuid, customer jsonb)
+create function private.customer_with_email(organization_id uuid, guest private.guest)
 returns uuid
 language plpgsql
 volatile
@@ -8429,16 +9040,13 @@ begin
   loop
     select c.id into found_id
     from public.customers as c
-    where c.organization_id = customer_with_email.organization_id and c.email = customer ->> 'email'
+    where c.organization_id = customer_with_email.organization_id and c.email = guest.email
     for key share;
     if found then
       return found_id;
     end if;
     insert into public.customers (organization_id, email, full_name, phone, locale)
-    values (
-      customer_with_email.organization_id, customer ->> 'email', customer ->> 'full_name',
-      customer ->> 'phone', customer ->> 'locale'
-    )
+    values (customer_with_email.organization_id, guest.email, guest.full_name, guest.phone, guest.locale)
     on conflict on constraint customers_email_key do nothing
     returning id into found_id;
     if found then
@@ -8449,13 +9057,31 @@ end
 $$;
 
 comment on function private.customer_with_email is
-  'The venue''s customer with the address of a checked customer, made when there is none, and for whoever has no address; until the transaction ends nobody erases or merges that customer.';
+  'The venue''s customer with the guest''s address, made when there is none, and for whoever has no address; until the transaction ends nobody erases or merges that customer.';
 
 -- =============================================================================
 -- sql/30_booking/040_bookings.sql
 -- =============================================================================
 
 -- Bookings: seats of a session, what they cost, and how far the visit has come.
+
+create function private.is_status_reason(reason text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select reason in (
+    'written',
+    'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
+    'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
+    'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed'
+  )
+$$;
+
+comment on function private.is_status_reason is
+  'Whether it is one of the product''s own reasons for a booking''s status or change, so that no words of a person stand there. written: somebody wrote why, in booking_reasons.';
+grant execute on function private.is_status_reason to authenticated;
 
 create table public.bookings (
   organization_id uuid not null,
@@ -8517,25 +9143,25 @@ create table public.bookings (
   constraint bookings_cancel_refund_is_known check (cancel_refund in ('full', 'terms', 'none')),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
-  constraint bookings_notes_are_texts check (
-    private.is_text(staff_note, 5000) and private.is_text(status_reason, 500)
-  )
+  constraint bookings_status_reason_is_known check (private.is_status_reason(status_reason)),
+  constraint bookings_staff_note_is_a_text check (private.is_text(staff_note, 5000))
 );
 
 comment on table public.bookings is 'Seats of a session for one party. Its status moves only along private.booking_transitions.';
 comment on column public.bookings.reference is 'What people read to each other: eight characters of Crockford''s base 32, as ABCD-2345. Unique in the organization.';
 comment on column public.bookings.starts_at is 'The session''s start, kept equal by the foreign key, so that a page in order of time reads one index.';
 comment on column public.bookings.status is 'held, pending, confirmed, checked_in, in_progress, completed; expired, cancelled, no_show.';
-comment on column public.bookings.status_reason is 'Why the booking is in its status, where somebody said so.';
+comment on column public.bookings.status_reason is 'Why the booking is in its status, a code of the product''s: private.is_status_reason. written: see booking_reasons.';
 comment on column public.bookings.takes_capacity is 'Whether its seats are taken: unless expired or cancelled.';
 comment on column public.bookings.exclusive is 'Whether the party has a shared room for itself.';
 comment on column public.bookings.seats is 'Seats that it takes of its session: the party''s, or all of them when exclusive.';
-comment on column public.bookings.staff_note is 'For the staff only.';
+comment on column public.bookings.staff_note is
+  'For the staff only, game masters among them: what they should know to run the game. What is not for them belongs to customers.staff_note.';
 comment on column public.bookings.total_cents is 'Minor units of currency, tax included.';
 comment on column public.bookings.tax_cents is 'Tax contained in total_cents.';
 comment on column public.bookings.due_now_cents is 'What must be paid for the booking to be confirmed.';
 comment on column public.bookings.terms is
-  'What was agreed about cancelling, when it was booked or its customer moved it: {tiers: [{hours_before, refund_percent}], no_show_fee_percent}, as private.room_terms gives them. Null for bookings from before terms were kept: the room''s present ones.';
+  'What was agreed about cancelling, when it was booked or its customer moved it: public.cancellation_terms. Null for bookings from before terms were kept: the room''s present ones.';
 comment on column public.bookings.cancel_refund is
   'Of a cancelled booking, what goes back of the money: full (the venue cancelled), terms (as agreed, when the customer cancels or asks the venue to), or none. Null: it was not cancelled, or before this was kept.';
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
@@ -8566,8 +9192,8 @@ grant update (staff_note) on public.bookings to authenticated;
 alter table public.bookings enable row level security;
 
 create trigger bookings_clean_notes
-before insert or update of staff_note, status_reason on public.bookings
-for each row execute function private.clean_texts('notes', 'staff_note', 'status_reason');
+before insert or update of staff_note on public.bookings
+for each row execute function private.clean_texts('notes', 'staff_note');
 
 create policy bookings_select on public.bookings
 for select to authenticated
@@ -8655,7 +9281,7 @@ create table public.booking_lines (
   constraint booking_lines_position_key unique (organization_id, booking_id, position),
   constraint booking_lines_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
-  constraint booking_lines_kind_is_known check (kind in ('base', 'extra', 'discount', 'voucher', 'fee')),
+  constraint booking_lines_kind_is_known check (kind in ('base', 'extra', 'discount', 'fee')),
   constraint booking_lines_total_is_quantity_times_unit check (total_cents = quantity * unit_cents),
   constraint booking_lines_tax_rate_is_a_share check (tax_rate_bp between 0 and 10000)
 );
@@ -8691,28 +9317,53 @@ $$;
 
 comment on function private.booking_reference is 'A random reference of 40 bits, as ABCD-2345.';
 
+create type public.cancellation_tier as (
+  hours_before int,
+  refund_percent int
+);
+
+comment on type public.cancellation_tier is 'What is given back when somebody cancels so many hours before the start, or earlier.';
+comment on column public.cancellation_tier.hours_before is 'Hours before the start.';
+comment on column public.cancellation_tier.refund_percent is 'Of what was paid, 0 to 100.';
+
+create type public.cancellation_terms as (
+  tiers public.cancellation_tier [],
+  no_show_fee_percent int
+);
+
+comment on type public.cancellation_terms is 'What is agreed about cancelling.';
+comment on column public.cancellation_terms.tiers is
+  'Those with the most hours first; without tiers all goes back until the start.';
+comment on column public.cancellation_terms.no_show_fee_percent is
+  'What a party that does not come pays, 0 to 100 percent of the total.';
+
+create function private.room_tiers(organization_id uuid, room_id uuid)
+returns public.cancellation_tier []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(t.hours_before, t.refund_percent)::public.cancellation_tier
+    from public.room_cancellation_tiers as t
+    where t.organization_id = room_tiers.organization_id and t.room_id = room_tiers.room_id
+    order by t.hours_before desc
+  );
+end
+$$;
+
+comment on function private.room_tiers is 'The present tiers of a room, those with the most hours first.';
+
 create function private.room_terms(organization_id uuid, room_id uuid)
-returns jsonb
+returns public.cancellation_terms
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   return (
-    select jsonb_build_object(
-      'tiers', (
-        select coalesce(
-          jsonb_agg(
-            jsonb_build_object('hours_before', t.hours_before, 'refund_percent', t.refund_percent)
-            order by t.hours_before desc
-          ),
-          '[]'
-        )
-        from public.room_cancellation_tiers as t
-        where t.organization_id = r.organization_id and t.room_id = r.id
-      ),
-      'no_show_fee_percent', r.no_show_fee_percent
-    )
+    select row(private.room_tiers(r.organization_id, r.id), r.no_show_fee_percent)::public.cancellation_terms
     from public.rooms as r
     where r.organization_id = room_terms.organization_id and r.id = room_terms.room_id
   );
@@ -8720,16 +9371,19 @@ end
 $$;
 
 comment on function private.room_terms is
-  'What a booking of the room agrees to now: {tiers: [{hours_before, refund_percent}], those with the most hours first, no_show_fee_percent}. A booking keeps them, and may be moved by them: its customer changes it while cancelling would be refunded in full.';
+  'What a booking of the room agrees to now. A booking keeps it, and may be moved by it: its customer changes it while cancelling would be refunded in full.';
 
 create function private.booking_terms(booking public.bookings)
-returns jsonb
+returns public.cancellation_terms
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return coalesce(booking.terms, private.room_terms(booking.organization_id, booking.room_id));
+  if booking.terms is null then
+    return private.room_terms(booking.organization_id, booking.room_id);
+  end if;
+  return jsonb_populate_record(null::public.cancellation_terms, booking.terms);
 end
 $$;
 
@@ -8755,7 +9409,7 @@ begin
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, private.room_terms(booking.organization_id, booking.room_id), booking.hold_expires_at,
+      booking.due_now_cents, to_jsonb(private.room_terms(booking.organization_id, booking.room_id)), booking.hold_expires_at,
       booking.locale, booking.source, booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing
@@ -9065,7 +9719,8 @@ create table public.booking_history (
   constraint booking_history_change_keeps_the_status check (
     (change is not null) = (from_status is not distinct from to_status)
   ),
-  constraint booking_history_change_is_an_object check (jsonb_typeof(change) = 'object')
+  constraint booking_history_change_is_an_object check (jsonb_typeof(change) = 'object'),
+  constraint booking_history_reason_is_known check (private.is_status_reason(reason))
 );
 
 comment on table public.booking_history is
@@ -9073,6 +9728,8 @@ comment on table public.booking_history is
 comment on column public.booking_history.change is
   'What was changed while the status stayed: {"starts_at": [old, new], …} with starts_at, room_id, party_size, exclusive, extras ([{extra_id, name, quantity}]), coupon_code, total_cents, terms; null for a move to another status.';
 comment on column public.booking_history.refund is 'Of a cancellation, what went back of the money: full, terms or none, as bookings.cancel_refund.';
+comment on column public.booking_history.reason is
+  'A code of the product''s, as bookings.status_reason. written: somebody wrote why, in booking_reasons.';
 comment on column public.booking_history.from_status is 'Null for the first.';
 comment on column public.booking_history.actor_kind is 'user, api_key, support, service, customer or system.';
 
@@ -9086,6 +9743,79 @@ alter table public.booking_history enable row level security;
 create policy booking_history_select on public.booking_history
 for select to authenticated
 using (organization_id = (select private.organization_with('bookings:read')));
+
+-- What staff wrote, apart from the history: it may name a person.
+create table public.booking_reasons (
+  organization_id uuid not null,
+  history_id uuid not null,
+  booking_id uuid not null,
+  reason text not null,
+  constraint booking_reasons_pkey primary key (organization_id, history_id),
+  constraint booking_reasons_history_fkey foreign key (organization_id, history_id)
+  references public.booking_history (organization_id, id) on delete cascade,
+  constraint booking_reasons_booking_fkey foreign key (organization_id, booking_id)
+  references public.bookings (organization_id, id) on delete cascade,
+  constraint booking_reasons_reason_is_a_text check (private.is_text(reason, 500))
+);
+
+comment on table public.booking_reasons is
+  'Why staff moved or changed a booking, in their own words, a row for a line of its history that says written: select=…,booking_reasons(reason) of booking_history gives null to whoever may not read customers.';
+comment on column public.booking_reasons.history_id is 'The line: booking_history.id.';
+
+-- for: the reasons of a booking (private.erase_customer), and the foreign key
+create index booking_reasons_booking_id_idx on public.booking_reasons (organization_id, booking_id);
+
+grant select on public.booking_reasons to authenticated;
+
+alter table public.booking_reasons enable row level security;
+
+create trigger booking_reasons_clean_notes
+before insert or update of reason on public.booking_reasons
+for each row execute function private.clean_texts('notes', 'reason');
+
+create policy booking_reasons_select on public.booking_reasons
+for select to authenticated
+using (organization_id = (select private.organization_with('customers:read')));
+
+create function private.shown_reason(reason text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case
+    when private.is_status_reason(shown_reason.reason) then shown_reason.reason
+    when private.clean_note(shown_reason.reason) <> '' then 'written'
+  end;
+end
+$$;
+
+comment on function private.shown_reason is
+  'What stands in a booking and its history for a reason: the product''s code, written for words of a person, null for none.';
+
+create function private.keep_reason(organization_id uuid, booking_id uuid, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into public.booking_reasons (organization_id, history_id, booking_id, reason)
+  select h.organization_id, h.id, h.booking_id, keep_reason.reason
+  from (
+    select l.*
+    from public.booking_history as l
+    where l.organization_id = keep_reason.organization_id and l.booking_id = keep_reason.booking_id
+    order by l.occurred_at desc
+    limit 1
+  ) as h
+  where h.reason = 'written';
+end
+$$;
+
+comment on function private.keep_reason is
+  'Keeps the words for which the newest line of a locked booking''s history says written.';
 
 create function private.refuse_transition(from_status text, to_status text)
 returns void
@@ -9500,13 +10230,14 @@ declare
 begin
   update public.bookings as b
   set status = transition.to_status,
-    status_reason = transition.reason,
+    status_reason = private.shown_reason(transition.reason),
     hold_expires_at = case transition.to_status when 'pending' then private.pending_until(s.ends_at) end
   from public.sessions as s
   where b.organization_id = booking.organization_id
     and b.id = booking.id
     and s.organization_id = booking.organization_id
     and s.id = booking.session_id;
+  perform private.keep_reason(booking.organization_id, booking.id, transition.reason);
 end
 $$;
 
@@ -9918,6 +10649,8 @@ comment on function private.count_starts is
 -- sql/30_booking/080_quote.sql
 -- =============================================================================
 
+-- What somebody asks to book, and what it costs.
+--
 -- The one pricing. private.base_prices says what seats cost, for many slots at once, since
 -- availability shows a price for each; private.quote makes the lines of one booking of it.
 --
@@ -9925,6 +10658,150 @@ comment on function private.count_starts is
 -- price that staff set), extras, the coupon's discount upon both, the calendar's fee. Every
 -- amount includes its tax, and every division is rounded half away from zero, once, to what the
 -- currency can pay (private.in_steps).
+
+create type private.wanted_extra as (
+  extra_id uuid,
+  quantity int
+);
+
+comment on type private.wanted_extra is 'So many of an extra: for the booking, or for each person.';
+
+create type private.booking_request as (
+  booking_id uuid,
+  calendar_id uuid,
+  room_id uuid,
+  starts_at timestamptz,
+  party_size int,
+  exclusive boolean,
+  extras jsonb,
+  coupon_code text,
+  voucher_code text,
+  price_cents bigint,
+  override_reason text,
+  expected_total_cents bigint,
+  customer jsonb,
+  customer_id uuid,
+  locale text,
+  fields jsonb,
+  customer_note text,
+  staff_note text,
+  consents jsonb,
+  source text,
+  pay_within_hours int,
+  new_terms boolean,
+  reason text
+);
+
+comment on type private.booking_request is
+  'What somebody asks to book or to change, in the words of the functions that clients call; idempotency compares it. Null: not said, or of a booking that is changed: as it is.';
+comment on column private.booking_request.booking_id is
+  'The booking that is changed or priced again: its own extras, coupon and voucher do not stand in its way.';
+comment on column private.booking_request.calendar_id is 'Whose fee is added.';
+comment on column private.booking_request.extras is 'As the client sent them; private.wanted_extras reads them.';
+comment on column private.booking_request.coupon_code is 'Empty, when a booking is changed: without the one that it has.';
+comment on column private.booking_request.price_cents is 'What staff want for the seats, with override_reason.';
+comment on column private.booking_request.customer is 'As the client sent it; private.checked_customer reads it.';
+comment on column private.booking_request.customer_id is 'Whose uses of a coupon are counted.';
+comment on column private.booking_request.locale is 'The language of descriptions: es, en or ca.';
+comment on column private.booking_request.new_terms is
+  'Whether the room''s present terms about cancelling count from now on; null: when its customer moves it.';
+comment on column private.booking_request.reason is 'Why it is changed, for the history.';
+
+create function private.wanted_extras(extras jsonb)
+returns private.wanted_extra []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  wanted private.wanted_extra [];
+begin
+  if extras is null or extras = 'null' then
+    return null;
+  elsif jsonb_typeof(extras) <> 'array' or exists (
+    select from jsonb_array_elements(extras) as e
+    where jsonb_typeof(e) is distinct from 'object'
+      or jsonb_typeof(e -> 'extra_id') is distinct from 'string'
+      or e ->> 'extra_id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or jsonb_typeof(e -> 'quantity') is distinct from 'number'
+      or e ->> 'quantity' !~ '^[0-9]{1,4}$'
+  ) then
+    perform private.refuse_extras();
+  end if;
+  wanted := array(
+    select row((e.item ->> 'extra_id')::uuid, (e.item ->> 'quantity')::int)::private.wanted_extra
+    from jsonb_array_elements(extras) with ordinality as e (item, place)
+    order by e.place
+  );
+  if (select count(distinct w.extra_id) from unnest(wanted) as w) < cardinality(wanted) then
+    perform private.refuse_extras();
+  end if;
+  return wanted;
+end
+$$;
+
+comment on function private.wanted_extras is
+  'The extras that a client asks for, as it sent them: [{extra_id, quantity}]; null: none were named. Raises 422 extras_invalid.';
+
+create function private.refuse_extras()
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
+end
+$$;
+
+comment on function private.refuse_extras is 'Raises 422 extras_invalid.';
+
+create type public.price_line as (
+  kind text,
+  description text,
+  quantity int,
+  unit_cents bigint,
+  total_cents bigint,
+  tax_rate_bp int,
+  tax_cents bigint,
+  extra_id uuid
+);
+
+comment on type public.price_line is 'One line of a price. Amounts in minor units of its currency, tax included.';
+comment on column public.price_line.kind is 'base: the seats. one of: base, extra, discount, fee';
+comment on column public.price_line.description is 'In the language of the quote or booking.';
+comment on column public.price_line.quantity is 'Units, persons counted.';
+comment on column public.price_line.unit_cents is 'Of one; negative for a discount.';
+comment on column public.price_line.total_cents is 'quantity times unit_cents.';
+comment on column public.price_line.tax_rate_bp is 'Basis points: 2100 is 21 %.';
+comment on column public.price_line.tax_cents is 'The tax that total_cents contains.';
+comment on column public.price_line.extra_id is 'The extra of a quoted line of kind extra, else null.';
+
+create type public.quote as (
+  room_id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  party_size int,
+  currency text,
+  lines public.price_line [],
+  total_cents bigint,
+  tax_cents bigint,
+  due_now_cents bigint,
+  voucher_cents bigint
+);
+
+comment on type public.quote is 'What a party pays for a time in a room. Amounts in minor units of currency, tax included.';
+comment on column public.quote.room_id is 'The room.';
+comment on column public.quote.starts_at is 'The start.';
+comment on column public.quote.ends_at is 'The end of the game.';
+comment on column public.quote.party_size is 'People.';
+comment on column public.quote.currency is 'ISO 4217.';
+comment on column public.quote.lines is 'The seats, then extras, discounts and the fee.';
+comment on column public.quote.total_cents is 'The sum of the lines.';
+comment on column public.quote.tax_cents is 'The tax that total_cents contains.';
+comment on column public.quote.due_now_cents is
+  'What confirms the booking, however it is paid: the deposit, or all of it. What the provider could not charge of it beside the voucher is due at the venue.';
+comment on column public.quote.voucher_cents is 'What the voucher would pay of the total; 0 without one.';
 
 create function private.base_prices(organization_id uuid, slots private.slot [])
 returns table (quantity int, unit_cents bigint)
@@ -10079,51 +10956,36 @@ create function private.quote_line(
   description text,
   quantity int,
   unit_cents bigint,
-  tax_rate_bp int
+  tax_rate_bp int,
+  extra_id uuid default null
 )
-returns jsonb
+returns public.price_line
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return jsonb_build_object(
-    'kind', kind,
-    'description', description,
-    'quantity', quantity,
-    'unit_cents', unit_cents,
-    'total_cents', quantity * unit_cents,
-    'tax_rate_bp', tax_rate_bp,
-    'tax_cents', private.included_tax(quantity * unit_cents, tax_rate_bp)
-  );
+  return row(
+    kind, description, quantity, unit_cents, quantity * unit_cents, tax_rate_bp,
+    private.included_tax(quantity * unit_cents, tax_rate_bp), extra_id
+  )::public.price_line;
 end
 $$;
 
 comment on function private.quote_line is 'One line of a quote, with the tax that it contains.';
 
-create function private.discount_lines(lines jsonb, discount_cents bigint, description text)
-returns jsonb
+create function private.discount_lines(lines public.price_line [], discount_cents bigint, description text)
+returns public.price_line []
 language plpgsql
 immutable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object(
-          'kind', 'discount',
-          'description', discount_lines.description,
-          'quantity', 1,
-          'unit_cents', -share.cents,
-          'total_cents', -share.cents,
-          'tax_rate_bp', share.tax_rate_bp,
-          'tax_cents', -round(share.tax * share.cents / share.total)::bigint
-        )
-        order by share.place
-      ),
-      '[]'
-    )
+  return array(
+    select row(
+      'discount', discount_lines.description, 1, -share.cents, -share.cents, share.tax_rate_bp,
+      -round(share.tax * share.cents / share.total)::bigint, null
+    )::public.price_line
     from (
       -- Rounding running sums instead of parts makes the parts add up to the whole, and none
       -- is more than what it is taken from.
@@ -10135,18 +10997,21 @@ begin
         )::bigint as cents
       from (
         select
-          (line.item ->> 'tax_rate_bp')::int as tax_rate_bp,
-          sum((line.item ->> 'total_cents')::bigint) as total,
-          sum((line.item ->> 'tax_cents')::bigint) as tax,
+          line.tax_rate_bp,
+          sum(line.total_cents) as total,
+          sum(line.tax_cents) as tax,
           min(line.place) as place,
-          sum(sum((line.item ->> 'total_cents')::bigint)) over (order by min(line.place)) as running,
-          sum(sum((line.item ->> 'total_cents')::bigint)) over () as whole
-        from jsonb_array_elements(discount_lines.lines) with ordinality as line (item, place)
-        where line.item ->> 'total_cents' <> '0'
-        group by line.item ->> 'tax_rate_bp'
+          sum(sum(line.total_cents)) over (order by min(line.place)) as running,
+          sum(sum(line.total_cents)) over () as whole
+        from unnest(discount_lines.lines) with ordinality as line (
+          kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id, place
+        )
+        where line.total_cents <> 0
+        group by line.tax_rate_bp
       ) as rate
     ) as share
     where share.cents > 0
+    order by share.place
   );
 end
 $$;
@@ -10180,77 +11045,99 @@ $$;
 comment on function private.chargeable_due is
   'What is due of a total, so that what is left to pay of it beside covered_cents is nothing, or an amount that the provider charges: a smaller one is due at the venue, or rounded up, as organizations.small_amounts says.';
 
-create function private.quote(organization_id uuid, slot private.slot, options jsonb default '{}')
-returns jsonb
+create function private.gross(lines public.price_line [])
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (select coalesce(sum(line.total_cents), 0) from unnest(lines) as line);
+end
+$$;
+
+comment on function private.gross is 'What lines cost together, in minor units.';
+
+create function private.discount_of(quote public.quote)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(-sum(line.total_cents), 0)
+    from unnest(quote.lines) as line
+    where line.kind = 'discount'
+  );
+end
+$$;
+
+comment on function private.discount_of is 'What a quote''s coupon takes off, in minor units.';
+
+create function private.quote(organization_id uuid, slot private.slot, request private.booking_request)
+returns public.quote
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  own_id uuid := (options ->> 'booking_id')::uuid;
-  coupon_code text := nullif(trim(options ->> 'coupon_code'), '');
-  voucher_code text := nullif(trim(options ->> 'voucher_code'), '');
-  price_cents bigint := (options ->> 'price_cents')::bigint;
+  coupon_code text := nullif(trim(request.coupon_code), '');
+  voucher_code text := nullif(trim(request.voucher_code), '');
+  exclusive boolean := coalesce(request.exclusive, false);
   sold record;
   coupon public.coupons;
   voucher public.vouchers;
   base_quantity int := 1;
   base_cents bigint;
-  lines jsonb;
   gross bigint;
   fee bigint;
-  total bigint;
-  tax bigint;
-  voucher_cents bigint := 0;
+  priced public.quote;
 begin
   select
     r.name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
-    o.currency, o.small_amounts, coalesce(options ->> 'locale', o.locale) as locale,
+    o.currency, o.small_amounts, coalesce(request.locale, o.locale) as locale,
     c.fee_kind, c.fee_value, c.fee_tax_rate_bp
   into sold
   from public.rooms as r
   join public.organizations as o on o.id = r.organization_id
   left join public.calendars as c
-    on c.organization_id = r.organization_id and c.id = (options ->> 'calendar_id')::uuid
-  where r.organization_id = quote.organization_id and r.id = (quote.slot).room_id;
+    on c.organization_id = r.organization_id and c.id = request.calendar_id
+  where r.organization_id = quote.organization_id and r.id = slot.room_id;
 
-  if price_cents is not null then
-    if price_cents not between 0 and 100000000 then
+  if request.price_cents is not null then
+    if request.price_cents not between 0 and 100000000 then
       perform private.fail('price_invalid', 422, 'Set a price of 0 to 1,000,000.00.');
-    elsif price_cents % private.amount_step(sold.currency) <> 0 then
+    elsif request.price_cents % private.amount_step(sold.currency) <> 0 then
       perform private.fail('price_invalid', 422, 'Set a price that ends in 0: the last digit of this currency cannot be paid.');
     end if;
-    base_cents := price_cents;
-  elsif coalesce((options ->> 'exclusive')::boolean, false) then
+    base_cents := request.price_cents;
+  elsif exclusive then
     base_cents := sold.exclusive_price_cents;
   else
     select b.quantity, b.unit_cents into base_quantity, base_cents
-    from private.base_prices(quote.organization_id, array[quote.slot]) as b;
+    from private.base_prices(quote.organization_id, array[slot]) as b;
   end if;
-  if coalesce((options ->> 'exclusive')::boolean, false) and sold.exclusive_price_cents is null then
+  if exclusive and sold.exclusive_price_cents is null then
     perform private.fail('exclusive_not_offered', 422, 'Book seats: the room is not offered to one party alone.');
   end if;
-  lines := jsonb_build_array(private.quote_line('base', sold.name, base_quantity, base_cents, sold.tax_rate_bp));
-
-  if options -> 'extras' <> '[]' then
-    lines := lines || private.extra_lines(quote.organization_id, quote.slot, options, sold.locale);
-  end if;
+  priced.lines := array[private.quote_line('base', sold.name, base_quantity, base_cents, sold.tax_rate_bp)]
+    || private.extra_lines(quote.organization_id, slot, request, sold.locale);
 
   if coupon_code is not null then
-    select sum((line ->> 'total_cents')::bigint) into gross
-    from jsonb_array_elements(lines) as line;
+    gross := private.gross(priced.lines);
     coupon := private.coupon_with_code(quote.organization_id, coupon_code);
     -- A booking that has the coupon keeps it, though nobody else would get it now.
     if not exists (
       select from public.coupon_redemptions as r
-      where r.organization_id = quote.organization_id and r.booking_id = own_id and r.coupon_id = coupon.id
+      where r.organization_id = quote.organization_id and r.booking_id = request.booking_id and r.coupon_id = coupon.id
     ) then
-      perform private.refuse_coupon_now(coupon, (quote.slot).timezone);
-      perform private.refuse_used_coupon(coupon, own_id, (options ->> 'customer_id')::uuid);
+      perform private.refuse_coupon_now(coupon, slot.timezone);
+      perform private.refuse_used_coupon(coupon, request.booking_id, request.customer_id);
     end if;
-    perform private.refuse_coupon(coupon, (quote.slot).room_id, gross);
-    lines := lines || private.discount_lines(
-      lines,
+    perform private.refuse_coupon(coupon, slot.room_id, gross);
+    priced.lines := priced.lines || private.discount_lines(
+      priced.lines,
       case coupon.kind
         when 'percent' then private.in_steps(gross::numeric * coupon.value / 100, sold.currency)
         else least(coupon.value, gross)
@@ -10260,56 +11147,59 @@ begin
   end if;
 
   if sold.fee_kind = 'percent' then
-    select private.in_steps(sum((line ->> 'total_cents')::bigint) * sold.fee_value / 100, sold.currency) into fee
-    from jsonb_array_elements(lines) as line;
+    fee := private.in_steps(private.gross(priced.lines)::numeric * sold.fee_value / 100, sold.currency);
   elsif sold.fee_kind <> 'none' then
     fee := sold.fee_value;
   end if;
   if fee > 0 then
-    lines := lines || jsonb_build_array(private.quote_line(
+    priced.lines := priced.lines || private.quote_line(
       'fee',
       case sold.locale when 'es' then 'Gastos de gestión' when 'ca' then 'Despeses de gestió' else 'Booking fee' end,
-      case sold.fee_kind when 'person' then (quote.slot).party_size else 1 end,
+      case sold.fee_kind when 'person' then slot.party_size else 1 end,
       fee,
       sold.fee_tax_rate_bp
-    ));
+    );
   end if;
 
-  select sum((line ->> 'total_cents')::bigint), sum((line ->> 'tax_cents')::bigint)
-  into total, tax
-  from jsonb_array_elements(lines) as line;
-
+  priced.room_id := slot.room_id;
+  priced.starts_at := slot.starts_at;
+  priced.ends_at := slot.ends_at;
+  priced.party_size := slot.party_size;
+  priced.currency := sold.currency;
+  priced.total_cents := private.gross(priced.lines);
+  priced.tax_cents := (select sum(line.tax_cents) from unnest(priced.lines) as line);
+  priced.voucher_cents := 0;
   if voucher_code is not null then
-    voucher := private.valid_voucher(quote.organization_id, voucher_code, own_id);
-    voucher_cents := least(total, private.voucher_usable(voucher) + private.voucher_paid(voucher, own_id));
+    voucher := private.valid_voucher(quote.organization_id, voucher_code, request.booking_id);
+    priced.voucher_cents := least(
+      priced.total_cents, private.voucher_usable(voucher) + private.voucher_paid(voucher, request.booking_id)
+    );
   end if;
-
-  return jsonb_build_object(
-    'currency', sold.currency,
-    'lines', lines,
-    'total_cents', total,
-    'tax_cents', tax,
-    'due_now_cents', private.chargeable_due(
-      sold.currency, sold.small_amounts, total,
-      case sold.deposit_kind
-        when 'none' then 0
-        when 'percent' then private.in_steps(total::numeric * sold.deposit_value / 100, sold.currency)
-        when 'fixed' then least(total, sold.deposit_value)
-        when 'person' then least(total, sold.deposit_value * (quote.slot).party_size)
-        else total
-      end,
-      voucher_cents
-    ),
-    'voucher_cents', voucher_cents
+  priced.due_now_cents := private.chargeable_due(
+    sold.currency, sold.small_amounts, priced.total_cents,
+    case sold.deposit_kind
+      when 'none' then 0
+      when 'percent' then private.in_steps(priced.total_cents::numeric * sold.deposit_value / 100, sold.currency)
+      when 'fixed' then least(priced.total_cents, sold.deposit_value)
+      when 'person' then least(priced.total_cents, sold.deposit_value * slot.party_size)
+      else priced.total_cents
+    end,
+    priced.voucher_cents
   );
+  return priced;
 end
 $$;
 
 comment on function private.quote is
-  'What the slot''s party pays: {currency, lines: [{kind: base, extra, discount or fee, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id?}], total_cents, tax_cents, due_now_cents (what confirms the booking, however it is paid: what the provider could not charge of it beside the voucher is due at the venue), voucher_cents (what the voucher would pay of the total)}, minor units, tax included. options, each may be missing: {calendar_id (its fee), extras: [{extra_id, quantity}], coupon_code, voucher_code, exclusive, customer_id (counts the coupon''s uses of one person), locale (of descriptions), price_cents (staff''s price of the seats), booking_id (a booking that is priced again: its own extras, coupon and voucher do not stand in its way)}. Raises 422 price_invalid, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, the coupon''s and the voucher''s codes; 409 extra_sold_out.';
+  'What the slot''s party pays, with the extras, codes, exclusiveness and staff''s price of the request. Raises 422 price_invalid, exclusive_not_offered, extras_invalid, extra_not_found, extra_quantity_invalid, the coupon''s and the voucher''s codes; 409 extra_sold_out.';
 
-create function private.tried_quote(organization_id uuid, slot private.slot, options jsonb)
-returns jsonb
+create function private.tried_quote(
+  organization_id uuid,
+  slot private.slot,
+  request private.booking_request,
+  out quote public.quote,
+  out refusal jsonb
+)
 language plpgsql
 volatile
 set search_path = ''
@@ -10319,38 +11209,39 @@ declare
   hint text;
   details text;
 begin
-  if coalesce(options ->> 'coupon_code', '') = '' and coalesce(options ->> 'voucher_code', '') = '' then
-    return private.quote(tried_quote.organization_id, slot, options);
+  if coalesce(request.coupon_code, '') = '' and coalesce(request.voucher_code, '') = '' then
+    quote := private.quote(tried_quote.organization_id, slot, request);
+    return;
   end if;
   -- Outside of the block whose end takes back what it did.
   perform private.limit_rate('try_code', 'address', private.client_address());
   begin
-    return private.quote(tried_quote.organization_id, slot, options);
+    quote := private.quote(tried_quote.organization_id, slot, request);
   exception
     when sqlstate 'PT422' then
       get stacked diagnostics code = message_text, hint = pg_exception_hint, details = pg_exception_detail;
       if code !~ '^(coupon|voucher)_' then
         raise;
       end if;
-      return private.refuse(code, 422, hint) || jsonb_build_object('details', details);
+      refusal := private.refuse(code, 422, hint) || jsonb_build_object('details', details);
   end;
 end
 $$;
 
 comment on function private.tried_quote is
-  'As private.quote, for visitors: a refused code of a coupon or voucher is returned, as private.refuse does it, so that the guess stays counted.';
+  'As private.quote, for visitors: a refused code of a coupon or voucher is returned as refusal, as private.refuse does it, so that the guess stays counted.';
 
-create function private.refuse_total(quote jsonb, expected_total_cents bigint)
+create function private.refuse_total(quote public.quote, expected_total_cents bigint)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if (quote ->> 'total_cents')::bigint is distinct from expected_total_cents then
+  if quote.total_cents is distinct from expected_total_cents then
     perform private.fail(
       'total_changed', 409, 'Show the new total and ask again.',
-      jsonb_build_object('total_cents', quote -> 'total_cents')
+      jsonb_build_object('total_cents', quote.total_cents)
     );
   end if;
 end
@@ -10432,82 +11323,63 @@ $$;
 comment on function private.refuse_sold_out is
   'Raises 409 extra_sold_out, details {"extra_id", "left"}.';
 
-create function private.extra_lines(organization_id uuid, slot private.slot, options jsonb, locale text)
-returns jsonb
+create function private.extra_lines(
+  organization_id uuid,
+  slot private.slot,
+  request private.booking_request,
+  locale text
+)
+returns public.price_line []
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  wanted jsonb := coalesce(nullif(options -> 'extras', 'null'), '[]');
-  own_id uuid := (options ->> 'booking_id')::uuid;
-  lines jsonb := '[]';
-  seen uuid [] := '{}';
+  lines public.price_line [] := '{}';
   session_id uuid;
-  item jsonb;
+  wanted private.wanted_extra;
   extra public.extras;
   owned int;
-  quantity int;
   units int;
 begin
-  if jsonb_typeof(wanted) <> 'array' or exists (
-    select from jsonb_array_elements(wanted) as e
-    where jsonb_typeof(e) is distinct from 'object'
-      or jsonb_typeof(e -> 'extra_id') is distinct from 'string'
-      or e ->> 'extra_id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-      or jsonb_typeof(e -> 'quantity') is distinct from 'number'
-      or e ->> 'quantity' !~ '^[0-9]{1,4}$'
-  ) then
-    perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
-  end if;
-
-  for item in
-    select e from jsonb_array_elements(wanted) with ordinality as e (e, place)
-    order by place
+  foreach wanted in array coalesce(private.wanted_extras(request.extras), '{}')
   loop
     select x.* into extra
     from public.extras as x
-    where x.organization_id = extra_lines.organization_id and x.id = (item ->> 'extra_id')::uuid;
+    where x.organization_id = extra_lines.organization_id and x.id = wanted.extra_id;
     -- What a booking has in the room it keeps, though the venue offers it no longer, or less of it.
     owned := coalesce((
       select be.quantity
       from public.booking_extras as be
       join public.bookings as b on b.organization_id = be.organization_id and b.id = be.booking_id
       where be.organization_id = extra_lines.organization_id
-        and be.booking_id = own_id
+        and be.booking_id = request.booking_id
         and be.extra_id = extra.id
-        and b.room_id = (slot).room_id
+        and b.room_id = slot.room_id
     ), 0);
-    quantity := (item ->> 'quantity')::int;
     if extra.id is null
-      or (owned = 0 or quantity > owned) and not private.is_extra_of(extra, (slot).room_id)
+      or (owned = 0 or wanted.quantity > owned) and not private.is_extra_of(extra, slot.room_id)
     then
       perform private.fail(
         'extra_not_found', 422, 'Choose extras that get_calendar lists for the room.',
-        jsonb_build_object('extra_id', item -> 'extra_id')
+        jsonb_build_object('extra_id', wanted.extra_id)
       );
-    elsif extra.id = any (seen) then
-      perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
-    end if;
-    seen := seen || extra.id;
-    if quantity > greatest(extra.maximum_quantity, owned) then
+    elsif wanted.quantity > greatest(extra.maximum_quantity, owned) then
       perform private.fail(
         'extra_quantity_invalid', 422, 'Take no more of the extra than a booking may have.',
         jsonb_build_object('extra_id', extra.id, 'maximum', extra.maximum_quantity)
       );
     end if;
-    continue when quantity = 0;
-    units := quantity * case extra.price_per when 'person' then (slot).party_size else 1 end;
+    continue when wanted.quantity = 0;
+    units := wanted.quantity * case extra.price_per when 'person' then slot.party_size else 1 end;
     if extra.stock_per_session is not null then
       session_id := coalesce(session_id, private.session_at(extra_lines.organization_id, slot));
-      if units > private.extra_left(extra, session_id, own_id) then
-        perform private.refuse_sold_out(extra, private.extra_left(extra, session_id, own_id));
+      if units > private.extra_left(extra, session_id, request.booking_id) then
+        perform private.refuse_sold_out(extra, private.extra_left(extra, session_id, request.booking_id));
       end if;
     end if;
-    lines := lines || jsonb_build_array(
-      private.quote_line(
-        'extra', private.text_in(extra.names, locale), units, extra.price_cents, extra.tax_rate_bp
-      ) || jsonb_build_object('extra_id', extra.id)
+    lines := lines || private.quote_line(
+      'extra', private.text_in(extra.names, locale), units, extra.price_cents, extra.tax_rate_bp, extra.id
     );
   end loop;
   return lines;
@@ -10515,7 +11387,7 @@ end
 $$;
 
 comment on function private.extra_lines is
-  'The lines of the extras that options ask for; one for persons is taken for the whole party. Raises 422 extras_invalid, extra_not_found, extra_quantity_invalid (details {"extra_id", "maximum"}); 409 extra_sold_out (details {"extra_id", "left"}).';
+  'The lines of the extras that a request asks for; one for persons is taken for the whole party. Raises 422 extras_invalid, extra_not_found, extra_quantity_invalid (details {"extra_id", "maximum"}); 409 extra_sold_out (details {"extra_id", "left"}).';
 
 -- =============================================================================
 -- sql/30_booking/100_options.sql
@@ -10599,7 +11471,7 @@ create table public.price_overrides (
   constraint price_overrides_reason_is_a_text check (private.is_text(reason, 500))
 );
 
-comment on table public.price_overrides is 'A booking whose seats are sold at a price that staff set, and why.';
+comment on table public.price_overrides is 'A booking whose seats are sold at a price that staff set, and why, which may name a person: for members with customers:read. What it costs is in booking_lines.';
 comment on column public.price_overrides.price_cents is 'Of all seats together, minor units, tax included.';
 comment on column public.price_overrides.set_by is 'Who set it: {kind, id} as in private.current_actor.';
 
@@ -10613,7 +11485,7 @@ for each row execute function private.clean_texts('notes', 'reason');
 
 create policy price_overrides_select on public.price_overrides
 for select to authenticated
-using (organization_id = (select private.organization_with('bookings:read')));
+using (organization_id = (select private.organization_with('customers:read')));
 
 create function private.check_extras(booking public.bookings)
 returns void
@@ -10709,15 +11581,20 @@ $$;
 comment on function private.check_coupon is
   'Locks the coupon and raises 422 coupon_max_uses or coupon_max_uses_per_customer when the booking would be one use too many.';
 
-create function private.take_options(booking public.bookings, quote jsonb, options jsonb)
+create function private.take_options(
+  booking public.bookings,
+  quote public.quote,
+  request private.booking_request
+)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  coupon_code text := nullif(trim(options ->> 'coupon_code'), '');
-  voucher_code text := nullif(trim(options ->> 'voucher_code'), '');
+  coupon_code text := nullif(trim(request.coupon_code), '');
+  voucher_code text := nullif(trim(request.voucher_code), '');
+  wanted private.wanted_extra [] := private.wanted_extras(request.extras);
   coupon public.coupons;
   stored int;
 begin
@@ -10725,33 +11602,29 @@ begin
     organization_id, booking_id, position, kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents
   )
   select
-    booking.organization_id, booking.id, line.position, line.item ->> 'kind', line.item ->> 'description',
-    (line.item ->> 'quantity')::int, (line.item ->> 'unit_cents')::bigint, (line.item ->> 'total_cents')::bigint,
-    (line.item ->> 'tax_rate_bp')::int, (line.item ->> 'tax_cents')::bigint
-  from jsonb_array_elements(quote -> 'lines') with ordinality as line (item, position);
+    booking.organization_id, booking.id, line.position, line.kind, line.description, line.quantity, line.unit_cents,
+    line.total_cents, line.tax_rate_bp, line.tax_cents
+  from unnest(quote.lines) with ordinality as line (
+    kind, description, quantity, unit_cents, total_cents, tax_rate_bp, tax_cents, extra_id, position
+  );
 
-  if options ->> 'price_cents' is not null then
+  if request.price_cents is not null then
     insert into public.price_overrides (organization_id, booking_id, price_cents, reason)
     values (
-      booking.organization_id, booking.id, (options ->> 'price_cents')::bigint,
-      coalesce(options ->> 'override_reason', '')
+      booking.organization_id, booking.id, request.price_cents, coalesce(request.override_reason, '')
     );
   end if;
 
-  if jsonb_typeof(options -> 'extras') = 'array' and options -> 'extras' <> '[]' then
+  if cardinality(wanted) > 0 then
     insert into public.booking_extras (organization_id, booking_id, extra_id, quantity, units)
-    select
-      booking.organization_id, booking.id, (line ->> 'extra_id')::uuid, (ordered ->> 'quantity')::int,
-      (line ->> 'quantity')::int
-    from jsonb_array_elements(quote -> 'lines') as line
-    join jsonb_array_elements(options -> 'extras') as ordered
-      on (ordered ->> 'extra_id')::uuid = (line ->> 'extra_id')::uuid
-    join public.extras as x
-      on x.organization_id = booking.organization_id and x.id = (line ->> 'extra_id')::uuid
-    where line ->> 'kind' = 'extra'
+    select booking.organization_id, booking.id, x.id, ordered.quantity, line.quantity
+    from unnest(quote.lines) as line
+    join unnest(wanted) as ordered on ordered.extra_id = line.extra_id
+    join public.extras as x on x.organization_id = booking.organization_id and x.id = line.extra_id
+    where line.kind = 'extra'
     for key share of x;
     get diagnostics stored = row_count;
-    if stored < (select count(*) from jsonb_array_elements(quote -> 'lines') as line where line ->> 'kind' = 'extra') then
+    if stored < (select count(*) from unnest(quote.lines) as line where line.kind = 'extra') then
       -- Deleted since it was priced.
       perform private.fail('extra_not_found', 422, 'Choose extras that get_calendar lists for the room.');
     end if;
@@ -10762,10 +11635,7 @@ begin
     coupon := private.coupon_with_code(booking.organization_id, coupon_code);
     perform private.check_coupon(booking, coupon.id);
     insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
-    select
-      booking.organization_id, booking.id, coupon.id,
-      coalesce(-sum((line ->> 'total_cents')::bigint) filter (where line ->> 'kind' = 'discount'), 0)
-    from jsonb_array_elements(quote -> 'lines') as line;
+    values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
   end if;
 
   if voucher_code is not null then
@@ -10775,7 +11645,7 @@ end
 $$;
 
 comment on function private.take_options is
-  'Stores what a quote with these options says of a booking that has its seats: lines, extras, coupon, the staff''s price; and pays with the voucher, which may confirm the booking: read it again afterwards. The caller holds the locks of session and booking. Raises 409 extra_sold_out; 422 coupon_max_uses, coupon_max_uses_per_customer and the voucher''s codes.';
+  'Stores what the quote of a request says of a booking that has its seats: lines, extras, coupon, the staff''s price; and pays with the voucher, which may confirm the booking: read it again afterwards. The caller holds the locks of session and booking. Raises 409 extra_sold_out; 422 coupon_max_uses, coupon_max_uses_per_customer and the voucher''s codes.';
 
 create function private.drop_options(booking public.bookings)
 returns void
@@ -10799,57 +11669,48 @@ comment on function private.drop_options is
   'Takes back what private.take_options stored, before the booking is priced again. What a voucher has paid is money and stays.';
 
 create function private.booking_options(booking public.bookings)
-returns jsonb
+returns private.booking_request
 language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  request private.booking_request;
 begin
-  return jsonb_strip_nulls(jsonb_build_object(
-    'booking_id', booking.id,
-    'calendar_id', booking.calendar_id,
-    'customer_id', booking.customer_id,
-    'locale', booking.locale,
-    'exclusive', booking.exclusive,
-    'extras', (
-      select jsonb_agg(
-        jsonb_build_object('extra_id', be.extra_id, 'quantity', be.quantity) order by x.position, x.id
-      )
-      from public.booking_extras as be
-      join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
-      where be.organization_id = booking.organization_id and be.booking_id = booking.id
-    ),
-    'coupon_code', (
-      select c.code
-      from public.coupon_redemptions as r
-      join public.coupons as c on c.organization_id = r.organization_id and c.id = r.coupon_id
-      where r.organization_id = booking.organization_id and r.booking_id = booking.id
-    ),
-    'voucher_code', (
-      select v.code
-      from public.payments as p
-      join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
-      join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
-      where p.organization_id = booking.organization_id and p.booking_id = booking.id
-      group by v.organization_id, v.id
-      having sum(e.amount_cents) < 0
-      order by max(e.created_at) desc, v.id desc
-      limit 1
-    ),
-    'price_cents', (
-      select o.price_cents from public.price_overrides as o
-      where o.organization_id = booking.organization_id and o.booking_id = booking.id
-    ),
-    'override_reason', (
-      select o.reason from public.price_overrides as o
-      where o.organization_id = booking.organization_id and o.booking_id = booking.id
-    )
-  ));
+  request.booking_id := booking.id;
+  request.calendar_id := booking.calendar_id;
+  request.customer_id := booking.customer_id;
+  request.locale := booking.locale;
+  request.exclusive := booking.exclusive;
+  request.extras := nullif(to_jsonb(array(
+    select row(be.extra_id, be.quantity)::private.wanted_extra
+    from public.booking_extras as be
+    join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
+    where be.organization_id = booking.organization_id and be.booking_id = booking.id
+    order by x.position, x.id
+  )), '[]');
+  select c.code into request.coupon_code
+  from public.coupon_redemptions as r
+  join public.coupons as c on c.organization_id = r.organization_id and c.id = r.coupon_id
+  where r.organization_id = booking.organization_id and r.booking_id = booking.id;
+  select v.code into request.voucher_code
+  from public.payments as p
+  join public.voucher_entries as e on e.organization_id = p.organization_id and e.payment_id = p.id
+  join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
+  where p.organization_id = booking.organization_id and p.booking_id = booking.id
+  group by v.organization_id, v.id
+  having sum(e.amount_cents) < 0
+  order by max(e.created_at) desc, v.id desc
+  limit 1;
+  select o.price_cents, o.reason into request.price_cents, request.override_reason
+  from public.price_overrides as o
+  where o.organization_id = booking.organization_id and o.booking_id = booking.id;
+  return request;
 end
 $$;
 
 comment on function private.booking_options is
-  'The options of private.quote that the booking was priced with, to price it again. A voucher is named while money of it is on the booking.';
+  'What the booking was priced with, to price it again. A voucher is named while money of it is on the booking.';
 
 create function private.retake_options()
 returns trigger
@@ -11113,6 +11974,19 @@ $$;
 
 comment on function private.refuse_taken_slot is 'Raises 409 slot_taken.';
 
+create function private.wanted_seats(slot private.slot, exclusive boolean)
+returns int
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when exclusive then slot.capacity else slot.party_size end;
+end
+$$;
+
+comment on function private.wanted_seats is 'Seats that the slot''s party takes: its own, or all of them.';
+
 create function private.claim_slot(room public.rooms, slot private.slot, exclusive boolean, by_staff boolean)
 returns uuid
 language plpgsql
@@ -11128,7 +12002,7 @@ begin
   end if;
   session_id := private.claim_session(
     room.organization_id, room.id, slot.starts_at, slot.ends_at, slot.occupied_until, room.mode,
-    slot.capacity, case when exclusive then slot.capacity else slot.party_size end,
+    slot.capacity, private.wanted_seats(slot, exclusive),
     capacity_limit => case when by_staff and not exclusive then room.capacity_limit end
   );
   if session_id is null then
@@ -11498,6 +12372,31 @@ $$;
 comment on function private.claim_block is
   'Makes the sessions of a block, all or none. Raises 409 slot_taken, details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}]}, at most 20 of what is in the way.';
 
+create type public.room_block as (
+  block_id uuid,
+  session_id uuid,
+  sessions int,
+  room_id uuid,
+  location_id uuid,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  repeats text,
+  until date,
+  reason text
+);
+
+comment on type public.room_block is 'A time in which rooms sell nothing.';
+comment on column public.room_block.block_id is 'By which all of it is lifted.';
+comment on column public.room_block.session_id is 'Its one session; null when there are several.';
+comment on column public.room_block.sessions is 'How many it takes of the rooms.';
+comment on column public.room_block.room_id is 'The room; null: a location''s, or all.';
+comment on column public.room_block.location_id is 'The location whose rooms they are; null: a room''s, or all.';
+comment on column public.room_block.starts_at is 'The first start.';
+comment on column public.room_block.ends_at is 'The first end.';
+comment on column public.room_block.repeats is 'one of: none, daily, weekly';
+comment on column public.room_block.until is 'The last local date on which it starts; null without repetition.';
+comment on column public.room_block.reason is 'For the staff; may be empty.';
+
 create function private.block_room(
   organization_id uuid,
   room_id uuid,
@@ -11509,7 +12408,7 @@ create function private.block_room(
   scope text,
   location_id uuid
 )
-returns jsonb
+returns public.room_block
 language plpgsql
 volatile
 security definer
@@ -11602,23 +12501,23 @@ begin
     );
   end if;
 
-  return jsonb_build_object(
-    'block_id', block.id,
-    'session_id', (
-      select min(s.id::text)
+  return row(
+    block.id,
+    (
+      select min(s.id::text)::uuid
       from public.sessions as s
       where s.organization_id = block.organization_id and s.block_id = block.id
       having count(*) = 1
     ),
-    'sessions', cardinality(rooms),
-    'room_id', block.room_id,
-    'location_id', block.location_id,
-    'starts_at', block.starts_at,
-    'ends_at', block.ends_at,
-    'repeats', block.repeats,
-    'until', block.until,
-    'reason', block.reason
-  );
+    cardinality(rooms),
+    block.room_id,
+    block.location_id,
+    block.starts_at,
+    block.ends_at,
+    block.repeats,
+    block.until,
+    block.reason
+  )::public.room_block;
 end
 $$;
 
@@ -11637,7 +12536,7 @@ create function public.block_room(
   scope text default 'room',
   location_id uuid default null
 )
-returns jsonb
+returns public.room_block
 language sql
 volatile
 set search_path = ''
@@ -11646,11 +12545,24 @@ as $$
 $$;
 
 comment on function public.block_room is
-  'Takes rooms off sale for a time in which nothing is booked, all of it or nothing. scope: room (room_id), location (every room of location_id) or organization (every room; room_id null). repeats: none, daily or weekly, then until says the last local date on which it starts, at most 366 days after the first; the first time is the same instant for all rooms, the others follow by the clock of each room''s location (in a gap of the clock from when it jumps, in a fold the second time). Returns {block_id, session_id (null if there are several), sessions (how many, at most 5,000), room_id, location_id, starts_at, ends_at, repeats, until, reason}. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken (details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}], at most 20}); 422 block_range_invalid, block_repeats_invalid, block_scope_invalid, block_until_invalid, block_too_large (details {"maximum"}), too_many_blocks (of a room and still to come, details {"maximum"}), reason_too_long.';
+  'Takes rooms off sale for a time in which nothing is booked, all of it or nothing. scope: room (room_id), location (every room of location_id) or organization (every room; room_id null). repeats: none, daily or weekly, then until says the last local date on which it starts, at most 366 days after the first; the first time is the same instant for all rooms, the others follow by the clock of each room''s location (in a gap of the clock from when it jumps, in a fold the second time); at most 5,000 sessions. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 slot_taken (details {"occurrences": how many cannot be, "conflicts": [{"session_id", "room_id", "starts_at", "ends_at", "mode"}], at most 20}); 422 block_range_invalid, block_repeats_invalid, block_scope_invalid, block_until_invalid, block_too_large (details {"maximum"}), too_many_blocks (of a room and still to come, details {"maximum"}), reason_too_long.';
 grant execute on function public.block_room to authenticated;
 
+create type public.lifted_block as (
+  session_id uuid,
+  block_id uuid,
+  sessions int,
+  status text
+);
+
+comment on type public.lifted_block is 'Time that is on sale again.';
+comment on column public.lifted_block.session_id is 'The one occurrence that was named; null: none was.';
+comment on column public.lifted_block.block_id is 'The block.';
+comment on column public.lifted_block.sessions is 'How many were lifted.';
+comment on column public.lifted_block.status is 'one of: cancelled';
+
 create function private.unblock_room(organization_id uuid, session_id uuid, block_id uuid, from_date date)
-returns jsonb
+returns public.lifted_block
 language plpgsql
 volatile
 security definer
@@ -11702,9 +12614,7 @@ begin
     if sessions = 0 then
       perform private.fail('block_not_found', 404, 'Choose a block that stands.');
     end if;
-    return jsonb_build_object(
-      'session_id', unblock_room.session_id, 'block_id', lifted, 'sessions', sessions, 'status', 'cancelled'
-    );
+    return row(unblock_room.session_id, lifted, sessions, 'cancelled')::public.lifted_block;
   end if;
 
   update public.room_blocks as b
@@ -11720,9 +12630,7 @@ begin
       when unblock_room.session_id is null and b.repeats <> 'none' then least(b.until, from_date - 1) else b.until
     end
   where b.organization_id = unblock_room.organization_id and b.id = lifted;
-  return jsonb_build_object(
-    'session_id', unblock_room.session_id, 'block_id', lifted, 'sessions', sessions, 'status', 'cancelled'
-  );
+  return row(unblock_room.session_id, lifted, sessions, 'cancelled')::public.lifted_block;
 end
 $$;
 
@@ -11736,14 +12644,14 @@ create function public.unblock_room(
   block_id uuid default null,
   from_date date default null
 )
-returns jsonb
+returns public.lifted_block
 language sql
 volatile
 set search_path = ''
 as $$ select private.unblock_room(organization_id, session_id, block_id, from_date) $$;
 
 comment on function public.unblock_room is
-  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later: {session_id, block_id, sessions (how many), status}; again, the same. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
+  'Puts the time of a block back on sale: one occurrence (session_id), or of block_id all that is not over, or what starts on from_date (local) or later; again, the same. For members with schedules:manage. Errors: 403 permission_denied, organization_suspended; 404 block_not_found.';
 grant execute on function public.unblock_room to authenticated;
 
 -- =============================================================================
@@ -11828,78 +12736,103 @@ comment on function private.managing_calendar is
   'The calendar by which the customer manages the booking: the one where it was made, or the oldest that offers the room of what staff booked; null when that is not public.';
 
 -- =============================================================================
--- sql/30_booking/140_booking_json.sql
+-- sql/30_booking/140_shown_booking.sql
 -- =============================================================================
 
 -- A booking as every answer shows it.
 
-create function private.booking_json_at(
+create type public.booked_extra as (
+  extra_id uuid,
+  name text,
+  quantity int
+);
+
+comment on type public.booked_extra is 'An extra that a booking has.';
+comment on column public.booked_extra.extra_id is 'The extra.';
+comment on column public.booked_extra.name is 'In the booking''s language.';
+comment on column public.booked_extra.quantity is 'As ordered: for the booking, or for each person.';
+
+create type private.shown_booking as (
+  reference text,
+  status text,
+  hold_expires_at timestamptz,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  timezone text,
+  room_id uuid,
+  room_name text,
+  party_size int,
+  seats int,
+  exclusive boolean,
+  extras public.booked_extra [],
+  fields jsonb,
+  customer_note text,
+  currency text,
+  total_cents bigint,
+  due_now_cents bigint
+);
+
+comment on type private.shown_booking is
+  'What all answers about a booking begin with.';
+
+create function private.show_booking_at(
   booking public.bookings,
   ends_at timestamptz,
   timezone text,
   room_name text
 )
-returns jsonb
+returns private.shown_booking
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
   contact public.booking_contacts;
+  shown private.shown_booking;
 begin
   select k.* into contact
   from public.booking_contacts as k
   where k.organization_id = booking.organization_id and k.booking_id = booking.id;
-  return jsonb_build_object(
-    'reference', booking.reference,
-    -- A hold that nobody reaped yet is over all the same.
-    'status', case
-      when booking.hold_expires_at <= now() then 'expired' else booking.status
-    end,
-    'hold_expires_at', booking.hold_expires_at,
-    'starts_at', booking.starts_at,
-    'ends_at', booking_json_at.ends_at,
-    'timezone', booking_json_at.timezone,
-    'room_id', booking.room_id,
-    'room_name', booking_json_at.room_name,
-    'party_size', booking.party_size,
-    'seats', booking.seats,
-    'exclusive', booking.exclusive,
-    'extras', (
-      select coalesce(
-        jsonb_agg(
-          jsonb_build_object(
-            'extra_id', x.id, 'name', private.text_in(x.names, booking.locale), 'quantity', be.quantity
-          )
-          order by x.position, x.id
-        ),
-        '[]'
-      )
-      from public.booking_extras as be
-      join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
-      where be.organization_id = booking.organization_id and be.booking_id = booking.id
-    ),
-    'fields', contact.fields,
-    'customer_note', contact.customer_note,
-    'currency', booking.currency,
-    'total_cents', booking.total_cents,
-    'due_now_cents', booking.due_now_cents
+  shown.reference := booking.reference;
+  -- A hold that nobody reaped yet is over all the same.
+  shown.status := case when booking.hold_expires_at <= now() then 'expired' else booking.status end;
+  shown.hold_expires_at := booking.hold_expires_at;
+  shown.starts_at := booking.starts_at;
+  shown.ends_at := show_booking_at.ends_at;
+  shown.timezone := show_booking_at.timezone;
+  shown.room_id := booking.room_id;
+  shown.room_name := show_booking_at.room_name;
+  shown.party_size := booking.party_size;
+  shown.seats := booking.seats;
+  shown.exclusive := booking.exclusive;
+  shown.extras := array(
+    select row(x.id, private.text_in(x.names, booking.locale), be.quantity)::public.booked_extra
+    from public.booking_extras as be
+    join public.extras as x on x.organization_id = be.organization_id and x.id = be.extra_id
+    where be.organization_id = booking.organization_id and be.booking_id = booking.id
+    order by x.position, x.id
   );
+  shown.fields := contact.fields;
+  shown.customer_note := contact.customer_note;
+  shown.currency := booking.currency;
+  shown.total_cents := booking.total_cents;
+  shown.due_now_cents := booking.due_now_cents;
+  return shown;
 end
 $$;
 
-comment on function private.booking_json_at is
+comment on function private.show_booking_at is
   'A booking as clients see it, for who has read its session and room already.';
 
-create function private.booking_json(booking public.bookings)
-returns jsonb
+create function private.show_booking(booking public.bookings)
+returns private.shown_booking
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
   return (
-    select private.booking_json_at(booking, s.ends_at, l.timezone, r.name)
+    select private.show_booking_at(booking, s.ends_at, l.timezone, r.name)
     from public.sessions as s
     join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
@@ -11908,7 +12841,7 @@ begin
 end
 $$;
 
-comment on function private.booking_json is 'A booking as clients see it.';
+comment on function private.show_booking is 'A booking as clients see it.';
 
 -- =============================================================================
 -- sql/30_booking/150_confirmations.sql
@@ -12352,7 +13285,7 @@ set search_path = ''
 as $$
 begin
   return private.in_steps(
-    booking.total_cents::numeric * (private.booking_terms(booking) ->> 'no_show_fee_percent')::int / 100, booking.currency
+    booking.total_cents::numeric * (private.booking_terms(booking)).no_show_fee_percent / 100, booking.currency
   );
 end
 $$;
@@ -12543,8 +13476,40 @@ $$;
 comment on function private.request_refund is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
 
+create function private.withdraw_refund_request(organization_id uuid, refund_request_id uuid, reason text)
+returns private.refund_requests
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  request private.refund_requests;
+begin
+  -- What failed stays failed: news of it must not count again.
+  update private.refund_requests as q
+  set status = case q.status when 'pending' then 'withdrawn' else q.status end,
+    withdrawn_reason = withdraw_refund_request.reason
+  where q.organization_id = withdraw_refund_request.organization_id
+    and q.id = withdraw_refund_request.refund_request_id
+  returning q.* into request;
+  return request;
+end
+$$;
+
+comment on function private.withdraw_refund_request is
+  'Takes a promise back, or off the list when it failed, and returns it. The caller has locked it and knows that nobody carries it out.';
+
+create type public.undone_refunds as (
+  withdrawn_cents bigint,
+  refunded_cents bigint
+);
+
+comment on type public.undone_refunds is 'What became of promised refunds that were to be taken back, in minor units.';
+comment on column public.undone_refunds.withdrawn_cents is 'Not promised any more: nobody had begun to carry it out.';
+comment on column public.undone_refunds.refunded_cents is 'Went out, or is with the provider: open again of the booking.';
+
 create function private.withdraw_refunds(booking public.bookings, reason text)
-returns jsonb
+returns public.undone_refunds
 language plpgsql
 volatile
 set search_path = ''
@@ -12575,23 +13540,48 @@ begin
         and j.attempts = 0;
     end if;
     if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
-      update private.refund_requests as q
-      set status = 'withdrawn', withdrawn_reason = 'undone'
-      where q.organization_id = booking.organization_id and q.id = refund.id;
+      perform private.withdraw_refund_request(booking.organization_id, refund.id, 'undone');
       withdrawn := withdrawn + refund.amount_cents;
     else
       gone := gone + refund.amount_cents;
     end if;
   end loop;
-  return jsonb_build_object('withdrawn_cents', withdrawn, 'refunded_cents', gone);
+  return row(withdrawn, gone)::public.undone_refunds;
 end
 $$;
 
 comment on function private.withdraw_refunds is
-  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out: {withdrawn_cents, refunded_cents (of those that went out, or are with the provider)}, minor units.';
+  'Takes back the refunds of a locked booking that were promised for that reason and that nobody began to carry out, and says what became of all of that reason.';
+
+create type service.refund_request as (
+  refund_request_id uuid,
+  organization_id uuid,
+  booking_id uuid,
+  reference text,
+  status text,
+  amount_cents bigint,
+  currency text,
+  reason text,
+  payment_intent text,
+  stripe_account text,
+  provider_refund_id text
+);
+
+comment on type service.refund_request is 'A promised refund of one payment, to be carried out by the provider.';
+comment on column service.refund_request.refund_request_id is 'The promise.';
+comment on column service.refund_request.organization_id is 'The venue.';
+comment on column service.refund_request.booking_id is 'The booking.';
+comment on column service.refund_request.reference is 'The booking''s.';
+comment on column service.refund_request.status is 'pending while there is something to do. one of: pending, succeeded, failed, withdrawn';
+comment on column service.refund_request.amount_cents is 'Minor units of currency.';
+comment on column service.refund_request.currency is 'ISO 4217, upper case.';
+comment on column service.refund_request.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
+comment on column service.refund_request.payment_intent is 'Stripe''s, of the payment; null: it was not paid through Stripe.';
+comment on column service.refund_request.stripe_account is 'The connected account that was paid; null: the platform''s own.';
+comment on column service.refund_request.provider_refund_id is 'Stripe''s refund; null: none was made yet.';
 
 create function private.get_refund_request(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.refund_request
 language plpgsql
 stable
 security definer
@@ -12599,28 +13589,27 @@ set search_path = ''
 as $$
 declare
   job private.jobs := private.leased_job(get_refund_request.job_id, get_refund_request.lease_token);
-  answer jsonb;
+  answer service.refund_request;
 begin
   perform private.refuse_other_object(job, job.kind = 'stripe.refund');
-  select jsonb_build_object(
-    'refund_request_id', q.id,
-    'organization_id', q.organization_id,
-    'booking_id', q.booking_id,
-    'reference', b.reference,
-    'status', q.status,
-    'amount_cents', q.amount_cents,
-    'currency', q.currency,
-    'reason', q.reason,
-    'payment_intent', case when p.method = 'stripe' then p.provider_payment_id end,
-    'stripe_account', (
+  select
+    q.id,
+    q.organization_id,
+    q.booking_id,
+    b.reference,
+    q.status,
+    q.amount_cents,
+    q.currency,
+    q.reason,
+    case when p.method = 'stripe' then p.provider_payment_id end,
+    (
       select a.stripe_account
       from private.payment_attempts as a
       where a.organization_id = q.organization_id
         and a.booking_id = q.booking_id
         and a.session_id = p.provider_session_id
     ),
-    'provider_refund_id', q.provider_refund_id
-  )
+    q.provider_refund_id
   into answer
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
@@ -12638,14 +13627,14 @@ comment on function private.get_refund_request is 'definer: the service may read
 grant execute on function private.get_refund_request to service_role;
 
 create function service.get_refund_request(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.refund_request
 language sql
 stable
 set search_path = ''
 as $$ select private.get_refund_request(job_id, lease_token) $$;
 
 comment on function service.get_refund_request is
-  'What a claimed job of kind stripe.refund has to do: {refund_request_id, organization_id, booking_id, reference, status, amount_cents, currency, reason, payment_intent, stripe_account, provider_refund_id}. status is pending while there is something to do. Errors: 404 refund_request_not_found; 409 lease_lost, lease_of_another.';
+  'What a claimed job of kind stripe.refund has to do. Errors: 404 refund_request_not_found; 409 lease_lost, lease_of_another.';
 grant execute on function service.get_refund_request to service_role;
 
 create function private.shrink_promises(payment public.payments)
@@ -12699,40 +13688,53 @@ $$;
 comment on function private.goes_back_by_hand is
   'Whether somebody must hand over a promised refund of a payment by that method: money taken at the desk, and what a cancelled voucher had paid.';
 
+create type private.refund_way as (
+  method text,
+  by_hand boolean,
+  amount_cents bigint
+);
+
+comment on type private.refund_way is
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue hands it over.';
+
 create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
-returns jsonb
+returns private.refund_way []
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return (
-    select coalesce(
-      jsonb_agg(
-        jsonb_build_object('method', way.method, 'by_hand', way.by_hand, 'amount_cents', way.amount_cents)
-        order by way.method, way.by_hand
-      ),
-      '[]'
-    )
+  return array(
+    select row(way.method, way.by_hand, sum(way.amount_cents))::private.refund_way
     from (
-      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, sum(q.amount_cents) as amount_cents
+      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, q.amount_cents
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       where q.organization_id = refund_ways.organization_id
         and q.booking_id = refund_ways.booking_id
         and q.status in ('pending', 'succeeded')
         and q.reason = coalesce(refund_ways.reason, q.reason)
-      group by 1, 2
     ) as way
+    group by way.method, way.by_hand
+    order by way.method, way.by_hand
   );
 end
 $$;
 
 comment on function private.refund_ways is
-  'What goes back of a booking''s money, or went, by the way of its payment: [{method, by_hand, amount_cents}]; by_hand: somebody at the venue hands it over.';
+  'What goes back of a booking''s money, or went, by the way of its payment.';
+
+create type service.applied_refund as (
+  refund_request_id uuid,
+  status text
+);
+
+comment on type service.applied_refund is 'What the provider''s report of a refund made of its promise.';
+comment on column service.applied_refund.refund_request_id is 'The promise.';
+comment on column service.applied_refund.status is 'one of: pending, succeeded, failed, withdrawn';
 
 create function private.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
-returns jsonb
+returns service.applied_refund
 language plpgsql
 volatile
 security definer
@@ -12833,7 +13835,7 @@ begin
   if reached <> 'failed' then
     perform private.shrink_promises(payment);
   end if;
-  return jsonb_build_object('refund_request_id', request.id, 'status', reached);
+  return row(request.id, reached)::service.applied_refund;
 end
 $$;
 
@@ -12842,14 +13844,14 @@ comment on function private.apply_refund is
 grant execute on function private.apply_refund to service_role;
 
 create function service.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
-returns jsonb
+returns service.applied_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.apply_refund(job_id, lease_token, refund) $$;
 
 comment on function service.apply_refund is
-  'Applies the provider''s current state of a refund, under the lease of the job that is about it (stripe.sync) or about its payment (stripe.refund): {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Returns {refund_request_id, status}. Errors: 409 lease_lost, lease_of_another; 503 payment_unknown, when the payment was not applied yet.';
+  'Applies the provider''s current state of a refund, under the lease of the job that is about it (stripe.sync) or about its payment (stripe.refund): {id, status, amount, payment_intent, refund_request_id or null, as_of}. Any order and any number of calls end the same. Errors: 409 lease_lost, lease_of_another; 503 payment_unknown, when the payment was not applied yet.';
 grant execute on function service.apply_refund to service_role;
 
 -- =============================================================================
@@ -12996,8 +13998,78 @@ $$;
 comment on function private.close_attempt is
   'Closes the open attempt of a locked booking, if it has one: at the provider, or here when no session was made.';
 
+create function private.checkout_token(attempt_id uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$ select private.derived_token('checkout', attempt_id::text) $$;
+
+comment on function private.checkout_token is
+  'What whoever opened an attempt proves when reporting on it. Derived, not drawn: two who open the same attempt at once get the same one.';
+
+create function private.lock_own_attempt(attempt_id uuid, attempt_token text)
+returns private.payment_attempts
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  attempt private.payment_attempts;
+begin
+  -- Asked before anything is locked. Ids of attempts are no secret: jobs and events carry them.
+  if private.token_hash(lock_own_attempt.attempt_token)
+    = private.token_hash(private.checkout_token(lock_own_attempt.attempt_id))
+  then
+    attempt := private.lock_attempt(lock_own_attempt.attempt_id);
+  end if;
+  if attempt.id is null then
+    perform private.fail('attempt_not_found', 404, 'Open the checkout first, and report with the token that it answers.');
+  end if;
+  return attempt;
+end
+$$;
+
+comment on function private.lock_own_attempt is
+  'private.lock_attempt for whoever opened the attempt: raises 404 attempt_not_found without its token.';
+
+create type service.checkout as (
+  attempt_id uuid,
+  attempt_token text,
+  organization_id uuid,
+  booking_id uuid,
+  reference text,
+  amount_cents bigint,
+  currency text,
+  locale text,
+  description text,
+  customer_email text,
+  expires_at timestamptz,
+  stripe_account text,
+  delayed_methods boolean,
+  checkout_url text,
+  site_url text
+);
+
+comment on type service.checkout is 'The open attempt to pay a booking.';
+comment on column service.checkout.attempt_id is 'Names the attempt at the provider.';
+comment on column service.checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
+comment on column service.checkout.organization_id is 'The venue.';
+comment on column service.checkout.booking_id is 'The booking.';
+comment on column service.checkout.reference is 'The booking''s.';
+comment on column service.checkout.amount_cents is 'Minor units of currency.';
+comment on column service.checkout.currency is 'ISO 4217, upper case.';
+comment on column service.checkout.locale is 'The payer''s language. one of: es, en, ca';
+comment on column service.checkout.description is 'What is paid for, to show the payer.';
+comment on column service.checkout.customer_email is 'The payer''s address; null: the venue was given none.';
+comment on column service.checkout.expires_at is 'When the provider is to close its session.';
+comment on column service.checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
+comment on column service.checkout.delayed_methods is 'Whether methods that take days may be offered.';
+comment on column service.checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
+comment on column service.checkout.site_url is 'The page of its calendar, to come back to; null: none.';
+
 create function private.open_checkout(reference text, manage_token text)
-returns jsonb
+returns service.checkout
 language plpgsql
 volatile
 security definer
@@ -13074,25 +14146,26 @@ begin
   end if;
 
   return (
-    select jsonb_build_object(
-      'attempt_id', attempt.id,
-      'organization_id', attempt.organization_id,
-      'booking_id', booking.id,
-      'reference', booking.reference,
-      'amount_cents', attempt.amount_cents,
-      'currency', attempt.currency,
-      'locale', booking.locale,
-      'description', concat_ws(
+    select row(
+      attempt.id,
+      case when attempt.url is null then private.checkout_token(attempt.id) end,
+      attempt.organization_id,
+      booking.id,
+      booking.reference,
+      attempt.amount_cents,
+      attempt.currency,
+      booking.locale,
+      concat_ws(
         ' · ', r.name, o.name,
         to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
       ),
-      'customer_email', c.email,
-      'expires_at', attempt.expires_at,
-      'stripe_account', attempt.stripe_account,
-      'delayed_methods', o.delayed_methods,
-      'checkout_url', attempt.url,
-      'site_url', (private.managing_calendar(booking)).site_url
-    )
+      c.email,
+      attempt.expires_at,
+      attempt.stripe_account,
+      o.delayed_methods,
+      attempt.url,
+      (private.managing_calendar(booking)).site_url
+    )::service.checkout
     from public.organizations as o
     join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
     join public.locations as l on l.organization_id = o.id and l.id = r.location_id
@@ -13107,29 +14180,36 @@ comment on function private.open_checkout is
 grant execute on function private.open_checkout to service_role;
 
 create function service.open_checkout(reference text, manage_token text)
-returns jsonb
+returns service.checkout
 language sql
 volatile
 set search_path = ''
 as $$ select private.open_checkout(reference, manage_token) $$;
 
 comment on function service.open_checkout is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too: {attempt_id, organization_id, booking_id, reference, amount_cents, currency, locale, description, customer_email, expires_at, stripe_account or null, delayed_methods (whether methods that take days may be offered), checkout_url or null, site_url (the page of its calendar) or null}. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
 grant execute on function service.open_checkout to service_role;
 
-create function private.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)
-returns jsonb
+create type service.attempt_state as (
+  attempt_id uuid,
+  status text
+);
+
+comment on type service.attempt_state is 'What has become of an attempt to pay.';
+comment on column service.attempt_state.attempt_id is 'The attempt.';
+comment on column service.attempt_state.status is 'one of: open, failed, expired, paid';
+
+create function private.record_checkout(attempt_id uuid, attempt_token text, session_id text, url text, expires_at timestamptz)
+returns service.attempt_state
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts := private.lock_attempt(record_checkout.attempt_id);
+  attempt private.payment_attempts := private.lock_own_attempt(record_checkout.attempt_id, record_checkout.attempt_token);
 begin
-  if attempt.id is null then
-    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
-  elsif attempt.status = 'failed' then
+  if attempt.status = 'failed' then
     -- Cancelled, or paid otherwise, while the session was being made. Refused, its address
     -- reaches nobody, so it needs no closing: it expires unpaid.
     perform private.fail('not_payable', 409, 'The booking is no longer held. Book again.');
@@ -13137,7 +14217,7 @@ begin
     perform private.fail('attempt_has_session', 409, 'The attempt has another session: open the checkout again to get its address.');
   elsif attempt.url is not null then
     -- Recorded before. Where people are sent to pay never changes afterwards.
-    return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+    return row(attempt.id, attempt.status)::service.attempt_state;
   end if;
 
   update private.payment_attempts as a
@@ -13145,63 +14225,71 @@ begin
     url = record_checkout.url,
     expires_at = record_checkout.expires_at
   where a.organization_id = attempt.organization_id and a.id = attempt.id;
-  return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+  return row(attempt.id, attempt.status)::service.attempt_state;
 end
 $$;
 
 comment on function private.record_checkout is 'definer: the service may write no table.';
 grant execute on function private.record_checkout to service_role;
 
-create function service.record_checkout(attempt_id uuid, session_id text, url text, expires_at timestamptz)
-returns jsonb
+create function service.record_checkout(attempt_id uuid, attempt_token text, session_id text, url text, expires_at timestamptz)
+returns service.attempt_state
 language sql
 volatile
 set search_path = ''
-as $$ select private.record_checkout(attempt_id, session_id, url, expires_at) $$;
+as $$ select private.record_checkout(attempt_id, attempt_token, session_id, url, expires_at) $$;
 
 comment on function service.record_checkout is
-  'Remembers the provider''s session of an attempt; only then may a person be sent to url. Returns {attempt_id, status}. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
+  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
 grant execute on function service.record_checkout to service_role;
 
-create function private.fail_checkout(attempt_id uuid, error text)
-returns jsonb
+create function private.fail_checkout(attempt_id uuid, attempt_token text, error text)
+returns service.attempt_state
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts := private.lock_attempt(fail_checkout.attempt_id);
+  attempt private.payment_attempts := private.lock_own_attempt(fail_checkout.attempt_id, fail_checkout.attempt_token);
 begin
-  if attempt.id is null then
-    perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
-  end if;
   if attempt.status = 'open' and attempt.session_id is null then
     update private.payment_attempts as a
     set status = 'failed', error = left(fail_checkout.error, 2000)
     where a.organization_id = attempt.organization_id and a.id = attempt.id
     returning a.status into attempt.status;
   end if;
-  return jsonb_build_object('attempt_id', attempt.id, 'status', attempt.status);
+  return row(attempt.id, attempt.status)::service.attempt_state;
 end
 $$;
 
 comment on function private.fail_checkout is 'definer: the service may write no table.';
 grant execute on function private.fail_checkout to service_role;
 
-create function service.fail_checkout(attempt_id uuid, error text)
-returns jsonb
+create function service.fail_checkout(attempt_id uuid, attempt_token text, error text)
+returns service.attempt_state
 language sql
 volatile
 set search_path = ''
-as $$ select private.fail_checkout(attempt_id, error) $$;
+as $$ select private.fail_checkout(attempt_id, attempt_token, error) $$;
 
 comment on function service.fail_checkout is
-  'Closes an attempt for which the provider made no session, so that another may open; one that has a session stays as it is. Returns {attempt_id, status}. Errors: 404 attempt_not_found.';
+  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Errors: 404 attempt_not_found.';
 grant execute on function service.fail_checkout to service_role;
 
+create type service.checkout_attempt as (
+  session_id text,
+  status text,
+  stripe_account text
+);
+
+comment on type service.checkout_attempt is 'An attempt to pay, at the provider.';
+comment on column service.checkout_attempt.session_id is 'Stripe''s session; null: none was recorded.';
+comment on column service.checkout_attempt.status is 'one of: open, failed, expired, paid';
+comment on column service.checkout_attempt.stripe_account is 'The connected account that is paid; null: the platform''s own.';
+
 create function private.get_checkout_attempt(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.checkout_attempt
 language plpgsql
 stable
 security definer
@@ -13218,11 +14306,7 @@ begin
   if not found then
     perform private.fail('attempt_not_found', 404, 'Open the checkout first.');
   end if;
-  return jsonb_build_object(
-    'session_id', attempt.session_id,
-    'status', attempt.status,
-    'stripe_account', attempt.stripe_account
-  );
+  return row(attempt.session_id, attempt.status, attempt.stripe_account)::service.checkout_attempt;
 end
 $$;
 
@@ -13230,14 +14314,14 @@ comment on function private.get_checkout_attempt is 'definer: the service may re
 grant execute on function private.get_checkout_attempt to service_role;
 
 create function service.get_checkout_attempt(job_id bigint, lease_token uuid)
-returns jsonb
+returns service.checkout_attempt
 language sql
 stable
 set search_path = ''
 as $$ select private.get_checkout_attempt(job_id, lease_token) $$;
 
 comment on function service.get_checkout_attempt is
-  'The attempt whose session a claimed job of kind stripe.expire_checkout closes: {session_id or null, status: open, failed, expired or paid, stripe_account or null}. Errors: 404 attempt_not_found; 409 lease_lost, lease_of_another.';
+  'The attempt whose session a claimed job of kind stripe.expire_checkout closes. Errors: 404 attempt_not_found; 409 lease_lost, lease_of_another.';
 grant execute on function service.get_checkout_attempt to service_role;
 
 create function private.queue_stale_checkouts(older_than_seconds int)
@@ -13347,7 +14431,7 @@ begin
     from public.bookings as b
     where b.organization_id = booking.organization_id and b.id = booking.id;
     if booking.status <> 'confirmed' then
-      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid late, the place was still free');
+      perform private.transition(booking.organization_id, booking.id, 'confirmed', 'paid_late');
       booking.status := 'confirmed';
     end if;
   end if;
@@ -13428,8 +14512,23 @@ $$;
 comment on function private.receive_payment is
   'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status.';
 
+create type service.applied_checkout as (
+  attempt_id uuid,
+  status text,
+  booking_id uuid,
+  booking_status text
+);
+
+comment on type service.applied_checkout is 'What the provider''s report of a session made of its attempt and booking.';
+comment on column service.applied_checkout.attempt_id is 'The attempt; null: the session is not ours.';
+comment on column service.applied_checkout.status is
+  'The attempt''s; unknown: the session is not ours. one of: open, failed, expired, paid, unknown';
+comment on column service.applied_checkout.booking_id is 'The booking; null: the session is not ours.';
+comment on column service.applied_checkout.booking_status is
+  'The booking''s; null: the session is not ours. one of: held, pending, confirmed, checked_in, in_progress, completed, expired, cancelled, no_show';
+
 create function private.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
-returns jsonb
+returns service.applied_checkout
 language plpgsql
 volatile
 security definer
@@ -13467,7 +14566,7 @@ begin
   end if;
   attempt := private.lock_attempt(attempt_id);
   if attempt.id is null then
-    return jsonb_build_object('status', 'unknown');
+    return row(null, 'unknown', null, null)::service.applied_checkout;
   end if;
 
   -- A second session of the same attempt says nothing about the first, except by money.
@@ -13505,10 +14604,7 @@ begin
     where b.organization_id = attempt.organization_id and b.id = attempt.booking_id;
   end if;
 
-  return jsonb_build_object(
-    'attempt_id', attempt.id, 'status', attempt.status,
-    'booking_id', attempt.booking_id, 'booking_status', booking_status
-  );
+  return row(attempt.id, attempt.status, attempt.booking_id, booking_status)::service.applied_checkout;
 end
 $$;
 
@@ -13517,14 +14613,14 @@ comment on function private.apply_checkout_session is
 grant execute on function private.apply_checkout_session to service_role;
 
 create function service.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
-returns jsonb
+returns service.applied_checkout
 language sql
 volatile
 set search_path = ''
 as $$ select private.apply_checkout_session(job_id, lease_token, session) $$;
 
 comment on function service.apply_checkout_session is
-  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Returns {attempt_id, status, booking_id, booking_status}, or {status: "unknown"} for a session that is not ours. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
+  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
 grant execute on function service.apply_checkout_session to service_role;
 
 create function private.close_checkout()
@@ -13560,6 +14656,29 @@ for each row when (
 )
 execute function private.close_checkout();
 
+create type public.recorded_payment as (
+  payment_id uuid,
+  booking_id uuid,
+  status text,
+  method text,
+  amount_cents bigint,
+  currency text,
+  paid_cents bigint,
+  refunded_cents bigint,
+  open_cents bigint
+);
+
+comment on type public.recorded_payment is 'A payment that was taken at the desk, and how its booking stands with it.';
+comment on column public.recorded_payment.payment_id is 'The entry of the ledger.';
+comment on column public.recorded_payment.booking_id is 'The booking.';
+comment on column public.recorded_payment.status is 'The booking''s. one of: held, pending, confirmed, checked_in, in_progress, completed, expired, cancelled, no_show';
+comment on column public.recorded_payment.method is 'one of: cash, card_terminal, transfer, bizum';
+comment on column public.recorded_payment.amount_cents is 'Minor units of currency.';
+comment on column public.recorded_payment.currency is 'ISO 4217.';
+comment on column public.recorded_payment.paid_cents is 'What came in for the booking.';
+comment on column public.recorded_payment.refunded_cents is 'What went back.';
+comment on column public.recorded_payment.open_cents is 'What can still be asked for of the total.';
+
 create function private.record_payment(
   organization_id uuid,
   booking_id uuid,
@@ -13567,7 +14686,7 @@ create function private.record_payment(
   amount_cents bigint,
   idempotency_key text
 )
-returns jsonb
+returns public.recorded_payment
 language plpgsql
 volatile
 security definer
@@ -13578,17 +14697,18 @@ declare
   booking public.bookings;
   payment_id uuid := private.uuid_v7();
   open_cents bigint;
-  answer jsonb;
+  stored jsonb;
+  answer public.recorded_payment;
 begin
   perform private.require_permission(record_payment.organization_id, 'payments:create');
 
-  answer := private.idempotent_begin(scope, record_payment.idempotency_key, jsonb_build_object(
+  stored := private.idempotent_begin(scope, record_payment.idempotency_key, jsonb_build_object(
     'booking_id', record_payment.booking_id,
     'method', record_payment.method,
     'amount_cents', record_payment.amount_cents
   ));
-  if answer is not null then
-    return answer;
+  if stored is not null then
+    return jsonb_populate_record(null::public.recorded_payment, stored);
   end if;
 
   -- Stripe's payments come from Stripe only, and a voucher is redeemed, not recorded.
@@ -13615,23 +14735,15 @@ begin
     record_payment.amount_cents, booking.currency, null, null, now(), null, null
   )::public.payments);
 
-  select jsonb_build_object(
-    'payment_id', payment_id,
-    'booking_id', b.id,
-    'status', b.status,
-    'method', record_payment.method,
-    'amount_cents', record_payment.amount_cents,
-    'currency', b.currency,
-    'paid_cents', balance.paid_cents,
-    'refunded_cents', balance.refunded_cents,
-    'open_cents', private.booking_open(b)
-  )
+  select
+    payment_id, b.id, b.status, record_payment.method, record_payment.amount_cents, b.currency,
+    balance.paid_cents, balance.refunded_cents, private.booking_open(b)
   into answer
   from public.bookings as b
   cross join private.booking_balance(b.organization_id, b.id) as balance
   where b.organization_id = booking.organization_id and b.id = booking.id;
 
-  perform private.idempotent_end(scope, record_payment.idempotency_key, answer);
+  perform private.idempotent_end(scope, record_payment.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -13647,14 +14759,14 @@ create function public.record_payment(
   amount_cents bigint,
   idempotency_key text
 )
-returns jsonb
+returns public.recorded_payment
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_payment(organization_id, booking_id, method, amount_cents, idempotency_key) $$;
 
 comment on function public.record_payment is
-  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Returns {payment_id, booking_id, status (of the booking), method, amount_cents, currency, paid_cents, refunded_cents, open_cents (what can still be asked for)}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:create record money taken at the desk; a booking whose due amount is covered by it is confirmed. method: cash, card_terminal, transfer or bizum. amount_cents: minor units of the booking''s currency. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 not_payable; 422 method_invalid, amount_invalid, amount_too_high (details open_cents), idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.record_payment to authenticated;
 
 -- =============================================================================
@@ -13708,6 +14820,36 @@ $$;
 comment on function private.refund_is_stuck is
   'Whether nobody is working on a promised refund of money that was paid online: its job was given up.';
 
+create type public.promised_refund as (
+  refund_request_id uuid,
+  payment_id uuid,
+  method text,
+  amount_cents bigint,
+  status text
+);
+
+comment on type public.promised_refund is 'What goes back of one payment.';
+comment on column public.promised_refund.refund_request_id is 'The promise: what record_refund and withdraw_refund take.';
+comment on column public.promised_refund.payment_id is 'The payment.';
+comment on column public.promised_refund.method is 'By which it was paid. one of: stripe, cash, card_terminal, transfer, bizum, voucher';
+comment on column public.promised_refund.amount_cents is 'Minor units of the booking''s currency.';
+comment on column public.promised_refund.status is 'one of: pending, succeeded, failed, withdrawn';
+
+create type public.booking_refund as (
+  booking_id uuid,
+  amount_cents bigint,
+  currency text,
+  refundable_cents bigint,
+  refunds public.promised_refund []
+);
+
+comment on type public.booking_refund is 'What staff promised to give back of a booking''s money.';
+comment on column public.booking_refund.booking_id is 'The booking.';
+comment on column public.booking_refund.amount_cents is 'What is given back, in minor units of currency.';
+comment on column public.booking_refund.currency is 'ISO 4217.';
+comment on column public.booking_refund.refundable_cents is 'What the venue still holds of the booking.';
+comment on column public.booking_refund.refunds is 'Payment by payment.';
+
 create function private.refund_booking(
   organization_id uuid,
   booking_id uuid,
@@ -13715,7 +14857,7 @@ create function private.refund_booking(
   reason text,
   idempotency_key text
 )
-returns jsonb
+returns public.booking_refund
 language plpgsql
 volatile
 security definer
@@ -13726,16 +14868,17 @@ declare
   booking public.bookings;
   kept bigint;
   known uuid [];
-  answer jsonb;
+  stored jsonb;
+  answer public.booking_refund;
 begin
   perform private.require_permission(refund_booking.organization_id, 'payments:refund');
-  answer := private.idempotent_begin(scope, refund_booking.idempotency_key, jsonb_build_object(
+  stored := private.idempotent_begin(scope, refund_booking.idempotency_key, jsonb_build_object(
     'booking_id', refund_booking.booking_id,
     'amount_cents', refund_booking.amount_cents,
     'reason', refund_booking.reason
   ));
-  if answer is not null then
-    return answer;
+  if stored is not null then
+    return jsonb_populate_record(null::public.booking_refund, stored);
   end if;
 
   if refund_booking.amount_cents is null or refund_booking.amount_cents <= 0 then
@@ -13768,27 +14911,20 @@ begin
     where b.organization_id = booking.organization_id and b.id = booking.id;
   end if;
 
-  answer := jsonb_build_object(
-    'booking_id', booking.id,
-    'amount_cents', refund_booking.amount_cents,
-    'currency', booking.currency,
-    'refundable_cents', kept - refund_booking.amount_cents,
-    'refunds', (
-      select jsonb_agg(
-        jsonb_build_object(
-          'refund_request_id', q.id, 'payment_id', q.payment_id, 'method', p.method,
-          'amount_cents', q.amount_cents, 'status', q.status
-        )
-        order by q.created_at, q.id
-      )
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      where q.organization_id = booking.organization_id
-        and q.booking_id = booking.id
-        and q.id <> all (known)
-    )
+  answer.booking_id := booking.id;
+  answer.amount_cents := refund_booking.amount_cents;
+  answer.currency := booking.currency;
+  answer.refundable_cents := kept - refund_booking.amount_cents;
+  answer.refunds := array(
+    select row(q.id, q.payment_id, p.method, q.amount_cents, q.status)::public.promised_refund
+    from private.refund_requests as q
+    join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+    where q.organization_id = booking.organization_id
+      and q.booking_id = booking.id
+      and q.id <> all (known)
+    order by q.created_at, q.id
   );
-  perform private.idempotent_end(scope, refund_booking.idempotency_key, answer);
+  perform private.idempotent_end(scope, refund_booking.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -13804,14 +14940,14 @@ create function public.refund_booking(
   reason text,
   idempotency_key text
 )
-returns jsonb
+returns public.booking_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.refund_booking(organization_id, booking_id, amount_cents, reason, idempotency_key) $$;
 
 comment on function public.refund_booking is
-  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Returns {booking_id, amount_cents, currency, refundable_cents (what is left), refunds: [{refund_request_id, payment_id, method, amount_cents, status}]}. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.refund_booking to authenticated;
 
 create function private.locked_refund_request(organization_id uuid, refund_request_id uuid)
@@ -13864,13 +15000,34 @@ $$;
 comment on function private.is_for_staff is
   'Whether a promised refund waits for a person: it goes back by hand, or is stuck.';
 
+create type public.recorded_refund as (
+  refund_id uuid,
+  refund_request_id uuid,
+  booking_id uuid,
+  method text,
+  amount_cents bigint,
+  currency text,
+  paid_cents bigint,
+  refunded_cents bigint
+);
+
+comment on type public.recorded_refund is 'Money that was given back by hand, and how its booking stands with it.';
+comment on column public.recorded_refund.refund_id is 'The entry of the ledger.';
+comment on column public.recorded_refund.refund_request_id is 'The promise that it keeps.';
+comment on column public.recorded_refund.booking_id is 'The booking.';
+comment on column public.recorded_refund.method is 'By which it went back. one of: cash, card_terminal, transfer, bizum';
+comment on column public.recorded_refund.amount_cents is 'Minor units of currency.';
+comment on column public.recorded_refund.currency is 'ISO 4217.';
+comment on column public.recorded_refund.paid_cents is 'What came in for the booking.';
+comment on column public.recorded_refund.refunded_cents is 'What went back.';
+
 create function private.record_refund(
   organization_id uuid,
   refund_request_id uuid,
   idempotency_key text,
   method text
 )
-returns jsonb
+returns public.recorded_refund
 language plpgsql
 volatile
 security definer
@@ -13882,15 +15039,16 @@ declare
   paid_by text;
   way text;
   refund_id uuid;
-  answer jsonb;
+  stored jsonb;
+  answer public.recorded_refund;
 begin
   perform private.require_permission(record_refund.organization_id, 'payments:refund');
-  answer := private.idempotent_begin(
+  stored := private.idempotent_begin(
     scope, record_refund.idempotency_key,
     jsonb_build_object('refund_request_id', record_refund.refund_request_id, 'method', record_refund.method)
   );
-  if answer is not null then
-    return answer;
+  if stored is not null then
+    return jsonb_populate_record(null::public.recorded_refund, stored);
   end if;
 
   -- Under the booking's lock nobody else settles it.
@@ -13917,19 +15075,12 @@ begin
   )
   returning r.id into refund_id;
 
-  select jsonb_build_object(
-    'refund_id', refund_id,
-    'refund_request_id', request.id,
-    'booking_id', request.booking_id,
-    'method', way,
-    'amount_cents', request.amount_cents,
-    'currency', request.currency,
-    'paid_cents', balance.paid_cents,
-    'refunded_cents', balance.refunded_cents
-  )
+  select
+    refund_id, request.id, request.booking_id, way, request.amount_cents, request.currency,
+    balance.paid_cents, balance.refunded_cents
   into answer
   from private.booking_balance(request.organization_id, request.booking_id) as balance;
-  perform private.idempotent_end(scope, record_refund.idempotency_key, answer);
+  perform private.idempotent_end(scope, record_refund.idempotency_key, to_jsonb(answer));
   return answer;
 end
 $$;
@@ -13944,18 +15095,35 @@ create function public.record_refund(
   idempotency_key text,
   method text default null
 )
-returns jsonb
+returns public.recorded_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.record_refund(organization_id, refund_request_id, idempotency_key, method) $$;
 
 comment on function public.record_refund is
-  'Staff with payments:refund say that money was given back by hand, as get_pending_refunds asked (by_hand, or stuck); it goes into the ledger. method: cash, card_terminal, transfer or bizum; null: as it was paid at the desk. Returns {refund_id, refund_request_id, booking_id, method, amount_cents, currency, paid_cents, refunded_cents (of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 method_invalid, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:refund say that money was given back by hand, as get_pending_refunds asked (by_hand, or stuck); it goes into the ledger. method: cash, card_terminal, transfer or bizum; null: as it was paid at the desk. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 method_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.record_refund to authenticated;
 
+create type public.withdrawn_refund as (
+  refund_request_id uuid,
+  booking_id uuid,
+  status text,
+  amount_cents bigint,
+  currency text,
+  refundable_cents bigint
+);
+
+comment on type public.withdrawn_refund is 'A promised refund that is off the list of what waits.';
+comment on column public.withdrawn_refund.refund_request_id is 'The promise.';
+comment on column public.withdrawn_refund.booking_id is 'The booking.';
+comment on column public.withdrawn_refund.status is 'withdrawn: not owed any more. one of: withdrawn, failed';
+comment on column public.withdrawn_refund.amount_cents is 'Minor units of currency.';
+comment on column public.withdrawn_refund.currency is 'ISO 4217.';
+comment on column public.withdrawn_refund.refundable_cents is 'What the venue holds of the booking.';
+
 create function private.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
-returns jsonb
+returns public.withdrawn_refund
 language plpgsql
 volatile
 security definer
@@ -13973,21 +15141,14 @@ begin
     if not private.is_for_staff(request) and request.status <> 'failed' then
       perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
     end if;
-    -- What failed stays failed: news of it must not count again.
-    update private.refund_requests as q
-    set status = case q.status when 'pending' then 'withdrawn' else q.status end,
-      withdrawn_reason = private.clean_note(withdraw_refund.reason)
-    where q.organization_id = request.organization_id and q.id = request.id
-    returning q.* into request;
+    request := private.withdraw_refund_request(
+      request.organization_id, request.id, private.clean_note(withdraw_refund.reason)
+    );
   end if;
-  return jsonb_build_object(
-    'refund_request_id', request.id,
-    'booking_id', request.booking_id,
-    'status', request.status,
-    'amount_cents', request.amount_cents,
-    'currency', request.currency,
-    'refundable_cents', private.booking_kept(request.organization_id, request.booking_id)
-  );
+  return row(
+    request.id, request.booking_id, request.status, request.amount_cents, request.currency,
+    private.booking_kept(request.organization_id, request.booking_id)
+  )::public.withdrawn_refund;
 end
 $$;
 
@@ -13996,18 +15157,53 @@ comment on function private.withdraw_refund is
 grant execute on function private.withdraw_refund to authenticated;
 
 create function public.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
-returns jsonb
+returns public.withdrawn_refund
 language sql
 volatile
 set search_path = ''
 as $$ select private.withdraw_refund(organization_id, refund_request_id, reason) $$;
 
 comment on function public.withdraw_refund is
-  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Returns {refund_request_id, booking_id, status, amount_cents, currency, refundable_cents (what the venue holds of the booking)}. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
+  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
 grant execute on function public.withdraw_refund to authenticated;
 
+create type public.pending_refund as (
+  refund_request_id uuid,
+  booking_id uuid,
+  reference text,
+  contact_name text,
+  method text,
+  by_hand boolean,
+  status text,
+  stuck boolean,
+  problem text,
+  amount_cents bigint,
+  currency text,
+  reason text,
+  note text,
+  requested_at timestamptz
+);
+
+comment on type public.pending_refund is 'A promised refund that waits, or that came back.';
+comment on column public.pending_refund.refund_request_id is 'The promise: what record_refund and withdraw_refund take.';
+comment on column public.pending_refund.booking_id is 'The booking.';
+comment on column public.pending_refund.reference is 'The booking''s.';
+comment on column public.pending_refund.contact_name is 'The name given with the booking; null without customers:read.';
+comment on column public.pending_refund.method is 'By which it was paid. one of: stripe, cash, card_terminal, transfer, bizum, voucher';
+comment on column public.pending_refund.by_hand is 'Somebody must give it back and call record_refund.';
+comment on column public.pending_refund.status is
+  'failed: the customer''s bank sent it back; promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund. one of: pending, failed';
+comment on column public.pending_refund.stuck is
+  'The provider refused it for good: settle it with record_refund or end it with withdraw_refund.';
+comment on column public.pending_refund.problem is 'The provider''s code; null: it named none.';
+comment on column public.pending_refund.amount_cents is 'Minor units of currency.';
+comment on column public.pending_refund.currency is 'ISO 4217.';
+comment on column public.pending_refund.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
+comment on column public.pending_refund.note is 'What the member of staff who refunds gave as the reason, empty for others; null without customers:read.';
+comment on column public.pending_refund.requested_at is 'When it was promised.';
+
 create function private.get_pending_refunds(organization_id uuid)
-returns jsonb
+returns setof public.pending_refund
 language plpgsql
 stable
 security definer
@@ -14018,41 +15214,36 @@ declare
 begin
   perform private.require_permission(get_pending_refunds.organization_id, 'payments:read');
   sees_customers := private.has_permission(get_pending_refunds.organization_id, 'customers:read');
-  return (
-    select coalesce(jsonb_agg(pending.item order by pending.created_at, pending.id), '[]')
-    from (
-      select q.created_at, q.id, jsonb_build_object(
-        'refund_request_id', q.id,
-        'booking_id', q.booking_id,
-        'reference', b.reference,
-        'contact_name', case when sees_customers then c.contact_name end,
-        'method', p.method,
-        'by_hand', private.goes_back_by_hand(p.method, q.status),
-        'status', q.status,
-        'stuck', private.refund_is_stuck(q),
-        'problem', (
-          select split_part(j.last_error, ':', 1)
-          from private.jobs as j
-          where j.kind = 'stripe.refund' and j.dedupe_key = 'stripe.refund:' || q.id and j.status = 'dead'
-          order by j.id desc
-          limit 1
-        ),
-        'amount_cents', q.amount_cents,
-        'currency', q.currency,
-        'reason', q.reason,
-        'note', q.note,
-        'requested_at', q.created_at
-      ) as item
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
-      left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
-      where q.organization_id = get_pending_refunds.organization_id
-        and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
-      order by q.created_at, q.id
-      limit 500
-    ) as pending
-  );
+  return query
+  select
+    q.id,
+    q.booking_id,
+    b.reference,
+    case when sees_customers then c.contact_name end,
+    p.method,
+    private.goes_back_by_hand(p.method, q.status),
+    q.status,
+    private.refund_is_stuck(q),
+    (
+      select split_part(j.last_error, ':', 1)
+      from private.jobs as j
+      where j.kind = 'stripe.refund' and j.dedupe_key = 'stripe.refund:' || q.id and j.status = 'dead'
+      order by j.id desc
+      limit 1
+    ),
+    q.amount_cents,
+    q.currency,
+    q.reason,
+    case when sees_customers then q.note end,
+    q.created_at
+  from private.refund_requests as q
+  join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+  join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
+  left join public.booking_contacts as c on c.organization_id = b.organization_id and c.booking_id = b.id
+  where q.organization_id = get_pending_refunds.organization_id
+    and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
+  order by q.created_at, q.id
+  limit 500;
 end
 $$;
 
@@ -14061,14 +15252,14 @@ comment on function private.get_pending_refunds is
 grant execute on function private.get_pending_refunds to authenticated;
 
 create function public.get_pending_refunds(organization_id uuid)
-returns jsonb
+returns setof public.pending_refund
 language sql
 stable
 set search_path = ''
-as $$ select private.get_pending_refunds(organization_id) $$;
+as $$ select * from private.get_pending_refunds(organization_id) $$;
 
 comment on function public.get_pending_refunds is
-  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500: [{refund_request_id, booking_id, reference, contact_name (null without customers:read), method, by_hand (whether somebody must give it back and call record_refund), status (pending, or failed: the customer''s bank sent it back, so promise it anew with refund_booking or give it back by hand, and take it off the list with withdraw_refund), stuck (whether the provider refused it for good: settle it with record_refund or end it with withdraw_refund), problem (the provider''s code, null without one), amount_cents, currency, reason, note, requested_at}]. For members with payments:read. Errors: 403 permission_denied.';
+  'The refunds that are promised and not carried out yet, and those that came back, oldest first, at most 500. For members with payments:read. Errors: 403 permission_denied.';
 grant execute on function public.get_pending_refunds to authenticated;
 
 -- =============================================================================
@@ -14096,8 +15287,15 @@ create table private.stripe_events (
 comment on table private.stripe_events is 'Every event that Stripe sent, once. Its id is Stripe''s and unique on all of Stripe.';
 comment on column private.stripe_events.account is 'The connected account that it happened in; null is the platform''s own.';
 
+create type service.received_event as (
+  duplicate boolean
+);
+
+comment on type service.received_event is 'That an event was received.';
+comment on column service.received_event.duplicate is 'Whether it had been received before.';
+
 create function private.receive_stripe_event(event jsonb)
-returns jsonb
+returns service.received_event
 language plpgsql
 volatile
 security definer
@@ -14119,7 +15317,7 @@ begin
   )
   on conflict on constraint stripe_events_pkey do nothing;
   if not found then
-    return jsonb_build_object('duplicate', true);
+    return row(true)::service.received_event;
   end if;
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
@@ -14131,7 +15329,7 @@ begin
       concat_ws(':', 'stripe.sync', event ->> 'account', object_type, object_id)
     );
   end if;
-  return jsonb_build_object('duplicate', false);
+  return row(false)::service.received_event;
 end
 $$;
 
@@ -14139,14 +15337,14 @@ comment on function private.receive_stripe_event is 'definer: the service may wr
 grant execute on function private.receive_stripe_event to service_role;
 
 create function service.receive_stripe_event(event jsonb)
-returns jsonb
+returns service.received_event
 language sql
 volatile
 set search_path = ''
 as $$ select private.receive_stripe_event(event) $$;
 
 comment on function service.receive_stripe_event is
-  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute). Returns {duplicate: boolean}. Errors: 422 event_invalid.';
+  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute). Errors: 422 event_invalid.';
 grant execute on function service.receive_stripe_event to service_role;
 
 -- =============================================================================
@@ -14276,8 +15474,21 @@ after insert on public.disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.announce_dispute();
 
+create type service.applied_dispute as (
+  dispute_id uuid,
+  organization_id uuid,
+  booking_id uuid,
+  status text
+);
+
+comment on type service.applied_dispute is 'What the provider''s report of a dispute was about.';
+comment on column service.applied_dispute.dispute_id is 'Ours; null: newer news is there, or the payment is not ours.';
+comment on column service.applied_dispute.organization_id is 'Whose payment it is; null: not ours.';
+comment on column service.applied_dispute.booking_id is 'What was paid; null: the payment is not ours.';
+comment on column service.applied_dispute.status is 'The provider''s word; unknown: the payment is not ours.';
+
 create function private.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
-returns jsonb
+returns service.applied_dispute
 language plpgsql
 volatile
 security definer
@@ -14297,7 +15508,7 @@ begin
   limit 1;
   if not found then
     -- Of another product that shares the account: a payment of ours was applied weeks before.
-    return jsonb_build_object('status', 'unknown');
+    return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
   insert into public.disputes as d (
     organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
@@ -14315,10 +15526,9 @@ begin
     as_of = excluded.as_of
   where d.as_of <= excluded.as_of
   returning d.id into dispute_id;
-  return jsonb_build_object(
-    'dispute_id', dispute_id, 'organization_id', payment.organization_id, 'booking_id', payment.booking_id,
-    'status', dispute ->> 'status'
-  );
+  return row(
+    dispute_id, payment.organization_id, payment.booking_id, dispute ->> 'status'
+  )::service.applied_dispute;
 end
 $$;
 
@@ -14327,12 +15537,12 @@ comment on function private.apply_dispute is
 grant execute on function private.apply_dispute to service_role;
 
 create function service.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
-returns jsonb
+returns service.applied_dispute
 language sql
 volatile
 set search_path = ''
 as $$ select private.apply_dispute(job_id, lease_token, dispute) $$;
 
 comment on function service.apply_dispute is
-  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Returns {dispute_id (null: newer news is there), organization_id, booking_id, status}, or {status: "unknown"} for a payment that is not ours. Errors: 409 lease_lost, lease_of_another.';
+  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Errors: 409 lease_lost, lease_of_another.';
 grant execute on function service.apply_dispute to service_role;
