@@ -82,20 +82,7 @@ export type ConfirmedBooking = Booking & { readonly manage_token: string };
 export type BookingWaiver = Answer<"booking_waiver">;
 
 /** The answer of `get_waiver`: what is to be signed. */
-export interface Waiver {
-  readonly text: string;
-  readonly version: number;
-  readonly locale: string;
-  readonly room_name: string;
-  readonly starts_at: string;
-  readonly timezone: string;
-  readonly organization: { readonly name: string };
-  /** People for whom somebody has signed, and for whom somebody has to. */
-  readonly signed: number;
-  readonly needed: number;
-  /** Whether it can be signed now. */
-  readonly open: boolean;
-}
+export type Waiver = Answer<"waiver">;
 
 /** The answer of `join_waitlist`. */
 export type WaitlistEntry = Answer<"waitlist_entry">;

@@ -3553,14 +3553,13 @@ export type Database = {
       };
       "get_changes": {
         Args: { "before_id"?: number; "max_rows"?: number; "organization_id": string };
-        Returns: {
-          "action": string;
-          "actor_id": string;
-          "actor_kind": string;
-          "id": number;
-          "occurred_at": string;
-          "table_name": string;
-        }[];
+        Returns: Database["public"]["CompositeTypes"]["logged_change"][];
+        SetofOptions: {
+          from: "*";
+          to: "logged_change";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "get_currencies": {
         Args: Record<PropertyKey, never>;
@@ -3783,7 +3782,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
-      "my_bookings": { Args: { "max_rows"?: number }; Returns: Json };
+      "my_bookings": {
+        Args: { "max_rows"?: number };
+        Returns: Database["public"]["CompositeTypes"]["my_booking"][];
+        SetofOptions: {
+          from: "*";
+          to: "my_booking";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "my_context": {
         Args: Record<PropertyKey, never>;
         Returns: Database["public"]["CompositeTypes"]["user_context"];
@@ -4783,12 +4791,45 @@ export type Database = {
         "sessions": number;
         "status": "cancelled";
       };
+      "logged_change": {
+        "id": number;
+        "occurred_at": string;
+        "actor_kind": "user" | "api_key" | "support" | "service" | "customer" | "system";
+        "actor_id": string | null;
+        "action": "insert" | "update" | "delete";
+        "table_name": string;
+      };
       "member": {
         "user_id": string;
         "email": string;
         "full_name": string;
         "status": "active" | "suspended";
         "role": Database["public"]["CompositeTypes"]["role_name"];
+      };
+      "my_booking": {
+        "id": string;
+        "organization": Database["public"]["CompositeTypes"]["venue"];
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "hold_expires_at": string | null;
+        "starts_at": string;
+        "ends_at": string;
+        "timezone": string;
+        "room_id": string;
+        "room_name": string;
+        "party_size": number;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
       };
       "organization": {
         "id": string;
@@ -5014,7 +5055,7 @@ export type Database = {
         "waitlist_token": string | null;
       };
       "waiver": {
-        "organization": Database["public"]["CompositeTypes"]["waiver_venue"];
+        "organization": Database["public"]["CompositeTypes"]["venue"];
         "room_name": string;
         "starts_at": string;
         "timezone": string;
@@ -5028,7 +5069,7 @@ export type Database = {
         "text": string;
       };
       "waiver_kiosk": {
-        "organization": Database["public"]["CompositeTypes"]["waiver_venue"];
+        "organization": Database["public"]["CompositeTypes"]["venue"];
         "location_name": string;
         "timezone": string;
         "parties": (Database["public"]["CompositeTypes"]["waiver_party"])[];
@@ -5066,9 +5107,6 @@ export type Database = {
         "signed_at": string;
         "text": string;
         "drawing": string | null;
-      };
-      "waiver_venue": {
-        "name": string;
       };
       "withdrawn_refund": {
         "refund_request_id": string;
@@ -5208,10 +5246,10 @@ export type Database = {
       };
       "open_checkout": {
         Args: { "manage_token": string; "reference": string };
-        Returns: Database["service"]["CompositeTypes"]["checkout"];
+        Returns: Database["service"]["CompositeTypes"]["open_checkout"];
         SetofOptions: {
           from: "*";
-          to: "checkout";
+          to: "open_checkout";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5241,10 +5279,10 @@ export type Database = {
       };
       "receive_stripe_event": {
         Args: { "event": Json };
-        Returns: Database["service"]["CompositeTypes"]["received_event"];
+        Returns: Database["service"]["CompositeTypes"]["received"];
         SetofOptions: {
           from: "*";
-          to: "received_event";
+          to: "received";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5370,23 +5408,6 @@ export type Database = {
         "attempt_id": string;
         "status": "open" | "failed" | "expired" | "paid";
       };
-      "checkout": {
-        "attempt_id": string;
-        "attempt_token": string | null;
-        "organization_id": string;
-        "booking_id": string;
-        "reference": string;
-        "amount_cents": number;
-        "currency": string;
-        "locale": "es" | "en" | "ca";
-        "description": string;
-        "customer_email": string | null;
-        "expires_at": string;
-        "stripe_account": string | null;
-        "delayed_methods": boolean;
-        "checkout_url": string | null;
-        "site_url": string | null;
-      };
       "checkout_attempt": {
         "session_id": string | null;
         "status": "open" | "failed" | "expired" | "paid";
@@ -5425,6 +5446,23 @@ export type Database = {
         "organization_id": string | null;
         "money": boolean;
       };
+      "open_checkout": {
+        "attempt_id": string;
+        "attempt_token": string | null;
+        "organization_id": string;
+        "booking_id": string;
+        "reference": string;
+        "amount_cents": number;
+        "currency": string;
+        "locale": "es" | "en" | "ca";
+        "description": string;
+        "customer_email": string | null;
+        "expires_at": string;
+        "stripe_account": string | null;
+        "delayed_methods": boolean;
+        "checkout_url": string | null;
+        "site_url": string | null;
+      };
       "prepared_email": {
         "template": string;
         "locale": "es" | "en" | "ca";
@@ -5439,9 +5477,6 @@ export type Database = {
         "oldest_queued_seconds": number;
       };
       "received": {
-        "duplicate": boolean;
-      };
-      "received_event": {
         "duplicate": boolean;
       };
       "recipient": {

@@ -3041,12 +3041,50 @@ class PublicLiftedBlock(BaseModel):
     status: Literal["cancelled"] = Field(alias="status")
 
 
+class PublicLoggedChange(BaseModel):
+    id: int = Field(alias="id")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    actor_kind: Literal["user", "api_key", "support", "service", "customer", "system"] = Field(
+        alias="actor_kind"
+    )
+    actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
+    action: Literal["insert", "update", "delete"] = Field(alias="action")
+    table_name: str = Field(alias="table_name")
+
+
 class PublicMember(BaseModel):
     user_id: uuid.UUID = Field(alias="user_id")
     email: str = Field(alias="email")
     full_name: str = Field(alias="full_name")
     status: Literal["active", "suspended"] = Field(alias="status")
     role: PublicRoleName = Field(alias="role")
+
+
+class PublicMyBooking(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    organization: PublicVenue = Field(alias="organization")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    timezone: str = Field(alias="timezone")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    party_size: int = Field(alias="party_size")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
 
 
 class PublicOrganization(BaseModel):
@@ -3304,7 +3342,7 @@ class PublicWaitlistEntry(BaseModel):
 
 
 class PublicWaiver(BaseModel):
-    organization: PublicWaiverVenue = Field(alias="organization")
+    organization: PublicVenue = Field(alias="organization")
     room_name: str = Field(alias="room_name")
     starts_at: datetime.datetime = Field(alias="starts_at")
     timezone: str = Field(alias="timezone")
@@ -3319,7 +3357,7 @@ class PublicWaiver(BaseModel):
 
 
 class PublicWaiverKiosk(BaseModel):
-    organization: PublicWaiverVenue = Field(alias="organization")
+    organization: PublicVenue = Field(alias="organization")
     location_name: str = Field(alias="location_name")
     timezone: str = Field(alias="timezone")
     parties: List[PublicWaiverParty] = Field(alias="parties")
@@ -3361,10 +3399,6 @@ class PublicWaiverSignature(BaseModel):
     signed_at: datetime.datetime = Field(alias="signed_at")
     text: str = Field(alias="text")
     drawing: Optional[str] = Field(alias="drawing")
-
-
-class PublicWaiverVenue(BaseModel):
-    name: str = Field(alias="name")
 
 
 class PublicWithdrawnRefund(BaseModel):
@@ -3418,24 +3452,6 @@ class ServiceAttemptState(BaseModel):
     status: Literal["open", "failed", "expired", "paid"] = Field(alias="status")
 
 
-class ServiceCheckout(BaseModel):
-    attempt_id: uuid.UUID = Field(alias="attempt_id")
-    attempt_token: Optional[str] = Field(alias="attempt_token")
-    organization_id: uuid.UUID = Field(alias="organization_id")
-    booking_id: uuid.UUID = Field(alias="booking_id")
-    reference: str = Field(alias="reference")
-    amount_cents: int = Field(alias="amount_cents")
-    currency: str = Field(alias="currency")
-    locale: Literal["es", "en", "ca"] = Field(alias="locale")
-    description: str = Field(alias="description")
-    customer_email: Optional[str] = Field(alias="customer_email")
-    expires_at: datetime.datetime = Field(alias="expires_at")
-    stripe_account: Optional[str] = Field(alias="stripe_account")
-    delayed_methods: bool = Field(alias="delayed_methods")
-    checkout_url: Optional[str] = Field(alias="checkout_url")
-    site_url: Optional[str] = Field(alias="site_url")
-
-
 class ServiceCheckoutAttempt(BaseModel):
     session_id: Optional[str] = Field(alias="session_id")
     status: Literal["open", "failed", "expired", "paid"] = Field(alias="status")
@@ -3480,6 +3496,24 @@ class ServiceJob(BaseModel):
     money: bool = Field(alias="money")
 
 
+class ServiceOpenCheckout(BaseModel):
+    attempt_id: uuid.UUID = Field(alias="attempt_id")
+    attempt_token: Optional[str] = Field(alias="attempt_token")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    description: str = Field(alias="description")
+    customer_email: Optional[str] = Field(alias="customer_email")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    stripe_account: Optional[str] = Field(alias="stripe_account")
+    delayed_methods: bool = Field(alias="delayed_methods")
+    checkout_url: Optional[str] = Field(alias="checkout_url")
+    site_url: Optional[str] = Field(alias="site_url")
+
+
 class ServicePreparedEmail(BaseModel):
     template: str = Field(alias="template")
     locale: Literal["es", "en", "ca"] = Field(alias="locale")
@@ -3496,10 +3530,6 @@ class ServiceQueueStatistics(BaseModel):
 
 
 class ServiceReceived(BaseModel):
-    duplicate: bool = Field(alias="duplicate")
-
-
-class ServiceReceivedEvent(BaseModel):
     duplicate: bool = Field(alias="duplicate")
 
 

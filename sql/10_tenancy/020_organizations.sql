@@ -56,3 +56,12 @@ for each row execute function private.touch_updated_at();
 alter table private.jobs
 add constraint jobs_organization_fkey foreign key (organization_id)
 references public.organizations (id) on delete cascade;
+
+create type public.venue as (
+  name text,
+  slug text
+);
+
+comment on type public.venue is 'The organization, to visitors.';
+comment on column public.venue.name is 'As it calls itself.';
+comment on column public.venue.slug is 'Its name in addresses.';

@@ -173,7 +173,7 @@ $$;
 comment on function private.lock_own_attempt is
   'private.lock_attempt for whoever opened the attempt: raises 404 attempt_not_found without its token.';
 
-create type service.checkout as (
+create type service.open_checkout as (
   attempt_id uuid,
   attempt_token text,
   organization_id uuid,
@@ -191,25 +191,25 @@ create type service.checkout as (
   site_url text
 );
 
-comment on type service.checkout is 'The open attempt to pay a booking.';
-comment on column service.checkout.attempt_id is 'Names the attempt at the provider.';
-comment on column service.checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
-comment on column service.checkout.organization_id is 'The venue.';
-comment on column service.checkout.booking_id is 'The booking.';
-comment on column service.checkout.reference is 'The booking''s.';
-comment on column service.checkout.amount_cents is 'Minor units of currency.';
-comment on column service.checkout.currency is 'ISO 4217, upper case.';
-comment on column service.checkout.locale is 'The payer''s language. one of: es, en, ca';
-comment on column service.checkout.description is 'What is paid for, to show the payer.';
-comment on column service.checkout.customer_email is 'The payer''s address; null: the venue was given none.';
-comment on column service.checkout.expires_at is 'When the provider is to close its session.';
-comment on column service.checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
-comment on column service.checkout.delayed_methods is 'Whether methods that take days may be offered.';
-comment on column service.checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
-comment on column service.checkout.site_url is 'The page of its calendar, to come back to; null: none.';
+comment on type service.open_checkout is 'The open attempt to pay a booking.';
+comment on column service.open_checkout.attempt_id is 'Names the attempt at the provider.';
+comment on column service.open_checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
+comment on column service.open_checkout.organization_id is 'The venue.';
+comment on column service.open_checkout.booking_id is 'The booking.';
+comment on column service.open_checkout.reference is 'The booking''s.';
+comment on column service.open_checkout.amount_cents is 'Minor units of currency.';
+comment on column service.open_checkout.currency is 'ISO 4217, upper case.';
+comment on column service.open_checkout.locale is 'The payer''s language. one of: es, en, ca';
+comment on column service.open_checkout.description is 'What is paid for, to show the payer.';
+comment on column service.open_checkout.customer_email is 'The payer''s address; null: the venue was given none.';
+comment on column service.open_checkout.expires_at is 'When the provider is to close its session.';
+comment on column service.open_checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
+comment on column service.open_checkout.delayed_methods is 'Whether methods that take days may be offered.';
+comment on column service.open_checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
+comment on column service.open_checkout.site_url is 'The page of its calendar, to come back to; null: none.';
 
 create function private.open_checkout(reference text, manage_token text)
-returns service.checkout
+returns service.open_checkout
 language plpgsql
 volatile
 security definer
@@ -305,7 +305,7 @@ begin
       o.delayed_methods,
       attempt.url,
       (private.managing_calendar(booking)).site_url
-    )::service.checkout
+    )::service.open_checkout
     from public.organizations as o
     join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
     join public.locations as l on l.organization_id = o.id and l.id = r.location_id
@@ -320,7 +320,7 @@ comment on function private.open_checkout is
 grant execute on function private.open_checkout to service_role;
 
 create function service.open_checkout(reference text, manage_token text)
-returns service.checkout
+returns service.open_checkout
 language sql
 volatile
 set search_path = ''

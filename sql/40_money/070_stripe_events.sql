@@ -19,15 +19,8 @@ create table private.stripe_events (
 comment on table private.stripe_events is 'Every event that Stripe sent, once. Its id is Stripe''s and unique on all of Stripe.';
 comment on column private.stripe_events.account is 'The connected account that it happened in; null is the platform''s own.';
 
-create type service.received_event as (
-  duplicate boolean
-);
-
-comment on type service.received_event is 'That an event was received.';
-comment on column service.received_event.duplicate is 'Whether it had been received before.';
-
 create function private.receive_stripe_event(event jsonb)
-returns service.received_event
+returns service.received
 language plpgsql
 volatile
 security definer
@@ -49,7 +42,7 @@ begin
   )
   on conflict on constraint stripe_events_pkey do nothing;
   if not found then
-    return row(true)::service.received_event;
+    return row(true)::service.received;
   end if;
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
@@ -61,7 +54,7 @@ begin
       concat_ws(':', 'stripe.sync', event ->> 'account', object_type, object_id)
     );
   end if;
-  return row(false)::service.received_event;
+  return row(false)::service.received;
 end
 $$;
 
@@ -69,7 +62,7 @@ comment on function private.receive_stripe_event is 'definer: the service may wr
 grant execute on function private.receive_stripe_event to service_role;
 
 create function service.receive_stripe_event(event jsonb)
-returns service.received_event
+returns service.received
 language sql
 volatile
 set search_path = ''

@@ -365,8 +365,41 @@ comment on function public.get_customer_history is
   'A customer with all bookings, what was agreed to, and numbers. For members with customers:read and bookings:read. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.get_customer_history to authenticated;
 
+create type public.my_booking as (
+  id uuid,
+  organization public.venue,
+  reference text,
+  status text,
+  hold_expires_at timestamptz,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  timezone text,
+  room_id uuid,
+  room_name text,
+  party_size int,
+  currency text,
+  total_cents bigint,
+  due_now_cents bigint
+);
+
+comment on type public.my_booking is 'A booking of the signed-in person.';
+comment on column public.my_booking.id is 'What my_booking_token is asked with.';
+comment on column public.my_booking.organization is 'The venue.';
+comment on column public.my_booking.reference is 'What people call it by.';
+comment on column public.my_booking.status is 'one of bookings.status';
+comment on column public.my_booking.hold_expires_at is 'When an unpaid one lapses; null: it does not.';
+comment on column public.my_booking.starts_at is 'Of the game.';
+comment on column public.my_booking.ends_at is 'Of the game.';
+comment on column public.my_booking.timezone is 'IANA zone of the venue.';
+comment on column public.my_booking.room_id is 'The game''s room.';
+comment on column public.my_booking.room_name is 'As it is called.';
+comment on column public.my_booking.party_size is 'People.';
+comment on column public.my_booking.currency is 'ISO 4217, upper case.';
+comment on column public.my_booking.total_cents is 'The price, minor units, tax included.';
+comment on column public.my_booking.due_now_cents is 'Of the total, what confirms the booking.';
+
 create function private.my_bookings(max_rows int)
-returns jsonb
+returns setof public.my_booking
 language plpgsql
 stable
 security definer
@@ -375,22 +408,19 @@ as $$
 declare
   address text := private.require_proven_email();
 begin
-  return (
-    select coalesce(jsonb_agg(mine.booking order by mine.starts_at desc, mine.id), '[]')
-    from (
-      select b.starts_at, b.id, to_jsonb(private.show_booking(b)) || jsonb_build_object(
-        'id', b.id,
-        'organization', jsonb_build_object('name', o.name, 'slug', o.slug)
-      ) as booking
-      from public.customers as c
-      join public.organizations as o on o.id = c.organization_id
-      join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
-      where c.email = address
-        and b.status <> 'expired'
-      order by b.starts_at desc, b.id
-      limit least(greatest(coalesce(my_bookings.max_rows, 100), 1), 500)
-    ) as mine
-  );
+  return query
+  select
+    b.id, row(o.name, o.slug)::public.venue, shown.reference, shown.status, shown.hold_expires_at, shown.starts_at,
+    shown.ends_at, shown.timezone, shown.room_id, shown.room_name, shown.party_size, shown.currency,
+    shown.total_cents, shown.due_now_cents
+  from public.customers as c
+  join public.organizations as o on o.id = c.organization_id
+  join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
+  cross join private.show_booking(b) as shown
+  where c.email = address
+    and b.status <> 'expired'
+  order by b.starts_at desc, b.id
+  limit least(greatest(coalesce(my_bookings.max_rows, 100), 1), 500);
 end
 $$;
 
@@ -399,14 +429,14 @@ comment on function private.my_bookings is
 grant execute on function private.my_bookings to authenticated;
 
 create function public.my_bookings(max_rows int default 100)
-returns jsonb
+returns setof public.my_booking
 language sql
 stable
 set search_path = ''
-as $$ select private.my_bookings(max_rows) $$;
+as $$ select * from private.my_bookings(max_rows) $$;
 
 comment on function public.my_bookings is
-  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. [{id, organization: {name, slug}, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}]; my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet), user_required for an API key.';
+  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet), user_required for an API key.';
 grant execute on function public.my_bookings to authenticated;
 
 insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, description)

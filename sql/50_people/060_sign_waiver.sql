@@ -43,15 +43,8 @@ $$;
 comment on function private.waiver_is_open is
   'Whether the party may sign: from the booking''s being made for good until its end.';
 
-create type public.waiver_venue as (
-  name text
-);
-
-comment on type public.waiver_venue is 'The venue of a waiver.';
-comment on column public.waiver_venue.name is 'As its public reads it.';
-
 create type public.waiver as (
-  organization public.waiver_venue,
+  organization public.venue,
   room_name text,
   starts_at timestamptz,
   timezone text,
@@ -91,7 +84,7 @@ declare
 begin
   return (
     select row(
-      row(o.name)::public.waiver_venue,
+      row(o.name, o.slug)::public.venue,
       r.name,
       booking.starts_at,
       l.timezone,

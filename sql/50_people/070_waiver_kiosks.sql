@@ -161,7 +161,7 @@ comment on column public.waiver_party.missing is 'People for whom nobody has sig
 comment on column public.waiver_party.token is 'For get_waiver and sign_waiver; null once the venue is closed.';
 
 create type public.waiver_kiosk as (
-  organization public.waiver_venue,
+  organization public.venue,
   location_name text,
   timezone text,
   parties public.waiver_party []
@@ -218,7 +218,7 @@ declare
 begin
   perform private.count_attempt();
   perform private.limit_rate('public_read', 'address', private.client_address());
-  select k.organization_id, k.location_id, o.name as organization_name, l.name as location_name, l.timezone
+  select k.organization_id, k.location_id, row(o.name, o.slug)::public.venue as venue, l.name as location_name, l.timezone
   into kiosk
   from private.waiver_kiosk_secrets as s
   join public.waiver_kiosks as k on k.organization_id = s.organization_id and k.id = s.kiosk_id
@@ -232,7 +232,7 @@ begin
     perform private.fail('kiosk_not_found', 404, 'Ask the venue to open the kiosk anew.');
   end if;
   return row(
-    row(kiosk.organization_name)::public.waiver_venue,
+    kiosk.venue,
     kiosk.location_name,
     kiosk.timezone,
     -- Who comes late still signs; who comes this evening does not need to be listed yet.

@@ -70,15 +70,6 @@ $$;
 comment on function private.refuse_party is
   'Raises 422 party_size_invalid, details {"minimum", "maximum"}.';
 
-create type public.venue as (
-  name text,
-  slug text
-);
-
-comment on type public.venue is 'The organization, to visitors.';
-comment on column public.venue.name is 'As it calls itself.';
-comment on column public.venue.slug is 'Its name in addresses.';
-
 create type public.calendar_fee as (
   kind text,
   value bigint

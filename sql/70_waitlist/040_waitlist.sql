@@ -166,7 +166,7 @@ begin
 
     waiting_customer_id := private.customer_with_email(calendar.organization_id, guest);
     -- As many again for whoever has proven the address, which strangers cannot use up.
-    live_entries := case when private.caller_has_proven(guest ->> 'email') then 6 else 3 end;
+    live_entries := case when private.caller_has_proven(guest.email) then 6 else 3 end;
     -- Two requests of one person are counted one after the other.
     perform from public.customers as c
     where c.organization_id = calendar.organization_id and c.id = waiting_customer_id

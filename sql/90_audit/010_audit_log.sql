@@ -364,8 +364,25 @@ comment on function public.get_row_at is
   'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}).';
 grant execute on function public.get_row_at to authenticated;
 
+create type public.logged_change as (
+  id bigint,
+  occurred_at timestamptz,
+  actor_kind text,
+  actor_id uuid,
+  action text,
+  table_name text
+);
+
+comment on type public.logged_change is 'That something changed, and nothing of what.';
+comment on column public.logged_change.id is 'The entry''s: audit_log.id.';
+comment on column public.logged_change.occurred_at is 'When.';
+comment on column public.logged_change.actor_kind is 'one of: user, api_key, support, service, customer, system';
+comment on column public.logged_change.actor_id is 'The user or key; null: somebody without an account.';
+comment on column public.logged_change.action is 'one of audit_log.action';
+comment on column public.logged_change.table_name is 'Of which table.';
+
 create function private.get_changes(organization_id uuid, before_id bigint, max_rows int)
-returns table (id bigint, occurred_at timestamptz, actor_kind text, actor_id uuid, action text, table_name text)
+returns setof public.logged_change
 language plpgsql
 stable
 security definer
@@ -387,7 +404,7 @@ comment on function private.get_changes is 'definer: reads the log for a named o
 grant execute on function private.get_changes to authenticated;
 
 create function public.get_changes(organization_id uuid, before_id bigint default null, max_rows int default 100)
-returns table (id bigint, occurred_at timestamptz, actor_kind text, actor_id uuid, action text, table_name text)
+returns setof public.logged_change
 language sql
 stable
 set search_path = ''

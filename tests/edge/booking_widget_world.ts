@@ -166,7 +166,7 @@ export const waiver: Waiver = {
   room_name: "r1",
   starts_at: slot.starts_at,
   timezone: "Europe/Madrid",
-  organization: { name: "Casa" },
+  organization: { name: "Casa", slug: "casa" },
   signed: 0,
   needed: 2,
   open: true,

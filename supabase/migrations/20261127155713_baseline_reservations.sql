@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: 2f45af43060c4f0937d5a0139f7c808ec17810c4af9e9d6593e6ee47afcca397
+-- Digest of what follows: b9f5288ada8ccdf2a6883e3bad41c9afcf7ff4c7865676d5413840e4c7d8f604
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -728,8 +728,41 @@ comment on function public.get_customer_history is
   'A customer with all bookings, what was agreed to, and numbers. For members with customers:read and bookings:read. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.get_customer_history to authenticated;
 
+create type public.my_booking as (
+  id uuid,
+  organization public.venue,
+  reference text,
+  status text,
+  hold_expires_at timestamptz,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  timezone text,
+  room_id uuid,
+  room_name text,
+  party_size int,
+  currency text,
+  total_cents bigint,
+  due_now_cents bigint
+);
+
+comment on type public.my_booking is 'A booking of the signed-in person.';
+comment on column public.my_booking.id is 'What my_booking_token is asked with.';
+comment on column public.my_booking.organization is 'The venue.';
+comment on column public.my_booking.reference is 'What people call it by.';
+comment on column public.my_booking.status is 'one of bookings.status';
+comment on column public.my_booking.hold_expires_at is 'When an unpaid one lapses; null: it does not.';
+comment on column public.my_booking.starts_at is 'Of the game.';
+comment on column public.my_booking.ends_at is 'Of the game.';
+comment on column public.my_booking.timezone is 'IANA zone of the venue.';
+comment on column public.my_booking.room_id is 'The game''s room.';
+comment on column public.my_booking.room_name is 'As it is called.';
+comment on column public.my_booking.party_size is 'People.';
+comment on column public.my_booking.currency is 'ISO 4217, upper case.';
+comment on column public.my_booking.total_cents is 'The price, minor units, tax included.';
+comment on column public.my_booking.due_now_cents is 'Of the total, what confirms the booking.';
+
 create function private.my_bookings(max_rows int)
-returns jsonb
+returns setof public.my_booking
 language plpgsql
 stable
 security definer
@@ -738,22 +771,19 @@ as $$
 declare
   address text := private.require_proven_email();
 begin
-  return (
-    select coalesce(jsonb_agg(mine.booking order by mine.starts_at desc, mine.id), '[]')
-    from (
-      select b.starts_at, b.id, to_jsonb(private.show_booking(b)) || jsonb_build_object(
-        'id', b.id,
-        'organization', jsonb_build_object('name', o.name, 'slug', o.slug)
-      ) as booking
-      from public.customers as c
-      join public.organizations as o on o.id = c.organization_id
-      join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
-      where c.email = address
-        and b.status <> 'expired'
-      order by b.starts_at desc, b.id
-      limit least(greatest(coalesce(my_bookings.max_rows, 100), 1), 500)
-    ) as mine
-  );
+  return query
+  select
+    b.id, row(o.name, o.slug)::public.venue, shown.reference, shown.status, shown.hold_expires_at, shown.starts_at,
+    shown.ends_at, shown.timezone, shown.room_id, shown.room_name, shown.party_size, shown.currency,
+    shown.total_cents, shown.due_now_cents
+  from public.customers as c
+  join public.organizations as o on o.id = c.organization_id
+  join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
+  cross join private.show_booking(b) as shown
+  where c.email = address
+    and b.status <> 'expired'
+  order by b.starts_at desc, b.id
+  limit least(greatest(coalesce(my_bookings.max_rows, 100), 1), 500);
 end
 $$;
 
@@ -762,14 +792,14 @@ comment on function private.my_bookings is
 grant execute on function private.my_bookings to authenticated;
 
 create function public.my_bookings(max_rows int default 100)
-returns jsonb
+returns setof public.my_booking
 language sql
 stable
 set search_path = ''
-as $$ select private.my_bookings(max_rows) $$;
+as $$ select * from private.my_bookings(max_rows) $$;
 
 comment on function public.my_bookings is
-  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. [{id, organization: {name, slug}, reference, status, hold_expires_at, starts_at, ends_at, timezone, room_id, room_name, party_size, currency, total_cents, due_now_cents}]; my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet), user_required for an API key.';
+  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet), user_required for an API key.';
 grant execute on function public.my_bookings to authenticated;
 
 insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, description)
@@ -1184,15 +1214,8 @@ $$;
 comment on function private.waiver_is_open is
   'Whether the party may sign: from the booking''s being made for good until its end.';
 
-create type public.waiver_venue as (
-  name text
-);
-
-comment on type public.waiver_venue is 'The venue of a waiver.';
-comment on column public.waiver_venue.name is 'As its public reads it.';
-
 create type public.waiver as (
-  organization public.waiver_venue,
+  organization public.venue,
   room_name text,
   starts_at timestamptz,
   timezone text,
@@ -1232,7 +1255,7 @@ declare
 begin
   return (
     select row(
-      row(o.name)::public.waiver_venue,
+      row(o.name, o.slug)::public.venue,
       r.name,
       booking.starts_at,
       l.timezone,
@@ -1769,7 +1792,7 @@ comment on column public.waiver_party.missing is 'People for whom nobody has sig
 comment on column public.waiver_party.token is 'For get_waiver and sign_waiver; null once the venue is closed.';
 
 create type public.waiver_kiosk as (
-  organization public.waiver_venue,
+  organization public.venue,
   location_name text,
   timezone text,
   parties public.waiver_party []
@@ -1826,7 +1849,7 @@ declare
 begin
   perform private.count_attempt();
   perform private.limit_rate('public_read', 'address', private.client_address());
-  select k.organization_id, k.location_id, o.name as organization_name, l.name as location_name, l.timezone
+  select k.organization_id, k.location_id, row(o.name, o.slug)::public.venue as venue, l.name as location_name, l.timezone
   into kiosk
   from private.waiver_kiosk_secrets as s
   join public.waiver_kiosks as k on k.organization_id = s.organization_id and k.id = s.kiosk_id
@@ -1840,7 +1863,7 @@ begin
     perform private.fail('kiosk_not_found', 404, 'Ask the venue to open the kiosk anew.');
   end if;
   return row(
-    row(kiosk.organization_name)::public.waiver_venue,
+    kiosk.venue,
     kiosk.location_name,
     kiosk.timezone,
     -- Who comes late still signs; who comes this evening does not need to be listed yet.
@@ -1985,15 +2008,6 @@ $$;
 
 comment on function private.refuse_party is
   'Raises 422 party_size_invalid, details {"minimum", "maximum"}.';
-
-create type public.venue as (
-  name text,
-  slug text
-);
-
-comment on type public.venue is 'The organization, to visitors.';
-comment on column public.venue.name is 'As it calls itself.';
-comment on column public.venue.slug is 'Its name in addresses.';
 
 create type public.calendar_fee as (
   kind text,
@@ -5598,7 +5612,7 @@ begin
 
     waiting_customer_id := private.customer_with_email(calendar.organization_id, guest);
     -- As many again for whoever has proven the address, which strangers cannot use up.
-    live_entries := case when private.caller_has_proven(guest ->> 'email') then 6 else 3 end;
+    live_entries := case when private.caller_has_proven(guest.email) then 6 else 3 end;
     -- Two requests of one person are counted one after the other.
     perform from public.customers as c
     where c.organization_id = calendar.organization_id and c.id = waiting_customer_id
@@ -9849,8 +9863,25 @@ comment on function public.get_row_at is
   'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}).';
 grant execute on function public.get_row_at to authenticated;
 
+create type public.logged_change as (
+  id bigint,
+  occurred_at timestamptz,
+  actor_kind text,
+  actor_id uuid,
+  action text,
+  table_name text
+);
+
+comment on type public.logged_change is 'That something changed, and nothing of what.';
+comment on column public.logged_change.id is 'The entry''s: audit_log.id.';
+comment on column public.logged_change.occurred_at is 'When.';
+comment on column public.logged_change.actor_kind is 'one of: user, api_key, support, service, customer, system';
+comment on column public.logged_change.actor_id is 'The user or key; null: somebody without an account.';
+comment on column public.logged_change.action is 'one of audit_log.action';
+comment on column public.logged_change.table_name is 'Of which table.';
+
 create function private.get_changes(organization_id uuid, before_id bigint, max_rows int)
-returns table (id bigint, occurred_at timestamptz, actor_kind text, actor_id uuid, action text, table_name text)
+returns setof public.logged_change
 language plpgsql
 stable
 security definer
@@ -9872,7 +9903,7 @@ comment on function private.get_changes is 'definer: reads the log for a named o
 grant execute on function private.get_changes to authenticated;
 
 create function public.get_changes(organization_id uuid, before_id bigint default null, max_rows int default 100)
-returns table (id bigint, occurred_at timestamptz, actor_kind text, actor_id uuid, action text, table_name text)
+returns setof public.logged_change
 language sql
 stable
 set search_path = ''

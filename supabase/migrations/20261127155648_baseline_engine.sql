@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 6de926d8d3d2126b588a85bd59afab05cecee3788b78d94dcc7226ad1871553d
+-- Digest of what follows: 7a9189ffb4d615ad04b48e210a0c0c4a077258368def15c08b704933f6c94258
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -2602,6 +2602,15 @@ for each row execute function private.touch_updated_at();
 alter table private.jobs
 add constraint jobs_organization_fkey foreign key (organization_id)
 references public.organizations (id) on delete cascade;
+
+create type public.venue as (
+  name text,
+  slug text
+);
+
+comment on type public.venue is 'The organization, to visitors.';
+comment on column public.venue.name is 'As it calls itself.';
+comment on column public.venue.slug is 'Its name in addresses.';
 
 -- =============================================================================
 -- sql/10_tenancy/030_amounts.sql
@@ -13140,6 +13149,9 @@ create table private.refund_requests (
   constraint refund_requests_payment_fkey foreign key (organization_id, payment_id)
   references public.payments (organization_id, id),
   constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed', 'withdrawn')),
+  constraint refund_requests_reason_is_known check (
+    reason in ('cancelled', 'changed', 'no_show', 'overpaid', 'paid_late', 'hold_expired', 'staff', 'provider')
+  ),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
   constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
 );
@@ -14033,7 +14045,7 @@ $$;
 comment on function private.lock_own_attempt is
   'private.lock_attempt for whoever opened the attempt: raises 404 attempt_not_found without its token.';
 
-create type service.checkout as (
+create type service.open_checkout as (
   attempt_id uuid,
   attempt_token text,
   organization_id uuid,
@@ -14051,25 +14063,25 @@ create type service.checkout as (
   site_url text
 );
 
-comment on type service.checkout is 'The open attempt to pay a booking.';
-comment on column service.checkout.attempt_id is 'Names the attempt at the provider.';
-comment on column service.checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
-comment on column service.checkout.organization_id is 'The venue.';
-comment on column service.checkout.booking_id is 'The booking.';
-comment on column service.checkout.reference is 'The booking''s.';
-comment on column service.checkout.amount_cents is 'Minor units of currency.';
-comment on column service.checkout.currency is 'ISO 4217, upper case.';
-comment on column service.checkout.locale is 'The payer''s language. one of: es, en, ca';
-comment on column service.checkout.description is 'What is paid for, to show the payer.';
-comment on column service.checkout.customer_email is 'The payer''s address; null: the venue was given none.';
-comment on column service.checkout.expires_at is 'When the provider is to close its session.';
-comment on column service.checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
-comment on column service.checkout.delayed_methods is 'Whether methods that take days may be offered.';
-comment on column service.checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
-comment on column service.checkout.site_url is 'The page of its calendar, to come back to; null: none.';
+comment on type service.open_checkout is 'The open attempt to pay a booking.';
+comment on column service.open_checkout.attempt_id is 'Names the attempt at the provider.';
+comment on column service.open_checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
+comment on column service.open_checkout.organization_id is 'The venue.';
+comment on column service.open_checkout.booking_id is 'The booking.';
+comment on column service.open_checkout.reference is 'The booking''s.';
+comment on column service.open_checkout.amount_cents is 'Minor units of currency.';
+comment on column service.open_checkout.currency is 'ISO 4217, upper case.';
+comment on column service.open_checkout.locale is 'The payer''s language. one of: es, en, ca';
+comment on column service.open_checkout.description is 'What is paid for, to show the payer.';
+comment on column service.open_checkout.customer_email is 'The payer''s address; null: the venue was given none.';
+comment on column service.open_checkout.expires_at is 'When the provider is to close its session.';
+comment on column service.open_checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
+comment on column service.open_checkout.delayed_methods is 'Whether methods that take days may be offered.';
+comment on column service.open_checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
+comment on column service.open_checkout.site_url is 'The page of its calendar, to come back to; null: none.';
 
 create function private.open_checkout(reference text, manage_token text)
-returns service.checkout
+returns service.open_checkout
 language plpgsql
 volatile
 security definer
@@ -14165,7 +14177,7 @@ begin
       o.delayed_methods,
       attempt.url,
       (private.managing_calendar(booking)).site_url
-    )::service.checkout
+    )::service.open_checkout
     from public.organizations as o
     join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
     join public.locations as l on l.organization_id = o.id and l.id = r.location_id
@@ -14180,7 +14192,7 @@ comment on function private.open_checkout is
 grant execute on function private.open_checkout to service_role;
 
 create function service.open_checkout(reference text, manage_token text)
-returns service.checkout
+returns service.open_checkout
 language sql
 volatile
 set search_path = ''
@@ -15287,15 +15299,8 @@ create table private.stripe_events (
 comment on table private.stripe_events is 'Every event that Stripe sent, once. Its id is Stripe''s and unique on all of Stripe.';
 comment on column private.stripe_events.account is 'The connected account that it happened in; null is the platform''s own.';
 
-create type service.received_event as (
-  duplicate boolean
-);
-
-comment on type service.received_event is 'That an event was received.';
-comment on column service.received_event.duplicate is 'Whether it had been received before.';
-
 create function private.receive_stripe_event(event jsonb)
-returns service.received_event
+returns service.received
 language plpgsql
 volatile
 security definer
@@ -15317,7 +15322,7 @@ begin
   )
   on conflict on constraint stripe_events_pkey do nothing;
   if not found then
-    return row(true)::service.received_event;
+    return row(true)::service.received;
   end if;
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
@@ -15329,7 +15334,7 @@ begin
       concat_ws(':', 'stripe.sync', event ->> 'account', object_type, object_id)
     );
   end if;
-  return row(false)::service.received_event;
+  return row(false)::service.received;
 end
 $$;
 
@@ -15337,7 +15342,7 @@ comment on function private.receive_stripe_event is 'definer: the service may wr
 grant execute on function private.receive_stripe_event to service_role;
 
 create function service.receive_stripe_event(event jsonb)
-returns service.received_event
+returns service.received
 language sql
 volatile
 set search_path = ''
