@@ -167,9 +167,11 @@ export const waiver: Waiver = {
   starts_at: slot.starts_at,
   timezone: "Europe/Madrid",
   organization: { name: "Casa", slug: "casa" },
+  policy: "required",
   signed: 0,
   needed: 2,
   open: true,
+  locales: ["en", "es"],
 };
 
 export interface Setting {
