@@ -887,12 +887,13 @@ def test_tags_and_dots_make_no_more_mails_to_a_mailbox(venue: Venue, spelling: s
 
 
 def test_tags_fill_no_calendar(venue: Venue) -> None:
-    calendar(venue, holds_per_address=2)
+    calendar(venue, holds_per_address=1)
     victim = uuid.uuid4().hex
-    for tag in range(2):
+    # A mailbox may have three times as many as a network address.
+    for tag in range(3):
         hold(venue, f"{victim}+{tag}@example.com")
     with pytest.raises(Refused, match="too_many_unpaid_bookings"):
-        hold(venue, f"{victim}+2@example.com")
+        hold(venue, f"{victim}+3@example.com")
 
 
 def test_who_books_under_two_tags_is_two_customers(venue: Venue) -> None:

@@ -371,6 +371,7 @@ NO_TEXTS_OF_PEOPLE = {
     "disputes.reason": "the provider's",
     "disputes.status": "the provider's",
     "email_template_overrides.problem": "written by the worker",
+    "email_template_overrides.template": "refers to private.email_templates",
     "member_bars.email": "Supabase Auth's, as profiles.email",
     "member_bars.other_emails": "Supabase Auth's, as profiles.email",
     "organization_exports.object_path": "made by the worker",

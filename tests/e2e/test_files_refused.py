@@ -36,7 +36,8 @@ def _everything_asked(http: httpx.Client, headers: Mapping[str, str], folder: st
             found = http.request(
                 method, f"/storage/v1/{place}", headers={**headers, **kind}, **options
             )
-            told.append((found.status_code, found.json()))
+            is_file = method == "GET" and found.is_success
+            told.append((found.status_code, found.content if is_file else found.json()))
     return told
 
 

@@ -57,13 +57,11 @@ class Health(Row):
 
     Attributes:
         requests_checked: Whether PostgREST asks `private.check_request` before each request.
-        preferences_checked: Whether it is shown every `Prefer` header, not the last of several.
     """
 
     database: str
     migration: str | None = None
     requests_checked: bool = False
-    preferences_checked: bool = False
 
 
 _JOBS: Final = TypeAdapter[list[Job]](list[Job])
@@ -162,7 +160,9 @@ class QueueCalls:
         return await self._functions.call("queue_statistics", _QUEUE_STATISTICS, {})
 
     async def health(self) -> Health:
-        """Whether the database answers, which migration it is at, and what it is asked first."""
-        health = await self._functions.call("health", _HEALTH, {})
-        refused = await self._functions.refuses_estimates("health")
-        return health.model_copy(update={"preferences_checked": refused})
+        """Whether the database answers, and which migration it is at."""
+        return await self._functions.call("health", _HEALTH, {})
+
+    async def preferences_are_checked(self) -> bool:
+        """Whether the database is shown every `Prefer` header, not the last of several."""
+        return await self._functions.refuses_estimates("health")

@@ -59,7 +59,7 @@ async def ready(services: ServicesOf) -> Ready:
         database=health.database,
         migration=health.migration,
         requests_checked=health.requests_checked,
-        preferences_checked=health.preferences_checked,
+        preferences_checked=await services.database.preferences_are_checked(),
     )
 
 
