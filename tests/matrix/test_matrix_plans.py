@@ -94,7 +94,7 @@ def nodes(plan: Plan) -> Iterator[Plan]:
         yield from nodes(child)
 
 
-@pytest.mark.parametrize("member", ["of one organization", "of two hundred"])
+@pytest.mark.parametrize("member", ["of one organization", "of a hundred"])
 @pytest.mark.parametrize("name", _TENANT_TABLES)
 def test_a_page_asks_once_for_the_permission_and_reads_the_index_in_order(
     name: str, member: str, big: Connection
@@ -108,8 +108,10 @@ def test_a_page_asks_once_for_the_permission_and_reads_the_index_in_order(
     asked = [n for n in everything if n.get("Parent Relationship") == "InitPlan"]
     (scan,) = [n for n in everything if n.get("Relation Name") == name]
     found = 1 if name == "organizations" else _PAGE
-    # Once for each permission that the table takes, and never again for a row.
-    assert len(asked) == len(table.verbs["select"].split(" and "))
+    # Once for each permission that the table takes, and never again for a row; and of the log, once
+    # which tables' entries are seen.
+    questions = len(table.verbs["select"].split(" and ")) + name.startswith("audit_log")
+    assert len(asked) == questions
     assert {question["Actual Loops"] for question in asked} == {1}
     assert not [n for n in everything if "Sort" in n["Node Type"]]
     assert "Index" in scan["Node Type"]
