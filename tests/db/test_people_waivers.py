@@ -174,7 +174,7 @@ class TestReading:
         shown = desk.read(booking)
         assert datetime.fromisoformat(shown.pop("starts_at")) == desk.shop.at(1)
         assert shown == {
-            "organization": {"name": "Venue"},
+            "organization": {"name": "Venue", "slug": "venue"},
             "room_name": booking["room_name"],
             "timezone": "Europe/Madrid",
             "policy": "required",
@@ -517,7 +517,7 @@ class TestAtTheVenue:
         shown = desk.shop.visitor.call("get_waiver_kiosk", token=kiosk["token"])
 
         assert (shown["organization"], shown["location_name"], shown["timezone"]) == (
-            {"name": "Venue"},
+            {"name": "Venue", "slug": "venue"},
             "Venue",
             "Europe/Madrid",
         )

@@ -73,7 +73,7 @@ class TableCells:
     def _select(self, actor: Actor, table: TableExpectation) -> Cell:
         name = f"{table.name} select"
         read = Attempt("read", self._rows(table, table.scope))
-        if self._is_ended(actor, table, "select"):
+        if self._is_ended(actor, table):
             return Cell(name, read, ENDED)
         if not self._has_grant(actor, table, "select"):
             return Cell(name, read, PRIVILEGE)
@@ -99,7 +99,7 @@ class TableCells:
             for whose, facts in (("own", mine), ("foreign", foreign)):
                 attempt = Attempt("write", statement(actor, table, facts))
                 cell = f"{table.name} {verb} ({whose})"
-                if self._is_ended(actor, table, verb):
+                if self._is_ended(actor, table):
                     yield Cell(cell, attempt, ENDED)
                 elif not granted:
                     yield Cell(cell, attempt, PRIVILEGE)
@@ -148,7 +148,8 @@ class TableCells:
 
     def _holds(self, actor: Actor, table: TableExpectation, verb: str) -> bool:
         needed = table.needed(verb)
-        return needed is not None and needed <= actor.holds
+        # Reached with a session that was ended by files alone, whose policies take it for nobody's.
+        return needed is not None and needed <= actor.holds and not actor.session_ended
 
     def _rests(self, actor: Actor, table: TableExpectation, verb: str) -> bool:
         """Whether a suspended organization refuses this in so many words."""
@@ -160,14 +161,9 @@ class TableCells:
             and table.verbs[verb] in actor.holds
         )
 
-    def _is_ended(self, actor: Actor, table: TableExpectation, verb: str) -> bool:
-        """Whether the end of the session is all that is said.
-
-        PostgREST asks before anything else; for Storage a policy asks, where there is one.
-        """
-        return actor.session_ended and (
-            table.relation != "storage.objects" or table.needed(verb) is not None
-        )
+    def _is_ended(self, actor: Actor, table: TableExpectation) -> bool:
+        """Whether all that is said is that the session ended: PostgREST asks that first."""
+        return actor.session_ended and table.relation != "storage.objects"
 
     def _has_grant(self, actor: Actor, table: TableExpectation, verb: str) -> bool:
         if table.relation == "storage.objects":

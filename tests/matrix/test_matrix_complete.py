@@ -202,7 +202,7 @@ def test_exposed_functions_run_with_their_caller_s_rights(world: Connection) -> 
 def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
     world: Connection, role: str
 ) -> None:
-    """A wrapper in public or service, a policy, a default or a check that the role runs into."""
+    """A wrapper of public or service, a policy, default, check or index that the role runs into."""
     led_to = column(
         world,
         """
@@ -221,6 +221,9 @@ def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
             and %(role)s = 'authenticated'
           union all
           select pg_get_expr(adbin, adrelid) from pg_attrdef where %(role)s = 'authenticated'
+          union all
+          select pg_get_indexdef(indexrelid) from pg_index
+          where indexprs is not null and %(role)s = 'authenticated'
         )
         select distinct p.oid::regprocedure
         from pg_proc as p

@@ -176,7 +176,7 @@ def test_who_may_not_read_customers_finds_nothing_of_theirs_anywhere_in_the_log(
         for image in ("before", "after"):
             said = f"select {image} -> '{column}' from public.audit_log where table_name = %s"
             assert values(world, said, table) == set(), (table, column)
-    assert len(given) > 5
+    assert len(given) >= 5
 
     masked, whole = log_of(world, actors["key:audit:read"]), log_of(world, actors["admin"])
     assert here in masked

@@ -42,6 +42,10 @@ _OF_EVERYBODY = re.compile(
 )
 #: What finds a row on the whole platform finds the first venue's.
 _INSTEAD = {
+    "path of public.room_images": (
+        "regexp_replace(path, '^[^/]+', (select id::text from public.organizations"
+        " where slug = 'twin'))"
+    ),
     "slug": "'twin-' || slug",
     "dedupe_key": "'twin ' || dedupe_key",
     "token_hash": "sha256(token_hash)",

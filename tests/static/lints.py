@@ -152,7 +152,24 @@ _STORAGE = (
 
 _ITSELF = "(id = ( SELECT private.organization_with('organization:{}'::text) AS organization_with))"
 _ONESELF = "(user_id = ( SELECT auth.uid() AS uid))"
+_LOGGED = (
+    " AND (table_name = ANY (( SELECT private.tables_to_read_in_log() AS tables_to_read_in_log)"
+    "::text[])))"
+)
+
+
+def _holds(permission: str) -> str:
+    """The condition of the tenant's rows, as PostgreSQL writes it."""
+    asked = f"private.organization_with('{permission}'::text) AS organization_with"
+    return f"(organization_id = ( SELECT {asked}))"
+
+
 _OTHER_POLICIES = {
+    f"public.audit_log.audit_log_select using: ({_holds('audit:read')}{_LOGGED}": (
+        "whoever may not read a table reads none of its entries"
+    ),
+    "public.audit_log_personal.audit_log_personal_select using:"
+    f" ({_holds('audit:read')} AND {_holds('customers:read')}{_LOGGED}": "the same",
     "public.organizations.organizations_select using: " + _ITSELF.format("read"): (
         "the tenant itself: its id is the organization's"
     ),

@@ -48,7 +48,7 @@ def test_the_readme_names_what_render_asks_for_and_nothing_that_is_not_read() ->
 
 def test_the_readme_names_the_events_that_are_handled() -> None:
     named = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", hosted(4)))
-    sql = (ROOT / "sql" / "80_messages" / "050_email.sql").read_text()
+    sql = "".join(path.read_text() for path in (ROOT / "sql").glob("80_messages/*.sql"))
     mail = set(re.findall(r"'(email\.(?:delivered|bounced|complained|failed))'", sql))
     assert named == {*RECONCILED_EVENTS, *mail}
 

@@ -30,7 +30,6 @@ class OpenCheckout(Row):
     customer_email: str | None
     expires_at: datetime
     stripe_account: str | None = None
-    application_fee_cents: int | None = None
     delayed_methods: bool = False
     checkout_url: str | None = None
     site_url: str | None = None
@@ -49,7 +48,7 @@ class RefundRequest(Row):
 
     refund_request_id: UUID
     organization_id: UUID
-    reference: str | None = None
+    reference: str
     payment_intent: str | None = None
     stripe_account: str | None = None
     amount_cents: int

@@ -239,7 +239,6 @@ def _order(attempt: OpenCheckout, return_url: str) -> CheckoutOrder:
         success_url=_with_outcome(return_url, attempt.reference, "success"),
         cancel_url=_with_outcome(return_url, attempt.reference, "cancelled"),
         stripe_account=attempt.stripe_account,
-        application_fee_cents=attempt.application_fee_cents,
         delayed_methods=attempt.delayed_methods,
     )
 
