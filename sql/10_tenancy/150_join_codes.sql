@@ -119,7 +119,7 @@ set search_path = ''
 as $$ select private.set_join_code(organization_id, 'rotate') $$;
 
 comment on function public.rotate_join_code is
-  'Makes a new join code and turns it on; the old one stops at once. As get_join_code.';
+  'Makes a new join code and turns it on; the old one stops at once. As get_join_code. Errors: 403 permission_denied, permission_not_held.';
 grant execute on function public.rotate_join_code to authenticated;
 
 create function public.disable_join_code(organization_id uuid)
