@@ -78,7 +78,7 @@ end
 $$;
 
 comment on function private.idempotent_forget is
-  'Gives back the key of a request that was refused without rolling back (private.refuse): it may be tried again.';
+  'Gives back the key of a request that was refused without rolling back (private.refusal): it may be tried again.';
 
 create type service.received as (
   duplicate boolean

@@ -186,7 +186,7 @@ end
 $$;
 
 comment on function private.limit_rate is
-  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule; a null subject is not counted. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refuse instead of raising.';
+  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule; a null subject is not counted. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refusal instead of raising.';
 
 -- A count-min sketch: two rows of cells, each a sequence. An address has one cell in either row, by a
 -- keyed hash that changes with every window; its count is the smaller of the two, never less than
@@ -256,7 +256,7 @@ $$;
 comment on function private.count_attempt is
   'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
 
-create function private.refuse(code text, status int, hint text)
+create function private.refusal(code text, status int, hint text)
 returns jsonb
 language plpgsql
 volatile
@@ -268,7 +268,7 @@ begin
 end
 $$;
 
-comment on function private.refuse is
+comment on function private.refusal is
   'The same answer as private.fail, but the transaction commits: a wrong guess stays counted by private.limit_rate.';
 
 create function private.limit_checkouts(address text)

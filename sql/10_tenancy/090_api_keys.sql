@@ -224,7 +224,7 @@ begin
     and k.expires_at > now()
     and o.status <> 'closed';
   if not found then
-    return private.refuse('api_key_invalid', 401, 'Send a key that is neither revoked nor expired.');
+    return private.refusal('api_key_invalid', 401, 'Send a key that is neither revoked nor expired.');
   end if;
   -- Only who has the secret uses up the key's share: its prefix is no secret, and guesses at the
   -- rest, of 192 bits and more, are counted by their address.

@@ -153,7 +153,7 @@ set search_path = ''
 as $$ select private.my_context() $$;
 
 comment on function public.my_context is
-  'The caller, the organization that this request acts for (null if none), and all organizations of the caller with role and permissions. Errors: 401 not_authenticated.';
+  'The caller, the organization that this request acts for (null if none), and all organizations of the caller with role and permissions. Errors: 401 not_authenticated; 403 user_required.';
 grant execute on function public.my_context to authenticated;
 
 create function public.has_permission(permission text)
@@ -247,7 +247,7 @@ set search_path = ''
 as $$ select private.create_organization(name, slug, timezone, currency, locale) $$;
 
 comment on function public.create_organization is
-  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: one of get_currencies, for good; locale: es, en or ca. Errors: 401 not_authenticated; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
+  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: one of get_currencies, for good; locale: es, en or ca. Errors: 401 not_authenticated; 403 user_required; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
 grant execute on function public.create_organization to authenticated;
 
 create function private.switch_organization(organization_id uuid)
@@ -287,5 +287,5 @@ set search_path = ''
 as $$ select private.switch_organization(organization_id) $$;
 
 comment on function public.switch_organization is
-  'Makes one of the caller''s organizations the active one and returns my_context. Errors: 401 not_authenticated; 404 organization_not_found.';
+  'Makes one of the caller''s organizations the active one and returns my_context. Errors: 401 not_authenticated; 403 user_required; 404 organization_not_found.';
 grant execute on function public.switch_organization to authenticated;

@@ -265,26 +265,26 @@ begin
   where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''))
   for update of i;
   if not found or invited.revoked_at is not null then
-    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+    return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   elsif invited.accepted_at is not null then
-    return private.refuse('invitation_used', 409, 'Sign in as the person who accepted it, or ask for a new invitation.');
+    return private.refusal('invitation_used', 409, 'Sign in as the person who accepted it, or ask for a new invitation.');
   elsif invited.expires_at <= now() then
-    return private.refuse('invitation_expired', 410, 'Ask for a new invitation: this one is older than seven days.');
+    return private.refusal('invitation_expired', 410, 'Ask for a new invitation: this one is older than seven days.');
   elsif not exists (select from auth.users as u where u.id = caller and lower(u.email) = invited.email) then
-    return private.refuse('invitation_for_another_email', 403, 'Sign in with the address that the invitation was sent to.');
+    return private.refusal('invitation_for_another_email', 403, 'Sign in with the address that the invitation was sent to.');
   elsif private.proven_email(caller) is distinct from invited.email then
-    return private.refuse('email_not_proven', 403, 'Sign in once by a link or code that is mailed to your address, then try again.');
+    return private.refusal('email_not_proven', 403, 'Sign in once by a link or code that is mailed to your address, then try again.');
   elsif not private.may_invite(invited.organization_id, invited.invited_by, invited.role_id) then
     -- An invitation does not outlive the right of the person who sent it.
-    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+    return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   end if;
   select o.status into strict organization_status
   from public.organizations as o
   where o.id = invited.organization_id;
   if organization_status = 'suspended' then
-    return private.refuse('organization_suspended', 403, 'The organization is suspended: nobody can join it now.');
+    return private.refusal('organization_suspended', 403, 'The organization is suspended: nobody can join it now.');
   elsif organization_status = 'closed' then
-    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+    return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   end if;
 
   insert into public.memberships as m (organization_id, user_id, role_id)
@@ -294,7 +294,7 @@ begin
   -- What is left of a support entry that has ended by itself.
   where m.expires_at <= now();
   if not found then
-    return private.refuse('already_member', 409, 'You work in this organization already.');
+    return private.refusal('already_member', 409, 'You work in this organization already.');
   end if;
   update public.invitations as i
   set accepted_at = now(), accepted_by = caller

@@ -270,7 +270,7 @@ set search_path = ''
 as $$ select private.set_member_status(organization_id, user_id, 'active') $$;
 
 comment on function public.reactivate_member is
-  'Gives a suspended member the old role back, under users:manage. Errors as suspend_member.';
+  'Gives a suspended member the old role back, under users:manage. Errors: 403 permission_denied, permission_not_held, member_barred (another account of the same address is); 404 member_not_found; 409 own_membership.';
 grant execute on function public.reactivate_member to authenticated;
 
 create function private.follow_membership_end()
@@ -425,7 +425,7 @@ set search_path = ''
 as $$ select private.leave_organization(organization_id) $$;
 
 comment on function public.leave_organization is
-  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Errors: 401 not_authenticated; 404 organization_not_found; 409 last_owner.';
+  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Errors: 401 not_authenticated; 403 user_required; 404 organization_not_found; 409 last_owner.';
 grant execute on function public.leave_organization to authenticated;
 
 create function private.transfer_ownership(organization_id uuid, user_id uuid)
@@ -488,5 +488,5 @@ set search_path = ''
 as $$ select private.transfer_ownership(organization_id, user_id) $$;
 
 comment on function public.transfer_ownership is
-  'Makes another member owner and the calling owner administrator. Errors: 403 permission_denied; 404 member_not_found; 409 own_membership, member_suspended.';
+  'Makes another member owner and the calling owner administrator. Errors: 403 permission_denied, permission_not_held, user_required; 404 member_not_found; 409 own_membership, member_suspended.';
 grant execute on function public.transfer_ownership to authenticated;

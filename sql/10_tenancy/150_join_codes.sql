@@ -119,7 +119,7 @@ set search_path = ''
 as $$ select private.set_join_code(organization_id, 'rotate') $$;
 
 comment on function public.rotate_join_code is
-  'Makes a new join code and turns it on; the old one stops at once. As get_join_code.';
+  'Makes a new join code and turns it on; the old one stops at once. As get_join_code. Errors: 403 permission_denied, permission_not_held.';
 grant execute on function public.rotate_join_code to authenticated;
 
 create function public.disable_join_code(organization_id uuid)
@@ -153,7 +153,7 @@ begin
     and c.is_enabled
     and o.status = 'active';
   if not found then
-    return private.refuse('join_code_not_found', 404, 'Check the code: it may have been changed or turned off.');
+    return private.refusal('join_code_not_found', 404, 'Check the code: it may have been changed or turned off.');
   end if;
   insert into public.memberships as m (organization_id, user_id, role_id)
   select r.organization_id, caller, r.id
@@ -164,7 +164,7 @@ begin
   -- What is left of a support entry that has ended by itself.
   where m.expires_at <= now();
   if not found then
-    return private.refuse('already_member', 409, 'You work in this organization already.');
+    return private.refusal('already_member', 409, 'You work in this organization already.');
   end if;
   update public.profiles as p
   set active_organization_id = joined

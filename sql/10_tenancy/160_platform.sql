@@ -166,7 +166,7 @@ set search_path = ''
 as $$ select private.platform_set_organization_status(organization_id, 'suspended', reason) $$;
 
 comment on function public.platform_suspend_organization is
-  'Takes the right to write from a tenant''s members, and its calendars from the public; reads stay. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 404 organization_not_found; 422 reason_missing.';
+  'Takes the right to write from a tenant''s members, and its calendars from the public; reads stay. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 404 organization_not_found; 422 reason_missing.';
 grant execute on function public.platform_suspend_organization to authenticated;
 
 create function public.platform_reactivate_organization(organization_id uuid, reason text)
@@ -177,7 +177,7 @@ set search_path = ''
 as $$ select private.platform_set_organization_status(organization_id, 'active', reason) $$;
 
 comment on function public.platform_reactivate_organization is
-  'Ends a suspension. Platform administrators only. Errors as platform_suspend_organization.';
+  'Ends a suspension. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 404 organization_not_found; 422 reason_missing.';
 grant execute on function public.platform_reactivate_organization to authenticated;
 
 create function private.platform_enter_organization(organization_id uuid, reason text, minutes int, role_key text)
@@ -248,7 +248,7 @@ set search_path = ''
 as $$ select private.platform_enter_organization(organization_id, reason, minutes, role_key) $$;
 
 comment on function public.platform_enter_organization is
-  'Support entry: a membership of 1 to 480 minutes in a system role other than owner, listed in the tenant''s support_entries and marked in its audit log. Platform administrators only. Errors: 401 not_authenticated; 403 member_barred, platform_admin_required; 404 organization_not_found, role_not_found; 409 already_member; 422 reason_missing, duration_invalid.';
+  'Support entry: a membership of 1 to 480 minutes in a system role other than owner, listed in the tenant''s support_entries and marked in its audit log. Platform administrators only. Errors: 401 not_authenticated; 403 member_barred, platform_admin_required, user_required; 404 organization_not_found, role_not_found; 409 already_member; 422 reason_missing, duration_invalid.';
 grant execute on function public.platform_enter_organization to authenticated;
 
 create function private.end_support_entry(organization_id uuid, support_entry_id uuid)
@@ -301,5 +301,5 @@ set search_path = ''
 as $$ select private.end_support_entry(organization_id, support_entry_id) $$;
 
 comment on function public.end_support_entry is
-  'Ends a support entry at once: by its administrator, or by a member with users:manage. Errors: 401 not_authenticated; 404 support_entry_not_found.';
+  'Ends a support entry at once: by its administrator, or by a member with users:manage. Errors: 401 not_authenticated; 403 user_required; 404 support_entry_not_found.';
 grant execute on function public.end_support_entry to authenticated;

@@ -333,7 +333,7 @@ as $$
 $$;
 
 comment on function public.create_coupon is
-  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; valid_from, valid_until: dates of the venue''s clock, both included; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; valid_from, valid_until: dates of the venue''s clock, both included; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}), too_many_rows (details {"table", "maximum", "per"}).';
 grant execute on function public.create_coupon to authenticated;
 
 create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)

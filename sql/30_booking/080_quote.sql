@@ -572,13 +572,13 @@ begin
       if code !~ '^(coupon|voucher)_' then
         raise;
       end if;
-      refusal := private.refuse(code, 422, hint) || jsonb_build_object('details', details);
+      refusal := private.refusal(code, 422, hint) || jsonb_build_object('details', details);
   end;
 end
 $$;
 
 comment on function private.tried_quote is
-  'As private.quote, for visitors: a refused code of a coupon or voucher is returned as refusal, as private.refuse does it, so that the guess stays counted.';
+  'As private.quote, for visitors: a refused code of a coupon or voucher is returned as refusal, as private.refusal does it, so that the guess stays counted.';
 
 create function private.refuse_total(quote public.quote, expected_total_cents bigint)
 returns void

@@ -238,9 +238,14 @@ begin
 
   if coupon_code is not null then
     coupon := private.coupon_with_code(booking.organization_id, coupon_code);
-    perform private.check_coupon(booking, coupon.id);
-    insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
-    values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
+    update public.coupon_redemptions as r
+    set discount_cents = private.discount_of(quote)
+    where r.organization_id = booking.organization_id and r.booking_id = booking.id and r.coupon_id = coupon.id;
+    if not found then
+      perform private.check_coupon(booking, coupon.id);
+      insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
+      values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
+    end if;
   end if;
 
   if voucher_code is not null then
@@ -252,7 +257,7 @@ $$;
 comment on function private.take_options is
   'Stores what the quote of a request says of a booking that has its seats: lines, extras, coupon, the staff''s price; and pays with the voucher, which may confirm the booking: read it again afterwards. The caller holds the locks of session and booking. Raises 409 extra_sold_out; 422 coupon_max_uses, coupon_max_uses_per_customer and the voucher''s codes.';
 
-create function private.drop_options(booking public.bookings)
+create function private.drop_options(booking public.bookings, kept_coupon_code text)
 returns void
 language plpgsql
 volatile
@@ -266,12 +271,17 @@ begin
   delete from public.booking_extras as be
   where be.organization_id = booking.organization_id and be.booking_id = booking.id;
   delete from public.coupon_redemptions as r
-  where r.organization_id = booking.organization_id and r.booking_id = booking.id;
+  using public.coupons as c
+  where r.organization_id = booking.organization_id
+    and r.booking_id = booking.id
+    and c.organization_id = r.organization_id
+    and c.id = r.coupon_id
+    and c.code is distinct from drop_options.kept_coupon_code;
 end
 $$;
 
 comment on function private.drop_options is
-  'Takes back what private.take_options stored, before the booking is priced again. What a voucher has paid is money and stays.';
+  'Takes back what private.take_options stored, before the booking is priced again. A coupon that it keeps stays: private.take_options does not count its uses again, which another booking of a merged customer may be. What a voucher has paid is money and stays.';
 
 create function private.booking_options(booking public.bookings)
 returns private.booking_request

@@ -380,7 +380,7 @@ set search_path = ''
 as $$ select private.record_checkout(attempt_id, attempt_token, session_id, url, expires_at) $$;
 
 comment on function service.record_checkout is
-  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
+  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.record_checkout to service_role;
 
 create function private.fail_checkout(attempt_id uuid, attempt_token text, error text)
@@ -414,7 +414,7 @@ set search_path = ''
 as $$ select private.fail_checkout(attempt_id, attempt_token, error) $$;
 
 comment on function service.fail_checkout is
-  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Errors: 404 attempt_not_found.';
+  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Errors: 404 attempt_not_found; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.fail_checkout to service_role;
 
 create type service.checkout_attempt as (

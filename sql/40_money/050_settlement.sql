@@ -232,7 +232,7 @@ set search_path = ''
 as $$ select private.apply_checkout_session(job_id, lease_token, session) $$;
 
 comment on function service.apply_checkout_session is
-  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
+  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.apply_checkout_session to service_role;
 
 create function private.close_checkout()

@@ -733,7 +733,7 @@ begin
   exception
     when sqlstate 'PT422' then
       get stacked diagnostics refusal = message_text, hint = pg_exception_hint, details = pg_exception_detail;
-      return private.refuse(refusal, 422, hint) || jsonb_build_object('details', details);
+      return private.refusal(refusal, 422, hint) || jsonb_build_object('details', details);
   end;
   offer.code := coupon.code;
   offer.kind := coupon.kind;

@@ -346,7 +346,7 @@ begin
     target.session_id := private.claim_slot(plan.room, plan.slot, target.exclusive, by_staff);
   end if;
 
-  perform private.drop_options(booking);
+  perform private.drop_options(booking, (plan.request).coupon_code);
   update public.bookings as b
   set session_id = target.session_id,
     room_id = target.room_id,

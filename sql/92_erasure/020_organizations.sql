@@ -99,5 +99,5 @@ set search_path = ''
 as $$ select private.platform_erase_organization(organization_id, reason) $$;
 
 comment on function public.platform_erase_organization is
-  'Deletes every row of an organization that was closed more than 90 days ago, for good; its files follow within moments. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
+  'Deletes every row of an organization that was closed more than 90 days ago, for good; its files follow within moments. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 409 organization_not_erasable; 422 reason_missing.';
 grant execute on function public.platform_erase_organization to authenticated;

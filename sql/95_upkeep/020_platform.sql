@@ -63,7 +63,7 @@ set search_path = ''
 as $$ select * from private.platform_list_organizations(with_status, search, after_id, max_rows) $$;
 
 comment on function public.platform_list_organizations is
-  'All organizations in the order of their ids, at most 200 a call; after_id continues. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required.';
+  'All organizations in the order of their ids, at most 200 a call; after_id continues. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
 grant execute on function public.platform_list_organizations to authenticated;
 
 create type public.organizations_by_status as (
@@ -163,5 +163,5 @@ set search_path = ''
 as $$ select private.platform_statistics() $$;
 
 comment on function public.platform_statistics is
-  'Counts of organizations by status, users, and bookings made in the last 30 days by status. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required.';
+  'Counts of organizations by status, users, and bookings made in the last 30 days by status. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
 grant execute on function public.platform_statistics to authenticated;

@@ -293,6 +293,24 @@ class TestStaff:
         )
         assert used == [{"code": "VEINTE", "discount_cents": 1_000}]
 
+    def test_the_coupon_of_a_booking_stays_when_its_customer_turns_out_to_have_used_it_before(
+        self, shop: Shop, room: str
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        bookings = [
+            shop.book(room, shop.at(3 + n), coupon_code="VERANO", customer=guest(n)) for n in (0, 1)
+        ]
+        keep, merge = (
+            row["id"] for row in shop.venue.owner.select("select id from public.customers")
+        )
+        shop.venue.owner.call(
+            "merge_customers", organization_id=shop.id, keep_id=keep, merge_id=merge
+        )
+        changed = alter(shop, bookings[0], party_size=3)
+        assert changed["total_cents"] == 3 * PRICE * 9 // 10
+        seen = reschedule(shop, bookings[1], total=3 * PRICE * 9 // 10, party_size=3)
+        assert seen["total_cents"] == 3 * PRICE * 9 // 10
+
     def test_not_one_that_is_used_up_or_unknown(
         self, shop: Shop, room: str, paid: Row, house: House
     ) -> None:

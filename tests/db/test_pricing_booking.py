@@ -706,9 +706,10 @@ class TestPricedAgain:
     def retake(self, shop: Shop, booking_id: str, quote: Row, options: Row) -> None:
         shop.house.owner_sql(
             "with b as (select private.locked_booking(%s, %s) as b) select from b,"
-            " private.drop_options(b.b)",
+            " private.drop_options(b.b, %s)",
             shop.id,
             booking_id,
+            options.get("coupon_code"),
         )
         shop.house.owner_sql(
             "update public.bookings set total_cents = %s, tax_cents = %s, due_now_cents = %s"

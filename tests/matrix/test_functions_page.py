@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
-from escapemaster_dev.schema.function_page import Entry, codes_of, entries, path_of, render
+from escapemaster_dev.schema.function_page import (
+    Entry,
+    codes_of,
+    common_codes,
+    entries,
+    path_of,
+    render,
+    statuses_of,
+)
 from matrix.client import Connection
 from matrix.house import House
+from matrix.reached_refusals import Catalogue, Exclusion, Trigger, assignments_in
+from matrix.unreached_refusals import EXCLUSIONS
 
 _RAISED = re.compile(r"private\.fail\(\s*'([a-z_]+)'")
 
@@ -49,6 +59,130 @@ def test_every_error_that_is_raised_is_on_the_page(owner: Connection) -> None:
     assert len(raised) > 100
     page = set(re.findall(r"`([a-z_]+)`", render(owner)))
     assert raised - page == set()
+
+
+@pytest.fixture
+def catalogue(owner: Connection) -> Catalogue:
+    """Which refusals the functions can reach."""
+    return Catalogue.read(owner, EXCLUSIONS)
+
+
+def test_a_function_lists_only_what_it_can_refuse_with(
+    owner: Connection, catalogue: Catalogue
+) -> None:
+    everything = {title_of(entry): entry for entry in entries(owner)}
+    never = {
+        title: beyond
+        for title, entry in everything.items()
+        if (beyond := codes_of(entry) - everything.keys() - catalogue.codes[entry.name])
+    }
+    assert never == {}
+
+
+def test_a_function_lists_all_that_it_can_refuse_with(
+    owner: Connection, catalogue: Catalogue
+) -> None:
+    everything = {title_of(entry): entry for entry in entries(owner)}
+    unlisted = [
+        f"{entry.name}: {code}, by {' < '.join(way)}"
+        for title, entry in everything.items()
+        for code, way in catalogue.ways[entry.name].items()
+        if code not in listed_at(everything, title) | common_codes()
+    ]
+    assert unlisted == []
+
+
+def test_a_code_is_listed_with_its_status(owner: Connection, catalogue: Catalogue) -> None:
+    wrong = [
+        f"{entry.name}: {status} {code}"
+        for entry in entries(owner)
+        for code, status in statuses_of(entry).items()
+        if (raised := catalogue.statuses.get(code)) and status not in raised
+    ]
+    assert wrong == []
+
+
+def test_only_what_needs_no_account_is_given_up_as_unavailable(
+    owner: Connection, catalogue: Catalogue
+) -> None:
+    reached = {e.name for e in entries(owner) if "unavailable" in catalogue.codes[e.name]}
+    for_visitors = {entry.name for entry in entries(owner) if "anon" in entry.roles}
+    assert len(reached) > 10
+    assert reached - for_visitors == set()
+
+
+def test_every_exclusion_keeps_something_back(catalogue: Catalogue) -> None:
+    assert catalogue.unknown_names() == set()
+    assert catalogue.needless() == []
+
+
+def title_of(entry: Entry) -> str:
+    return entry.name.removeprefix("public.")
+
+
+def listed_at(everything: Mapping[str, Entry], title: str) -> set[str]:
+    """What an entry lists, also by "as in quote_booking"."""
+    codes = codes_of(everything[title])
+    for other in codes & everything.keys() - {title}:
+        codes = codes | listed_at(everything, other)
+    return codes
+
+
+RAISES = "begin perform private.fail('taken', 409, 'x'); end"
+
+
+def reached(body: str, *triggers: Trigger, exclusions: tuple[Exclusion, ...] = ()) -> set[str]:
+    """What a function with this body can refuse with; `private.refuse_taken` raises 409 taken."""
+    bodies = {"public.f": body, "private.refuse_taken": RAISES}
+    return set(Catalogue(bodies, triggers, exclusions).codes["public.f"])
+
+
+def test_what_a_body_and_its_helpers_raise_is_reached() -> None:
+    body = "return private.refusal(case when x then 'early' else 'late' end, 422, 'y, z');"
+    assert reached(body) == {"early", "late"}
+    assert reached("perform private.refuse_taken(); -- private.fail('no', 409, 'x')") == {"taken"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "left"),
+    [
+        ("when others then null;", set[str]()),
+        ("when sqlstate 'PT409' then null;", set[str]()),
+        ("when sqlstate 'PT422' then null;", {"taken"}),
+        ("when others then\nraise;", {"taken"}),
+        ("when unique_violation then null;", {"taken"}),
+    ],
+)
+def test_what_a_handler_ends_is_not_reached(handler: str, left: set[str]) -> None:
+    body = f"begin\nbegin\nperform private.refuse_taken();\nexception\n{handler}\nend;\nend"
+    assert reached(body) == left
+
+
+def test_what_triggers_raise_is_reached_by_whoever_fires_them() -> None:
+    trigger = Trigger("public.t", 16, frozenset({"status"}), "private.refuse_taken")
+    assert reached("update public.t as t set status = 'x';", trigger) == {"taken"}
+    assert reached("update public.t as t set (note, status) = (select 1, 2);", trigger) == {"taken"}
+    assert reached("update public.t as t set note = 'x' where t.status = 'y';", trigger) == set()
+    assert reached("delete from public.t where status = 'y';", trigger) == set()
+    upsert = "insert into public.t (status) values (1) on conflict do update set status = 2;"
+    assert reached(upsert, trigger) == {"taken"}
+
+
+def test_the_assignments_of_an_update_end_at_its_own_where() -> None:
+    text = " as t set a = (select b from c where d = 1), e = 2 where f = 3"
+    assert assignments_in(text) == " as t set a = (select b from c where d = 1), e = 2 "
+
+
+def test_an_exclusion_is_for_its_callers_and_its_codes() -> None:
+    def kept(**fields: tuple[str, ...]) -> set[str]:
+        exclusion = Exclusion("private.refuse_taken", "", **fields)
+        return reached("perform private.refuse_taken();", exclusions=(exclusion,))
+
+    assert kept() == set()
+    assert kept(callers=("public.f",), codes=("ta*",)) == set()
+    assert kept(callers=("public.g",)) == {"taken"}
+    assert kept(only=("public.f",)) == {"taken"}
+    assert kept(codes=("late",)) == {"taken"}
 
 
 def test_every_function_says_what_it_does_and_who_may_call_it(owner: Connection) -> None:

@@ -5,7 +5,7 @@ Both stand in the field's comment: a field can be null if, and only if, the comm
 known values end it, `one of: a, b` or, where a table's column has them, `one of bookings.status`.
 
 A function whose answer PostgREST cannot carry as a row returns jsonb, and its comment names the
-type: `Answers public.user_context.`, for a refusal that is kept (private.refuse), or `Answers
+type: `Answers public.user_context.`, for a refusal that is kept (private.refusal), or `Answers
 service.prepared_email or null.`, since a row that is null would come as one of nulls.
 """
 

@@ -28,6 +28,7 @@ _NEXT_STATUS = re.compile(r"; (?=\d{3} )")
 _CODE = re.compile(r"(?<![\"\w])[a-z]+(?:_[a-z]+)+(?![\"\w])")
 _ASIDE = re.compile(r"\((?:[^()]|\([^()]*\))*\)|\{[^{}]*\}")
 _RAISED = re.compile(r"private\.fail\(\s*'([a-z_]+)',\s*(\d{3})")
+_NAMED = re.compile(r"`([a-z_]+)`")
 _WIDTH = 80
 
 _INTRODUCTION = (
@@ -44,12 +45,17 @@ _ABOUT_ERRORS = (
     'A refusal is `{"code": "PT409", "message": "slot_taken", "hint": …, "details": …}` with the'
     " status as HTTP status, and changed nothing. `details` is text, as PostgREST sends it: the"
     " JSON of an object, to be parsed (`JSON.parse(error.details)`), where details are listed, else"
-    " empty. (The service's `details` is the object itself.) Beside what is listed, any request may"
-    " be refused with 401 `token_invalid` (a token of another project), 400 `count_not_exact` (an"
-    " estimated count) and 406 `plan_refused` (a plan), and whatever asks for a"
+    " empty. (The service's `details` is the object itself.) "
+)
+_COMMON_ERRORS = (
+    "Beside what is listed, any request may be refused with 401 `token_invalid` (a token of another"
+    " project) and `session_ended` (one from before the account proved its address), 400"
+    " `count_not_exact` (an estimated count) and 406 `plan_refused` (a plan); whatever asks for a"
     " permission with 400 `organization_header_invalid` (an `x-organization-id` that is none),"
     " 401 `not_authenticated`, 403 `permission_denied`, and while the organization is suspended,"
-    " if the permission changes something, 403 `organization_suspended`."
+    " if the permission changes something, 403 `organization_suspended`; and whatever needs no"
+    " account with 503 `unavailable` (it took too long: ask again in a moment, with the same"
+    " idempotency key)."
 )
 _ABOUT_TABLES = (
     "Who may write which table is in [permissions.md](permissions.md). A row that breaks a rule of"
@@ -147,9 +153,21 @@ def _returned(answer: Answer) -> str:
     return f"{name}[]" if answer.is_list else f"{name} or null" if answer.nullable else name
 
 
+def statuses_of(entry: Entry) -> dict[str, str]:
+    """The status with which an entry lists each code."""
+    return {
+        code: error[:3] for error in entry.errors for code in _CODE.findall(_ASIDE.sub("", error))
+    }
+
+
 def codes_of(entry: Entry) -> set[str]:
     """The stable codes that an entry lists, without what stands in their details."""
-    return {code for error in entry.errors for code in _CODE.findall(_ASIDE.sub("", error))}
+    return set(statuses_of(entry))
+
+
+def common_codes() -> set[str]:
+    """The stable codes that the page names once, for all functions."""
+    return set(_NAMED.findall(_COMMON_ERRORS))
 
 
 def refusals(connection: Connection) -> dict[str, list[str]]:
@@ -183,7 +201,7 @@ def render(connection: Connection) -> str:
         ],
         "The service": [e for e in everything if e.roles == ("service_role",)],
     }
-    parts = ["# Functions", _INTRODUCTION, _ABOUT_ERRORS]
+    parts = ["# Functions", _INTRODUCTION, _ABOUT_ERRORS + _COMMON_ERRORS]
     for title, members in sections.items():
         parts += [f"## {title}", " · ".join(_link(entry) for entry in members)]
         parts += [part for entry in members for part in _entry(entry)]

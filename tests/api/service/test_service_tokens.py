@@ -94,7 +94,7 @@ async def test_a_key_is_exchanged_for_a_token(
 async def test_a_refusal_of_the_database_is_passed_on(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    # As `private.refuse` answers: an error's body and status, without an exception.
+    # As `private.refusal` answers: an error's body and status, without an exception.
     body = {"code": "PT401", "message": "api_key_invalid", "hint": "Send a key.", "details": ""}
     postgrest.answer("exchange_api_key", httpx.Response(401, json=body))
     answer = await client.post("/v1/token", json={"api_key": SECRET})
