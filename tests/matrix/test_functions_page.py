@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from client import Connection
 from escapemaster_dev.schema.function_page import Entry, codes_of, entries, path_of, render
-from matrix.client import Connection
 from matrix.house import House
 
 _RAISED = re.compile(r"private\.fail\(\s*'([a-z_]+)'")
