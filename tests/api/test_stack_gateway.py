@@ -61,14 +61,16 @@ class _Impatient(_Echo):
 
 
 @dataclass(frozen=True)
-class Door:
+class RunningGateway:
+    """A gateway in front of stand-ins, and what a test needs of it."""
+
     http: httpx.Client
     credentials: Credentials
     servers: list[ThreadingHTTPServer]
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     base = next(
         base
         for base in range(28000, 29900, 20)
@@ -77,9 +79,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     config = StackConfig(home=tmp_path_factory.mktemp("gateway"), ports=Ports(base))
     config.prepare()
     credentials = Credentials.load_or_generate(config.secrets)
-    gateway = Gateway(config)
-    gateway.write(credentials)
-    gateway.write_demo_config(credentials)
+    configuration = Gateway(config)
+    configuration.write(credentials)
+    configuration.write_demo_config(credentials)
     parts = Parts(config, credentials, read_supabase_config(ROOT), os.environ)
     servers = [
         ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -100,7 +102,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         with httpx.Client(base_url=config.gateway_url, trust_env=False) as http:
-            yield Door(http, credentials, servers)
+            yield RunningGateway(http, credentials, servers)
     finally:
         stop_all([child])
         for server in servers:
@@ -108,71 +110,76 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
             server.server_close()
 
 
-def _role(door: Door, answer: httpx.Response) -> str:
+def _role(gateway: RunningGateway, answer: httpx.Response) -> str:
     scheme, token = answer.json()["headers"]["authorization"].split()
     assert scheme == "Bearer"
     claims = jwt.decode(
-        token, door.credentials.jwt_secret, algorithms=["HS256"], audience="authenticated"
+        token, gateway.credentials.jwt_secret, algorithms=["HS256"], audience="authenticated"
     )
     return str(claims["role"])
 
 
 @pytest.mark.parametrize("path", ["/rest/v1/rooms", "/rest/v1/", "/rest/v1/rpc/f?a=1"])
-def test_no_key_is_401(door: Door, path: str) -> None:
-    answer = door.http.get(path)
+def test_no_key_is_401(gateway: RunningGateway, path: str) -> None:
+    answer = gateway.http.get(path)
     assert answer.status_code == 401
     assert answer.json()["message"] == "No API key found in request"
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_an_unknown_key_is_401_even_with_a_users_token(door: Door) -> None:
+def test_an_unknown_key_is_401_even_with_a_users_token(gateway: RunningGateway) -> None:
     for headers in ({"apikey": "sb_publishable_no"}, {"apikey": ""}):
-        answer = door.http.get("/rest/v1/rooms", headers={**headers, "Authorization": "Bearer x"})
+        answer = gateway.http.get(
+            "/rest/v1/rooms", headers={**headers, "Authorization": "Bearer x"}
+        )
         assert answer.status_code == 401
         assert answer.json()["message"] == "Invalid API key"
 
 
-def test_a_key_becomes_its_roles_token(door: Door) -> None:
+def test_a_key_becomes_its_roles_token(gateway: RunningGateway) -> None:
     for key, role in (
-        (door.credentials.publishable_key, "anon"),
-        (door.credentials.secret_key, "service_role"),
+        (gateway.credentials.publishable_key, "anon"),
+        (gateway.credentials.secret_key, "service_role"),
     ):
         for headers in ({}, {"Authorization": f"Bearer {key}"}, {"Authorization": f"bearer {key}"}):
-            answer = door.http.get("/rest/v1/rooms", headers={"apikey": key, **headers})
-            assert _role(door, answer) == role
-        asked = door.http.get("/rest/v1/rooms", params={"select": "*", "apikey": key})
-        assert _role(door, asked) == role
+            answer = gateway.http.get("/rest/v1/rooms", headers={"apikey": key, **headers})
+            assert _role(gateway, answer) == role
+        asked = gateway.http.get("/rest/v1/rooms", params={"select": "*", "apikey": key})
+        assert _role(gateway, asked) == role
         # The key goes no further: in logs of PostgREST it would be a secret.
         assert key not in asked.text
         assert asked.json()["path"].startswith("/rooms?select=")
 
 
-def test_a_key_is_matched_whole(door: Door) -> None:
-    key = door.credentials.secret_key
+def test_a_key_is_matched_whole(gateway: RunningGateway) -> None:
+    key = gateway.credentials.secret_key
     for wrong in (key + "x", key[:-1], "x" + key, key.upper()):
-        assert door.http.get("/rest/v1/rooms", headers={"apikey": wrong}).status_code == 401
-        assert door.http.get("/rest/v1/rooms", params={"apikey": wrong}).status_code == 401
+        assert gateway.http.get("/rest/v1/rooms", headers={"apikey": wrong}).status_code == 401
+        assert gateway.http.get("/rest/v1/rooms", params={"apikey": wrong}).status_code == 401
 
 
-def test_a_header_wins_over_the_query(door: Door) -> None:
-    answer = door.http.get(
+def test_a_header_wins_over_the_query(gateway: RunningGateway) -> None:
+    answer = gateway.http.get(
         "/rest/v1/rooms",
-        params={"apikey": door.credentials.secret_key},
-        headers={"apikey": door.credentials.publishable_key},
+        params={"apikey": gateway.credentials.secret_key},
+        headers={"apikey": gateway.credentials.publishable_key},
     )
-    assert _role(door, answer) == "anon"
+    assert _role(gateway, answer) == "anon"
 
 
-def test_a_users_own_token_passes_untouched(door: Door) -> None:
-    answer = door.http.get(
+def test_a_users_own_token_passes_untouched(gateway: RunningGateway) -> None:
+    answer = gateway.http.get(
         "/rest/v1/rooms",
-        headers={"apikey": door.credentials.publishable_key, "Authorization": "Bearer eyJ.user.x"},
+        headers={
+            "apikey": gateway.credentials.publishable_key,
+            "Authorization": "Bearer eyJ.user.x",
+        },
     )
     assert answer.json()["headers"]["authorization"] == "Bearer eyJ.user.x"
 
 
-def test_a_preflight_needs_no_key(door: Door) -> None:
-    answer = door.http.options(
+def test_a_preflight_needs_no_key(gateway: RunningGateway) -> None:
+    answer = gateway.http.options(
         "/rest/v1/rpc/hold_booking",
         headers={
             "Origin": "https://venue.test",
@@ -187,42 +194,42 @@ def test_a_preflight_needs_no_key(door: Door) -> None:
     assert allowed == "apikey,content-type,x-organization-id"
 
 
-def test_one_origin_header_is_sent_not_two(door: Door) -> None:
-    answer = door.http.get("/rest/v1/x", headers={"apikey": door.credentials.publishable_key})
+def test_one_origin_header_is_sent_not_two(gateway: RunningGateway) -> None:
+    answer = gateway.http.get("/rest/v1/x", headers={"apikey": gateway.credentials.publishable_key})
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
 
 
-def test_every_request_has_an_id_that_is_passed_on_and_given_back(door: Door) -> None:
-    key = {"apikey": door.credentials.publishable_key}
-    first, second = (door.http.get("/rest/v1/x", headers=key) for _ in range(2))
+def test_every_request_has_an_id_that_is_passed_on_and_given_back(gateway: RunningGateway) -> None:
+    key = {"apikey": gateway.credentials.publishable_key}
+    first, second = (gateway.http.get("/rest/v1/x", headers=key) for _ in range(2))
     assert first.headers["x-request-id"] == first.json()["headers"]["x-request-id"]
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
-    given = door.http.get("/rest/v1/x", headers={**key, "x-request-id": "from-the-client-1"})
+    given = gateway.http.get("/rest/v1/x", headers={**key, "x-request-id": "from-the-client-1"})
     assert given.headers["x-request-id"] == "from-the-client-1"
 
 
 @pytest.mark.parametrize("bad", ["short", "x" * 200, "with space in it", "<script>alert(1)"])
-def test_an_unfit_request_id_is_replaced(door: Door, bad: str) -> None:
-    key = {"apikey": door.credentials.publishable_key}
-    answer = door.http.get("/rest/v1/x", headers={**key, "x-request-id": bad})
+def test_an_unfit_request_id_is_replaced(gateway: RunningGateway, bad: str) -> None:
+    key = {"apikey": gateway.credentials.publishable_key}
+    answer = gateway.http.get("/rest/v1/x", headers={**key, "x-request-id": bad})
     assert answer.headers["x-request-id"] != bad
 
 
-def test_the_clients_address_cannot_be_forged(door: Door) -> None:
-    answer = door.http.get(
+def test_the_clients_address_cannot_be_forged(gateway: RunningGateway) -> None:
+    answer = gateway.http.get(
         "/rest/v1/x",
-        headers={"apikey": door.credentials.publishable_key, "X-Forwarded-For": "203.0.113.7"},
+        headers={"apikey": gateway.credentials.publishable_key, "X-Forwarded-For": "203.0.113.7"},
     )
     assert answer.json()["headers"]["x-forwarded-for"] == "127.0.0.1"
 
 
-def test_several_prefer_headers_arrive_as_one_list(door: Door) -> None:
+def test_several_prefer_headers_arrive_as_one_list(gateway: RunningGateway) -> None:
     """PostgREST reads all of them and shows the database, which refuses some wishes, the last."""
-    key = ("apikey", door.credentials.publishable_key)
+    key = ("apikey", gateway.credentials.publishable_key)
     wishes = [("Prefer", "count=planned"), ("prefer", "return=minimal")]
-    seen = door.http.get("/rest/v1/x", headers=[key, *wishes]).json()["headers"]
+    seen = gateway.http.get("/rest/v1/x", headers=[key, *wishes]).json()["headers"]
     assert seen["prefer"].replace(" ", "") == "count=planned,return=minimal"
-    assert "prefer" not in door.http.get("/rest/v1/x", headers=[key]).json()["headers"]
+    assert "prefer" not in gateway.http.get("/rest/v1/x", headers=[key]).json()["headers"]
 
 
 @pytest.mark.parametrize(
@@ -235,9 +242,9 @@ def test_several_prefer_headers_arrive_as_one_list(door: Door) -> None:
         "a=%7F%01%0A&b=+%2B&c=%EE%80%80%ED%9F%BF%F4%8F%BF%BF",
     ],
 )
-def test_an_address_in_any_language_passes(door: Door, query: str) -> None:
-    key = {"apikey": door.credentials.publishable_key}
-    seen = door.http.get(f"/rest/v1/rooms?{query}", headers=key).json()["path"]
+def test_an_address_in_any_language_passes(gateway: RunningGateway, query: str) -> None:
+    key = {"apikey": gateway.credentials.publishable_key}
+    seen = gateway.http.get(f"/rest/v1/rooms?{query}", headers=key).json()["path"]
     assert sorted(parse_qsl(urlsplit(seen).query)) == sorted(parse_qsl(query))
 
 
@@ -247,53 +254,59 @@ def test_an_address_in_any_language_passes(door: Door, query: str) -> None:
 @pytest.mark.parametrize(
     "place", ["rest/v1/rooms?a=", "storage/v1/object/", "auth/v1/verify?", "x"]
 )
-def test_an_address_that_is_no_text_goes_no_further(door: Door, place: str, odd: str) -> None:
-    key = {"apikey": door.credentials.publishable_key}
-    answer = door.http.get(f"/{place}{odd}", headers=key)
+def test_an_address_that_is_no_text_goes_no_further(
+    gateway: RunningGateway, place: str, odd: str
+) -> None:
+    key = {"apikey": gateway.credentials.publishable_key}
+    answer = gateway.http.get(f"/{place}{odd}", headers=key)
     assert answer.status_code == 400
     if "?" in place:
         assert answer.json() == MALFORMED
 
 
-def test_a_header_s_bytes_that_are_no_text_arrive_as_question_marks(door: Door) -> None:
+def test_a_header_s_bytes_that_are_no_text_arrive_as_question_marks(
+    gateway: RunningGateway,
+) -> None:
     """PostgREST shows every header to the database, which takes text."""
     headers = [
-        (b"apikey", door.credentials.publishable_key.encode()),
+        (b"apikey", gateway.credentials.publishable_key.encode()),
         (b"X-Anything", b"\xe9t\xe9"),
         (b"Cookie", "a=été".encode() + b"\xff"),
     ]
-    seen = door.http.get("/rest/v1/x", headers=headers).json()["headers"]
+    seen = gateway.http.get("/rest/v1/x", headers=headers).json()["headers"]
     assert seen["x-anything"] == "?t?"
     # The echo reads bytes one by one.
     assert seen["cookie"].encode("latin-1").decode() == "a=été?"
 
 
-def test_paths_reach_their_parts_as_on_a_hosted_project(door: Door) -> None:
-    key = {"apikey": door.credentials.publishable_key}
+def test_paths_reach_their_parts_as_on_a_hosted_project(gateway: RunningGateway) -> None:
+    key = {"apikey": gateway.credentials.publishable_key}
     for asked, seen in {
         "/rest/v1/rpc/f": "/rpc/f",
         "/auth/v1/token": "/auth/v1/token",
         "/storage/v1/object/public/a.png": "/storage/v1/object/public/a.png",
         "/functions/v1/calendar-feed/x.ics": "/calendar-feed/x.ics",
     }.items():
-        assert door.http.get(asked, headers=key).json()["path"] == seen
+        assert gateway.http.get(asked, headers=key).json()["path"] == seen
 
 
 @pytest.mark.parametrize("path", ["/auth/v1/token", "/storage/v1/object/x", "/functions/v1/f"])
-def test_a_part_that_closes_an_idle_connection_loses_no_request(door: Door, path: str) -> None:
-    answers = [door.http.post(path, json={"n": n}) for n in range(3)]
+def test_a_part_that_closes_an_idle_connection_loses_no_request(
+    gateway: RunningGateway, path: str
+) -> None:
+    answers = [gateway.http.post(path, json={"n": n}) for n in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
-def test_the_demo_page_knows_where_everything_is(door: Door) -> None:
-    found = door.http.get("/demo/config.json").json()
-    assert found["supabase_url"] == str(door.http.base_url).rstrip("/")
-    assert found["publishable_key"] == door.credentials.publishable_key
-    assert door.credentials.secret_key not in json.dumps(found)
-    assert door.http.get("/").headers["location"] == "/demo/"
+def test_the_demo_page_knows_where_everything_is(gateway: RunningGateway) -> None:
+    found = gateway.http.get("/demo/config.json").json()
+    assert found["supabase_url"] == str(gateway.http.base_url).rstrip("/")
+    assert found["publishable_key"] == gateway.credentials.publishable_key
+    assert gateway.credentials.secret_key not in json.dumps(found)
+    assert gateway.http.get("/").headers["location"] == "/demo/"
 
 
-def test_nothing_of_the_state_directory_is_served(door: Door) -> None:
+def test_nothing_of_the_state_directory_is_served(gateway: RunningGateway) -> None:
     for path in (
         "/demo/../Caddyfile",
         "/demo/%2e%2e/Caddyfile",
@@ -301,11 +314,11 @@ def test_nothing_of_the_state_directory_is_served(door: Door) -> None:
         "/Caddyfile",
         "/secrets.json",
     ):
-        assert door.http.get(path).status_code in {400, 404}
+        assert gateway.http.get(path).status_code in {400, 404}
 
 
-def test_an_unknown_path_is_404(door: Door) -> None:
-    assert door.http.get("/rest/v2/x").status_code == 404
+def test_an_unknown_path_is_404(gateway: RunningGateway) -> None:
+    assert gateway.http.get("/rest/v2/x").status_code == 404
 
 
 def _assert_unavailable(answer: httpx.Response) -> None:
@@ -317,19 +330,19 @@ def _assert_unavailable(answer: httpx.Response) -> None:
 
 
 def test_a_503_names_nothing_of_the_machinery_to_visitors_and_all_to_the_service(
-    door: Door,
+    gateway: RunningGateway,
 ) -> None:
-    publishable = {"apikey": door.credentials.publishable_key}
-    _assert_unavailable(door.http.post("/rest/v1/rpc/down", headers=publishable))
+    publishable = {"apikey": gateway.credentials.publishable_key}
+    _assert_unavailable(gateway.http.post("/rest/v1/rpc/down", headers=publishable))
     signed_in = {**publishable, "Authorization": "Bearer a.b.c"}
-    _assert_unavailable(door.http.post("/rest/v1/rpc/down", headers=signed_in))
-    secret = {"apikey": door.credentials.secret_key}
-    answer = door.http.post("/rest/v1/rpc/down", headers=secret)
+    _assert_unavailable(gateway.http.post("/rest/v1/rpc/down", headers=signed_in))
+    secret = {"apikey": gateway.credentials.secret_key}
+    answer = gateway.http.post("/rest/v1/rpc/down", headers=secret)
     assert (answer.status_code, answer.json()["path"]) == (503, "/rpc/down")
 
 
-def test_a_part_that_does_not_answer_is_503_in_the_same_form(door: Door) -> None:
+def test_a_part_that_does_not_answer_is_503_in_the_same_form(gateway: RunningGateway) -> None:
     """The last test of this file: Auth's place is empty from here on."""
-    door.servers[1].shutdown()
-    door.servers[1].server_close()
-    _assert_unavailable(door.http.get("/auth/v1/health"))
+    gateway.servers[1].shutdown()
+    gateway.servers[1].server_close()
+    _assert_unavailable(gateway.http.get("/auth/v1/health"))

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from psycopg.types.json import Jsonb
 
-from matrix.client import Caller, Client
+from client import Caller, Client
 from matrix.house import House
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from matrix.client import Client
+from client import Client
 from matrix.house import House, Venue
 
 Row = dict[str, Any]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import count
 
+from client import Client
 from db.booking_world import GUEST, Row, Shop, in_json
-from matrix.client import Client
 
 _keys = count(1)
 

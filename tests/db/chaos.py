@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from client import Client, Connection, Refused
 from db.booking_world import GUEST, Row, Shop, change, taking
-from matrix.client import Client, Connection, Refused
 from matrix.house import House
 
 #: Days from today on which the crowd wants to come.

@@ -1,29 +1,25 @@
 """A venue, its customers and a worker, for the tests of queue, money and feeds.
 
-Everything is arranged through the doors that clients use: a `Door` does PostgREST's part, one
-call is one transaction in the caller's role. Only time is moved behind the database's back.
+Everything is arranged through what clients use: one call is one transaction in the caller's role.
+Only time is moved behind the database's back.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
-from answers import asking
+from client import ANON, SERVICE, Caller, Client, Connection, Refused
 from leases import leased, synced
 from matrix.databases import Databases
-from plugins.answer_promises import kept, url_of
 
 Json = Any
 PRICE = 3_000
@@ -34,55 +30,40 @@ PARTY = 2
 TOTAL = PRICE * PARTY
 
 
-class Refused(Exception):
-    """What a client sees of a refusal."""
-
-    def __init__(self, error: psycopg.Error) -> None:
-        super().__init__(error.diag.message_primary)
-        state = error.sqlstate or ""
-        self.status = int(state[2:]) if state.startswith("PT") else 0
-        self.sqlstate = state
-        self.code = error.diag.message_primary or ""
-        detail = error.diag.message_detail
-        self.details: Json = json.loads(detail) if detail and state.startswith("PT") else None
-
-
 @dataclass
 class Database:
     """A database made from `sql/`, for those who arrange and those who act."""
 
     dsn: str
     admin_dsn: str
-    owner: psycopg.Connection[dict[str, Any]]
+    owner: Connection
 
     def one(self, query: str, *values: object) -> Json:
         """The first value of the first row, as the owner."""
         row = self.owner.execute(query.encode(), values).fetchone()
-        return next(iter(row.values())) if row else None
+        return row[0] if row else None
 
     def all(self, query: str, *values: object) -> list[dict[str, Any]]:
-        return self.owner.execute(query.encode(), values).fetchall()
+        with self.owner.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query.encode(), values).fetchall()
 
     def run(self, query: str, *values: object) -> int:
         return self.owner.execute(query.encode(), values).rowcount
 
-    def door(self, role: str, **claims: str) -> Door:
-        """A way in, in a role."""
-        return Door(self.owner, role, claims)
+    def client(self, caller: Caller) -> Client:
+        """A caller's client, on the owner's connection."""
+        return Client(self.owner, caller)
 
     @contextmanager
-    def doors(self, *roles: str) -> Iterator[list[Door]]:
-        """Ways in that can be used at the same time: each has a connection of its own."""
+    def clients(self, *callers: Caller) -> Iterator[list[Client]]:
+        """Clients that can be used at the same time: each has a connection of its own."""
         with ExitStack() as open_until_here:
             yield [
-                Door(
-                    open_until_here.enter_context(
-                        psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
-                    ),
-                    role,
-                    {},
+                Client(
+                    open_until_here.enter_context(psycopg.connect(self.dsn, autocommit=True)),
+                    caller,
                 )
-                for role in roles
+                for caller in callers
             ]
 
     def sign_up(self) -> str:
@@ -109,65 +90,8 @@ def money_database(databases: Databases) -> Iterator[Database]:
 @contextmanager
 def given_database(dsn: str, admin_dsn: str) -> Iterator[Database]:
     """A database that is there already, by the URLs of owner and superuser."""
-    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as owner:
+    with psycopg.connect(dsn, autocommit=True) as owner:
         yield Database(dsn, admin_dsn, owner)
-
-
-@dataclass
-class Door:
-    """PostgREST's part: sets role, claims and headers, runs one statement, translates refusals."""
-
-    connection: psycopg.Connection[dict[str, Any]]
-    role: str
-    claims: Mapping[str, str]
-    # No address: what is not known to come from anywhere is not limited by where it comes from.
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def rows(self, query: str | sql.Composed, *values: object) -> list[dict[str, Any]]:
-        statement = query.encode() if isinstance(query, str) else query
-        try:
-            with self.connection.transaction():
-                self.connection.execute(
-                    "select set_config('role', %s, true),"
-                    " set_config('request.jwt.claims', %s, true),"
-                    " set_config('request.headers', %s, true)",
-                    (
-                        self.role,
-                        json.dumps({"role": self.role, **self.claims}),
-                        json.dumps(self.headers),
-                    ),
-                )
-                cursor = self.connection.execute(statement, values)
-                return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise Refused(error) from error
-
-    def table(self, function: str, **parameters: object) -> list[dict[str, Any]]:
-        """Call a function by the names of its parameters."""
-        schema, name = function.split(".") if "." in function else ("public", function)
-        call = sql.SQL("select * from {}.{}({})").format(
-            sql.Identifier(schema),
-            sql.Identifier(name),
-            sql.SQL(", ").join(
-                sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder())
-                for key in parameters
-            ),
-        )
-        return self.rows(call, *map(_parameter, parameters.values()))
-
-    def call(self, function: str, **parameters: object) -> Json:
-        """Its answer, as JSON where it is a row or a set."""
-        statement = asking(self.connection, function, parameters)
-        [row] = self.rows(statement, *map(_parameter, parameters.values()))
-        answer = next(iter(row.values()))
-        # Refused, and kept.
-        if not (isinstance(answer, dict) and str(answer.get("code")).startswith("PT")):
-            kept(url_of(self.connection), function, answer)
-        return answer
-
-
-def _parameter(value: object) -> object:
-    return Jsonb(value) if isinstance(value, dict) else value
 
 
 @dataclass
@@ -188,9 +112,9 @@ class Venue:
     organization_id: str
     room_id: str
     slug: str
-    owner: Door
-    public: Door
-    service: Door
+    owner: Client
+    public: Client
+    service: Client
     next_slot: int = 0
 
     def slot(self) -> datetime:
@@ -203,7 +127,7 @@ class Venue:
         if not hasattr(self, "_cached"):
             self._cached = [
                 row["starts_at"]
-                for row in self.public.rows(
+                for row in self.public.select(
                     "select starts_at"
                     " from public.get_availability(%s, current_date + 2, current_date + 80)",
                     self.slug,
@@ -408,13 +332,13 @@ class Venue:
 def make_venue(database: Database) -> Venue:
     """A new organization, so that tests do not meet each other."""
     user = database.sign_up()
-    owner = database.door("authenticated", sub=user)
+    owner = database.client(Caller.person(user))
     organization = owner.call("create_organization", name="Casa Laberinto", locale="en")
-    location = owner.rows(
+    location = owner.select(
         "insert into public.locations (name, timezone, address, city)"
         " values ('Centro', 'Europe/Madrid', 'Calle Mayor 1', 'Madrid') returning id"
     )[0]["id"]
-    room = owner.rows(
+    room = owner.select(
         "insert into public.rooms (location_id, slug, name, minimum_party, maximum_party,"
         " duration_minutes, turnaround_minutes, price_per, price_cents, is_published)"
         " values (%s, 'attic', 'The attic', 2, 6, 60, 0, 'person', %s, true) returning id",
@@ -422,19 +346,19 @@ def make_venue(database: Database) -> Venue:
         PRICE,
     )[0]["id"]
     for weekday in range(1, 8):
-        owner.rows(
+        owner.change(
             "insert into public.schedules (room_id, weekday, opens_at, closes_at)"
             " values (%s, %s, '00:00', '00:00')",
             room,
             weekday,
         )
     slug = f"venue-{uuid.uuid4().hex[:12]}"
-    calendar = owner.rows(
+    calendar = owner.select(
         "insert into public.calendars (slug, name, minimum_notice_minutes, hold_minutes)"
         " values (%s, 'Book', 0, 15) returning id",
         slug,
     )[0]["id"]
-    owner.rows(
+    owner.change(
         "insert into public.calendar_rooms (calendar_id, room_id) values (%s, %s)", calendar, room
     )
     return Venue(
@@ -443,12 +367,12 @@ def make_venue(database: Database) -> Venue:
         room_id=str(room),
         slug=slug,
         owner=owner,
-        public=database.door("anon"),
-        service=database.door("service_role"),
+        public=database.client(ANON),
+        service=database.client(SERVICE),
     )
 
 
-def member(venue: Venue, role: str) -> Door:
+def member(venue: Venue, role: str) -> Client:
     """Somebody who works at the venue."""
     user = venue.database.sign_up()
     venue.database.run(
@@ -458,9 +382,7 @@ def member(venue: Venue, role: str) -> Door:
         venue.organization_id,
         role,
     )
-    door = venue.database.door("authenticated", sub=user)
-    door.headers["x-organization-id"] = venue.organization_id
-    return door
+    return venue.database.client(Caller.person(user)).at(venue.organization_id)
 
 
 def session_of(

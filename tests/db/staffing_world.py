@@ -7,8 +7,8 @@ from datetime import date, datetime
 from itertools import count
 from typing import Any
 
+from client import Client
 from db.booking_world import Row, Shop, insert, open_shop
-from matrix.client import Client
 from matrix.house import House
 
 _numbers = count(1)

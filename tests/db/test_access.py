@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from matrix.client import Client
+from client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
 

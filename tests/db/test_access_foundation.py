@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matrix.client import Caller, Client, Refused
+from client import Caller, Client, Refused
 from matrix.house import House
 from matrix.promises import refused
 

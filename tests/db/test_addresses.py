@@ -10,8 +10,8 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from client import Connection
 from db.booking_world import Shop, open_shop
-from matrix.client import Connection
 from matrix.house import House
 from matrix.promises import refused
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from matrix.client import SERVICE, Caller, Client, Refused
+from client import SERVICE, Caller, Client, Refused
 from matrix.house import House, Venue
 from matrix.promises import refused
 

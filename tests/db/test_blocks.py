@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from client import Client
 from db.booking_world import Row, Shop, open_shop
 from db.test_booking_concurrency import holding, outcomes, race
-from matrix.client import Client
 from matrix.fixtures import Track
 from matrix.house import House
 from matrix.promises import refused

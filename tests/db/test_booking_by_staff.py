@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.booking_world import GUEST, PRICE, Row, Shop, ask, change, open_shop
 from db.changes_world import alter, book, everything, key, take
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client
 from db.booking_world import PRICE, Row, Shop, change, open_shop, taking
 from db.changes_world import alter, book, everything, promised, quote, reschedule, take
 from db.test_booking_concurrency import assert_consistent, guest, outcomes, race
-from matrix.client import Client
 from matrix.fixtures import Track
 from matrix.house import House
 from matrix.promises import refused

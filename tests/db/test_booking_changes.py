@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from client import Client
 from db.booking_world import PRICE, Row, Shop, open_shop
 from db.changes_world import alter, book, copy_tenant, everything, promised, quote, reschedule, take
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

@@ -15,11 +15,11 @@ from typing import TypeVar
 import psycopg
 import pytest
 
+from client import ANON, SERVICE, Client, Refused
 from db.booking_world import GUEST, PRICE, Row, Shop, change, open_shop
 from db.changes_world import alter, book, promised, reschedule
 from db.invariants import broken_promises
 from leases import leased, synced
-from matrix.client import ANON, SERVICE, Client, Refused
 from matrix.fixtures import Track
 from matrix.house import House
 from matrix.promises import refused

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.booking_world import GUEST, PRICE, Row, Shop, open_shop
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 
@@ -522,7 +522,7 @@ class TestNobodyElse:
         "function",
         ["slots", "quote", "claim_session", "make_booking", "transition", "cancel", "sweep"],
     )
-    def test_clients_cannot_reach_the_bodies_behind_the_doors(
+    def test_clients_cannot_call_what_the_public_functions_call(
         self, house: House, function: str
     ) -> None:
         granted = house.owner_sql(

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.booking_world import GUEST, PRICE, Shop, open_shop
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.booking_world import GUEST, Row, Shop, change, open_shop
 from db.changes_world import book
-from matrix.client import Client
 from matrix.expectations import expectations
 from matrix.house import House
 from matrix.promises import refused
@@ -250,9 +250,7 @@ class TestWhoMayMoveIt:
                 _move(other.venue.owner, other.id, booking_id, "cancelled")
         assert status_of(shop, held) == "held"
 
-    def test_visitors_and_players_have_no_such_door(
-        self, shop: Shop, held: Row, house: House
-    ) -> None:
+    def test_visitors_and_players_may_not_do_it(self, shop: Shop, held: Row, house: House) -> None:
         with refused(401, "42501"):
             _move(shop.visitor, shop.id, shop.id_of(held), "cancelled")
         with refused(403, "permission_denied"):
@@ -300,7 +298,7 @@ class TestReading:
     def test_game_masters_read_no_words_of_staff_but_those_that_are_for_them(
         self, shop: Shop, held: Row
     ) -> None:
-        """Whatever the door: tables, answers, and the log for whoever also reads that."""
+        """However it is read: tables, answers, and the log for whoever also reads that."""
         owner, booking = shop.venue.owner, shop.id_of(held)
         here = {"organization_id": shop.id, "booking_id": booking}
         change(owner, "bookings", {"staff_note": "For Gil: knows the room"}, id=booking)

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from client import Client
 from db.booking_world import PRICE, Row, Shop, change, open_shop
 from db.changes_world import book, copy_tenant, promised, take
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from client import ANON, Refused
 from db.booking_world import Shop, change, open_shop
-from matrix.client import ANON, Refused
 from matrix.house import House
 from matrix.promises import refused
 

@@ -137,7 +137,7 @@ def test_a_mail_without_its_function_is_refused(money: Database) -> None:
 def test_a_new_mail_is_a_folder_and_a_function_with_its_row(
     venue: Venue, wish: None, service: Path
 ) -> None:
-    venue.owner.rows(
+    venue.owner.change(
         "insert into public.email_template_overrides (template, locale, subject)"
         " values ('wish', 'en', 'From {{ organization_name }}')"
     )
@@ -146,7 +146,7 @@ def test_a_new_mail_is_a_folder_and_a_function_with_its_row(
         "  'template', 'wish', 'wish', 'fun'), 'wish:1', %s)",
         venue.organization_id,
     )
-    jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    jobs = venue.service.call("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
     [job] = [job for job in jobs if job["kind"] == "email.send"]
     told = venue.service.call(
         "service.prepare_email", job_id=job["id"], lease_token=job["lease_token"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from db.money_world import Database, Refused, Venue, make_venue, member
+from client import Refused
+from db.money_world import Database, Venue, make_venue, member
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_block_is_shown_without_a_booking(venue: Venue, feed: dict[str, Any]) 
 
 
 def test_a_shared_session_adds_its_parties_up(venue: Venue, feed: dict[str, Any]) -> None:
-    venue.owner.rows("update public.rooms set mode = 'shared' where id = %s", venue.room_id)
+    venue.owner.change("update public.rooms set mode = 'shared' where id = %s", venue.room_id)
     start = venue.slot()
     parties = [venue.hold(start), venue.hold(start)]
     venue.pay(parties[0])
@@ -177,7 +178,7 @@ def test_the_token_is_kept_as_a_hash_only(venue: Venue, feed: dict[str, Any]) ->
     )
     assert len(rows) == 1
     assert feed["token"] not in str(rows)
-    assert venue.owner.rows("select id::text, name, revoked_at from public.calendar_feeds") == [
+    assert venue.owner.select("select id::text, name, revoked_at from public.calendar_feeds") == [
         {"id": feed["id"], "name": "Reception", "revoked_at": None}
     ]
 
@@ -193,19 +194,19 @@ def test_only_who_manages_calendars_opens_and_closes_feeds(
     venue: Venue, feed: dict[str, Any], money: Database
 ) -> None:
     stranger = make_venue(money).owner
-    for door in (member(venue, "receptionist"), member(venue, "game_master"), stranger):
+    for client in (member(venue, "receptionist"), member(venue, "game_master"), stranger):
         for function, parameters in (
             ("create_calendar_feed", {"name": "Mine"}),
             ("revoke_calendar_feed", {"feed_id": feed["id"]}),
         ):
             with pytest.raises(Refused) as refused:
-                door.call(function, organization_id=venue.organization_id, **parameters)
+                client.call(function, organization_id=venue.organization_id, **parameters)
             assert (refused.value.status, refused.value.code) == (403, "permission_denied")
     with pytest.raises(Refused) as refused:
         venue.public.call(
             "create_calendar_feed", organization_id=venue.organization_id, name="Mine"
         )
-    assert refused.value.sqlstate == "42501"
+    assert refused.value.code == "42501"
     assert read(venue, feed["token"])["name"] == "Reception"
 
 

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Refused
 from db.money_world import (
     TOTAL,
     Booking,
     Database,
-    Refused,
     Venue,
     make_venue,
     paid,
@@ -34,7 +34,7 @@ def claim_mails(venue: Venue) -> list[dict[str, Any]]:
         "update private.jobs set run_at = now()"
         " where status = 'queued' and payload ->> 'template' is distinct from 'booking_held'"
     )
-    jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=100, lease_seconds=60)
+    jobs = venue.service.call("service.claim_jobs", worker="w", max_jobs=100, lease_seconds=60)
     return [job for job in jobs if job["kind"] == "email.send"]
 
 
@@ -220,7 +220,7 @@ def test_a_worker_killed_before_it_recorded_sends_the_same_again(venue: Venue) -
 
 def test_only_a_mail_job_is_prepared(venue: Venue) -> None:
     venue.database.run("select private.enqueue('stripe.sync', '{}', 'x')")
-    [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    [job] = venue.service.call("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
     assert prepare(venue, job) is None
 
 
@@ -233,7 +233,7 @@ def test_a_mail_that_nobody_knows_is_an_error(venue: Venue) -> None:
 
 
 def test_an_invitation_is_written_until_it_is_revoked(venue: Venue) -> None:
-    [role] = venue.owner.rows("select id from public.roles where key = 'manager'")
+    [role] = venue.owner.select("select id from public.roles where key = 'manager'")
     invited = venue.owner.call(
         "invite_member",
         organization_id=venue.organization_id,
@@ -256,7 +256,7 @@ def test_an_invitation_is_written_until_it_is_revoked(venue: Venue) -> None:
 
 
 def test_each_invitation_has_its_own_mail_whatever_else_is_invited(venue: Venue) -> None:
-    [role] = venue.owner.rows("select id from public.roles where key = 'manager'")
+    [role] = venue.owner.select("select id from public.roles where key = 'manager'")
     for name in ("ada", "bob", "eva"):
         venue.owner.call(
             "invite_member",
@@ -449,11 +449,11 @@ def test_late_money_whose_booking_found_a_place_is_told_to_nobody(venue: Venue) 
 
 def offered(venue: Venue) -> tuple[dict[str, Any], dict[str, Any]]:
     """Somebody who waits, and the job of the mail that offers a place."""
-    venue.owner.rows("update public.calendars set waitlist_minutes = 30")
+    venue.owner.change("update public.calendars set waitlist_minutes = 30")
     day = venue.slot().date()
     *_, booking = [
         venue.hold(slot["starts_at"])
-        for slot in venue.public.rows(
+        for slot in venue.public.select(
             "select starts_at from public.get_availability(%s, %s, %s)", venue.slug, day, day
         )
     ]
@@ -514,7 +514,7 @@ def test_an_offer_that_is_over_is_not_mailed(venue: Venue, what: str) -> None:
 
 
 def reword(venue: Venue, template: str, locale: str, **words: str) -> None:
-    venue.owner.rows(
+    venue.owner.change(
         "insert into public.email_template_overrides (template, locale, subject, body)"
         " values (%s, %s, %s, %s)",
         template,
@@ -536,7 +536,7 @@ def test_a_mail_comes_with_the_organization_s_own_words_for_it(venue: Venue) -> 
 
 
 def words_of(venue: Venue) -> dict[str, Any]:
-    [row] = venue.owner.rows("select * from public.email_template_overrides")
+    [row] = venue.owner.select("select * from public.email_template_overrides")
     return row
 
 
@@ -548,7 +548,7 @@ def test_stored_words_are_tried_and_what_is_wrong_is_told_to_those_who_wrote_the
     assert words_of(venue)["checked_at"] is None
 
     def check(problem: Any) -> None:
-        [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+        [job] = venue.service.call("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
         assert job["kind"] == "email.check"
         lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
         words = venue.service.call("service.read_email_words", **lease)
@@ -568,7 +568,7 @@ def test_stored_words_are_tried_and_what_is_wrong_is_told_to_those_who_wrote_the
     [job] = claim_mails(venue)
     assert prepare(venue, job)["override"] is None
     # Mended, they are tried anew.
-    venue.owner.rows("update public.email_template_overrides set body = '{{ room_name }}'")
+    venue.owner.change("update public.email_template_overrides set body = '{{ room_name }}'")
     assert (words_of(venue)["problem"], words_of(venue)["checked_at"]) == (None, None)
     check(None)
     assert words_of(venue)["problem"] is None
@@ -584,7 +584,7 @@ def test_what_a_mail_meets_in_its_words_is_told_unless_they_were_changed_since(
     [job] = claim_mails(venue)
     lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
     assert prepare(venue, job)["override"]["subject"] == "One"
-    venue.owner.rows("update public.email_template_overrides set subject = 'Two'")
+    venue.owner.change("update public.email_template_overrides set subject = 'Two'")
     told = {"body": None, "problem": problem}
     venue.service.call("service.record_email_words", **lease, subject="One", **told)
     assert words_of(venue)["problem"] is None
@@ -595,8 +595,8 @@ def test_what_a_mail_meets_in_its_words_is_told_unless_they_were_changed_since(
 def test_only_the_service_says_whether_words_can_be_used(venue: Venue) -> None:
     reword(venue, "booking_confirmed", "es", body="Hola")
     with pytest.raises(Refused) as refused:
-        venue.owner.rows("update public.email_template_overrides set problem = null")
-    assert refused.value.sqlstate == "42501"
+        venue.owner.change("update public.email_template_overrides set problem = null")
+    assert refused.value.code == "42501"
 
 
 def test_a_mail_says_by_which_way_money_goes_back(venue: Venue) -> None:
@@ -626,7 +626,7 @@ def test_own_words_are_for_a_mail_that_exists_and_not_endless(
     venue: Venue, values: tuple[str | None, ...], constraint: str
 ) -> None:
     with pytest.raises(Refused, match=f"email_template_overrides_{constraint}"):
-        venue.owner.rows(
+        venue.owner.change(
             "insert into public.email_template_overrides (template, locale, subject, body)"
             " values (%s, %s, %s, %s)",
             *values,

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from db.money_world import Database, Door, Venue, make_venue
+from client import SERVICE, Client
+from db.money_world import Database, Venue, make_venue
 from db.test_jobs_queue import forget_what_is_gone, rows_read_by_a_claim
 
 
 @pytest.fixture
-def worker(money: Database) -> Door:
+def worker(money: Database) -> Client:
     money.run("delete from private.jobs")
-    return money.door("service_role")
+    return money.client(SERVICE)
 
 
 @pytest.fixture
-def venues(money: Database, worker: Door) -> list[Venue]:
+def venues(money: Database, worker: Client) -> list[Venue]:
     found = [make_venue(money) for _ in range(3)]
     money.run("delete from private.jobs")
     return found
@@ -35,17 +36,18 @@ def queue(money: Database, venue: Venue | None, jobs: int, kind: str = "email.se
     )
 
 
-def claim(worker: Door, max_jobs: int = 8, kept_for_money: int = 0) -> list[dict[str, Any]]:
-    return worker.table(
+def claim(worker: Client, max_jobs: int = 8, kept_for_money: int = 0) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = worker.call(
         "service.claim_jobs",
         worker="w",
         max_jobs=max_jobs,
         lease_seconds=60,
         kept_for_money=kept_for_money,
     )
+    return jobs
 
 
-def done(worker: Door, job: dict[str, Any]) -> None:
+def done(worker: Client, job: dict[str, Any]) -> None:
     worker.call("service.complete_job", job_id=job["id"], lease_token=job["lease_token"])
 
 
@@ -54,7 +56,7 @@ def limit(money: Database, kind: str) -> int:
 
 
 def test_ten_thousand_mails_of_one_venue_do_not_hold_up_another_s(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     loud, quiet, other = venues
     queue(money, loud, 10_000)
@@ -67,7 +69,7 @@ def test_ten_thousand_mails_of_one_venue_do_not_hold_up_another_s(
 
 
 def test_mails_that_hang_leave_slots_for_everybody_else(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     loud, quiet, _ = venues
     queue(money, loud, 60)
@@ -83,7 +85,7 @@ def test_mails_that_hang_leave_slots_for_everybody_else(
 
 
 def test_a_worker_that_died_uses_nobody_s_share(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     queue(money, venues[0], 20)
     lost = {job["id"] for job in claim(worker)}
@@ -92,7 +94,7 @@ def test_a_worker_that_died_uses_nobody_s_share(
 
 
 def test_money_comes_before_mail_and_mail_before_files(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     queue(money, venues[0], 1, "organization.export")
     queue(money, venues[0], 1, "email.send")
@@ -106,7 +108,7 @@ def test_money_comes_before_mail_and_mail_before_files(
 
 
 def test_slots_that_are_kept_for_money_go_to_nothing_else(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     for venue in venues:
         queue(money, venue, 10)
@@ -119,7 +121,7 @@ def test_slots_that_are_kept_for_money_go_to_nothing_else(
     ]
 
 
-def test_news_of_one_account_does_not_hold_up_another_s(money: Database, worker: Door) -> None:
+def test_news_of_one_account_does_not_hold_up_another_s(money: Database, worker: Client) -> None:
     for account, jobs in (("acct_loud", 50), ("acct_quiet", 1)):
         money.run(
             "insert into private.jobs (kind, payload, dedupe_key)"
@@ -134,7 +136,7 @@ def test_news_of_one_account_does_not_hold_up_another_s(money: Database, worker:
 
 
 def test_exports_of_many_venues_leave_most_slots_free(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     for venue in venues:
         queue(money, venue, 3, "organization.export")
@@ -144,7 +146,7 @@ def test_exports_of_many_venues_leave_most_slots_free(
 
 
 def test_every_job_is_claimed_in_the_end(
-    money: Database, worker: Door, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue]
 ) -> None:
     for venue in venues:
         queue(money, venue, 30)
@@ -160,7 +162,7 @@ def test_every_job_is_claimed_in_the_end(
 
 @pytest.mark.parametrize("analyzed", [True, False])
 def test_a_claim_reads_a_few_rows_of_each_share_however_many_wait(
-    money: Database, worker: Door, venues: list[Venue], analyzed: bool
+    money: Database, worker: Client, venues: list[Venue], analyzed: bool
 ) -> None:
     forget_what_is_gone(money)  # of the test before
     queue(money, venues[0], 10_000)

@@ -14,8 +14,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from client import Refused
 from db.booking_world import Shop, open_shop
-from matrix.client import Refused
 from matrix.databases import Databases
 from matrix.house import House
 from matrix.promises import refused
@@ -262,26 +262,26 @@ class TestTheSketch:
         assert stopped < 4
 
 
-def test_every_door_of_a_visitor_is_counted_first(house: House) -> None:
+def test_every_function_that_a_visitor_may_call_counts_first(house: House) -> None:
     """Whatever is called with nothing is refused, and counted before it is."""
     house.owner_sql(
         "alter table private.rate_limit_rules drop constraint rate_limit_rules_max_hits_is_positive"
     )
     house.owner_sql("update private.rate_limit_rules set max_hits = 0 where action = 'attempt'")
-    doors = house.owner_sql(
+    functions = house.owner_sql(
         "select p.proname, p.pronargs from pg_proc as p"
         " where p.pronamespace = 'public'::regnamespace"
         " and has_function_privilege('anon', p.oid, 'execute')"
     )
-    assert len(doors) >= 15
+    assert len(functions) >= 15
     uncounted = []
-    for door in doors:
-        nothing = ", ".join(["null"] * door["pronargs"])
+    for function in functions:
+        nothing = ", ".join(["null"] * function["pronargs"])
         visitor = house.nobody.sending(x_forwarded_for=somewhere())
         try:
-            visitor.select(f"select public.{door['proname']}({nothing})")
+            visitor.select(f"select public.{function['proname']}({nothing})")
         except Refused as refusal:
             if refusal.code == "rate_limited":
                 continue
-        uncounted.append(door["proname"])
+        uncounted.append(function["proname"])
     assert uncounted == []

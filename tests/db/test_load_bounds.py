@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Connection
 from db.booking_world import Shop, open_shop
 from escapemaster_dev.schema.project import PROJECT
-from matrix.client import Connection
 from matrix.databases import Databases
 from matrix.house import House
 from matrix.promises import refused

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 import stack as stack_of_the_run
-from matrix.client import Refused
+from client import Refused
 from matrix.house import House
 from matrix.promises import refused
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.booking_world import GUEST, Row, Shop, open_shop
-from matrix.client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
 

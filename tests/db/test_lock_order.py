@@ -13,11 +13,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from client import Client, Refused
 from db.booking_world import PRICE, Row, Shop, open_shop
 from db.changes_world import alter
 from db.test_booking_concurrency import assert_consistent, cancel, guest, wait_until_it_waits
 from db.test_waitlist import full_on, id_of, join, offer, overlook, status
-from matrix.client import Client, Refused
 from matrix.fixtures import Track
 from matrix.promises import refused
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from db.money_world import Database, Door, Venue, make_venue
+from client import SERVICE, Client
+from db.money_world import Database, Venue, make_venue
 from db.test_mail_limits import cancel_by_desk, confirmed_by_desk, joined
 from stack import wait_until
 
@@ -65,16 +66,16 @@ CAUSES = [of_a_booking, of_somebody_who_waits, of_a_voucher, of_an_invitation]
 
 
 def leases(venue: Venue) -> list[Lease]:
-    jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    jobs = venue.service.call("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
     return [{"job_id": job["id"], "lease_token": job["lease_token"]} for job in jobs]
 
 
-def prepare(door: Door, mails: list[Lease]) -> list[Any]:
-    return [door.call("service.prepare_email", **lease) for lease in mails]
+def prepare(client: Client, mails: list[Lease]) -> list[Any]:
+    return [client.call("service.prepare_email", **lease) for lease in mails]
 
 
-def erase(door: Door, venue: Venue, customer_id: str) -> None:
-    door.call(
+def erase(client: Client, venue: Venue, customer_id: str) -> None:
+    client.call(
         "erase_customer",
         organization_id=venue.organization_id,
         customer_id=customer_id,
@@ -82,14 +83,14 @@ def erase(door: Door, venue: Venue, customer_id: str) -> None:
     )
 
 
-def blocked(venue: Venue, door: Door) -> Callable[[], bool]:
-    backend = door.connection.info.backend_pid
+def blocked(venue: Venue, client: Client) -> Callable[[], bool]:
+    backend = client.connection.info.backend_pid
     return lambda: bool(venue.database.one("select cardinality(pg_blocking_pids(%s)) > 0", backend))
 
 
-def waits(venue: Venue, door: Door, work: Future[Any]) -> None:
+def waits(venue: Venue, client: Client, work: Future[Any]) -> None:
     """Return once the work waits for the other one, or has gone ahead without."""
-    wait_until(lambda: work.done() or blocked(venue, door)())
+    wait_until(lambda: work.done() or blocked(venue, client)())
 
 
 def traces(venue: Venue, email: str) -> dict[str, int]:
@@ -123,8 +124,7 @@ def test_a_mail_that_is_just_being_prepared_is_forgotten_by_the_erasure(
     venue: Venue, cause: Any, pool: ThreadPoolExecutor
 ) -> None:
     email, customer_id, mails = arranged(venue, cause)
-    with venue.database.doors("service_role", "authenticated") as (worker, owner):
-        owner.claims = venue.owner.claims
+    with venue.database.clients(SERVICE, venue.owner.caller) as (worker, owner):
         with worker.connection.transaction():
             assert any(mail is not None for mail in prepare(worker, mails))
             erasing = pool.submit(erase, owner, venue, customer_id)
@@ -138,8 +138,7 @@ def test_a_mail_that_is_prepared_during_the_erasure_reads_what_that_has_left(
     venue: Venue, cause: Any, pool: ThreadPoolExecutor
 ) -> None:
     email, customer_id, mails = arranged(venue, cause)
-    with venue.database.doors("authenticated", "service_role") as (owner, worker):
-        owner.claims = venue.owner.claims
+    with venue.database.clients(venue.owner.caller, SERVICE) as (owner, worker):
         with owner.connection.transaction():
             erase(owner, venue, customer_id)
             preparing = pool.submit(prepare, worker, mails)
@@ -154,7 +153,7 @@ def test_a_mail_that_is_prepared_during_the_erasure_reads_what_that_has_left(
 def test_mails_of_one_venue_do_not_wait_for_each_other(venue: Venue) -> None:
     _, _, mails = arranged(venue, of_a_booking)
     with (
-        venue.database.doors("service_role", "service_role") as (one, other),
+        venue.database.clients(SERVICE, SERVICE) as (one, other),
         one.connection.transaction(),
     ):
         other.connection.execute("set lock_timeout = '2s'")

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from db.money_world import TOTAL, Booking, Database, Door, Refused, Venue, make_venue, member
+from client import Caller, Client, Refused
+from db.money_world import TOTAL, Booking, Database, Venue, make_venue, member
 
 
 @pytest.fixture
@@ -21,13 +22,13 @@ def venue(money: Database) -> Venue:
 
 
 def free(venue: Venue) -> Venue:
-    venue.owner.rows("update public.rooms set deposit_kind = 'none' where id = %s", venue.room_id)
+    venue.owner.change("update public.rooms set deposit_kind = 'none' where id = %s", venue.room_id)
     return venue
 
 
 def calendar(venue: Venue, **values: object) -> None:
     for name, value in values.items():
-        venue.owner.rows(
+        venue.owner.change(
             f"update public.calendars set {name} = %s where slug = %s", value, venue.slug
         )
 
@@ -37,10 +38,8 @@ def address() -> str:
     return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
 
 
-def visitor(venue: Venue, at: str | None = None) -> Door:
-    door = venue.database.door("anon")
-    door.headers["x-forwarded-for"] = at or address()
-    return door
+def visitor(venue: Venue, at: str | None = None) -> Client:
+    return venue.public.sending(x_forwarded_for=at or address())
 
 
 def hold(venue: Venue, email: str, at: str | None = None) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def booking_id(venue: Venue, held: dict[str, Any]) -> str:
     )
 
 
-def voucher(venue: Venue, email: str | None, owner: Door | None = None) -> Any:
+def voucher(venue: Venue, email: str | None, owner: Client | None = None) -> Any:
     return (owner or venue.owner).call(
         "issue_voucher",
         organization_id=venue.organization_id,
@@ -98,7 +97,7 @@ def by_desk(venue: Venue, email: str | None) -> Any:
 
 def fill(venue: Venue, day: date) -> None:
     """Book every time of a day."""
-    for start in venue.public.rows(
+    for start in venue.public.select(
         "select starts_at from public.get_availability(%s, %s, %s) where seats_available > 0",
         venue.slug,
         day,
@@ -203,26 +202,25 @@ def test_an_unpaid_hold_of_one_e_mail_counts_wherever_it_comes_from(money: Datab
 # -- an address that somebody else typed -------------------------------------------------------
 
 
-def owner_of(venue: Venue, email: str, *, proven: bool = True) -> Door:
+def owner_of(venue: Venue, email: str, *, proven: bool = True) -> Client:
     """Somebody who signed up with the address, in a network of their own."""
     database = venue.database
     user = database.sign_up()
     with psycopg.connect(database.admin_dsn) as admin:
         admin.execute("update auth.users set email = %s where id = %s", (email, user))
-    door = database.door("authenticated", sub=user)
-    door.headers["x-forwarded-for"] = address()
+    account = database.client(Caller.person(user)).sending(x_forwarded_for=address())
     if proven:
-        prove(venue, door)
-    return door
+        prove(venue, account)
+    return account
 
 
-def prove(venue: Venue, account: Door) -> None:
+def prove(venue: Venue, account: Client) -> None:
     """A mail to the account's address came back."""
-    venue.database.run("select private.vouch_for_address(%s)", account.claims["sub"])
+    venue.database.run("select private.vouch_for_address(%s)", account.id)
 
 
-def book(venue: Venue, email: str, door: Door) -> dict[str, Any]:
-    held = door.call(
+def book(venue: Venue, email: str, client: Client) -> dict[str, Any]:
+    held = client.call(
         "hold_booking",
         slug=venue.slug,
         room_id=venue.room_id,
@@ -264,7 +262,7 @@ class TestAStrangerWhoTypesSomebodysAddress:
         prove(venue, account)
         assert book(venue, victim, account)["status"] == "confirmed"
         # Bounded for its owner too, whatever network they come from.
-        account.headers["x-forwarded-for"] = address()
+        account = account.sending(x_forwarded_for=address())
         with pytest.raises(Refused) as refused:
             book(venue, victim, account)
         assert (refused.value.code, refused.value.details) == (
@@ -289,9 +287,9 @@ class TestAStrangerWhoTypesSomebodysAddress:
         for _ in range(3):
             cancel(venue, hold(venue, victim))
         account = owner_of(venue, victim, proven=False)
-        for door in (visitor(venue), account):
+        for client in (visitor(venue), account):
             with pytest.raises(Refused) as refused:
-                book(venue, victim, door)
+                book(venue, victim, client)
             assert refused.value.details == {"limit": "visitor/recipient", "maximum": 3}
         prove(venue, account)
         assert book(venue, victim, account)["status"] == "confirmed"
@@ -303,8 +301,8 @@ class TestAStrangerWhoTypesSomebodysAddress:
         day = venue.slot().date()
         fill(venue, day)
 
-        def join(door: Door) -> None:
-            door.call(
+        def join(client: Client) -> None:
+            client.call(
                 "join_waitlist",
                 slug=venue.slug,
                 room_id=venue.room_id,
@@ -468,7 +466,7 @@ def send_what_is_due(venue: Venue, *, later: bool = True) -> list[dict[str, Any]
     if later:
         venue.database.run("update private.jobs set run_at = now() where status = 'queued'")
     sent = []
-    while jobs := venue.service.table(
+    while jobs := venue.service.call(
         "service.claim_jobs", worker="w", max_jobs=20, lease_seconds=60
     ):
         for job in jobs:
@@ -630,8 +628,8 @@ def test_a_booking_that_is_paid_needs_no_click(money: Database) -> None:
 # -- what became of a booking's mails ----------------------------------------------------------
 
 
-def mails_of(venue: Venue, held: dict[str, Any], door: Door | None = None) -> list[dict[str, Any]]:
-    return (door or venue.owner).table(
+def mails_of(venue: Venue, held: dict[str, Any], reader: Client | None = None) -> Any:
+    return (reader or venue.owner).call(
         "booking_emails",
         organization_id=venue.organization_id,
         booking_id=booking_id(venue, held),
@@ -643,7 +641,7 @@ def test_a_dead_mail_shows_on_its_booking(venue: Venue) -> None:
     held = hold(venue, email)
     [waiting] = mails_of(venue, held)
     assert (waiting["status"], waiting["template"]) == ("waiting", "booking_confirmed")
-    [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+    [job] = venue.service.call("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
     lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
     venue.service.call("service.prepare_email", **lease)
     venue.service.call("service.fail_job", **lease, error="address_refused: SMTP 550", retry=False)
@@ -676,7 +674,7 @@ def test_a_booking_s_mails_are_for_its_staff_and_addresses_for_those_who_see_cus
     with pytest.raises(Refused, match="permission_denied"):
         mails_of(venue, held, stranger.owner)
     with pytest.raises(Refused, match="booking_not_found"):
-        stranger.owner.table(
+        stranger.owner.call(
             "booking_emails",
             organization_id=stranger.organization_id,
             booking_id=booking_id(venue, held),
@@ -692,7 +690,7 @@ def test_sixty_exports_asked_for_at_once_are_one(venue: Venue) -> None:
         for _ in range(60)
     }
     assert len(asked) == len(venue.jobs("organization.export")) == 1
-    [job] = venue.service.table("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+    [job] = venue.service.call("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
     again = venue.owner.call("export_organization", organization_id=venue.organization_id)
     assert {again["id"]} == asked
     # One that died without a word keeps nobody from asking again.
@@ -700,7 +698,7 @@ def test_sixty_exports_asked_for_at_once_are_one(venue: Venue) -> None:
     venue.service.call("service.fail_job", **lease, error="x", retry=False)
     new = venue.owner.call("export_organization", organization_id=venue.organization_id)
     assert {new["id"]} != asked
-    assert venue.owner.rows("select status from public.organization_exports order by id") == [
+    assert venue.owner.select("select status from public.organization_exports order by id") == [
         {"status": "failed"},
         {"status": "queued"},
     ]
@@ -788,7 +786,7 @@ def test_a_reminder_that_is_tried_again_counts_once(paying: Venue) -> None:
     allow(paying.database, "visitor", per_recipient=1)
     hold(paying, f"{uuid.uuid4()}@example.com")
     paying.database.run("update private.jobs set run_at = now() where status = 'queued'")
-    [job] = paying.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    [job] = paying.service.call("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
     lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
     first, again = (paying.service.call("service.prepare_email", **lease) for _ in range(2))
     assert first == again is not None
@@ -901,7 +899,7 @@ def test_who_books_under_two_tags_is_two_customers(venue: Venue) -> None:
     hold(venue, f"{name}+1@example.com")
     hold(venue, f"{name}+2@example.com")
     assert sorted(
-        row["email"] for row in venue.owner.rows("select email from public.customers")
+        row["email"] for row in venue.owner.select("select email from public.customers")
     ) == [f"{name}+1@example.com", f"{name}+2@example.com"]
 
 
@@ -934,7 +932,7 @@ def cancel_by_desk(venue: Venue, booking: dict[str, Any]) -> None:
 def address_by_patch(venue: Venue, customers: list[str], email: str) -> None:
     """One customer after the other has the address."""
     [customer, *others] = customers
-    venue.owner.rows("update public.customers set email = %s where id = %s", email, customer)
+    venue.owner.change("update public.customers set email = %s where id = %s", email, customer)
     for other in others:
         merge(venue, customer, other)
 
@@ -947,7 +945,7 @@ def merge(venue: Venue, keep: str, other: str) -> None:
 
 def address_by_merge(venue: Venue, customers: list[str], email: str) -> None:
     """Somebody who has the address, and never booked, takes all the others over."""
-    kept = venue.owner.rows(
+    kept = venue.owner.select(
         "insert into public.customers (email, full_name, locale) values (%s, 'Ada', 'en')"
         " returning id",
         email,
@@ -961,7 +959,7 @@ def address_taken_over(venue: Venue, customers: list[str], email: str) -> None:
     kept, *others = customers
     for other in others:
         merge(venue, kept, other)
-    owner = venue.owner.rows(
+    owner = venue.owner.select(
         "insert into public.customers (email, full_name, locale) values (%s, 'Ada', 'en')"
         " returning id",
         email,
@@ -985,7 +983,7 @@ def test_whatever_way_an_address_comes_its_mailbox_is_not_filled(
     allow(venue.database, "desk", per_recipient=3)
     bookings = [confirmed_by_desk(venue) for _ in range(5)]
     assert send_what_is_due(venue) == []
-    with suppress(Refused):  # it is asked for at the door, too
+    with suppress(Refused):  # the function asks for it, too
         way(venue, [desk_customer(venue, booking) for booking in bookings], victim)
     for booking in bookings:
         if what == "cancelled":
@@ -1009,14 +1007,14 @@ def test_what_was_not_sent_is_told_to_the_staff(venue: Venue) -> None:
     customer = desk_customer(venue, bookings[0])
     for booking in bookings[1:]:
         merge(venue, customer, desk_customer(venue, booking))
-    venue.owner.rows("update public.customers set email = %s where id = %s", victim, customer)
+    venue.owner.change("update public.customers set email = %s where id = %s", victim, customer)
     for booking in bookings:
         cancel_by_desk(venue, booking)
     assert sent_to(venue, victim) == ["booking_cancelled"] * 2
     fates = [
         next(
             mail
-            for mail in venue.owner.table(
+            for mail in venue.owner.call(
                 "booking_emails",
                 organization_id=venue.organization_id,
                 booking_id=booking["id"],
@@ -1037,10 +1035,10 @@ def test_an_address_that_comes_later_is_asked_for_like_one_that_is_typed(venue: 
     by_desk(venue, f"{uuid.uuid4()}@example.com")
     change = "update public.customers set email = %s where id = %s"
     with pytest.raises(Refused) as refused:
-        venue.owner.rows(change, victim, desk_customer(venue, booking))
+        venue.owner.change(change, victim, desk_customer(venue, booking))
     assert (refused.value.status, refused.value.code) == (429, "mail_limit_reached")
     # To take an address away, and to correct a name, is nobody's mail.
-    venue.owner.rows(
+    venue.owner.change(
         "update public.customers set email = null, full_name = 'Eva' where id = %s",
         desk_customer(venue, booking),
     )
@@ -1051,12 +1049,12 @@ def test_the_addresses_of_customers_who_never_booked_are_kept_without_asking(
 ) -> None:
     allow(venue.database, "desk", per_organization=1)
     for _ in range(3):
-        [customer] = venue.owner.rows(
+        [customer] = venue.owner.select(
             "insert into public.customers (email, full_name, locale) values (%s, 'Ada', 'en')"
             " returning id",
             f"{uuid.uuid4()}@example.com",
         )
-        venue.owner.rows(
+        venue.owner.change(
             "update public.customers set email = %s where id = %s",
             f"{uuid.uuid4()}@example.com",
             customer["id"],
@@ -1154,7 +1152,7 @@ def test_a_mail_is_counted_once_however_often_it_is_tried(venue: Venue) -> None:
     allow(venue.database, "desk", per_recipient=2)
     bookings = [confirmed_by_desk(venue, victim) for _ in range(2)]
     venue.database.run("update private.mail_allowances set per_recipient = 1")
-    jobs = venue.service.table("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
+    jobs = venue.service.call("service.claim_jobs", worker="w", max_jobs=9, lease_seconds=60)
     told = [
         [
             venue.service.call(
@@ -1181,12 +1179,12 @@ def test_what_follows_a_place_in_a_waiting_list_is_counted_where_its_address_cam
     assert [entry["status"] for entry in entries] == ["waiting", "waiting"]
     first, second = (
         str(row["customer_id"])
-        for row in venue.owner.rows("select customer_id from public.waitlist_entries order by id")
+        for row in venue.owner.select("select customer_id from public.waitlist_entries order by id")
     )
-    venue.owner.rows("update public.customers set email = %s where id = %s", victim, first)
+    venue.owner.change("update public.customers set email = %s where id = %s", victim, first)
     merge(venue, first, second)
     venue.database.run("update private.mail_allowances set per_recipient = 1")
-    for row in venue.owner.rows("select id from public.waitlist_entries"):
+    for row in venue.owner.select("select id from public.waitlist_entries"):
         venue.database.one(
             "select private.enqueue('email.send', jsonb_build_object('template',"
             " 'waitlist_joined', 'organization_id', %s::text, 'entry_id', %s::text), %s, %s)",

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from db.money_world import PRICE, TOTAL, Booking, Database, Refused, Venue, make_venue, paid
+from client import SERVICE, Refused
+from db.money_world import PRICE, TOTAL, Booking, Database, Venue, make_venue, paid
 
 
 @pytest.fixture(scope="module")
@@ -220,28 +221,29 @@ def test_a_report_while_the_booking_leaves_its_room_comes_back(
     """503 makes the worker try again: then everything is locked in order."""
     booking = venue.hold()
     opened = venue.checkout(booking)
-    other = venue.owner.rows(
+    other = venue.owner.select(
         "insert into public.rooms (location_id, slug, name, price_cents) select location_id,"
         " 'cellar', 'The cellar', price_cents from public.rooms where id = %s returning id",
         venue.room_id,
     )[0]["id"]
-    with money.doors("service_role", "authenticated") as (service, mover):
-        mover.claims = venue.owner.claims
-        with ThreadPoolExecutor(1) as pool:
-            with mover.connection.transaction():
-                mover.call(
-                    "change_booking",
-                    organization_id=venue.organization_id,
-                    booking_id=booking.id,
-                    idempotency_key=str(uuid.uuid4()),
-                    room_id=other,
-                )
-                waiting = pool.submit(replace(venue, service=service).apply, paid(opened))
-                backend = service.connection.info.backend_pid
-                while not money.one("select cardinality(pg_blocking_pids(%s)) > 0", backend):
-                    assert not waiting.done()
-            with pytest.raises(Refused) as refused:
-                waiting.result()
+    with (
+        money.clients(SERVICE, venue.owner.caller) as (service, mover),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with mover.connection.transaction():
+            mover.call(
+                "change_booking",
+                organization_id=venue.organization_id,
+                booking_id=booking.id,
+                idempotency_key=str(uuid.uuid4()),
+                room_id=other,
+            )
+            waiting = pool.submit(replace(venue, service=service).apply, paid(opened))
+            backend = service.connection.info.backend_pid
+            while not money.one("select cardinality(pg_blocking_pids(%s)) > 0", backend):
+                assert not waiting.done()
+        with pytest.raises(Refused) as refused:
+            waiting.result()
     assert (refused.value.status, refused.value.code) == (503, "booking_changed")
     venue.apply(paid(opened))
     assert venue.status(booking) == "confirmed"

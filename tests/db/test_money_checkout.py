@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from client import SERVICE, Refused
 from db.money_world import (
     TOTAL,
     Booking,
     Database,
-    Refused,
     Venue,
     make_venue,
     member,
@@ -104,15 +104,15 @@ def test_the_hold_is_extended_once_and_the_open_attempt_returned_again(venue: Ve
 def test_two_people_who_pay_at_once_get_one_attempt(venue: Venue) -> None:
     booking = venue.hold()
     with (
-        venue.database.doors(*["service_role"] * 6) as doors,
-        ThreadPoolExecutor(len(doors)) as pool,
+        venue.database.clients(*[SERVICE] * 6) as clients,
+        ThreadPoolExecutor(len(clients)) as pool,
     ):
         opened = list(
             pool.map(
-                lambda door: door.call(
+                lambda client: client.call(
                     "service.open_checkout", reference=booking.reference, manage_token=booking.token
                 ),
-                doors,
+                clients,
             )
         )
     assert len({answer["attempt_id"] for answer in opened}) == 1

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from db.money_world import Booking, Database, Refused, Venue, make_venue, paid, refund_of
+from client import Refused
+from db.money_world import Booking, Database, Venue, make_venue, paid, refund_of
 
 Lease = dict[str, Any]
 #: The token of no job.

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Refused
 from db.money_world import (
     TOTAL,
     Booking,
     Database,
-    Refused,
     Venue,
     make_venue,
     member,
@@ -312,9 +312,9 @@ class TestDelayed:
             return bool(opened["delayed_methods"])
 
         assert not offered()
-        venue.owner.rows("update public.organizations set delayed_methods = true")
+        venue.owner.change("update public.organizations set delayed_methods = true")
         assert offered()
-        venue.owner.rows("update public.organizations set delayed_methods = false")
+        venue.owner.change("update public.organizations set delayed_methods = false")
 
 
 class TestDisputes:
@@ -334,7 +334,7 @@ class TestDisputes:
     def shown(self, venue: Venue, session: Any) -> list[tuple[str, str]]:
         return [
             (row["status"], row["reason"])
-            for row in venue.owner.rows(
+            for row in venue.owner.select(
                 "select * from public.disputes where provider_dispute_id = %s",
                 f"du_{session['payment_intent']}",
             )
@@ -387,7 +387,7 @@ class TestDisputes:
                 f"du_{session['payment_intent']}",
             )
         ]
-        assert [job["payload"]["user_id"] for job in told] == [venue.owner.claims["sub"]]
+        assert [job["payload"]["user_id"] for job in told] == [venue.owner.id]
         said = venue.database.one(
             "select private.dispute_content(%s, %s)",
             venue.organization_id,
@@ -402,4 +402,4 @@ class TestDisputes:
         count = "select count(*) from public.disputes where provider_dispute_id = %s"
         wanted = f"du_{session['payment_intent']}"
         for role, seen in (("receptionist", 1), ("game_master", 0)):
-            assert member(venue, role).rows(count, wanted)[0]["count"] == seen
+            assert member(venue, role).select(count, wanted)[0]["count"] == seen

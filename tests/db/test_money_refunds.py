@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from client import Caller, Refused
 from db.money_world import (
     TOTAL,
     Booking,
     Database,
-    Refused,
     Venue,
     make_venue,
     member,
@@ -106,7 +106,7 @@ def test_a_refund_that_bounced_leaves_both_entries(venue: Venue) -> None:
     booking, request = cancelled(venue)
     venue.apply_refund(refund_of(request))
     venue.apply_refund(refund_of(request, "failed"))
-    entries = venue.owner.rows(
+    entries = venue.owner.select(
         "select kind, amount_cents, method from public.refunds where booking_id = %s order by id",
         booking.id,
     )
@@ -172,17 +172,17 @@ def test_no_more_is_promised_than_was_paid_however_many_ask(venue: Venue) -> Non
     booking = venue.hold()
     venue.pay(booking)
     with (
-        venue.database.doors(*["postgres"] * 6) as doors,
-        ThreadPoolExecutor(len(doors)) as pool,
+        venue.database.clients(*[Caller("postgres")] * 6) as clients,
+        ThreadPoolExecutor(len(clients)) as pool,
     ):
         promised = list(
             pool.map(
-                lambda door: door.rows(
+                lambda client: client.select(
                     "select private.request_refund(%s, %s, 4000, 'overpaid') as cents",
                     venue.organization_id,
                     booking.id,
                 )[0]["cents"],
-                doors,
+                clients,
             )
         )
     assert sorted(promised) == [0, 0, 0, 0, TOTAL - 4000, 4000]

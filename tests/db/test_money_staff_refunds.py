@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.booking_world import PRICE, Row, Shop, open_shop
 from db.changes_world import alter, book, copy_tenant, everything, key, take
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

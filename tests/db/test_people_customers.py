@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client
 from db.booking_world import GUEST, PRICE, Row, Shop, change, insert, open_shop
-from matrix.client import Client
 from matrix.house import House, email_of
 from matrix.promises import refused
 

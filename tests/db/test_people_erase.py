@@ -8,9 +8,9 @@ from itertools import count, pairwise
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client
 from db.booking_world import PRICE, Row, Shop, change, insert, open_shop
 from db.people_world import share_ids
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

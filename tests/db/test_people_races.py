@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client, Refused
 from db.booking_world import GUEST, Row, Shop, open_shop
 from db.test_booking_concurrency import outcomes, race
-from matrix.client import Client, Refused
 from matrix.fixtures import Track
 
 _slots = count(1)

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client
 from db.booking_world import PRICE, Row, Shop, insert, open_shop
 from db.people_world import share_ids
-from matrix.client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
+from client import Client, Refused
 from db.booking_world import Row, Shop, open_shop, taking
 from db.test_booking_concurrency import assert_consistent, guest, outcomes, race
-from matrix.client import Client, Refused
 from matrix.fixtures import Track
 
 CLIENTS = 12

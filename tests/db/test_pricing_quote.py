@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Refused
 from db.booking_world import PRICE, Row, Shop, change, open_shop, taking
 from matrix.house import House
 from matrix.promises import refused
@@ -585,10 +586,8 @@ class TestVoucher:
 
 
 def refusals(shop: Shop, room: str, start: datetime, code: str) -> Iterator[str]:
-    """How each public door refuses a coupon."""
-    from matrix.client import Refused
-
-    doors = (
+    """How each public function refuses a coupon."""
+    functions = (
         lambda: shop.quote(room, start, coupon_code=code),
         lambda: shop.hold(room, start, coupon_code=code),
         lambda: shop.visitor.call(
@@ -596,9 +595,9 @@ def refusals(shop: Shop, room: str, start: datetime, code: str) -> Iterator[str]
             starts_at=start, party_size=2,
         ),
     )  # fmt: skip
-    for door in doors:
+    for function in functions:
         with pytest.raises(Refused) as caught:
-            door()
+            function()
         assert caught.value.status == 422
         assert caught.value.hint
         yield caught.value.code

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from client import Client
 from db.auth_world import Auth
 from db.booking_world import GUEST, Shop, open_shop
-from matrix.client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from client import Client, Refused
 from db.staffing_world import Crew, open_crew
-from matrix.client import Client, Refused
 from matrix.house import House
 from matrix.promises import refused
 

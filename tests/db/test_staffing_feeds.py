@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from client import Client
 from db.staffing_world import Crew, open_crew
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from client import Client
 from db.booking_world import Row, change, insert
 from db.staffing_world import Crew, open_crew
-from matrix.client import Client
 from matrix.house import House
 from matrix.promises import refused
 
@@ -197,7 +197,7 @@ class TestShifts:
         assert change(crew.by, "staff_shifts", {"to_time": "13:00"}, id=first["id"]) == 1
         shift_on(crew, crew.hire(), "2030-01-07", "10:00", "18:00")
 
-    def test_the_constraint_says_the_same_of_whatever_comes_past_the_door(self, crew: Crew) -> None:
+    def test_the_constraint_says_the_same_of_what_is_written_directly(self, crew: Crew) -> None:
         """And where the row is none of the caller's, nothing is said of who works when."""
         person, other = crew.hire(), open_crew(crew.house, "Other")
         made = shift_on(crew, person, "2030-01-07", "22:00", "06:00")

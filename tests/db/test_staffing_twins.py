@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from client import Client, Refused
 from db.booking_world import Row
 from db.staffing_world import Crew, open_crew
-from matrix.client import Client, Refused
 from matrix.house import House
 
 #: Parents first.

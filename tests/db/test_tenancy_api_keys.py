@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from matrix.client import Caller, Client
+from client import Caller, Client
 from matrix.house import House, Venue
 from matrix.promises import refused
 

@@ -1,4 +1,4 @@
-"""Whoever was suspended or removed stays out, whichever door they try, until they are let in."""
+"""Whoever was suspended or removed stays out, whichever way in they try, until they are let in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from client import Client
 from db.test_tenancy_races import race, refusal
-from matrix.client import Client
 from matrix.fixtures import Track
 from matrix.house import House, Venue, email_of
 from matrix.promises import refused
@@ -89,23 +89,23 @@ def by_support_entry(house: House, venue: Venue, ana: Client) -> None:
         remove_and_use_the_old_address_for_a_new_account,
     ],
 )
-@pytest.mark.parametrize("door", [by_join_code, by_an_invitation, by_support_entry])
-def test_no_door_lets_in_whoever_is_barred(
+@pytest.mark.parametrize("enter", [by_join_code, by_an_invitation, by_support_entry])
+def test_no_way_lets_in_whoever_is_barred(
     house: House,
     venue: Venue,
     barred: Callable[[House, Venue, Client], Client],
-    door: Callable[[House, Venue, Client], None],
+    enter: Callable[[House, Venue, Client], None],
 ) -> None:
     ana = barred(house, venue, venue.hire("ana", "admin"))
-    if door is by_an_invitation and barred in (
+    if enter is by_an_invitation and barred in (
         suspend_and_delete_the_account,
         remove_and_use_the_old_address_for_a_new_account,
     ):
         # A new account with a new address is a new person, who was invited.
-        door(house, venue, ana)
+        enter(house, venue, ana)
         return
     with pytest.raises(Exception, match=r"member_barred|already_member"):
-        door(house, venue, ana)
+        enter(house, venue, ana)
     assert ana.at(venue.id).select("select from public.organizations") == []
     assert ana.call("my_context")["organizations"] == []
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from matrix.client import Client
+from client import Client
 from matrix.house import House, Venue, email_of
 from matrix.promises import refused
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from client import Client
 from leases import leased
-from matrix.client import Client
 from matrix.house import House, Venue
 from matrix.promises import refused
 

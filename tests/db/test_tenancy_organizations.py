@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from matrix.client import Caller, Client
+from client import Caller, Client
 from matrix.house import House
 from matrix.promises import refused
 

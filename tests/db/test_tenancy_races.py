@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from matrix.client import Client, Refused
+from client import Client, Refused
 from matrix.fixtures import Racer, Track
 from matrix.house import Venue, email_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from matrix.client import Client
+from client import Client
 from matrix.house import House, Venue, email_of
 from matrix.promises import refused
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from client import Client, Refused
 from db.booking_world import Shop, open_shop
 from db.test_tenancy_platform import enter, expire
-from matrix.client import Client, Refused
 from matrix.house import House, Venue
 from matrix.promises import refused
 
@@ -31,7 +31,7 @@ def operator(house: House) -> Client:
     return person
 
 
-def open_doors(shop: Shop, by: Client) -> dict[str, Any]:
+def give_links(shop: Shop, by: Client) -> dict[str, Any]:
     """A feed and a kiosk, with the functions that read them."""
     feed = by.call("create_calendar_feed", organization_id=shop.id, name="Feed")
     kiosk = by.call(
@@ -40,9 +40,9 @@ def open_doors(shop: Shop, by: Client) -> dict[str, Any]:
     return {"get_calendar_feed": feed["token"], "get_waiver_kiosk": kiosk["token"]}
 
 
-def answering(house: House, doors: dict[str, Any]) -> set[str]:
+def answering(house: House, links: dict[str, Any]) -> set[str]:
     found = set()
-    for function, token in doors.items():
+    for function, token in links.items():
         with suppress(Refused):
             house.nobody.call(function, token=token)
             found.add(function)
@@ -58,8 +58,8 @@ def test_feeds_and_kiosks_of_a_visit_end_with_it(
 ) -> None:
     venue = shop.venue
     entry = enter(operator, venue, role="admin")
-    doors = open_doors(shop, operator.at(venue.id))
-    assert answering(house, doors) == BOTH
+    links = give_links(shop, operator.at(venue.id))
+    assert answering(house, links) == BOTH
     if end == "time":
         expire(house, venue, operator)
     elif end != "another visit":
@@ -67,16 +67,16 @@ def test_feeds_and_kiosks_of_a_visit_end_with_it(
         by.call("end_support_entry", organization_id=venue.id, support_entry_id=entry["id"])
     # Coming again opens none of them.
     enter(operator, venue, role="admin")
-    assert answering(house, doors) == set()
+    assert answering(house, links) == set()
 
 
 def test_a_member_s_feeds_and_kiosks_outlive_every_visit(
     house: House, shop: Shop, operator: Client
 ) -> None:
-    doors = open_doors(shop, shop.venue.owner)
+    links = give_links(shop, shop.venue.owner)
     enter(operator, shop.venue, role="admin")
     expire(house, shop.venue, operator)
-    assert answering(house, doors) == BOTH
+    assert answering(house, links) == BOTH
 
 
 def test_an_operator_who_is_hired_after_a_visit_makes_what_stays(
@@ -86,7 +86,7 @@ def test_an_operator_who_is_hired_after_a_visit_makes_what_stays(
     enter(operator, venue, role="admin")
     expire(house, venue, operator)
     venue.admit(operator, "operator@example.test", "admin")
-    assert answering(house, open_doors(shop, operator.at(venue.id))) == BOTH
+    assert answering(house, give_links(shop, operator.at(venue.id))) == BOTH
 
 
 def test_a_visitor_makes_no_key_invitation_role_or_code_and_exports_nothing(
@@ -134,8 +134,8 @@ def test_a_personal_feed_ends_with_the_membership_however_it_ends(
 def test_whoever_removes_a_member_is_shown_what_that_person_made(house: House, shop: Shop) -> None:
     venue = shop.venue
     adam = venue.hire("adam", "admin")
-    open_doors(shop, adam)
-    open_doors(shop, venue.owner)
+    give_links(shop, adam)
+    give_links(shop, venue.owner)
     key = adam.call(
         "create_api_key", organization_id=venue.id, name="Till", permissions=["rooms:read"]
     )

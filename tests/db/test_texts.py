@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
+from client import Connection, Refused
 from db.booking_world import GUEST, Row, Shop, ask, change, insert, open_shop
-from matrix.client import Connection, Refused
 from matrix.house import House
 from matrix.promises import refused
 
@@ -162,7 +162,7 @@ class TestNames:
 
     @pytest.mark.usefixtures("room")
     @pytest.mark.parametrize("name", [*EMPTY_LOOKING, *BREAKING, *LINKS])
-    def test_no_door_of_the_staff_takes_such_a_name(self, shop: Shop, name: str) -> None:
+    def test_no_function_for_the_staff_takes_such_a_name(self, shop: Shop, name: str) -> None:
         owner, mine = shop.venue.owner, {"organization_id": shop.id}
         for function, values in (
             ("create_organization", {"name": name}),

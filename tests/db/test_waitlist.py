@@ -12,10 +12,10 @@ from itertools import count
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client, Refused
 from db.booking_world import GUEST, PRICE, Row, Shop, ask, open_shop
 from db.money_world import Database, make_venue
 from db.money_world import Venue as MoneyVenue
-from matrix.client import Client, Refused
 from matrix.fixtures import Track
 
 MINUTES = 60
@@ -872,11 +872,11 @@ class TestWhatFreesAPlace:
     def test_it_is_the_owner_who_hands_on_whoever_freed_the_place(self, money: Database) -> None:
         """As through PostgREST: the transaction ends in the visitor's role."""
         venue: MoneyVenue = make_venue(money)
-        venue.owner.rows("update public.calendars set waitlist_minutes = 30")
+        venue.owner.change("update public.calendars set waitlist_minutes = 30")
         day = venue.slot().date()
         *_, booking = [
             venue.hold(slot["starts_at"])
-            for slot in venue.public.rows(
+            for slot in venue.public.select(
                 "select starts_at from public.get_availability(%s, %s, %s)", venue.slug, day, day
             )
         ]

@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from client import Client, Refused
 from db.booking_world import Row, Shop, open_shop
 from db.test_booking_concurrency import assert_consistent, cancel, outcomes, race
 from db.test_waitlist import (
@@ -26,7 +27,6 @@ from db.test_waitlist import (
     sweep,
     unblock,
 )
-from matrix.client import Client, Refused
 from matrix.fixtures import Track
 from matrix.house import House
 

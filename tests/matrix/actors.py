@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from matrix.client import ANON, SERVICE, Caller
+from client import ANON, SERVICE, Caller
 from matrix.expectations import Expectations
 from matrix.world import CLOSED, EVERYWHERE, FROZEN, NORTH, SOUTH, Facts
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matrix.client import Connection
+from client import Connection
 
 ORGANIZATIONS = 100
 ROWS = 100_000

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
+from client import Caller, Client, Connection
 from db.booking_world import Row, change, insert
-from matrix.client import Caller, Client, Connection
 from matrix.house import House
 from matrix.world import NORTH, load
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from client import Connection
 from matrix.actors import Actor
-from matrix.client import Connection
 from matrix.expectations import (
     EVERYONE,
     NOBODY,

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 import stack as stack_of_the_run
+from client import Client, Connection
 from escapemaster_dev.schema.server import Server
 from matrix.busy import furnish
-from matrix.client import Client, Connection
 from matrix.databases import Databases
 from matrix.house import House
 from matrix.probe import install
@@ -168,7 +168,7 @@ class Racer(threading.Thread, Generic[T]):
 
 @dataclass(slots=True)
 class Track:
-    """A house with several doors: everything is committed, and each client may have its own
+    """A house that several clients use at once: everything is committed, and each may have its own
     connection. Names are made unique, since nothing is rolled back."""
 
     house: House

@@ -12,8 +12,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from client import ANON, SERVICE, Caller, Client, Connection, Id
 from leases import leased
-from matrix.client import ANON, SERVICE, Caller, Client, Connection, Id
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,18 @@ from typing import Any
 import httpx
 import jwt
 
+from client import Caller
 from escapemaster_dev.stack import tools
 from escapemaster_dev.stack.config import ROOT
 from escapemaster_dev.stack.processes import Child, Command
 from escapemaster_dev.stack.supabase_config import read_supabase_config
-from matrix.client import Caller
 
 _PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """PostgREST, for any caller."""
+class PostgrestClient:
+    """A client of PostgREST, for any caller."""
 
     http: httpx.Client
     secret: str
@@ -70,7 +70,7 @@ class Door:
 
 
 @contextmanager
-def serving(dsn: str) -> Iterator[Door]:
+def serving(dsn: str) -> Iterator[PostgrestClient]:
     """PostgREST over a database, until the block ends.
 
     It is configured as the stack's, but that a request may ask to be rolled back.
@@ -107,7 +107,7 @@ def serving(dsn: str) -> Iterator[Door]:
                 base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False
             ) as http:
                 _wait_until_ready(http, child)
-                yield Door(http, secret)
+                yield PostgrestClient(http, secret)
         finally:
             child.ask_to_stop()
             if not child.wait(10):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matrix.client import Caller, Connection
+from client import Caller, Connection
 
 # Every statement has a subtransaction of its own, which ends in an exception either way: what
 # the statement did is undone, what the exception carried out is kept. Statements of kind read

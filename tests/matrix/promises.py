@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from matrix.client import Refused
+from client import Refused
 
 
 @contextmanager

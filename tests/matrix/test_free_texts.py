@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.client import Connection
+from client import Connection
 from matrix.expectations import expectations
 
 _EXPECTED = expectations()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from client import Connection
 from escapemaster_dev.schema.function_page import (
     Entry,
     codes_of,
@@ -16,7 +17,6 @@ from escapemaster_dev.schema.function_page import (
     render,
     statuses_of,
 )
-from matrix.client import Connection
 from matrix.house import House
 from matrix.reached_refusals import Catalogue, Exclusion, Trigger, assignments_in
 from matrix.unreached_refusals import EXCLUSIONS

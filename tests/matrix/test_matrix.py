@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from client import Caller, Client, Connection
 from matrix.actors import Actor, cast
 from matrix.cells import FunctionCells, TableCells
-from matrix.client import Caller, Client, Connection
 from matrix.expectations import expectations
 from matrix.house import House
 from matrix.probe import attempt

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from matrix.client import Connection
+from client import Connection
 from matrix.expectations import NOBODY, expectations
 
 _EXPECTED = expectations()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from matrix.client import Caller, Client, Connection
+from client import Caller, Client, Connection
 from matrix.house import House
 from matrix.world import CLOSED, EVERYWHERE, SOUTH, Facts
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from client import Connection
 from matrix.actors import Actor, cast, is_named
 from matrix.cells import Cell, FunctionCells, TableCells
-from matrix.client import Connection
 from matrix.expectations import (
     OWN,
     VERBS,
@@ -21,7 +21,7 @@ from matrix.expectations import (
     literal,
     with_facts,
 )
-from matrix.postgrest import Door, serving
+from matrix.postgrest import PostgrestClient, serving
 from matrix.probe import Outcome
 from matrix.world import NORTH, SOUTH, Facts, added, kept
 
@@ -46,9 +46,9 @@ _STATUS = {
 
 
 @pytest.fixture(scope="module")
-def door(world_dsn: str) -> Iterator[Door]:
-    with serving(world_dsn) as opened:
-        yield opened
+def postgrest(world_dsn: str) -> Iterator[PostgrestClient]:
+    with serving(world_dsn) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,13 @@ def table_cells(world: Connection, facts: Facts) -> TableCells:
 @pytest.mark.parametrize("name", _EXPECTED.tables)
 def test_everybody_sees_and_changes_what_they_may_through_postgrest(
     name: str,
-    door: Door,
+    postgrest: PostgrestClient,
     world: Connection,
     facts: Facts,
     actors: list[Actor],
     table_cells: TableCells,
 ) -> None:
-    tries = _TableTries(door, world, facts, _EXPECTED.tables[name])
+    tries = _TableTries(postgrest, world, facts, _EXPECTED.tables[name])
     complaints = [
         _complaint(actor, cell, outcome)
         for actor in actors
@@ -81,14 +81,14 @@ def test_everybody_sees_and_changes_what_they_may_through_postgrest(
 
 @pytest.mark.parametrize("name", _EXPECTED.functions)
 def test_who_may_call_does_and_who_may_not_is_refused_through_postgrest(
-    name: str, door: Door, world: Connection, facts: Facts, actors: list[Actor]
+    name: str, postgrest: PostgrestClient, world: Connection, facts: Facts, actors: list[Actor]
 ) -> None:
     function = _EXPECTED.functions[name]
     cells = FunctionCells(facts, _EXPECTED)
     schema, _, plain = name.partition(".")
     complaints = []
     for actor in actors:
-        answer = door.request(
+        answer = postgrest.request(
             actor.caller,
             facts[actor.tenant]["organization"],
             "POST",
@@ -108,7 +108,7 @@ def test_who_may_call_does_and_who_may_not_is_refused_through_postgrest(
 
 @pytest.mark.parametrize("name", [n for n, t in _EXPECTED.tables.items() if t.hidden])
 def test_hidden_columns_are_refused_however_one_asks(
-    name: str, door: Door, facts: Facts, actors: list[Actor]
+    name: str, postgrest: PostgrestClient, facts: Facts, actors: list[Actor]
 ) -> None:
     # A session that has ended is asked for no table at all.
     for actor in [a for a in actors if not a.session_ended]:
@@ -121,7 +121,7 @@ def test_hidden_columns_are_refused_however_one_asks(
                 {"select": "user_id", "order": column},
                 {"select": "user_id", "or": f"({column}.is.null,user_id.is.null)"},
             ):
-                answer = door.request(
+                answer = postgrest.request(
                     actor.caller,
                     facts[actor.tenant]["organization"],
                     "GET",
@@ -151,7 +151,7 @@ def _relations(connection: Connection) -> list[tuple[str, str, str]]:
 
 
 def test_what_a_caller_may_not_see_is_not_seen_by_embedding_filtering_or_ordering(
-    door: Door, world: Connection, facts: Facts
+    postgrest: PostgrestClient, world: Connection, facts: Facts
 ) -> None:
     """Somebody who may see one side of a foreign key and not the other."""
     by_name = {actor.name: actor for actor in cast(facts, _EXPECTED)}
@@ -168,7 +168,7 @@ def test_what_a_caller_may_not_see_is_not_seen_by_embedding_filtering_or_orderin
             column = _first_key(world, far)
 
             def ask(params: dict[str, str], actor: Actor = actor, near: str = near) -> Any:
-                answer = door.request(
+                answer = postgrest.request(
                     actor.caller,
                     facts[NORTH]["organization"],
                     "GET",
@@ -206,7 +206,7 @@ def test_what_a_caller_may_not_see_is_not_seen_by_embedding_filtering_or_orderin
 
 
 def test_embedding_leads_to_no_other_tenant(
-    door: Door, world: Connection, facts: Facts, actors: list[Actor]
+    postgrest: PostgrestClient, world: Connection, facts: Facts, actors: list[Actor]
 ) -> None:
     (owner,) = [actor for actor in actors if actor.name == "owner"]
     for child, parent, name in _relations(world):
@@ -214,7 +214,7 @@ def test_embedding_leads_to_no_other_tenant(
             mark = "id" if far == "organizations" else "organization_id"
             if far in ("profiles", "permissions") or near in ("profiles", "permissions"):
                 continue
-            answer = door.request(
+            answer = postgrest.request(
                 owner.caller,
                 facts[NORTH]["organization"],
                 "GET",
@@ -228,7 +228,7 @@ def test_embedding_leads_to_no_other_tenant(
 
 
 def test_counts_and_filters_do_not_tell_of_another_tenant_s_rows(
-    door: Door, facts: Facts, actors: list[Actor]
+    postgrest: PostgrestClient, facts: Facts, actors: list[Actor]
 ) -> None:
     (owner,) = [actor for actor in actors if actor.name == "owner"]
     nowhere = "00000000-0000-4000-8000-000000000000"
@@ -237,7 +237,7 @@ def test_counts_and_filters_do_not_tell_of_another_tenant_s_rows(
             continue
         for tenant in (facts[SOUTH]["organization"], nowhere):
             for method in ("GET", "HEAD"):
-                answer = door.request(
+                answer = postgrest.request(
                     owner.caller,
                     facts[NORTH]["organization"],
                     method,
@@ -252,10 +252,14 @@ class _TableTries:
     """The cells of one table as requests."""
 
     def __init__(
-        self, door: Door, connection: Connection, facts: Facts, table: TableExpectation
+        self,
+        postgrest: PostgrestClient,
+        connection: Connection,
+        facts: Facts,
+        table: TableExpectation,
     ) -> None:
         self.table = table
-        self._door = door
+        self._postgrest = postgrest
         self._connection = connection
         self._facts = facts
         self._rows: dict[str, Any] = {}
@@ -265,7 +269,7 @@ class _TableTries:
         organization = self._facts[actor.tenant]["organization"]
 
         def ask(method: str, **options: Any) -> httpx.Response:
-            return self._door.request(
+            return self._postgrest.request(
                 actor.caller, organization, method, f"/{self.table.name}", **options
             )
 

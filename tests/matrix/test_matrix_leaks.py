@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from client import Connection
 from matrix.actors import Actor, cast
-from matrix.client import Connection
 from matrix.expectations import NOBODY, expectations, literal, with_facts
 from matrix.probe import Attempt, Outcome, attempt
 from matrix.world import NORTH, SOUTH, TENANTS, Facts, added, kept

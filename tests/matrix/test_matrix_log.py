@@ -7,9 +7,9 @@ import json
 import psycopg
 import pytest
 
+from client import Connection
 from matrix.actors import Actor, cast
 from matrix.cells import FunctionCells
-from matrix.client import Connection
 from matrix.expectations import FunctionExpectation, expectations
 from matrix.world import NORTH, Facts
 

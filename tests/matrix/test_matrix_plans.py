@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from client import Caller, Connection
 from matrix import bulk
-from matrix.client import Caller, Connection
 from matrix.databases import Databases
 from matrix.expectations import TableExpectation, expectations
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import jwt
 import pytest
 
+from client import Connection
 from escapemaster_dev.schema.server import Server
 from matrix.actors import Actor, cast, is_named
-from matrix.client import Connection
 from matrix.expectations import expectations
-from matrix.postgrest import Door, serving
+from matrix.postgrest import PostgrestClient, serving
 from matrix.world import NORTH, SOUTH, Facts
 
 _EXPECTED = expectations()
@@ -38,9 +38,9 @@ _PLANS = (
 
 
 @pytest.fixture(scope="module")
-def door(world_dsn: str) -> Iterator[Door]:
-    with serving(world_dsn) as opened:
-        yield opened
+def postgrest(world_dsn: str) -> Iterator[PostgrestClient]:
+    with serving(world_dsn) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def actors(facts: Facts) -> list[Actor]:
 
 
 def ask(
-    door: Door,
+    postgrest: PostgrestClient,
     actor: Actor,
     headers: Sequence[tuple[str, str]],
     path: str,
@@ -63,18 +63,20 @@ def ask(
         # PostgREST sends a refusal's body after a HEAD, which the next answer would begin with.
         sent.append(("Connection", "close"))
     if actor.caller.role != "anon":
-        token = jwt.encode({**actor.caller.claims, "role": actor.caller.role}, door.secret, "HS256")
+        token = jwt.encode(
+            {**actor.caller.claims, "role": actor.caller.role}, postgrest.secret, "HS256"
+        )
         sent.append(("Authorization", f"Bearer {token}"))
     if organization:
         sent.append(("x-organization-id", organization))
-    answer = door.http.request(method, path, headers=sent)
+    answer = postgrest.http.request(method, path, headers=sent)
     code = answer.json().get("message", "") if answer.is_error and answer.content else ""
     return answer.status_code, code, answer.headers.get("Content-Range")
 
 
 @pytest.mark.parametrize("name", _EXPECTED.tables)
 def test_nobody_counts_rows_by_the_planner_s_estimate_in(
-    name: str, door: Door, facts: Facts, actors: list[Actor]
+    name: str, postgrest: PostgrestClient, facts: Facts, actors: list[Actor]
 ) -> None:
     foreign = facts[SOUTH]["organization"]
     column = "organization_id" if "organization_id" in _EXPECTED.tables[name].tenant else "*"
@@ -84,7 +86,7 @@ def test_nobody_counts_rows_by_the_planner_s_estimate_in(
     complaints = []
     for actor in actors:
         for header in _ESTIMATES:
-            heard = ask(door, actor, [header], path, organization=facts[NORTH]["organization"])
+            heard = ask(postgrest, actor, [header], path, organization=facts[NORTH]["organization"])
             if heard != (400, "count_not_exact", None):
                 complaints.append((actor.name, header, heard))
     assert complaints == []
@@ -93,10 +95,10 @@ def test_nobody_counts_rows_by_the_planner_s_estimate_in(
 @pytest.mark.parametrize("header", _PLANS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "DELETE"])
 def test_nobody_is_shown_a_plan(
-    header: tuple[str, str], method: str, door: Door, actors: list[Actor]
+    header: tuple[str, str], method: str, postgrest: PostgrestClient, actors: list[Actor]
 ) -> None:
     for actor in actors:
-        status, _, counted = ask(door, actor, [header], "/bookings?select=id", method=method)
+        status, _, counted = ask(postgrest, actor, [header], "/bookings?select=id", method=method)
         assert status in (400, 406, 415), (actor.name, status)
         assert counted is None
 
@@ -104,20 +106,22 @@ def test_nobody_is_shown_a_plan(
 @pytest.mark.parametrize("header", _ESTIMATES)
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PATCH", "DELETE"])
 def test_it_is_refused_whatever_the_request_does(
-    header: tuple[str, str], method: str, door: Door, actors: list[Actor]
+    header: tuple[str, str], method: str, postgrest: PostgrestClient, actors: list[Actor]
 ) -> None:
-    status, _, counted = ask(door, actors[0], [header], "/bookings?select=id", method=method)
+    status, _, counted = ask(postgrest, actors[0], [header], "/bookings?select=id", method=method)
     assert (status, counted) == (400, None)
 
 
-def test_a_function_s_rows_are_not_estimated_either(door: Door, actors: list[Actor]) -> None:
+def test_a_function_s_rows_are_not_estimated_either(
+    postgrest: PostgrestClient, actors: list[Actor]
+) -> None:
     path = "/rpc/list_left_open?organization_id=00000000-0000-4000-8000-000000000000"
     for header in _ESTIMATES:
-        assert ask(door, actors[0], [header], path)[:2] == (400, "count_not_exact")
+        assert ask(postgrest, actors[0], [header], path)[:2] == (400, "count_not_exact")
 
 
 def test_exact_counts_are_counts_of_what_one_sees(
-    door: Door, world: Connection, facts: Facts, actors: list[Actor]
+    postgrest: PostgrestClient, world: Connection, facts: Facts, actors: list[Actor]
 ) -> None:
     by_name = {actor.name: actor for actor in actors}
     here = facts[NORTH]["organization"]
@@ -126,7 +130,7 @@ def test_exact_counts_are_counts_of_what_one_sees(
     ).fetchone() or (None,)
     for name, seen in (("owner", mine), ("stranger", 0), ("former", 0), ("barred", 0)):
         heard = ask(
-            door,
+            postgrest,
             by_name[name],
             [("Prefer", "count=exact"), ("Range", "0-999")],
             "/bookings?select=id",

@@ -13,8 +13,8 @@ from typing import Literal
 import psycopg
 import pytest
 
+from client import ANON, SERVICE, Caller, Client, Connection, Refused
 from matrix.busy import ADDRESS, GREEDY_ADDRESS
-from matrix.client import ANON, SERVICE, Caller, Client, Connection, Refused
 from matrix.expectations import FunctionExpectation, expectations, with_facts
 from matrix.house import House
 from matrix.world import EVERYWHERE, NORTH, Facts

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from matrix.client import SERVICE, Caller, Client, Connection, Refused
+from client import SERVICE, Caller, Client, Connection, Refused
 from matrix.expectations import expectations
 from matrix.house import House
 from matrix.world import EVERYWHERE, NORTH, Facts

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from client import Connection
 from escapemaster_dev.schema.permission_table import (
     AND,
     EVERYBODY,
@@ -18,7 +19,6 @@ from escapemaster_dev.schema.permission_table import (
     render,
 )
 from escapemaster_dev.stack.config import ROOT
-from matrix.client import Connection
 from matrix.expectations import NOBODY, expectations
 from matrix.house import House
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from client import Connection
 from escapemaster.email.mails import MAILS
 from escapemaster_dev.schema.known_values import in_python, in_typescript, known_values
 from escapemaster_dev.schema.table_page import path_of, render, tables
-from matrix.client import Connection
 from matrix.house import House
 
 

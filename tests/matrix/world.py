@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from matrix.client import Client, Connection
+from client import Client, Connection
 from matrix.expectations import expectations, with_facts
 from matrix.house import House, Venue, email_of
 

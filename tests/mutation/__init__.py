@@ -1,4 +1,4 @@
-"""Does the suite notice when a door is left open?
+"""Does the suite notice when a rule is loosened?
 
 Each policy, grant and check of the database is loosened in turn, and the tests that are about it
 are run. A mutant that no test notices is a survivor: either a test is missing, or it is harmless,

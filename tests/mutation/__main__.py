@@ -1,4 +1,4 @@
-"""`python -m tests.mutation`: loosen each door in turn, and see that the suite notices."""
+"""`python -m tests.mutation`: loosen each rule in turn, and see that the suite notices."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matrix.client import Connection
+from client import Connection
 
 #: Folders of sql/ whose functions lose every check in turn. Those of the other folders lose what
 #: asks for permissions; and with --all whatever keeps people out (tenants, tokens), all refusals
@@ -58,10 +58,10 @@ _LOCK = re.compile(r"\bfor (?:no key )?update(?: of \w+)?\b(?=;|\n)")
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One loosened door.
+    """One rule, loosened.
 
     Attributes:
-        name: Stable from run to run, as long as the door is there.
+        name: Stable from run to run, as long as the rule is there.
         kind: policy, grant, trigger, key, data or function.
         about: The table, with its schema, or the function's plain name.
         statement: What loosens it.

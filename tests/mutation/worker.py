@@ -24,9 +24,9 @@ import pytest
 from _pytest.runner import runtestprotocol
 from psycopg import sql
 
+from client import Connection
 from db import money_world
 from matrix import fixtures
-from matrix.client import Connection
 from matrix.probe import install
 from mutation.mutants import HELPERS, Mutant
 

@@ -1,6 +1,6 @@
 """Every answer that a test gets keeps what its type promises: null and values as comments say.
 
-The doors through which tests call functions hand each answer here (`kept`). A field whose comment
+The clients through which tests call functions hand each answer here (`kept`). A field whose comment
 does not say `null` came as null, or holds a value that its comment does not list: the test fails,
 whatever it was about. What the types promise is read once in a process.
 """

@@ -88,7 +88,7 @@ def _column(connection: psycopg.Connection[TupleRow], query: str) -> set[str]:
 
 # Reading before a database is dropped -----------------------------------------------------------
 
-# pytest-postgresql closes the door before it drops, so closing counts as well.
+# pytest-postgresql closes a database to connections before it drops it, so closing counts as well.
 _LAST_CALL = re.compile(
     r'(?:drop database(?: if exists)?|alter database(?= \S+ with allow_connections false)) "?(\w+)',
     re.IGNORECASE,

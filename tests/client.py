@@ -1,7 +1,8 @@
-"""Requests as PostgREST makes them, over one connection and inside one transaction.
+"""Requests as PostgREST makes them, over a connection to the database: one transaction each.
 
-A request sets the role, the claims and the headers, runs one statement and puts everything back.
-It runs inside a savepoint, so a refused request leaves the transaction as it was.
+A request sets the role, the claims and the headers, runs one statement and commits as its caller.
+Inside a transaction of the test's it runs in a savepoint and puts everything back, so that a
+refused request leaves the transaction as it was.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, dict_row
 from psycopg.types.json import Jsonb
 
@@ -135,8 +137,8 @@ class Client:
     Attributes:
         organization: What it sends in x-organization-id, if anything.
         headers: Further headers.
-        finishes: Whether deferred triggers run at the end of each request, also inside of a
-            transaction of the test's.
+        finishes: Whether deferred triggers run at the end of each request also inside a
+            transaction of the test's; a commit runs them anyway.
     """
 
     connection: Connection
@@ -208,6 +210,7 @@ class Client:
         if self.organization is not None:
             headers["x-organization-id"] = str(self.organization)
         values = (json.dumps(dict(self.caller.claims)), json.dumps(headers), "", "")
+        inside = self.connection.info.transaction_status is not TransactionStatus.IDLE
         try:
             with self.connection.transaction():
                 self.connection.execute(
@@ -216,17 +219,21 @@ class Client:
                     [self.caller.role, *_interleave(_SETTINGS, values)],
                 )
                 yield
-                # A request is a transaction to PostgREST: what is left to its end is done as its
-                # caller, and what it set ends with it.
-                if self.finishes:
-                    self.connection.execute(_END_OF_TRANSACTION)
-                self.connection.execute(
-                    "select set_config('role', 'none', true), "
-                    + ", ".join("set_config(%s, '', true)" for _ in _SETTINGS),
-                    _SETTINGS,
-                )
+                # A commit does what is left to it as the caller, and ends what was set.
+                if inside:
+                    self._end_inside()
         except psycopg.Error as error:
             raise Refused.from_database(error, self.caller) from error
+
+    def _end_inside(self) -> None:
+        """What a commit would do, without one."""
+        if self.finishes:
+            self.connection.execute(_END_OF_TRANSACTION)
+        self.connection.execute(
+            "select set_config('role', 'none', true), "
+            + ", ".join("set_config(%s, '', true)" for _ in _SETTINGS),
+            _SETTINGS,
+        )
 
 
 def _interleave(names: Sequence[str], values: Sequence[str]) -> list[str]:
