@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from matrix.client import Connection
+from client import Connection
 
 #: Each code, and a way to it: the functions from the one that raises it to the one that is asked.
 Ways = dict[str, tuple[str, ...]]

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 7a9189ffb4d615ad04b48e210a0c0c4a077258368def15c08b704933f6c94258
+-- Digest of what follows: c54af148c6964d000da7d3545f9adc3349c2e7c3ab4c836b9ce3200f1b8f2de4
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -1186,7 +1186,7 @@ end
 $$;
 
 comment on function private.idempotent_forget is
-  'Gives back the key of a request that was refused without rolling back (private.refuse): it may be tried again.';
+  'Gives back the key of a request that was refused without rolling back (private.refusal): it may be tried again.';
 
 create type service.received as (
   duplicate boolean
@@ -1387,7 +1387,7 @@ end
 $$;
 
 comment on function private.limit_rate is
-  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule; a null subject is not counted. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refuse instead of raising.';
+  'definer: writes counters that no client may touch. Counts a request and raises 429 rate_limited above the rule; a null subject is not counted. The count of a request that fails afterwards is rolled back with it: where a failure is a guess at a secret, answer through private.refusal instead of raising.';
 
 -- A count-min sketch: two rows of cells, each a sequence. An address has one cell in either row, by a
 -- keyed hash that changes with every window; its count is the smaller of the two, never less than
@@ -1457,7 +1457,7 @@ $$;
 comment on function private.count_attempt is
   'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
 
-create function private.refuse(code text, status int, hint text)
+create function private.refusal(code text, status int, hint text)
 returns jsonb
 language plpgsql
 volatile
@@ -1469,7 +1469,7 @@ begin
 end
 $$;
 
-comment on function private.refuse is
+comment on function private.refusal is
   'The same answer as private.fail, but the transaction commits: a wrong guess stays counted by private.limit_rate.';
 
 create function private.limit_checkouts(address text)
@@ -3886,7 +3886,7 @@ begin
     and k.expires_at > now()
     and o.status <> 'closed';
   if not found then
-    return private.refuse('api_key_invalid', 401, 'Send a key that is neither revoked nor expired.');
+    return private.refusal('api_key_invalid', 401, 'Send a key that is neither revoked nor expired.');
   end if;
   -- Only who has the secret uses up the key's share: its prefix is no secret, and guesses at the
   -- rest, of 192 bits and more, are counted by their address.
@@ -4162,7 +4162,7 @@ set search_path = ''
 as $$ select private.my_context() $$;
 
 comment on function public.my_context is
-  'The caller, the organization that this request acts for (null if none), and all organizations of the caller with role and permissions. Errors: 401 not_authenticated.';
+  'The caller, the organization that this request acts for (null if none), and all organizations of the caller with role and permissions. Errors: 401 not_authenticated; 403 user_required.';
 grant execute on function public.my_context to authenticated;
 
 create function public.has_permission(permission text)
@@ -4256,7 +4256,7 @@ set search_path = ''
 as $$ select private.create_organization(name, slug, timezone, currency, locale) $$;
 
 comment on function public.create_organization is
-  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: one of get_currencies, for good; locale: es, en or ca. Errors: 401 not_authenticated; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
+  'Opens an organization with the caller as owner and makes it the caller''s active one. timezone: IANA; currency: one of get_currencies, for good; locale: es, en or ca. Errors: 401 not_authenticated; 403 user_required; 409 slug_taken; 422 name_invalid, slug_invalid, timezone_invalid, currency_invalid, locale_invalid; 429 rate_limited.';
 grant execute on function public.create_organization to authenticated;
 
 create function private.switch_organization(organization_id uuid)
@@ -4296,7 +4296,7 @@ set search_path = ''
 as $$ select private.switch_organization(organization_id) $$;
 
 comment on function public.switch_organization is
-  'Makes one of the caller''s organizations the active one and returns my_context. Errors: 401 not_authenticated; 404 organization_not_found.';
+  'Makes one of the caller''s organizations the active one and returns my_context. Errors: 401 not_authenticated; 403 user_required; 404 organization_not_found.';
 grant execute on function public.switch_organization to authenticated;
 
 -- =============================================================================
@@ -4896,26 +4896,26 @@ begin
   where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''))
   for update of i;
   if not found or invited.revoked_at is not null then
-    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+    return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   elsif invited.accepted_at is not null then
-    return private.refuse('invitation_used', 409, 'Sign in as the person who accepted it, or ask for a new invitation.');
+    return private.refusal('invitation_used', 409, 'Sign in as the person who accepted it, or ask for a new invitation.');
   elsif invited.expires_at <= now() then
-    return private.refuse('invitation_expired', 410, 'Ask for a new invitation: this one is older than seven days.');
+    return private.refusal('invitation_expired', 410, 'Ask for a new invitation: this one is older than seven days.');
   elsif not exists (select from auth.users as u where u.id = caller and lower(u.email) = invited.email) then
-    return private.refuse('invitation_for_another_email', 403, 'Sign in with the address that the invitation was sent to.');
+    return private.refusal('invitation_for_another_email', 403, 'Sign in with the address that the invitation was sent to.');
   elsif private.proven_email(caller) is distinct from invited.email then
-    return private.refuse('email_not_proven', 403, 'Sign in once by a link or code that is mailed to your address, then try again.');
+    return private.refusal('email_not_proven', 403, 'Sign in once by a link or code that is mailed to your address, then try again.');
   elsif not private.may_invite(invited.organization_id, invited.invited_by, invited.role_id) then
     -- An invitation does not outlive the right of the person who sent it.
-    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+    return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   end if;
   select o.status into strict organization_status
   from public.organizations as o
   where o.id = invited.organization_id;
   if organization_status = 'suspended' then
-    return private.refuse('organization_suspended', 403, 'The organization is suspended: nobody can join it now.');
+    return private.refusal('organization_suspended', 403, 'The organization is suspended: nobody can join it now.');
   elsif organization_status = 'closed' then
-    return private.refuse('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
+    return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   end if;
 
   insert into public.memberships as m (organization_id, user_id, role_id)
@@ -4925,7 +4925,7 @@ begin
   -- What is left of a support entry that has ended by itself.
   where m.expires_at <= now();
   if not found then
-    return private.refuse('already_member', 409, 'You work in this organization already.');
+    return private.refusal('already_member', 409, 'You work in this organization already.');
   end if;
   update public.invitations as i
   set accepted_at = now(), accepted_by = caller
@@ -5228,7 +5228,7 @@ set search_path = ''
 as $$ select private.set_member_status(organization_id, user_id, 'active') $$;
 
 comment on function public.reactivate_member is
-  'Gives a suspended member the old role back, under users:manage. Errors as suspend_member.';
+  'Gives a suspended member the old role back, under users:manage. Errors: 403 permission_denied, permission_not_held, member_barred (another account of the same address is); 404 member_not_found; 409 own_membership.';
 grant execute on function public.reactivate_member to authenticated;
 
 create function private.follow_membership_end()
@@ -5383,7 +5383,7 @@ set search_path = ''
 as $$ select private.leave_organization(organization_id) $$;
 
 comment on function public.leave_organization is
-  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Errors: 401 not_authenticated; 404 organization_not_found; 409 last_owner.';
+  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Errors: 401 not_authenticated; 403 user_required; 404 organization_not_found; 409 last_owner.';
 grant execute on function public.leave_organization to authenticated;
 
 create function private.transfer_ownership(organization_id uuid, user_id uuid)
@@ -5446,7 +5446,7 @@ set search_path = ''
 as $$ select private.transfer_ownership(organization_id, user_id) $$;
 
 comment on function public.transfer_ownership is
-  'Makes another member owner and the calling owner administrator. Errors: 403 permission_denied; 404 member_not_found; 409 own_membership, member_suspended.';
+  'Makes another member owner and the calling owner administrator. Errors: 403 permission_denied, permission_not_held, user_required; 404 member_not_found; 409 own_membership, member_suspended.';
 grant execute on function public.transfer_ownership to authenticated;
 
 -- =============================================================================
@@ -5574,7 +5574,7 @@ set search_path = ''
 as $$ select private.set_join_code(organization_id, 'rotate') $$;
 
 comment on function public.rotate_join_code is
-  'Makes a new join code and turns it on; the old one stops at once. As get_join_code.';
+  'Makes a new join code and turns it on; the old one stops at once. As get_join_code. Errors: 403 permission_denied, permission_not_held.';
 grant execute on function public.rotate_join_code to authenticated;
 
 create function public.disable_join_code(organization_id uuid)
@@ -5608,7 +5608,7 @@ begin
     and c.is_enabled
     and o.status = 'active';
   if not found then
-    return private.refuse('join_code_not_found', 404, 'Check the code: it may have been changed or turned off.');
+    return private.refusal('join_code_not_found', 404, 'Check the code: it may have been changed or turned off.');
   end if;
   insert into public.memberships as m (organization_id, user_id, role_id)
   select r.organization_id, caller, r.id
@@ -5619,7 +5619,7 @@ begin
   -- What is left of a support entry that has ended by itself.
   where m.expires_at <= now();
   if not found then
-    return private.refuse('already_member', 409, 'You work in this organization already.');
+    return private.refusal('already_member', 409, 'You work in this organization already.');
   end if;
   update public.profiles as p
   set active_organization_id = joined
@@ -5815,7 +5815,7 @@ set search_path = ''
 as $$ select private.platform_set_organization_status(organization_id, 'suspended', reason) $$;
 
 comment on function public.platform_suspend_organization is
-  'Takes the right to write from a tenant''s members, and its calendars from the public; reads stay. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 404 organization_not_found; 422 reason_missing.';
+  'Takes the right to write from a tenant''s members, and its calendars from the public; reads stay. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 404 organization_not_found; 422 reason_missing.';
 grant execute on function public.platform_suspend_organization to authenticated;
 
 create function public.platform_reactivate_organization(organization_id uuid, reason text)
@@ -5826,7 +5826,7 @@ set search_path = ''
 as $$ select private.platform_set_organization_status(organization_id, 'active', reason) $$;
 
 comment on function public.platform_reactivate_organization is
-  'Ends a suspension. Platform administrators only. Errors as platform_suspend_organization.';
+  'Ends a suspension. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 404 organization_not_found; 422 reason_missing.';
 grant execute on function public.platform_reactivate_organization to authenticated;
 
 create function private.platform_enter_organization(organization_id uuid, reason text, minutes int, role_key text)
@@ -5897,7 +5897,7 @@ set search_path = ''
 as $$ select private.platform_enter_organization(organization_id, reason, minutes, role_key) $$;
 
 comment on function public.platform_enter_organization is
-  'Support entry: a membership of 1 to 480 minutes in a system role other than owner, listed in the tenant''s support_entries and marked in its audit log. Platform administrators only. Errors: 401 not_authenticated; 403 member_barred, platform_admin_required; 404 organization_not_found, role_not_found; 409 already_member; 422 reason_missing, duration_invalid.';
+  'Support entry: a membership of 1 to 480 minutes in a system role other than owner, listed in the tenant''s support_entries and marked in its audit log. Platform administrators only. Errors: 401 not_authenticated; 403 member_barred, platform_admin_required, user_required; 404 organization_not_found, role_not_found; 409 already_member; 422 reason_missing, duration_invalid.';
 grant execute on function public.platform_enter_organization to authenticated;
 
 create function private.end_support_entry(organization_id uuid, support_entry_id uuid)
@@ -5950,7 +5950,7 @@ set search_path = ''
 as $$ select private.end_support_entry(organization_id, support_entry_id) $$;
 
 comment on function public.end_support_entry is
-  'Ends a support entry at once: by its administrator, or by a member with users:manage. Errors: 401 not_authenticated; 404 support_entry_not_found.';
+  'Ends a support entry at once: by its administrator, or by a member with users:manage. Errors: 401 not_authenticated; 403 user_required; 404 support_entry_not_found.';
 grant execute on function public.end_support_entry to authenticated;
 
 -- =============================================================================
@@ -8301,7 +8301,7 @@ as $$
 $$;
 
 comment on function public.create_coupon is
-  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; valid_from, valid_until: dates of the venue''s clock, both included; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+  'Creates a coupon and returns its row. kind percent (value 1 to 100) or fixed (minor units), off seats and extras together; minimum_cents: least that they must cost; valid_from, valid_until: dates of the venue''s clock, both included; room_ids: the rooms it is good for, null: all. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}), too_many_rows (details {"table", "maximum", "per"}).';
 grant execute on function public.create_coupon to authenticated;
 
 create function private.set_coupon_status(organization_id uuid, coupon_id uuid, status text)
@@ -11232,13 +11232,13 @@ begin
       if code !~ '^(coupon|voucher)_' then
         raise;
       end if;
-      refusal := private.refuse(code, 422, hint) || jsonb_build_object('details', details);
+      refusal := private.refusal(code, 422, hint) || jsonb_build_object('details', details);
   end;
 end
 $$;
 
 comment on function private.tried_quote is
-  'As private.quote, for visitors: a refused code of a coupon or voucher is returned as refusal, as private.refuse does it, so that the guess stays counted.';
+  'As private.quote, for visitors: a refused code of a coupon or voucher is returned as refusal, as private.refusal does it, so that the guess stays counted.';
 
 create function private.refuse_total(quote public.quote, expected_total_cents bigint)
 returns void
@@ -11642,9 +11642,14 @@ begin
 
   if coupon_code is not null then
     coupon := private.coupon_with_code(booking.organization_id, coupon_code);
-    perform private.check_coupon(booking, coupon.id);
-    insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
-    values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
+    update public.coupon_redemptions as r
+    set discount_cents = private.discount_of(quote)
+    where r.organization_id = booking.organization_id and r.booking_id = booking.id and r.coupon_id = coupon.id;
+    if not found then
+      perform private.check_coupon(booking, coupon.id);
+      insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
+      values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
+    end if;
   end if;
 
   if voucher_code is not null then
@@ -11656,7 +11661,7 @@ $$;
 comment on function private.take_options is
   'Stores what the quote of a request says of a booking that has its seats: lines, extras, coupon, the staff''s price; and pays with the voucher, which may confirm the booking: read it again afterwards. The caller holds the locks of session and booking. Raises 409 extra_sold_out; 422 coupon_max_uses, coupon_max_uses_per_customer and the voucher''s codes.';
 
-create function private.drop_options(booking public.bookings)
+create function private.drop_options(booking public.bookings, kept_coupon_code text)
 returns void
 language plpgsql
 volatile
@@ -11670,12 +11675,17 @@ begin
   delete from public.booking_extras as be
   where be.organization_id = booking.organization_id and be.booking_id = booking.id;
   delete from public.coupon_redemptions as r
-  where r.organization_id = booking.organization_id and r.booking_id = booking.id;
+  using public.coupons as c
+  where r.organization_id = booking.organization_id
+    and r.booking_id = booking.id
+    and c.organization_id = r.organization_id
+    and c.id = r.coupon_id
+    and c.code is distinct from drop_options.kept_coupon_code;
 end
 $$;
 
 comment on function private.drop_options is
-  'Takes back what private.take_options stored, before the booking is priced again. What a voucher has paid is money and stays.';
+  'Takes back what private.take_options stored, before the booking is priced again. A coupon that it keeps stays: private.take_options does not count its uses again, which another booking of a merged customer may be. What a voucher has paid is money and stays.';
 
 create function private.booking_options(booking public.bookings)
 returns private.booking_request
@@ -14252,7 +14262,7 @@ set search_path = ''
 as $$ select private.record_checkout(attempt_id, attempt_token, session_id, url, expires_at) $$;
 
 comment on function service.record_checkout is
-  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session.';
+  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.record_checkout to service_role;
 
 create function private.fail_checkout(attempt_id uuid, attempt_token text, error text)
@@ -14286,7 +14296,7 @@ set search_path = ''
 as $$ select private.fail_checkout(attempt_id, attempt_token, error) $$;
 
 comment on function service.fail_checkout is
-  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Errors: 404 attempt_not_found.';
+  'Closes an attempt for which the provider made no session, for whoever has the attempt_token of open_checkout, so that another may open; one that has a session stays as it is. Errors: 404 attempt_not_found; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.fail_checkout to service_role;
 
 create type service.checkout_attempt as (
@@ -14632,7 +14642,7 @@ set search_path = ''
 as $$ select private.apply_checkout_session(job_id, lease_token, session) $$;
 
 comment on function service.apply_checkout_session is
-  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch.';
+  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.apply_checkout_session to service_role;
 
 create function private.close_checkout()

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: b9f5288ada8ccdf2a6883e3bad41c9afcf7ff4c7865676d5413840e4c7d8f604
+-- Digest of what follows: 2edfe96aa3525c08a31ef3c464e23bc509f721e60b8287e57d0cdf142b015c06
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -2672,7 +2672,7 @@ begin
   exception
     when sqlstate 'PT422' then
       get stacked diagnostics refusal = message_text, hint = pg_exception_hint, details = pg_exception_detail;
-      return private.refuse(refusal, 422, hint) || jsonb_build_object('details', details);
+      return private.refusal(refusal, 422, hint) || jsonb_build_object('details', details);
   end;
   offer.code := coupon.code;
   offer.kind := coupon.kind;
@@ -4063,7 +4063,7 @@ end
 $$;
 
 comment on function public.create_booking is
-  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email?, phone?, locale?}, to whom nothing is mailed without an email; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, and those of extras, coupons and vouchers; 429 mail_limit_reached (details {"limit", "maximum"}; without an email there is no limit).';
+  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email?, phone?, locale?}, to whom nothing is mailed without an email; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, coupon_max_uses_per_customer, and those of extras, coupons and vouchers as in quote_booking; 429 mail_limit_reached (details {"limit", "maximum"}; without an email there is no limit).';
 grant execute on function public.create_booking to authenticated;
 
 -- =============================================================================
@@ -4418,7 +4418,7 @@ begin
     target.session_id := private.claim_slot(plan.room, plan.slot, target.exclusive, by_staff);
   end if;
 
-  perform private.drop_options(booking);
+  perform private.drop_options(booking, (plan.request).coupon_code);
   update public.bookings as b
   set session_id = target.session_id,
     room_id = target.room_id,
@@ -4722,7 +4722,7 @@ end
 $$;
 
 comment on function public.quote_change is
-  'What change_booking would make of the price. For members with bookings:update, and pricing:override for price_cents. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, extra_sold_out; 422 party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, and those of extras and coupons.';
+  'What change_booking would make of the price. For members with bookings:update, and pricing:override for price_cents. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, extra_sold_out; 422 party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, coupon_max_uses_per_customer, and those of extras and coupons as in quote_booking.';
 grant execute on function public.quote_change to authenticated;
 
 create function private.change_booking(
@@ -4809,7 +4809,7 @@ end
 $$;
 
 comment on function public.change_booking is
-  'Staff move a booking to another time that is not over, on the schedule or not, to another room, party (up to capacity_limit) or price, give it a shared session for itself, exactly these extras ([{extra_id, quantity}], [] for none) or another coupon (coupon_code, empty for none), until its game starts; null: as it is. What was paid too much goes back by a queued refund, what is missing is open; a confirmed booking stays confirmed. price_cents (what the seats cost) takes pricing:override and override_reason; expected_total_cents: refused when the total is another; reason: for the history; new_terms: the customer agreed to the room''s present terms about cancelling, else those of the booking stay. For members with bookings:update. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, reason_too_long, idempotency_key_invalid, idempotency_key_reused, and those of extras and coupons as in quote_booking.';
+  'Staff move a booking to another time that is not over, on the schedule or not, to another room, party (up to capacity_limit) or price, give it a shared session for itself, exactly these extras ([{extra_id, quantity}], [] for none) or another coupon (coupon_code, empty for none), until its game starts; null: as it is. What was paid too much goes back by a queued refund, what is missing is open; a confirmed booking stays confirmed. price_cents (what the seats cost) takes pricing:override and override_reason; expected_total_cents: refused when the total is another; reason: for the history; new_terms: the customer agreed to the room''s present terms about cancelling, else those of the booking stay. For members with bookings:update. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found, room_not_found; 409 not_reschedulable, slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, party_size_invalid, start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, price_invalid, override_reason_invalid, reason_too_long, idempotency_key_invalid, idempotency_key_reused, coupon_max_uses_per_customer, and those of extras and coupons as in quote_booking.';
 grant execute on function public.change_booking to authenticated;
 
 -- =============================================================================
@@ -10468,7 +10468,7 @@ set search_path = ''
 as $$ select private.platform_erase_organization(organization_id, reason) $$;
 
 comment on function public.platform_erase_organization is
-  'Deletes every row of an organization that was closed more than 90 days ago, for good; its files follow within moments. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required; 409 organization_not_erasable; 422 reason_missing.';
+  'Deletes every row of an organization that was closed more than 90 days ago, for good; its files follow within moments. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 409 organization_not_erasable; 422 reason_missing.';
 grant execute on function public.platform_erase_organization to authenticated;
 
 -- =============================================================================
@@ -10647,7 +10647,7 @@ set search_path = ''
 as $$ select * from private.platform_list_organizations(with_status, search, after_id, max_rows) $$;
 
 comment on function public.platform_list_organizations is
-  'All organizations in the order of their ids, at most 200 a call; after_id continues. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required.';
+  'All organizations in the order of their ids, at most 200 a call; after_id continues. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
 grant execute on function public.platform_list_organizations to authenticated;
 
 create type public.organizations_by_status as (
@@ -10747,7 +10747,7 @@ set search_path = ''
 as $$ select private.platform_statistics() $$;
 
 comment on function public.platform_statistics is
-  'Counts of organizations by status, users, and bookings made in the last 30 days by status. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required.';
+  'Counts of organizations by status, users, and bookings made in the last 30 days by status. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
 grant execute on function public.platform_statistics to authenticated;
 
 -- =============================================================================
