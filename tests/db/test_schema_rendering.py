@@ -77,6 +77,15 @@ comment on function private.count_rooms() is 'How many.';
 create view public.small_rooms with (security_invoker = true)
 as select id, name from public.rooms where size < 4;
 
+create type public.offer as (
+  room uuid,
+  price int
+);
+
+comment on type public.offer is 'A room and its price.';
+comment on column public.offer.room is 'The room.';
+comment on column public.offer.price is 'In minor units.';
+
 create table private.kinds (
   key text not null,
   label text not null,
@@ -124,6 +133,11 @@ _EDITS = [
     ("select count(*) from public.rooms", "select count(mode) from public.rooms"),
     ("comment on function private.count_rooms() is 'How many.';\n", ""),
     ("as select id, name from", "as select id, name, mode from"),
+    ("  price int\n", "  price int,\n  currency text\n"),
+    (
+        "is 'In minor units.';",
+        "is 'In cents.';\ncomment on column public.offer.currency is 'ISO 4217.';",
+    ),
     ("  label text not null,\n", "  label text not null,\n  position int not null default 0,\n"),
     (
         """insert into private.kinds (key, label) values ('horror', 'Horror'), ('story', 'Story')
@@ -221,6 +235,17 @@ def test_every_kind_of_change_leads_to_what_sql_describes(project: Project, serv
                 "select secret from private.keys where name = 'main'"
             ).fetchall() == [(secret,)]
     assert first.name < second.name
+
+
+def test_a_new_field_of_a_type_goes_last(project: Project, server: Server) -> None:
+    # A migration appends it, and rows are made of the fields in their order.
+    rooms = _rooms(project)
+    content = rooms.read_text()
+    rooms.write_text(content.replace("  price int\n", "  currency text,\n  price int\n"))
+    with pytest.raises(SchemaError, match="goes last") as refused:
+        render_migration("middle", project=project, server=server)
+    assert "field 2 currency text" in str(refused.value)
+    assert len(project.migration_files()) == 1
 
 
 def test_going_back_to_an_earlier_text_is_a_change_like_any_other(

@@ -38,6 +38,7 @@ create trigger rooms_follow before update on public.rooms
 for each row execute function private.follow();
 create view public.names with (security_invoker = true) as select name from public.rooms;
 create sequence public.numbers;
+create type public.offer as (room uuid, price int);
 create table private.kinds (key text primary key, label text, created_at timestamptz default now());
 comment on table private.kinds is 'reference data. Kinds.';
 insert into private.kinds values ('a', 'A'), ('b', 'B');
@@ -109,6 +110,8 @@ _CHANGES = {
     "view option": "alter view public.names reset (security_invoker)",
     "sequence": "alter sequence public.numbers increment 2",
     "extension": "create extension citext with schema extensions",
+    "order of a type's fields": "alter type public.offer drop attribute room,"
+    " add attribute room uuid",
     "domain": "create domain public.size as int check (value > 0)",
     "enum": "create type public.colour as enum ('red')",
     "statistics": "create statistics public.linked on name, size from public.rooms",

@@ -8,8 +8,8 @@ the migrations so far:
    A statement that meets an object which exists already is left to the next step.
 2. pg-delta compares the result with a database made from `sql/` and writes what is left: the
    changes and removals.
-3. Reference rows that needed the changed structure are written by copying their statements, and
-   rows that left `sql/` are deleted.
+3. What needed the changed structure is written by copying its statements: reference rows, and what
+   a type's new fields mean, of which pg-delta says nothing. Rows that left `sql/` are deleted.
 4. The scratch database must now be the same as the one made from `sql/`. If not, nothing is
    written.
 
@@ -46,6 +46,7 @@ _HEADER = """\
 -- Generated from sql/ by `make migration name={name}`. Do not edit: change sql/ and render again.
 -- Digest of what follows: {digest}
 """
+_COMMENT_ON_COLUMN = re.compile(r"comment on column (.+?)\.[^.\s]+ is ")
 _DIGEST = re.compile(r"\A(?:--[^\n]*\n)*?-- Digest of what follows: ([0-9a-f]{64})\n")
 
 
@@ -125,7 +126,8 @@ def render_migration(
         if left := compare(current, desired):
             raise SchemaError(
                 "the migration would not lead to what sql/ describes; what is left, which\n"
-                f"sql/ has to say by a repeatable statement of its own:\n{left}"
+                "sql/ has to say by a repeatable statement of its own (a new field of a type that\n"
+                f"there is goes last, since a migration can only append it):\n{left}"
             )
     project.migrations.mkdir(parents=True, exist_ok=True)
     path = project.migrations / f"{_next_timestamp(project)}_{name}.sql"
@@ -164,7 +166,11 @@ def _write_body(project: Project, current: str, desired: str, progress: Progress
         if changes := _changes(on, current, desired):
             sections.append(_changes_section(changes))
 
-        late = [each for each in new if each not in copied and each.is_data]
+        late = [
+            each
+            for each in new
+            if each not in copied and (each.is_data or _is_about_a_field(on, each))
+        ]
         sections.extend(_by_file(project, [each for each in late if _runs(on, each.text)]))
 
         with psycopg.connect(desired) as wanted:
@@ -208,6 +214,17 @@ def _runs(connection: psycopg.Connection[tuple[object, ...]], statement: str) ->
     except psycopg.Error:
         return False
     return True
+
+
+def _is_about_a_field(connection: psycopg.Connection[tuple[object, ...]], each: Statement) -> bool:
+    """Whether a statement says what a field of a composite type means."""
+    named = _COMMENT_ON_COLUMN.match(each.text)
+    if named is None:
+        return False
+    found = connection.execute(
+        "select relkind = 'c' from pg_catalog.pg_class where oid = to_regclass(%s)", [named[1]]
+    ).fetchone()
+    return found == (True,)
 
 
 def _by_file(project: Project, chosen: list[Statement]) -> list[str]:

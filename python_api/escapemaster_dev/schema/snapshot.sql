@@ -166,7 +166,9 @@ facts (object, section, line) as (
   union all
   select
     c.object, 1,
-    'column ' || quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
+    -- Rows are made of a type's fields in their order; of a table's columns they are made by name.
+    case when c.relkind = 'c' then 'field ' || count(*) over earlier else 'column' end
+    || ' ' || quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
     || case
       when a.attcollation <> 0 and a.attcollation <> t.typcollation
         then ' collate ' || a.attcollation::regcollation
@@ -187,6 +189,7 @@ facts (object, section, line) as (
   join pg_catalog.pg_type as t on t.oid = a.atttypid
   left join pg_catalog.pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
   where c.relkind <> 'S'
+  window earlier as (partition by c.oid order by a.attnum)
 
   union all
   select
