@@ -24,6 +24,7 @@ from answers import asking
 from leases import leased, synced
 from matrix.databases import Databases
 from plugins.answer_promises import kept, url_of
+from plugins.listed_refusals import listed
 
 Json = Any
 PRICE = 3_000
@@ -158,10 +159,17 @@ class Door:
     def call(self, function: str, **parameters: object) -> Json:
         """Its answer, as JSON where it is a row or a set."""
         statement = asking(self.connection, function, parameters)
-        [row] = self.rows(statement, *map(_parameter, parameters.values()))
+        try:
+            [row] = self.rows(statement, *map(_parameter, parameters.values()))
+        except Refused as refusal:
+            if refusal.status:
+                listed(url_of(self.connection), function, refusal.code)
+            raise
         answer = next(iter(row.values()))
         # Refused, and kept.
-        if not (isinstance(answer, dict) and str(answer.get("code")).startswith("PT")):
+        if isinstance(answer, dict) and str(answer.get("code")).startswith("PT"):
+            listed(url_of(self.connection), function, answer["message"])
+        else:
             kept(url_of(self.connection), function, answer)
         return answer
 
