@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from answers import asking
 from plugins.answer_promises import kept, url_of
+from plugins.listed_refusals import listed
 
 Connection = psycopg.Connection[TupleRow]
 Id = UUID | str
@@ -98,6 +99,11 @@ class Refused(Exception):
         self.kept = kept
         self.headers = dict(headers or {})
 
+    @property
+    def is_of_the_product(self) -> bool:
+        """Whether the code is one of the product's, not PostgreSQL's."""
+        return self.code.replace("_", "").islower()
+
     @classmethod
     def from_database(cls, error: psycopg.Error, caller: Caller) -> Refused:
         """Translate as PostgREST does (docs.postgrest.org, "Errors")."""
@@ -168,6 +174,16 @@ class Client:
             Refused: with an exception of the database, or with an answer whose status the
                 function set itself.
         """
+        try:
+            answer = self._answer(function, arguments)
+        except Refused as refusal:
+            if refusal.is_of_the_product:
+                listed(url_of(self.connection), function, refusal.code)
+            raise
+        kept(url_of(self.connection), function, answer)
+        return answer
+
+    def _answer(self, function: str, arguments: Mapping[str, object]) -> Any:
         values = [Jsonb(v) if isinstance(v, dict) else v for v in arguments.values()]
         with self._request():
             statement = asking(self.connection, function, arguments)
@@ -183,7 +199,6 @@ class Client:
                 hint=answer["hint"],
                 kept=True,
             )
-        kept(url_of(self.connection), function, answer)
         return answer
 
     def select(self, statement: str, *parameters: object) -> list[dict[str, Any]]:

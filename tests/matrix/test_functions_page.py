@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,8 +11,8 @@ from client import Connection
 from escapemaster_dev.schema.function_page import (
     Entry,
     codes_of,
-    common_codes,
     entries,
+    listed_codes,
     path_of,
     render,
     statuses_of,
@@ -20,6 +20,8 @@ from escapemaster_dev.schema.function_page import (
 from matrix.house import House
 from matrix.reached_refusals import Catalogue, Exclusion, Trigger, assignments_in
 from matrix.unreached_refusals import EXCLUSIONS
+from plugins.answer_promises import url_of
+from plugins.listed_refusals import listed
 
 _RAISED = re.compile(r"private\.fail\(\s*'([a-z_]+)'")
 
@@ -70,11 +72,12 @@ def catalogue(owner: Connection) -> Catalogue:
 def test_a_function_lists_only_what_it_can_refuse_with(
     owner: Connection, catalogue: Catalogue
 ) -> None:
-    everything = {title_of(entry): entry for entry in entries(owner)}
+    everything = entries(owner)
+    referred_to = {entry.name.removeprefix("public.") for entry in everything}
     never = {
-        title: beyond
-        for title, entry in everything.items()
-        if (beyond := codes_of(entry) - everything.keys() - catalogue.codes[entry.name])
+        entry.name: beyond
+        for entry in everything
+        if (beyond := codes_of(entry) - referred_to - catalogue.codes[entry.name])
     }
     assert never == {}
 
@@ -82,12 +85,10 @@ def test_a_function_lists_only_what_it_can_refuse_with(
 def test_a_function_lists_all_that_it_can_refuse_with(
     owner: Connection, catalogue: Catalogue
 ) -> None:
-    everything = {title_of(entry): entry for entry in entries(owner)}
     unlisted = [
-        f"{entry.name}: {code}, by {' < '.join(way)}"
-        for title, entry in everything.items()
-        for code, way in catalogue.ways[entry.name].items()
-        if code not in listed_at(everything, title) | common_codes()
+        f"{name}: {code}, by {' < '.join(catalogue.ways[name][code])}"
+        for name, codes in listed_codes(owner).items()
+        for code in catalogue.codes[name] - codes
     ]
     assert unlisted == []
 
@@ -111,21 +112,19 @@ def test_only_what_needs_no_account_is_given_up_as_unavailable(
     assert reached - for_visitors == set()
 
 
+def test_a_door_notices_a_refusal_that_is_not_listed(owner: Connection) -> None:
+    dsn = url_of(owner)
+    listed(dsn, "get_calendar", "calendar_not_found")
+    listed(dsn, "get_calendar", "token_invalid")  # of any request
+    listed(dsn, "create_booking", "coupon_expired")  # as in quote_booking
+    listed(dsn, "private.quote", "price_invalid")  # no function of the page
+    with pytest.raises(AssertionError, match="get_calendar refused with slot_taken"):
+        listed(dsn, "get_calendar", "slot_taken")
+
+
 def test_every_exclusion_keeps_something_back(catalogue: Catalogue) -> None:
     assert catalogue.unknown_names() == set()
     assert catalogue.needless() == []
-
-
-def title_of(entry: Entry) -> str:
-    return entry.name.removeprefix("public.")
-
-
-def listed_at(everything: Mapping[str, Entry], title: str) -> set[str]:
-    """What an entry lists, also by "as in quote_booking"."""
-    codes = codes_of(everything[title])
-    for other in codes & everything.keys() - {title}:
-        codes = codes | listed_at(everything, other)
-    return codes
 
 
 RAISES = "begin perform private.fail('taken', 409, 'x'); end"

@@ -7,7 +7,7 @@ sentence lists the errors. `escapemaster pages` writes it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,9 +165,24 @@ def codes_of(entry: Entry) -> set[str]:
     return set(statuses_of(entry))
 
 
-def common_codes() -> set[str]:
-    """The stable codes that the page names once, for all functions."""
-    return set(_NAMED.findall(_COMMON_ERRORS))
+def listed_codes(connection: Connection) -> dict[str, frozenset[str]]:
+    """What the page says that each function may refuse with, by its name with the schema.
+
+    That is what its entry lists, what those list to which it refers ("as in quote_booking"), and
+    what may become of any request.
+    """
+    everything = {_title(entry.name): entry for entry in entries(connection)}
+    common = frozenset(_NAMED.findall(_COMMON_ERRORS))
+    return {
+        entry.name: common | _listed_at(everything, title) for title, entry in everything.items()
+    }
+
+
+def _listed_at(everything: Mapping[str, Entry], title: str) -> set[str]:
+    codes = codes_of(everything[title])
+    for other in codes & everything.keys() - {title}:
+        codes = codes | _listed_at(everything, other)
+    return codes - everything.keys()
 
 
 def refusals(connection: Connection) -> dict[str, list[str]]:
