@@ -256,7 +256,7 @@ end
 $$;
 
 comment on function private.refuse_barred_member is
-  'definer: reads who is barred for whoever asks to come in. Whatever the door, whoever is barred gets no membership and no suspended one back.';
+  'definer: reads who is barred for whoever asks to come in. Whatever function writes, whoever is barred gets no membership and no suspended one back.';
 
 create trigger memberships_refuse_barred_member
 after insert on public.memberships

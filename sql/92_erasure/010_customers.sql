@@ -351,7 +351,7 @@ begin
         ))
     );
 
-  -- One door in what the log holds of customers, which is append-only otherwise: private.refuse_log_change.
+  -- The one change of what the log holds of customers, which is append-only otherwise: private.refuse_log_change.
   perform set_config('escapemaster.erasing_customer', erase_customer.organization_id::text, true);
   for source in
     select

@@ -1,4 +1,4 @@
-/** The widget's two doors: public RPCs through the gateway, and the checkout of the service. */
+/** What the widget calls: public RPCs through the gateway, and the checkout of the service. */
 import type {
   Booking,
   BookingCalendar,

@@ -98,7 +98,7 @@ def show(console: Console, dead: list[DeadJob]) -> None:
 
 
 def _ask(work: Callable[[ServiceDatabase], Awaitable[T]]) -> T:
-    """Do something with the service's own door to the database."""
+    """Do something with the service's own access to the database."""
     return asyncio.run(_with_database(work, _settings()))
 
 

@@ -43,7 +43,7 @@ class Ports:
 
     @property
     def smtp(self) -> int:
-        """The mailbox's SMTP door."""
+        """Where the mailbox takes mail by SMTP."""
         return self.base + 4
 
     @property

@@ -1,4 +1,4 @@
-"""Auth and Storage: `@supabase/lite`, on our PostgreSQL, without its own REST door."""
+"""Auth and Storage: `@supabase/lite`, on our PostgreSQL, without its own REST interface."""
 
 from __future__ import annotations
 

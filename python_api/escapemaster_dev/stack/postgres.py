@@ -64,7 +64,7 @@ _NOT_DURABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A server's place, door and account.
+    """A server's place, port and account.
 
     Attributes:
         directory: Holds the data, and the binaries when those of the environment are out of

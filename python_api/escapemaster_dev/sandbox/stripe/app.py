@@ -1,4 +1,4 @@
-"""Puts the sandbox together: the API, the page a person sees, the tests' door, the courier."""
+"""Puts the sandbox together: the API, the page a person sees, the tests' switches, the courier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' door, /_sandbox: described on the package's page, open on this machine only."""
+"""The tests' switches, /_sandbox: described on the package's page, open on this machine only."""
 
 from __future__ import annotations
 
