@@ -274,6 +274,7 @@ async def test_every_function_takes_its_arguments_and_gives_its_shape(
         "get_refund_request": {
             "refund_request_id": str(ID),
             "organization_id": str(ID),
+            "reference": "AB12",
             "amount_cents": 5,
             "currency": "EUR",
             "status": "pending",

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: 2edfe96aa3525c08a31ef3c464e23bc509f721e60b8287e57d0cdf142b015c06
+-- Digest of what follows: 897d6474f4185276c124be7fe76701c343067db01307e89c3d21949942d68358
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -10270,7 +10270,7 @@ begin
         ))
     );
 
-  -- One door in what the log holds of customers, which is append-only otherwise: private.refuse_log_change.
+  -- The one change of what the log holds of customers, which is append-only otherwise: private.refuse_log_change.
   perform set_config('escapemaster.erasing_customer', erase_customer.organization_id::text, true);
   for source in
     select

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: c54af148c6964d000da7d3545f9adc3349c2e7c3ab4c836b9ce3200f1b8f2de4
+-- Digest of what follows: 60106f7cdebc62948b1b624288e9be460b531af9ac5f549526d7803f4a05f1f8
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -3604,7 +3604,7 @@ end
 $$;
 
 comment on function private.refuse_barred_member is
-  'definer: reads who is barred for whoever asks to come in. Whatever the door, whoever is barred gets no membership and no suspended one back.';
+  'definer: reads who is barred for whoever asks to come in. Whatever function writes, whoever is barred gets no membership and no suspended one back.';
 
 create trigger memberships_refuse_barred_member
 after insert on public.memberships
