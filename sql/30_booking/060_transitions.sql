@@ -333,7 +333,7 @@ begin
   limit 1;
   if came_from is distinct from refuse_undo.to_status then
     perform private.refuse_transition(booking.status, refuse_undo.to_status);
-  elsif coalesce(trim(refuse_undo.reason), '') = '' then
+  elsif coalesce(private.clean_note(refuse_undo.reason), '') = '' then
     perform private.fail('reason_missing', 422, 'Say why it is taken back.');
   elsif undone_until <= now() then
     perform private.fail(

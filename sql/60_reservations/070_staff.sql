@@ -46,7 +46,7 @@ begin
     perform private.fail('refund_invalid', 422, 'Choose full, terms or none.');
   elsif transition_booking.to_status = 'cancelled'
     and transition_booking.refund <> 'full'
-    and coalesce(trim(transition_booking.reason), '') = ''
+    and coalesce(private.clean_note(transition_booking.reason), '') = ''
   then
     perform private.fail('reason_missing', 422, 'Say why not all of the money goes back.');
   end if;

@@ -159,7 +159,7 @@ class TestByTheVenue:
     ) -> None:
         shop.insert("room_cancellation_tiers", room_id=room, hours_before=0, refund_percent=50)
         held = paid(shop, room)
-        for reason in (None, "", " "):
+        for reason in (None, "", " ", "\u200b", "\u3164 \u2060"):
             with refused(422, "reason_missing"):
                 shop.move(held, "cancelled", refund=refund, reason=reason)
         shop.move(held, "cancelled", refund=refund, reason="They called")

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 60106f7cdebc62948b1b624288e9be460b531af9ac5f549526d7803f4a05f1f8
+-- Digest of what follows: 79e16b9fe9cb71a5ffcf63fc8364c47e6c46f0239e45c10ff4ee1b23a6284f7a
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -9906,7 +9906,7 @@ begin
   limit 1;
   if came_from is distinct from refuse_undo.to_status then
     perform private.refuse_transition(booking.status, refuse_undo.to_status);
-  elsif coalesce(trim(refuse_undo.reason), '') = '' then
+  elsif coalesce(private.clean_note(refuse_undo.reason), '') = '' then
     perform private.fail('reason_missing', 422, 'Say why it is taken back.');
   elsif undone_until <= now() then
     perform private.fail(

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: 897d6474f4185276c124be7fe76701c343067db01307e89c3d21949942d68358
+-- Digest of what follows: 4f2afd63861312f80bc65f6a4dd0e9489f332ecbb8925a0c51e6397f3cea93fb
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -3773,7 +3773,7 @@ begin
     perform private.fail('refund_invalid', 422, 'Choose full, terms or none.');
   elsif transition_booking.to_status = 'cancelled'
     and transition_booking.refund <> 'full'
-    and coalesce(trim(transition_booking.reason), '') = ''
+    and coalesce(private.clean_note(transition_booking.reason), '') = ''
   then
     perform private.fail('reason_missing', 422, 'Say why not all of the money goes back.');
   end if;
