@@ -162,13 +162,15 @@ comment on function private.enqueue is
 
 create function private.job_backoff(attempts int)
 returns interval
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
+begin
   -- 5 s, doubled each time up to an hour; between half and all of it, at random, so that
   -- jobs that failed together do not come back together.
-  select least(3600, 5 * 2 ^ least(attempts - 1, 20)) * (0.5 + random() / 2) * interval '1 second'
+  return least(3600, 5 * 2 ^ least(attempts - 1, 20)) * (0.5 + random() / 2) * interval '1 second';
+end
 $$;
 
 comment on function private.job_backoff is 'How long a job waits after so many attempts.';

@@ -59,20 +59,20 @@ set per_recipient = excluded.per_recipient,
 
 create function private.mailbox(email text)
 returns text
-language sql
+language plpgsql
 immutable
 strict
 set search_path = ''
 as $$
-  select case
-    when parts.host in ('gmail.com', 'googlemail.com') then replace(parts.name, '.', '') || '@gmail.com'
-    else parts.name || '@' || parts.host
-  end
-  from (
-    select
-      regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1') as name,
-      split_part(lower(trim(email)), '@', 2) as host
-  ) as parts
+declare
+  host text := split_part(lower(trim(email)), '@', 2);
+  name text := regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1');
+begin
+  return case
+    when host in ('gmail.com', 'googlemail.com') then replace(name, '.', '') || '@gmail.com'
+    else name || '@' || host
+  end;
+end
 $$;
 
 comment on function private.mailbox is

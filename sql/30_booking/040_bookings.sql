@@ -2,16 +2,18 @@
 
 create function private.is_status_reason(reason text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select reason in (
+begin
+  return reason in (
     'written',
     'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
     'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
     'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed'
-  )
+  );
+end
 $$;
 
 comment on function private.is_status_reason is

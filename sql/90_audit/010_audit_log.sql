@@ -158,38 +158,33 @@ volatile
 set search_path = ''
 as $$
 declare
+  -- What is empty says nothing of anybody and stays: most bookings have no note, and need no second row.
+  empty constant jsonb [] := array['null', '""', '{}', '[]'];
+  -- A loop of plain expressions: one statement that aggregates over the columns took twice as long.
+  column_name text;
   said_before jsonb;
   said_after jsonb;
-  masked_before jsonb;
-  masked_after jsonb;
 begin
-  -- What is empty says nothing of anybody and stays: most bookings have no note, and need no second row.
-  select
-    jsonb_object_agg(c.name, new.before -> c.name) filter (where c.is_said_before),
-    jsonb_object_agg(c.name, null::text) filter (where c.is_said_before),
-    jsonb_object_agg(c.name, new.after -> c.name) filter (where c.is_said_after),
-    jsonb_object_agg(c.name, null::text) filter (where c.is_said_after)
-  into said_before, masked_before, said_after, masked_after
-  from (
-    select
-      p.name,
-      new.before -> p.name not in ('null', '""', '{}', '[]') as is_said_before,
-      new.after -> p.name not in ('null', '""', '{}', '[]') as is_said_after
-    from jsonb_array_elements_text(tg_argv[0]::jsonb -> new.table_name) as p (name)
-  ) as c;
-  if said_before is null and said_after is null then
-    return new;
+  foreach column_name in array tg_argv [array_position(tg_argv, new.table_name) + 1]::text [] loop
+    if new.before -> column_name <> all (empty) then
+      said_before := coalesce(said_before, '{}') || jsonb_build_object(column_name, new.before -> column_name);
+      new.before := jsonb_set(new.before, array[column_name], 'null');
+    end if;
+    if new.after -> column_name <> all (empty) then
+      said_after := coalesce(said_after, '{}') || jsonb_build_object(column_name, new.after -> column_name);
+      new.after := jsonb_set(new.after, array[column_name], 'null');
+    end if;
+  end loop;
+  if said_before is not null or said_after is not null then
+    insert into public.audit_log_personal (organization_id, id, table_name, before, after)
+    values (new.organization_id, new.id, new.table_name, said_before, said_after);
   end if;
-  insert into public.audit_log_personal (organization_id, id, table_name, before, after)
-  values (new.organization_id, new.id, new.table_name, said_before, said_after);
-  new.before := new.before || coalesce(masked_before, '{}');
-  new.after := new.after || coalesce(masked_after, '{}');
   return new;
 end
 $$;
 
 comment on function private.part_personal_columns is
-  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Argument: {table: [personal columns]}.';
+  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Arguments: a table, its personal columns, the next table, its columns and so on.';
 
 create function private.user_kind(user_id uuid, organization_id uuid)
 returns text

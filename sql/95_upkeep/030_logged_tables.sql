@@ -76,19 +76,22 @@ on conflict on constraint log_readers_pkey do nothing;
 -- of all other tables. One trigger: one for each table cost every entry some 28 µs.
 do $$
 declare
-  listed jsonb := (
-    select jsonb_object_agg(t.name, t.columns)
-    from (
-      select split_part(p.relation, '.', 2) as name, jsonb_agg(p.column_name order by p.column_name) as columns
-      from private.personal_columns as p
-      group by p.relation
-    ) as t
-  );
+  tables text [];
+  arguments text;
 begin
+  select
+    array_agg(t.name order by t.name),
+    string_agg(format('%L, %L', t.name, t.columns), ', ' order by t.name)
+  into tables, arguments
+  from (
+    select split_part(p.relation, '.', 2) as name, array_agg(p.column_name order by p.column_name) as columns
+    from private.personal_columns as p
+    group by p.relation
+  ) as t;
   execute format(
     'create trigger audit_log_parts_personal_columns before insert on public.audit_log
-     for each row when (new.table_name = any (%L::text [])) execute function private.part_personal_columns(%L)',
-    array(select jsonb_object_keys(listed) order by 1), listed
+     for each row when (new.table_name = any (%L::text [])) execute function private.part_personal_columns(%s)',
+    tables, arguments
   );
 end
 $$;
