@@ -382,6 +382,35 @@ def test_the_first_screen_of_a_phone_shows_days(venues: Venues) -> None:
     check_accessibility(page)
 
 
+def test_on_a_phone_no_room_is_stretched_to_what_another_says(
+    venues: Venues, venue: Venue
+) -> None:
+    answer(
+        venue.owner.update(
+            "rooms",
+            {"name": "El submarino a la deriva en el mar del Norte", "mode": "shared"},
+            id=f"eq.{venue.rooms['el-submarino']}",
+        )
+    )
+    page = venues.open(
+        f'<meta name="viewport" content="width=device-width">{venues.element()}',
+        venues.context(**PHONE),
+    )
+    expect(page.locator(".slot").first).to_be_visible(timeout=PATIENCE)
+    spare = page.evaluate(
+        """() => [...document.querySelector('escape-booking').shadowRoot
+          .querySelectorAll('.room-list > .room')].map((card) => {
+            const heights = [...card.querySelectorAll('.room-art, .room-body')]
+              .map((part) => part.getBoundingClientRect().height);
+            return card.getBoundingClientRect().height - Math.max(...heights);
+          })"""
+    )
+    assert len(spare) == 3
+    # Their padding and borders, and nothing else.
+    assert max(spare) <= 24
+    check_accessibility(page)
+
+
 def test_the_page_is_told_the_steps_and_what_they_are_worth(venues: Venues, email: str) -> None:
     page = venues.open(
         "<script>told = []; for (const name of ['step', 'held', 'confirmed'])"
@@ -462,6 +491,7 @@ def test_a_sold_out_time_is_shown_waited_for_and_left_again(
     check_accessibility(page)
     page.get_by_role("button", name="Put me on the waitlist").click()
     expect(page.get_by_role("heading", name="You are on the waitlist")).to_be_visible()
+    expect(page.locator(".ticket")).to_contain_text(slots[-1]["local_time"])
     check_accessibility(page)
 
     answer(
@@ -474,10 +504,18 @@ def test_a_sold_out_time_is_shown_waited_for_and_left_again(
     expect(left.get_by_role("heading", name="Leave the waitlist?")).to_be_visible(timeout=PATIENCE)
     assert "token" not in left.url
     left.reload()
+    # What is left is named as the mail names it.
+    time = slots[-1]["local_time"]
+    expect(left.locator(".ticket")).to_contain_text(time)
     left.get_by_role("button", name="Yes, leave it").click()
     expect(left.get_by_role("heading", name="You are off the waitlist")).to_be_visible(
         timeout=PATIENCE
     )
+    left.reload()
+    expect(left.get_by_role("heading", name="You are off the waitlist")).to_be_visible(
+        timeout=PATIENCE
+    )
+    expect(left.get_by_role("button", name="Yes, leave it")).to_have_count(0)
 
 
 def test_a_waivers_link_is_copied_and_survives_a_reload(

@@ -348,6 +348,13 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .badge[data-tone="good"] { background: var(--accent); color: var(--on-accent); }
 .badge[data-tone="error"] { background: var(--danger-soft); color: var(--danger); }
 
+@container (width < 36rem) {
+  /* Each as high as what it says, and that is little: the highest pushes the days down. */
+  .room-list { align-items: start; }
+  .room { gap: 12px; }
+  .room .room-art { width: 56px; height: 56px; }
+  .room .tag { border: 0; padding: 0; }
+}
 @container (min-width: 36rem) {
   .widget { padding: 28px; }
   .body { gap: 24px; }
