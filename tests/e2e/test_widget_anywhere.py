@@ -13,6 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, FrameLocator, Page, Route, expect
 
+from escapemaster_dev.seed.pictures import read_picture
 from escapemaster_dev.stack.config import ROOT
 from stack import Mailbox, Rest, Stack, User
 from venues import Venue, answer, open_venue
@@ -382,9 +383,72 @@ def test_the_first_screen_of_a_phone_shows_days(venues: Venues) -> None:
     check_accessibility(page)
 
 
-def test_on_a_phone_no_room_is_stretched_to_what_another_says(
-    venues: Venues, venue: Venue
+@pytest.mark.parametrize("options", [PHONE, {}], ids=["phone", "desktop"])
+def test_a_room_s_pictures_are_turned_over_and_said(
+    venues: Venues, venue: Venue, options: dict[str, Any]
 ) -> None:
+    room = venue.rooms["la-cripta"]
+    alts: list[dict[str, str]] = [{"en": "A stone door"}, {"es": "Una antorcha"}, {}]
+    for position, (scene, alt) in enumerate(zip(("attic", "library", "train"), alts, strict=True)):
+        path = f"{venue.organization_id}/rooms/{uuid4().hex}.png"
+        answer(
+            venue.owner.http.post(
+                f"/storage/v1/object/room-images/{path}",
+                content=read_picture(scene),
+                headers={**venue.owner.headers, "Content-Type": "image/png"},
+            )
+        )
+        answer(
+            venue.owner.insert(
+                "room_images", {"room_id": room, "path": path, "alt": alt, "position": position}
+            )
+        )
+    page = venues.open(
+        f'<meta name="viewport" content="width=device-width">{venues.element()}',
+        venues.context(**options),
+    )
+    about = page.locator("details.about")
+    expect(page.locator(".slot").first).to_be_visible(timeout=PATIENCE)
+    about.locator("summary").click()
+    row = about.get_by_role("group", name="Pictures of La cripta")
+    pictures = row.get_by_role("img")
+    expect(pictures).to_have_count(3)
+    # A text in another language is better than none; where there is none, they are counted.
+    said = ("A stone door", "Una antorcha", "La cripta, picture 3 of 3")
+    for index, words in enumerate(said):
+        expect(pictures.nth(index)).to_have_attribute("alt", words)
+    expect(pictures.first).to_be_in_viewport(ratio=0.9)
+    assert pictures.first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    check_accessibility(page)
+
+    next_one = about.get_by_role("button", name="Next picture")
+    next_one.click()
+    expect(pictures.nth(1)).to_be_in_viewport(ratio=0.9)
+    assert pictures.nth(1).evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    about.get_by_role("button", name="Previous picture").click()
+    expect(pictures.first).to_be_in_viewport(ratio=0.9)
+    if options:
+        # A finger draws the row along.
+        pictures.first.scroll_into_view_if_needed()
+        box = row.bounding_box()
+        assert box is not None
+        touch = page.context.new_cdp_session(page)
+        y = box["y"] + box["height"] / 2
+        for kind, part in (
+            ("touchStart", 0.9),
+            *(("touchMove", 0.9 - step / 10) for step in range(1, 9)),
+            ("touchEnd", None),
+        ):
+            points = [] if part is None else [{"x": box["x"] + box["width"] * part, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    else:
+        row.focus()
+        page.keyboard.press("ArrowRight")
+    expect(pictures.nth(1)).to_be_in_viewport(ratio=0.9)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_on_a_phone_no_room_is_stretched_to_what_another_says(venues: Venues, venue: Venue) -> None:
     answer(
         venue.owner.update(
             "rooms",

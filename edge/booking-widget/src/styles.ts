@@ -98,7 +98,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .label { font-size: .875rem; font-weight: 620; }
 .muted { color: var(--muted); }
 .small { font-size: .8125rem; }
-.lead { color: var(--muted); text-wrap: pretty; }
+.lead { color: var(--muted); text-wrap: pretty; overflow-wrap: anywhere; }
 .tag {
   font-size: .75rem; font-weight: 560; color: var(--muted); border: 1px solid var(--line);
   border-radius: 99px; padding: 0 8px;
