@@ -183,6 +183,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .room-facts { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: .8125rem; color: var(--muted); }
 .fact { display: inline-flex; gap: 5px; align-items: center; }
 .room-price { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; font-size: .875rem; }
+/* Of several words, which may need two lines. */
+.room-price .tag { border: 0; padding: 0; }
 .rooms > .room-text { display: none; }
 .room-text { color: var(--muted); font-size: .9375rem; max-width: 62ch; text-wrap: pretty; }
 .pips { display: inline-flex; gap: 3px; }
@@ -353,7 +355,6 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
   .room-list { align-items: start; }
   .room { gap: 12px; }
   .room .room-art { width: 56px; height: 56px; }
-  .room .tag { border: 0; padding: 0; }
 }
 @container (min-width: 36rem) {
   .widget { padding: 28px; }
