@@ -181,7 +181,7 @@ begin
   -- A letter or a digit of any script, or a symbol that can stand for a word: arrows, shapes, emoji.
   -- Punctuation and accents alone name nothing.
   return private.is_line(written, most)
-    and written ~ '[[:alnum:]\u2190-\u27ff\u2900-\u2bff\U0001f000-\U0001faff]'
+    and written ~ '[[:alnum:]\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]'
     and not private.holds_link(written);
 end
 $$;

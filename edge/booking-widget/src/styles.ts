@@ -342,6 +342,8 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .center { display: grid; gap: 14px; justify-items: center; align-content: center; text-align: center; min-height: 300px; }
 .center > * { max-width: 46ch; }
 .center > .link { justify-self: center; }
+.center .link { justify-content: center; }
+.center .summary, .center .notice { text-align: start; }
 .badge {
   width: 52px; height: 52px; flex: none; border-radius: 50%; display: grid; place-items: center;
   background: var(--raised); color: var(--muted);
