@@ -95,23 +95,74 @@ immutable
 set search_path = ''
 as $$
 declare
-  -- Full-width letters and the full stops of Chinese and Japanese lead to the same page.
-  plain text := lower(translate(normalize(written, nfkc), '。', '.'));
-  -- Of the endings those in common use: a rule for all would refuse "Dr.Kim" and "St.Paul/Minnesota".
-  generic constant text := 'app|art|biz|blog|bet|casino|cat|click|cloud|club|com|dev|edu|email|events|fun|games|gov|info|ink|link'
-    || '|live|loan|media|mobi|net|network|news|one|online|org|page|party|pro|promo|pub|rest|sale|shop|site|space|store|stream'
-    || '|tech|tickets|today|top|travel|vip|webcam|website|wiki|win|work|world|xyz|zip';
-  national constant text := 'ad|ag|ai|ar|at|au|be|bg|br|bz|ca|cc|cf|ch|ci|cl|cn|co|cx|cz|de|dk|ee|es|eu|fi|fm|fr|ga|gg|gl|gq'
-    || '|gr|gs|hk|hr|hu|id|ie|il|im|in|io|ir|is|it|jp|ke|kr|kz|la|li|lt|lu|lv|ly|ma|me|mk|ml|mx|my|ng|nl|no|nu|nz|pe|ph|pk|pl'
-    || '|pt|pw|re|ro|rs|ru|se|sg|sh|si|sk|so|st|su|sx|th|tk|tn|to|tr|tv|tw|ua|uk|us|uy|vc|ve|vn|ws|za';
+  -- What a label of a domain is made of: hyphens, Catalan's middle dots, and all beyond ASCII but punctuation and spaces.
+  letter constant text := '[^\u0001-\u002c./:-@\u005b-`\u007b-\u00b6\u00b8-\u00bf\u2000-\u206f\u3000-\u303f]';
+  -- Endings that are nobody's name or title: before them no short word is an abbreviation.
+  common constant text [] := array[
+    'app', 'art', 'biz', 'blog', 'bet', 'casino', 'cat', 'click', 'cloud', 'club', 'com', 'dev', 'edu', 'email', 'events',
+    'fun', 'games', 'gov', 'info', 'ink', 'link', 'live', 'loan', 'media', 'mobi', 'net', 'network', 'news', 'one', 'online',
+    'org', 'page', 'party', 'pro', 'promo', 'pub', 'rest', 'sale', 'shop', 'site', 'space', 'store', 'stream', 'tech',
+    'tickets', 'today', 'top', 'travel', 'vip', 'webcam', 'website', 'wiki', 'win', 'work', 'world', 'xyz', 'zip'
+  ];
+  plain text;
+  parts text [];
+  host text;
+  ending text;
+  behind text;
+  known boolean;
 begin
-  return plain ~ '[a-z][a-z0-9+-]*://'
-    or plain ~ '\mwww\.[[:alnum:]]'
-    or plain ~ ('[[:alnum:]]\.(' || generic || '|' || national || ')(:[0-9]+)?[/?#]')
-    or bare and (
-      plain ~ ('[[:alnum:]]{2}\.(' || generic || ')(?![[:alnum:]])')
-      or plain ~ ('[[:alnum:]-]{4}\.(' || national || ')(?![[:alnum:]])')
-    );
+  if written !~ '[^ -~]' and written !~ '[.:]' then
+    return false; -- nearly always
+  end if;
+  -- Full-width letters and the full stops of Chinese and Japanese lead to the same page, and so does
+  -- what people write for a full stop so that nobody notices; joiners are left out of domains.
+  plain := translate(normalize(written, nfkc), e'。\u00ad\u200b\u200c\u200d\u2060\ufeff', '.');
+  plain := regexp_replace(plain, '[[({]\.[])}]', '.', 'g');
+  if plain ~* '[a-z][a-z0-9+-]*://'
+    or plain ~* '\mwww\.[[:alnum:]]'
+    -- Other letters in ASCII, which nobody is called.
+    or plain ~* '(^|[^[:alnum:]-])xn--[a-z0-9]'
+    or plain ~ '(^|[^0-9.])((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(:[0-9]+)?[/?#]'
+  then
+    return true;
+  end if;
+
+  parts := string_to_array(plain, '.');
+  for n in 2..cardinality(parts) loop
+    host := substring(parts[n - 1] from letter || '+$');
+    ending := substring(parts[n] from '^' || letter || '+');
+    behind := substr(parts[n], length(ending) + 1);
+    -- A hyphen ends it: of "venue.com-x" venue.com is the link.
+    ending := split_part(ending, '-', 1);
+    continue when host is null or ending is null or length(ending) < 2 or ending ~ '[0-9]';
+    if behind = '' and n < cardinality(parts) then
+      behind := substring(parts[n + 1] from '^[:/?#].*'); -- venue.com./ is venue.com/
+    end if;
+    known := private.is_domain_ending(lower(ending));
+    if known and behind ~ '^(:[0-9]+)?[/?#]' then
+      return true;
+    -- What no list knows yet; but not "Dpto.Ventas/Compras" and "St.Paul/Minnesota".
+    elsif behind ~ '^((:[0-9]{2,5})?(/|[?#]\S)|:[0-9]{2,5}($|[^0-9]))'
+      and (ending !~ '^[[:upper:]]' or ending !~ '[[:lower:]]')
+    then
+      return true;
+    end if;
+    continue when not bare or not known;
+    -- "Dr.Kim", "Ma.de", "J.Page", "Fco. y M.Sc." are names, though mail programs may link them.
+    continue when host ~ '^[[:upper:]][[:alpha:]]{0,2}$'
+      -- and no part of a longer domain
+      and not (host = parts[n - 1] and coalesce(substring(parts[n - 2] from letter || letter || '$'), '') <> '')
+      and (
+        length(ending) = 2
+        or ending ~ '^[[:upper:]]' and (length(host) = 1 or lower(ending) <> all (common))
+      );
+    -- "fco.de asís": a particle goes before a name.
+    continue when length(host) <= 3
+      and ending in ('de', 'do', 'la', 'van')
+      and behind ~ '^ [[:alpha:]]';
+    return true;
+  end loop;
+  return false;
 end
 $$;
 
@@ -127,12 +178,16 @@ strict
 set search_path = ''
 as $$
 begin
-  return private.is_line(written, most) and not private.holds_link(written);
+  -- A letter or a digit of any script, or a symbol that can stand for a word: arrows, shapes, emoji.
+  -- Punctuation and accents alone name nothing.
+  return private.is_line(written, most)
+    and written ~ '[[:alnum:]\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]'
+    and not private.holds_link(written);
 end
 $$;
 
 comment on function private.is_name is
-  'Whether this can be the name of something or somebody: a clean line of 1 to so many characters, without a link.';
+  'Whether this can be the name of something: a clean line of 1 to so many characters that holds a letter, a digit or a symbol such as 🔒, without a link.';
 grant execute on function private.is_name to authenticated;
 
 create function private.is_typed_name(written text, most int)
@@ -143,12 +198,14 @@ strict
 set search_path = ''
 as $$
 begin
-  return private.is_name(written, most) and not private.holds_link(written, bare => true);
+  return private.is_name(written, most)
+    and written ~ '[[:alnum:]]'
+    and not private.holds_link(written, bare => true);
 end
 $$;
 
 comment on function private.is_typed_name is
-  'Whether this can be the name of a person as strangers type it: a name that holds no bare domain either, since we mail it to the address beside it. Staff may well name a customer Escapes.com.';
+  'Whether this can be the name of a person as strangers type it: a name with a letter or a digit that holds no bare domain either, since we mail it to the address beside it. Staff may well name a customer Escapes.com.';
 grant execute on function private.is_typed_name to authenticated;
 
 create function private.tamed_name(written text, most int)
@@ -294,6 +351,98 @@ $$;
 comment on function private.clean_texts is
   'Cleans columns, texts and JSON of texts, before the checks see them. Its trigger says first what they hold, names or notes, then which they are.';
 
+create function private.punycode_decoded(label text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  -- RFC 3492: letters of ASCII, then where the others go, as digits of base 36 whose weight adapts.
+  cut int := length(substring(label from '^(.*)-[^-]*$'));
+  decoded text := coalesce(left(label, cut), '');
+  digits text := substr(label, coalesce(cut, -1) + 2);
+  code bigint := 128;
+  place bigint := 0;
+  bias bigint := 72;
+  before bigint;
+  weight bigint;
+  threshold bigint;
+  delta bigint;
+  digit int;
+  k bigint;
+  used int := 1;
+begin
+  while used <= length(digits) loop
+    before := place;
+    weight := 1;
+    k := 36;
+    loop
+      digit := strpos('abcdefghijklmnopqrstuvwxyz0123456789', substr(digits, used, 1)) - 1;
+      if used > length(digits) or digit < 0 then
+        return null;
+      end if;
+      used := used + 1;
+      place := place + digit * weight;
+      threshold := greatest(1, least(26, k - bias));
+      exit when digit < threshold;
+      weight := weight * (36 - threshold);
+      if place > 2147483647 or weight > 2147483647 then
+        return null;
+      end if;
+      k := k + 36;
+    end loop;
+    delta := (place - before) / case before when 0 then 700 else 2 end;
+    delta := delta + delta / (length(decoded) + 1);
+    bias := 0;
+    while delta > 455 loop
+      delta := delta / 35;
+      bias := bias + 36;
+    end loop;
+    bias := bias + 36 * delta / (delta + 38);
+    code := code + place / (length(decoded) + 1);
+    place := place % (length(decoded) + 1);
+    if code > 1114111 or code between 55296 and 57343 then
+      return null;
+    end if;
+    decoded := left(decoded, place::int) || chr(code::int) || substr(decoded, place::int + 1);
+    place := place + 1;
+  end loop;
+  return decoded;
+end
+$$;
+
+comment on function private.punycode_decoded is
+  'What follows xn-- in a label of a domain, in its own letters (RFC 3492); null: it is no such encoding.';
+grant execute on function private.punycode_decoded to authenticated;
+
+create function private.is_encoded_label(label text)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  decoded text := private.punycode_decoded(substr(label, 5));
+begin
+  -- IDNA 2008 without its tables: lower-case letters, digits and marks in their one form, something
+  -- of them beyond ASCII, no mark first, and what is written from right to left by itself.
+  return decoded ~ '[^\x01-\x7f]'
+    and decoded !~ '[^[:alnum:]\u00b7\u0300-\u036f\u0900-\u0dff-]'
+    and decoded !~ '^[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e-]|-$|^..--'
+    -- The scripts of India have theirs at the same places of each block of 128.
+    and (ascii(decoded) not between 2304 and 3583 or ascii(decoded) & 127 between 4 and 57)
+    and decoded = lower(normalize(decoded, nfkc))
+    and not (decoded ~ '[\u0590-\u08ff\ufb1d-\ufefc]' and decoded ~ '[^\u0590-\u08ff0-9-]|^[0-9-]');
+end
+$$;
+
+comment on function private.is_encoded_label is
+  'Whether the label of a domain, xn--…, can be read in other letters; stricter than the standard where that has tables.';
+grant execute on function private.is_encoded_label to authenticated;
+
 create function private.is_email(email text)
 returns boolean
 language plpgsql
@@ -311,7 +460,11 @@ begin
       || '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$'
     )
     -- Two hyphens there announce an encoding, of which there is one.
-    and email !~ '[@.](?!xn--)[a-z0-9]{2}--';
+    and email !~ '[@.](?!xn--)[a-z0-9]{2}--'
+    and (email !~ '[@.]xn--' or not exists (
+      select from string_to_table(split_part(email, '@', 2), '.') as label
+      where label ~ '^xn--' and private.is_encoded_label(label) is not true
+    ));
 end
 $$;
 

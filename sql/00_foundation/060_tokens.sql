@@ -42,6 +42,20 @@ $$;
 comment on function private.token_hash is
   'SHA-256 of a token. No salt: tokens carry at least 192 random bits, and the hash must be found through an index.';
 
+create function private.typed_token_hash(typed text)
+returns bytea
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return private.token_hash(regexp_replace(typed, '[^A-Za-z0-9_-]', '', 'g'));
+end
+$$;
+
+comment on function private.typed_token_hash is
+  'private.token_hash of a token that a person may have pasted: spaces, line ends and whatever else no token holds are left out.';
+
 create function private.derived_token(purpose text, subject text)
 returns text
 language plpgsql

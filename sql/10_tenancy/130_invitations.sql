@@ -257,12 +257,12 @@ begin
   perform private.limit_rate('accept_invitation', 'user', caller::text);
   perform private.lock_members(s.organization_id)
   from private.invitation_secrets as s
-  where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''));
+  where s.token_hash = private.typed_token_hash(coalesce(accept_invitation.token, ''));
   -- The row's lock makes racing acceptances wait, and the second one finds it used.
   select i.* into invited
   from private.invitation_secrets as s
   join public.invitations as i on i.organization_id = s.organization_id and i.id = s.invitation_id
-  where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''))
+  where s.token_hash = private.typed_token_hash(coalesce(accept_invitation.token, ''))
   for update of i;
   if not found or invited.revoked_at is not null then
     return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');

@@ -77,6 +77,9 @@ begin
     -- The row is locked already so that whoever claims by the old zone has ended.
     old_zone := old.timezone;
     new_zone := new.timezone;
+    if not private.is_timezone(new_zone) then
+      return new; -- for the table's check to refuse
+    end if;
     room_ids := array(
       select r.id
       from public.rooms as r

@@ -8,14 +8,15 @@ set search_path = ''
 as $$
 declare
   -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
-  typed text := translate(private.plain_code(reference), 'OIL', '011');
+  -- What is typed before it, "Ref: ", is not a part of it.
+  typed text := right(translate(private.plain_code(reference), 'OIL', '011'), 8);
   booking public.bookings;
 begin
   perform private.count_attempt();
   select b.* into booking
   from private.booking_secrets as secret
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
-  where secret.manage_token_hash = private.token_hash(booking_with_token.manage_token)
+  where secret.manage_token_hash = private.typed_token_hash(booking_with_token.manage_token)
     and b.reference = left(typed, 4) || '-' || substr(typed, 5);
   if not found then
     perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');

@@ -15,7 +15,7 @@ begin
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
   join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
   join public.organizations as o on o.id = b.organization_id
-  where secret.waiver_token_hash = private.token_hash(booking_with_waiver_token.token)
+  where secret.waiver_token_hash = private.typed_token_hash(booking_with_waiver_token.token)
     and r.waiver_policy <> 'none'
     and o.status <> 'closed'
     and (private.current_waiver(b.organization_id, b.room_id)).id is not null;

@@ -224,7 +224,7 @@ begin
   join public.waiver_kiosks as k on k.organization_id = s.organization_id and k.id = s.kiosk_id
   join public.locations as l on l.organization_id = k.organization_id and l.id = k.location_id
   join public.organizations as o on o.id = k.organization_id
-  where s.token_hash = private.token_hash(get_waiver_kiosk.token)
+  where s.token_hash = private.typed_token_hash(get_waiver_kiosk.token)
     and k.revoked_at is null
     and not private.visit_is_over(k.organization_id, k.support_entry_id)
     and o.status <> 'closed';

@@ -598,6 +598,23 @@ $$;
 comment on function private.offered_slot is
   'The slot of the room that starts then. Raises 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; a taken slot is for the caller to refuse.';
 
+create function private.offered_quote(calendar public.calendars, request private.booking_request)
+returns public.quote
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  room public.rooms := private.public_room(calendar, request.room_id);
+  slot private.slot := private.offered_slot(calendar, room, request.starts_at, request.party_size);
+begin
+  return private.quote(room.organization_id, slot, request);
+end
+$$;
+
+comment on function private.offered_quote is
+  'What the slot that the calendar offers then costs: the slot and its price are of one moment. Raises what private.public_room, private.offered_slot and private.quote do.';
+
 create function private.quote_booking(slug text, request private.booking_request)
 returns jsonb
 language plpgsql
@@ -607,15 +624,28 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(quote_booking.slug);
-  room public.rooms := private.public_room(calendar, request.room_id);
-  slot private.slot := private.offered_slot(calendar, room, request.starts_at, request.party_size);
-  tried record;
+  code text;
+  hint text;
+  details text;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
   request.calendar_id := calendar.id;
   request.locale := coalesce(request.locale, calendar.locales[1]);
-  tried := private.tried_quote(room.organization_id, slot, request);
-  return coalesce(tried.refusal, to_jsonb(tried.quote));
+  if coalesce(request.coupon_code, '') = '' and coalesce(request.voucher_code, '') = '' then
+    return to_jsonb(private.offered_quote(calendar, request));
+  end if;
+  -- Outside of the block whose end takes back what it did: a wrong guess stays counted.
+  perform private.limit_rate('try_code', 'address', private.client_address());
+  begin
+    return to_jsonb(private.offered_quote(calendar, request));
+  exception
+    when sqlstate 'PT422' then
+      get stacked diagnostics code = message_text, hint = pg_exception_hint, details = pg_exception_detail;
+      if code !~ '^(coupon|voucher)_' then
+        raise;
+      end if;
+      return private.refusal(code, 422, hint) || jsonb_build_object('details', details);
+  end;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);

@@ -51,7 +51,7 @@ begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   select c.* into asked
   from private.booking_confirmations as c
-  where c.token_hash = private.token_hash(confirm_booking.confirmation_token);
+  where c.token_hash = private.typed_token_hash(confirm_booking.confirmation_token);
   manage_token := private.derived_token('booking', asked.booking_id::text);
   -- Raises booking_not_found, for a wrong token and a wrong reference alike.
   booking := private.booking_with_token(confirm_booking.reference, manage_token);

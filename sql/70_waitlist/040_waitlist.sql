@@ -276,7 +276,7 @@ begin
   select e.* into entry
   from private.waitlist_secrets as secret
   join public.waitlist_entries as e on e.organization_id = secret.organization_id and e.id = secret.entry_id
-  where secret.token_hash = private.token_hash(waitlist_entry_with_token.token);
+  where secret.token_hash = private.typed_token_hash(waitlist_entry_with_token.token);
   if not found then
     perform private.fail('waitlist_entry_not_found', 404, 'Check the link that came with the entry.');
   end if;

@@ -49,6 +49,13 @@ UNREACHABLE = [
     "ana@" + "b" * 64 + ".com",
     "ana@" + ".".join(["b" * 60] * 5) + ".com",
     "ana@ab--c.com",
+    "ana@xn--a.com",
+    "ana@xn--a.example",
+    "ana@xn--.com",
+    "ana@xn--abc-.com",
+    "ana@xn--0.com",
+    "ana@xn--99999999999.com",
+    "ana@example.xn--a",
     "ñandú@example.com",
     "ana@ñandú.example",
     "@example.com",
@@ -63,6 +70,12 @@ REACHABLE = [
     "a_b-c@sub.example.co.uk",
     "1234@example.com",
     "ana@xn--and-6ma2c.example",
+    "ana@xn--80aa.xn--p1ai",
+    "ana@xn--p1b6ci4b4b3a.xn--h2brj9c",
+    "ana@xn--mgbh0fb.xn--kgbechtv",
+    "ana@xn--fiqs8s.com",
+    "ana@xn--mller-kva.de",
+    "ana@xn--collegi-5za.cat",
     "a" * 64 + "@example.com",
     "ana@" + "b" * 63 + ".com",
     "x!#$%&'*+/=?^_`{|}~-@example.com",
@@ -140,6 +153,39 @@ def test_the_rule_agrees_with_a_library_that_knows_the_standards(
             assert Address("Ana", addr_spec=email).addr_spec == email
 
     agrees()
+
+
+def test_what_is_taken_of_other_letters_is_taken_there(
+    tenancy_connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(email_validator, "SPECIAL_USE_DOMAIN_NAMES", [])
+    letters = st.sampled_from("abz019-ñéßçłабвяאבשابت中文字हिन्दीไทย가")
+    encoded = st.text(letters, min_size=1, max_size=8).map(lambda text: text.encode("punycode"))
+
+    @given(encoded.map(bytes.decode) | st.text(st.sampled_from("abcz0189-"), max_size=9))
+    def is_taken(label: str) -> None:
+        email = f"ana@xn--{label}.com"
+        if is_email(tenancy_connection, email):
+            assert library_takes(email)
+
+    is_taken()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], min_codepoint=1), min_size=1, max_size=12))
+def test_other_letters_are_read_as_they_were_encoded(
+    tenancy_connection: Connection, text: str
+) -> None:
+    encoded = text.encode("punycode").decode("ascii")
+    row = tenancy_connection.execute(
+        "select private.punycode_decoded(%s)", ["".join(map(_lowered, encoded))]
+    ).fetchone()
+    assert row is not None
+    assert row[0] == "".join(map(_lowered, text))
+
+
+def _lowered(character: str) -> str:
+    """In lower case, as domains are: letters of ASCII only."""
+    return character.lower() if character.isascii() else character
 
 
 @pytest.mark.parametrize("email", [*UNREACHABLE, *REACHABLE])

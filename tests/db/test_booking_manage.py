@@ -90,6 +90,8 @@ class TestLooking:
             lambda r: r.replace("-", "\u2011").replace("1", "i"),
             lambda r: "".join(chr(ord(c) + 0xFEE0) for c in r),
             lambda r: f"\u200b{r}\n",
+            lambda r: f"Ref: {r}",
+            lambda r: f"Ref.: {r}.",
         ],
         ids=[
             "lower case",
@@ -99,6 +101,8 @@ class TestLooking:
             "with another hyphen",
             "in full width",
             "with what came along",
+            "with what stands before it",
+            "with full stops",
         ],
     )
     def test_a_reference_may_be_typed_carelessly(
@@ -106,6 +110,14 @@ class TestLooking:
     ) -> None:
         seen = shop.look({**held, "reference": typed(held["reference"])})
         assert seen["reference"] == held["reference"]
+
+    @pytest.mark.parametrize("typed", [" {}", "{}\n", "\u00a0{}\u200b", "<{}>", "\r\n{}\t"])
+    def test_so_may_a_token(self, shop: Shop, held: Row, typed: str) -> None:
+        token = held["manage_token"]
+        seen = shop.look({**held, "manage_token": typed.format(token)})
+        assert seen["reference"] == held["reference"]
+        wrapped = f"{token[:20]}\n {token[20:]}"
+        assert shop.look({**held, "manage_token": wrapped})["reference"] == held["reference"]
 
     @pytest.mark.parametrize(
         "change",

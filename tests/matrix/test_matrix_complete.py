@@ -240,7 +240,11 @@ def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
     # What checks of texts and the trigger before them call in turn: arithmetic on a text.
     of_texts = tuple(
         f"private.{name}("
-        for name in ("clean_text", "clean_note", "clean_json", "is_visible", "holds_link")
+        for name in (
+            *("clean_text", "clean_note", "clean_json"),
+            *("is_visible", "holds_link", "is_domain_ending"),
+            *("is_encoded_label", "punycode_decoded"),
+        )
     )
     assert [f for f in led_to if not f.startswith((*harmless, *of_texts))] == []
 

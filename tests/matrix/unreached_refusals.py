@@ -167,12 +167,18 @@ _PRICES = (
     ),
     Exclusion(
         callee="private.tried_quote",
-        callers=("private.hold_booking", "private.quote_booking"),
+        callers=("private.hold_booking",),
         codes=("price_invalid",),
         reason="Visitors have no way to set a price.",
     ),
     Exclusion(
-        callee="private.tried_quote",
+        callee="private.offered_quote",
+        callers=("private.quote_booking",),
+        codes=("price_invalid",),
+        reason="Visitors have no way to set a price.",
+    ),
+    Exclusion(
+        callee="private.offered_quote",
         callers=("private.quote_booking",),
         codes=("coupon_max_uses_per_customer",),
         reason="Who asks for a price is no customer yet.",

@@ -147,6 +147,7 @@ export interface Api {
     },
   ): Promise<unknown>;
   joinWaitlist(request: WaitlistRequest): Promise<WaitlistEntry>;
+  getWaitlistEntry(token: string): Promise<WaitlistEntry>;
   leaveWaitlist(token: string): Promise<unknown>;
   /** Take a place that the waitlist holds and nothing is due for. */
   acceptOffer(key: BookingKey): Promise<Booking>;
@@ -186,6 +187,7 @@ export function createApi(options: ApiOptions): Api {
     quoteReschedule: (request) => rpc("quote_reschedule", request),
     reschedule: (request) => rpc("reschedule_booking", request),
     joinWaitlist: (request) => rpc("join_waitlist", request),
+    getWaitlistEntry: (token) => rpc("get_waitlist_entry", { token }),
     leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
     acceptOffer: (key) => rpc("accept_waitlist_offer", key),
     serverTime: () => heard && heard.server + performance.now() - heard.at,

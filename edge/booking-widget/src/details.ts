@@ -1,5 +1,5 @@
 /** Filling in the details: who comes, what the venue asks, and the hold that follows. */
-import type { Booking, Quote } from "../../_shared/booking.ts";
+import type { Booking, BookingCalendar, Quote } from "../../_shared/booking.ts";
 import { ApiError, type HoldRequest, refusalOf } from "./api.ts";
 import {
   controlOf,
@@ -35,6 +35,7 @@ const NOTE_LENGTH = 1000;
 
 export class Details {
   #attempt: Attempt;
+  #agreed = "";
 
   constructor(readonly flow: Flow) {
     this.#attempt = new Attempt(() => flow.world.newKey());
@@ -45,16 +46,26 @@ export class Details {
     const { flow } = this;
     const { store, slug, preset } = flow.world;
     const { full_name = "", email = "" } = preset;
+    const { agreed = "", ...draft } = store.draft(slug) ?? {};
+    this.#agreed = agreed;
     flow.state = {
       ...flow.state,
       form: { ...emptyForm, full_name, email },
-      ...store.draft(slug),
+      ...draft,
     };
   }
 
+  /** A tick that was set before a reload counts for the words that it was set beside. */
+  recall(calendar: BookingCalendar): void {
+    const text = termsText(calendar, this.flow.world.locale());
+    this.flow.set({ terms: text !== "" && text === this.#agreed });
+  }
+
   #keep(): void {
-    const { form, answers, note } = this.flow.state;
-    this.flow.world.store.saveDraft(this.flow.world.slug, { form, answers, note });
+    const { world, state } = this.flow;
+    const { calendar, form, answers, note, terms, marketing } = state;
+    const agreed = terms ? termsText(calendar, world.locale()) : "";
+    world.store.saveDraft(world.slug, { form, answers, note, agreed, marketing });
   }
 
   type(field: Field, value: string): void {
@@ -103,11 +114,13 @@ export class Details {
 
   agree(terms: boolean): void {
     this.flow.set({ terms });
+    this.#keep();
     this.#mark("terms", null);
   }
 
   allowMarketing(marketing: boolean): void {
     this.flow.set({ marketing });
+    this.#keep();
   }
 
   /** What cannot be booked like this, in the order of the form. */

@@ -26,7 +26,7 @@ export class Entering {
         flow.base = entry.confirm ? "booking" : entry.waiver ? "waiver" : "leave";
         if (entry.confirm) await more.managing.confirm(entry.reference ?? "", entry.confirm);
         else if (entry.waiver) await more.waivers.open(entry.waiver);
-        else more.waitlist.askToLeave();
+        else await more.waitlist.openLink(entry.leave ?? "");
         return;
       }
       const open = entry.reference ?? store.open(slug);
@@ -102,7 +102,10 @@ export class Entering {
     try {
       const known = flow.state.calendar;
       const calendar = known ?? await api.getCalendar(slug);
-      if (!known) flow.clock.hear(calendar.now);
+      if (!known) {
+        flow.clock.hear(calendar.now);
+        flow.details.recall(calendar);
+      }
       flow.set({ calendar });
       if (calendar.rooms.length === 0) throw new ApiError("calendar_not_found", 404);
       if (!flow.room) {

@@ -60,6 +60,9 @@ export interface Waiting {
   readonly roomId: string | null;
   /** The one time that one waits for; null: any on those days. */
   readonly slot: Slot | null;
+  /** Its start and the room's name, where the database told them. */
+  readonly startsAt?: string | null;
+  readonly roomName?: string | null;
   /** The secret by which one leaves the list, once one is on it. */
   readonly token?: string;
 }

@@ -18,6 +18,9 @@ export interface Draft {
   readonly form: CustomerForm;
   readonly answers: Answers;
   readonly note: string;
+  /** The terms that were agreed to, word for word; they may be others after a reload. */
+  readonly agreed: string;
+  readonly marketing: boolean;
 }
 
 export interface Store {

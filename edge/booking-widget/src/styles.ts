@@ -98,7 +98,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .label { font-size: .875rem; font-weight: 620; }
 .muted { color: var(--muted); }
 .small { font-size: .8125rem; }
-.lead { color: var(--muted); text-wrap: pretty; }
+.lead { color: var(--muted); text-wrap: pretty; overflow-wrap: anywhere; }
 .tag {
   font-size: .75rem; font-weight: 560; color: var(--muted); border: 1px solid var(--line);
   border-radius: 99px; padding: 0 8px;
@@ -183,6 +183,8 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .room-facts { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: .8125rem; color: var(--muted); }
 .fact { display: inline-flex; gap: 5px; align-items: center; }
 .room-price { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; font-size: .875rem; }
+/* Of several words, which may need two lines. */
+.room-price .tag { border: 0; padding: 0; }
 .rooms > .room-text { display: none; }
 .room-text { color: var(--muted); font-size: .9375rem; max-width: 62ch; text-wrap: pretty; }
 .pips { display: inline-flex; gap: 3px; }
@@ -340,6 +342,8 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .center { display: grid; gap: 14px; justify-items: center; align-content: center; text-align: center; min-height: 300px; }
 .center > * { max-width: 46ch; }
 .center > .link { justify-self: center; }
+.center .link { justify-content: center; }
+.center .summary, .center .notice { text-align: start; }
 .badge {
   width: 52px; height: 52px; flex: none; border-radius: 50%; display: grid; place-items: center;
   background: var(--raised); color: var(--muted);
@@ -348,6 +352,12 @@ select.input { appearance: none; padding-inline-end: 40px; background-image: lin
 .badge[data-tone="good"] { background: var(--accent); color: var(--on-accent); }
 .badge[data-tone="error"] { background: var(--danger-soft); color: var(--danger); }
 
+@container (width < 36rem) {
+  /* Each as high as what it says, and that is little: the highest pushes the days down. */
+  .room-list { align-items: start; }
+  .room { gap: 12px; }
+  .room .room-art { width: 56px; height: 56px; }
+}
 @container (min-width: 36rem) {
   .widget { padding: 28px; }
   .body { gap: 24px; }

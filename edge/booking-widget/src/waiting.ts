@@ -78,9 +78,30 @@ export class Waitlist {
     }
   }
 
-  /** The link in a mail leads here: it asks before it acts. */
+  /** It asks before it acts. */
   askToLeave(): void {
     this.flow.set({ step: "leave", focus: this.flow.focusOn("heading") });
+  }
+
+  /** The link in a mail leads here, and a reload after the place was given up. */
+  async openLink(token: string): Promise<void> {
+    const { flow } = this;
+    const entry = await flow.world.api.getWaitlistEntry(token);
+    const waits = entry.status === "waiting" || entry.status === "offered";
+    flow.set({
+      step: waits ? "leave" : "left",
+      waiting: {
+        from: entry.from_date,
+        to: entry.to_date,
+        roomId: entry.room_id,
+        roomName: entry.room_name,
+        slot: null,
+        startsAt: entry.starts_at,
+        token,
+      },
+      partySize: entry.party_size,
+      focus: flow.focusOn("heading"),
+    });
   }
 
   async leave(token: string): Promise<void> {

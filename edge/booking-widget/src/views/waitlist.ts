@@ -88,6 +88,30 @@ function oneTime(view: MoreView, slot: Slot): Child {
   );
 }
 
+/** What is waited for, as the mail says it: a room, days or one time, a party. */
+function waitedFor({ state, strings, format, flow }: MoreView): Child {
+  const { waiting, partySize, calendar } = state;
+  if (!waiting) return null;
+  const room = flow.roomOf(waiting.roomId);
+  const startsAt = waiting.slot?.starts_at ?? waiting.startsAt;
+  const zone = waiting.slot?.timezone ?? room?.timezone ?? calendar?.timezone;
+  const days = [...new Set([waiting.from, waiting.to])].map(format.day).join(" – ");
+  const fact = (name: "calendar" | "clock" | "people", text: string) =>
+    h("p", { class: "fact", key: name }, icon(name), text);
+  return h(
+    "div",
+    { class: "summary", key: "waited" },
+    h(
+      "div",
+      { class: "ticket" },
+      h("p", { class: "ticket-room" }, room?.name ?? waiting.roomName ?? strings.anyRoom),
+      fact("calendar", days),
+      startsAt && zone && fact("clock", format.time(startsAt, zone)),
+      fact("people", strings.playerCount(partySize)),
+    ),
+  );
+}
+
 export function waiting(view: MoreView): Child {
   const { state, strings, format, flow } = view;
   const { waiting } = state;
@@ -106,6 +130,7 @@ export function waiting(view: MoreView): Child {
         format.day(waiting.to),
       ),
     ),
+    waitedFor(view),
     h(
       "div",
       { class: "actions" },
@@ -133,6 +158,7 @@ export function leave(view: MoreView): Child {
     h("span", { class: "badge" }, icon(left ? "check" : "clock")),
     heading(left ? strings.leftTitle : strings.leaveTitle),
     notice(view),
+    waitedFor(view),
     h(
       "div",
       { class: "actions" },
