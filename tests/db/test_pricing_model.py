@@ -418,7 +418,7 @@ def test_the_database_asks_for_the_same_cents_as_the_model(house: House, shelf: 
 )
 @given(shelf=shelves())
 def test_what_is_shown_quoted_and_booked_is_the_same(house: House, shelf: Shelf) -> None:
-    """Through the public doors, with the day and clock left to what the room offers."""
+    """Through the public functions, with the day and clock left to what the room offers."""
     with house.connection.transaction(force_rollback=True):
         shop = open_shop(house, "Model")
         room, _, options = arrange(shop, shelf)
