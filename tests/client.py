@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from answers import asking
 from plugins.answer_promises import kept, url_of
-from plugins.listed_refusals import listed
+from plugins.listed_refusals import is_code, listed
 
 Connection = psycopg.Connection[TupleRow]
 Id = UUID | str
@@ -102,7 +102,7 @@ class Refused(Exception):
     @property
     def is_of_the_product(self) -> bool:
         """Whether the code is one of the product's, not PostgreSQL's."""
-        return self.code.replace("_", "").islower()
+        return is_code(self.code)
 
     @classmethod
     def from_database(cls, error: psycopg.Error, caller: Caller) -> Refused:
@@ -178,10 +178,13 @@ class Client:
             answer = self._answer(function, arguments)
         except Refused as refusal:
             if refusal.is_of_the_product:
-                listed(url_of(self.connection), function, refusal.code)
+                listed(self._url, function, refusal.code)
             raise
-        kept(url_of(self.connection), function, answer)
+        kept(self._url, function, answer)
         return answer
+
+    def _url(self) -> str:
+        return url_of(self.connection)
 
     def _answer(self, function: str, arguments: Mapping[str, object]) -> Any:
         values = [Jsonb(v) if isinstance(v, dict) else v for v in arguments.values()]

@@ -29,6 +29,7 @@ from escapemaster_dev.stack.ports import require_free
 from escapemaster_dev.stack.postgres import SUPERUSER
 from escapemaster_dev.stack.state import is_running, read_state, stop_running
 from plugins.answer_promises import kept
+from plugins.listed_refusals import is_code, listed
 
 #: Below the range that Linux takes for outgoing connections, any of which could hold a port.
 _FIRST_PORT = 21321
@@ -189,6 +190,10 @@ class Stack:
         )
 
 
+def _owner_dsn() -> str:
+    return Stack.of(config()).owner_dsn
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Somebody who has signed up."""
@@ -209,10 +214,14 @@ class Rest:
     schema: str = "public"
 
     def rpc(self, function: str, **arguments: Any) -> httpx.Response:
-        """Call a function. What it answers is held against what its type promises."""
+        """Call a function. Its answer is held against its type, a refusal against its comment."""
         response = self.request("POST", f"rpc/{function}", json=arguments)
-        if response.is_success and response.content:
-            kept(Stack.of(config()).owner_dsn, f"{self.schema}.{function}", response.json())
+        if not response.content:
+            return response
+        if response.is_success:
+            kept(_owner_dsn, f"{self.schema}.{function}", response.json())
+        elif is_code(code := str(response.json().get("message"))):
+            listed(_owner_dsn, f"{self.schema}.{function}", code)
         return response
 
     def get(self, path: str, **query: str) -> httpx.Response:

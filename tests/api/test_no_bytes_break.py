@@ -1,4 +1,4 @@
-"""No bytes break a door: what no client library would send is answered with a refusal, too."""
+"""No bytes break an endpoint: what no client library would send is answered with a refusal, too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADERS = (
     *(b"X-Anything", b"Cookie", b"Authorization", b"apikey", b"Prefer", b"x-organization-id"),
     *(b"User-Agent", b"X-Request-Id", b"X-Forwarded-For", b"Accept", b"Accept-Profile", b"Range"),
 )
-DOORS = (
+ENDPOINTS = (
     (b"POST", b"/rest/v1/rpc/get_currencies"),
     (b"GET", b"/auth/v1/settings"),
     (b"GET", b"/storage/v1/bucket"),
@@ -79,9 +79,9 @@ def _written(name: bytes, value: bytes) -> bytes:
 
 def test_no_byte_of_a_header_is_a_fault(wire: Wire) -> None:
     faults = [
-        (door, name, value)
-        for (method, door), name, value in product(DOORS, HEADERS, ODD)
-        if wire.status(door, (name, _written(name, value)), method=method) >= 500
+        (target, name, value)
+        for (method, target), name, value in product(ENDPOINTS, HEADERS, ODD)
+        if wire.status(target, (name, _written(name, value)), method=method) >= 500
     ]
     assert faults == []
 
@@ -91,7 +91,7 @@ def test_no_byte_of_an_address_is_a_fault(wire: Wire) -> None:
     assert [target for target in asked if wire.status(target) >= 500] == []
 
 
-@pytest.mark.parametrize("door", ["rest", "auth", "storage", "functions"])
-def test_an_address_that_is_no_text_is_refused_at_every_door(wire: Wire, door: str) -> None:
+@pytest.mark.parametrize("part", ["rest", "auth", "storage", "functions"])
+def test_an_address_that_is_no_text_is_refused_by_every_part(wire: Wire, part: str) -> None:
     for odd in ENCODED[:8]:
-        assert wire.status(f"/{door}/v1/x?a=".encode() + odd) == 400, odd
+        assert wire.status(f"/{part}/v1/x?a=".encode() + odd) == 400, odd

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -472,15 +473,22 @@ def offered(shop: Shop, world: World, ids: list[str], now: datetime, today: date
     )
 
 
+@pytest.fixture
+def shop(house: House) -> Shop:
+    """Opened once for all examples, each of which puts back what it changes."""
+    return open_shop(house, "Model")
+
+
 @settings(
     max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(world=worlds())
-def test_the_database_offers_the_same_slots_as_the_model(house: House, world: World) -> None:
+def test_the_database_offers_the_same_slots_as_the_model(
+    house: House, shop: Shop, world: World
+) -> None:
     with house.connection.transaction(force_rollback=True):
-        shop = open_shop(house, "Model")
         now = house.one("select now()").astimezone(UTC)
         today = now.astimezone(world.clock).date()
         ids = arrange(shop, world)

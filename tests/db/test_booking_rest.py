@@ -1,4 +1,4 @@
-"""The same doors through PostgREST: statuses, error bodies, embedding, many clients at once."""
+"""The same functions through PostgREST: statuses, error bodies, embedding, many clients at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from stack import Rest, User
+from stack import Rest, Stack, User
 
 Row = dict[str, Any]
 
@@ -190,3 +190,15 @@ def test_24_clients_want_one_place_and_one_gets_it(desk: Desk, anon: Rest) -> No
             assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 23}
             refusals = {a.json()["message"] for a in answers if a.status_code == 409}
             assert refusals == {"slot_taken"}
+
+
+def test_the_client_notices_a_refusal_that_is_not_listed(stack: Stack) -> None:
+    def refusing(code: str) -> Rest:
+        told = {"code": "PT409", "message": code, "hint": "", "details": ""}
+        transport = httpx.MockTransport(lambda _: httpx.Response(409, json=told))
+        return Rest(httpx.Client(transport=transport, base_url=stack.url), {})
+
+    assert refusing("calendar_not_found").rpc("get_calendar").status_code == 409
+    assert refusing("duplicate key value").rpc("get_calendar").status_code == 409
+    with pytest.raises(AssertionError, match="get_calendar refused with slot_taken"):
+        refusing("slot_taken").rpc("get_calendar")

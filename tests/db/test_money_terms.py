@@ -226,7 +226,7 @@ class TestOpen:
         assert take(shop, held, TOTAL // 2)["open_cents"] == 0
         assert promised(shop, held) == []
 
-    def test_every_door_says_the_same(self, shop: Shop, room: str) -> None:
+    def test_every_function_says_the_same(self, shop: Shop, room: str) -> None:
         booked = book(shop, room, shop.at(3))
         assert take(shop, booked, PRICE)["open_cents"] == PRICE
         shop.move(booked, "confirmed")

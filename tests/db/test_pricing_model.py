@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
@@ -343,6 +344,12 @@ def arrange(shop: Shop, shelf: Shelf) -> tuple[str, list[str], Row]:
     return room, ids, options
 
 
+@pytest.fixture
+def shop(house: House) -> Shop:
+    """Opened once for all examples, each of which puts back what it changes."""
+    return open_shop(house, "Model")
+
+
 def slot_of(room: str, shelf: Shelf, starts_at: datetime) -> tuple[object, ...]:
     """The slot as private.slots would give it."""
     zone = ZoneInfo(shelf.zone)
@@ -360,14 +367,15 @@ _SLOT = "row(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)::private.slot"
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(shelf=shelves())
-def test_the_database_asks_for_the_same_cents_as_the_model(house: House, shelf: Shelf) -> None:
+def test_the_database_asks_for_the_same_cents_as_the_model(
+    house: House, shop: Shop, shelf: Shelf
+) -> None:
     # A clock that a gap leaves out is read as the instant after it; the price is the wall's.
     starts_at = datetime.combine(shelf.day, shelf.clock, tzinfo=ZoneInfo(shelf.zone)).astimezone(
         UTC
     )
     wall = starts_at.astimezone(ZoneInfo(shelf.zone)).replace(tzinfo=None)
     with house.connection.transaction(force_rollback=True):
-        shop = open_shop(house, "Model")
         room, ids, options = arrange(shop, shelf)
         slot = slot_of(room, shelf, starts_at)
         quote: Row = house.one(
@@ -417,10 +425,11 @@ def test_the_database_asks_for_the_same_cents_as_the_model(house: House, shelf: 
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(shelf=shelves())
-def test_what_is_shown_quoted_and_booked_is_the_same(house: House, shelf: Shelf) -> None:
-    """Through the public doors, with the day and clock left to what the room offers."""
+def test_what_is_shown_quoted_and_booked_is_the_same(
+    house: House, shop: Shop, shelf: Shelf
+) -> None:
+    """Through the public functions, with the day and clock left to what the room offers."""
     with house.connection.transaction(force_rollback=True):
-        shop = open_shop(house, "Model")
         room, _, options = arrange(shop, shelf)
         shop.open_on(room, "00:00", "00:00", slot_interval_minutes=225)
         anyday = {"from_date": None, "until_date": None}

@@ -694,6 +694,16 @@ _EXPECTED = {
 }
 
 
+@pytest.fixture
+def team(crew: Crew) -> tuple[list[str], list[Client]]:
+    """Two rooms and three people who may be in each: once for all examples."""
+    rooms = [crew.add_room(), crew.add_room()]
+    people = [crew.hire(*rooms) for _ in range(3)]
+    for person in people:
+        crew.shift(person)
+    return rooms, people
+
+
 @settings(
     max_examples=40,
     deadline=None,
@@ -701,15 +711,14 @@ _EXPECTED = {
 )
 @given(steps=st.lists(_STEPS, min_size=5, max_size=30))
 def test_whatever_happens_nobody_is_in_two_places(
-    house: House, steps: list[tuple[str, int, int]]
+    house: House,
+    crew: Crew,
+    team: tuple[list[str], list[Client]],
+    steps: list[tuple[str, int, int]],
 ) -> None:
     """Every order of what can happen to sessions and people, refusals included."""
+    rooms, people = team
     with house.connection.transaction(force_rollback=True):
-        crew = open_crew(house, "Any", hold_minutes=120)
-        rooms = [crew.add_room(), crew.add_room()]
-        people = [crew.hire(*rooms) for _ in range(3)]
-        for person in people:
-            crew.shift(person)
         bookings = [crew.book(room, crew.shop.at(1, "12:00")) for room in rooms]
 
         def step(what: str, first: int, second: int) -> None:

@@ -91,7 +91,7 @@ def test_browsers_know_every_zone(taken: list[str]) -> None:
 
 
 @pytest.mark.parametrize("zone", MISTAKEN)
-def test_no_other_spelling_of_a_zone_is_taken_by_any_door(house: House, zone: str) -> None:
+def test_no_other_spelling_of_a_zone_is_taken_anywhere(house: House, zone: str) -> None:
     owner = house.sign_up("ana")
     with refused(422, "timezone_invalid"):
         owner.call("create_organization", name="Venue", timezone=zone)

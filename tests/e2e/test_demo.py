@@ -1,4 +1,4 @@
-"""The demo: made through the product's doors, once, and as if the venues had been open."""
+"""The demo: made through the product's own functions, once, and as if the venues had been open."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def stranger(make_user: Callable[..., User], as_user: Callable[..., Rest]) -> Re
 def owned(
     make_user: Callable[..., User], as_user: Callable[..., Rest]
 ) -> Callable[[], tuple[User, Rest, str]]:
-    """A user, the user's door, and the id of an organization of theirs."""
+    """A user, the user's client, and the id of an organization of theirs."""
 
     def make() -> tuple[User, Rest, str]:
         user = make_user()

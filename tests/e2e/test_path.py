@@ -1,4 +1,4 @@
-"""The main job, through the doors that clients use: supabase-js, a browser, a mailbox."""
+"""The main job, by the ways that clients take: supabase-js, a browser, a mailbox."""
 
 from __future__ import annotations
 

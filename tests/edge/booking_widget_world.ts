@@ -178,7 +178,7 @@ export interface Setting {
   readonly flow: Flow;
   readonly calls: string[];
   readonly holds: HoldRequest[];
-  /** What each door was asked, by its name. */
+  /** What each function was asked, by its name. */
   readonly asked: (name: string) => unknown[];
   readonly events: string[];
   readonly redirects: string[];

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 FILE = Path(__file__).with_name("expectations.toml")
 VERBS = ("select", "insert", "update", "delete")
@@ -16,6 +16,8 @@ NOBODY = "nobody"
 EVERYONE = "everyone"
 OWN = "own"
 AND = " and "
+
+T = TypeVar("T")
 
 _FACT = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -120,6 +122,13 @@ class Expectations:
         return frozenset(key for key, p in self.permissions.items() if role in p.roles)
 
 
+class _Promised(dict[str, T]):
+    """What is promised of each table, bucket or function; whoever adds one is told what to do."""
+
+    def __missing__(self, name: str) -> T:
+        raise AssertionError(f"add {name} to tests/matrix/expectations.toml")
+
+
 @cache
 def expectations() -> Expectations:
     """The page, read once."""
@@ -134,12 +143,12 @@ def expectations() -> Expectations:
     }
     return Expectations(
         permissions=permissions,
-        tables={name: _table(name, entry) for name, entry in page["tables"].items()},
-        buckets={name: _bucket(name, entry) for name, entry in page["buckets"].items()},
-        functions={
-            function.name: function
+        tables=_Promised((n, _table(n, entry)) for n, entry in page["tables"].items()),
+        buckets=_Promised((n, _bucket(n, entry)) for n, entry in page["buckets"].items()),
+        functions=_Promised(
+            (function.name, function)
             for function in (_function(n, e, roles) for n, e in page["functions"].items())
-        },
+        ),
     )
 
 

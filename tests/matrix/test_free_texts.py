@@ -59,7 +59,7 @@ def test_every_free_text_takes_customers_read_or_says_why_not(
     columns = free_texts(tenancy_connection)
     assert len(columns) > 20
     open_to_others = {name for name, table in columns.items() if not is_protected(table)}
-    assert open_to_others == set(_OF_NOBODY)
+    assert open_to_others == set(_OF_NOBODY), "here, say in _OF_NOBODY why"
 
 
 def test_the_note_of_a_refund_is_shown_with_customers_read_only() -> None:

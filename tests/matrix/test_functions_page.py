@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -112,8 +113,8 @@ def test_only_what_needs_no_account_is_given_up_as_unavailable(
     assert reached - for_visitors == set()
 
 
-def test_a_door_notices_a_refusal_that_is_not_listed(owner: Connection) -> None:
-    dsn = url_of(owner)
+def test_a_client_notices_a_refusal_that_is_not_listed(owner: Connection) -> None:
+    dsn = partial(url_of, owner)
     listed(dsn, "get_calendar", "calendar_not_found")
     listed(dsn, "get_calendar", "token_invalid")  # of any request
     listed(dsn, "create_booking", "coupon_expired")  # as in quote_booking

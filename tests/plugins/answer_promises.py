@@ -7,7 +7,7 @@ whatever it was about. What the types promise is read once in a process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -19,12 +19,12 @@ _promised: tuple[Mapping[str, Answer], Mapping[str, Composite]] | None = None
 
 
 def promises(
-    dsn: str,
+    dsn: Callable[[], str],
 ) -> tuple[Mapping[str, Answer], Mapping[str, Composite]]:
     """What functions answer and what those types promise, as the database says it."""
     global _promised  # noqa: PLW0603 - read once in a process
     if _promised is None:
-        with psycopg.connect(dsn) as reader:
+        with psycopg.connect(dsn()) as reader:
             _promised = answers(reader), composites(reader)
     return _promised
 
@@ -34,11 +34,11 @@ def url_of(connection: psycopg.Connection[Any]) -> str:
     return psycopg.conninfo.make_conninfo(connection.info.dsn, password=connection.info.password)
 
 
-def kept(dsn: str, function: str, answer: Any) -> None:
+def kept(dsn: Callable[[], str], function: str, answer: Any) -> None:
     """Hold the answer of a function, as JSON, against its type.
 
     Args:
-        dsn: The owner's or superuser's URL of a database that holds the product.
+        dsn: Says the owner's or superuser's URL of a database that holds the product; asked once.
         function: Its name, with a schema unless it is of `public`.
         answer: What it answered; a refusal is none.
 

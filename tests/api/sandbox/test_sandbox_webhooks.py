@@ -188,7 +188,7 @@ def test_an_unknown_way_to_deliver_is_refused(untouched: Bench, body: str) -> No
     assert untouched.http.post("/_sandbox/webhooks", content=body).status_code == 422
 
 
-def test_the_tests_door_is_closed_to_other_machines(untouched: Bench) -> None:
+def test_what_is_there_for_tests_is_closed_to_other_machines(untouched: Bench) -> None:
     app = create_app(Settings())
 
     with serving(_from_elsewhere(app)) as url:

@@ -1,4 +1,4 @@
-"""The door to the database: what travels, what is tried again, how refusals are named."""
+"""The client of the database: what travels, what is tried again, how refusals are named."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def open_tenant(stack: Stack, make_user: MakeUser, as_user: AsUser) -> Callable[
 
 @pytest.fixture
 async def storage(stack_settings: Settings) -> AsyncIterator[Storage]:
-    """Our door to Storage."""
+    """Our client of Storage."""
     async with httpx.AsyncClient(trust_env=False) as http:
         yield Storage(
             http,
@@ -98,7 +98,7 @@ async def storage(stack_settings: Settings) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def database(stack_settings: Settings) -> AsyncIterator[ServiceDatabase]:
-    """Our door to the database."""
+    """Our client of the database."""
     async with connection_pool() as pool:
         yield ServiceDatabase(
             pool,

@@ -1,4 +1,4 @@
-"""Tokens at both doors of the running stack: PostgREST behind the gateway, and the service."""
+"""Tokens at both interfaces of the running stack: PostgREST behind the gateway, and the service."""
 
 from __future__ import annotations
 
