@@ -60,7 +60,7 @@ values
 ('visitor', interval '0', 12, 4, true, 500, null, null),
 ('visitor', interval '14 days', 12, 4, true, 5000, null, null),
 ('visitor', interval '90 days', 12, 4, true, 20000, null, null),
-('desk', interval '0', 20, null, true, 300, 2, 6),
+('desk', interval '0', 20, null, true, 300, 1, 3),
 ('desk', interval '14 days', 50, null, false, 2000, null, null),
 ('desk', interval '90 days', 50, null, false, 10000, null, null),
 ('organization', interval '0', 5, null, true, 100, 1, 3),
