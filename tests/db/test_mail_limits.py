@@ -424,7 +424,9 @@ def test_no_stranger_uses_up_a_venue_s_way_of_inviting_and_no_cannon_fills_a_mai
     for who, where in sends:
         with suppress(Refused):
             voucher(
-                strangers[who], victim, strangers[who].owner.sending(x_forwarded_for=networks[where])
+                strangers[who],
+                victim,
+                strangers[who].owner.sending(x_forwarded_for=networks[where]),
             )
             sent += 1
     assert sent <= min(5 + 3 * len(networks), 5 + len(strangers))

@@ -372,7 +372,8 @@ def test_a_pending_invitation_to_another_address_of_the_mailbox_goes_too(
     venue.invite(f"{name}+2@{host}", venue.role("game_master"))
     venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
     assert venue.owner.select(
-        "select revoked_at is not null as revoked from public.invitations where email like '%%+2@%%'"
+        "select revoked_at is not null as revoked from public.invitations"
+        " where email like '%%+2@%%'"
     ) == [{"revoked": True}]
 
 

@@ -425,9 +425,7 @@ def test_escalation_by_support_entry_leaves_nothing_behind(
             operator.call(function, organization_id=venue.id)
 
 
-def test_a_visitor_invites_nobody_not_even_to_an_empty_role(
-    venue: Venue, operator: Client
-) -> None:
+def test_a_visitor_invites_nobody_not_even_to_an_empty_role(venue: Venue, operator: Client) -> None:
     empty = venue.make_role("Empty", [])
     enter(operator, venue, "admin")
     with refused(403, "permission_denied"):
@@ -440,9 +438,7 @@ def test_a_visitor_ends_no_other_visit(house: House, venue: Venue, operator: Cli
     theirs = enter(other, venue, "admin")
     enter(operator, venue, "admin")
     with refused(404, "support_entry_not_found"):
-        operator.call(
-            "end_support_entry", organization_id=venue.id, support_entry_id=theirs["id"]
-        )
+        operator.call("end_support_entry", organization_id=venue.id, support_entry_id=theirs["id"])
 
 
 def test_a_visitor_is_no_member_to_be_managed_and_cannot_leave_or_stay(

@@ -133,7 +133,11 @@ def test_a_visitor_makes_no_way_in_and_no_money(
             customer={"full_name": "A friend"}, price_cents=0, override_reason="A gift",
             idempotency_key="visit",
         )  # fmt: skip
-    assert (venue.count("vouchers"), venue.count("coupons"), venue.count("member_bars")) == (0, 0, 1)
+    assert (venue.count("vouchers"), venue.count("coupons"), venue.count("member_bars")) == (
+        0,
+        0,
+        1,
+    )
 
 
 def test_a_visitor_takes_and_returns_no_money(shop: Shop, operator: Client) -> None:
