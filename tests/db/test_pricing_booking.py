@@ -465,6 +465,31 @@ class TestCouponUses:
         shop.pay(paid, 100)
         shop.move(paid, "confirmed")
         assert shop.house.one(noted) == 1
+        # One that staff confirm unpaid keeps it, whatever others have paid.
+        unpaid = self.use(shop, room, 3, by=at(shop, "192.0.2.5"), customer=OTHER)
+        shop.move(unpaid, "confirmed")
+        assert shop.house.one(noted) == 2
+
+    def test_what_others_did_makes_no_stranger_s_booking_the_address_s_owner_s(
+        self, shop: Shop, unpaid_room: str
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        theirs = self.use(
+            shop, unpaid_room, 1, by=at(shop, "192.0.2.9"),
+            customer={**GUEST, "email": "third@example.test"},
+        )  # fmt: skip
+        shop.pay(theirs, 100)
+        vouched = "select count(*) from private.vouched_bookings where booking_id = %s"
+        assert shop.house.one(vouched, shop.id_of(theirs)) == 1
+        shop.house.owner_sql(
+            "insert into private.booking_confirmations"
+            " (organization_id, booking_id, token_hash, confirmed_at)"
+            " values (%s, %s, sha256('x'), now())",
+            shop.id,
+            shop.id_of(theirs),
+        )
+        self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.1"))
+        self.use(shop, unpaid_room, 3, by=at(shop, "192.0.2.2"))
 
     def test_staff_use_it_for_somebody_new(self, shop: Shop, room: str) -> None:
         shop.add_coupon(maximum_uses_per_customer=1)

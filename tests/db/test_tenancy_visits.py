@@ -153,6 +153,25 @@ def test_a_visitor_takes_and_returns_no_money(shop: Shop, operator: Client) -> N
         operator.at(shop.id).call("refund_booking", **money, amount_cents=1, reason="A gift")
 
 
+def test_a_visit_of_one_venue_takes_nothing_from_whoever_works_in_another(
+    house: House, shop: Shop, operator: Client
+) -> None:
+    """An address of a customer is the venue's own people's to change, wherever else they visit."""
+    home = open_shop(house, "Home")
+    home.venue.admit(operator, "operator@example.test", "admin")
+    customers = "insert into public.customers (full_name, locale) values ('Bea', 'en')"
+    change = "update public.customers set email = 'bea@example.test'"
+    for place in (home, shop):
+        place.venue.owner.change(customers)
+    enter(operator, shop.venue, role="admin")
+    operator.at(home.id).change(change)
+    with refused(403, "refused_in_a_visit"):
+        operator.at(shop.id).change(change)
+    expire(house, shop.venue, operator)
+    shop.venue.admit(operator, "operator@example.test", "admin")
+    operator.at(shop.id).change(change)
+
+
 def test_a_personal_feed_ends_with_the_membership_however_it_ends(
     house: House, venue: Venue
 ) -> None:
