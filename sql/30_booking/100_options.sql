@@ -437,11 +437,16 @@ begin
       select from private.booking_confirmations as c
       where c.organization_id = booking.organization_id and c.booking_id = booking.id and c.confirmed_at is not null
     )
-    or not exists (
+    or exists (
       select from private.coupon_addresses as a
       where a.organization_id = booking.organization_id
         and a.booking_id = booking.id
-        and a.address_hash is distinct from private.coupon_address(use_is_the_customer_s.coupon_id)
+        and a.address_hash = private.coupon_address(use_is_the_customer_s.coupon_id)
+    )
+    -- Made outside a request. One that is over has forgotten its address: a stranger's party that never came.
+    or booking.status in ('held', 'confirmed') and not exists (
+      select from private.coupon_addresses as a
+      where a.organization_id = booking.organization_id and a.booking_id = booking.id
     );
 end
 $$;

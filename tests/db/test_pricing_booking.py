@@ -470,6 +470,19 @@ class TestCouponUses:
         shop.move(unpaid, "confirmed")
         assert shop.house.one(noted) == 2
 
+    @pytest.mark.parametrize(("status", "counts"), [("no_show", False), ("checked_in", True)])
+    def test_a_stranger_who_never_came_has_used_up_nothing_of_the_address_s_owner(
+        self, shop: Shop, unpaid_room: str, status: str, counts: bool
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        typed = self.use(shop, unpaid_room, 1, by=at(shop, "192.0.2.1"))
+        shop.move(typed, status)
+        if not counts:
+            self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.2"))
+            return
+        with refused(422, "coupon_max_uses_per_customer"):
+            self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.2"))
+
     def test_what_others_did_makes_no_stranger_s_booking_the_address_s_owner_s(
         self, shop: Shop, unpaid_room: str
     ) -> None:
