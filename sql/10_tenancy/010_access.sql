@@ -85,7 +85,14 @@ begin
       on rp.organization_id = m.organization_id and rp.role_id = m.role_id
     where m.organization_id = wanted
       and m.user_id = caller
-      and rp.permission_key = organization_with.permission;
+      and rp.permission_key = organization_with.permission
+      -- Looked up for a visit only.
+      and (
+        m.expires_at is null
+        or not exists (
+          select from public.permissions as p where p.key = organization_with.permission and p.rests_in_visits
+        )
+      );
   end if;
 
   if current_status = 'closed' then
@@ -100,7 +107,7 @@ end
 $$;
 
 comment on function private.organization_with is
-  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended.';
+  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended; a visit of the platform''s support does not hold those that rest in visits.';
 grant execute on function private.organization_with to authenticated;
 
 create function private.folder_with(permission text)

@@ -12,6 +12,29 @@
 -- With confirmations off none of that happens at a sign-up or a change of address, so nothing is
 -- proven until the person has signed in by mail once.
 
+create function private.mailbox(email text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  host text := split_part(lower(trim(email)), '@', 2);
+  name text := regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1');
+begin
+  return case
+    when host in ('gmail.com', 'googlemail.com') then replace(name, '.', '') || '@gmail.com'
+    else name || '@' || host
+  end;
+end
+$$;
+
+comment on function private.mailbox is
+  'Where mail to an address arrives, for limits and for who is barred, and never to say who a customer is: in lower case, without a +tag, and at gmail.com and googlemail.com, which are one, without dots. Elsewhere a dot may be another mailbox; so may a +tag at a host without subaddresses (RFC 5233), which counts as the same one here.';
+-- An index of public.customers holds it.
+grant execute on function private.mailbox to authenticated;
+
 create table private.proven_addresses (
   user_id uuid not null,
   email text not null,

@@ -8,6 +8,7 @@ create table public.permissions (
   mutates boolean not null,
   description_en text not null,
   description_es text not null,
+  rests_in_visits boolean not null,
   constraint permissions_pkey primary key (key),
   constraint permissions_key_is_resource_and_action check (key ~ '^[a-z_]+:[a-z_]+$')
 );
@@ -16,6 +17,8 @@ comment on table public.permissions is
   'reference data. Every permission that the product knows; each enters together with the feature that it guards.';
 comment on column public.permissions.key is 'resource:action, such as bookings:read.';
 comment on column public.permissions.mutates is 'Whether it lets somebody change something; such permissions rest while the organization is suspended.';
+comment on column public.permissions.rests_in_visits is
+  'Whether it lets somebody make or end what outlasts a visit and is worth something: a way in, money, a price by hand, everything at once. A visit of the platform''s support does not hold it, whatever its role.';
 
 grant select on public.permissions to authenticated;
 
@@ -73,7 +76,8 @@ create function private.permission_upsert(
   mutates boolean,
   description_en text,
   description_es text,
-  roles text []
+  roles text [],
+  rests_in_visits boolean default false
 )
 returns void
 language plpgsql
@@ -81,16 +85,17 @@ volatile
 set search_path = ''
 as $$
 begin
-  insert into public.permissions as p (key, category, mutates, description_en, description_es)
+  insert into public.permissions as p (key, category, mutates, description_en, description_es, rests_in_visits)
   values (
     permission_upsert.key, permission_upsert.category, permission_upsert.mutates,
-    permission_upsert.description_en, permission_upsert.description_es
+    permission_upsert.description_en, permission_upsert.description_es, permission_upsert.rests_in_visits
   )
   on conflict on constraint permissions_pkey do update
   set category = excluded.category,
     mutates = excluded.mutates,
     description_en = excluded.description_en,
-    description_es = excluded.description_es;
+    description_es = excluded.description_es,
+    rests_in_visits = excluded.rests_in_visits;
 
   delete from private.role_template_permissions as t
   where t.permission_key = permission_upsert.key

@@ -133,13 +133,20 @@ create index member_bars_user_id_idx on public.member_bars (user_id);
 -- for: the foreign key, when a user is deleted
 create index member_bars_barred_by_idx on public.member_bars (barred_by);
 
+select private.permission_upsert(
+  'bars:read', 'users', false,
+  'See who was suspended or removed, under which addresses, and by whom',
+  'Ver a quién se suspendió o quitó, con qué direcciones y quién lo hizo',
+  array['admin']
+);
+
 grant select on public.member_bars to authenticated;
 
 alter table public.member_bars enable row level security;
 
 create policy member_bars_select on public.member_bars
 for select to authenticated
-using (organization_id = (select private.organization_with('users:read')));
+using (organization_id = (select private.organization_with('bars:read')));
 
 create function private.bars_address(bar public.member_bars, email text)
 returns boolean
@@ -148,11 +155,17 @@ immutable
 set search_path = ''
 as $$
 begin
-  return coalesce(lower(bars_address.email) = any (bar.email || bar.other_emails), false);
+  -- One mailbox has any number of addresses: its holder would prove the next +tag.
+  return coalesce(
+    private.mailbox(bars_address.email) = any (
+      array(select private.mailbox(a.email) from unnest(bar.email || bar.other_emails) as a (email))
+    ),
+    false
+  );
 end
 $$;
 
-comment on function private.bars_address is 'Whether the bar keeps out whoever has the address.';
+comment on function private.bars_address is 'Whether the bar keeps out whoever has the address, or another one of its mailbox (private.mailbox).';
 
 create function private.is_barred(organization_id uuid, user_id uuid, email text)
 returns boolean

@@ -8,7 +8,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'api_keys:manage', 'api_keys', true,
   'Create and revoke API keys', 'Crear y revocar claves de API',
-  array['admin']
+  array['admin'],
+  rests_in_visits => true
 );
 
 create table public.api_keys (

@@ -51,7 +51,7 @@ comment on column public.joined_organization.timezone is 'IANA zone that new loc
 comment on column public.joined_organization.currency is 'One of get_currencies, for good.';
 comment on column public.joined_organization.locale is 'Of its own mails, and its customers'' default; one of: es, en, ca';
 comment on column public.joined_organization.role is 'The caller''s.';
-comment on column public.joined_organization.permissions is 'Keys of what the role carries, in their order.';
+comment on column public.joined_organization.permissions is 'Keys of what the role carries, in their order; in a visit of the platform''s support without what rests in visits.';
 
 create type public.person as (
   id uuid,
@@ -123,7 +123,9 @@ begin
           array(
             select rp.permission_key
             from public.role_permissions as rp
+            join public.permissions as p on p.key = rp.permission_key
             where rp.organization_id = r.organization_id and rp.role_id = r.id
+              and (m.expires_at is null or not p.rests_in_visits)
             order by rp.permission_key
           )
         )::public.joined_organization

@@ -4,7 +4,8 @@
 select private.permission_upsert(
   'roles:manage', 'roles', true,
   'Create, change and delete custom roles', 'Crear, cambiar y borrar roles propios',
-  array['admin']
+  array['admin'],
+  rests_in_visits => true
 );
 
 -- private.has_permission asks for one permission; here all of a set at once.

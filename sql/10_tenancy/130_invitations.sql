@@ -3,7 +3,8 @@
 select private.permission_upsert(
   'users:invite', 'users', true,
   'Invite people and take invitations back', 'Invitar a personas y retirar invitaciones',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 
 create table public.invitations (

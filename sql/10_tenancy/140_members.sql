@@ -3,12 +3,14 @@
 select private.permission_upsert(
   'users:manage', 'users', true,
   'Change roles of members, suspend and remove them', 'Cambiar roles de miembros, suspenderlos y quitarlos',
-  array['admin']
+  array['admin'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'organization:transfer', 'organization', true,
   'Hand the ownership to another member', 'Traspasar la propiedad a otro miembro',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
 
 create function private.keep_an_owner()

@@ -108,6 +108,24 @@ $$;
 comment on function private.visit_is_over is
   'Whether something was made by a visitor of the platform''s whose visit has ended; false for what members made.';
 
+create function private.refuse_in_a_visit(organization_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if private.current_visit(refuse_in_a_visit.organization_id) is not null then
+    perform private.fail(
+      'refused_in_a_visit', 403, 'Ask a member of the organization to do it: it would outlast the visit.'
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_in_a_visit is
+  'Raises 403 refused_in_a_visit for the platform''s support while it visits. For what outlasts a visit under a permission that visits hold; a permission that guards nothing else rests in visits (permissions.rests_in_visits).';
+
 create function private.require_platform_admin()
 returns uuid
 language plpgsql

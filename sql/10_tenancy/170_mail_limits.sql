@@ -19,10 +19,20 @@ create table private.mail_allowances (
   per_network int,
   recipients_are_shared boolean not null,
   per_organization int not null,
+  reserved_per_sender int,
+  reserved_per_network int,
   constraint mail_allowances_pkey primary key (source, organization_age),
   constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization')),
   constraint mail_allowances_age_is_not_negative check (organization_age >= interval '0'),
-  constraint mail_allowances_are_positive check (per_recipient > 0 and per_network > 0 and per_organization > 0)
+  constraint mail_allowances_are_positive check (
+    per_recipient > 0 and per_network > 0 and per_organization > 0
+    and reserved_per_sender > 0 and reserved_per_network > 0
+  ),
+  -- Where members share a recipient, none of them uses up all of it.
+  constraint mail_allowances_reserve_where_members_share check (
+    num_nonnulls(reserved_per_sender, reserved_per_network)
+    = case when recipients_are_shared and source <> 'visitor' then 2 else 0 end
+  )
 );
 
 comment on table private.mail_allowances is
@@ -37,48 +47,32 @@ comment on column private.mail_allowances.per_network is
 comment on column private.mail_allowances.recipients_are_shared is
   'Whether the mails of all such organizations to an address are counted together, and those that one person causes in several organizations too.';
 comment on column private.mail_allowances.per_organization is 'From one organization, to whomever.';
+comment on column private.mail_allowances.reserved_per_sender is
+  'To one mailbox, by one person, whatever others have sent there: so many are allowed when what is shared is used up; null where nothing is shared, and for visitors.';
+comment on column private.mail_allowances.reserved_per_network is
+  'To one mailbox, from one network address, of those: so that many accounts of one person are no more than a few; null as reserved_per_sender.';
 
 insert into private.mail_allowances (
-  source, organization_age, per_recipient, per_network, recipients_are_shared, per_organization
+  source, organization_age, per_recipient, per_network, recipients_are_shared, per_organization,
+  reserved_per_sender, reserved_per_network
 )
 values
-('visitor', interval '0', 12, 4, true, 500),
-('visitor', interval '14 days', 12, 4, true, 5000),
-('visitor', interval '90 days', 12, 4, true, 20000),
-('desk', interval '0', 20, null, true, 300),
-('desk', interval '14 days', 50, null, false, 2000),
-('desk', interval '90 days', 50, null, false, 10000),
-('organization', interval '0', 5, null, true, 100),
-('organization', interval '14 days', 20, null, false, 500),
-('organization', interval '90 days', 20, null, false, 5000)
+('visitor', interval '0', 12, 4, true, 500, null, null),
+('visitor', interval '14 days', 12, 4, true, 5000, null, null),
+('visitor', interval '90 days', 12, 4, true, 20000, null, null),
+('desk', interval '0', 20, null, true, 300, 1, 3),
+('desk', interval '14 days', 50, null, false, 2000, null, null),
+('desk', interval '90 days', 50, null, false, 10000, null, null),
+('organization', interval '0', 5, null, true, 100, 1, 3),
+('organization', interval '14 days', 20, null, false, 500, null, null),
+('organization', interval '90 days', 20, null, false, 5000, null, null)
 on conflict (source, organization_age) do update
 set per_recipient = excluded.per_recipient,
   per_network = excluded.per_network,
   recipients_are_shared = excluded.recipients_are_shared,
-  per_organization = excluded.per_organization;
-
-create function private.mailbox(email text)
-returns text
-language plpgsql
-immutable
-strict
-set search_path = ''
-as $$
-declare
-  host text := split_part(lower(trim(email)), '@', 2);
-  name text := regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1');
-begin
-  return case
-    when host in ('gmail.com', 'googlemail.com') then replace(name, '.', '') || '@gmail.com'
-    else name || '@' || host
-  end;
-end
-$$;
-
-comment on function private.mailbox is
-  'Where mail to an address arrives, for limits alone and never to say who somebody is: in lower case, without a +tag, and at gmail.com and googlemail.com, which are one, without dots. Elsewhere a dot may be another mailbox.';
--- An index of public.customers holds it.
-grant execute on function private.mailbox to authenticated;
+  per_organization = excluded.per_organization,
+  reserved_per_sender = excluded.reserved_per_sender,
+  reserved_per_network = excluded.reserved_per_network;
 
 create function private.mail_allowance(organization_id uuid, source text)
 returns private.mail_allowances
@@ -129,7 +123,7 @@ end
 $$;
 
 comment on function private.count_mail is
-  'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum.';
+  'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum; null: there is none.';
 
 create function private.mail_subject(allowance private.mail_allowances, organization_id uuid, email text)
 returns text
@@ -145,6 +139,55 @@ $$;
 
 comment on function private.mail_subject is
   'Whose mails are counted together: those to a mailbox, of one organization or of all that share their recipients.';
+
+create function private.mail_sender(organization_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- All keys of an organization are one sender.
+  return case
+    when private.jwt_claims() ? 'api_key_id' then mail_sender.organization_id::text
+    else coalesce(auth.uid()::text, mail_sender.organization_id::text)
+  end;
+end
+$$;
+
+comment on function private.mail_sender is
+  'Who asks for a mail, as far as a reserve is somebody''s: the calling person; else, as for an API key, the organization.';
+
+create function private.reserve_has_room(allowance private.mail_allowances, organization_id uuid, email text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  mailbox text := private.mailbox(reserve_has_room.email);
+begin
+  if allowance.reserved_per_sender is null then
+    return false;
+  end if;
+  perform private.count_mail(
+    allowance.source || '/sender', mailbox || ' ' || private.mail_sender(reserve_has_room.organization_id),
+    allowance.reserved_per_sender, ''
+  );
+  if private.client_address() is not null then
+    perform private.count_mail(
+      allowance.source || '/reserve', mailbox || ' ' || private.client_address(), allowance.reserved_per_network, ''
+    );
+  end if;
+  return true;
+exception
+  -- What was counted is taken back with this block.
+  when sqlstate 'PT429' then return false;
+end
+$$;
+
+comment on function private.reserve_has_room is
+  'Counts a mail to a mailbox whose shared allowance is used up, and answers whether it is among the few of its sender that nobody else can use up.';
 
 create function private.count_mail_to(organization_id uuid, email text, source text)
 returns void
@@ -172,11 +215,25 @@ begin
         allowance.per_network, hint
       );
     end if;
-    perform private.count_mail(
-      source || '/recipient',
-      private.mail_subject(allowance, count_mail_to.organization_id, count_mail_to.email),
-      allowance.per_recipient, hint
-    );
+    begin
+      perform private.count_mail(
+        source || '/recipient',
+        private.mail_subject(allowance, count_mail_to.organization_id, count_mail_to.email),
+        allowance.per_recipient, hint
+      );
+      if allowance.reserved_per_sender is not null then
+        -- Whoever has had a part of what is shared has no reserve beside it.
+        perform private.count_mail(
+          source || '/sender',
+          private.mailbox(count_mail_to.email) || ' ' || private.mail_sender(count_mail_to.organization_id), null, hint
+        );
+      end if;
+    exception
+      when sqlstate 'PT429' then
+        if not private.reserve_has_room(allowance, count_mail_to.organization_id, count_mail_to.email) then
+          raise;
+        end if;
+    end;
   end if;
   perform private.count_mail(
     source || '/organization', count_mail_to.organization_id::text, allowance.per_organization, hint

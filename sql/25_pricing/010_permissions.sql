@@ -13,7 +13,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'pricing:override', 'pricing', true,
   'Sell a booking at another price, with a reason', 'Vender una reserva a otro precio, con un motivo',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'extras:read', 'pricing', false,
@@ -33,7 +34,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'coupons:manage', 'pricing', true,
   'Create coupons, switch them on and off', 'Crear cupones, activarlos y desactivarlos',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'vouchers:read', 'pricing', false,
@@ -43,5 +45,6 @@ select private.permission_upsert(
 select private.permission_upsert(
   'vouchers:manage', 'pricing', true,
   'Issue and cancel gift vouchers', 'Emitir y anular vales regalo',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );

@@ -31,7 +31,7 @@ comment on column public.customers.full_name is
 comment on column public.customers.phone is
   'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
-  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Of an erased customer: erased-<id>@erased.invalid.';
+  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Not changed in a visit of the platform''s support: 403 refused_in_a_visit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
 comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
 
@@ -86,6 +86,27 @@ comment on function private.normalise_customer is
 create trigger customers_normalise
 before insert or update on public.customers
 for each row execute function private.normalise_customer();
+
+create function private.keep_address_in_a_visit()
+returns trigger
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.refuse_in_a_visit(new.organization_id);
+  return null;
+end
+$$;
+
+comment on function private.keep_address_in_a_visit is
+  'definer: reads the platform''s visits for whoever may change customers. Whoever has a customer''s address sees and cancels the customer''s bookings: 403 refused_in_a_visit.';
+
+create trigger customers_keep_address_in_a_visit
+after update of email on public.customers
+for each row when (new.email is distinct from old.email and new.erased_at is null)
+execute function private.keep_address_in_a_visit();
 
 create table public.customer_tags (
   organization_id uuid not null default private.organization_with('customers:update'),

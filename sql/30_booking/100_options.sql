@@ -62,6 +62,63 @@ create policy coupon_redemptions_select on public.coupon_redemptions
 for select to authenticated
 using (organization_id = (select private.organization_with('coupons:read')));
 
+-- Anybody can type somebody's address. Until the booking is the person's (private.use_is_the_customer_s) it is
+-- a use of whoever made it, who is known by the network address alone.
+create table private.coupon_addresses (
+  organization_id uuid not null,
+  booking_id uuid not null,
+  address_hash bytea not null,
+  constraint coupon_addresses_pkey primary key (organization_id, booking_id),
+  constraint coupon_addresses_redemption_fkey foreign key (organization_id, booking_id)
+  references public.coupon_redemptions (organization_id, booking_id) on delete cascade
+);
+
+comment on table private.coupon_addresses is
+  'From where a visitor''s booking got its coupon, as long as it is held or confirmed and unpaid: a keyed hash of the address for this coupon alone, which says nothing about it elsewhere.';
+
+create function private.coupon_address(coupon_id uuid)
+returns bytea
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.token_hash(private.derived_token('coupon_address', coupon_id || ' ' || private.client_address()));
+end
+$$;
+
+comment on function private.coupon_address is
+  'The address that the request came from, as private.coupon_addresses keeps it for a coupon; null outside a request.';
+
+create function private.forget_coupon_address()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  delete from private.coupon_addresses as a
+  where a.organization_id = new.organization_id
+    and a.booking_id = new.id
+    and (
+      new.status not in ('held', 'confirmed')
+      or exists (
+        select from public.payments as p
+        where p.organization_id = new.organization_id and p.booking_id = new.id
+      )
+    );
+  return null;
+end
+$$;
+
+comment on function private.forget_coupon_address is
+  'A booking that was paid, has come or is no more need not know its address.';
+
+create trigger forget_coupon_address
+after update of status on public.bookings
+for each row when (old.status in ('held', 'confirmed') and new.status <> old.status)
+execute function private.forget_coupon_address();
+
 create table public.price_overrides (
   organization_id uuid not null,
   booking_id uuid not null,
@@ -245,6 +302,10 @@ begin
       perform private.check_coupon(booking, coupon.id);
       insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
       values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
+      insert into private.coupon_addresses (organization_id, booking_id, address_hash)
+      select booking.organization_id, booking.id, made.address_hash
+      from private.coupon_address(coupon.id) as made (address_hash)
+      where booking.source = 'widget' and made.address_hash is not null;
     end if;
   end if;
 
@@ -355,6 +416,44 @@ after update of status on public.bookings
 for each row when (new.takes_capacity and not old.takes_capacity)
 execute function private.retake_options();
 
+create function private.use_is_the_customer_s(booking public.bookings, coupon_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Not private.booking_is_vouched: for whoever has proven the address, it takes a stranger's booking for theirs.
+  return booking.source <> 'widget'
+    or exists (
+      select from private.vouched_bookings as v
+      where v.organization_id = booking.organization_id and v.booking_id = booking.id
+    )
+    or exists (
+      select from public.payments as p
+      where p.organization_id = booking.organization_id and p.booking_id = booking.id
+    )
+    or exists (
+      select from private.booking_confirmations as c
+      where c.organization_id = booking.organization_id and c.booking_id = booking.id and c.confirmed_at is not null
+    )
+    or exists (
+      select from private.coupon_addresses as a
+      where a.organization_id = booking.organization_id
+        and a.booking_id = booking.id
+        and a.address_hash = private.coupon_address(use_is_the_customer_s.coupon_id)
+    )
+    -- Made outside a request. One that is over has forgotten its address: a stranger's party that never came.
+    or booking.status in ('held', 'confirmed') and not exists (
+      select from private.coupon_addresses as a
+      where a.organization_id = booking.organization_id and a.booking_id = booking.id
+    );
+end
+$$;
+
+comment on function private.use_is_the_customer_s is
+  'Whether the booking''s coupon counts as used by its customer: the venue made it, it was paid for, its link was opened, the address was proven or the party came; or it was made from where the request comes from. A stranger who types somebody''s address uses up nothing of theirs.';
+
 create function private.coupon_uses(
   coupon public.coupons,
   booking_id uuid,
@@ -376,13 +475,16 @@ begin
       and r.booking_id is distinct from coupon_uses.booking_id
       and b.takes_capacity
       and (with_lapsed or coalesce(b.hold_expires_at > now(), true))
-      and b.customer_id = coalesce(coupon_uses.customer_id, b.customer_id)
+      and (
+        coupon_uses.customer_id is null
+        or b.customer_id = coupon_uses.customer_id and private.use_is_the_customer_s(b, r.coupon_id)
+      )
   );
 end
 $$;
 
 comment on function private.coupon_uses is
-  'How many bookings that stand have the coupon, beside the named one; of a customer, or of all. with_lapsed: whether a hold counts whose deadline is over, which may yet be paid until somebody expires it.';
+  'How many bookings that stand have the coupon, beside the named one; of all, or of a customer: those that are the customer''s own (private.use_is_the_customer_s). with_lapsed: whether a hold counts whose deadline is over, which may yet be paid until somebody expires it.';
 
 create function private.refuse_used_coupon(
   coupon public.coupons,

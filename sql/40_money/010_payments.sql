@@ -8,7 +8,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'payments:create', 'payments', true,
   'Record a payment taken at the desk', 'Registrar un pago cobrado en recepción',
-  array['admin', 'manager', 'receptionist']
+  array['admin', 'manager', 'receptionist'],
+  rests_in_visits => true
 );
 
 create table public.payments (

@@ -13,7 +13,8 @@ select private.permission_upsert(
   'payments:refund', 'payments', true,
   'Refund payments, and record money given back at the desk',
   'Devolver pagos y registrar devoluciones hechas en recepción',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 
 -- for: private.get_pending_refunds; what is carried out is not in it

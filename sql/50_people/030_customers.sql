@@ -157,6 +157,8 @@ declare
   reference record;
 begin
   perform private.require_permission(merge_customers.organization_id, 'customers:update');
+  -- Whoever has the kept address has the bookings of both from then on.
+  perform private.refuse_in_a_visit(merge_customers.organization_id);
   if merge_customers.keep_id is null or merge_customers.merge_id is null
     or merge_customers.keep_id = merge_customers.merge_id
   then
@@ -220,7 +222,7 @@ set search_path = ''
 as $$ select private.merge_customers(organization_id, keep_id, merge_id) $$;
 
 comment on function public.merge_customers is
-  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
+  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended, refused_in_a_visit; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
 grant execute on function public.merge_customers to authenticated;
 
 create type public.customer_totals as (

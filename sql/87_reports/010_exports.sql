@@ -3,12 +3,14 @@
 select private.permission_upsert(
   'organization:close', 'organization', true,
   'Close the organization', 'Cerrar la organización',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'organization:export', 'organization', false,
   'Export all of the organization''s data', 'Exportar todos los datos de la organización',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
 
 create table public.organization_exports (

@@ -321,6 +321,9 @@ declare
   sees_customers boolean;
 begin
   perform private.require_permission(get_row_at.organization_id, 'audit:read');
+  if not exists (select from private.log_readers as r where r.table_name = get_row_at.table_name) then
+    perform private.fail('table_not_found', 404, 'Name a table as entries of audit_log do, such as bookings.');
+  end if;
   perform private.require_permission(get_row_at.organization_id, r.permission_key)
   from private.log_readers as r
   where r.table_name = get_row_at.table_name;
@@ -356,7 +359,7 @@ set search_path = ''
 as $$ select private.get_row_at(organization_id, table_name, row_key, at) $$;
 
 comment on function public.get_row_at is
-  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}).';
+  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}); 404 table_not_found.';
 grant execute on function public.get_row_at to authenticated;
 
 create type public.logged_change as (

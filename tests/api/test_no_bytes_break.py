@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 from itertools import product
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from stack import Stack
@@ -95,3 +97,39 @@ def test_no_byte_of_an_address_is_a_fault(wire: Wire) -> None:
 def test_an_address_that_is_no_text_is_refused_by_every_part(wire: Wire, part: str) -> None:
     for odd in ENCODED[:8]:
         assert wire.status(f"/{part}/v1/x?a=".encode() + odd) == 400, odd
+
+
+#: As JSON escapes them: NUL and halves of a pair, which the database holds in no text. Then text.
+@pytest.mark.parametrize(
+    ("escape", "is_text"),
+    [
+        *((r"\u0000", False), (r"\ud800", False), (r"\udc00", False), (r"\uDC00\ud800", False)),
+        *((r"\ud835\udd4f", True), (r"\u00e9", True), (r"\\u0000", True)),
+    ],
+)
+@pytest.mark.parametrize("field", ["email", "full_name", "key"])
+def test_no_escape_in_a_sign_up_is_a_fault(
+    stack: Stack, escape: str, is_text: bool, field: str
+) -> None:
+    email, name = f"{uuid4()}@example.test", "Ana"
+    email, name, key = (
+        f"a{escape}{email}" if field == "email" else email,
+        f"Ana{escape}" if field == "full_name" else name,
+        f"x{escape}" if field == "key" else "x",
+    )
+    body = (
+        f'{{"email": "{email}", "password": "correct horse battery", '
+        f'"data": {{"full_name": "{name}", "{key}": 1}}}}'
+    )
+    answer = httpx.post(
+        f"{stack.url}/auth/v1/signup",
+        content=body.encode(),
+        headers={"apikey": stack.publishable_key, "Content-Type": "application/json"},
+        timeout=20,
+    )
+    if is_text and field != "email":
+        assert answer.status_code == 200, answer.text
+    else:
+        assert answer.status_code < 500, answer.text
+    if not is_text:
+        assert answer.status_code == 400, answer.text

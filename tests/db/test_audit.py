@@ -339,7 +339,17 @@ def test_a_row_is_shown_as_it_was_at_any_time(house: House, venue: Venue) -> Non
     then = row_at(venue, "locations", location, second)
     assert (then["name"], then["country"], then["timezone"]) == ("Second", None, "Europe/Madrid")
     assert row_at(venue, "locations", location, gone) is None
-    assert row_at(venue, "no_such_table", location, gone) is None
+
+
+@pytest.mark.parametrize("table", ["no_such_table", "pg_class", "audit_log", "Locations", "", None])
+def test_a_table_that_the_log_does_not_know_is_no_row_that_never_was(
+    house: House, venue: Venue, table: str | None
+) -> None:
+    arguments = {"table_name": table, "row_key": "x", "at": house.one("select now()")}
+    with refused(404, "table_not_found"):
+        venue.owner.call("get_row_at", organization_id=venue.id, **arguments)
+    with refused(403, "permission_denied"):
+        venue.hire("mary", "manager").call("get_row_at", organization_id=venue.id, **arguments)
 
 
 def test_a_row_s_past_is_its_own(house: House, venue: Venue) -> None:

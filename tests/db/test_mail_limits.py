@@ -9,6 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from client import Caller, Client, Refused
 from db.money_world import TOTAL, Booking, Database, Venue, make_venue, member
@@ -109,7 +111,10 @@ def fill(venue: Venue, day: date) -> None:
 def allow(money: Database, source: str, **numbers: int) -> None:
     for name, number in numbers.items():
         money.run(
-            f"update private.mail_allowances set {name} = %s where source = %s", number, source
+            f"update private.mail_allowances set {name} = %s where source = %s"
+            f" and (recipients_are_shared or '{name}' not like 'reserved%%')",
+            number,
+            source,
         )
 
 
@@ -120,10 +125,13 @@ def _allowances_as_they_were(money: Database) -> Any:
     for row in rows:
         money.run(
             "update private.mail_allowances set per_recipient = %s, per_network = %s,"
-            " per_organization = %s where source = %s and organization_age = %s",
+            " per_organization = %s, reserved_per_sender = %s, reserved_per_network = %s"
+            " where source = %s and organization_age = %s",
             row["per_recipient"],
             row["per_network"],
             row["per_organization"],
+            row["reserved_per_sender"],
+            row["reserved_per_network"],
             row["source"],
             row["organization_age"],
         )
@@ -374,13 +382,120 @@ def test_a_young_organization_sends_few_vouchers_and_invitations_to_one_address(
     venue.owner.call("invite_member", email=victim, **invite)
     with pytest.raises(Refused, match="mail_limit_reached"):
         venue.owner.call("invite_member", email=victim, **invite)
-    # Nor do several of them together.
+    # Nor do several of them together: what another one has for itself is one mail.
     twin = make_venue(venue.database)
+    voucher(twin, victim)
     with pytest.raises(Refused, match="mail_limit_reached"):
         voucher(twin, victim)
     # Without a mail there is no limit.
     voucher(venue, None)
     assert len(venue.jobs("email.send")) == 5
+
+
+@pytest.fixture
+def young(money: Database) -> list[Venue]:
+    """Fresh venues of different people."""
+    money.run("delete from private.jobs; delete from private.rate_limits")
+    return [make_venue(money) for _ in range(5)]
+
+
+def invite(venue: Venue, email: str, by: Client | None = None) -> Any:
+    role = venue.database.one(
+        "select id from public.roles where organization_id = %s and key = 'game_master'",
+        venue.organization_id,
+    )
+    return (by or venue.owner).call(
+        "invite_member", organization_id=venue.organization_id, email=email, role_id=role
+    )
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(sends=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), max_size=30))
+def test_no_stranger_uses_up_a_venue_s_way_of_inviting_and_no_cannon_fills_a_mailbox(
+    young: list[Venue], sends: list[tuple[int, int]]
+) -> None:
+    victim = f"{uuid.uuid4()}@example.com"
+    young[0].database.run("delete from private.rate_limits")
+    *strangers, venue = young
+    networks = [address(), address()]
+    sent = 0
+    for who, where in sends:
+        with suppress(Refused):
+            voucher(
+                strangers[who],
+                victim,
+                strangers[who].owner.sending(x_forwarded_for=networks[where]),
+            )
+            sent += 1
+    assert sent <= min(5 + 3 * len(networks), 5 + len(strangers))
+    assert sent >= min(len(sends), 5)
+    invite(venue, victim, venue.owner.sending(x_forwarded_for=address()))
+
+
+def test_many_accounts_behind_one_address_are_no_more_than_a_few(young: list[Venue]) -> None:
+    allow(young[0].database, "organization", per_recipient=1, reserved_per_network=2)
+    victim, at = f"{uuid.uuid4()}@example.com", address()
+    for venue in young[:3]:
+        invite(venue, victim, venue.owner.sending(x_forwarded_for=at))
+    with pytest.raises(Refused) as refused:
+        invite(young[3], victim, young[3].owner.sending(x_forwarded_for=at))
+    assert refused.value.details == {"limit": "organization/recipient", "maximum": 1}
+    # The refusal counted nothing: from elsewhere it is the first one.
+    invite(young[3], victim, young[3].owner.sending(x_forwarded_for=address()))
+
+
+def test_who_had_a_part_of_what_is_shared_has_no_reserve_beside_it(young: list[Venue]) -> None:
+    allow(young[0].database, "organization", per_recipient=1)
+    victim = f"{uuid.uuid4()}@example.com"
+    voucher(young[0], victim)
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        voucher(young[0], victim)
+    # Nor in another organization, nor for another spelling of the mailbox.
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        voucher(young[0], victim.replace("@", "+2@"))
+    voucher(young[1], victim)
+    other = young[1].owner.call("create_organization", name="Another", locale="en")["id"]
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        young[1].owner.call(
+            "issue_voucher",
+            organization_id=other,
+            amount_cents=1_000,
+            recipient_email=victim,
+            idempotency_key="other",
+        )
+    # Somebody else is another matter.
+    voucher(young[1], f"{uuid.uuid4()}@example.com")
+
+
+def test_all_keys_of_an_organization_are_one_sender(young: list[Venue]) -> None:
+    allow(young[0].database, "organization", per_recipient=1)
+    victim = f"{uuid.uuid4()}@example.com"
+    voucher(young[0], victim)
+    venue = young[1]
+    keys = []
+    for name in ("One", "Two"):
+        made = venue.owner.call(
+            "create_api_key",
+            organization_id=venue.organization_id,
+            name=name,
+            permissions=["vouchers:manage"],
+        )
+        caller = Caller.api_key(made["id"], venue.organization_id)
+        keys.append(Client(venue.owner.connection, caller))
+    voucher(venue, victim, keys[0])
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        voucher(venue, victim, keys[1])
+
+
+def test_the_desk_of_a_young_venue_books_for_whomever_others_wrote_to(young: list[Venue]) -> None:
+    allow(young[0].database, "desk", per_recipient=1)
+    victim = f"{uuid.uuid4()}@example.com"
+    by_desk(young[0], victim)
+    by_desk(young[1], victim)
+    with pytest.raises(Refused, match="mail_limit_reached"):
+        by_desk(young[1], victim)
 
 
 def test_who_opens_ten_organizations_has_the_allowance_of_one(venue: Venue) -> None:

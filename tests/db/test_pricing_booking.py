@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client
 from db.booking_world import GUEST, PRICE, Row, Shop, ask, change, insert, open_shop, taking
 from matrix.house import House
 from matrix.promises import refused
@@ -26,6 +27,19 @@ def room(shop: Shop) -> str:
     room = shop.add_room(name="La Cripta")
     shop.open_on(room, "10:00", "22:00")
     return room
+
+
+@pytest.fixture
+def unpaid_room(shop: Shop) -> str:
+    """Where everything is paid at the venue."""
+    room = shop.add_room(name="La Celda", deposit_kind="none")
+    shop.open_on(room, "10:00", "22:00")
+    return room
+
+
+def at(shop: Shop, address: str) -> Client:
+    """A visitor, at that network address."""
+    return shop.house.nobody.sending(x_forwarded_for=address)
 
 
 @pytest.fixture
@@ -370,6 +384,125 @@ class TestCouponUses:
         unchanged()
         with refused(422, "coupon_max_uses_per_customer"):
             self.use(shop, room, 3, customer={**GUEST, "email": "ANA@example.test"})
+
+    @pytest.mark.parametrize("confirmed", [True, False])
+    def test_a_stranger_who_types_an_address_uses_up_nothing_of_its_owner_s(
+        self, shop: Shop, unpaid_room: str, room: str, confirmed: bool
+    ) -> None:
+        shop.add_coupon(maximum_uses=3, maximum_uses_per_customer=1)
+        where = unpaid_room if confirmed else room
+        typed = self.use(shop, where, 1, by=at(shop, "192.0.2.1"))
+        assert typed["status"] == ("confirmed" if confirmed else "held")
+        # Nor twice from the same place, whoever the stranger is.
+        with refused(422, "coupon_max_uses_per_customer"):
+            self.use(shop, where, 2, by=at(shop, "192.0.2.1"))
+        self.use(shop, where, 2, by=at(shop, "192.0.2.2"))
+        with refused(422, "coupon_max_uses_per_customer"):
+            self.use(shop, where, 3, by=at(shop, "192.0.2.2"))
+        # All that stand are uses of the coupon, whosever they are.
+        self.use(shop, where, 3, by=at(shop, "192.0.2.3"), customer=OTHER)
+        with refused(422, "coupon_max_uses"):
+            self.use(shop, where, 4, by=at(shop, "192.0.2.4"))
+
+    def test_who_has_proven_the_address_is_not_told_of_a_stranger_s_booking(
+        self, shop: Shop, unpaid_room: str
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        self.use(shop, unpaid_room, 1, by=at(shop, "192.0.2.1"))
+        mine = shop.house.sign_up("ana").sending(x_forwarded_for="192.0.2.2")
+        self.use(shop, unpaid_room, 2, by=mine)
+        # What she has booked signed in is hers, wherever she asks next.
+        for by in (mine.sending(x_forwarded_for="192.0.2.3"), at(shop, "192.0.2.4")):
+            with refused(422, "coupon_max_uses_per_customer"):
+                self.use(shop, unpaid_room, 3, by=by)
+
+    @pytest.mark.parametrize("how", ["paid", "came", "clicked", "by staff"])
+    def test_what_turned_out_to_be_the_person_s_is_a_use_wherever_it_came_from(
+        self, shop: Shop, unpaid_room: str, how: str
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        if how == "by staff":
+            shop.venue.owner.call(
+                "create_booking", organization_id=shop.id, room_id=unpaid_room,
+                starts_at=shop.at(1), party_size=2, customer=GUEST, coupon_code="VERANO",
+                idempotency_key="telephone",
+            )  # fmt: skip
+        else:
+            held = self.use(shop, unpaid_room, 1, by=at(shop, "192.0.2.1"))
+            booking = shop.id_of(held)
+            if how == "paid":
+                shop.pay(held, 100)
+            elif how == "came":
+                shop.house.owner_sql(
+                    "insert into private.vouched_bookings (organization_id, booking_id)"
+                    " values (%s, %s)", shop.id, booking,
+                )  # fmt: skip
+            else:
+                shop.house.owner_sql(
+                    "insert into private.booking_confirmations"
+                    " (organization_id, booking_id, token_hash, confirmed_at)"
+                    " values (%s, %s, sha256('x'), now())", shop.id, booking,
+                )  # fmt: skip
+        with refused(422, "coupon_max_uses_per_customer"):
+            self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.2"))
+
+    def test_a_booking_forgets_from_where_its_coupon_came_when_it_is_paid_or_over(
+        self, shop: Shop, unpaid_room: str, room: str
+    ) -> None:
+        shop.add_coupon()
+        noted = "select count(*) from private.coupon_addresses"
+        cancelled = self.use(shop, unpaid_room, 1, by=at(shop, "192.0.2.1"))
+        paid = self.use(shop, room, 1, by=at(shop, "192.0.2.1"), customer=OTHER)
+        kept = self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.1"))
+        assert kept["status"] == "confirmed"
+        assert shop.house.one(noted) == 3
+        shop.house.nobody.call(
+            "cancel_booking",
+            reference=cancelled["reference"],
+            manage_token=cancelled["manage_token"],
+        )
+        assert shop.house.one(noted) == 2
+        shop.pay(paid, 100)
+        shop.move(paid, "confirmed")
+        assert shop.house.one(noted) == 1
+        # One that staff confirm unpaid keeps it, whatever others have paid.
+        unpaid = self.use(shop, room, 3, by=at(shop, "192.0.2.5"), customer=OTHER)
+        shop.move(unpaid, "confirmed")
+        assert shop.house.one(noted) == 2
+
+    @pytest.mark.parametrize(("status", "counts"), [("no_show", False), ("checked_in", True)])
+    def test_a_stranger_who_never_came_has_used_up_nothing_of_the_address_s_owner(
+        self, shop: Shop, unpaid_room: str, status: str, counts: bool
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        typed = self.use(shop, unpaid_room, 1, by=at(shop, "192.0.2.1"))
+        shop.move(typed, status)
+        if not counts:
+            self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.2"))
+            return
+        with refused(422, "coupon_max_uses_per_customer"):
+            self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.2"))
+
+    def test_what_others_did_makes_no_stranger_s_booking_the_address_s_owner_s(
+        self, shop: Shop, unpaid_room: str
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        theirs = self.use(
+            shop, unpaid_room, 1, by=at(shop, "192.0.2.9"),
+            customer={**GUEST, "email": "third@example.test"},
+        )  # fmt: skip
+        shop.pay(theirs, 100)
+        vouched = "select count(*) from private.vouched_bookings where booking_id = %s"
+        assert shop.house.one(vouched, shop.id_of(theirs)) == 1
+        shop.house.owner_sql(
+            "insert into private.booking_confirmations"
+            " (organization_id, booking_id, token_hash, confirmed_at)"
+            " values (%s, %s, sha256('x'), now())",
+            shop.id,
+            shop.id_of(theirs),
+        )
+        self.use(shop, unpaid_room, 2, by=at(shop, "192.0.2.1"))
+        self.use(shop, unpaid_room, 3, by=at(shop, "192.0.2.2"))
 
     def test_staff_use_it_for_somebody_new(self, shop: Shop, room: str) -> None:
         shop.add_coupon(maximum_uses_per_customer=1)

@@ -308,6 +308,77 @@ def test_the_organization_sees_who_is_barred_and_by_whom(house: House, venue: Ve
     assert house.open_venue("Other").owner.select(seen) == []
 
 
+def test_who_is_barred_is_seen_by_those_who_may_know_and_not_by_every_colleague(
+    house: House, venue: Venue
+) -> None:
+    """Colleagues see each other's addresses; whoever was removed is no colleague any more."""
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=venue.hire("ana").id)
+    seen = "select count(*)::int as n from public.member_bars"
+    for role, count in {"admin": 1, "manager": 0, "receptionist": 0, "game_master": 0}.items():
+        assert venue.hire(f"a_{role}", role).select(seen) == [{"n": count}], role
+    reader = venue.hire("reader", venue.make_role("Reader", ["bars:read"]))
+    assert reader.select(seen) == [{"n": 1}]
+
+
+def spelled(house: House, address: str) -> Client:
+    """Another account, which has proven this address."""
+    bea = house.sign_up("bea")
+    house.connection.execute("update auth.users set email = %s where id = %s", [address, bea.id])
+    house.owner_sql("select private.vouch_for_address(%s)", bea.id)
+    return bea
+
+
+@pytest.mark.parametrize(
+    ("barred", "other"),
+    [
+        ("ana@example.test", "ana+2@example.test"),
+        ("ana@example.test", "Ana+x+y@example.test"),
+        ("ana+work@example.test", "ana@example.test"),
+        ("ana+1@example.test", "ana+2@example.test"),
+        ("a.na@gmail.com", "ana+3@googlemail.com"),
+    ],
+)
+def test_a_mailbox_is_barred_under_all_its_addresses(
+    house: House, venue: Venue, barred: str, other: str
+) -> None:
+    ana = venue.hire("ana")
+    house.connection.execute("update auth.users set email = %s where id = %s", [barred, ana.id])
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
+    bea = spelled(house, other)
+    with refused(403, "member_barred"):
+        by_join_code(house, venue, bea)
+    # Inviting that address lifts no bar either: it is not the one that member_bars names.
+    with refused(409, "member_barred"):
+        venue.invite(other.lower(), venue.role("game_master"))
+    venue.owner.call("lift_member_bar", organization_id=venue.id, bar_id=bar_of(venue))
+    by_join_code(house, venue, bea)
+
+
+@pytest.mark.parametrize("other", ["ana.b@example.test", "ana@example.test", "anab@other.test"])
+def test_another_mailbox_is_not_barred(house: House, venue: Venue, other: str) -> None:
+    zoe = venue.hire("zoe")
+    house.connection.execute(
+        "update auth.users set email = 'anab@example.test' where id = %s", [zoe.id]
+    )
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=zoe.id)
+    by_join_code(house, venue, spelled(house, other))
+
+
+def test_a_pending_invitation_to_another_address_of_the_mailbox_goes_too(
+    house: House, venue: Venue
+) -> None:
+    ana = venue.hire("ana")
+    name, host = email_of("ana").split("@")
+    venue.invite(f"{name}+2@{host}", venue.role("game_master"))
+    venue.invite(f"{name}2@{host}", venue.role("game_master"))
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
+    assert venue.owner.select(
+        "select revoked_at is not null as revoked from public.invitations"
+        " where email like %s and accepted_at is null order by email",
+        f"{name}%2@{host}",
+    ) == [{"revoked": True}, {"revoked": False}]
+
+
 def bar_of(venue: Venue) -> UUID:
     (bar,) = venue.owner.select("select id from public.member_bars")
     found = bar["id"]
@@ -344,6 +415,15 @@ def test_an_invitation_of_whoever_may_remove_lifts_the_bar(house: House, venue: 
     _, token = venue.invite(email_of("ana"), venue.role("receptionist"), by=adam)
     ana.call("accept_invitation", token=token)
     assert venue.role_of(ana) == "receptionist"
+
+
+def test_an_invitation_lifts_the_bar_of_its_address_whoever_else_is_barred(venue: Venue) -> None:
+    for name in ("ana", "bea"):
+        venue.owner.call("remove_member", organization_id=venue.id, user_id=venue.hire(name).id)
+    venue.invite(email_of("ana"), venue.role("game_master"))
+    assert venue.owner.select("select email from public.member_bars") == [
+        {"email": email_of("bea")}
+    ]
 
 
 def test_who_is_still_a_member_is_reactivated_and_barred_no_more(

@@ -10,6 +10,7 @@ import pytest
 from client import Client, Refused
 from db.booking_world import Shop, open_shop
 from db.test_tenancy_platform import enter, expire
+from matrix.expectations import expectations
 from matrix.house import House, Venue
 from matrix.promises import refused
 
@@ -52,6 +53,11 @@ def answering(house: House, links: dict[str, Any]) -> set[str]:
 BOTH = {"get_calendar_feed", "get_waiver_kiosk"}
 
 
+def test_all_that_the_page_says_ends_with_a_visit_is_tried_here() -> None:
+    ending = {name for name, fate in expectations().visits.items() if fate == "ends"}
+    assert ending == {"public.create_calendar_feed", "public.create_waiver_kiosk"}
+
+
 @pytest.mark.parametrize("end", ["time", "operator", "tenant", "another visit"])
 def test_feeds_and_kiosks_of_a_visit_end_with_it(
     house: House, shop: Shop, operator: Client, end: str
@@ -89,24 +95,81 @@ def test_an_operator_who_is_hired_after_a_visit_makes_what_stays(
     assert answering(house, give_links(shop, operator.at(venue.id))) == BOTH
 
 
-def test_a_visitor_makes_no_key_invitation_role_or_code_and_exports_nothing(
-    venue: Venue, operator: Client
+@pytest.mark.parametrize("role", ["admin", "manager", "receptionist", "game_master"])
+def test_a_visitor_makes_no_way_in_and_no_money(
+    house: House, shop: Shop, operator: Client, role: str
 ) -> None:
-    enter(operator, venue, role="admin")
+    """Nor ends any: none of it would end with the visit."""
+    venue = shop.venue
+    empty, ana = venue.make_role("Empty", []), venue.hire("ana")
+    venue.owner.call("rotate_join_code", organization_id=venue.id)
+    venue.owner.call("remove_member", organization_id=venue.id, user_id=venue.hire("bea").id)
+    (bar,) = venue.owner.select("select id from public.member_bars")
+    enter(operator, venue, role=role)
     visitor, here = operator.at(venue.id), {"organization_id": venue.id}
-    role = venue.make_role("Least", [])
     calls: list[tuple[str, dict[str, Any]]] = [
         ("create_api_key", {"name": "K", "permissions": ["rooms:read"]}),
-        ("invite_member", {"email": "x@example.test", "role_id": venue.role("game_master")}),
-        ("create_role", {"name": "R", "permissions": ["rooms:read"]}),
-        ("set_role_permissions", {"role_id": role, "permissions": ["rooms:read"]}),
+        ("invite_member", {"email": "x@example.test", "role_id": empty}),
+        ("create_role", {"name": "R", "permissions": []}),
+        ("set_role_permissions", {"role_id": empty, "permissions": []}),
+        ("set_member_role", {"user_id": ana.id, "role_id": empty}),
+        ("suspend_member", {"user_id": ana.id}),
+        ("remove_member", {"user_id": ana.id}),
+        ("lift_member_bar", {"bar_id": bar["id"]}),
         ("get_join_code", {}),
         ("rotate_join_code", {}),
+        ("disable_join_code", {}),
+        ("issue_voucher", {"amount_cents": 100, "idempotency_key": "visit"}),
+        ("create_coupon", {"code": "FREE", "kind": "percent", "value": 100}),
         ("export_organization", {}),
     ]
     for function, arguments in calls:
-        with pytest.raises(Exception, match=r"permission_not_held|permission_denied"):
+        with refused(403, "permission_denied"):
             visitor.call(function, **here, **arguments)
+    # Not even as a booking's price.
+    with refused(403, "permission_denied"):
+        visitor.call(
+            "create_booking", **here, room_id=shop.add_room(), starts_at=shop.at(2), party_size=2,
+            customer={"full_name": "A friend"}, price_cents=0, override_reason="A gift",
+            idempotency_key="visit",
+        )  # fmt: skip
+    assert (venue.count("vouchers"), venue.count("coupons"), venue.count("member_bars")) == (
+        0,
+        0,
+        1,
+    )
+
+
+def test_a_visitor_takes_and_returns_no_money(shop: Shop, operator: Client) -> None:
+    booking = shop.venue.owner.call(
+        "create_booking", organization_id=shop.id, room_id=shop.add_room(), starts_at=shop.at(2),
+        party_size=2, customer={"full_name": "A friend"}, idempotency_key="booking",
+    )  # fmt: skip
+    enter(operator, shop.venue, role="admin")
+    money = {"organization_id": shop.id, "booking_id": booking["id"], "idempotency_key": "visit"}
+    with refused(403, "permission_denied"):
+        operator.at(shop.id).call("record_payment", **money, method="cash", amount_cents=2_000)
+    with refused(403, "permission_denied"):
+        operator.at(shop.id).call("refund_booking", **money, amount_cents=1, reason="A gift")
+
+
+def test_a_visit_of_one_venue_takes_nothing_from_whoever_works_in_another(
+    house: House, shop: Shop, operator: Client
+) -> None:
+    """An address of a customer is the venue's own people's to change, wherever else they visit."""
+    home = open_shop(house, "Home")
+    home.venue.admit(operator, "operator@example.test", "admin")
+    customers = "insert into public.customers (full_name, locale) values ('Bea', 'en')"
+    change = "update public.customers set email = 'bea@example.test'"
+    for place in (home, shop):
+        place.venue.owner.change(customers)
+    enter(operator, shop.venue, role="admin")
+    operator.at(home.id).change(change)
+    with refused(403, "refused_in_a_visit"):
+        operator.at(shop.id).change(change)
+    expire(house, shop.venue, operator)
+    shop.venue.admit(operator, "operator@example.test", "admin")
+    operator.at(shop.id).change(change)
 
 
 def test_a_personal_feed_ends_with_the_membership_however_it_ends(

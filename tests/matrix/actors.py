@@ -57,7 +57,7 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person(role, people[role], expected.held_by(role))
         for role in ("owner", "admin", "manager", "receptionist", "game_master")
     ]
-    everything, managing = expected.held_by("owner"), expected.held_by("manager")
+    everything, managing = expected.held_by("owner"), expected.held_in_visits_by("manager")
     north, south = facts[NORTH], facts[SOUTH]
     named += [
         # The owner of another tenant, who names this one in the header.

@@ -102,24 +102,37 @@ class Permission:
     Attributes:
         roles: The system roles that hold it.
         changes: Whether it rests while the organization is suspended.
+        rests_in_visits: Whether the platform's support does not hold it while it visits.
     """
 
     roles: frozenset[str]
     changes: bool
+    rests_in_visits: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """The whole page."""
+    """The whole page.
+
+    Attributes:
+        visits: What becomes of what a visit writes, by function, table or bucket.
+    """
 
     permissions: Mapping[str, Permission]
     tables: Mapping[str, TableExpectation]
     buckets: Mapping[str, TableExpectation]
     functions: Mapping[str, FunctionExpectation]
+    visits: Mapping[str, str]
 
     def held_by(self, role: str) -> frozenset[str]:
         """The permissions of a system role."""
         return frozenset(key for key, p in self.permissions.items() if role in p.roles)
+
+    def held_in_visits_by(self, role: str) -> frozenset[str]:
+        """What a visit in a system role holds."""
+        return frozenset(
+            key for key in self.held_by(role) if not self.permissions[key].rests_in_visits
+        )
 
 
 class _Promised(dict[str, T]):
@@ -134,7 +147,11 @@ def expectations() -> Expectations:
     """The page, read once."""
     page = tomllib.loads(FILE.read_text())
     permissions = {
-        key: Permission(frozenset({"owner", *entry["roles"]}), entry.get("changes", False))
+        key: Permission(
+            frozenset({"owner", *entry["roles"]}),
+            entry.get("changes", False),
+            entry.get("rests_in_visits", False),
+        )
         for key, entry in page["permissions"].items()
     }
     roles = {
@@ -149,6 +166,10 @@ def expectations() -> Expectations:
             (function.name, function)
             for function in (_function(n, e, roles) for n, e in page["functions"].items())
         ),
+        visits={
+            **{f"public.{name}": fate for name, fate in page["visits"]["functions"].items()},
+            **page["visits"]["tables"],
+        },
     )
 
 

@@ -55,14 +55,18 @@ def test_every_policy_of_files_is_about_one_bucket(world: Connection) -> None:
 
 def test_every_permission_and_who_holds_it_is_as_expected(world: Connection) -> None:
     live = {
-        key: (set(roles), mutates)
-        for key, mutates, roles in world.execute(
-            "select p.key, p.mutates, array_agg(t.role_key) from public.permissions as p"
+        key: (set(roles), mutates, rests_in_visits)
+        for key, mutates, rests_in_visits, roles in world.execute(
+            "select p.key, p.mutates, p.rests_in_visits, array_agg(t.role_key)"
+            " from public.permissions as p"
             " left join private.role_template_permissions as t on t.permission_key = p.key"
-            " group by p.key, p.mutates"
+            " group by p.key"
         )
     }
-    assert live == {key: (set(p.roles), p.changes) for key, p in _EXPECTED.permissions.items()}
+    assert live == {
+        key: (set(p.roles), p.changes, p.rests_in_visits)
+        for key, p in _EXPECTED.permissions.items()
+    }
 
 
 @pytest.mark.parametrize("role", _CLIENTS)

@@ -107,6 +107,11 @@ _PEOPLE = (
         reason="The trigger is not for a customer that is erased.",
     ),
     Exclusion(
+        callee="private.keep_address_in_a_visit",
+        callers=("private.erase_customer",),
+        reason="The trigger is not for a customer that is erased.",
+    ),
+    Exclusion(
         callee="private.record_consents",
         callers=("private.withdraw_consent",),
         codes=("consents_invalid",),

@@ -245,9 +245,10 @@ def keys(connection: Connection) -> Iterator[Mutant]:
 
 
 def data(connection: Connection) -> Iterator[Mutant]:
-    """Each permission given to the least role, or awake while the organization is suspended."""
-    for permission, mutates, least in connection.execute(
-        "select p.key, p.mutates, exists (select from private.role_template_permissions as t"
+    """Each permission given to the least role, or held while it should rest."""
+    for permission, mutates, rests_in_visits, least in connection.execute(
+        "select p.key, p.mutates, p.rests_in_visits,"
+        " exists (select from private.role_template_permissions as t"
         " where t.permission_key = p.key and t.role_key = 'game_master')"
         " from public.permissions as p order by 1"
     ).fetchall():
@@ -265,6 +266,13 @@ def data(connection: Connection) -> Iterator[Mutant]:
                 "data",
                 "public.permissions",
                 f"update public.permissions set mutates = false where key = '{permission}'",
+            )
+        if rests_in_visits:
+            yield Mutant(
+                f"permission {permission}: held in visits",
+                "data",
+                "public.permissions",
+                f"update public.permissions set rests_in_visits = false where key = '{permission}'",
             )
 
 

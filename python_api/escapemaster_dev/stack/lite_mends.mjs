@@ -1,5 +1,5 @@
 // Loaded into the local Auth and Storage before their own code: three things that they
-// answer otherwise than hosted projects do, and their way to the mailbox.
+// answer otherwise than hosted projects do, input that is 500 to them, and their way to the mailbox.
 import { open } from "node:fs/promises";
 import { createRequire } from "node:module";
 
@@ -39,3 +39,19 @@ const mend = (_key, item) => {
 
 const { stringify } = JSON;
 JSON.stringify = (value, replacer, space) => stringify(value, replacer ?? mend, space);
+
+// JSON can escape what no text of PostgreSQL holds: NUL, and half of a surrogate pair. A body with one
+// is refused like one that is no JSON, instead of being 500 where the database refuses it.
+const SUSPECT = /\\u(?:0000|d[89a-f])/i;
+const isText = (item) => typeof item !== "string" || (item.isWellFormed() && !item.includes("\0"));
+
+const refuseOddText = (key, item) => {
+  if (!isText(key) || !isText(item)) throw new SyntaxError("JSON with NUL or half a surrogate pair");
+  return item;
+};
+
+const { parse } = JSON;
+JSON.parse = (text, reviver) => {
+  if (SUSPECT.test(text)) parse(text, refuseOddText);
+  return parse(text, reviver);
+};
