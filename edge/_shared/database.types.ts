@@ -1795,6 +1795,7 @@ export type Database = {
           "key": string;
           "mutates": boolean;
           "resource": string;
+          "rests_in_visits": boolean;
         };
         ComputedFields: never;
         Insert: {
@@ -1805,6 +1806,7 @@ export type Database = {
           "key": string;
           "mutates": boolean;
           "resource"?: never;
+          "rests_in_visits": boolean;
         };
         Update: {
           "action"?: never;
@@ -1814,6 +1816,7 @@ export type Database = {
           "key"?: string;
           "mutates"?: boolean;
           "resource"?: never;
+          "rests_in_visits"?: boolean;
         };
         Relationships: [];
       };

@@ -1399,6 +1399,7 @@ class PublicPermissions(BaseModel):
     key: str = Field(alias="key")
     mutates: bool = Field(alias="mutates")
     resource: str = Field(alias="resource")
+    rests_in_visits: bool = Field(alias="rests_in_visits")
 
 
 class PublicPermissionsInsert(TypedDict):
@@ -1409,6 +1410,7 @@ class PublicPermissionsInsert(TypedDict):
     key: Annotated[str, Field(alias="key")]
     mutates: Annotated[bool, Field(alias="mutates")]
     resource: NotRequired[Annotated[str, Field(alias="resource")]]
+    rests_in_visits: Annotated[bool, Field(alias="rests_in_visits")]
 
 
 class PublicPermissionsUpdate(TypedDict):
@@ -1419,6 +1421,7 @@ class PublicPermissionsUpdate(TypedDict):
     key: NotRequired[Annotated[str, Field(alias="key")]]
     mutates: NotRequired[Annotated[bool, Field(alias="mutates")]]
     resource: NotRequired[Annotated[str, Field(alias="resource")]]
+    rests_in_visits: NotRequired[Annotated[bool, Field(alias="rests_in_visits")]]
 
 
 class PublicPriceOverrides(BaseModel):

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: 4f2afd63861312f80bc65f6a4dd0e9489f332ecbb8925a0c51e6397f3cea93fb
+-- Digest of what follows: a2839c3fe6f2550a34bd8410d144913fc7cf43b7a0e39c022e79d58883d51903
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -520,6 +520,8 @@ declare
   reference record;
 begin
   perform private.require_permission(merge_customers.organization_id, 'customers:update');
+  -- Whoever has the kept address has the bookings of both from then on.
+  perform private.refuse_in_a_visit(merge_customers.organization_id);
   if merge_customers.keep_id is null or merge_customers.merge_id is null
     or merge_customers.keep_id = merge_customers.merge_id
   then
@@ -583,7 +585,7 @@ set search_path = ''
 as $$ select private.merge_customers(organization_id, keep_id, merge_id) $$;
 
 comment on function public.merge_customers is
-  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
+  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended, refused_in_a_visit; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
 grant execute on function public.merge_customers to authenticated;
 
 create type public.customer_totals as (
@@ -1186,7 +1188,7 @@ begin
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
   join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
   join public.organizations as o on o.id = b.organization_id
-  where secret.waiver_token_hash = private.token_hash(booking_with_waiver_token.token)
+  where secret.waiver_token_hash = private.typed_token_hash(booking_with_waiver_token.token)
     and r.waiver_policy <> 'none'
     and o.status <> 'closed'
     and (private.current_waiver(b.organization_id, b.room_id)).id is not null;
@@ -1855,7 +1857,7 @@ begin
   join public.waiver_kiosks as k on k.organization_id = s.organization_id and k.id = s.kiosk_id
   join public.locations as l on l.organization_id = k.organization_id and l.id = k.location_id
   join public.organizations as o on o.id = k.organization_id
-  where s.token_hash = private.token_hash(get_waiver_kiosk.token)
+  where s.token_hash = private.typed_token_hash(get_waiver_kiosk.token)
     and k.revoked_at is null
     and not private.visit_is_over(k.organization_id, k.support_entry_id)
     and o.status <> 'closed';
@@ -2537,6 +2539,23 @@ $$;
 comment on function private.offered_slot is
   'The slot of the room that starts then. Raises 422 party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered; a taken slot is for the caller to refuse.';
 
+create function private.offered_quote(calendar public.calendars, request private.booking_request)
+returns public.quote
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  room public.rooms := private.public_room(calendar, request.room_id);
+  slot private.slot := private.offered_slot(calendar, room, request.starts_at, request.party_size);
+begin
+  return private.quote(room.organization_id, slot, request);
+end
+$$;
+
+comment on function private.offered_quote is
+  'What the slot that the calendar offers then costs: the slot and its price are of one moment. Raises what private.public_room, private.offered_slot and private.quote do.';
+
 create function private.quote_booking(slug text, request private.booking_request)
 returns jsonb
 language plpgsql
@@ -2546,15 +2565,28 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(quote_booking.slug);
-  room public.rooms := private.public_room(calendar, request.room_id);
-  slot private.slot := private.offered_slot(calendar, room, request.starts_at, request.party_size);
-  tried record;
+  code text;
+  hint text;
+  details text;
 begin
   perform private.limit_rate('public_read', 'address', private.client_address());
   request.calendar_id := calendar.id;
   request.locale := coalesce(request.locale, calendar.locales[1]);
-  tried := private.tried_quote(room.organization_id, slot, request);
-  return coalesce(tried.refusal, to_jsonb(tried.quote));
+  if coalesce(request.coupon_code, '') = '' and coalesce(request.voucher_code, '') = '' then
+    return to_jsonb(private.offered_quote(calendar, request));
+  end if;
+  -- Outside of the block whose end takes back what it did: a wrong guess stays counted.
+  perform private.limit_rate('try_code', 'address', private.client_address());
+  begin
+    return to_jsonb(private.offered_quote(calendar, request));
+  exception
+    when sqlstate 'PT422' then
+      get stacked diagnostics code = message_text, hint = pg_exception_hint, details = pg_exception_detail;
+      if code !~ '^(coupon|voucher)_' then
+        raise;
+      end if;
+      return private.refusal(code, 422, hint) || jsonb_build_object('details', details);
+  end;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -3252,7 +3284,7 @@ begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   select c.* into asked
   from private.booking_confirmations as c
-  where c.token_hash = private.token_hash(confirm_booking.confirmation_token);
+  where c.token_hash = private.typed_token_hash(confirm_booking.confirmation_token);
   manage_token := private.derived_token('booking', asked.booking_id::text);
   -- Raises booking_not_found, for a wrong token and a wrong reference alike.
   booking := private.booking_with_token(confirm_booking.reference, manage_token);
@@ -5722,7 +5754,7 @@ begin
   select e.* into entry
   from private.waitlist_secrets as secret
   join public.waitlist_entries as e on e.organization_id = secret.organization_id and e.id = secret.entry_id
-  where secret.token_hash = private.token_hash(waitlist_entry_with_token.token);
+  where secret.token_hash = private.typed_token_hash(waitlist_entry_with_token.token);
   if not found then
     perform private.fail('waitlist_entry_not_found', 404, 'Check the link that came with the entry.');
   end if;
@@ -9186,12 +9218,14 @@ grant execute on function public.list_left_open to authenticated;
 select private.permission_upsert(
   'organization:close', 'organization', true,
   'Close the organization', 'Cerrar la organización',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'organization:export', 'organization', false,
   'Export all of the organization''s data', 'Exportar todos los datos de la organización',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
 
 create table public.organization_exports (
@@ -9657,38 +9691,33 @@ volatile
 set search_path = ''
 as $$
 declare
+  -- What is empty says nothing of anybody and stays: most bookings have no note, and need no second row.
+  empty constant jsonb [] := array['null', '""', '{}', '[]'];
+  -- A loop of plain expressions: one statement that aggregates over the columns took twice as long.
+  column_name text;
   said_before jsonb;
   said_after jsonb;
-  masked_before jsonb;
-  masked_after jsonb;
 begin
-  -- What is empty says nothing of anybody and stays: most bookings have no note, and need no second row.
-  select
-    jsonb_object_agg(c.name, new.before -> c.name) filter (where c.is_said_before),
-    jsonb_object_agg(c.name, null::text) filter (where c.is_said_before),
-    jsonb_object_agg(c.name, new.after -> c.name) filter (where c.is_said_after),
-    jsonb_object_agg(c.name, null::text) filter (where c.is_said_after)
-  into said_before, masked_before, said_after, masked_after
-  from (
-    select
-      p.name,
-      new.before -> p.name not in ('null', '""', '{}', '[]') as is_said_before,
-      new.after -> p.name not in ('null', '""', '{}', '[]') as is_said_after
-    from jsonb_array_elements_text(tg_argv[0]::jsonb -> new.table_name) as p (name)
-  ) as c;
-  if said_before is null and said_after is null then
-    return new;
+  foreach column_name in array tg_argv [array_position(tg_argv, new.table_name) + 1]::text [] loop
+    if new.before -> column_name <> all (empty) then
+      said_before := coalesce(said_before, '{}') || jsonb_build_object(column_name, new.before -> column_name);
+      new.before := jsonb_set(new.before, array[column_name], 'null');
+    end if;
+    if new.after -> column_name <> all (empty) then
+      said_after := coalesce(said_after, '{}') || jsonb_build_object(column_name, new.after -> column_name);
+      new.after := jsonb_set(new.after, array[column_name], 'null');
+    end if;
+  end loop;
+  if said_before is not null or said_after is not null then
+    insert into public.audit_log_personal (organization_id, id, table_name, before, after)
+    values (new.organization_id, new.id, new.table_name, said_before, said_after);
   end if;
-  insert into public.audit_log_personal (organization_id, id, table_name, before, after)
-  values (new.organization_id, new.id, new.table_name, said_before, said_after);
-  new.before := new.before || coalesce(masked_before, '{}');
-  new.after := new.after || coalesce(masked_after, '{}');
   return new;
 end
 $$;
 
 comment on function private.part_personal_columns is
-  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Argument: {table: [personal columns]}.';
+  'Moves what a customer gave from an entry''s images to audit_log_personal, and leaves null in its place. Arguments: a table, its personal columns, the next table, its columns and so on.';
 
 create function private.user_kind(user_id uuid, organization_id uuid)
 returns text
@@ -9825,6 +9854,9 @@ declare
   sees_customers boolean;
 begin
   perform private.require_permission(get_row_at.organization_id, 'audit:read');
+  if not exists (select from private.log_readers as r where r.table_name = get_row_at.table_name) then
+    perform private.fail('table_not_found', 404, 'Name a table as entries of audit_log do, such as bookings.');
+  end if;
   perform private.require_permission(get_row_at.organization_id, r.permission_key)
   from private.log_readers as r
   where r.table_name = get_row_at.table_name;
@@ -9860,7 +9892,7 @@ set search_path = ''
 as $$ select private.get_row_at(organization_id, table_name, row_key, at) $$;
 
 comment on function public.get_row_at is
-  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}).';
+  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}); 404 table_not_found.';
 grant execute on function public.get_row_at to authenticated;
 
 create type public.logged_change as (
@@ -10832,19 +10864,22 @@ on conflict on constraint log_readers_pkey do nothing;
 -- of all other tables. One trigger: one for each table cost every entry some 28 µs.
 do $$
 declare
-  listed jsonb := (
-    select jsonb_object_agg(t.name, t.columns)
-    from (
-      select split_part(p.relation, '.', 2) as name, jsonb_agg(p.column_name order by p.column_name) as columns
-      from private.personal_columns as p
-      group by p.relation
-    ) as t
-  );
+  tables text [];
+  arguments text;
 begin
+  select
+    array_agg(t.name order by t.name),
+    string_agg(format('%L, %L', t.name, t.columns), ', ' order by t.name)
+  into tables, arguments
+  from (
+    select split_part(p.relation, '.', 2) as name, array_agg(p.column_name order by p.column_name) as columns
+    from private.personal_columns as p
+    group by p.relation
+  ) as t;
   execute format(
     'create trigger audit_log_parts_personal_columns before insert on public.audit_log
-     for each row when (new.table_name = any (%L::text [])) execute function private.part_personal_columns(%L)',
-    array(select jsonb_object_keys(listed) order by 1), listed
+     for each row when (new.table_name = any (%L::text [])) execute function private.part_personal_columns(%s)',
+    tables, arguments
   );
 end
 $$;

