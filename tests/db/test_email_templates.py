@@ -125,7 +125,9 @@ def rendered(service: Path, told: dict[str, Any]) -> subprocess.CompletedProcess
 
 def test_every_mail_has_a_folder_and_a_row(money: Database) -> None:
     rows = money.all("select name, content_function from private.email_templates")
-    assert {row["name"] for row in rows} == set(MAILS)
+    assert {row["name"] for row in rows} == set(MAILS), (
+        "a folder of python_api/escapemaster/email/mails and private.email_template_upsert"
+    )
     for row in rows:
         assert money.one(
             "select to_regprocedure(format('private.%%I(uuid, jsonb)', %s::text)) is not null",

@@ -63,7 +63,9 @@ class TestBounds:
             " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'"
             " and has_any_column_privilege('authenticated', c.oid, 'insert')"
         )
-        assert {t["name"] for t in tables if not t["bounded"]} == set(UNBOUNDED)
+        assert {t["name"] for t in tables if not t["bounded"]} == set(UNBOUNDED), (
+            "bound it by private.bound_rows, or say in UNBOUNDED why not"
+        )
 
     def test_a_day_of_a_room_has_at_most_24_windows(self, shop: Shop) -> None:
         room = shop.add_room()

@@ -38,10 +38,11 @@ def free_texts(connection: Connection) -> dict[str, str]:
         select distinct c.relname || '.' || a.name, c.relname
         from pg_trigger as t
         join pg_class as c on c.oid = t.tgrelid and c.relnamespace = 'public'::regnamespace
-        cross join string_to_table(encode(t.tgargs, 'escape'), '\000') as a (name)
+        cross join string_to_table(encode(t.tgargs, 'escape'), '\000')
+          with ordinality as a (name, n)
         where t.tgfoid = 'private.clean_texts'::regproc
           and starts_with(encode(t.tgargs, 'escape'), 'notes\000')
-          and a.name not in ('notes', '')
+          and a.n > 1 and a.name <> '' -- the first says how, the others which
         """
     )
     return dict(rows.fetchall())

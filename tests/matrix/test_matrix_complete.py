@@ -9,6 +9,7 @@ from client import Connection
 from matrix.expectations import NOBODY, expectations
 
 _EXPECTED = expectations()
+_WHERE = "say it in tests/matrix/expectations.toml"
 _CLIENTS = ("anon", "authenticated", "service_role")
 
 
@@ -23,7 +24,7 @@ def test_every_table_and_view_has_its_expectation(world: Connection) -> None:
         "select relname from pg_class where relnamespace = 'public'::regnamespace"
         " and relkind in ('r', 'p', 'v', 'm', 'f')",
     )
-    assert sorted(_EXPECTED.tables) == sorted(live)
+    assert sorted(_EXPECTED.tables) == sorted(live), _WHERE
 
 
 def test_every_function_has_its_expectation(world: Connection) -> None:
@@ -35,12 +36,12 @@ def test_every_function_has_its_expectation(world: Connection) -> None:
     )
     # Two functions of one name would be one expectation: PostgREST could not tell them apart
     # by their arguments' names alone either.
-    assert sorted(_EXPECTED.functions) == sorted(live)
+    assert sorted(_EXPECTED.functions) == sorted(live), _WHERE
 
 
 def test_every_bucket_has_its_expectation(world: Connection) -> None:
     live = column(world, "select id from storage.buckets")
-    assert sorted(_EXPECTED.buckets) == sorted(live)
+    assert sorted(_EXPECTED.buckets) == sorted(live), _WHERE
 
 
 def test_every_policy_of_files_is_about_one_bucket(world: Connection) -> None:
@@ -66,7 +67,7 @@ def test_every_permission_and_who_holds_it_is_as_expected(world: Connection) -> 
     assert live == {
         key: (set(p.roles), p.changes, p.rests_in_visits)
         for key, p in _EXPECTED.permissions.items()
-    }
+    }, _WHERE
 
 
 @pytest.mark.parametrize("role", _CLIENTS)
