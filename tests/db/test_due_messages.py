@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from client import Refused
 from db.booking_world import Row, Shop, change, open_shop
 from matrix.house import House
 
@@ -33,7 +33,7 @@ def now(shop: Shop) -> datetime:
     return moment
 
 
-def book(shop: Shop, room: str, days: int = 5, *, confirmed: bool = True, **customer: str) -> Row:
+def book(shop: Shop, room: str, days: int = 5, confirmed: bool = True, **customer: Any) -> Row:
     """A booking by staff at noon, made long before anything about it is due."""
     made = shop.venue.owner.call(
         "create_booking",
@@ -57,7 +57,9 @@ def book(shop: Shop, room: str, days: int = 5, *, confirmed: bool = True, **cust
 def sweep(shop: Shop, until: datetime, since: timedelta = timedelta(minutes=30)) -> list[Row]:
     """What a sweep at that time queues, after one that was so much earlier."""
     shop.house.owner_sql("delete from private.message_clock")
-    shop.house.owner_sql("insert into private.message_clock (swept_until) values (%s)", until - since)
+    shop.house.owner_sql(
+        "insert into private.message_clock (swept_until) values (%s)", until - since
+    )
     before = {row["id"] for row in mails(shop)}
     shop.house.one("select private.queue_due_messages(%s)", until)
     return [row for row in mails(shop) if row["id"] not in before]
@@ -98,6 +100,23 @@ def set_status(shop: Shop, booking: Row, to_status: str, **more: object) -> None
         to_status=to_status,
         **more,
     )
+
+
+def made_before(shop: Shop) -> None:
+    """As if all bookings had been made long ago."""
+    shop.house.owner_sql(
+        "update public.booking_history set occurred_at = occurred_at - interval '9 days'"
+    )
+
+
+def counting_before(shop: Shop) -> None:
+    """As if the rules had been as they are for long."""
+    for statement in (
+        "alter table public.message_rules disable trigger user",
+        "update public.message_rules set counts_from = counts_from - interval '9 days'",
+        "alter table public.message_rules enable trigger user",
+    ):
+        shop.house.owner_sql(statement)
 
 
 class TestWhenItIsDue:
@@ -168,7 +187,9 @@ class TestWhenItIsDue:
         book(shop, room)
         shop.house.owner_sql("delete from private.message_clock")
         assert shop.house.one("select private.queue_due_messages(%s)", shop.at(4, "18:00")) == 0
-        assert shop.house.one("select swept_until from private.message_clock") == shop.at(4, "18:00")
+        assert shop.house.one("select swept_until from private.message_clock") == shop.at(
+            4, "18:00"
+        )
 
     @pytest.mark.parametrize(
         ("zone", "visit", "at_time", "utc"),
@@ -194,7 +215,13 @@ class TestWhenItIsDue:
             " null::public.message_rules, jsonb_build_object('kind', 'reminder', 'counted_from',"
             " 'start', 'days', 0, 'at_time', %s::text)), %s::timestamp at time zone %s, null, %s)"
             " at time zone 'UTC'",
-            visit, zone, zone, at_time, visit, zone, zone,
+            visit,
+            zone,
+            zone,
+            at_time,
+            visit,
+            zone,
+            zone,
         )
         assert due == datetime.fromisoformat(utc)
 
@@ -222,7 +249,9 @@ class TestOnce:
         assert sweep(shop, shop.at(4, "18:10")) == []
         [second] = sweep(shop, shop.at(7, "18:00"))
         assert said(shop, second)["data"]["starts_at"].startswith(
-            shop.house.one("select to_char(%s::timestamptz at time zone 'UTC', 'YYYY-MM-DD')", shop.at(8))
+            shop.house.one(
+                "select to_char(%s::timestamptz at time zone 'UTC', 'YYYY-MM-DD')", shop.at(8)
+            )
         )
 
     def test_a_booking_that_moves_back_is_not_reminded_twice(self, shop: Shop, room: str) -> None:
@@ -368,7 +397,7 @@ class TestRules:
         rule = only(shop, "reminder", minutes=60, all_rooms=False, locales=["ca"])
         other = shop.add_room()
         shop.insert("message_rule_rooms", rule_id=rule, room_id=room)
-        catalan = {"email": "b@example.test", "locale": "ca"}
+        catalan: dict[str, Any] = {"email": "b@example.test", "locale": "ca"}
         for place, customer in ((other, catalan), (room, {"locale": "es"})):
             book(shop, place, 5, **customer)
         assert sweep(shop, shop.at(5, "11:00")) == []
@@ -379,7 +408,7 @@ class TestRules:
         booking = book(shop, room)
         rule = only(shop, "reminder", minutes=60)
         shop.start_in(booking, timedelta(minutes=59))
-        shop.house.owner_sql("update public.booking_history set occurred_at = now() - interval '9 days'")
+        made_before(shop)
         assert sweep(shop, now(shop)) == []
         change(shop.venue.owner, "message_rules", {"minutes": 58}, id=rule)
         assert len(sweep(shop, now(shop) + timedelta(minutes=1))) == 1
@@ -388,26 +417,66 @@ class TestRules:
         self, shop: Shop, room: str
     ) -> None:
         rule = only(shop, "reminder", minutes=60, all_rooms=False)
-        shop.house.owner_sql(
-            "alter table public.message_rules disable trigger user;"
-        )
-        shop.house.owner_sql("update public.message_rules set counts_from = now() - interval '9 days'")
-        shop.house.owner_sql("alter table public.message_rules enable trigger user")
+        counting_before(shop)
         booking = book(shop, room)
-        shop.house.owner_sql("update public.booking_history set occurred_at = now() - interval '9 days'")
+        made_before(shop)
         shop.start_in(booking, timedelta(minutes=59))
         shop.insert("message_rule_rooms", rule_id=rule, room_id=room)
         assert sweep(shop, now(shop)) == []
-        shop.house.owner_sql("update public.message_rule_rooms set created_at = now() - interval '1 day'")
+        shop.house.owner_sql(
+            "update public.message_rule_rooms set created_at = now() - interval '1 day'"
+        )
         assert len(sweep(shop, now(shop))) == 1
 
     def test_who_books_after_the_instant_is_not_reminded(self, shop: Shop, room: str) -> None:
         only(shop, "reminder", minutes=60)
-        shop.house.owner_sql("alter table public.message_rules disable trigger user")
-        shop.house.owner_sql("update public.message_rules set counts_from = now() - interval '9 days'")
-        shop.house.owner_sql("alter table public.message_rules enable trigger user")
+        counting_before(shop)
         booking = book(shop, room)
         shop.start_in(booking, timedelta(minutes=59))
         assert sweep(shop, now(shop)) == []
-        shop.house.owner_sql("update public.booking_history set occurred_at = now() - interval '1 day'")
+        made_before(shop)
         assert len(sweep(shop, now(shop))) == 1
+
+
+class TestUnsubscribing:
+    def token(self, shop: Shop, booking: Row) -> str:
+        return str(
+            shop.house.one(
+                "select private.unsubscribe_token(b) from public.bookings as b where b.id = %s",
+                booking["id"],
+            )
+        )
+
+    def test_the_link_in_a_request_ends_requests_once_and_says_the_same_again(
+        self, shop: Shop, room: str
+    ) -> None:
+        only(shop, "review_request", minutes=0, review_url="https://g.page/r/x/review")
+        booking = book(shop, room)
+        [job] = sweep(shop, shop.at(5, "13:00"))
+        token = said(shop, job)["data"]["unsubscribe_token"]
+        assert token == self.token(shop, booking)
+        for _ in range(2):
+            answer = shop.house.service.call("service.unsubscribe", token=token)
+            assert answer == {"organization_name": "Casa"}
+        assert shop.venue.count("customer_consents") == 1
+        assert said(shop, job) is None
+
+    def test_the_link_is_in_no_other_mail_and_another_booking_s_is_another(
+        self, shop: Shop, room: str
+    ) -> None:
+        first, second = book(shop, room), book(shop, room, 6)
+        assert self.token(shop, first) != self.token(shop, second)
+        [job] = sweep(shop, shop.at(4, "18:00"))
+        assert said(shop, job)["data"]["unsubscribe_token"] is None
+        for wrong in (
+            "",
+            "x",
+            self.token(shop, first)[:-1],
+            self.token(shop, first) + "x",
+            self.token(shop, first).replace(first["id"], second["id"]),
+            self.token(shop, first).replace(shop.id, str(room)),
+            "'.".join(self.token(shop, first).split(".")),
+        ):
+            with pytest.raises(Refused, match="link_invalid"):
+                shop.house.service.call("service.unsubscribe", token=wrong)
+        assert shop.venue.count("customer_consents") == 0

@@ -48,7 +48,7 @@ _SILENT: dict[str, str] = {
             "service.fail_checkout service.open_checkout service.record_checkout"
         ),
         "an inbox: what it is about is read anew": "service.receive_stripe_event",
-        "the sample's token is not the mail's": "public.confirm_booking",
+        "the sample's token is not the mail's": "public.confirm_booking service.unsubscribe",
         "one export waits already, and is answered again": "public.export_organization",
         "reads, and counts for the limit of who asks": "public.my_booking_token",
         "counts for a limit, and nothing else": "service.limit_checkouts",

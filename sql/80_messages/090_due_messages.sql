@@ -327,7 +327,8 @@ begin
         'payable_cents', private.payable_online(b),
         'expires_at', b.hold_expires_at,
         'unsigned_waivers', (private.booking_waiver(b)).missing,
-        'review_url', r.review_url
+        'review_url', r.review_url,
+        'unsubscribe_token', case r.kind when 'review_request' then private.unsubscribe_token(b) end
       )
     )
     from public.message_rules as r
