@@ -313,6 +313,29 @@ $$;
 comment on function private.queue_due_messages is
   'Queues the messages around visits that became due since it was last asked, until then (now, but in tests), and returns how many: at most those of an hour, so after an outage it is asked again.';
 
+create function private.payment_content(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object('payable_cents', private.payable_online(b), 'expires_at', b.hold_expires_at)
+    )
+    from public.bookings as b
+    where b.organization_id = payment_content.organization_id
+      and b.id = payment_content.booking_id
+      and private.payable_online(b) > 0
+  );
+end
+$$;
+
+comment on function private.payment_content is
+  'What a request to pay says that staff send; null when nothing can be paid online any more.';
+
 create function private.visit_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -320,6 +343,9 @@ stable
 set search_path = ''
 as $$
 begin
+  if not cause ? 'rule_id' then
+    return private.payment_content(visit_content.organization_id, (cause ->> 'booking_id')::uuid);
+  end if;
   return (
     select private.with_data(
       private.booking_content(b.organization_id, b.id),

@@ -87,6 +87,15 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "initial_cents": 8000,
                 "recipient_name": "Marta",
                 "message": "Feliz cumpleaños\nA jugar",
+                "bookings": [
+                    {
+                        "room_name": data.get("room_name", "The Attic"),
+                        "starts_at": "2026-02-14T18:30:00Z",
+                        "timezone": "Europe/Madrid",
+                        "reference": "ABCD-2345",
+                        "manage_url_token": "tok_-1",
+                    }
+                ],
                 "payable_cents": 4000,
                 "review_url": "https://reviews.example.test/enigma",
                 "unsubscribe_token": "o.b.t",
