@@ -259,8 +259,46 @@ create table private.message_clock (
 );
 
 comment on table private.message_clock is
-  'Until when it was asked which messages are due: one row, made by the first sweep. It moves in the transaction that queues them, so none is left out, and it is locked by who moves it, so two sweeps do not ask the same.';
+  'Until when it was asked which messages are due: one row. It moves in the transaction that queues them, so none is left out, and it is locked by who moves it, so two sweeps do not ask the same.';
 comment on column private.message_clock.swept_until is 'What was due until then is queued.';
+
+-- So that no two first sweeps wait for each other.
+insert into private.message_clock (swept_until) values (now()) on conflict on constraint message_clock_pkey do nothing;
+
+create function private.message_key(message private.due_message)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return concat_ws(':', message.kind, message.booking_id, message.rule_id, extract(epoch from message.starts_at));
+end
+$$;
+
+comment on function private.message_key is
+  'What makes it one message for a booking, rule and start: the key of its job, which mails keep for ever.';
+
+create function private.queue_message(message private.due_message)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', message.kind, 'organization_id', message.organization_id, 'booking_id', message.booking_id,
+      'rule_id', message.rule_id, 'starts_at', message.starts_at
+    ),
+    private.message_key(message),
+    message.organization_id
+  );
+end
+$$;
+
+comment on function private.queue_message is 'Queues a message, unless it was queued before, and returns its job.';
 
 create function private.queue_due_messages(until timestamptz)
 returns int
@@ -273,9 +311,11 @@ declare
   swept timestamptz;
   queued int;
 begin
-  insert into private.message_clock (swept_until)
-  values (queue_due_messages.until)
-  on conflict on constraint message_clock_pkey do nothing;
+  if not exists (select from private.message_clock) then
+    insert into private.message_clock (swept_until)
+    values (queue_due_messages.until)
+    on conflict on constraint message_clock_pkey do nothing;
+  end if;
   select c.swept_until into since from private.message_clock as c for update skip locked;
   if not found then
     return 0; -- another sweep is at it
@@ -287,23 +327,11 @@ begin
     return 0;
   end if;
 
-  select count(private.enqueue(
-    'email.send',
-    jsonb_build_object(
-      'template', d.kind, 'organization_id', d.organization_id, 'booking_id', d.booking_id,
-      'rule_id', d.rule_id, 'starts_at', d.starts_at
-    ),
-    d.dedupe_key,
-    d.organization_id
-  ))
-  into queued
-  from (
-    select m.*, concat_ws(':', m.kind, m.booking_id, m.rule_id, extract(epoch from m.starts_at)) as dedupe_key
-    -- Once more the last two minutes: a booking that was confirmed then may not have been visible yet.
-    from private.due_messages(since - interval '2 minutes', swept) as m
-  ) as d
+  select count(private.queue_message(m)) into queued
+  -- Once more the last two minutes: a booking that was confirmed then may not have been visible yet.
+  from private.due_messages(since - interval '2 minutes', swept) as m
   where not exists (
-    select from private.jobs as j where j.kind = 'email.send' and j.dedupe_key = d.dedupe_key
+    select from private.jobs as j where j.kind = 'email.send' and j.dedupe_key = private.message_key(m)
   );
   update private.message_clock as c set swept_until = swept;
   return queued;

@@ -10,6 +10,10 @@ import pytest
 
 from client import Refused
 from db.booking_world import Row, Shop, change, open_shop
+from db.money_world import Booking, Database, make_venue
+from db.money_world import Venue as MoneyVenue
+from escapemaster.database import Job
+from escapemaster.worker.handlers import email_key
 from matrix.house import House
 
 HOUR = timedelta(hours=1)
@@ -480,3 +484,116 @@ class TestUnsubscribing:
             with pytest.raises(Refused, match="link_invalid"):
                 shop.house.service.call("service.unsubscribe", token=wrong)
         assert shop.venue.count("customer_consents") == 0
+
+
+class TestRaces:
+    """On connections of their own, with real time."""
+
+    @pytest.fixture
+    def due(self, money: Database) -> tuple[MoneyVenue, Booking]:
+        """A confirmed booking whose reminder is due now, and was not looked for yet."""
+        money.run("delete from private.jobs")
+        money.run("delete from public.message_rules")
+        venue = make_venue(money)
+        money.run("delete from public.message_rules")
+        booking = venue.hold()
+        venue.pay(booking)
+        money.run("delete from private.jobs")
+        money.run(
+            "insert into public.message_rules (organization_id, kind, minutes)"
+            " values (%s, 'reminder', 60)",
+            venue.organization_id,
+        )
+        money.run("update public.message_rules set counts_from = now() - interval '1 day'")
+        money.run("update public.booking_history set occurred_at = now() - interval '1 day'")
+        venue.start_in(booking, timedelta(minutes=59))
+        money.run("delete from private.message_clock")
+        money.run(
+            "insert into private.message_clock (swept_until) values (now() - interval '10 minutes')"
+        )
+        return venue, booking
+
+    def test_two_sweeps_at_once_queue_one_message_and_neither_waits(
+        self, due: tuple[MoneyVenue, Booking]
+    ) -> None:
+        venue, _ = due
+        with (
+            psycopg.connect(venue.database.dsn) as first,
+            psycopg.connect(venue.database.dsn) as second,
+        ):
+            second.execute("set statement_timeout = '5s'")
+            query = "select private.queue_due_messages(now())"
+            assert first.execute(query).fetchone() == (1,)
+            assert second.execute(query).fetchone() == (0,)
+            second.commit()
+            first.commit()
+            assert second.execute(query).fetchone() == (0,)
+        assert len(venue.mails()) == 1
+
+    def test_a_sweep_that_dies_leaves_its_messages_to_the_next(
+        self, due: tuple[MoneyVenue, Booking]
+    ) -> None:
+        venue, _ = due
+        with psycopg.connect(venue.database.dsn) as dying:
+            dying.execute("select private.queue_due_messages(now())")
+            dying.rollback()
+        assert venue.mails() == []
+        assert venue.service.call("service.sweep")["due_messages"] == 1
+        assert venue.service.call("service.sweep")["due_messages"] == 0
+        assert len(venue.mails()) == 1
+
+    def test_a_worker_that_dies_after_handing_over_presents_the_same_key_again(
+        self, due: tuple[MoneyVenue, Booking]
+    ) -> None:
+        venue, booking = due
+        venue.service.call("service.sweep")
+        [first] = self.claim(venue)
+        prepared = self.prepare(venue, first)
+        assert prepared["template"] == "reminder"
+        # Killed before it could say so: the lease ends, and another worker takes over.
+        venue.database.run("update private.jobs set run_at = now() where status = 'running'")
+        [second] = self.claim(venue)
+        assert self.prepare(venue, first) is None
+        assert self.prepare(venue, second) == prepared
+        assert email_key(job_of(first)) == email_key(job_of(second))
+        for job in (second, first):
+            venue.service.call(
+                "service.record_email",
+                job_id=job["id"],
+                lease_token=job["lease_token"],
+                provider="resend",
+                provider_message_id="m",
+            )
+        assert self.prepare(venue, second) is None
+        assert venue.service.call("service.sweep")["due_messages"] == 0
+        [sent] = venue.database.all(
+            "select status from private.email_messages where booking_id = %s", booking.id
+        )
+        assert sent["status"] == "sent"
+
+    def test_one_that_is_cancelled_between_claim_and_sending_gets_only_its_cancellation(
+        self, due: tuple[MoneyVenue, Booking]
+    ) -> None:
+        venue, booking = due
+        venue.service.call("service.sweep")
+        [job] = self.claim(venue)
+        with psycopg.connect(venue.database.dsn) as other:
+            other.execute(
+                "select private.transition(%s, %s, 'cancelled')",
+                (venue.organization_id, booking.id),
+            )
+            other.commit()
+        assert self.prepare(venue, job) is None
+
+    def claim(self, venue: MoneyVenue) -> list[Row]:
+        jobs = venue.service.call("service.claim_jobs", worker="w", max_jobs=100, lease_seconds=60)
+        return [dict(job) for job in jobs if job["kind"] == "email.send"]
+
+    def prepare(self, venue: MoneyVenue, job: Row) -> Any:
+        return venue.service.call(
+            "service.prepare_email", job_id=job["id"], lease_token=job["lease_token"]
+        )
+
+
+def job_of(claimed: Row) -> Job:
+    return Job.model_validate(claimed)
