@@ -2,9 +2,10 @@
 
 Five things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
 free times of a calendar, holding a place among many and one that everybody wants, the staff's page
-of bookings under row-level security, and a sweep that finds no message due. Figures are medians of alternating rounds; the ratio is
-what counts, since machines differ and this one may be busy. Commits wait for the disk, as they do
-where the product runs; `--forgetful` says what is left when they do not.
+of bookings under row-level security, and a sweep that finds no message due. Figures are medians of
+alternating rounds; the ratio is what counts, since machines differ and this one may be busy.
+Commits wait for the disk, as they do where the product runs; `--forgetful` says what is left when
+they do not.
 """
 
 from __future__ import annotations
