@@ -211,6 +211,9 @@ begin
     calendar.organization_id
   );
   perform private.limit_mail(calendar.organization_id, address, 'visitor');
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
