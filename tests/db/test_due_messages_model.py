@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from client import Refused
@@ -377,12 +377,29 @@ class World:
             booking.stands_since = self.now
 
 
+def _rule(**timing: Any) -> dict[str, Any]:
+    plain = {"minutes": None, "days": None, "at_time": None, "rooms": None, "locales": None}
+    return {"values": {"kind": "reminder", **plain, **timing}}
+
+
+#: What is rarely drawn: due a minute before somebody books, or the rule is made.
+_REMINDER = _rule(minutes=3 * 24 * 60 - 840)
+_AT_MIDNIGHT = {"room": 0, "start": 0, "locale": "es", "confirmed": True}
+#: And due at a time that a clock skips or shows twice.
+_IN_THE_GAP = _rule(days=0, at_time=time(2, 30))
+_IN_THE_MORNING = {**_AT_MIDNIGHT, "start": 20}
+
+
 @settings(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(life=lives())
+@example(life=Life(*CHANGES[0], ((0, "rule", _REMINDER), (840, "book", _AT_MIDNIGHT))))
+@example(life=Life(*CHANGES[0], ((0, "book", _AT_MIDNIGHT), (840, "rule", _REMINDER))))
+@example(life=Life(*CHANGES[0], ((0, "rule", _IN_THE_GAP), (0, "book", _IN_THE_MORNING))))
+@example(life=Life(*CHANGES[1], ((0, "rule", _IN_THE_GAP), (0, "book", _IN_THE_MORNING))))
 def test_what_is_sent_when_is_what_the_model_says(house: House, life: Life) -> None:
     with house.connection.transaction(force_rollback=True):
         world = World(house, life)
