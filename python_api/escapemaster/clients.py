@@ -44,7 +44,7 @@ def file_storage(settings: Settings, http: httpx.AsyncClient) -> Storage:
 
 def mail_site(settings: Settings) -> Site:
     """Where mails lead to and come from."""
-    return Site(settings.public_site_url, settings.email_from)
+    return Site(settings.public_site_url, settings.email_from, settings.service_url)
 
 
 def mail_transport(settings: Settings, http: httpx.AsyncClient) -> Transport:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         mailbox_smtp_host: Where mail is delivered when there is no Resend key.
         mailbox_smtp_port: Its port.
         public_site_url: Where a visitor returns to from the provider's payment page.
+        service_url: Where the internet reaches this service. Mails that are not about their
+            reader's own booking (requests for reviews) carry a link to it that ends them; without
+            it they wait.
         allowed_return_origins: The only origins that a `return_url` may name.
         worker_concurrency: Jobs that one worker runs at once.
         worker_money_slots: How many of them may only be jobs that move money.
@@ -76,6 +79,7 @@ class Settings(BaseSettings):
     mailbox_smtp_port: int = 54325
 
     public_site_url: str
+    service_url: str | None = None
     allowed_return_origins: Annotated[list[str], NoDecode] = []
 
     worker_concurrency: int = 8
@@ -85,7 +89,7 @@ class Settings(BaseSettings):
     worker_health_port: int | None = None
     log_level: str = "info"
 
-    @field_validator("supabase_url", "stripe_api_base", "mailbox_url")
+    @field_validator("supabase_url", "stripe_api_base", "mailbox_url", "service_url")
     @classmethod
     def _without_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value

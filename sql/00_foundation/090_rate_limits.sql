@@ -45,6 +45,7 @@ values
 ('hold_booking', 'target', 600, 60, 'Places held in one calendar by everybody'),
 ('try_code', 'address', 120, 3600, 'Codes of coupons and vouchers tried by one address'),
 ('manage_booking', 'address', 60, 60, 'Bookings looked up or changed with a token by one address'),
+('mail_links', 'address', 10, 3600, 'Mails with links to one''s own bookings asked for by one address'),
 ('join_organization', 'user', 10, 3600, 'Join codes tried by one user'),
 ('join_organization', 'address', 20, 3600, 'Join codes tried by one address'),
 ('accept_invitation', 'user', 20, 3600, 'Invitation tokens tried by one user'),

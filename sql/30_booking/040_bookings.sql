@@ -119,9 +119,10 @@ create index bookings_calendar_id_idx on public.bookings (organization_id, calen
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where hold_expires_at is not null;
--- for: private.end_past_visits; what is to come is not read, since it starts later
+-- for: private.end_past_visits, where what is to come is not read, since it starts later; and
+-- private.due_messages, which looks at the starts of a moment
 create index bookings_visits_idx on public.bookings (starts_at)
-where status in ('confirmed', 'checked_in', 'in_progress');
+where status in ('pending', 'confirmed', 'checked_in', 'in_progress');
 
 grant select on public.bookings to authenticated;
 grant update (staff_note) on public.bookings to authenticated;

@@ -91,6 +91,29 @@ comment on function public.confirm_booking is
   'Confirms a booking that is held until the link in its mail is opened (calendars.confirm_by_email); the token is in that link only. Returns the booking with its manage_token; the same again when it was confirmed before. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 409 confirmation_too_late; 429 rate_limited.';
 grant execute on function public.confirm_booking to anon, authenticated;
 
+create function private.announce_pending(booking public.bookings)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Staff often take the money, or confirm, right afterwards: that has a mail of its own.
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'booking_pending', 'organization_id', booking.organization_id, 'booking_id', booking.id
+    ),
+    concat_ws(':', 'booking_pending', booking.organization_id, booking.id),
+    booking.organization_id,
+    now() + interval '2 minutes'
+  );
+end
+$$;
+
+comment on function private.announce_pending is
+  'Queues the mail with the link to pay a booking that staff made, for two minutes later; it is sent if the booking still waits for its payment then.';
+
 create function private.remind_of_hold(booking public.bookings)
 returns void
 language plpgsql

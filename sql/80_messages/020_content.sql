@@ -123,6 +123,46 @@ $$;
 comment on function private.untold_changes is
   'All that the mail about a change has to tell, as public.booking_history keeps it: that change and those before it that no mail told; null when they undo each other.';
 
+create function private.present_content(organization_id uuid, booking_id uuid, template text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object(
+        'event_id', event.uid,
+        'event_at', event.updated_at,
+        -- As it is now: a calendar that has this version already keeps what it has.
+        'event_version', event.sequence,
+        'cancelled_by_customer', b.status = 'cancelled' and exists (
+          select from public.booking_history as h
+          where h.organization_id = b.organization_id
+            and h.booking_id = b.id
+            and h.to_status = 'cancelled'
+            and h.actor_kind = 'customer'
+        ),
+        'previous', null
+      )
+    )
+    from public.bookings as b
+    cross join private.booking_event(b.organization_id, b.id, 'infinity') as event
+    where b.organization_id = present_content.organization_id
+      and b.id = present_content.booking_id
+      and case present_content.template
+        when 'booking_confirmed' then b.status in ('confirmed', 'checked_in', 'in_progress')
+        when 'booking_cancelled' then b.status = 'cancelled'
+      end
+  );
+end
+$$;
+
+comment on function private.present_content is
+  'What a mail that is sent again says: booking_confirmed or booking_cancelled, as the booking is now; null when it is not so any more.';
+
 create function private.announcement_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -134,6 +174,12 @@ declare
   change jsonb;
   event public.booking_event;
 begin
+  if not cause ? 'history_id' then
+    -- Asked for once more, about nothing new.
+    return private.present_content(
+      announcement_content.organization_id, (cause ->> 'booking_id')::uuid, cause ->> 'template'
+    );
+  end if;
   select h.* into told
   from public.booking_history as h
   where h.organization_id = announcement_content.organization_id
@@ -340,6 +386,33 @@ comment on function private.held_content is
   'What the mail says that brings somebody back to a hold that is to be paid; null when it was paid, let go or has lapsed.';
 
 select private.email_template_upsert('booking_held', 'held_content', counts_as => 'visitor');
+
+create function private.pending_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object('expires_at', b.hold_expires_at, 'due_now_cents', b.due_now_cents)
+    )
+    from public.bookings as b
+    where b.organization_id = pending_content.organization_id
+      and b.id = (cause ->> 'booking_id')::uuid
+      and b.status = 'pending'
+      and b.hold_expires_at > now()
+      and not private.venue_is_closed(b.organization_id)
+  );
+end
+$$;
+
+comment on function private.pending_content is
+  'What the mail says about a booking by staff that waits for its payment; null when it was confirmed, cancelled or has lapsed.';
+
+select private.email_template_upsert('booking_pending', 'pending_content');
 
 create function private.confirmation_content(organization_id uuid, cause jsonb)
 returns jsonb

@@ -123,10 +123,17 @@ begin
   );
   if private.is_readdressed(job.organization_id, customer_id) then
     return 'desk';
-  elsif not job.payload ? 'history_id' or private.mail_is_wanted(
+  elsif not job.payload ?| array['history_id', 'rule_id'] or private.mail_is_wanted(
     job.organization_id, (job.payload ->> 'booking_id')::uuid
   ) then
     return null;
+  elsif job.payload ? 'rule_id' then
+    -- Nobody asked for it; whoever typed the address did so with the booking.
+    return (
+      select case b.source when 'widget' then 'visitor' else 'desk' end
+      from public.bookings as b
+      where b.organization_id = job.organization_id and b.id = (job.payload ->> 'booking_id')::uuid
+    );
   end if;
   select h.actor_kind into caused_by
   from public.booking_history as h

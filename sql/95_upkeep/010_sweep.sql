@@ -7,7 +7,8 @@ create type service.swept as (
   forgotten_rate_limits int,
   forgotten_jobs int,
   waitlist_offers int,
-  expired_waitlist_entries int
+  expired_waitlist_entries int,
+  due_messages int
 );
 
 comment on type service.swept is 'What a sweep did, in numbers.';
@@ -18,6 +19,7 @@ comment on column service.swept.forgotten_rate_limits is 'Windows older than a d
 comment on column service.swept.forgotten_jobs is 'Done 90 days ago.';
 comment on column service.swept.waitlist_offers is 'Free places that were offered.';
 comment on column service.swept.expired_waitlist_entries is 'Waiting for a time that has passed.';
+comment on column service.swept.due_messages is 'Messages around visits that were queued.';
 
 create function private.sweep()
 returns service.swept
@@ -33,6 +35,7 @@ declare
   ended int := private.end_past_visits(500);
   keys int;
   windows int;
+  messages int := private.queue_due_messages(now());
 begin
   delete from private.idempotency_keys as k
   where (k.scope, k.key) in (
@@ -59,7 +62,7 @@ begin
 
   return row(
     expired, ended, keys, windows, private.forget_jobs(1000),
-    waitlist -> 'waitlist_offers', waitlist -> 'expired_waitlist_entries'
+    waitlist -> 'waitlist_offers', waitlist -> 'expired_waitlist_entries', messages
   )::service.swept;
 end
 $$;
@@ -76,7 +79,7 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep is
-  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, queues the messages around visits that became due, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep to service_role;
 
 create function private.schedule_sweep()

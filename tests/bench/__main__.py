@@ -1,10 +1,11 @@
 """`make bench`: what the database's own rules cost, as ratios within one run.
 
-Four things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
-free times of a calendar, holding a place among many and one that everybody wants, and the staff's
-page of bookings under row-level security. Figures are medians of alternating rounds; the ratio is
-what counts, since machines differ and this one may be busy. Commits wait for the disk, as they do
-where the product runs; `--forgetful` says what is left when they do not.
+Five things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
+free times of a calendar, holding a place among many and one that everybody wants, the staff's page
+of bookings under row-level security, and a sweep that finds no message due. Figures are medians of
+alternating rounds; the ratio is what counts, since machines differ and this one may be busy.
+Commits wait for the disk, as they do where the product runs; `--forgetful` says what is left when
+they do not.
 """
 
 from __future__ import annotations
@@ -216,6 +217,30 @@ def staff_page(dsn: str, seconds: int, advance: Callable[[], None]) -> Result:
     return Result("page of 50 bookings under RLS, against BYPASSRLS by hand", "1/s", ours, raw)
 
 
+def idle_sweep(dsn: str, advance: Callable[[], None]) -> Result:
+    """Asking what is due at an hour at which nothing is, against the bare looks into indexes."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+
+        def timed(statement: LiteralString) -> float:
+            samples = []
+            for _ in range(50):
+                started = time.perf_counter()
+                (found,) = connection.execute(statement).fetchone() or (None,)
+                samples.append((time.perf_counter() - started) * 1000)
+                assert found == 0, "not idle"
+            return statistics.median(samples)
+
+        ours, raw = alternate(
+            lambda: timed(
+                "select count(*) from private.due_messages(bench.idle(), bench.idle() + '15 s')"
+            ),
+            lambda: timed("select bench.due_by_hand()"),
+            5,
+            advance,
+        )
+    return Result("sweep without a due message, against three looks into indexes", "ms", ours, raw)
+
+
 def _pgbench_binary() -> Path:
     return find_binaries(server_user()) / "pgbench"
 
@@ -262,7 +287,7 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
         Progress(console=console) as progress,
     ):
         dsn = server.dsn(database)
-        task = progress.add_task("measuring", total=16)
+        task = progress.add_task("measuring", total=21)
 
         def advance() -> None:
             progress.advance(task)
@@ -272,6 +297,7 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
             staff_page(dsn, seconds, advance),
             holding(dsn, scale, seconds, advance),
             hot_slot(dsn, seconds, advance),
+            idle_sweep(dsn, advance),
         ]
 
 

@@ -253,6 +253,40 @@ as $$
   order by s.starts_at, r.id
 $$;
 
+-- The rules that every organization begins with; their trigger was left out above.
+insert into public.message_rules (organization_id, kind, minutes, days, at_time)
+select bench.id(2, v, 0), r.kind, r.minutes, r.days, r.at_time
+from generate_series(1, :venues) as v
+cross join (
+  values ('reminder', null, 1, time '18:00'), ('thanks', 120, null, null), ('payment_request', 4320, null, null)
+) as r (kind, minutes, days, at_time);
+
+-- Deep in the night nothing starts, ends or is due.
+create function bench.idle()
+returns timestamptz
+language sql
+stable
+as $$ select current_date + time '03:00:01' at time zone 'UTC' $$;
+
+create function bench.due_by_hand()
+returns bigint
+language sql
+stable
+as $$
+  select
+    (
+      select count(*) from public.bookings as b
+      where b.starts_at between bench.idle() + interval '72 h' and bench.idle() + interval '72 h 15 s'
+        and b.status in ('pending', 'confirmed')
+    ) + (
+      select count(*) from public.sessions as s
+      where s.ends_at between bench.idle() - interval '2 h' and bench.idle() - interval '2 h' + interval '15 s'
+        and s.mode <> 'block' and s.status = 'scheduled'
+    ) + (
+      select count(*) from public.message_rules as r where not r.is_active
+    )
+$$;
+
 -- The load comes as postgres, who is no superuser, as the product's owner is.
 grant usage on schema bench to postgres;
 grant all on all tables in schema bench to postgres;

@@ -26,6 +26,7 @@ UNBOUNDED = {
     "customer_tags": "no visitor's question lists them",
     "email_template_overrides": "one a template and language, by its key",
     "extra_rooms": "one a room and extra, both bounded, by its key",
+    "message_rule_rooms": "one a rule and room, both bounded, by its key",
     "price_tiers": "100 a room, by its key and check",
     "room_cancellation_tiers": "read one room at a time; 8,785 a room, by its key and check",
     "staff_shifts": "no visitor's question lists them",

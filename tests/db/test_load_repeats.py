@@ -21,6 +21,7 @@ SAME_ANSWER = {
     "claim_session_as_game_master",
     "confirm_booking",  # tests/db/test_mail_limits.py
     "disable_join_code",
+    "email_my_bookings",  # tests/db/test_resending.py
     "end_support_entry",
     "leave_waitlist",
     "reactivate_member",
@@ -50,6 +51,7 @@ BY_KEY = {
     "record_payment",
     "record_refund",
     "refund_booking",
+    "resend_booking_email",
     "reschedule_booking",
     "sign_waiver",
 }

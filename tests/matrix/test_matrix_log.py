@@ -48,8 +48,10 @@ _SILENT: dict[str, str] = {
             "service.fail_checkout service.open_checkout service.record_checkout"
         ),
         "an inbox: what it is about is read anew": "service.receive_stripe_event",
-        "the sample's token is not the mail's": "public.confirm_booking",
+        "the sample's token is not the mail's": "public.confirm_booking service.unsubscribe",
         "one export waits already, and is answered again": "public.export_organization",
+        "queues a mail, which booking_emails shows": "public.resend_booking_email",
+        "queues a mail, and counts for the limits of who asks": "public.email_my_bookings",
         "reads, and counts for the limit of who asks": "public.my_booking_token",
         "counts for a limit, and nothing else": "service.limit_checkouts",
         "what the service found of words, or tries again; who wrote them has an entry": (

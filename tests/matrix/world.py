@@ -178,6 +178,9 @@ class _Builder:
         add("price_rules", room_id=room, name="Nights", kind="percent", value=10, from_time="23:00")
         extra = add("extras", names=Jsonb({"en": "Photo"}), price_cents=500, all_rooms=False)
         add_link("extra_rooms", extra_id=extra, room_id=room)
+        rule = add("message_rules", kind="reminder", minutes=90, all_rooms=False)
+        add_link("message_rule_rooms", rule_id=rule, room_id=room)
+        keep(message_rule=rule)
         mine = {"organization_id": venue.id}
         coupon = owner.call(
             "create_coupon", **mine, code="MATRIX", kind="fixed", value=100, room_ids=[UUID(room)]

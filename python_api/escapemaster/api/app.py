@@ -17,7 +17,14 @@ from escapemaster.api import problems
 from escapemaster.api.context import REQUEST_ID_HEADER, RequestContext
 from escapemaster.api.docs_page import HEADERS, docs_page
 from escapemaster.api.metrics import Metrics
-from escapemaster.api.routes import checkout, email_templates, health, tokens, webhooks
+from escapemaster.api.routes import (
+    checkout,
+    email_templates,
+    health,
+    tokens,
+    unsubscribe,
+    webhooks,
+)
 from escapemaster.api.services import Transports, open_services
 from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings, get_settings
@@ -78,7 +85,7 @@ def create_app(
     )
     app.state.metrics = metrics
     problems.install(app)
-    for module in (tokens, checkout, email_templates, webhooks, health):
+    for module in (tokens, checkout, email_templates, unsubscribe, webhooks, health):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 
@@ -126,7 +133,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 for status, response in operation["responses"].items():
                     content = response.get("content", {})
-                    if status >= "400" and "application/json" in content:
-                        content[problems.MEDIA_TYPE] = content.pop("application/json")
+                    # A page's, too: only what succeeds is HTML.
+                    for media_type in ("application/json", "text/html"):
+                        if status >= "400" and media_type in content:
+                            content[problems.MEDIA_TYPE] = content.pop(media_type)
         app.openapi_schema = schema
     return app.openapi_schema

@@ -43,6 +43,13 @@ class EmailWords(EmailOverride):
     locale: str
 
 
+class Unsubscribed(Row):
+    """Who does not write any more."""
+
+    organization_name: str
+
+
+_UNSUBSCRIBED: Final = TypeAdapter[Unsubscribed](Unsubscribed)
 _PREPARED_EMAIL: Final = TypeAdapter[PreparedEmail | None](PreparedEmail | None)
 _EMAIL_WORDS: Final = TypeAdapter[EmailWords | None](EmailWords | None)
 
@@ -100,6 +107,10 @@ class EmailCalls:
                 "problem": problem,
             },
         )
+
+    async def unsubscribe(self, token: str) -> Unsubscribed:
+        """Take back a customer's consent to marketing, by the link in a mail."""
+        return await self._functions.call("unsubscribe", _UNSUBSCRIBED, {"token": token})
 
     async def record_email_event(self, event: Mapping[str, object]) -> Received:
         """Put what became of a mail (delivered, bounced, complained) into the inbox, once."""

@@ -47,10 +47,12 @@ class Site:
     Attributes:
         public_url: The platform's page, to which links lead unless the venue has its own.
         email_from: The sender, `Name <address>`.
+        service_url: Where the internet reaches the service; None: not known.
     """
 
     public_url: str
     email_from: str = "bookings@escapemaster.test"
+    service_url: str | None = None
 
     def of_venue(self, site_url: str | None) -> Site:
         """The same with the venue's own page, if it has one."""
@@ -73,6 +75,8 @@ class Content:
         paragraphs: Its further paragraphs, by the name under which its template places them.
         attachments: Its files.
         accent: The venue's colour, if it has one.
+        unsubscribe_url: Of a mail that is not about its reader's own booking: what ends such mails,
+            empty where the service's address is not known. None: the mail is about a booking.
     """
 
     sender: str
@@ -82,6 +86,7 @@ class Content:
     paragraphs: Mapping[str, Paragraphs] = field(default_factory=dict)
     attachments: Callable[[Texts], tuple[Attachment, ...]] = lambda _: ()
     accent: str | None = None
+    unsubscribe_url: str | None = None
 
 
 D = TypeVar("D", bound=MailData)

@@ -21,6 +21,17 @@ def leave_url(public_site_url: str, calendar: str | None, token: str) -> str:
     return with_secret(calendar_url(public_site_url, calendar, waitlist="leave"), token)
 
 
+def unsubscribe_url(service_url: str | None, token: str, language: str) -> str:
+    """The link that ends requests, which mail programs open themselves; empty without a service.
+
+    Its secret is in the query, since a program that posts to it sends no fragment. It can do
+    nothing else.
+    """
+    if service_url is None:
+        return ""
+    return f"{service_url}/v1/unsubscribe?{urlencode({'token': token, 'lang': language})}"
+
+
 def calendar_url(
     public_site_url: str, calendar: str | None, *, reference: str | None = None, **parameters: str
 ) -> str:

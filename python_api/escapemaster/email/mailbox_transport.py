@@ -112,6 +112,8 @@ def _mime(message: Message, message_id: str, email_from: str, now: datetime) -> 
         raise EmailError("address_invalid", type(error).__name__, retryable=False) from None
     mail["Subject"] = message.subject
     mail["X-Template"] = message.template
+    for name, value in message.list_headers().items():
+        mail[name] = value
     mail.set_content(message.text)
     mail.add_alternative(message.html, subtype="html")
     for file in message.attachments:

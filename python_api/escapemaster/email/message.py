@@ -28,7 +28,12 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A rendered mail. `sender` is shown as the name of whoever the mail is about."""
+    """A rendered mail.
+
+    Attributes:
+        sender: Shown as the name of whoever the mail is about.
+        unsubscribe_url: As in `Content`.
+    """
 
     template: str
     language: str
@@ -39,6 +44,16 @@ class Message:
     html: str
     text: str
     attachments: tuple[Attachment, ...] = ()
+    unsubscribe_url: str | None = None
+
+    def list_headers(self) -> dict[str, str]:
+        """What lets a mail program end such mails with one click (RFC 2369, RFC 8058)."""
+        if not self.unsubscribe_url:
+            return {}
+        return {
+            "List-Unsubscribe": f"<{self.unsubscribe_url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
 
 
 class Transport(Protocol):

@@ -155,6 +155,7 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         ),
         text=_tidy(template(f"{prepared.template}/mail.txt.j2").render(context)),
         attachments=content.attachments(text),
+        unsubscribe_url=content.unsubscribe_url,
     )
 
 

@@ -47,7 +47,7 @@ class ResendTransport:
             "subject": message.subject,
             "html": message.html,
             "text": message.text,
-            "headers": {"Content-Language": message.language},
+            "headers": {"Content-Language": message.language, **message.list_headers()},
             "tags": [{"name": "template", "value": message.template}],
         }
         if message.attachments:

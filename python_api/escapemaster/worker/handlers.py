@@ -23,7 +23,7 @@ from escapemaster.email.content import Site
 from escapemaster.email.mails import sample
 from escapemaster.email.message import Transport
 from escapemaster.email.rendering import compose
-from escapemaster.errors import EscapemasterError, PaymentError
+from escapemaster.errors import EmailError, EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder
 from escapemaster.payments.stripe_gateway import StripeGateway
@@ -100,6 +100,9 @@ async def send_email(job: Job, tools: Tools) -> None:
         await tools.database.record_email_words(
             job.id, job.lease_token, prepared.override, problem.as_json()
         )
+    if message.unsubscribe_url == "":
+        # An operator mends it; until then nobody gets what they could not end.
+        raise EmailError("service_url_missing", "SERVICE_URL", retryable=True)
     message_id = await tools.mail.send(message, email_key(job))
     await tools.database.record_email(job.id, job.lease_token, tools.mail.name, message_id)
     _log.info("email.sent", template=message.template, provider=tools.mail.name)

@@ -50,6 +50,18 @@ def set_up(
     _hire(organization_id, staff, user_ids)
     rooms = _open(venue, organization_id, staff["manager"], today)
     extras = _price(venue, organization_id, staff["manager"], rooms)
+    # Beside the rules that every organization begins with.
+    staff["manager"].insert(
+        "message_rules",
+        [
+            {
+                "kind": "review_request",
+                "days": 1,
+                "at_time": "12:00",
+                "review_url": f"https://reviews.example.test/{venue.slug}",
+            }
+        ],
+    )
     return OpenVenue(venue, organization_id, staff, user_ids, rooms, extras)
 
 

@@ -1,9 +1,10 @@
 """Fills a local stack with the demo: `main`.
 
 What a client can do is done as a client. The owner's connection (`DATABASE_URL`) is used for
-four things that no client can: to make accounts whose addresses need no mail (`register`), to move
+five things that no client can: to make accounts whose addresses need no mail (`register`), to move
 a part of the bookings into the past (see `escapemaster_dev.seed.bookings`), to take back the mails
-about bookings that nobody made, and to keep each venue in one transaction.
+about bookings that nobody made, to send one reminder before its time, and to keep each venue in one
+transaction.
 
 Run again it finds everything and changes nothing.
 """
@@ -114,7 +115,28 @@ def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account])
         "delete from private.jobs where id > %s and organization_id = %s and kind = 'email.send'",
         (row["last_job"], opened.organization_id),
     )
+    _remind(connection, opened.organization_id)
     return bookings, staffed
+
+
+def _remind(connection: Connection, organization_id: str) -> None:
+    """Send the reminder of the next visit now, so that there is one in the mailbox to look at."""
+    as_owner(connection).execute(
+        """
+        select private.queue_message(
+          row(b.organization_id, b.id, r.id, r.kind, b.starts_at, now())::private.due_message
+        )
+        from public.bookings as b
+        join public.message_rules as r on r.organization_id = b.organization_id
+        where b.organization_id = %s
+          and r.kind = 'reminder'
+          and b.status = 'confirmed'
+          and b.starts_at > now() + interval '1 hour'
+        order by b.starts_at
+        limit 1
+        """,
+        (organization_id,),
+    )
 
 
 def _hang_pictures(

@@ -25,6 +25,7 @@ def stack_environment(config: StackConfig, credentials: Credentials) -> dict[str
         "SUPABASE_JWT_SECRET": credentials.jwt_secret,
         "DATABASE_URL": database_url(config, "postgres", credentials.owner_password),
         "API_URL": api,
+        "SERVICE_URL": api,
         "MAILBOX_URL": f"http://127.0.0.1:{ports.mailbox}",
         "MAILBOX_SMTP_HOST": "127.0.0.1",
         "MAILBOX_SMTP_PORT": str(ports.smtp),

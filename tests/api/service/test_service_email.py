@@ -40,6 +40,7 @@ from escapemaster.email.overrides import MAX_SUBJECT
 from escapemaster.email.rendering import WordsInvalidError, compose, render, render_strictly
 from escapemaster.email.resend_transport import ResendTransport
 from escapemaster.email.texts import Sentence, sentences
+from escapemaster.email.visits import MAPS_URL
 from escapemaster.errors import EmailError
 
 from .conftest import JWT_SECRET
@@ -86,6 +87,18 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "initial_cents": 8000,
                 "recipient_name": "Marta",
                 "message": "Feliz cumpleaños\nA jugar",
+                "bookings": [
+                    {
+                        "room_name": data.get("room_name", "The Attic"),
+                        "starts_at": "2026-02-14T18:30:00Z",
+                        "timezone": "Europe/Madrid",
+                        "reference": "ABCD-2345",
+                        "manage_url_token": "tok_-1",
+                    }
+                ],
+                "payable_cents": 4000,
+                "review_url": "https://reviews.example.test/enigma",
+                "unsubscribe_token": "o.b.t",
                 "a_field_of_tomorrow": True,
                 **data,
             },
@@ -1203,7 +1216,9 @@ def test_every_link_of_a_venue_with_a_page_of_its_own_leads_there(template: str)
     own = {"site_url": "https://enigma.example.test/reservas", "waiver_token": "sign_-1"}
     message = render(prepared(template, **own), SITE)
     for link in Page(message.html).links:
-        assert link.startswith("https://enigma.example.test/reservas"), link
+        # A map, and the page where the venue has its reviews, are nobody's page for bookings.
+        if not link.startswith((MAPS_URL, "https://reviews.example.test/")):
+            assert link.startswith("https://enigma.example.test/reservas"), link
     assert "play.example.test" not in message.html + message.text
 
 
@@ -1379,3 +1394,79 @@ def test_who_joined_a_waiting_list_is_told_for_what_and_how_to_leave(
     assert f"Leave the waitlist: {leave}\n" in message.text
     assert parse_qs(urlsplit(leave).query)["waitlist"] == ["leave"]
     assert urlsplit(leave).fragment == "token=wait_-1"
+
+
+# -- messages around a visit -----------------------------------------------------------------------
+
+SERVED = replace(SITE, service_url="https://api.example.test")
+
+
+def test_a_reminder_says_when_to_come_and_where_and_who_has_not_signed() -> None:
+    data = {"payable_cents": 0, "expires_at": None, "waiver_token": "sign_-1"}
+    message = render(prepared("reminder", "en", unsigned_waivers=2, **data), SITE)
+    assert message.subject == "Reminder: The Attic, Saturday, 14 February 2026 at 19:30"
+    assert "Please be there at 19:20, so that it can start at 19:30." in message.text
+    assert "To pay at the venue: €75.00" in message.text
+    assert "Due now" not in message.text and "Held until" not in message.text
+    links = Page(message.html).links
+    [shown] = [link for link in links if link.startswith(MAPS_URL)]
+    assert parse_qs(urlsplit(shown).query) == {
+        "api": ["1"],
+        "query": ["Carrer de Verdi 12, 08012 Barcelona"],
+    }
+    assert any("waiver=" in link for link in links)
+    for link in links:
+        assert link in message.text
+
+
+def test_a_reminder_of_what_all_have_signed_and_nobody_can_find_has_no_such_links() -> None:
+    message = render(
+        prepared("reminder", address="", waiver_token="sign_-1", unsigned_waivers=0), SITE
+    )
+    [link] = Page(message.html).links
+    assert "reference=" in link
+
+
+@pytest.mark.parametrize("template", ["reminder", "payment_request"])
+def test_what_can_be_paid_by_the_link_is_asked_for_there_and_the_rest_at_the_venue(
+    template: str,
+) -> None:
+    message = render(prepared(template, "en", open_cents=7500, payable_cents=4000), SITE)
+    assert "Pay €40.00:\nhttps://play.example.test/" in message.text
+    assert "Due now: €40.00" in message.text
+    assert "To pay at the venue: €35.00" in message.text
+    assert "Held until: Saturday, 21 February 2026 (19:30, Madrid time)" in message.text
+
+
+def test_a_reminder_brings_no_event_so_that_the_visit_stays_one() -> None:
+    assert render(prepared("reminder", **EVENT), SITE).attachments == ()
+
+
+def test_a_request_for_a_review_can_be_ended_and_what_is_about_a_booking_cannot() -> None:
+    for template in MAILS:
+        message = render(prepared(template, "ca"), SERVED)
+        if template != "review_request":
+            assert message.unsubscribe_url is None and message.list_headers() == {}
+    message = render(prepared("review_request", "ca"), SERVED)
+    link = "https://api.example.test/v1/unsubscribe?token=o.b.t&lang=ca"
+    assert message.list_headers() == {
+        "List-Unsubscribe": f"<{link}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+    assert link in message.text
+    assert set(Page(message.html).links) == {"https://reviews.example.test/enigma", link}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://reviews.example.test/", "javascript:alert(1)", "https://a.test/ b", "https://"]
+)
+def test_an_address_that_is_no_page_s_is_never_a_button(url: str) -> None:
+    with pytest.raises(EmailError, match="review_url"):
+        render(prepared("review_request", review_url=url), SITE)
+
+
+def test_the_headers_that_end_requests_reach_the_mailbox_s_mail() -> None:
+    message = render(prepared("review_request"), SERVED)
+    mail = _mime(message, "<1@example.test>", SERVED.email_from, datetime(2026, 2, 1, tzinfo=UTC))
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["List-Unsubscribe"] == f"<{message.unsubscribe_url}>"

@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 
 from escapemaster.database import Job, ServiceDatabase, connection_pool
 from escapemaster.email.content import Site
+from escapemaster.email.mails import sample
 from escapemaster.email.message import Message
 from escapemaster.errors import (
     DomainError,
@@ -218,6 +219,20 @@ async def test_words_that_are_gone_are_not_tried(tools: Tools, postgrest: FakePo
     postgrest.returns(read_email_words=None)
     await handle(job("email.check"), tools)
     assert not postgrest.called("record_email_words")
+
+
+async def test_what_its_reader_could_not_end_waits_until_it_can_be_ended(
+    tools: Tools, postgrest: FakePostgrest, mail: FakeMail
+) -> None:
+    postgrest.answer("prepare_email", sample("review_request", "es").model_dump())
+    postgrest.answer("record_email", {"recorded": True})
+    with pytest.raises(EmailError, match="SERVICE_URL") as failed:
+        await handle(job("email.send", **MAIL_JOB), tools)
+    assert failed.value.retryable and mail.sent == []
+    served = replace(tools, site=replace(tools.site, service_url="https://api.example.test"))
+    await handle(job("email.send", **MAIL_JOB), served)
+    [(message, _)] = mail.sent
+    assert message.list_headers()["List-Unsubscribe"].startswith("<https://api.example.test/v1/")
 
 
 async def test_a_mail_that_has_been_overtaken_is_not_sent(

@@ -1,0 +1,24 @@
+"""Reminds of a visit: when to come and where, what is still open, who has not signed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from escapemaster.email.booking import SAMPLE_BOOKING
+from escapemaster.email.content import Content, Mail, Site
+from escapemaster.email.visits import VisitData, coming_content
+
+
+def _content(visit: VisitData, language: str, site: Site) -> Content:
+    content = coming_content(visit, language, site)
+    return replace(
+        content,
+        values={**content.values, "payable": visit.payable_cents > 0},
+    )
+
+
+MAIL = Mail(
+    VisitData,
+    _content,
+    {**SAMPLE_BOOKING, "payable_cents": 0, "unsigned_waivers": 4},
+)

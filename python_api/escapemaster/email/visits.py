@@ -1,0 +1,76 @@
+"""What the messages around a visit share: those that an organization's rules send."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+from escapemaster.email.booking import BookingData, booking_content
+from escapemaster.email.content import Content, Row, Site, capital, instant_words
+from escapemaster.email.formatting import clock
+from escapemaster.email.texts import Texts
+
+#: How long before the start a party is asked to come.
+EARLY: Final = timedelta(minutes=10)
+#: Opens the map program of whatever the reader has
+#: (https://developers.google.com/maps/documentation/urls/get-started#search-action).
+MAPS_URL: Final = "https://www.google.com/maps/search/?"
+
+
+class VisitData(BookingData):
+    """What the database hands over about a visit that is to come, or is over.
+
+    Attributes:
+        payable_cents: What the booking's link would ask to be paid now, in minor units.
+        expires_at: Until when a booking that is not confirmed is kept.
+        unsigned_waivers: How many of the party have not signed yet.
+    """
+
+    payable_cents: int = 0
+    expires_at: datetime | None = None
+    unsigned_waivers: int = 0
+
+
+def coming_content(visit: VisitData, language: str, site: Site) -> Content:
+    """What a message before a visit says: what is open, when to come, and where it is."""
+    content = booking_content(visit, language, site, shows_price=False)
+    until = instant_words(visit.expires_at, visit.timezone, language) if visit.expires_at else None
+    payable = visit.amount(visit.payable_cents, language)
+    # What the link asks for is paid there, and only the rest at the venue.
+    at_venue = visit.amount(max(0, visit.open_cents - visit.payable_cents), language)
+
+    def rows(text: Texts) -> list[Row]:
+        found = content.rows(text)
+        if payable:
+            found.append((text("due_now"), payable, ""))
+        if at_venue:
+            found.append((text("due"), at_venue, ""))
+        if until is not None:
+            hours = f"{until['clock']}, {text('local_time')}"
+            found.append((text("held_until"), capital(until["day"]), hours))
+        return found
+
+    return replace(
+        content,
+        words={
+            **content.words,
+            "arrival": clock(visit.starts_at - EARLY, visit.timezone, language),
+            "due_now": payable,
+        },
+        values={
+            **content.values,
+            "waiver_url": content.values["waiver_url"] if visit.unsigned_waivers else "",
+            "map_url": _map_url(visit),
+        },
+        rows=rows,
+    )
+
+
+def _map_url(visit: VisitData) -> str:
+    """Where a map shows the venue; empty where its address is not known."""
+    if not visit.address:
+        return ""
+    # By the address alone: the name of a venue may be another place's.
+    return MAPS_URL + urlencode({"api": "1", "query": visit.address})
