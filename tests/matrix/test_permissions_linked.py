@@ -23,7 +23,7 @@ from matrix.expectations import NOBODY, expectations
 from matrix.house import House
 
 _EXPECTED = expectations()
-_IN_PYTHON = re.compile(r"require_permission\(\s*[\"']([a-z_]+:[a-z_]+)[\"']\s*\)")
+_IN_PYTHON = re.compile(r"require_permission(?:_in_path)?\(\s*[\"']([a-z_]+:[a-z_]+)[\"']\s*\)")
 
 
 @pytest.fixture

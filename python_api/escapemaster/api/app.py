@@ -17,7 +17,14 @@ from escapemaster.api import problems
 from escapemaster.api.context import REQUEST_ID_HEADER, RequestContext
 from escapemaster.api.docs_page import HEADERS, docs_page
 from escapemaster.api.metrics import Metrics
-from escapemaster.api.routes import checkout, email_templates, health, tokens, webhooks
+from escapemaster.api.routes import (
+    checkout,
+    email_templates,
+    health,
+    subscriptions,
+    tokens,
+    webhooks,
+)
 from escapemaster.api.services import Transports, open_services
 from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings, get_settings
@@ -34,6 +41,7 @@ opening payment pages and hearing from providers.
 _TAGS: Final = [
     {"name": "Access", "description": "Access for other programs."},
     {"name": "Payments", "description": "Paying for bookings."},
+    {"name": "Subscription", "description": "What an organization pays the platform."},
     {"name": "Mail", "description": "What mails say."},
     {"name": "Webhooks", "description": "What providers tell us. Signed; not for clients."},
     {"name": "Operations", "description": "Health and numbers."},
@@ -78,7 +86,7 @@ def create_app(
     )
     app.state.metrics = metrics
     problems.install(app)
-    for module in (tokens, checkout, email_templates, webhooks, health):
+    for module in (tokens, checkout, subscriptions, email_templates, webhooks, health):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 

@@ -67,7 +67,7 @@ def test_a_paid_session_leads_to_its_intent_and_charge(bench: Bench) -> None:
     [
         ({"expires_at": 29}, "expires_at"),
         ({"expires_at": 24 * 60 + 1}, "expires_at"),
-        ({"mode": "subscription"}, "mode"),
+        ({"mode": "setup"}, "mode"),
         ({"locale": "ca"}, "locale"),
         ({"success_url": "venue.example"}, "success_url"),
         ({"customer_email": "nobody"}, "customer_email"),
