@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -232,11 +233,16 @@ class World:
 _APP: list[Any] = []
 
 
-def open_world(money: Database) -> World:
+@contextmanager
+def open_world(money: Database) -> Iterator[World]:
     app = create_app(Settings(secret_key="sk_test_1", webhook_secret="whsec_1"))
     _APP[:] = [app]
     venue = make_venue(money)
-    return World(venue, app.state.sandbox, _gateway(app), Direct(money.client(SERVICE)))
+    sandbox: Sandbox = app.state.sandbox
+    try:
+        yield World(venue, sandbox, _gateway(app), Direct(money.client(SERVICE)))
+    finally:
+        sandbox.store.close()
 
 
 def _gateway(app: Any) -> StripeGateway:
@@ -250,8 +256,9 @@ def _gateway(app: Any) -> StripeGateway:
 
 
 @pytest.fixture
-def world(money: Database) -> World:
-    return open_world(money)
+def world(money: Database) -> Iterator[World]:
+    with open_world(money) as found:
+        yield found
 
 
 def test_the_life_of_a_subscription(world: World) -> None:
@@ -557,7 +564,11 @@ def step(world: World, what: str) -> None:
 def test_whatever_happens_to_its_events_database_and_stripe_agree_in_the_end(
     money: Database, steps: list[str], data: st.DataObject
 ) -> None:
-    world = open_world(money)
+    with open_world(money) as world:
+        _lives(world, steps, data)
+
+
+def _lives(world: World, steps: list[str], data: st.DataObject) -> None:
     world.subscribe(data.draw(st.sampled_from(["starter", "pro"])))
     waiting: list[dict[str, Any]] = []
     for what in steps:

@@ -218,6 +218,7 @@ def _create_subscribing(
     session = objects.checkout_session(
         amount_subtotal=amount,
         amount_total=amount,
+        branding_settings=None,
         cancel_url=params.url("cancel_url"),
         client_reference_id=params.text("client_reference_id", maximum=200),
         created=now,
