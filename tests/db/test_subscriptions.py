@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from client import SERVICE, Caller, Client, Refused
 from db.money_world import Database, make_venue, member
@@ -299,6 +300,52 @@ def test_a_subscription_that_ended_leaves_the_free_plan_and_not_a_locked_venue(
     assert rename(overdue.venue.owner) == 1
 
 
+def notices(overdue: Subscriber) -> list[dict[str, object]]:
+    return overdue.database.all(
+        "select payload, run_at from private.jobs where organization_id = %s"
+        " and kind = 'email.send' order by run_at",
+        overdue.id,
+    )
+
+
+def test_owners_are_told_at_once_three_days_before_and_when_writing_stops(
+    overdue: Subscriber,
+) -> None:
+    row = overdue.row()
+    assert row is not None
+    told = notices(overdue)
+    assert [notice["run_at"] for notice in told] == [
+        row["overdue_since"],
+        row["grace_until"] - timedelta(days=3),
+        row["grace_until"],
+    ]
+    overdue.apply({**overdue.live, "status": "unpaid"})  # type: ignore[attr-defined]
+    assert notices(overdue) == told
+
+
+def content(overdue: Subscriber, payload: object) -> dict[str, object] | None:
+    found: dict[str, object] | None = overdue.database.one(
+        "select private.overdue_content(%s, %s)", overdue.id, Jsonb(payload)
+    )
+    return found
+
+
+def test_a_notice_says_until_when_and_is_left_out_once_it_is_paid(overdue: Subscriber) -> None:
+    payload = notices(overdue)[-1]["payload"]
+    said = content(overdue, payload)
+    row = overdue.row()
+    assert said is not None and row is not None
+    data = said["data"]
+    assert isinstance(data, dict)
+    assert datetime.fromisoformat(data["writes_end_at"]) == row["grace_until"]
+    overdue.apply(overdue.live)  # type: ignore[attr-defined]
+    assert content(overdue, payload) is None
+    # Overdue once more: the former notices say nothing of it, their own do.
+    overdue.apply({**overdue.live, "status": "past_due"})  # type: ignore[attr-defined]
+    assert content(overdue, payload) is None
+    assert len(notices(overdue)) == 6
+
+
 # -- what the platform gives -----------------------------------------------------------------------
 
 
@@ -378,6 +425,48 @@ def test_a_grant_covers_what_is_overdue(operator: Client, overdue: Subscriber) -
 def test_an_owner_grants_nothing(subscriber: Subscriber) -> None:
     with refused(403, "platform_admin_required"):
         grant(subscriber.venue.owner, subscriber)
+
+
+def counted(operator: Client) -> dict[str, object]:
+    numbers: dict[str, object] = operator.call("platform_statistics")["subscriptions"]
+    return numbers
+
+
+def test_the_platform_sees_plans_statuses_trials_and_money_a_month(
+    money: Database, operator: Client
+) -> None:
+    with money.owner.transaction(force_rollback=True):
+        money.run("delete from public.subscriptions")
+        ends = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+        yearly, monthly, trying, over, late = (make_subscriber(money) for _ in range(5))
+        yearly.apply(subscription(price=price("pro", "year")), subscription("starter"))
+        monthly.apply(subscription("starter"))
+        trying.apply(subscription("starter", "trialing", trial_end=ends))
+        over.apply(subscription("starter", "canceled"))
+        late.apply(subscription("starter", "past_due"))
+        grant(operator, over)
+        numbers = counted(operator)
+        assert {k: v for k, v in numbers.items() if k != "plans"} == {
+            "granted": 1,
+            "trials_ending_7_days": 1,
+            "overdue": 1,
+            "doubled": 1,
+        }
+        plans = numbers["plans"]
+        assert isinstance(plans, list)
+        assert {(p["plan_key"], p["status"]): p["month_cents"] for p in plans} == {
+            # A twelfth of 790.00, rounded once.
+            ("pro", "active"): 6583,
+            ("starter", "active"): 2900,
+            ("starter", "past_due"): 2900,
+            ("starter", "trialing"): 0,
+            ("starter", "canceled"): 0,
+        }
+        money.run(
+            "update public.organizations set status = 'closed', closed_at = now() where id = %s",
+            late.id,
+        )
+        assert counted(operator)["overdue"] == 0
 
 
 # -- who sees it -----------------------------------------------------------------------------------
