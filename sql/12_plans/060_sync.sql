@@ -207,15 +207,15 @@ security definer
 set search_path = ''
 as $$
   with stale as (
-    select c.organization_id, c.customer_id, 'stripe.sync:customer:' || c.customer_id as dedupe_key
+    select c.organization_id, c.customer_id, 'stripe.read_billing:' || c.customer_id as dedupe_key
     from private.stripe_customers as c
     where c.customer_id is not null
       and c.deleted_at is null
       and coalesce(c.as_of < now() - queue_stale_subscriptions.older_than_seconds * interval '1 second', true)
       and not exists (
         select from private.jobs as j
-        where j.kind = 'stripe.sync'
-          and j.dedupe_key = 'stripe.sync:customer:' || c.customer_id
+        where j.kind = 'stripe.read_billing'
+          and j.dedupe_key = 'stripe.read_billing:' || c.customer_id
           -- One that waits keeps its pause; one that died is tried anew after a day.
           and (j.status in ('queued', 'running') or (j.status = 'dead' and j.finished_at > now() - interval '1 day'))
       )
@@ -223,7 +223,8 @@ as $$
     limit 100
   )
   select count(private.enqueue(
-    'stripe.sync',
+    -- Of its own kind: a day's reading must not stand before what players have just paid.
+    'stripe.read_billing',
     jsonb_build_object('object_type', 'customer', 'object_id', s.customer_id, 'account', null),
     s.dedupe_key,
     s.organization_id
@@ -242,5 +243,5 @@ set search_path = ''
 as $$ select private.queue_stale_subscriptions(older_than_seconds) $$;
 
 comment on function service.queue_stale_subscriptions is
-  'Queues reading what customers have at Stripe that were not read for so long: a job each (stripe.sync), up to 100 a call, longest first, so that one which fails hides no other. Returns how many it queued: call again until it is 0.';
+  'Queues reading what customers have at Stripe that were not read for so long: a job each (stripe.read_billing), up to 100 a call, longest first, so that one which fails hides no other. Returns how many it queued: call again until it is 0.';
 grant execute on function service.queue_stale_subscriptions to service_role;

@@ -154,7 +154,7 @@ class World:
         """The worker does what is queued about Stripe's objects."""
         while jobs := self.venue.database.all(
             "update private.jobs set status = 'running', lease_token = gen_random_uuid()"
-            " where kind = 'stripe.sync' and status = 'queued'"
+            " where kind in ('stripe.sync', 'stripe.read_billing') and status = 'queued'"
             " returning id, kind, payload, lease_token"
         ):
             for row in jobs:

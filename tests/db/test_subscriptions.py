@@ -640,9 +640,9 @@ def test_an_account_is_found_by_id_and_by_slug(subscriber: Subscriber) -> None:
 def queued_for(subscriber: Subscriber) -> int:
     return int(
         subscriber.database.one(
-            "select count(*) from private.jobs where kind = 'stripe.sync' and dedupe_key = %s"
+            "select count(*) from private.jobs where kind = 'stripe.read_billing' and dedupe_key = %s"
             " and status = 'queued'",
-            f"stripe.sync:customer:{subscriber.customer}",
+            f"stripe.read_billing:{subscriber.customer}",
         )
     )
 
@@ -670,11 +670,11 @@ def test_one_whose_reading_died_hides_no_other(money: Database) -> None:
         pass
     money.run(
         "update private.jobs set status = 'dead', finished_at = now() where dedupe_key = %s",
-        f"stripe.sync:customer:{dead.customer}",
+        f"stripe.read_billing:{dead.customer}",
     )
     money.run(
         "delete from private.jobs where dedupe_key = %s",
-        f"stripe.sync:customer:{alive.customer}",
+        f"stripe.read_billing:{alive.customer}",
     )
     while queue_stale(money, 86400):
         pass

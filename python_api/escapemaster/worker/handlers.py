@@ -117,7 +117,7 @@ async def check_words(job: Job, tools: Tools) -> None:
 
 
 async def sync_stripe_object(job: Job, tools: Tools) -> None:
-    """`stripe.sync`: read an object's current state from Stripe and apply it."""
+    """`stripe.sync`, `stripe.read_billing`: read an object's current state from Stripe and apply it."""
     wanted = _payload(job, _SyncPayload)
     match wanted.object_type:
         case "checkout.session":
@@ -288,6 +288,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "email.send": send_email,
     "email.check": check_words,
     "stripe.sync": sync_stripe_object,
+    "stripe.read_billing": sync_stripe_object,
     "stripe.refund": refund,
     "stripe.expire_checkout": expire_checkout,
     "organization.export": export_organization,

@@ -79,7 +79,9 @@ async def test_who_may_not_is_refused_in_the_organization_of_the_path(
 ) -> None:
     postgrest.answer("has_permission", False)
     body = CHOICE if path in ("/checkout", "/change") else {}
-    more = {} if method == "GET" or path in ("/cancel", "/resume") else {"json": body}
+    more: dict[str, Any] = (
+        {} if method == "GET" or path in ("/cancel", "/resume") else {"json": body}
+    )
     headers = {**bearer(), "x-organization-id": OTHER}
     answer = await client.request(method, HERE + path, headers=headers, **more)
     assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
@@ -196,6 +198,6 @@ async def test_without_a_subscription_there_is_nothing_to_do(
 ) -> None:
     nothing = {**ACCOUNT, "customer_id": None, "subscription_id": None, "status": None}
     allowed.answer("get_billing_account", nothing)
-    more = {"json": {}} if path == "/portal" else {}
+    more: dict[str, Any] = {"json": {}} if path == "/portal" else {}
     answer = await client.post(HERE + path, headers=bearer(), **more)
     assert (answer.status_code, answer.json()["code"]) == (409, "subscription_missing")
