@@ -190,8 +190,7 @@ def test_objects_have_the_fields_of_stripes_own(bench: Bench, kind: str) -> None
     ).json()
     path = Path(objects.__file__).with_name("fixtures.json")
     known = set(json.loads(path.read_text())["resources"][kind])
-    # Not in Stripe's fixtures, but in its reference.
-    assert set(found) - {"cancel_at_period_end", "parent"} == known - {"parent"}
+    assert set(found) == known
 
 
 def test_the_portal_is_a_page_with_buttons(bench: Bench) -> None:
