@@ -640,8 +640,8 @@ def test_an_account_is_found_by_id_and_by_slug(subscriber: Subscriber) -> None:
 def queued_for(subscriber: Subscriber) -> int:
     return int(
         subscriber.database.one(
-            "select count(*) from private.jobs where kind = 'stripe.read_billing' and dedupe_key = %s"
-            " and status = 'queued'",
+            "select count(*) from private.jobs where kind = 'stripe.read_billing'"
+            " and dedupe_key = %s and status = 'queued'",
             f"stripe.read_billing:{subscriber.customer}",
         )
     )
