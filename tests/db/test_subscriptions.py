@@ -346,6 +346,19 @@ def test_a_notice_says_until_when_and_is_left_out_once_it_is_paid(overdue: Subsc
     assert len(notices(overdue)) == 6
 
 
+def test_a_notice_is_for_an_owner_of_an_organization_that_is_open(overdue: Subscriber) -> None:
+    payload = notices(overdue)[0]["payload"]
+    assert isinstance(payload, dict)
+    manager = member(overdue.venue, "manager")
+    assert content(overdue, {**payload, "user_id": manager.id}) is None
+    assert content(overdue, payload) is not None
+    overdue.database.run(
+        "update public.organizations set status = 'closed', closed_at = now() where id = %s",
+        overdue.id,
+    )
+    assert content(overdue, payload) is None
+
+
 # -- what the platform gives -----------------------------------------------------------------------
 
 
@@ -425,6 +438,31 @@ def test_a_grant_covers_what_is_overdue(operator: Client, overdue: Subscriber) -
 def test_an_owner_grants_nothing(subscriber: Subscriber) -> None:
     with refused(403, "platform_admin_required"):
         grant(subscriber.venue.owner, subscriber)
+
+
+def test_a_closed_organization_is_granted_nothing(operator: Client, subscriber: Subscriber) -> None:
+    subscriber.database.run(
+        "update public.organizations set status = 'closed', closed_at = now() where id = %s",
+        subscriber.id,
+    )
+    with refused(404, "organization_not_found"):
+        grant(operator, subscriber)
+
+
+def test_the_log_says_who_changed_it(
+    money: Database, operator: Client, subscriber: Subscriber
+) -> None:
+    subscriber.apply(subscription("starter"))
+    grant(operator, subscriber)
+    entries = money.all(
+        "select actor_kind, actor_id::text from public.audit_log"
+        " where organization_id = %s and table_name = 'subscriptions' order by id",
+        subscriber.id,
+    )
+    assert [(entry["actor_kind"], entry["actor_id"]) for entry in entries] == [
+        ("system", None),
+        ("support", operator.id),
+    ]
 
 
 def counted(operator: Client) -> dict[str, object]:
@@ -530,6 +568,24 @@ def test_something_else_closes_the_former_page(subscriber: Subscriber) -> None:
     assert opened["lookup_key"] == "escapemaster_starter_year"
     with refused(409, "checkout_closing"):
         record(subscriber, former, "cs_3")
+
+
+def test_giving_up_a_page_leaves_another_organizations_alone(
+    money: Database, subscriber: Subscriber
+) -> None:
+    other = make_subscriber(money)
+    kept = open_checkout(other)
+    opened = open_checkout(subscriber)
+    for attempt, found in ((kept, False), (opened, True)):
+        given_up = subscriber.venue.service.call(
+            "service.close_subscription_checkout",
+            organization_id=subscriber.id,
+            attempt_id=attempt["attempt_id"],
+        )
+        assert given_up is found
+    assert open_checkout(other)["attempt_id"] == kept["attempt_id"]
+    subscriber.apply(subscription())
+    assert open_checkout(other)["attempt_id"] == kept["attempt_id"]
 
 
 def test_a_page_that_could_not_be_made_is_given_up(subscriber: Subscriber) -> None:
