@@ -24,6 +24,7 @@ from escapemaster_dev.schema.server import Server, scratch_server
 from escapemaster_dev.stack import migrations
 from escapemaster_dev.stack.config import ROOT
 from escapemaster_dev.stack.platform import create_platform_database
+from matrix.databases import WITHOUT_PLAN_LIMITS
 from stack import Mailbox, Rest, Stack, User, Users
 
 pytest_plugins = [
@@ -95,6 +96,7 @@ def stack() -> Stack:
             " and action in ('attempt', 'public_read', 'hold_booking', 'manage_booking',"
             " 'try_code', 'join_organization', 'join_waitlist')"
         )
+        connection.execute(WITHOUT_PLAN_LIMITS)
     return made
 
 

@@ -47,6 +47,7 @@ values
 ('stripe.expire_checkout', 0, 4, null, 'Closes a payment page'),
 ('email.send', 1, 4, null, 'Writes and sends a mail'),
 ('email.check', 1, 1, null, 'Tries an organization''s own words'),
+('stripe.read_billing', 2, 1, 2, 'Reads once a day what an organization has subscribed to'),
 ('organization.export', 2, 1, 2, 'Writes all of an organization''s rows into a file'),
 ('storage.erase', 2, 1, 2, 'Deletes the files of an erased organization')
 on conflict (kind) do update

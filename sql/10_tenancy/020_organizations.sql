@@ -11,6 +11,8 @@ create table public.organizations (
   small_amounts text not null default 'at_venue',
   delayed_methods boolean not null default false,
   closed_at timestamptz,
+  writes_end_at timestamptz,
+  sales_end_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint organizations_pkey primary key (id),
@@ -35,6 +37,11 @@ comment on column public.organizations.small_amounts is
   'What becomes of an amount due that is below the least that the payment provider charges: at_venue (nothing is asked online, it is paid at the venue), or round_up (the least amount is asked, where no more is paid than the total).';
 comment on column public.organizations.delayed_methods is
   'Whether players may pay online by methods that take days, such as a bank''s direct debit: their place is kept as long as the provider says that the payment is under way. false: such methods are not offered.';
+
+comment on column public.organizations.writes_end_at is
+  'From then on members read and do not write, since what the organization pays the platform is overdue; null: it is not.';
+comment on column public.organizations.sales_end_at is
+  'From then on its calendars sell nothing new to the public, for the same reason; null: they do.';
 
 -- for: the foreign key, when a currency leaves private.currencies
 create index organizations_currency_idx on public.organizations (currency);

@@ -319,5 +319,5 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation is
-  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member, plan_limit_reached (details {"limit", "maximum", "used", "plan"}; the invitation stays good); 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation to authenticated;

@@ -272,7 +272,7 @@ set search_path = ''
 as $$ select private.set_member_status(organization_id, user_id, 'active') $$;
 
 comment on function public.reactivate_member is
-  'Gives a suspended member the old role back, under users:manage. Errors: 403 permission_denied, permission_not_held, member_barred (another account of the same address is); 404 member_not_found; 409 own_membership.';
+  'Gives a suspended member the old role back, under users:manage. Errors: 403 permission_denied, permission_not_held, member_barred (another account of the same address is); 404 member_not_found; 409 own_membership, plan_limit_reached (details {"limit", "maximum", "used", "plan"}).';
 grant execute on function public.reactivate_member to authenticated;
 
 create function private.follow_membership_end()

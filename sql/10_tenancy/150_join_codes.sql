@@ -185,5 +185,5 @@ set search_path = ''
 as $$ select private.join_organization(code) $$;
 
 comment on function public.join_organization is
-  'Joins the organization of a join code as game master, the least role. Answers public.user_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
+  'Joins the organization of a join code as game master, the least role. Answers public.user_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member, plan_limit_reached (details {"limit", "maximum", "used", "plan"}); 429 rate_limited.';
 grant execute on function public.join_organization to authenticated;

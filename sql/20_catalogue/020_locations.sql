@@ -78,3 +78,7 @@ for each row execute function private.touch_updated_at();
 create trigger locations_are_bounded
 after insert on public.locations
 for each row execute function private.bound_rows('200');
+
+create trigger locations_keep_to_plan
+after insert on public.locations
+for each row execute function private.keep_to_plan();

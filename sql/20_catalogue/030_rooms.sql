@@ -128,6 +128,10 @@ create trigger rooms_are_bounded
 after insert on public.rooms
 for each row execute function private.bound_rows('500');
 
+create trigger rooms_keep_to_plan
+after insert on public.rooms
+for each row execute function private.keep_to_plan();
+
 create table public.room_cancellation_tiers (
   organization_id uuid not null default private.organization_with('rooms:update'),
   id uuid not null default private.uuid_v7(),

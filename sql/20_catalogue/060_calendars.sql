@@ -152,6 +152,10 @@ create trigger calendars_are_bounded
 after insert on public.calendars
 for each row execute function private.bound_rows('100');
 
+create trigger calendars_keep_to_plan
+after insert on public.calendars
+for each row execute function private.keep_to_plan();
+
 create table public.calendar_rooms (
   organization_id uuid not null default private.organization_with('calendars:manage'),
   calendar_id uuid not null,

@@ -47,7 +47,7 @@ begin
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
   -- comes while the job runs makes it run again.
-  if object_type in ('checkout.session', 'refund', 'dispute') and object_id is not null then
+  if object_type in ('checkout.session', 'refund', 'dispute', 'subscription', 'invoice', 'customer') and object_id is not null then
     perform private.enqueue(
       'stripe.sync',
       jsonb_build_object('object_type', object_type, 'object_id', object_id, 'account', event ->> 'account'),
@@ -69,5 +69,5 @@ set search_path = ''
 as $$ select private.receive_stripe_event(event) $$;
 
 comment on function service.receive_stripe_event is
-  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute). Errors: 422 event_invalid.';
+  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute, subscription, invoice, customer). Errors: 422 event_invalid.';
 grant execute on function service.receive_stripe_event to service_role;

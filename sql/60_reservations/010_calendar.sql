@@ -15,7 +15,8 @@ begin
   join public.organizations as o on o.id = c.organization_id
   where c.slug = public_calendar.slug
     and c.is_active
-    and o.status = 'active';
+    and o.status = 'active'
+    and coalesce(o.sales_end_at > now(), true);
   if not found then
     perform private.fail('calendar_not_found', 404, 'Check the calendar''s address.');
   end if;
@@ -24,7 +25,7 @@ end
 $$;
 
 comment on function private.public_calendar is
-  'The active calendar with the slug, of an active organization; the question is counted. Raises 404 calendar_not_found; 429 rate_limited.';
+  'The active calendar with the slug, of an active organization whose public sale goes on; the question is counted. Raises 404 calendar_not_found; 429 rate_limited.';
 
 create function private.public_room(calendar public.calendars, room_id uuid)
 returns public.rooms

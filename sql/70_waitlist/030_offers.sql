@@ -72,7 +72,8 @@ begin
     and c.id = entry.calendar_id
     and c.is_active
     and c.waitlist_minutes is not null
-    and o.status = 'active';
+    and o.status = 'active'
+    and coalesce(o.sales_end_at > now(), true);
   if not found then
     return null;
   end if;
@@ -118,6 +119,9 @@ declare
   request private.booking_request;
   booking public.bookings;
 begin
+  if not private.has_booking_allowance(entry.organization_id) then
+    return false;
+  end if;
   if offer_place.freed then
     session_id := private.claim_freed_time(entry.organization_id, place);
   else
@@ -174,7 +178,7 @@ end
 $$;
 
 comment on function private.offer_place is
-  'Holds a place for a locked, waiting entry and queues the mail; false when somebody else claimed it meanwhile. freed: it lies in time that this transaction freed.';
+  'Holds a place for a locked, waiting entry and queues the mail; false when somebody else claimed it meanwhile, or the venue''s plan allows no further booking this month. freed: it lies in time that this transaction freed.';
 
 create function private.waiting_for(organization_id uuid, room_id uuid, during tstzrange)
 returns setof uuid

@@ -563,3 +563,43 @@ comment on function private.dispute_content is
   'What the mail says that tells an owner of a disputed payment; null when the dispute is over or the owner has left.';
 
 select private.email_template_upsert('dispute_opened', 'dispute_content');
+
+create function private.overdue_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', f.locale,
+      'to', jsonb_build_object('name', f.full_name, 'email', f.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'currency', s.currency,
+        'due_cents', s.due_cents,
+        'writes_end_at', o.writes_end_at,
+        'timezone', o.timezone
+      )
+    )
+    from public.subscriptions as s
+    join public.organizations as o on o.id = s.organization_id
+    join private.active_memberships as m on m.organization_id = s.organization_id
+    join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+    join public.profiles as f on f.user_id = m.user_id
+    where s.organization_id = overdue_content.organization_id
+      and s.overdue_since = (cause ->> 'overdue_since')::timestamptz
+      and s.currency is not null
+      and o.writes_end_at is not null
+      and o.status <> 'closed'
+      and r.key = 'owner'
+      and m.user_id = (cause ->> 'user_id')::uuid
+  );
+end
+$$;
+
+comment on function private.overdue_content is
+  'What the mail says that tells an owner of an overdue subscription; null when it was paid meanwhile, or the owner is none any more.';
+
+select private.email_template_upsert('subscription_overdue', 'overdue_content');

@@ -100,11 +100,45 @@ comment on column public.bookings_by_status.expired is 'That are expired.';
 comment on column public.bookings_by_status.cancelled is 'That are cancelled.';
 comment on column public.bookings_by_status.no_show is 'That are no_show.';
 
+create type public.plan_numbers as (
+  plan_key text,
+  status text,
+  billing_interval text,
+  currency text,
+  organizations bigint,
+  month_cents bigint
+);
+
+comment on type public.plan_numbers is 'Organizations that subscribe alike.';
+comment on column public.plan_numbers.plan_key is 'Of plans; null: their price is of no plan.';
+comment on column public.plan_numbers.status is 'one of subscriptions.status';
+comment on column public.plan_numbers.billing_interval is 'one of: month, year';
+comment on column public.plan_numbers.currency is 'ISO 4217.';
+comment on column public.plan_numbers.organizations is 'How many.';
+comment on column public.plan_numbers.month_cents is
+  'What they pay a month, a twelfth of what is paid a year, minor units of currency; 0 of those that do not pay now: neither active nor past_due.';
+
+create type public.platform_subscriptions as (
+  plans public.plan_numbers [],
+  granted bigint,
+  trials_ending_7_days bigint,
+  overdue bigint,
+  doubled bigint
+);
+
+comment on type public.platform_subscriptions is 'What organizations pay the platform.';
+comment on column public.platform_subscriptions.plans is 'By plan, status, interval and currency; those that are over too.';
+comment on column public.platform_subscriptions.granted is 'Organizations that have a plan for nothing now.';
+comment on column public.platform_subscriptions.trials_ending_7_days is 'Trials that end within the next 7 days.';
+comment on column public.platform_subscriptions.overdue is 'Organizations of which a payment has failed.';
+comment on column public.platform_subscriptions.doubled is 'Organizations with further live subscriptions at Stripe, to be ended there.';
+
 create type public.platform_numbers as (
   organizations public.organizations_by_status,
   users bigint,
   bookings_30_days public.bookings_by_status,
-  open_support_entries bigint
+  open_support_entries bigint,
+  subscriptions public.platform_subscriptions
 );
 
 comment on type public.platform_numbers is 'All tenants in numbers.';
@@ -112,6 +146,53 @@ comment on column public.platform_numbers.organizations is 'All that there are.'
 comment on column public.platform_numbers.users is 'Accounts.';
 comment on column public.platform_numbers.bookings_30_days is 'Made in the last 30 days.';
 comment on column public.platform_numbers.open_support_entries is 'Visits of the platform that are under way.';
+comment on column public.platform_numbers.subscriptions is 'Of organizations that are not closed.';
+
+create function private.platform_subscriptions()
+returns public.platform_subscriptions
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    with subscribed as (
+      select s.*
+      from public.subscriptions as s
+      join public.organizations as o on o.id = s.organization_id
+      where o.status <> 'closed'
+    ),
+    alike as (
+      select
+        s.plan_key, s.status, s.billing_interval, s.currency, count(*) as organizations,
+        -- Rounded once, half away from zero.
+        round(sum(
+          case when s.status not in ('active', 'past_due') then 0 else s.amount_cents end::numeric
+          / case s.billing_interval when 'year' then 12 else 1 end
+        ))::bigint as month_cents
+      from subscribed as s
+      where s.status is not null
+      group by s.plan_key, s.status, s.billing_interval, s.currency
+    )
+    select row(
+      array(
+        select row(
+          a.plan_key, a.status, a.billing_interval, a.currency, a.organizations, a.month_cents
+        )::public.plan_numbers
+        from alike as a
+        order by a.plan_key, a.status, a.billing_interval, a.currency
+      ),
+      count(*) filter (where s.granted_until > now()),
+      count(*) filter (where s.status = 'trialing' and s.trial_end between now() and now() + interval '7 days'),
+      count(*) filter (where s.overdue_since is not null),
+      count(*) filter (where s.other_subscription_ids <> '{}')
+    )::public.platform_subscriptions
+    from subscribed as s
+  );
+end
+$$;
+
+comment on function private.platform_subscriptions is 'What the organizations that are not closed pay the platform.';
 
 create function private.platform_statistics()
 returns public.platform_numbers
@@ -147,7 +228,8 @@ begin
       from public.bookings as b
       where b.created_at > now() - interval '30 days'
     ),
-    (select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now())
+    (select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now()),
+    private.platform_subscriptions()
   )::public.platform_numbers;
 end
 $$;
@@ -163,5 +245,5 @@ set search_path = ''
 as $$ select private.platform_statistics() $$;
 
 comment on function public.platform_statistics is
-  'Counts of organizations by status, users, and bookings made in the last 30 days by status. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
+  'Counts of organizations by status, users, bookings made in the last 30 days by status, and subscriptions: plans, statuses, trials that end, money a month. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
 grant execute on function public.platform_statistics to authenticated;

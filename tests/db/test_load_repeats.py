@@ -84,6 +84,7 @@ REFUSAL_SAYS_IT = {
     "lift_member_bar": "404 bar_not_found",
     "merge_customers": "404 customer_not_found",
     "platform_erase_organization": "404 organization_not_found",
+    "platform_grant_plan": "grants it again",
     "platform_reactivate_organization": "sets the status again",
     "platform_suspend_organization": "sets the status again",
     "remove_member": "404 member_not_found",

@@ -20,6 +20,10 @@ from escapemaster_dev.stack.platform import create_platform_database
 
 SCHEMA = "matrix_schema"
 
+#: Worlds are bigger than what costs nothing, as an installation without subscriptions is. Tests of
+#: the limits put their own venues on the plans that limit (tests/db/plans_world.py).
+WITHOUT_PLAN_LIMITS = "update private.billing_settings set default_plan = 'pro'"
+
 
 @dataclass(frozen=True, slots=True)
 class Databases:
@@ -41,6 +45,8 @@ class Databases:
 
         def fill(name: str) -> None:
             apply_files(self.server.dsn(name), PROJECT.source_files())
+            with psycopg.connect(self.server.dsn(name)) as connection:
+                connection.execute(WITHOUT_PLAN_LIMITS)
 
         return self.template(SCHEMA, None, fill)
 

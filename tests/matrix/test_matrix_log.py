@@ -42,11 +42,16 @@ _SILENT: dict[str, str] = {
         "the queue and its mails: what caused the work has its entry": (
             "service.claim_jobs service.complete_job service.extend_job service.fail_job"
             " service.prepare_email service.record_email service.record_email_event"
-            " service.queue_stale_checkouts service.retry_job"
+            " service.queue_stale_checkouts service.queue_stale_subscriptions service.retry_job"
         ),
         "a page of the provider: the payment has its entry": (
             "service.fail_checkout service.open_checkout service.record_checkout"
         ),
+        "a page of the provider, and who is there: the subscription has its entry": (
+            "service.close_subscription_checkout service.open_subscription_checkout"
+            " service.record_stripe_customer service.record_subscription_checkout"
+        ),
+        "the sample is of a customer that no organization is": "service.apply_billing",
         "an inbox: what it is about is read anew": "service.receive_stripe_event",
         "the sample's token is not the mail's": "public.confirm_booking service.unsubscribe",
         "one export waits already, and is answered again": "public.export_organization",

@@ -23,7 +23,7 @@ from matrix.expectations import NOBODY, expectations
 from matrix.house import House
 
 _EXPECTED = expectations()
-_IN_PYTHON = re.compile(r"require_permission\(\s*[\"']([a-z_]+:[a-z_]+)[\"']\s*\)")
+_IN_PYTHON = re.compile(r"require_permission(?:_in_path)?\(\s*[\"']([a-z_]+:[a-z_]+)[\"']\s*\)")
 
 
 @pytest.fixture
@@ -148,6 +148,7 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
         "audit_log_select": entry,
         "audit_log_personal_select": entry,
         "permissions_select": re.compile("true"),
+        "plans_select": re.compile("true"),
         "profiles_select": re.compile(rf"\({own} OR {colleagues}\)"),
         "profiles_update": re.compile(own),
     }

@@ -262,4 +262,24 @@ _PRICES = (
     ),
 )
 
-EXCLUSIONS = _STATUSES + _ROWS + _PEOPLE + _PRICES
+#: The limits of a plan: where nobody is added.
+_PLANS = (
+    Exclusion(
+        callee="private.keep_members_to_plan",
+        callers=("private.create_organization",),
+        reason="Whoever opens an organization is its first member, and every plan has one.",
+    ),
+    Exclusion(
+        callee="private.keep_members_to_plan",
+        callers=("private.platform_enter_organization",),
+        reason="A visitor of the platform is no member.",
+    ),
+    Exclusion(
+        callee="private.set_member_status",
+        callers=("public.suspend_member",),
+        codes=("plan_limit_reached",),
+        reason="A suspended member counts no more.",
+    ),
+)
+
+EXCLUSIONS = _PLANS + _STATUSES + _ROWS + _PEOPLE + _PRICES

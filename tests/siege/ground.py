@@ -18,6 +18,7 @@ import psycopg
 import stack as stack_of_the_run
 from escapemaster_dev.stack.config import StackConfig
 from escapemaster_dev.stack.state import is_running
+from matrix.databases import WITHOUT_PLAN_LIMITS
 from stack import Mailbox, Rest, Stack, User, Users
 from venues import Venue, answer, open_venue
 
@@ -247,7 +248,10 @@ def _throw_away_stack() -> Iterator[Stack]:
     try:
         stack_of_the_run.ensure_started()
         stack_of_the_run.wait_for_status("ready")
-        yield Stack.of(stack_of_the_run.config())
+        found = Stack.of(stack_of_the_run.config())
+        with psycopg.connect(found.owner_dsn) as connection:
+            connection.execute(WITHOUT_PLAN_LIMITS)
+        yield found
     finally:
         stack_of_the_run.stop()
         if ports is not None:

@@ -178,6 +178,7 @@ _OTHER_POLICIES = {
     "public.permissions.permissions_select using: true": (
         "the product's catalogue, the same for everybody"
     ),
+    "public.plans.plans_select using: true": ("what can be subscribed to, the same for everybody"),
     f"public.profiles.profiles_select using: ({_ONESELF}"
     " OR (user_id IN ( SELECT private.colleagues() AS colleagues)))": (
         "a user belongs to no single tenant: oneself, and who works in the request's organization"
@@ -198,6 +199,7 @@ _TOLD_ARGUMENTS: dict[str, str] = {
     "public.join_waitlist": "the customer",
     "public.quote_reschedule": "the extras",
     "public.sign_waiver": "signer and minors",
+    "service.apply_billing": "what the customer has",
     "service.apply_checkout_session": "the session",
     "service.apply_dispute": "the dispute",
     "service.apply_refund": "the refund",
@@ -655,6 +657,7 @@ LINTS = (
         exceptions={
             "public.organizations": "is the tenant",
             "public.permissions": "the product's catalogue, the same for everybody",
+            "public.plans": "what can be subscribed to, the same for everybody",
             "public.profiles": "a user may work for several tenants",
         },
     ),
@@ -706,6 +709,12 @@ LINTS = (
         ),
         exceptions={
             "public.calendars_slug_key (slug)": "a public address, unique on the whole platform",
+            "private.stripe_customers_customer_key (customer_id)": (
+                "an event names a customer and no organization, and no two may share one"
+            ),
+            "public.subscriptions_stripe_subscription_key (stripe_subscription_id)": (
+                "one subscription of Stripe's is one organization's"
+            ),
         },
     ),
     Lint(

@@ -21,6 +21,7 @@ from escapemaster.api.routes import (
     checkout,
     email_templates,
     health,
+    subscriptions,
     tokens,
     unsubscribe,
     webhooks,
@@ -41,6 +42,7 @@ opening payment pages and hearing from providers.
 _TAGS: Final = [
     {"name": "Access", "description": "Access for other programs."},
     {"name": "Payments", "description": "Paying for bookings."},
+    {"name": "Subscription", "description": "What an organization pays the platform."},
     {"name": "Mail", "description": "What mails say."},
     {"name": "Webhooks", "description": "What providers tell us. Signed; not for clients."},
     {"name": "Operations", "description": "Health and numbers."},
@@ -85,7 +87,7 @@ def create_app(
     )
     app.state.metrics = metrics
     problems.install(app)
-    for module in (tokens, checkout, email_templates, unsubscribe, webhooks, health):
+    for module in (tokens, checkout, subscriptions, email_templates, unsubscribe, webhooks, health):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 

@@ -209,11 +209,43 @@ _bearer = HTTPBearer(
 )
 
 
-class RequirePermission:
-    """A dependency: the caller holds `permission` in the request's organization."""
+class PermissionGuard:
+    """What guards a route: the caller holds `permission` in some organization."""
 
     def __init__(self, permission: str) -> None:
         self.permission = permission
+
+    async def check(
+        self,
+        request: Request,
+        credentials: HTTPAuthorizationCredentials | None,
+        organization_id: UUID | None,
+    ) -> Person:
+        """Say who it is.
+
+        Args:
+            request: The request.
+            credentials: Its bearer token, if there is one.
+            organization_id: The organization; None: the caller's active one.
+
+        Raises:
+            DomainError: 401 `token_missing` or `token_invalid`; 403 `permission_denied`.
+        """
+        if credentials is None:
+            raise DomainError("token_missing", 401, "Send the access token as a bearer token.")
+        gatekeeper: Gatekeeper = request.app.state.services
+        token = credentials.credentials
+        user_id = await gatekeeper.tokens.verify(token)
+        database = gatekeeper.person_database(token, organization_id, request_id_of(request))
+        if not await database.has_permission(self.permission):
+            raise DomainError(
+                "permission_denied", 403, f"This needs the permission {self.permission}."
+            )
+        return Person(user_id, organization_id, database)
+
+
+class RequirePermission(PermissionGuard):
+    """A dependency: the caller holds `permission` in the request's organization."""
 
     async def __call__(
         self,
@@ -229,17 +261,29 @@ class RequirePermission:
         Raises:
             DomainError: 401 `token_missing` or `token_invalid`; 403 `permission_denied`.
         """
-        if credentials is None:
-            raise DomainError("token_missing", 401, "Send the access token as a bearer token.")
-        gatekeeper: Gatekeeper = request.app.state.services
-        token = credentials.credentials
-        user_id = await gatekeeper.tokens.verify(token)
-        database = gatekeeper.person_database(token, x_organization_id, request_id_of(request))
-        if not await database.has_permission(self.permission):
-            raise DomainError(
-                "permission_denied", 403, f"This needs the permission {self.permission}."
-            )
-        return Person(user_id, x_organization_id, database)
+        return await self.check(request, credentials, x_organization_id)
+
+
+class RequirePermissionInPath(PermissionGuard):
+    """The same in the organization that the path names, whatever the header says."""
+
+    async def __call__(
+        self,
+        request: Request,
+        organization_id: UUID,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Person:
+        """Check, and say who it is.
+
+        Raises:
+            DomainError: 401 `token_missing` or `token_invalid`; 403 `permission_denied`.
+        """
+        return await self.check(request, credentials, organization_id)
+
+
+def require_permission_in_path(permission: str) -> RequirePermissionInPath:
+    """Guard a route whose path names the organization: `/v1/organizations/{organization_id}/…`."""
+    return RequirePermissionInPath(permission)
 
 
 def require_permission(permission: str) -> RequirePermission:
@@ -263,6 +307,6 @@ def route_permissions(app: FastAPI) -> dict[str, str | None]:
 
 
 def _permission(dependant: Dependant) -> str | None:
-    if isinstance(dependant.call, RequirePermission):
+    if isinstance(dependant.call, RequirePermission | RequirePermissionInPath):
         return dependant.call.permission
     return next((found for part in dependant.dependencies if (found := _permission(part))), None)

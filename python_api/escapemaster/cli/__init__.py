@@ -1,4 +1,4 @@
-"""What a deployment runs: `python -m escapemaster serve`, `worker` and `jobs`.
+"""What a deployment runs: `python -m escapemaster serve`, `worker`, `jobs` and `subscriptions`.
 
 Each command imports what it needs when it runs.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from escapemaster.cli import jobs, run
+from escapemaster.cli import jobs, run, subscriptions
 
 app = typer.Typer(
     name="escapemaster",
@@ -19,3 +19,4 @@ app = typer.Typer(
 )
 run.register(app)
 jobs.register(app)
+subscriptions.register(app)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import httpx
 
+from escapemaster.database.billing import BillingDatabase
 from escapemaster.database.email import EmailCalls
 from escapemaster.database.functions import RETRY_DELAYS, Functions
 from escapemaster.database.organizations import OrganizationCalls
@@ -13,7 +14,7 @@ from escapemaster.database.payments import PaymentCalls
 from escapemaster.database.queue import QueueCalls
 
 
-class ServiceDatabase(PaymentCalls, EmailCalls, OrganizationCalls, QueueCalls):
+class ServiceDatabase(PaymentCalls, BillingDatabase, EmailCalls, OrganizationCalls, QueueCalls):
     """The functions of schema `service`, as the service itself.
 
     The secret key travels in `apikey` alone: the gateway maps it to the role `service_role`, here

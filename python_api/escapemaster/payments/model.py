@@ -6,7 +6,7 @@ which the state was asked for: the database never lets an older state overwrite 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -52,6 +52,8 @@ class CheckoutSession:
     currency: str | None = None
     client_reference_id: str | None = None
     expires_at: datetime | None = None
+    #: Who subscribes on it; None: a booking is paid on it.
+    customer: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """The shape that `service.apply_checkout_session` takes."""
@@ -161,3 +163,71 @@ class StripeEvent:
             "account": self.account,
             "data": {"object": {"object": self.object_type, "id": self.object_id}},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionPage:
+    """A page on which an organization subscribes. `trial_days`: 0 for none."""
+
+    attempt_id: UUID
+    customer_id: str
+    lookup_key: str
+    trial_days: int
+    locale: str
+    success_url: str
+    cancel_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price of Stripe's, in minor units of an upper-case currency."""
+
+    id: str
+    lookup_key: str | None
+    interval: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription as Stripe has it. `due`: what is open of its latest invoice."""
+
+    id: str
+    status: str
+    created: datetime
+    price: Price
+    next_price: Price | None
+    current_period_start: datetime
+    current_period_end: datetime
+    trial_start: datetime | None
+    trial_end: datetime | None
+    cancel_at: datetime | None
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerBilling:
+    """All that a customer has at Stripe, read at one moment."""
+
+    customer: str
+    deleted: bool
+    as_of: datetime
+    subscriptions: tuple[Subscription, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.apply_billing` takes."""
+        return _plain(asdict(self))
+
+
+def _plain(values: dict[str, object]) -> dict[str, object]:
+    def plain(value: object) -> object:
+        if isinstance(value, datetime):
+            return value.isoformat()
+        if isinstance(value, dict):
+            return {name: plain(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(each) for each in value]
+        return value
+
+    return {name: plain(value) for name, value in values.items()}

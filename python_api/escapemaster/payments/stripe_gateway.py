@@ -1,4 +1,4 @@
-"""Stripe: the one module that imports its SDK.
+"""Stripe: with `billing_calls` and `stripe_errors` the only modules that import its SDK.
 
 Objects come back in our own words (`model`), errors as `PaymentError`. Every write carries an
 idempotency key that is derived from the thing it does, so a repeated job or a lost answer never
@@ -8,9 +8,7 @@ charges or refunds twice (https://docs.stripe.com/api/idempotent_requests).
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -26,6 +24,7 @@ from stripe.params.checkout import (
 
 from escapemaster.currencies import CURRENCIES
 from escapemaster.errors import PaymentError, SignatureError
+from escapemaster.payments.billing_calls import BillingCalls
 from escapemaster.payments.model import (
     CheckoutOrder,
     CheckoutSession,
@@ -34,6 +33,7 @@ from escapemaster.payments.model import (
     RefundOrder,
     StripeEvent,
 )
+from escapemaster.payments.stripe_errors import translated_errors
 
 #: The version of Stripe's API that this code is written for. It travels with every request, so
 #: that an upgrade in Stripe's dashboard changes nothing here.
@@ -54,6 +54,14 @@ RECONCILED_EVENTS: Final = (
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",
+    "customer.deleted",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "invoice.paid",
+    "invoice.payment_failed",
 )
 
 #: Stripe's page speaks no Catalan; Spanish is what its readers understand best.
@@ -81,20 +89,11 @@ DELAYED_METHODS: Final = (
     "us_bank_account",
 )
 
-#: The statuses of refusals that no repetition will change: the request, or the card, is wrong. All
-#: others pass, or are the operator's to mend, as a wrong key (401) or one that may not do this
-#: (403): the work must still be there afterwards. https://docs.stripe.com/api/errors
-_FINAL: Final = frozenset({400, 402, 404})
-#: What passes although its status says otherwise. https://docs.stripe.com/error-codes
-_PASSING: Final = frozenset(
-    {"balance_insufficient", "idempotency_key_in_use", "lock_timeout", "rate_limit"}
-)
-
 #: Pages of 100 events that one look of the reconciler reads at most.
 _MAX_EVENT_PAGES: Final = 20
 
 
-class StripeGateway:
+class StripeGateway(BillingCalls):
     """What this product asks of Stripe.
 
     Every method takes the connected account for which it acts, or None for the platform's own.
@@ -184,7 +183,7 @@ class StripeGateway:
         if order.locale in _LOCALES:
             parameters["locale"] = _LOCALES[order.locale]
         asked = self._now()
-        with _translated_errors():
+        with translated_errors():
             session = await self._stripe.checkout.sessions.create_async(
                 parameters,
                 {
@@ -199,7 +198,7 @@ class StripeGateway:
     ) -> CheckoutSession:
         """The current state of a session."""
         asked = self._now()
-        with _translated_errors():
+        with translated_errors():
             session = await self._stripe.checkout.sessions.retrieve_async(
                 session_id,
                 # Its intent says whether a payment that takes days is under way or was refused.
@@ -218,7 +217,7 @@ class StripeGateway:
         """
         asked = self._now()
         try:
-            with _translated_errors():
+            with translated_errors():
                 session = await self._stripe.checkout.sessions.expire_async(
                     session_id, options={"stripe_account": account}
                 )
@@ -245,7 +244,7 @@ class StripeGateway:
             },
         }
         asked = self._now()
-        with _translated_errors():
+        with translated_errors():
             refund = await self._stripe.refunds.create_async(
                 parameters,
                 {
@@ -260,7 +259,7 @@ class StripeGateway:
     async def retrieve_refund(self, refund_id: str, account: str | None = None) -> Refund:
         """The current state of a refund."""
         asked = self._now()
-        with _translated_errors():
+        with translated_errors():
             refund = await self._stripe.refunds.retrieve_async(
                 refund_id, options={"stripe_account": account}
             )
@@ -276,7 +275,7 @@ class StripeGateway:
         parameters: RefundListParams = {"payment_intent": payment_intent, "limit": 100}
         while True:
             asked = self._now()
-            with _translated_errors():
+            with translated_errors():
                 page = await self._stripe.refunds.list_async(
                     parameters, {"stripe_account": account}
                 )
@@ -290,7 +289,7 @@ class StripeGateway:
     async def retrieve_dispute(self, dispute_id: str, account: str | None = None) -> Dispute:
         """The current state of a dispute: https://docs.stripe.com/api/disputes/object."""
         asked = self._now()
-        with _translated_errors():
+        with translated_errors():
             dispute = await self._stripe.disputes.retrieve_async(
                 dispute_id, options={"stripe_account": account}
             )
@@ -314,7 +313,7 @@ class StripeGateway:
             }
             if last is not None:
                 parameters["starting_after"] = last
-            with _translated_errors():
+            with translated_errors():
                 page = await self._stripe.events.list_async(parameters)
             for event in page.data:
                 last = event.id
@@ -415,8 +414,13 @@ def _checkout_session(session: stripe.checkout.Session, asked: datetime) -> Chec
         ),
         currency=currency,
         client_reference_id=session.client_reference_id,
+        customer=_id(session.customer) if _subscribes(session) else None,
         expires_at=datetime.fromtimestamp(session.expires_at, UTC),
     )
+
+
+def _subscribes(session: stripe.checkout.Session) -> bool:
+    return getattr(session, "mode", None) == "subscription"
 
 
 def _refund(refund: stripe.Refund, asked: datetime) -> Refund:
@@ -473,7 +477,7 @@ def _refund_request_id(refund: stripe.Refund) -> str | None:
         return None
 
 
-def _id(reference: str | stripe.PaymentIntent | None) -> str | None:
+def _id(reference: str | stripe.PaymentIntent | stripe.Customer | None) -> str | None:
     """Stripe hands a related object over as its id, or as a whole when it is asked to."""
     return reference if reference is None or isinstance(reference, str) else reference.id
 
@@ -486,36 +490,3 @@ def _from_stripe(amount: int, currency: str) -> int:
     # Other products may share the account, and sell in what is no currency of ours.
     known = CURRENCIES.get(currency)
     return amount if known is None else amount // known.factor
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn the SDK's errors into ours.
-
-    Stripe's text is left out, because it may quote what was sent; its code and the parameter's
-    name say as much (https://docs.stripe.com/error-codes).
-    """
-    try:
-        yield
-    except stripe.IdempotencyError as error:
-        raise _payment_error("idempotency_conflict", error, retryable=False) from error
-    except stripe.APIConnectionError as error:
-        raise _payment_error("stripe_unreachable", error, retryable=True) from error
-    except stripe.StripeError as error:
-        final = error.http_status in _FINAL and error.code not in _PASSING
-        raise _payment_error(_code(error), error, retryable=not final) from error
-
-
-def _code(error: stripe.StripeError) -> str:
-    words = re.sub(r"(?<=[A-Za-z])(?=[A-Z][a-z])", "_", type(error).__name__).lower()
-    return error.code or words
-
-
-def _payment_error(code: str, error: stripe.StripeError, *, retryable: bool) -> PaymentError:
-    parameter = getattr(error, "param", None)
-    return PaymentError(
-        code,
-        f"HTTP {error.http_status or 'none'}{f' on {parameter}' if parameter else ''}",
-        retryable=retryable,
-        request_id=error.request_id,
-    )

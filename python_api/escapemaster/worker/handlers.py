@@ -27,6 +27,7 @@ from escapemaster.errors import EmailError, EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.model import RefundOrder
 from escapemaster.payments.stripe_gateway import StripeGateway
+from escapemaster.payments.subscriptions import sync_customer
 from escapemaster.storage import Storage
 from escapemaster.worker.export import write_rows
 
@@ -119,7 +120,7 @@ async def check_words(job: Job, tools: Tools) -> None:
 
 
 async def sync_stripe_object(job: Job, tools: Tools) -> None:
-    """`stripe.sync`: read an object's current state from Stripe and apply it."""
+    """`stripe.sync`, `stripe.read_billing`: read an object's current state from Stripe and apply it."""
     wanted = _payload(job, _SyncPayload)
     match wanted.object_type:
         case "checkout.session":
@@ -132,9 +133,22 @@ async def sync_stripe_object(job: Job, tools: Tools) -> None:
             dispute = await tools.stripe.retrieve_dispute(wanted.object_id, wanted.account)
             await tools.database.apply_dispute(job, dispute.as_json())
             _log.warning("stripe.dispute_applied", status=dispute.status, reason=dispute.reason)
+        case "subscription" | "invoice" | "customer":
+            await _sync_billing(wanted, tools)
         case _:
             # A newer database may know more kinds than this worker; nothing depends on it yet.
             _log.info("stripe.object_ignored", object_type=wanted.object_type)
+
+
+async def _sync_billing(wanted: _SyncPayload, tools: Tools) -> None:
+    """Whatever came of a customer, all that it has is read: one event more or less is the same."""
+    if wanted.account is not None:
+        # What a venue sells its own customers is no business of ours.
+        _log.info("stripe.object_ignored", object_type=wanted.object_type)
+        return
+    customer = await tools.stripe.customer_of(wanted.object_type, wanted.object_id)
+    if customer is not None:
+        await sync_customer(tools.database, tools.stripe, customer)
 
 
 async def _sync_session(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
@@ -152,6 +166,9 @@ async def _sync_session(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
         }
         await tools.database.apply_checkout_session(job, over)
         _log.warning("stripe.session_unknown", attempt_id=str(wanted.attempt_id))
+        return
+    if session.customer is not None and wanted.account is None:
+        await sync_customer(tools.database, tools.stripe, session.customer)
         return
     await tools.database.apply_checkout_session(job, session.as_json())
     _log.info(
@@ -274,6 +291,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "email.send": send_email,
     "email.check": check_words,
     "stripe.sync": sync_stripe_object,
+    "stripe.read_billing": sync_stripe_object,
     "stripe.refund": refund,
     "stripe.expire_checkout": expire_checkout,
     "organization.export": export_organization,

@@ -18,6 +18,10 @@ from escapemaster.worker.handlers import Tools
 
 #: An open payment page of which nothing was heard for so long (seconds) is asked about.
 STALE_AFTER: Final = 60
+#: Every customer's subscriptions are read once in so long (seconds), whatever events came.
+SUBSCRIPTIONS_READ_EVERY: Final = 24 * 60 * 60
+#: Pages of 100 that one look queues at most; the next look goes on.
+MAX_PAGES: Final = 50
 #: How far back a starting worker looks for events that no webhook brought. Stripe itself delivers
 #: again for three days.
 FIRST_LOOK: Final = timedelta(hours=24)
@@ -44,6 +48,7 @@ def periodic_tasks(
         Periodic("sweep", 15, lambda: sweep(tools)),
         Periodic("reconcile_checkouts", 15, lambda: reconcile_checkouts(tools)),
         Periodic("reconcile_events", 300, EventReconciler(tools, now)),
+        Periodic("reconcile_subscriptions", 600, lambda: reconcile_subscriptions(tools)),
     ]
 
 
@@ -78,6 +83,23 @@ async def reconcile_checkouts(tools: Tools, older_than_seconds: int = STALE_AFTE
     queued = await tools.database.queue_stale_checkouts(older_than_seconds)
     if queued:
         _log.info("reconcile.checkouts_queued", checkouts=queued)
+
+
+async def reconcile_subscriptions(
+    tools: Tools, older_than_seconds: int = SUBSCRIPTIONS_READ_EVERY
+) -> None:
+    """Have the subscriptions read that were not read for a day: what every event may have missed.
+
+    A job each, as with payment pages: one that cannot be read hides no other.
+    """
+    queued = 0
+    for _ in range(MAX_PAGES):
+        page = await tools.database.queue_stale_subscriptions(older_than_seconds)
+        queued += page
+        if page == 0:
+            break
+    if queued:
+        _log.info("reconcile.subscriptions_queued", subscriptions=queued)
 
 
 class EventReconciler:

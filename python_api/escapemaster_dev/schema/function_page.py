@@ -53,8 +53,9 @@ _COMMON_ERRORS = (
     " `count_not_exact` (an estimated count) and 406 `plan_refused` (a plan); whatever asks for a"
     " permission with 400 `organization_header_invalid` (an `x-organization-id` that is none),"
     " 401 `not_authenticated`, 403 `permission_denied`, and while the organization is suspended,"
-    " if the permission changes something, 403 `organization_suspended`; and whatever needs no"
-    " account with 503 `unavailable` (it took too long: ask again in a moment, with the same"
+    " if the permission changes something, 403 `organization_suspended`, while what it pays the"
+    " platform is overdue beyond its grace likewise 403 `subscription_overdue`; and whatever needs"
+    " no account with 503 `unavailable` (it took too long: ask again in a moment, with the same"
     " idempotency key)."
 )
 _ABOUT_TABLES = (

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from psycopg.types.json import Jsonb
 
-from escapemaster_dev.seed.clients import Account, Client, Connection
+from escapemaster_dev.seed.clients import Account, Client, Connection, as_owner
 from escapemaster_dev.seed.venues import RoleKey, Venue
 
 
@@ -43,6 +43,14 @@ def set_up(
             currency=venue.currency,
             locale=venue.locale,
         )["id"]
+    )
+    # As the platform's operator would (`platform_grant_plan`): the demo has none.
+    as_owner(connection).execute(
+        """
+        insert into public.subscriptions (organization_id, granted_plan_key, granted_until)
+        values (%s, 'pro', now() + interval '1 year')
+        """,
+        (organization_id,),
     )
     staff: dict[RoleKey, Client] = {
         role: Client(connection, user_id, organization_id) for role, user_id in user_ids.items()

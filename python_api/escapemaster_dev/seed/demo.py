@@ -1,7 +1,8 @@
 """Fills a local stack with the demo: `main`.
 
 What a client can do is done as a client. The owner's connection (`DATABASE_URL`) is used for
-five things that no client can: to make accounts whose addresses need no mail (`register`), to move
+five things that no client can: to make accounts whose addresses need no mail (`register`), to give
+each venue a plan for a year, to move
 a part of the bookings into the past (see `escapemaster_dev.seed.bookings`), to take back the mails
 about bookings that nobody made, to send one reminder before its time, and to keep each venue in one
 transaction.

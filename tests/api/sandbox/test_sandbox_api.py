@@ -67,7 +67,7 @@ def test_a_paid_session_leads_to_its_intent_and_charge(bench: Bench) -> None:
     [
         ({"expires_at": 29}, "expires_at"),
         ({"expires_at": 24 * 60 + 1}, "expires_at"),
-        ({"mode": "subscription"}, "mode"),
+        ({"mode": "setup"}, "mode"),
         ({"locale": "ca"}, "locale"),
         ({"success_url": "venue.example"}, "success_url"),
         ({"customer_email": "nobody"}, "customer_email"),
@@ -391,10 +391,10 @@ def test_the_balance_is_what_was_charged_less_fees_and_refunds(bench: Bench) -> 
 
 def test_an_address_that_the_sandbox_does_not_know_says_so(untouched: Bench) -> None:
     with pytest.raises(stripe.InvalidRequestError) as error:
-        untouched.client.v1.customers.create({"email": "ana@example.com"})
+        untouched.client.v1.coupons.create({"percent_off": 10})
 
     assert refused(error)[0] == 404
-    assert "POST: /v1/customers" in str(error.value)
+    assert "POST: /v1/coupons" in str(error.value)
 
 
 def test_a_fault_of_the_sandbox_is_a_500_in_stripes_shape(

@@ -77,6 +77,8 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "amount_cents": 7500,
                 "reason": "product_not_received",
                 "respond_by": "2026-02-22T23:00:00Z",
+                "due_cents": 7900,
+                "writes_end_at": "2026-02-22T23:00:00Z",
                 "expires_at": "2026-02-21T18:30:00Z",
                 "due_now_cents": 4000,
                 "waitlist_token": "wait_-1",

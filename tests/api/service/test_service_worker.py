@@ -956,10 +956,14 @@ async def test_every_periodic_task_does_its_work(
 ) -> None:
     postgrest.answer("sweep", {"expired_holds": 2})
     postgrest.answer("queue_stale_checkouts", 0)
+    postgrest.answer("queue_stale_subscriptions", 100, 3, 0)
     stripe_api.answer("GET /v1/events", {"object": "list", "data": [], "has_more": False})
     for task in periodic_tasks(tools):
         await task.do()
-    assert [call.function for call in postgrest.calls] == ["sweep", "queue_stale_checkouts"]
+    assert [call.function for call in postgrest.calls] == [
+        *("sweep", "queue_stale_checkouts"),
+        *["queue_stale_subscriptions"] * 3,
+    ]
     assert stripe_api.called("GET /v1/events")
 
 

@@ -29,6 +29,12 @@ For tests, from this machine only (any other caller gets 404):
     the session ends as if its time were up; 409 when it is complete already.
 ``POST /_sandbox/payments/{id}/dispute``
     the customer's bank disputes a payment intent; answers the dispute.
+``POST /_sandbox/customers/{id}/advance`` with JSON ``{"seconds": 86400}``
+    moves a customer's clock ahead: trials end, subscriptions renew, fail and end.
+``POST /_sandbox/customers/{id}/card`` with JSON ``{"works": false}``
+    the customer's card is refused from now on; one that works pays what is open.
+``POST /_sandbox/after-dunning`` with JSON ``{"becomes": "unpaid"}``
+    what becomes of a subscription 21 days after its payment failed; else it is canceled.
 ``GET /_sandbox/health``
     ``{"status": "ok"}``.
 """

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from escapemaster_dev.sandbox.stripe import objects, payments, sessions
+from escapemaster_dev.sandbox.stripe import billing, objects, payments, sessions
 from escapemaster_dev.sandbox.stripe.core import Cause, Sandbox
 from escapemaster_dev.sandbox.stripe.errors import StripeError, no_such
 from escapemaster_dev.sandbox.stripe.params import Params, decode
@@ -29,7 +29,20 @@ _KEY_LIFE = 24 * 60 * 60
 _LONGEST_KEY = 255
 _LARGEST_BODY = 1_000_000
 # Fields that hold an id and may be expanded into the object.
-_EXPANDABLE = frozenset({"payment_intent", "latest_charge", "charge"})
+_EXPANDABLE = frozenset(
+    {"payment_intent", "latest_charge", "charge", "latest_invoice", "schedule", "customer"}
+)
+
+_SUBSCRIPTION_STATUSES = (
+    "active",
+    "canceled",
+    "incomplete",
+    "incomplete_expired",
+    "past_due",
+    "paused",
+    "trialing",
+    "unpaid",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,23 @@ def routes() -> list[Route]:
         ("GET", "/v1/refunds", list_refunds),
         ("GET", "/v1/refunds/{id}", retrieve("refund", "id")),
         ("GET", "/v1/disputes/{id}", retrieve("dispute", "dispute")),
+        ("POST", "/v1/customers", create_customer),
+        ("GET", "/v1/customers/{id}", retrieve("customer", "id")),
+        ("DELETE", "/v1/customers/{id}", delete_customer),
+        ("POST", "/v1/prices", create_price),
+        ("GET", "/v1/prices", list_prices),
+        ("GET", "/v1/prices/{id}", retrieve("price", "price")),
+        ("POST", "/v1/subscriptions", create_subscription),
+        ("GET", "/v1/subscriptions", list_subscriptions),
+        ("GET", "/v1/subscriptions/{id}", retrieve("subscription", "id")),
+        ("POST", "/v1/subscriptions/{id}", update_subscription),
+        ("DELETE", "/v1/subscriptions/{id}", cancel_subscription),
+        ("POST", "/v1/subscription_schedules", create_schedule),
+        ("GET", "/v1/subscription_schedules/{id}", retrieve("subscription_schedule", "schedule")),
+        ("POST", "/v1/subscription_schedules/{id}", update_schedule),
+        ("POST", "/v1/subscription_schedules/{id}/release", release_schedule),
+        ("GET", "/v1/invoices/{id}", retrieve("invoice", "invoice")),
+        ("POST", "/v1/billing_portal/sessions", create_portal),
         ("GET", "/v1/events", list_events),
         ("GET", "/v1/events/{id}", retrieve("event", "id")),
         ("GET", "/v1/balance", read_balance),
@@ -76,7 +106,7 @@ def routes() -> list[Route]:
     known = [Route(path, endpoint(run), methods=[method]) for method, path, run in table]
     return [
         *known,
-        Route("/{path:path}", endpoint(unrecognized), methods=["GET", "POST"]),
+        Route("/{path:path}", endpoint(unrecognized), methods=["DELETE", "GET", "POST"]),
     ]
 
 
@@ -140,6 +170,94 @@ def list_events(call: Call) -> StripeObject:
         "/v1/events",
         {"type": [kind] if kind else kinds, "pending_webhooks": waiting},
     )
+
+
+def create_customer(call: Call) -> StripeObject:
+    """POST /v1/customers."""
+    return billing.create_customer(call.sandbox, call.account, call.params, call.cause)
+
+
+def delete_customer(call: Call) -> StripeObject:
+    """DELETE /v1/customers/{id}."""
+    call.params.finish()
+    return billing.delete_customer(call.sandbox, call.entry(billing.CUSTOMER, "id"), call.cause)
+
+
+def create_price(call: Call) -> StripeObject:
+    """POST /v1/prices."""
+    return billing.create_price(call.sandbox, call.account, call.params)
+
+
+def list_prices(call: Call) -> StripeObject:
+    """GET /v1/prices, by lookup key."""
+    billing.ensure_catalogue(call.sandbox, call.account)
+    active = call.params.flag("active")
+    return page(
+        call,
+        billing.PRICE,
+        "/v1/prices",
+        {
+            "lookup_key": call.params.texts("lookup_keys"),
+            "active": [] if active is None else [int(active)],
+        },
+    )
+
+
+def create_subscription(call: Call) -> StripeObject:
+    """POST /v1/subscriptions."""
+    return billing.create_subscription(call.sandbox, call.account, call.params, call.cause)
+
+
+def list_subscriptions(call: Call) -> StripeObject:
+    """GET /v1/subscriptions, of a customer; without a status, those that are not canceled."""
+    status = call.params.text("status", choices=(*_SUBSCRIPTION_STATUSES, "all"))
+    statuses = {"all": [], None: [s for s in _SUBSCRIPTION_STATUSES if s != "canceled"]}
+    return page(
+        call,
+        billing.SUBSCRIPTION,
+        "/v1/subscriptions",
+        {
+            "customer": call.params.text("customer"),
+            "status": statuses.get(status, [status] if status else []),
+        },
+    )
+
+
+def update_subscription(call: Call) -> StripeObject:
+    """POST /v1/subscriptions/{id}."""
+    entry = call.entry(billing.SUBSCRIPTION, "id")
+    return billing.update_subscription(call.sandbox, entry, call.params, call.cause)
+
+
+def cancel_subscription(call: Call) -> StripeObject:
+    """DELETE /v1/subscriptions/{id}."""
+    call.params.finish()
+    entry = call.entry(billing.SUBSCRIPTION, "id")
+    return billing.cancel_subscription(call.sandbox, entry, call.cause)
+
+
+def create_schedule(call: Call) -> StripeObject:
+    """POST /v1/subscription_schedules."""
+    return billing.create_schedule(call.sandbox, call.account, call.params)
+
+
+def update_schedule(call: Call) -> StripeObject:
+    """POST /v1/subscription_schedules/{id}."""
+    entry = call.entry(billing.SCHEDULE, "schedule")
+    return billing.update_schedule(call.sandbox, entry, call.params, call.cause)
+
+
+def release_schedule(call: Call) -> StripeObject:
+    """POST /v1/subscription_schedules/{id}/release."""
+    call.params.finish()
+    entry = call.entry(billing.SCHEDULE, "schedule")
+    return billing.release_schedule(call.sandbox, entry, call.cause)
+
+
+def create_portal(call: Call) -> StripeObject:
+    """POST /v1/billing_portal/sessions."""
+    base = call.sandbox.settings.public_url or call.base_url
+    return billing.create_portal(call.sandbox, call.account, call.params, lambda: base)
 
 
 def read_balance(call: Call) -> StripeObject:
@@ -248,6 +366,7 @@ def _answer(
     asked = _text([request.method, request.url.path, sorted(pairs)])
     store = sandbox.store
     sessions.expire_due(sandbox)
+    billing.renew_due(sandbox)
     if key is not None:
         store.forget_answers(sandbox.now() - _KEY_LIFE)
         if known := _known_answer(sandbox, account, key, asked):

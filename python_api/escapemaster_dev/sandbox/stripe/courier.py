@@ -18,7 +18,7 @@ from typing import Literal
 
 import httpx
 
-from escapemaster_dev.sandbox.stripe import sessions
+from escapemaster_dev.sandbox.stripe import billing, sessions
 from escapemaster_dev.sandbox.stripe.core import Sandbox
 from escapemaster_dev.sandbox.stripe.store import Delivery
 
@@ -82,6 +82,7 @@ class Courier:
     async def _step(self, client: httpx.AsyncClient) -> None:
         self._woken.clear()
         sessions.expire_due(self._sandbox)
+        billing.renew_due(self._sandbox)
         delivery = self._next()
         if delivery is not None:
             await self._send(client, delivery)

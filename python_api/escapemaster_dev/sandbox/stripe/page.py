@@ -184,10 +184,10 @@ def _templates() -> Environment:
     )
 
 
-def render(status: int, **values: object) -> Response:
+def render(status: int, *, template: str = "page.html", **values: object) -> Response:
     """Fill the template, with headers that let nothing in from elsewhere."""
     nonce = secrets.token_urlsafe(16)
-    html = _templates().get_template("page.html").render(nonce=nonce, **values)
+    html = _templates().get_template(template).render(nonce=nonce, **values)
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}';"
         " img-src data:; base-uri 'none'; frame-ancestors 'none'"

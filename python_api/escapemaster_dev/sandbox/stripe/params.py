@@ -130,6 +130,14 @@ class Params:
             )
         return number
 
+    def unset(self, key: str) -> bool:
+        """Whether a value is to be taken away: an empty string. Any other value is not known."""
+        if key not in self._tree:
+            return False
+        if self._take(key) != "":
+            raise unknown_parameter(self.name(key))
+        return True
+
     def flag(self, key: str) -> bool | None:
         """A boolean, or None when absent."""
         value = self.text(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from escapemaster_dev.sandbox.stripe import objects
+from escapemaster_dev.sandbox.stripe import billing, objects
 from escapemaster_dev.sandbox.stripe.core import BY_ITSELF, Cause, Sandbox
 from escapemaster_dev.sandbox.stripe.errors import StripeError, missing
 from escapemaster_dev.sandbox.stripe.money import (
@@ -38,13 +38,15 @@ LOCALES = frozenset(
 
 
 def create(sandbox: Sandbox, account: str, params: Params, page_base: str) -> StripeObject:
-    """POST /v1/checkout/sessions, mode `payment` on the hosted page.
+    """POST /v1/checkout/sessions, mode `payment` or `subscription` on the hosted page.
 
     `page_base` is the address under which the page is reached. Raises StripeError for whatever
     Stripe refuses: https://docs.stripe.com/api/checkout/sessions/create.
     """
     now = sandbox.now()
-    params.required("mode", choices=("payment",))
+    mode = params.required("mode", choices=("payment", "subscription"))
+    if mode == "subscription":
+        return _create_subscribing(sandbox, account, params, page_base)
     params.text("ui_mode", choices=("hosted_page", "hosted"))
     success_url = params.url("success_url")
     if success_url is None:
@@ -120,6 +122,9 @@ def pay(sandbox: Sandbox, entry: Entry, payer: Payer) -> None:
     if session["status"] != "open":
         return
     with sandbox.store.transaction():
+        if session["mode"] == "subscription":
+            _subscribe(sandbox, entry)
+            return
         email = session["customer_email"] or payer.email
         session |= {
             "customer_details": _customer(email),
@@ -140,6 +145,8 @@ def decline(sandbox: Sandbox, entry: Entry) -> None:
     """The visitor's card is refused; the session stays open for another try."""
     session = entry.body
     if session["status"] != "open" or not session["amount_total"]:
+        return
+    if session["mode"] == "subscription":
         return
     with sandbox.store.transaction():
         intent = _intent(sandbox, entry)
@@ -188,6 +195,87 @@ def answer_debit(sandbox: Sandbox, entry: Entry, *, paid: bool) -> None:
         else:
             decline_intent(sandbox, entry.account, intent)
             sandbox.announce("checkout.session.async_payment_failed", session, entry.account)
+
+
+def _create_subscribing(
+    sandbox: Sandbox, account: str, params: Params, page_base: str
+) -> StripeObject:
+    """A session on which a customer subscribes to one price."""
+    now = sandbox.now()
+    success_url = params.url("success_url")
+    if success_url is None:
+        raise missing("success_url")
+    customer = billing.need_customer(sandbox, account, params.required("customer"))
+    lines = params.children("line_items")
+    if len(lines) != 1:
+        raise missing("line_items")
+    price = billing.need_price(sandbox, account, lines[0].required("price"), lines[0].name("price"))
+    lines[0].integer("quantity", minimum=1, maximum=1)
+    data = params.child("subscription_data")
+    trial_days = data.integer("trial_period_days", minimum=1, maximum=730) if data else None
+    metadata = data.metadata() if data else {}
+    amount = 0 if trial_days else price["unit_amount"]
+    session = objects.checkout_session(
+        amount_subtotal=amount,
+        amount_total=amount,
+        branding_settings=None,
+        cancel_url=params.url("cancel_url"),
+        client_reference_id=params.text("client_reference_id", maximum=200),
+        created=now,
+        currency=price["currency"],
+        customer=customer["id"],
+        customer_email=None,
+        expires_at=_expires_at(params, now),
+        locale=params.text("locale", choices=LOCALES),
+        metadata=params.metadata(),
+        mode="subscription",
+        payment_method_types=["card"],
+        submit_type=None,
+        subscription=None,
+        success_url=success_url,
+        total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+    )
+    session["url"] = f"{page_base.rstrip('/')}/c/pay/{session['id']}"
+    params.finish()
+    item = objects.fixture(
+        "item",
+        id=objects.new_id("li_1"),
+        amount_subtotal=amount,
+        amount_total=amount,
+        currency=price["currency"],
+        description=price["nickname"],
+        price=price,
+        quantity=1,
+    )
+    detail = f"{trial_days} days for nothing, then {price['unit_amount'] / 100:.2f}"
+    extra: StripeObject = {
+        "line_items": [{"item": item, "detail": detail if trial_days else None}],
+        "payment_intent_data": {},
+        "subscription": {
+            "amount": amount,
+            "metadata": metadata,
+            "price": price["id"],
+            "trial_days": trial_days or 0,
+        },
+    }
+    sandbox.store.add(Entry(session, account, extra))
+    sandbox.wake()
+    return session
+
+
+def _subscribe(sandbox: Sandbox, entry: Entry) -> None:
+    """The visitor subscribes; a card that is refused leaves the page open."""
+    subscription = billing.complete_checkout(sandbox, entry)
+    if subscription is None:
+        return
+    entry.body.update(
+        payment_status="paid" if entry.body["amount_total"] else "no_payment_required",
+        status="complete",
+        subscription=subscription["id"],
+        url=None,
+    )
+    sandbox.store.replace(entry.body)
+    sandbox.announce("checkout.session.completed", entry.body, entry.account)
 
 
 def _end(sandbox: Sandbox, entry: Entry, cause: Cause) -> None:

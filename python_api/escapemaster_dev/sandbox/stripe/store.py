@@ -213,6 +213,16 @@ class Store:
         ).fetchall()
         return [Entry(json.loads(row[0]), row[1], json.loads(row[2])) for row in rows]
 
+    def renewable(self, statuses: Sequence[str]) -> list[Entry]:
+        """Subscriptions with one of these statuses."""
+        rows = self._db.execute(
+            "select body, account, extra from objects where kind = 'subscription'"  # noqa: S608
+            f" and json_extract(body, '$.status') in ({', '.join('?' * len(statuses))})"
+            " order by seq",
+            tuple(statuses),
+        ).fetchall()
+        return [Entry(json.loads(row[0]), row[1], json.loads(row[2])) for row in rows]
+
     # answers kept for idempotency keys
 
     def answer(self, account: str, key: str) -> Answer | None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from escapemaster_dev.sandbox.stripe import payments, sessions
+from escapemaster_dev.sandbox.stripe import billing, payments, sessions
 from escapemaster_dev.sandbox.stripe.core import BY_ITSELF, Sandbox
 from escapemaster_dev.sandbox.stripe.courier import Courier, Mode
 
@@ -25,6 +25,9 @@ def routes() -> list[Route]:
         Route("/_sandbox/webhooks", loopback(set_webhooks), methods=["POST"]),
         Route("/_sandbox/deliveries", loopback(list_deliveries), methods=["GET"]),
         Route("/_sandbox/sessions/{id}/expire-now", loopback(expire_now), methods=["POST"]),
+        Route("/_sandbox/customers/{id}/advance", loopback(advance), methods=["POST"]),
+        Route("/_sandbox/customers/{id}/card", loopback(set_card), methods=["POST"]),
+        Route("/_sandbox/after-dunning", loopback(after_dunning), methods=["POST"]),
         Route("/_sandbox/payments/{id}/dispute", loopback(dispute), methods=["POST"]),
     ]
 
@@ -100,6 +103,51 @@ async def expire_now(request: Request) -> Response:
         entry.body["expires_at"] = sandbox.now()
         sessions.expire(sandbox, entry, BY_ITSELF)
     return JSONResponse(entry.body)
+
+
+async def advance(request: Request) -> Response:
+    """Move a customer's clock ahead, and let happen what falls due."""
+    sandbox: Sandbox = request.app.state.sandbox
+    entry = sandbox.store.find(billing.CUSTOMER, request.path_params["id"])
+    if entry is None:
+        return _refusal(404, "no such customer")
+    try:
+        seconds = json.loads(await request.body())["seconds"]
+    except (ValueError, KeyError, TypeError):
+        seconds = None
+    if not isinstance(seconds, int) or seconds < 0:
+        return _refusal(422, 'send {"seconds": 86400}')
+    billing.advance(sandbox, entry, seconds)
+    return JSONResponse({"now": billing.customer_now(sandbox, entry.body["id"])})
+
+
+async def set_card(request: Request) -> Response:
+    """Give a customer a card that works, which pays what is open, or one that fails."""
+    sandbox: Sandbox = request.app.state.sandbox
+    entry = sandbox.store.find(billing.CUSTOMER, request.path_params["id"])
+    if entry is None:
+        return _refusal(404, "no such customer")
+    try:
+        works = json.loads(await request.body())["works"]
+    except (ValueError, KeyError, TypeError):
+        works = None
+    if not isinstance(works, bool):
+        return _refusal(422, 'send {"works": true}')
+    billing.set_card(sandbox, entry, works=works)
+    return JSONResponse({"works": works})
+
+
+async def after_dunning(request: Request) -> Response:
+    """What becomes of a subscription when every retry has failed: canceled or unpaid."""
+    sandbox: Sandbox = request.app.state.sandbox
+    try:
+        becomes = json.loads(await request.body())["becomes"]
+    except (ValueError, KeyError, TypeError):
+        becomes = None
+    if becomes not in ("canceled", "unpaid"):
+        return _refusal(422, 'send {"becomes": "canceled"} or "unpaid"')
+    sandbox.store.set_switch("after_dunning", becomes)
+    return JSONResponse({"becomes": becomes})
 
 
 async def dispute(request: Request) -> Response:
