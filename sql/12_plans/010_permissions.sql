@@ -8,5 +8,6 @@ select private.permission_upsert(
 select private.permission_upsert(
   'billing:manage', 'organization', true,
   'Subscribe, change the plan, cancel and pay', 'Suscribirse, cambiar de plan, cancelar y pagar',
-  array[]::text []
+  array[]::text [],
+  rests_in_visits => true
 );
