@@ -1234,10 +1234,17 @@ export type Database = {
             | "booking_confirmed"
             | "booking_held"
             | "booking_paid_late"
+            | "booking_pending"
             | "booking_rescheduled"
             | "booking_to_confirm"
             | "dispute_opened"
             | "invitation"
+            | "my_bookings"
+            | "payment_request"
+            | "reminder"
+            | "review_request"
+            | "subscription_overdue"
+            | "thanks"
             | "voucher_issued"
             | "waitlist_joined"
             | "waitlist_offer";
@@ -1257,10 +1264,17 @@ export type Database = {
             | "booking_confirmed"
             | "booking_held"
             | "booking_paid_late"
+            | "booking_pending"
             | "booking_rescheduled"
             | "booking_to_confirm"
             | "dispute_opened"
             | "invitation"
+            | "my_bookings"
+            | "payment_request"
+            | "reminder"
+            | "review_request"
+            | "subscription_overdue"
+            | "thanks"
             | "voucher_issued"
             | "waitlist_joined"
             | "waitlist_offer";
@@ -1279,10 +1293,17 @@ export type Database = {
             | "booking_confirmed"
             | "booking_held"
             | "booking_paid_late"
+            | "booking_pending"
             | "booking_rescheduled"
             | "booking_to_confirm"
             | "dispute_opened"
             | "invitation"
+            | "my_bookings"
+            | "payment_request"
+            | "reminder"
+            | "review_request"
+            | "subscription_overdue"
+            | "thanks"
             | "voucher_issued"
             | "waitlist_joined"
             | "waitlist_offer";
@@ -1633,6 +1654,103 @@ export type Database = {
           },
         ];
       };
+      "message_rule_rooms": {
+        Row: {
+          "created_at": string;
+          "organization_id": string;
+          "room_id": string;
+          "rule_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "room_id": string;
+          "rule_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "room_id"?: string;
+          "rule_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "message_rule_rooms_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "message_rule_rooms_rule_fkey";
+            columns: ["organization_id", "rule_id"];
+            isOneToOne: false;
+            referencedRelation: "message_rules";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "message_rules": {
+        Row: {
+          "all_rooms": boolean;
+          "at_time": string | null;
+          "counted_from": "start" | "end";
+          "counts_from": string;
+          "created_at": string;
+          "days": number | null;
+          "id": string;
+          "is_active": boolean;
+          "kind": "reminder" | "thanks" | "payment_request" | "review_request";
+          "locales": (string)[] | null;
+          "minutes": number | null;
+          "organization_id": string;
+          "review_url": string | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "all_rooms"?: boolean;
+          "at_time"?: string | null;
+          "counted_from"?: never;
+          "counts_from"?: string;
+          "created_at"?: string;
+          "days"?: number | null;
+          "id"?: string;
+          "is_active"?: boolean;
+          "kind": "reminder" | "thanks" | "payment_request" | "review_request";
+          "locales"?: (string)[] | null;
+          "minutes"?: number | null;
+          "organization_id"?: string;
+          "review_url"?: string | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "all_rooms"?: boolean;
+          "at_time"?: string | null;
+          "counted_from"?: never;
+          "counts_from"?: string;
+          "created_at"?: string;
+          "days"?: number | null;
+          "id"?: string;
+          "is_active"?: boolean;
+          "kind"?: "reminder" | "thanks" | "payment_request" | "review_request";
+          "locales"?: (string)[] | null;
+          "minutes"?: number | null;
+          "organization_id"?: string;
+          "review_url"?: string | null;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "message_rules_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "organization_exports": {
         Row: {
           "created_at": string;
@@ -1691,11 +1809,13 @@ export type Database = {
           "id": string;
           "locale": string;
           "name": string;
+          "sales_end_at": string | null;
           "slug": string;
           "small_amounts": "at_venue" | "round_up";
           "status": "active" | "suspended" | "closed";
           "timezone": string;
           "updated_at": string;
+          "writes_end_at": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1706,11 +1826,13 @@ export type Database = {
           "id"?: string;
           "locale"?: string;
           "name": string;
+          "sales_end_at"?: string | null;
           "slug": string;
           "small_amounts"?: "at_venue" | "round_up";
           "status"?: "active" | "suspended" | "closed";
           "timezone"?: string;
           "updated_at"?: string;
+          "writes_end_at"?: string | null;
         };
         Update: {
           "closed_at"?: string | null;
@@ -1720,11 +1842,13 @@ export type Database = {
           "id"?: string;
           "locale"?: string;
           "name"?: string;
+          "sales_end_at"?: string | null;
           "slug"?: string;
           "small_amounts"?: "at_venue" | "round_up";
           "status"?: "active" | "suspended" | "closed";
           "timezone"?: string;
           "updated_at"?: string;
+          "writes_end_at"?: string | null;
         };
         Relationships: [];
       };
@@ -1817,6 +1941,70 @@ export type Database = {
           "mutates"?: boolean;
           "resource"?: never;
           "rests_in_visits"?: boolean;
+        };
+        Relationships: [];
+      };
+      "plans": {
+        Row: {
+          "features": (string)[];
+          "fee_basis_points": number;
+          "fee_fixed_cents": number;
+          "fee_maximum_cents": number | null;
+          "fee_minimum_cents": number | null;
+          "fee_player_cents": number;
+          "is_offered": boolean;
+          "key": string;
+          "lookup_key_month": string | null;
+          "lookup_key_year": string | null;
+          "max_bookings_month": number | null;
+          "max_calendars": number | null;
+          "max_locations": number | null;
+          "max_members": number | null;
+          "max_rooms": number | null;
+          "name_en": string;
+          "name_es": string;
+          "position": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "features"?: (string)[];
+          "fee_basis_points"?: number;
+          "fee_fixed_cents"?: number;
+          "fee_maximum_cents"?: number | null;
+          "fee_minimum_cents"?: number | null;
+          "fee_player_cents"?: number;
+          "is_offered": boolean;
+          "key": string;
+          "lookup_key_month"?: string | null;
+          "lookup_key_year"?: string | null;
+          "max_bookings_month"?: number | null;
+          "max_calendars"?: number | null;
+          "max_locations"?: number | null;
+          "max_members"?: number | null;
+          "max_rooms"?: number | null;
+          "name_en": string;
+          "name_es": string;
+          "position": number;
+        };
+        Update: {
+          "features"?: (string)[];
+          "fee_basis_points"?: number;
+          "fee_fixed_cents"?: number;
+          "fee_maximum_cents"?: number | null;
+          "fee_minimum_cents"?: number | null;
+          "fee_player_cents"?: number;
+          "is_offered"?: boolean;
+          "key"?: string;
+          "lookup_key_month"?: string | null;
+          "lookup_key_year"?: string | null;
+          "max_bookings_month"?: number | null;
+          "max_calendars"?: number | null;
+          "max_locations"?: number | null;
+          "max_members"?: number | null;
+          "max_rooms"?: number | null;
+          "name_en"?: string;
+          "name_es"?: string;
+          "position"?: number;
         };
         Relationships: [];
       };
@@ -2713,6 +2901,132 @@ export type Database = {
           },
         ];
       };
+      "subscriptions": {
+        Row: {
+          "amount_cents": number | null;
+          "billing_interval": "month" | "year" | null;
+          "cancel_at": string | null;
+          "created_at": string;
+          "currency": string | null;
+          "current_period_end": string | null;
+          "current_period_start": string | null;
+          "due_cents": number;
+          "grace_until": string | null;
+          "granted_plan_key": "free" | "pro" | "starter" | null;
+          "granted_until": string | null;
+          "next_plan_key": "free" | "pro" | "starter" | null;
+          "organization_id": string;
+          "other_subscription_ids": (string)[];
+          "overdue_since": string | null;
+          "plan_key": "free" | "pro" | "starter" | null;
+          "status":
+            | "trialing"
+            | "active"
+            | "past_due"
+            | "unpaid"
+            | "canceled"
+            | "incomplete"
+            | "incomplete_expired"
+            | "paused"
+            | null;
+          "stripe_subscription_id": string | null;
+          "trial_end": string | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents"?: number | null;
+          "billing_interval"?: "month" | "year" | null;
+          "cancel_at"?: string | null;
+          "created_at"?: string;
+          "currency"?: string | null;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "due_cents"?: number;
+          "grace_until"?: string | null;
+          "granted_plan_key"?: "free" | "pro" | "starter" | null;
+          "granted_until"?: string | null;
+          "next_plan_key"?: "free" | "pro" | "starter" | null;
+          "organization_id": string;
+          "other_subscription_ids"?: (string)[];
+          "overdue_since"?: string | null;
+          "plan_key"?: "free" | "pro" | "starter" | null;
+          "status"?:
+            | "trialing"
+            | "active"
+            | "past_due"
+            | "unpaid"
+            | "canceled"
+            | "incomplete"
+            | "incomplete_expired"
+            | "paused"
+            | null;
+          "stripe_subscription_id"?: string | null;
+          "trial_end"?: string | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "amount_cents"?: number | null;
+          "billing_interval"?: "month" | "year" | null;
+          "cancel_at"?: string | null;
+          "created_at"?: string;
+          "currency"?: string | null;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "due_cents"?: number;
+          "grace_until"?: string | null;
+          "granted_plan_key"?: "free" | "pro" | "starter" | null;
+          "granted_until"?: string | null;
+          "next_plan_key"?: "free" | "pro" | "starter" | null;
+          "organization_id"?: string;
+          "other_subscription_ids"?: (string)[];
+          "overdue_since"?: string | null;
+          "plan_key"?: "free" | "pro" | "starter" | null;
+          "status"?:
+            | "trialing"
+            | "active"
+            | "past_due"
+            | "unpaid"
+            | "canceled"
+            | "incomplete"
+            | "incomplete_expired"
+            | "paused"
+            | null;
+          "stripe_subscription_id"?: string | null;
+          "trial_end"?: string | null;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "subscriptions_granted_plan_fkey";
+            columns: ["granted_plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
+          },
+          {
+            foreignKeyName: "subscriptions_next_plan_fkey";
+            columns: ["next_plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
+          },
+          {
+            foreignKeyName: "subscriptions_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: true;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "subscriptions_plan_fkey";
+            columns: ["plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
+          },
+        ];
+      };
       "support_entries": {
         Row: {
           "admin_user_id": string;
@@ -3460,6 +3774,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "email_my_bookings": { Args: { "email": string; "slug": string }; Returns: undefined };
       "end_support_entry": {
         Args: { "organization_id": string; "support_entry_id": string };
         Returns: undefined;
@@ -3607,6 +3922,16 @@ export type Database = {
       "get_row_at": {
         Args: { "at": string; "organization_id": string; "row_key": string; "table_name": string };
         Returns: Json;
+      };
+      "get_subscription": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["billing_overview"];
+        SetofOptions: {
+          from: "*";
+          to: "billing_overview";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "get_waitlist_entry": {
         Args: { "token": string };
@@ -3833,6 +4158,37 @@ export type Database = {
         Args: { "organization_id": string; "reason": string };
         Returns: undefined;
       };
+      "platform_grant_plan": {
+        Args: { "organization_id": string; "plan_key": string; "reason": string; "until": string };
+        Returns: {
+          "amount_cents": number | null;
+          "billing_interval": string | null;
+          "cancel_at": string | null;
+          "created_at": string;
+          "currency": string | null;
+          "current_period_end": string | null;
+          "current_period_start": string | null;
+          "due_cents": number;
+          "grace_until": string | null;
+          "granted_plan_key": string | null;
+          "granted_until": string | null;
+          "next_plan_key": string | null;
+          "organization_id": string;
+          "other_subscription_ids": (string)[];
+          "overdue_since": string | null;
+          "plan_key": string | null;
+          "status": string | null;
+          "stripe_subscription_id": string | null;
+          "trial_end": string | null;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "subscriptions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "platform_list_organizations": {
         Args: {
           "after_id"?: string;
@@ -4035,6 +4391,21 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "resend_booking_email": {
+        Args: {
+          "booking_id": string;
+          "idempotency_key": string;
+          "kind"?: string;
+          "organization_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["resent_email"];
+        SetofOptions: {
+          from: "*";
+          to: "resent_email";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4275,6 +4646,16 @@ export type Database = {
         "price_cents": number;
         "currency": string;
         "is_empty": boolean;
+      };
+      "billing_overview": {
+        "plan_key": string;
+        "plan_name": string;
+        "comes_from": "subscription" | "grant" | "default";
+        "uses": (Database["public"]["CompositeTypes"]["plan_use"])[];
+        "subscription": Database["public"]["Tables"]["subscriptions"]["Row"] | null;
+        "trial_available": boolean;
+        "writes_end_at": string | null;
+        "sales_end_at": string | null;
       };
       "board": {
         "date": string;
@@ -4878,11 +5259,33 @@ export type Database = {
         "full_name": string;
         "locale": "es" | "en" | "ca";
       };
+      "plan_numbers": {
+        "plan_key": string | null;
+        "status":
+          | "trialing"
+          | "active"
+          | "past_due"
+          | "unpaid"
+          | "canceled"
+          | "incomplete"
+          | "incomplete_expired"
+          | "paused";
+        "billing_interval": "month" | "year";
+        "currency": string;
+        "organizations": number;
+        "month_cents": number;
+      };
+      "plan_use": {
+        "limit": "rooms" | "locations" | "calendars" | "members" | "bookings_month";
+        "maximum": number | null;
+        "used": number;
+      };
       "platform_numbers": {
         "organizations": Database["public"]["CompositeTypes"]["organizations_by_status"];
         "users": number;
         "bookings_30_days": Database["public"]["CompositeTypes"]["bookings_by_status"];
         "open_support_entries": number;
+        "subscriptions": Database["public"]["CompositeTypes"]["platform_subscriptions"];
       };
       "platform_organization": {
         "id": string;
@@ -4892,6 +5295,13 @@ export type Database = {
         "created_at": string;
         "members": number;
         "bookings_30_days": number;
+      };
+      "platform_subscriptions": {
+        "plans": (Database["public"]["CompositeTypes"]["plan_numbers"])[];
+        "granted": number;
+        "trials_ending_7_days": number;
+        "overdue": number;
+        "doubled": number;
       };
       "price_line": {
         "kind": "base" | "extra" | "discount" | "fee";
@@ -4965,6 +5375,14 @@ export type Database = {
       "removed_waitlist_entry": {
         "id": string;
         "status": "booked" | "lapsed" | "declined" | "left" | "removed" | "expired";
+      };
+      "resent_email": {
+        "id": number;
+        "template":
+          | "booking_confirmed"
+          | "booking_pending"
+          | "booking_cancelled"
+          | "payment_request";
       };
       "revoked_token": {
         "id": string;
@@ -5129,6 +5547,16 @@ export type Database = {
       [_ in never]: never;
     };
     Functions: {
+      "apply_billing": {
+        Args: { "billing": Json };
+        Returns: Database["service"]["CompositeTypes"]["applied_billing"];
+        SetofOptions: {
+          from: "*";
+          to: "applied_billing";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "apply_checkout_session": {
         Args: { "job_id": number; "lease_token": string; "session": Json };
         Returns: Database["service"]["CompositeTypes"]["applied_checkout"];
@@ -5174,6 +5602,10 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "close_subscription_checkout": {
+        Args: { "attempt_id": string; "organization_id": string };
+        Returns: boolean;
+      };
       "complete_job": { Args: { "job_id": number; "lease_token": string }; Returns: boolean };
       "exchange_api_key": {
         Args: { "address": string; "secret": string };
@@ -5205,6 +5637,16 @@ export type Database = {
           "row_count": number;
         };
         Returns: undefined;
+      };
+      "get_billing_account": {
+        Args: { "organization": string };
+        Returns: Database["service"]["CompositeTypes"]["billing_account"];
+        SetofOptions: {
+          from: "*";
+          to: "billing_account";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "get_checkout_attempt": {
         Args: { "job_id": number; "lease_token": string };
@@ -5257,11 +5699,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "open_subscription_checkout": {
+        Args: { "billing_interval": string; "organization_id": string; "plan_key": string };
+        Returns: Database["service"]["CompositeTypes"]["subscription_order"];
+        SetofOptions: {
+          from: "*";
+          to: "subscription_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "plan_subscription_change": {
+        Args: { "billing_interval": string; "organization_id": string; "plan_key": string };
+        Returns: Database["service"]["CompositeTypes"]["subscription_change"];
+        SetofOptions: {
+          from: "*";
+          to: "subscription_change";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "prepare_email": {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["prepared_email"] | null;
       };
       "queue_stale_checkouts": { Args: { "older_than_seconds": number }; Returns: number };
+      "queue_stale_subscriptions": { Args: { "older_than_seconds": number }; Returns: number };
       "queue_statistics": {
         Args: Record<PropertyKey, never>;
         Returns: Database["service"]["CompositeTypes"]["queue_statistics"];
@@ -5341,6 +5804,20 @@ export type Database = {
         };
         Returns: undefined;
       };
+      "record_stripe_customer": {
+        Args: { "customer_id": string; "organization_id": string };
+        Returns: string;
+      };
+      "record_subscription_checkout": {
+        Args: {
+          "attempt_id": string;
+          "expires_at": string;
+          "organization_id": string;
+          "session_id": string;
+          "url": string;
+        };
+        Returns: string;
+      };
       "retry_dead_jobs": {
         Args: { "kind"?: string; "max_jobs"?: number };
         Returns: Database["service"]["CompositeTypes"]["retried"];
@@ -5371,6 +5848,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "unsubscribe": {
+        Args: { "token": string };
+        Returns: Database["service"]["CompositeTypes"]["unsubscribed"];
+        SetofOptions: {
+          from: "*";
+          to: "unsubscribed";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
     };
     Enums: {
       [_ in never]: never;
@@ -5380,6 +5867,12 @@ export type Database = {
         "api_key_id": string;
         "organization_id": string;
         "expires_at": string;
+      };
+      "applied_billing": {
+        "organization_id": string | null;
+        "outcome": "applied" | "unknown" | "older";
+        "unknown_prices": (string)[];
+        "changes": (Database["service"]["CompositeTypes"]["billing_change"])[];
       };
       "applied_checkout": {
         "attempt_id": string | null;
@@ -5410,6 +5903,18 @@ export type Database = {
       "attempt_state": {
         "attempt_id": string;
         "status": "open" | "failed" | "expired" | "paid";
+      };
+      "billing_account": {
+        "organization_id": string;
+        "customer_id": string | null;
+        "subscription_id": string | null;
+        "status": string | null;
+        "locale": "es" | "en" | "ca";
+      };
+      "billing_change": {
+        "field": string;
+        "before": string | null;
+        "after": string | null;
       };
       "checkout_attempt": {
         "session_id": string | null;
@@ -5519,6 +6024,24 @@ export type Database = {
         "kind": string;
         "status": "queued";
       };
+      "subscription_change": {
+        "subscription_id": string;
+        "lookup_key": string;
+        "kind": "upgrade" | "downgrade" | "stay";
+      };
+      "subscription_order": {
+        "attempt_id": string;
+        "organization_id": string;
+        "organization_name": string;
+        "email": string | null;
+        "locale": "es" | "en" | "ca";
+        "customer_id": string | null;
+        "customer_key": string;
+        "lookup_key": string;
+        "trial_days": number;
+        "checkout_url": string | null;
+        "former_session_id": string | null;
+      };
       "swept": {
         "expired_holds": number;
         "ended_visits": number;
@@ -5527,6 +6050,10 @@ export type Database = {
         "forgotten_jobs": number;
         "waitlist_offers": number;
         "expired_waitlist_entries": number;
+        "due_messages": number;
+      };
+      "unsubscribed": {
+        "organization_name": string;
       };
     };
   };

@@ -965,10 +965,17 @@ class PublicEmailTemplateOverrides(BaseModel):
         "booking_confirmed",
         "booking_held",
         "booking_paid_late",
+        "booking_pending",
         "booking_rescheduled",
         "booking_to_confirm",
         "dispute_opened",
         "invitation",
+        "my_bookings",
+        "payment_request",
+        "reminder",
+        "review_request",
+        "subscription_overdue",
+        "thanks",
         "voucher_issued",
         "waitlist_joined",
         "waitlist_offer",
@@ -990,10 +997,17 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "booking_confirmed",
             "booking_held",
             "booking_paid_late",
+            "booking_pending",
             "booking_rescheduled",
             "booking_to_confirm",
             "dispute_opened",
             "invitation",
+            "my_bookings",
+            "payment_request",
+            "reminder",
+            "review_request",
+            "subscription_overdue",
+            "thanks",
             "voucher_issued",
             "waitlist_joined",
             "waitlist_offer",
@@ -1018,10 +1032,17 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "booking_confirmed",
                 "booking_held",
                 "booking_paid_late",
+                "booking_pending",
                 "booking_rescheduled",
                 "booking_to_confirm",
                 "dispute_opened",
                 "invitation",
+                "my_bookings",
+                "payment_request",
+                "reminder",
+                "review_request",
+                "subscription_overdue",
+                "thanks",
                 "voucher_issued",
                 "waitlist_joined",
                 "waitlist_offer",
@@ -1257,6 +1278,84 @@ class PublicMembershipsUpdate(TypedDict):
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
+class PublicMessageRuleRooms(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    rule_id: uuid.UUID = Field(alias="rule_id")
+
+
+class PublicMessageRuleRoomsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    rule_id: Annotated[uuid.UUID, Field(alias="rule_id")]
+
+
+class PublicMessageRuleRoomsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    rule_id: NotRequired[Annotated[uuid.UUID, Field(alias="rule_id")]]
+
+
+class PublicMessageRules(BaseModel):
+    all_rooms: bool = Field(alias="all_rooms")
+    at_time: Optional[datetime.time] = Field(alias="at_time")
+    counted_from: Literal["start", "end"] = Field(alias="counted_from")
+    counts_from: datetime.datetime = Field(alias="counts_from")
+    created_at: datetime.datetime = Field(alias="created_at")
+    days: Optional[int] = Field(alias="days")
+    id: uuid.UUID = Field(alias="id")
+    is_active: bool = Field(alias="is_active")
+    kind: Literal["reminder", "thanks", "payment_request", "review_request"] = Field(alias="kind")
+    locales: Optional[List[str]] = Field(alias="locales")
+    minutes: Optional[int] = Field(alias="minutes")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    review_url: Optional[str] = Field(alias="review_url")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicMessageRulesInsert(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    at_time: NotRequired[Annotated[Optional[datetime.time], Field(alias="at_time")]]
+    counted_from: NotRequired[Annotated[Literal["start", "end"], Field(alias="counted_from")]]
+    counts_from: NotRequired[Annotated[datetime.datetime, Field(alias="counts_from")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    days: NotRequired[Annotated[Optional[int], Field(alias="days")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    kind: Annotated[
+        Literal["reminder", "thanks", "payment_request", "review_request"], Field(alias="kind")
+    ]
+    locales: NotRequired[Annotated[Optional[List[str]], Field(alias="locales")]]
+    minutes: NotRequired[Annotated[Optional[int], Field(alias="minutes")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    review_url: NotRequired[Annotated[Optional[str], Field(alias="review_url")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicMessageRulesUpdate(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    at_time: NotRequired[Annotated[Optional[datetime.time], Field(alias="at_time")]]
+    counted_from: NotRequired[Annotated[Literal["start", "end"], Field(alias="counted_from")]]
+    counts_from: NotRequired[Annotated[datetime.datetime, Field(alias="counts_from")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    days: NotRequired[Annotated[Optional[int], Field(alias="days")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    kind: NotRequired[
+        Annotated[
+            Literal["reminder", "thanks", "payment_request", "review_request"], Field(alias="kind")
+        ]
+    ]
+    locales: NotRequired[Annotated[Optional[List[str]], Field(alias="locales")]]
+    minutes: NotRequired[Annotated[Optional[int], Field(alias="minutes")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    review_url: NotRequired[Annotated[Optional[str], Field(alias="review_url")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicOrganizationExports(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
@@ -1298,11 +1397,13 @@ class PublicOrganizations(BaseModel):
     id: uuid.UUID = Field(alias="id")
     locale: str = Field(alias="locale")
     name: str = Field(alias="name")
+    sales_end_at: Optional[datetime.datetime] = Field(alias="sales_end_at")
     slug: str = Field(alias="slug")
     small_amounts: Literal["at_venue", "round_up"] = Field(alias="small_amounts")
     status: Literal["active", "suspended", "closed"] = Field(alias="status")
     timezone: str = Field(alias="timezone")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    writes_end_at: Optional[datetime.datetime] = Field(alias="writes_end_at")
 
 
 class PublicOrganizationsInsert(TypedDict):
@@ -1313,6 +1414,7 @@ class PublicOrganizationsInsert(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     name: Annotated[str, Field(alias="name")]
+    sales_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="sales_end_at")]]
     slug: Annotated[str, Field(alias="slug")]
     small_amounts: NotRequired[
         Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
@@ -1320,6 +1422,7 @@ class PublicOrganizationsInsert(TypedDict):
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    writes_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="writes_end_at")]]
 
 
 class PublicOrganizationsUpdate(TypedDict):
@@ -1330,6 +1433,7 @@ class PublicOrganizationsUpdate(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    sales_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="sales_end_at")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     small_amounts: NotRequired[
         Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
@@ -1337,6 +1441,7 @@ class PublicOrganizationsUpdate(TypedDict):
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    writes_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="writes_end_at")]]
 
 
 class PublicPayments(BaseModel):
@@ -1422,6 +1527,69 @@ class PublicPermissionsUpdate(TypedDict):
     mutates: NotRequired[Annotated[bool, Field(alias="mutates")]]
     resource: NotRequired[Annotated[str, Field(alias="resource")]]
     rests_in_visits: NotRequired[Annotated[bool, Field(alias="rests_in_visits")]]
+
+
+class PublicPlans(BaseModel):
+    features: List[str] = Field(alias="features")
+    fee_basis_points: int = Field(alias="fee_basis_points")
+    fee_fixed_cents: int = Field(alias="fee_fixed_cents")
+    fee_maximum_cents: Optional[int] = Field(alias="fee_maximum_cents")
+    fee_minimum_cents: Optional[int] = Field(alias="fee_minimum_cents")
+    fee_player_cents: int = Field(alias="fee_player_cents")
+    is_offered: bool = Field(alias="is_offered")
+    key: str = Field(alias="key")
+    lookup_key_month: Optional[str] = Field(alias="lookup_key_month")
+    lookup_key_year: Optional[str] = Field(alias="lookup_key_year")
+    max_bookings_month: Optional[int] = Field(alias="max_bookings_month")
+    max_calendars: Optional[int] = Field(alias="max_calendars")
+    max_locations: Optional[int] = Field(alias="max_locations")
+    max_members: Optional[int] = Field(alias="max_members")
+    max_rooms: Optional[int] = Field(alias="max_rooms")
+    name_en: str = Field(alias="name_en")
+    name_es: str = Field(alias="name_es")
+    position: int = Field(alias="position")
+
+
+class PublicPlansInsert(TypedDict):
+    features: NotRequired[Annotated[List[str], Field(alias="features")]]
+    fee_basis_points: NotRequired[Annotated[int, Field(alias="fee_basis_points")]]
+    fee_fixed_cents: NotRequired[Annotated[int, Field(alias="fee_fixed_cents")]]
+    fee_maximum_cents: NotRequired[Annotated[Optional[int], Field(alias="fee_maximum_cents")]]
+    fee_minimum_cents: NotRequired[Annotated[Optional[int], Field(alias="fee_minimum_cents")]]
+    fee_player_cents: NotRequired[Annotated[int, Field(alias="fee_player_cents")]]
+    is_offered: Annotated[bool, Field(alias="is_offered")]
+    key: Annotated[str, Field(alias="key")]
+    lookup_key_month: NotRequired[Annotated[Optional[str], Field(alias="lookup_key_month")]]
+    lookup_key_year: NotRequired[Annotated[Optional[str], Field(alias="lookup_key_year")]]
+    max_bookings_month: NotRequired[Annotated[Optional[int], Field(alias="max_bookings_month")]]
+    max_calendars: NotRequired[Annotated[Optional[int], Field(alias="max_calendars")]]
+    max_locations: NotRequired[Annotated[Optional[int], Field(alias="max_locations")]]
+    max_members: NotRequired[Annotated[Optional[int], Field(alias="max_members")]]
+    max_rooms: NotRequired[Annotated[Optional[int], Field(alias="max_rooms")]]
+    name_en: Annotated[str, Field(alias="name_en")]
+    name_es: Annotated[str, Field(alias="name_es")]
+    position: Annotated[int, Field(alias="position")]
+
+
+class PublicPlansUpdate(TypedDict):
+    features: NotRequired[Annotated[List[str], Field(alias="features")]]
+    fee_basis_points: NotRequired[Annotated[int, Field(alias="fee_basis_points")]]
+    fee_fixed_cents: NotRequired[Annotated[int, Field(alias="fee_fixed_cents")]]
+    fee_maximum_cents: NotRequired[Annotated[Optional[int], Field(alias="fee_maximum_cents")]]
+    fee_minimum_cents: NotRequired[Annotated[Optional[int], Field(alias="fee_minimum_cents")]]
+    fee_player_cents: NotRequired[Annotated[int, Field(alias="fee_player_cents")]]
+    is_offered: NotRequired[Annotated[bool, Field(alias="is_offered")]]
+    key: NotRequired[Annotated[str, Field(alias="key")]]
+    lookup_key_month: NotRequired[Annotated[Optional[str], Field(alias="lookup_key_month")]]
+    lookup_key_year: NotRequired[Annotated[Optional[str], Field(alias="lookup_key_year")]]
+    max_bookings_month: NotRequired[Annotated[Optional[int], Field(alias="max_bookings_month")]]
+    max_calendars: NotRequired[Annotated[Optional[int], Field(alias="max_calendars")]]
+    max_locations: NotRequired[Annotated[Optional[int], Field(alias="max_locations")]]
+    max_members: NotRequired[Annotated[Optional[int], Field(alias="max_members")]]
+    max_rooms: NotRequired[Annotated[Optional[int], Field(alias="max_rooms")]]
+    name_en: NotRequired[Annotated[str, Field(alias="name_en")]]
+    name_es: NotRequired[Annotated[str, Field(alias="name_es")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
 
 
 class PublicPriceOverrides(BaseModel):
@@ -2129,6 +2297,146 @@ class PublicStaffSkillsUpdate(TypedDict):
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
+class PublicSubscriptions(BaseModel):
+    amount_cents: Optional[int] = Field(alias="amount_cents")
+    billing_interval: Optional[Literal["month", "year"]] = Field(alias="billing_interval")
+    cancel_at: Optional[datetime.datetime] = Field(alias="cancel_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: Optional[str] = Field(alias="currency")
+    current_period_end: Optional[datetime.datetime] = Field(alias="current_period_end")
+    current_period_start: Optional[datetime.datetime] = Field(alias="current_period_start")
+    due_cents: int = Field(alias="due_cents")
+    grace_until: Optional[datetime.datetime] = Field(alias="grace_until")
+    granted_plan_key: Optional[Literal["free", "pro", "starter"]] = Field(alias="granted_plan_key")
+    granted_until: Optional[datetime.datetime] = Field(alias="granted_until")
+    next_plan_key: Optional[Literal["free", "pro", "starter"]] = Field(alias="next_plan_key")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    other_subscription_ids: List[str] = Field(alias="other_subscription_ids")
+    overdue_since: Optional[datetime.datetime] = Field(alias="overdue_since")
+    plan_key: Optional[Literal["free", "pro", "starter"]] = Field(alias="plan_key")
+    status: Optional[
+        Literal[
+            "trialing",
+            "active",
+            "past_due",
+            "unpaid",
+            "canceled",
+            "incomplete",
+            "incomplete_expired",
+            "paused",
+        ]
+    ] = Field(alias="status")
+    stripe_subscription_id: Optional[str] = Field(alias="stripe_subscription_id")
+    trial_end: Optional[datetime.datetime] = Field(alias="trial_end")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicSubscriptionsInsert(TypedDict):
+    amount_cents: NotRequired[Annotated[Optional[int], Field(alias="amount_cents")]]
+    billing_interval: NotRequired[
+        Annotated[Optional[Literal["month", "year"]], Field(alias="billing_interval")]
+    ]
+    cancel_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="cancel_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[Optional[str], Field(alias="currency")]]
+    current_period_end: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="current_period_end")]
+    ]
+    current_period_start: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="current_period_start")]
+    ]
+    due_cents: NotRequired[Annotated[int, Field(alias="due_cents")]]
+    grace_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="grace_until")]]
+    granted_plan_key: NotRequired[
+        Annotated[Optional[Literal["free", "pro", "starter"]], Field(alias="granted_plan_key")]
+    ]
+    granted_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="granted_until")]]
+    next_plan_key: NotRequired[
+        Annotated[Optional[Literal["free", "pro", "starter"]], Field(alias="next_plan_key")]
+    ]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    other_subscription_ids: NotRequired[Annotated[List[str], Field(alias="other_subscription_ids")]]
+    overdue_since: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="overdue_since")]]
+    plan_key: NotRequired[
+        Annotated[Optional[Literal["free", "pro", "starter"]], Field(alias="plan_key")]
+    ]
+    status: NotRequired[
+        Annotated[
+            Optional[
+                Literal[
+                    "trialing",
+                    "active",
+                    "past_due",
+                    "unpaid",
+                    "canceled",
+                    "incomplete",
+                    "incomplete_expired",
+                    "paused",
+                ]
+            ],
+            Field(alias="status"),
+        ]
+    ]
+    stripe_subscription_id: NotRequired[
+        Annotated[Optional[str], Field(alias="stripe_subscription_id")]
+    ]
+    trial_end: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="trial_end")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicSubscriptionsUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[Optional[int], Field(alias="amount_cents")]]
+    billing_interval: NotRequired[
+        Annotated[Optional[Literal["month", "year"]], Field(alias="billing_interval")]
+    ]
+    cancel_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="cancel_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[Optional[str], Field(alias="currency")]]
+    current_period_end: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="current_period_end")]
+    ]
+    current_period_start: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="current_period_start")]
+    ]
+    due_cents: NotRequired[Annotated[int, Field(alias="due_cents")]]
+    grace_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="grace_until")]]
+    granted_plan_key: NotRequired[
+        Annotated[Optional[Literal["free", "pro", "starter"]], Field(alias="granted_plan_key")]
+    ]
+    granted_until: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="granted_until")]]
+    next_plan_key: NotRequired[
+        Annotated[Optional[Literal["free", "pro", "starter"]], Field(alias="next_plan_key")]
+    ]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    other_subscription_ids: NotRequired[Annotated[List[str], Field(alias="other_subscription_ids")]]
+    overdue_since: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="overdue_since")]]
+    plan_key: NotRequired[
+        Annotated[Optional[Literal["free", "pro", "starter"]], Field(alias="plan_key")]
+    ]
+    status: NotRequired[
+        Annotated[
+            Optional[
+                Literal[
+                    "trialing",
+                    "active",
+                    "past_due",
+                    "unpaid",
+                    "canceled",
+                    "incomplete",
+                    "incomplete_expired",
+                    "paused",
+                ]
+            ],
+            Field(alias="status"),
+        ]
+    ]
+    stripe_subscription_id: NotRequired[
+        Annotated[Optional[str], Field(alias="stripe_subscription_id")]
+    ]
+    trial_end: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="trial_end")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicSupportEntries(BaseModel):
     admin_user_id: uuid.UUID = Field(alias="admin_user_id")
     ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
@@ -2469,6 +2777,17 @@ class PublicAvailableSlot(BaseModel):
     price_cents: int = Field(alias="price_cents")
     currency: str = Field(alias="currency")
     is_empty: bool = Field(alias="is_empty")
+
+
+class PublicBillingOverview(BaseModel):
+    plan_key: str = Field(alias="plan_key")
+    plan_name: str = Field(alias="plan_name")
+    comes_from: Literal["subscription", "grant", "default"] = Field(alias="comes_from")
+    uses: List[PublicPlanUse] = Field(alias="uses")
+    subscription: Optional[PublicSubscriptions] = Field(alias="subscription")
+    trial_available: bool = Field(alias="trial_available")
+    writes_end_at: Optional[datetime.datetime] = Field(alias="writes_end_at")
+    sales_end_at: Optional[datetime.datetime] = Field(alias="sales_end_at")
 
 
 class PublicBoard(BaseModel):
@@ -3141,11 +3460,38 @@ class PublicPerson(BaseModel):
     locale: Literal["es", "en", "ca"] = Field(alias="locale")
 
 
+class PublicPlanNumbers(BaseModel):
+    plan_key: Optional[str] = Field(alias="plan_key")
+    status: Literal[
+        "trialing",
+        "active",
+        "past_due",
+        "unpaid",
+        "canceled",
+        "incomplete",
+        "incomplete_expired",
+        "paused",
+    ] = Field(alias="status")
+    billing_interval: Literal["month", "year"] = Field(alias="billing_interval")
+    currency: str = Field(alias="currency")
+    organizations: int = Field(alias="organizations")
+    month_cents: int = Field(alias="month_cents")
+
+
+class PublicPlanUse(BaseModel):
+    limit: Literal["rooms", "locations", "calendars", "members", "bookings_month"] = Field(
+        alias="limit"
+    )
+    maximum: Optional[int] = Field(alias="maximum")
+    used: int = Field(alias="used")
+
+
 class PublicPlatformNumbers(BaseModel):
     organizations: PublicOrganizationsByStatus = Field(alias="organizations")
     users: int = Field(alias="users")
     bookings_30_days: PublicBookingsByStatus = Field(alias="bookings_30_days")
     open_support_entries: int = Field(alias="open_support_entries")
+    subscriptions: PublicPlatformSubscriptions = Field(alias="subscriptions")
 
 
 class PublicPlatformOrganization(BaseModel):
@@ -3156,6 +3502,14 @@ class PublicPlatformOrganization(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     members: int = Field(alias="members")
     bookings_30_days: int = Field(alias="bookings_30_days")
+
+
+class PublicPlatformSubscriptions(BaseModel):
+    plans: List[PublicPlanNumbers] = Field(alias="plans")
+    granted: int = Field(alias="granted")
+    trials_ending_7_days: int = Field(alias="trials_ending_7_days")
+    overdue: int = Field(alias="overdue")
+    doubled: int = Field(alias="doubled")
 
 
 class PublicPriceLine(BaseModel):
@@ -3242,6 +3596,13 @@ class PublicRemovedWaitlistEntry(BaseModel):
     status: Literal["booked", "lapsed", "declined", "left", "removed", "expired"] = Field(
         alias="status"
     )
+
+
+class PublicResentEmail(BaseModel):
+    id: int = Field(alias="id")
+    template: Literal[
+        "booking_confirmed", "booking_pending", "booking_cancelled", "payment_request"
+    ] = Field(alias="template")
 
 
 class PublicRevokedToken(BaseModel):
@@ -3419,6 +3780,13 @@ class ServiceApiKey(BaseModel):
     expires_at: datetime.datetime = Field(alias="expires_at")
 
 
+class ServiceAppliedBilling(BaseModel):
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    outcome: Literal["applied", "unknown", "older"] = Field(alias="outcome")
+    unknown_prices: List[str] = Field(alias="unknown_prices")
+    changes: List[ServiceBillingChange] = Field(alias="changes")
+
+
 class ServiceAppliedCheckout(BaseModel):
     attempt_id: Optional[uuid.UUID] = Field(alias="attempt_id")
     status: Literal["open", "failed", "expired", "paid", "unknown"] = Field(alias="status")
@@ -3453,6 +3821,20 @@ class ServiceAppliedRefund(BaseModel):
 class ServiceAttemptState(BaseModel):
     attempt_id: uuid.UUID = Field(alias="attempt_id")
     status: Literal["open", "failed", "expired", "paid"] = Field(alias="status")
+
+
+class ServiceBillingAccount(BaseModel):
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    customer_id: Optional[str] = Field(alias="customer_id")
+    subscription_id: Optional[str] = Field(alias="subscription_id")
+    status: Optional[str] = Field(alias="status")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+
+
+class ServiceBillingChange(BaseModel):
+    field: str = Field(alias="field")
+    before: Optional[str] = Field(alias="before")
+    after: Optional[str] = Field(alias="after")
 
 
 class ServiceCheckoutAttempt(BaseModel):
@@ -3579,6 +3961,26 @@ class ServiceRetriedJob(BaseModel):
     status: Literal["queued"] = Field(alias="status")
 
 
+class ServiceSubscriptionChange(BaseModel):
+    subscription_id: str = Field(alias="subscription_id")
+    lookup_key: str = Field(alias="lookup_key")
+    kind: Literal["upgrade", "downgrade", "stay"] = Field(alias="kind")
+
+
+class ServiceSubscriptionOrder(BaseModel):
+    attempt_id: uuid.UUID = Field(alias="attempt_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    organization_name: str = Field(alias="organization_name")
+    email: Optional[str] = Field(alias="email")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    customer_id: Optional[str] = Field(alias="customer_id")
+    customer_key: str = Field(alias="customer_key")
+    lookup_key: str = Field(alias="lookup_key")
+    trial_days: int = Field(alias="trial_days")
+    checkout_url: Optional[str] = Field(alias="checkout_url")
+    former_session_id: Optional[str] = Field(alias="former_session_id")
+
+
 class ServiceSwept(BaseModel):
     expired_holds: int = Field(alias="expired_holds")
     ended_visits: int = Field(alias="ended_visits")
@@ -3587,3 +3989,8 @@ class ServiceSwept(BaseModel):
     forgotten_jobs: int = Field(alias="forgotten_jobs")
     waitlist_offers: int = Field(alias="waitlist_offers")
     expired_waitlist_entries: int = Field(alias="expired_waitlist_entries")
+    due_messages: int = Field(alias="due_messages")
+
+
+class ServiceUnsubscribed(BaseModel):
+    organization_name: str = Field(alias="organization_name")

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 476d13be96d5e8e2a82ab2c32f9940767d0672791013c35ee764ceb4bf2c2761
+-- Digest of what follows: c5856173dd16ca4a34955a366270c2fb1fcf81cdd575b2f61d79dc632018d61f
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -1413,6 +1413,7 @@ values
 ('hold_booking', 'target', 600, 60, 'Places held in one calendar by everybody'),
 ('try_code', 'address', 120, 3600, 'Codes of coupons and vouchers tried by one address'),
 ('manage_booking', 'address', 60, 60, 'Bookings looked up or changed with a token by one address'),
+('mail_links', 'address', 10, 3600, 'Mails with links to one''s own bookings asked for by one address'),
 ('join_organization', 'user', 10, 3600, 'Join codes tried by one user'),
 ('join_organization', 'address', 20, 3600, 'Join codes tried by one address'),
 ('accept_invitation', 'user', 20, 3600, 'Invitation tokens tried by one user'),
@@ -1873,6 +1874,7 @@ values
 ('stripe.expire_checkout', 0, 4, null, 'Closes a payment page'),
 ('email.send', 1, 4, null, 'Writes and sends a mail'),
 ('email.check', 1, 1, null, 'Tries an organization''s own words'),
+('stripe.read_billing', 2, 1, 2, 'Reads once a day what an organization has subscribed to'),
 ('organization.export', 2, 1, 2, 'Writes all of an organization''s rows into a file'),
 ('storage.erase', 2, 1, 2, 'Deletes the files of an erased organization')
 on conflict (kind) do update
@@ -2660,14 +2662,15 @@ declare
   caller uuid;
   granted_in uuid;
   current_status text;
+  writes_stopped boolean;
 begin
   -- The caller's id is a variable: inside a query the claim would be read and cast again for every
   -- row that a scan looks at (27 µs a call instead of 11).
   if claims ? 'api_key_id' then
     caller := (claims ->> 'api_key_id')::uuid;
     wanted := coalesce(wanted, private.request_organization());
-    select o.id, o.status
-    into granted_in, current_status
+    select o.id, o.status, o.writes_end_at <= now()
+    into granted_in, current_status, writes_stopped
     from public.api_keys as k
     join public.organizations as o on o.id = k.organization_id
     join public.api_key_permissions as kp
@@ -2692,8 +2695,8 @@ begin
         wanted := private.request_organization();
       end if;
     end if;
-    select o.id, o.status
-    into granted_in, current_status
+    select o.id, o.status, o.writes_end_at <= now()
+    into granted_in, current_status, writes_stopped
     from private.active_memberships as m
     join public.organizations as o on o.id = m.organization_id
     join public.role_permissions as rp
@@ -2716,13 +2719,19 @@ begin
     select from public.permissions as p where p.key = organization_with.permission and p.mutates
   ) then
     perform private.fail('organization_suspended', 403, 'The organization is suspended: its data can be read, not changed. Ask the platform''s support.');
+  elsif writes_stopped
+    -- To pay and to leave stay open.
+    and organization_with.permission not in ('billing:manage', 'organization:close')
+    and exists (select from public.permissions as p where p.key = organization_with.permission and p.mutates)
+  then
+    perform private.fail('subscription_overdue', 403, 'The subscription is overdue: data can be read, not changed. An owner can pay it.');
   end if;
   return granted_in;
 end
 $$;
 
 comment on function private.organization_with is
-  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended; a visit of the platform''s support does not hold those that rest in visits.';
+  'definer: reads memberships, roles and keys that the caller may not see. The policy function: the named organization, or else the request''s, if the caller holds the permission there; otherwise null. In a suspended organization permissions that change something raise organization_suspended, and subscription_overdue where the subscription''s time of grace is over; a visit of the platform''s support does not hold those that rest in visits.';
 grant execute on function private.organization_with to authenticated;
 
 create function private.folder_with(permission text)
@@ -2817,6 +2826,8 @@ create table public.organizations (
   small_amounts text not null default 'at_venue',
   delayed_methods boolean not null default false,
   closed_at timestamptz,
+  writes_end_at timestamptz,
+  sales_end_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint organizations_pkey primary key (id),
@@ -2841,6 +2852,11 @@ comment on column public.organizations.small_amounts is
   'What becomes of an amount due that is below the least that the payment provider charges: at_venue (nothing is asked online, it is paid at the venue), or round_up (the least amount is asked, where no more is paid than the total).';
 comment on column public.organizations.delayed_methods is
   'Whether players may pay online by methods that take days, such as a bank''s direct debit: their place is kept as long as the provider says that the payment is under way. false: such methods are not offered.';
+
+comment on column public.organizations.writes_end_at is
+  'From then on members read and do not write, since what the organization pays the platform is overdue; null: it is not.';
+comment on column public.organizations.sales_end_at is
+  'From then on its calendars sell nothing new to the public, for the same reason; null: they do.';
 
 -- for: the foreign key, when a currency leaves private.currencies
 create index organizations_currency_idx on public.organizations (currency);
@@ -5255,7 +5271,7 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation is
-  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member; 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member, plan_limit_reached (details {"limit", "maximum", "used", "plan"}; the invitation stays good); 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation to authenticated;
 
 -- =============================================================================
@@ -5536,7 +5552,7 @@ set search_path = ''
 as $$ select private.set_member_status(organization_id, user_id, 'active') $$;
 
 comment on function public.reactivate_member is
-  'Gives a suspended member the old role back, under users:manage. Errors: 403 permission_denied, permission_not_held, member_barred (another account of the same address is); 404 member_not_found; 409 own_membership.';
+  'Gives a suspended member the old role back, under users:manage. Errors: 403 permission_denied, permission_not_held, member_barred (another account of the same address is); 404 member_not_found; 409 own_membership, plan_limit_reached (details {"limit", "maximum", "used", "plan"}).';
 grant execute on function public.reactivate_member to authenticated;
 
 create function private.follow_membership_end()
@@ -5948,7 +5964,7 @@ set search_path = ''
 as $$ select private.join_organization(code) $$;
 
 comment on function public.join_organization is
-  'Joins the organization of a join code as game master, the least role. Answers public.user_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member; 429 rate_limited.';
+  'Joins the organization of a join code as game master, the least role. Answers public.user_context. Errors: 401 not_authenticated; 403 member_barred, user_required; 404 join_code_not_found; 409 already_member, plan_limit_reached (details {"limit", "maximum", "used", "plan"}); 429 rate_limited.';
 grant execute on function public.join_organization to authenticated;
 
 -- =============================================================================
@@ -6593,6 +6609,1265 @@ comment on function private.sent_mail_fits is
   'Counts a mail about what became of a booking, in the moment of sending, and answers whether its mailbox has room for it; whoever caused it is the source.';
 
 -- =============================================================================
+-- sql/12_plans/010_permissions.sql
+-- =============================================================================
+
+-- Permissions about what the organization itself pays for the product.
+
+select private.permission_upsert(
+  'billing:read', 'organization', false,
+  'See the organization''s plan, its limits and what it pays', 'Ver el plan de la organización, sus límites y lo que paga',
+  array['admin']
+);
+select private.permission_upsert(
+  'billing:manage', 'organization', true,
+  'Subscribe, change the plan, cancel and pay', 'Suscribirse, cambiar de plan, cancelar y pagar',
+  array[]::text [],
+  rests_in_visits => true
+);
+
+-- =============================================================================
+-- sql/12_plans/020_plans.sql
+-- =============================================================================
+
+-- Plans: what an organization may have of the product, and for what price.
+
+create table public.plans (
+  key text not null,
+  position int not null,
+  name_en text not null,
+  name_es text not null,
+  is_offered boolean not null,
+  max_rooms int,
+  max_locations int,
+  max_calendars int,
+  max_members int,
+  max_bookings_month int,
+  features text [] not null default '{}',
+  lookup_key_month text,
+  lookup_key_year text,
+  fee_basis_points int not null default 0,
+  fee_fixed_cents bigint not null default 0,
+  fee_player_cents bigint not null default 0,
+  fee_minimum_cents bigint,
+  fee_maximum_cents bigint,
+  constraint plans_pkey primary key (key),
+  constraint plans_position_key unique (position),
+  constraint plans_lookup_key_month_key unique (lookup_key_month),
+  constraint plans_lookup_key_year_key unique (lookup_key_year),
+  constraint plans_limits_are_positive check (
+    max_rooms > 0 and max_locations > 0 and max_calendars > 0 and max_members > 0 and max_bookings_month > 0
+  ),
+  constraint plans_fees_are_not_negative check (
+    fee_basis_points between 0 and 10000 and fee_fixed_cents >= 0 and fee_player_cents >= 0
+    and fee_minimum_cents >= 0 and fee_maximum_cents >= fee_minimum_cents
+  ),
+  constraint plans_offered_ones_have_a_price check (not is_offered or lookup_key_month is not null or lookup_key_year is not null)
+);
+
+comment on table public.plans is
+  'reference data. What can be subscribed to, and the plan without a subscription. A limit that is null does not limit.';
+comment on column public.plans.position is 'From least to most: going to a higher one is an upgrade.';
+comment on column public.plans.is_offered is 'Whether it can be subscribed to.';
+comment on column public.plans.max_rooms is 'Rooms, published or not; null: as many as private.bound_rows allows.';
+comment on column public.plans.max_locations is 'Locations; null: no limit of the plan.';
+comment on column public.plans.max_calendars is 'Calendars, active or not; null: no limit of the plan.';
+comment on column public.plans.max_members is 'Active members, without visitors of the platform; null: no limit.';
+comment on column public.plans.max_bookings_month is
+  'Bookings that were made in one calendar month, on the organization''s clock, less those that expired or were cancelled; null: no limit.';
+comment on column public.plans.features is 'Keys for the page that sells the plan. Nothing is enforced by them.';
+comment on column public.plans.lookup_key_month is 'The lookup key of its monthly price in Stripe; null: none.';
+comment on column public.plans.lookup_key_year is 'The lookup key of its yearly price in Stripe; null: none.';
+comment on column public.plans.fee_basis_points is 'The platform''s share of what players pay online, 100 is 1 %. Nothing takes it yet.';
+comment on column public.plans.fee_fixed_cents is 'A fixed amount a payment, minor units of the booking''s currency. Nothing takes it yet.';
+comment on column public.plans.fee_player_cents is 'An amount a player, minor units of the booking''s currency. Nothing takes it yet.';
+comment on column public.plans.fee_minimum_cents is 'The least fee of a payment, minor units; null: none.';
+comment on column public.plans.fee_maximum_cents is 'The greatest fee of a payment, minor units; null: none.';
+
+grant select on public.plans to authenticated;
+
+alter table public.plans enable row level security;
+
+-- The same for every tenant, with no tenant's data.
+create policy plans_select on public.plans
+for select to authenticated
+using (true);
+
+insert into public.plans (
+  key, position, name_en, name_es, is_offered, max_rooms, max_locations, max_calendars, max_members,
+  max_bookings_month, features, lookup_key_month, lookup_key_year, fee_basis_points
+)
+values
+('free', 1, 'Free', 'Gratis', false, 2, 1, 2, 5, 100, '{}', null, null, 200),
+(
+  'starter', 2, 'Starter', 'Inicial', true, 6, 2, 5, 15, 1000,
+  '{more_rooms,own_mails}', 'escapemaster_starter_month', 'escapemaster_starter_year', 100
+),
+(
+  'pro', 3, 'Pro', 'Pro', true, null, null, null, null, null,
+  '{more_rooms,own_mails,no_limits}', 'escapemaster_pro_month', 'escapemaster_pro_year', 0
+)
+on conflict (key) do update
+set position = excluded.position,
+  name_en = excluded.name_en,
+  name_es = excluded.name_es,
+  is_offered = excluded.is_offered,
+  max_rooms = excluded.max_rooms,
+  max_locations = excluded.max_locations,
+  max_calendars = excluded.max_calendars,
+  max_members = excluded.max_members,
+  max_bookings_month = excluded.max_bookings_month,
+  features = excluded.features,
+  lookup_key_month = excluded.lookup_key_month,
+  lookup_key_year = excluded.lookup_key_year,
+  fee_basis_points = excluded.fee_basis_points;
+
+create table private.billing_settings (
+  key text not null default 'platform',
+  default_plan text not null default 'free',
+  trial_days int not null default 14,
+  grace_days int not null default 14,
+  sales_days int,
+  constraint billing_settings_pkey primary key (key),
+  constraint billing_settings_are_one_row check (key = 'platform'),
+  constraint billing_settings_default_plan_fkey foreign key (default_plan) references public.plans (key),
+  constraint billing_settings_trial_is_0_to_730_days check (trial_days between 0 and 730),
+  constraint billing_settings_grace_is_0_to_90_days check (grace_days between 0 and 90),
+  constraint billing_settings_sales_go_on_for_0_to_365_days check (sales_days between 0 and 365)
+);
+
+comment on table private.billing_settings is
+  'reference data. The platform''s choices, one row, which the database''s owner changes. An installation that sells no subscriptions sets default_plan to pro.';
+comment on column private.billing_settings.default_plan is 'The plan of an organization without a subscription.';
+comment on column private.billing_settings.trial_days is 'How long the first subscription of an organization is free; 0: not at all.';
+comment on column private.billing_settings.grace_days is 'How many days after a failed payment the organization''s members can go on writing.';
+comment on column private.billing_settings.sales_days is
+  'How many days after its members'' writing stopped the public sale of new bookings stops too; null: never.';
+
+-- for: the foreign key, when a plan is deleted
+create index billing_settings_default_plan_idx on private.billing_settings (default_plan);
+
+-- Never overwritten: the row is the operator's.
+insert into private.billing_settings (key) values ('platform') on conflict (key) do nothing;
+
+-- =============================================================================
+-- sql/12_plans/030_subscriptions.sql
+-- =============================================================================
+
+-- Subscriptions: which plan an organization has, as Stripe says, and what follows from it.
+--
+-- Stripe is the one that knows. A row is only ever written from what was read there: whatever event came,
+-- in whatever order, the customer's subscriptions are read anew and applied (private.apply_billing).
+
+create table private.stripe_customers (
+  organization_id uuid not null,
+  generation int not null default 1,
+  customer_id text,
+  deleted_at timestamptz,
+  trial_used_at timestamptz,
+  as_of timestamptz,
+  constraint stripe_customers_pkey primary key (organization_id),
+  constraint stripe_customers_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  -- Also the index for: private.apply_billing, which is told of a customer and of no organization.
+  constraint stripe_customers_customer_key unique (customer_id)
+);
+
+comment on table private.stripe_customers is
+  'Who an organization is at Stripe. Only what belongs to the customer that is written here touches its subscription: metadata is never asked.';
+comment on column private.stripe_customers.generation is 'Counts the customers that were made, since one may be deleted at Stripe; names them in idempotency keys.';
+comment on column private.stripe_customers.customer_id is 'Null until it is made.';
+comment on column private.stripe_customers.deleted_at is 'When it was found deleted at Stripe; the next checkout makes another.';
+comment on column private.stripe_customers.trial_used_at is 'When its first trial was seen; there is one an organization.';
+comment on column private.stripe_customers.as_of is 'The newest instant at which its subscriptions were read.';
+
+-- for: private.queue_stale_subscriptions
+create index stripe_customers_as_of_idx on private.stripe_customers (as_of nulls first)
+where customer_id is not null and deleted_at is null;
+
+create table private.plan_prices (
+  price_id text not null,
+  plan_key text not null,
+  constraint plan_prices_pkey primary key (price_id),
+  constraint plan_prices_plan_fkey foreign key (plan_key) references public.plans (key) on delete cascade
+);
+
+comment on table private.plan_prices is
+  'Prices of Stripe that had a plan''s lookup key when they were seen: a new price takes the key over, and those who pay the old one keep their plan.';
+
+-- for: the foreign key, when a plan is deleted
+create index plan_prices_plan_key_idx on private.plan_prices (plan_key);
+
+create table public.subscriptions (
+  organization_id uuid not null,
+  stripe_subscription_id text,
+  other_subscription_ids text [] not null default '{}',
+  plan_key text,
+  status text,
+  billing_interval text,
+  amount_cents bigint,
+  currency text,
+  due_cents bigint not null default 0,
+  current_period_start timestamptz,
+  current_period_end timestamptz,
+  trial_end timestamptz,
+  cancel_at timestamptz,
+  next_plan_key text,
+  overdue_since timestamptz,
+  grace_until timestamptz,
+  granted_plan_key text,
+  granted_until timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint subscriptions_pkey primary key (organization_id),
+  constraint subscriptions_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint subscriptions_stripe_subscription_key unique (stripe_subscription_id),
+  constraint subscriptions_plan_fkey foreign key (plan_key) references public.plans (key),
+  constraint subscriptions_next_plan_fkey foreign key (next_plan_key) references public.plans (key),
+  constraint subscriptions_granted_plan_fkey foreign key (granted_plan_key) references public.plans (key),
+  constraint subscriptions_status_is_known check (
+    status in ('trialing', 'active', 'past_due', 'unpaid', 'canceled', 'incomplete', 'incomplete_expired', 'paused')
+  ),
+  constraint subscriptions_billing_interval_is_known check (billing_interval in ('month', 'year')),
+  constraint subscriptions_of_stripe_have_a_status check ((stripe_subscription_id is null) = (status is null)),
+  constraint subscriptions_overdue_ones_have_a_grace check ((overdue_since is null) = (grace_until is null)),
+  constraint subscriptions_grants_end check ((granted_plan_key is null) = (granted_until is null))
+);
+
+comment on table public.subscriptions is
+  'What an organization pays the platform, as Stripe says, and what the platform has granted it; none: it has neither. Nobody writes it but private.apply_billing and platform_grant_plan.';
+comment on column public.subscriptions.stripe_subscription_id is 'The one that counts; null: there was none, only a grant.';
+comment on column public.subscriptions.other_subscription_ids is 'Further ones that live at Stripe beside it and cost money: end them there.';
+comment on column public.subscriptions.plan_key is 'What its price is of; null: no plan''s, so that it entitles to nothing.';
+comment on column public.subscriptions.status is
+  'Stripe''s word: trialing, active, past_due, unpaid, canceled, incomplete, incomplete_expired, paused. The plan is in force while trialing, active, past_due or unpaid.';
+comment on column public.subscriptions.billing_interval is 'How often it is paid: month or year.';
+comment on column public.subscriptions.amount_cents is 'What it costs an interval, minor units of currency.';
+comment on column public.subscriptions.currency is 'ISO 4217, upper case.';
+comment on column public.subscriptions.due_cents is 'What is open of the latest invoice, minor units of currency.';
+comment on column public.subscriptions.current_period_start is 'Since when the present period has been paid, or tried.';
+comment on column public.subscriptions.current_period_end is 'When it is renewed, or ends.';
+comment on column public.subscriptions.trial_end is 'When its trial ends, or ended; null: it has none.';
+comment on column public.subscriptions.cancel_at is 'When it ends for good; null: it is renewed.';
+comment on column public.subscriptions.next_plan_key is 'The plan from the next period on; null: the same.';
+comment on column public.subscriptions.overdue_since is 'Since when a payment has been known to have failed; null: none has.';
+comment on column public.subscriptions.grace_until is 'Until when members go on writing although it is overdue; null: it is not.';
+comment on column public.subscriptions.granted_plan_key is 'A plan that the platform gives for nothing; null: none.';
+comment on column public.subscriptions.granted_until is 'When that ends.';
+
+-- for: the foreign key, when a plan is deleted
+create index subscriptions_plan_key_idx on public.subscriptions (plan_key);
+-- for: the foreign key
+create index subscriptions_next_plan_key_idx on public.subscriptions (next_plan_key);
+-- for: the foreign key
+create index subscriptions_granted_plan_key_idx on public.subscriptions (granted_plan_key);
+
+grant select on public.subscriptions to authenticated;
+
+alter table public.subscriptions enable row level security;
+
+create policy subscriptions_select on public.subscriptions
+for select to authenticated
+using (organization_id = (select private.organization_with('billing:read')));
+
+create trigger subscriptions_touch_updated_at
+before update on public.subscriptions
+for each row execute function private.touch_updated_at();
+
+create function private.entitles(status text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(status in ('trialing', 'active', 'past_due', 'unpaid'), false);
+end
+$$;
+
+comment on function private.entitles is
+  'Whether a subscription with the status gives its plan. An overdue one does: what stops then is writing (organizations.writes_end_at).';
+
+create function private.plan_of(organization_id uuid)
+returns public.plans
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan public.plans;
+begin
+  select p.* into plan
+  from public.subscriptions as s
+  join public.plans as p
+    on (p.key = s.plan_key and private.entitles(s.status))
+    or (p.key = s.granted_plan_key and s.granted_until > now())
+  where s.organization_id = plan_of.organization_id
+  order by p.position desc
+  limit 1;
+  if not found then
+    select p.* into plan
+    from private.billing_settings as b
+    join public.plans as p on p.key = b.default_plan;
+  end if;
+  return plan;
+end
+$$;
+
+comment on function private.plan_of is
+  'The plan in force: the better one of what is paid and what is granted, else private.billing_settings.default_plan.';
+
+create function private.settle_overdue(organization_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.organizations as o
+  set writes_end_at = due.ends_at, sales_end_at = due.ends_at + make_interval(days => b.sales_days)
+  from private.billing_settings as b
+  left join public.subscriptions as s on s.organization_id = settle_overdue.organization_id
+  cross join lateral (
+    -- A grant covers what is not paid for as long as it lasts.
+    select case when s.grace_until is not null then greatest(s.grace_until, s.granted_until) end as ends_at
+  ) as due
+  where o.id = settle_overdue.organization_id
+    and (o.writes_end_at, o.sales_end_at)
+    is distinct from (due.ends_at, due.ends_at + make_interval(days => b.sales_days));
+end
+$$;
+
+comment on function private.settle_overdue is
+  'Writes down when an organization''s members stop writing, and when its public sale stops, from what its subscription says. The clock does the rest.';
+
+-- =============================================================================
+-- sql/12_plans/040_limits.sql
+-- =============================================================================
+
+-- Limits of the plan, held in the transaction that would exceed them.
+--
+-- Only adding is refused: whoever has more than a smaller plan allows keeps it and can change and delete it.
+
+create function private.refuse_beyond_plan(plan public.plans, limit_name text, maximum int, used bigint)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  perform private.fail(
+    'plan_limit_reached', 409, 'Choose a bigger plan, or remove what is not needed any more.',
+    jsonb_build_object('limit', limit_name, 'maximum', maximum, 'used', used, 'plan', plan.key)
+  );
+end
+$$;
+
+comment on function private.refuse_beyond_plan is
+  'Raises 409 plan_limit_reached, details {"limit", "maximum", "used", "plan"}.';
+
+create function private.keep_to_plan()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  plan public.plans := private.plan_of(new.organization_id);
+  maximum int := (to_jsonb(plan) ->> ('max_' || tg_table_name))::int;
+  counted int;
+begin
+  if maximum is null then
+    return null;
+  end if;
+  -- Who adds at the same time waits here, and is counted: the next statement sees what was committed.
+  perform pg_advisory_xact_lock(hashtextextended('keep_to_plan/' || tg_table_name || '/' || new.organization_id, 0));
+  execute format(
+    'select count(*) from %I.%I as t where t.organization_id = $1', tg_table_schema, tg_table_name
+  ) into counted using new.organization_id;
+  if counted > maximum then
+    perform private.refuse_beyond_plan(plan, tg_table_name, maximum, counted - 1);
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.keep_to_plan is
+  'definer: counts rows beyond what the caller may see. Trigger, after each inserted row: at most as many rows of an organization as its plan''s max_<table> says. Raises 409 plan_limit_reached.';
+
+create function private.keep_members_to_plan()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  plan public.plans;
+  counted bigint;
+begin
+  if tg_op = 'UPDATE' and old.status = 'active' and old.expires_at is null then
+    return null; -- a member already
+  end if;
+  plan := private.plan_of(new.organization_id);
+  if plan.max_members is null then
+    return null;
+  end if;
+  -- The lock that whoever changes memberships takes: a lock of one's own would be taken in another order.
+  perform private.lock_members(new.organization_id);
+  select count(*) into counted
+  from public.memberships as m
+  where m.organization_id = new.organization_id and m.status = 'active' and m.expires_at is null;
+  if counted > plan.max_members then
+    perform private.refuse_beyond_plan(plan, 'members', plan.max_members, counted - 1);
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.keep_members_to_plan is
+  'definer: counts members for whoever comes in. Trigger: no more active members than the plan allows, however they come; the platform''s visitors are none. Raises 409 plan_limit_reached.';
+
+create trigger memberships_keep_to_plan
+after insert on public.memberships
+for each row
+when (new.status = 'active' and new.expires_at is null)
+execute function private.keep_members_to_plan();
+
+-- Whoever was suspended, or had visited, and becomes a member.
+create trigger memberships_keep_to_plan_again
+after update of status, expires_at on public.memberships
+for each row
+when (new.status = 'active' and new.expires_at is null)
+execute function private.keep_members_to_plan();
+
+-- =============================================================================
+-- sql/12_plans/050_checkout.sql
+-- =============================================================================
+
+-- Subscribing, and changing what is subscribed to: what the service asks before it asks Stripe.
+--
+-- Why two clicks are one subscription: an organization has one open checkout. Asked again for the same, it
+-- is answered again; asked for something else, the former page is closed first, and who had paid on it by
+-- then has a subscription, and is told so.
+
+create table private.subscription_checkouts (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  plan_key text not null,
+  billing_interval text not null,
+  status text not null default 'open',
+  session_id text,
+  url text,
+  expires_at timestamptz,
+  created_at timestamptz not null default now(),
+  constraint subscription_checkouts_pkey primary key (organization_id, id),
+  constraint subscription_checkouts_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint subscription_checkouts_plan_fkey foreign key (plan_key) references public.plans (key) on delete cascade,
+  constraint subscription_checkouts_interval_is_known check (billing_interval in ('month', 'year')),
+  constraint subscription_checkouts_status_is_known check (status in ('open', 'over')),
+  constraint subscription_checkouts_session_has_its_page check (
+    (session_id is null) = (url is null) and (session_id is null) = (expires_at is null)
+  )
+);
+
+comment on table private.subscription_checkouts is
+  'Pages of Stripe on which an organization subscribes; one is open at most. The id names it at Stripe, as idempotency key.';
+
+comment on column private.subscription_checkouts.status is 'open, or over: paid, given up, or replaced by another.';
+
+-- for: private.open_subscription_checkout, and one open page an organization
+create unique index subscription_checkouts_open_key on private.subscription_checkouts (organization_id)
+where status = 'open';
+-- for: the foreign key, when a plan is deleted
+create index subscription_checkouts_plan_key_idx on private.subscription_checkouts (plan_key);
+
+create function private.is_live(status text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(status in ('trialing', 'active', 'past_due', 'unpaid', 'paused'), false);
+end
+$$;
+
+comment on function private.is_live is
+  'Whether a subscription with the status goes on at Stripe, so that a second one would be paid beside it.';
+
+create function private.offered_price(plan_key text, billing_interval text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  lookup_key text;
+begin
+  select case offered_price.billing_interval
+    when 'month' then p.lookup_key_month
+    when 'year' then p.lookup_key_year
+  end into lookup_key
+  from public.plans as p
+  where p.key = offered_price.plan_key and p.is_offered;
+  if lookup_key is null then
+    perform private.fail('plan_not_offered', 422, 'Choose a plan that is offered, by the month or by the year.');
+  end if;
+  return lookup_key;
+end
+$$;
+
+comment on function private.offered_price is 'The lookup key of a plan''s price. Raises 422 plan_not_offered.';
+
+create function private.owner_address(organization_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select p.email
+    from private.active_memberships as m
+    join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+    join public.profiles as p on p.user_id = m.user_id
+    where m.organization_id = owner_address.organization_id and r.key = 'owner' and p.email <> ''
+    order by m.created_at, m.id
+    limit 1
+  );
+end
+$$;
+
+comment on function private.owner_address is 'The address of the owner of longest standing who has one; null: none has.';
+
+create function private.locked_stripe_customer(organization_id uuid)
+returns private.stripe_customers
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  customer private.stripe_customers;
+begin
+  insert into private.stripe_customers (organization_id)
+  select o.id
+  from public.organizations as o
+  where o.id = locked_stripe_customer.organization_id and o.status <> 'closed'
+  on conflict on constraint stripe_customers_pkey do nothing;
+  select c.* into customer
+  from private.stripe_customers as c
+  join public.organizations as o on o.id = c.organization_id and o.status <> 'closed'
+  where c.organization_id = locked_stripe_customer.organization_id
+  for update of c;
+  if not found then
+    perform private.fail('organization_not_found', 404, 'Choose an organization that is not closed.');
+  end if;
+  return customer;
+end
+$$;
+
+comment on function private.locked_stripe_customer is
+  'Who the organization is at Stripe, locked. Raises 404 organization_not_found, also for a closed one.';
+
+create type service.subscription_order as (
+  attempt_id uuid,
+  organization_id uuid,
+  organization_name text,
+  email text,
+  locale text,
+  customer_id text,
+  customer_key text,
+  lookup_key text,
+  trial_days int,
+  checkout_url text,
+  former_session_id text
+);
+
+comment on type service.subscription_order is 'What an organization is about to subscribe to.';
+comment on column service.subscription_order.attempt_id is 'Names the page at Stripe, as idempotency key.';
+comment on column service.subscription_order.organization_id is 'Who subscribes.';
+comment on column service.subscription_order.organization_name is 'As its public reads it.';
+comment on column service.subscription_order.email is 'An owner''s address, for Stripe''s invoices; null: no owner has one.';
+comment on column service.subscription_order.locale is 'one of: es, en, ca';
+comment on column service.subscription_order.customer_id is 'Who it is at Stripe; null: make one and record it.';
+comment on column service.subscription_order.customer_key is 'The idempotency key under which that is made.';
+comment on column service.subscription_order.lookup_key is 'Of the price.';
+comment on column service.subscription_order.trial_days is '0: there is no trial, or it was used.';
+comment on column service.subscription_order.checkout_url is 'Where to pay; null: no page was recorded yet.';
+comment on column service.subscription_order.former_session_id is 'A page for something else that has to be closed first; null: none is open.';
+
+create function private.open_subscription_checkout(organization_id uuid, plan_key text, billing_interval text)
+returns service.subscription_order
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  lookup_key text := private.offered_price(open_subscription_checkout.plan_key, open_subscription_checkout.billing_interval);
+  customer private.stripe_customers := private.locked_stripe_customer(open_subscription_checkout.organization_id);
+  attempt private.subscription_checkouts;
+  former text;
+begin
+  if exists (
+    select from public.subscriptions as s
+    where s.organization_id = customer.organization_id and private.is_live(s.status)
+  ) then
+    perform private.fail('subscription_exists', 409, 'Change the subscription that there is.');
+  end if;
+  if customer.deleted_at is not null then
+    update private.stripe_customers as c
+    set customer_id = null, deleted_at = null, as_of = null, generation = c.generation + 1
+    where c.organization_id = customer.organization_id
+    returning c.* into customer;
+  end if;
+
+  select a.* into attempt
+  from private.subscription_checkouts as a
+  where a.organization_id = customer.organization_id and a.status = 'open';
+  if found and (
+    (attempt.plan_key, attempt.billing_interval)
+    is distinct from (open_subscription_checkout.plan_key, open_subscription_checkout.billing_interval)
+    or attempt.expires_at < now() + interval '1 minute'
+    -- Left without a page, and too old for Stripe to know its key.
+    or (attempt.session_id is null and attempt.created_at < now() - interval '1 hour')
+  ) then
+    if attempt.session_id is not null and attempt.expires_at > now() then
+      former := attempt.session_id;
+    end if;
+    update private.subscription_checkouts as a
+    set status = 'over'
+    where a.organization_id = attempt.organization_id and a.id = attempt.id;
+    attempt := null;
+  end if;
+  if attempt.id is null then
+    insert into private.subscription_checkouts (organization_id, plan_key, billing_interval)
+    values (customer.organization_id, open_subscription_checkout.plan_key, open_subscription_checkout.billing_interval)
+    returning * into attempt;
+  end if;
+
+  return (
+    select row(
+      attempt.id, o.id, o.name, private.owner_address(o.id), o.locale,
+      customer.customer_id, 'customer-' || o.id || '-' || customer.generation, lookup_key,
+      case when customer.trial_used_at is null then b.trial_days else 0 end,
+      attempt.url, former
+    )::service.subscription_order
+    from public.organizations as o
+    cross join private.billing_settings as b
+    where o.id = customer.organization_id
+  );
+end
+$$;
+
+comment on function private.open_subscription_checkout is 'definer: the service may read and write no table.';
+grant execute on function private.open_subscription_checkout to service_role;
+
+create function service.open_subscription_checkout(organization_id uuid, plan_key text, billing_interval text)
+returns service.subscription_order
+language sql
+volatile
+set search_path = ''
+as $$ select private.open_subscription_checkout(organization_id, plan_key, billing_interval) $$;
+
+comment on function service.open_subscription_checkout is
+  'Opens the page on which an organization subscribes, or returns the one that is open; billing_interval: month or year. The caller has asked for billing:manage. Errors: 404 organization_not_found; 409 subscription_exists; 422 plan_not_offered.';
+grant execute on function service.open_subscription_checkout to service_role;
+
+create function private.record_stripe_customer(organization_id uuid, customer_id text)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  customer private.stripe_customers := private.locked_stripe_customer(record_stripe_customer.organization_id);
+begin
+  if customer.customer_id is null then
+    update private.stripe_customers as c
+    set customer_id = record_stripe_customer.customer_id
+    where c.organization_id = customer.organization_id
+    returning c.* into customer;
+  end if;
+  return customer.customer_id;
+end
+$$;
+
+comment on function private.record_stripe_customer is 'definer: the service may write no table.';
+grant execute on function private.record_stripe_customer to service_role;
+
+create function service.record_stripe_customer(organization_id uuid, customer_id text)
+returns text
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_stripe_customer(organization_id, customer_id) $$;
+
+comment on function service.record_stripe_customer is
+  'Remembers who an organization is at Stripe, and returns who it is: the first that was recorded. Errors: 404 organization_not_found.';
+grant execute on function service.record_stripe_customer to service_role;
+
+create function private.record_subscription_checkout(
+  organization_id uuid, attempt_id uuid, session_id text, url text, expires_at timestamptz
+)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  recorded text;
+begin
+  update private.subscription_checkouts as a
+  set session_id = coalesce(a.session_id, record_subscription_checkout.session_id),
+    url = coalesce(a.url, record_subscription_checkout.url),
+    expires_at = coalesce(a.expires_at, record_subscription_checkout.expires_at)
+  where a.organization_id = record_subscription_checkout.organization_id
+    and a.id = record_subscription_checkout.attempt_id
+    and a.status = 'open'
+  returning a.url into recorded;
+  if recorded is null then
+    -- Its address reaches nobody, so nobody pays on it.
+    perform private.fail('checkout_closing', 409, 'Something else was chosen meanwhile: ask again.');
+  end if;
+  return recorded;
+end
+$$;
+
+comment on function private.record_subscription_checkout is 'definer: the service may write no table.';
+grant execute on function private.record_subscription_checkout to service_role;
+
+create function service.record_subscription_checkout(
+  organization_id uuid, attempt_id uuid, session_id text, url text, expires_at timestamptz
+)
+returns text
+language sql
+volatile
+set search_path = ''
+as $$ select private.record_subscription_checkout(organization_id, attempt_id, session_id, url, expires_at) $$;
+
+comment on function service.record_subscription_checkout is
+  'Remembers the page of an open attempt, and returns its address: the first that was recorded. Only then may a person be sent there. Errors: 409 checkout_closing.';
+grant execute on function service.record_subscription_checkout to service_role;
+
+create function private.close_subscription_checkout(organization_id uuid, attempt_id uuid)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  update private.subscription_checkouts as a
+  set status = 'over'
+  where a.organization_id = close_subscription_checkout.organization_id
+    and a.id = close_subscription_checkout.attempt_id
+    and a.status = 'open';
+  return found;
+end
+$$;
+
+comment on function private.close_subscription_checkout is 'definer: the service may write no table.';
+grant execute on function private.close_subscription_checkout to service_role;
+
+create function service.close_subscription_checkout(organization_id uuid, attempt_id uuid)
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$ select private.close_subscription_checkout(organization_id, attempt_id) $$;
+
+comment on function service.close_subscription_checkout is
+  'Gives up an attempt for which Stripe made no page; false: it was over.';
+grant execute on function service.close_subscription_checkout to service_role;
+
+create type service.billing_account as (
+  organization_id uuid,
+  customer_id text,
+  subscription_id text,
+  status text,
+  locale text
+);
+
+comment on type service.billing_account is 'What an organization has at Stripe.';
+comment on column service.billing_account.organization_id is 'Whose it is.';
+comment on column service.billing_account.customer_id is 'Who it is there; null: nobody yet, or deleted there.';
+comment on column service.billing_account.subscription_id is 'The one that counts; null: none goes on.';
+comment on column service.billing_account.status is 'one of subscriptions.status; null: there never was one.';
+comment on column service.billing_account.locale is 'one of: es, en, ca';
+
+create function private.get_billing_account(organization text)
+returns service.billing_account
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  account service.billing_account;
+begin
+  select
+    o.id, case when c.deleted_at is null then c.customer_id end,
+    case when private.is_live(s.status) then s.stripe_subscription_id end, s.status, o.locale
+  into account
+  from public.organizations as o
+  left join private.stripe_customers as c on c.organization_id = o.id
+  left join public.subscriptions as s on s.organization_id = o.id
+  where o.id::text = lower(get_billing_account.organization) or o.slug = lower(get_billing_account.organization);
+  if not found then
+    perform private.fail('organization_not_found', 404, 'Name an organization by its id or its slug.');
+  end if;
+  return account;
+end
+$$;
+
+comment on function private.get_billing_account is 'definer: the service may read no table.';
+grant execute on function private.get_billing_account to service_role;
+
+create function service.get_billing_account(organization text)
+returns service.billing_account
+language sql
+stable
+set search_path = ''
+as $$ select private.get_billing_account(organization) $$;
+
+comment on function service.get_billing_account is
+  'Who an organization, named by id or slug, is at Stripe. Errors: 404 organization_not_found.';
+grant execute on function service.get_billing_account to service_role;
+
+create type service.subscription_change as (
+  subscription_id text,
+  lookup_key text,
+  kind text
+);
+
+comment on type service.subscription_change is 'How a subscription gets to another plan.';
+comment on column service.subscription_change.subscription_id is 'Of Stripe.';
+comment on column service.subscription_change.lookup_key is 'Of the price that it is to have.';
+comment on column service.subscription_change.kind is
+  'upgrade (at once, the difference is paid), downgrade (when the present period ends), stay (it has it: what was planned otherwise is taken back); one of: upgrade, downgrade, stay';
+
+create function private.plan_subscription_change(organization_id uuid, plan_key text, billing_interval text)
+returns service.subscription_change
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  lookup_key text := private.offered_price(plan_subscription_change.plan_key, plan_subscription_change.billing_interval);
+  subscription public.subscriptions;
+  present int;
+  wanted int;
+begin
+  select s.* into subscription
+  from public.subscriptions as s
+  where s.organization_id = plan_subscription_change.organization_id and private.is_live(s.status);
+  if not found then
+    perform private.fail('subscription_missing', 409, 'Subscribe first: no subscription goes on.');
+  elsif subscription.status not in ('trialing', 'active') then
+    perform private.fail('subscription_overdue', 409, 'Pay what is due first, on the portal.');
+  end if;
+  select p.position into present from public.plans as p where p.key = subscription.plan_key;
+  select p.position into strict wanted from public.plans as p where p.key = plan_subscription_change.plan_key;
+  return row(
+    subscription.stripe_subscription_id,
+    lookup_key,
+    case
+      when present = wanted and subscription.billing_interval = plan_subscription_change.billing_interval then 'stay'
+      -- A year is more than a month: it is paid at once, and what is left of the month counts.
+      when present > wanted
+        or (subscription.billing_interval = 'year' and plan_subscription_change.billing_interval = 'month')
+        then 'downgrade'
+      else 'upgrade'
+    end
+  )::service.subscription_change;
+end
+$$;
+
+comment on function private.plan_subscription_change is 'definer: the service may read no table.';
+grant execute on function private.plan_subscription_change to service_role;
+
+create function service.plan_subscription_change(organization_id uuid, plan_key text, billing_interval text)
+returns service.subscription_change
+language sql
+stable
+set search_path = ''
+as $$ select private.plan_subscription_change(organization_id, plan_key, billing_interval) $$;
+
+comment on function service.plan_subscription_change is
+  'How the organization''s subscription gets to a plan; billing_interval: month or year. From a year to a month it goes at the period''s end, also to a bigger plan. Errors: 409 subscription_missing, subscription_overdue; 422 plan_not_offered.';
+grant execute on function service.plan_subscription_change to service_role;
+
+-- =============================================================================
+-- sql/12_plans/060_sync.sql
+-- =============================================================================
+
+-- What Stripe says of an organization's subscription, applied: any order, any number, any loss of events ends
+-- the same, since what is applied is always all that the customer has there now.
+
+create type service.billing_change as (
+  field text,
+  before text,
+  after text
+);
+
+comment on type service.billing_change is 'A field that is not what it was.';
+comment on column service.billing_change.field is 'A column of subscriptions.';
+comment on column service.billing_change.before is 'Its value as text; null: it was empty.';
+comment on column service.billing_change.after is 'Its value as text; null: it is empty now.';
+
+create type service.applied_billing as (
+  organization_id uuid,
+  outcome text,
+  unknown_prices text [],
+  changes service.billing_change []
+);
+
+comment on type service.applied_billing is 'What a reading of Stripe has changed.';
+comment on column service.applied_billing.organization_id is 'Whose customer it is; null: no organization''s, and nothing is changed.';
+comment on column service.applied_billing.outcome is 'unknown: no organization''s customer; older: newer news is there; one of: applied, unknown, older';
+comment on column service.applied_billing.unknown_prices is 'Prices of live subscriptions that are of no plan.';
+comment on column service.applied_billing.changes is 'In the order of their names.';
+
+create function private.plan_of_price(price jsonb)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    (
+      select p.key from public.plans as p
+      where price ->> 'lookup_key' in (p.lookup_key_month, p.lookup_key_year)
+    ),
+    (select k.plan_key from private.plan_prices as k where k.price_id = price ->> 'id')
+  );
+end
+$$;
+
+comment on function private.plan_of_price is 'The plan that a price {id, lookup_key} of Stripe''s is of; null: none.';
+
+create function private.apply_billing(billing jsonb)
+returns service.applied_billing
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  customer private.stripe_customers;
+  before public.subscriptions;
+  after public.subscriptions;
+  chosen jsonb;
+  others text [];
+  unknown text [];
+  grace int := (select s.grace_days from private.billing_settings as s);
+begin
+  select c.* into customer
+  from private.stripe_customers as c
+  where c.customer_id = billing ->> 'customer'
+  for update;
+  if not found then
+    return row(null, 'unknown', '{}'::text [], '{}'::service.billing_change [])::service.applied_billing;
+  elsif customer.as_of > (billing ->> 'as_of')::timestamptz then
+    return row(customer.organization_id, 'older', '{}'::text [], '{}'::service.billing_change [])::service.applied_billing;
+  end if;
+  perform private.act_as('system', null);
+  select s.* into before from public.subscriptions as s where s.organization_id = customer.organization_id;
+
+  insert into private.plan_prices (price_id, plan_key)
+  select distinct s.value #>> '{price,id}', p.key
+  from jsonb_array_elements(billing -> 'subscriptions') as s
+  join public.plans as p on s.value #>> '{price,lookup_key}' in (p.lookup_key_month, p.lookup_key_year)
+  on conflict on constraint plan_prices_pkey do update set plan_key = excluded.plan_key;
+
+  -- The one that counts: one that goes on before one that is over, the best plan first, then the newest.
+  select s.value into chosen
+  from jsonb_array_elements(billing -> 'subscriptions') as s
+  left join public.plans as p on p.key = private.plan_of_price(s.value -> 'price')
+  order by
+    array_position(
+      array['active', 'trialing', 'past_due', 'unpaid', 'paused', 'incomplete', 'canceled', 'incomplete_expired'],
+      s.value ->> 'status'
+    ),
+    p.position desc nulls last, (s.value ->> 'created')::timestamptz desc, s.value ->> 'id'
+  limit 1;
+  select
+    coalesce(array_agg(s.value ->> 'id' order by s.value ->> 'id') filter (where s.value ->> 'id' <> chosen ->> 'id'), '{}'),
+    coalesce(
+      array_agg(distinct s.value #>> '{price,id}') filter (where private.plan_of_price(s.value -> 'price') is null), '{}'
+    )
+  into others, unknown
+  from jsonb_array_elements(billing -> 'subscriptions') as s
+  where private.is_live(s.value ->> 'status');
+
+  after := before;
+  after.organization_id := customer.organization_id;
+  after.other_subscription_ids := others;
+  if chosen is not null then
+    after.stripe_subscription_id := chosen ->> 'id';
+    after.status := chosen ->> 'status';
+    after.plan_key := private.plan_of_price(chosen -> 'price');
+    after.billing_interval := chosen #>> '{price,interval}';
+    after.amount_cents := (chosen #>> '{price,amount}')::bigint;
+    after.currency := chosen #>> '{price,currency}';
+    after.due_cents := coalesce((chosen ->> 'due')::bigint, 0);
+    after.current_period_start := (chosen ->> 'current_period_start')::timestamptz;
+    after.current_period_end := (chosen ->> 'current_period_end')::timestamptz;
+    after.trial_end := (chosen ->> 'trial_end')::timestamptz;
+    after.cancel_at := (chosen ->> 'cancel_at')::timestamptz;
+    after.next_plan_key := private.plan_of_price(chosen -> 'next_price');
+  elsif before.status is not null then
+    -- The customer is gone, and all that it had.
+    after.status := 'canceled';
+    after.next_plan_key := null;
+    after.due_cents := 0;
+  end if;
+  if after.status in ('past_due', 'unpaid') then
+    after.overdue_since := coalesce(after.overdue_since, now());
+    after.grace_until := coalesce(after.grace_until, after.overdue_since + make_interval(days => grace));
+  else
+    after.overdue_since := null;
+    after.grace_until := null;
+  end if;
+
+  if after.status is not null and to_jsonb(after) is distinct from to_jsonb(before) then
+    insert into public.subscriptions as s (
+      organization_id, stripe_subscription_id, other_subscription_ids, plan_key, status, billing_interval, amount_cents,
+      currency, due_cents, current_period_start, current_period_end, trial_end, cancel_at, next_plan_key, overdue_since,
+      grace_until
+    )
+    values (
+      after.organization_id, after.stripe_subscription_id, after.other_subscription_ids, after.plan_key, after.status,
+      after.billing_interval, after.amount_cents, after.currency, after.due_cents, after.current_period_start,
+      after.current_period_end, after.trial_end, after.cancel_at, after.next_plan_key, after.overdue_since,
+      after.grace_until
+    )
+    on conflict on constraint subscriptions_pkey do update
+    set stripe_subscription_id = excluded.stripe_subscription_id,
+      other_subscription_ids = excluded.other_subscription_ids,
+      plan_key = excluded.plan_key,
+      status = excluded.status,
+      billing_interval = excluded.billing_interval,
+      amount_cents = excluded.amount_cents,
+      currency = excluded.currency,
+      due_cents = excluded.due_cents,
+      current_period_start = excluded.current_period_start,
+      current_period_end = excluded.current_period_end,
+      trial_end = excluded.trial_end,
+      cancel_at = excluded.cancel_at,
+      next_plan_key = excluded.next_plan_key,
+      overdue_since = excluded.overdue_since,
+      grace_until = excluded.grace_until;
+    if private.is_live(after.status) then
+      update private.subscription_checkouts as a
+      set status = 'over'
+      where a.organization_id = customer.organization_id and a.status = 'open';
+    end if;
+  end if;
+  perform private.settle_overdue(customer.organization_id);
+
+  update private.stripe_customers as c
+  set as_of = (billing ->> 'as_of')::timestamptz,
+    deleted_at = case when (billing ->> 'deleted')::boolean then coalesce(c.deleted_at, now()) end,
+    trial_used_at = coalesce(c.trial_used_at, (
+      select min((s.value ->> 'trial_start')::timestamptz) from jsonb_array_elements(billing -> 'subscriptions') as s
+    ))
+  where c.organization_id = customer.organization_id;
+
+  return row(
+    customer.organization_id, 'applied', unknown,
+    array(
+      select row(a.key, b.value, a.value)::service.billing_change
+      from jsonb_each_text(to_jsonb(after)) as a
+      left join jsonb_each_text(to_jsonb(before)) as b on b.key = a.key
+      where a.value is distinct from b.value and a.key not in ('organization_id', 'created_at', 'updated_at')
+      order by a.key
+    )
+  )::service.applied_billing;
+end
+$$;
+
+comment on function private.apply_billing is 'definer: writes subscriptions, which nobody else may write.';
+grant execute on function private.apply_billing to service_role;
+
+create function service.apply_billing(billing jsonb)
+returns service.applied_billing
+language sql
+volatile
+set search_path = ''
+as $$ select private.apply_billing(billing) $$;
+
+comment on function service.apply_billing is
+  'Applies what a customer has at Stripe now, all of it: {customer, deleted, as_of, subscriptions: [{id, status, created, price: {id, lookup_key, interval, amount (minor units), currency}, next_price: {id, lookup_key} or null, current_period_start, current_period_end, trial_start, trial_end, cancel_at, due (minor units)}]}. Only the organization on which this customer is written is touched. Any order and any number of calls end the same; what was read before what is known is left out.';
+grant execute on function service.apply_billing to service_role;
+
+create function private.queue_stale_subscriptions(older_than_seconds int)
+returns int
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  with stale as (
+    select c.organization_id, c.customer_id, 'stripe.read_billing:' || c.customer_id as dedupe_key
+    from private.stripe_customers as c
+    where c.customer_id is not null
+      and c.deleted_at is null
+      and coalesce(c.as_of < now() - queue_stale_subscriptions.older_than_seconds * interval '1 second', true)
+      and not exists (
+        select from private.jobs as j
+        where j.kind = 'stripe.read_billing'
+          and j.dedupe_key = 'stripe.read_billing:' || c.customer_id
+          -- One that waits keeps its pause; one that died is tried anew after a day.
+          and (j.status in ('queued', 'running') or (j.status = 'dead' and j.finished_at > now() - interval '1 day'))
+      )
+    order by c.as_of nulls first
+    limit 100
+  )
+  select count(private.enqueue(
+    -- Of its own kind: a day's reading must not stand before what players have just paid.
+    'stripe.read_billing',
+    jsonb_build_object('object_type', 'customer', 'object_id', s.customer_id, 'account', null),
+    s.dedupe_key,
+    s.organization_id
+  ))::int
+  from stale as s
+$$;
+
+comment on function private.queue_stale_subscriptions is 'definer: the service may read no table, and the queue is visible to nobody.';
+grant execute on function private.queue_stale_subscriptions to service_role;
+
+create function service.queue_stale_subscriptions(older_than_seconds int)
+returns int
+language sql
+volatile
+set search_path = ''
+as $$ select private.queue_stale_subscriptions(older_than_seconds) $$;
+
+comment on function service.queue_stale_subscriptions is
+  'Queues reading what customers have at Stripe that were not read for so long: a job each (stripe.read_billing), up to 100 a call, longest first, so that one which fails hides no other. Returns how many it queued: call again until it is 0.';
+grant execute on function service.queue_stale_subscriptions to service_role;
+
+-- =============================================================================
+-- sql/12_plans/070_platform.sql
+-- =============================================================================
+
+-- What the platform gives for nothing.
+
+create function private.platform_grant_plan(organization_id uuid, plan_key text, until timestamptz, reason text)
+returns public.subscriptions
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  caller uuid := private.require_platform_admin();
+  granted public.subscriptions;
+begin
+  if coalesce(private.clean_note(platform_grant_plan.reason), '') = '' then
+    perform private.fail('reason_missing', 422, 'Say why.');
+  elsif not exists (select from public.plans as p where p.key = platform_grant_plan.plan_key) then
+    perform private.fail('plan_not_found', 404, 'Choose one of the plans.');
+  elsif platform_grant_plan.until is null or not isfinite(platform_grant_plan.until)
+    or platform_grant_plan.until > now() + interval '10 years' then
+    perform private.fail('until_invalid', 422, 'Give it until an instant within ten years; one that is past ends it.');
+  elsif not exists (
+    select from public.organizations as o
+    where o.id = platform_grant_plan.organization_id and o.status <> 'closed'
+  ) then
+    perform private.fail('organization_not_found', 404, 'Choose an organization that is not closed.');
+  end if;
+  perform private.act_as('support', caller);
+  -- The same lock as private.apply_billing takes.
+  perform private.locked_stripe_customer(platform_grant_plan.organization_id);
+  insert into public.subscriptions as s (organization_id, granted_plan_key, granted_until)
+  values (platform_grant_plan.organization_id, platform_grant_plan.plan_key, platform_grant_plan.until)
+  on conflict on constraint subscriptions_pkey do update
+  set granted_plan_key = excluded.granted_plan_key, granted_until = excluded.granted_until
+  returning s.* into granted;
+  perform private.settle_overdue(granted.organization_id);
+  insert into private.platform_log (admin_user_id, action, organization_id, reason)
+  values (
+    caller, 'plan:' || granted.granted_plan_key || ':' || (granted.granted_until at time zone 'UTC')::date,
+    granted.organization_id, platform_grant_plan.reason
+  );
+  return granted;
+end
+$$;
+
+comment on function private.platform_grant_plan is 'definer: writes any tenant''s subscription, for platform administrators.';
+grant execute on function private.platform_grant_plan to authenticated;
+
+create function public.platform_grant_plan(organization_id uuid, plan_key text, until timestamptz, reason text)
+returns public.subscriptions
+language sql
+volatile
+set search_path = ''
+as $$ select private.platform_grant_plan(organization_id, plan_key, until, reason) $$;
+
+comment on function public.platform_grant_plan is
+  'Gives an organization a plan for nothing until an instant; one that is past ends what was given. What it pays for stays, and the better plan counts; while it lasts, nothing stops for what is overdue. The reason is kept in the platform''s log. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required; 404 organization_not_found, plan_not_found; 422 reason_missing, until_invalid.';
+grant execute on function public.platform_grant_plan to authenticated;
+
+-- =============================================================================
+-- sql/12_plans/080_notices.sql
+-- =============================================================================
+
+-- What owners are told while a payment is overdue: at once, three days before writing stops, and when it does.
+
+create function private.announce_overdue()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Each is written anew when it is due, and not at all if the payment has come by then.
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'subscription_overdue', 'organization_id', new.organization_id, 'user_id', m.user_id,
+      'overdue_since', new.overdue_since
+    ),
+    concat_ws(':', 'subscription_overdue', new.organization_id, extract(epoch from new.overdue_since), n.stage, m.user_id),
+    new.organization_id,
+    n.at
+  )
+  from private.active_memberships as m
+  join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+  cross join (
+    values
+    ('failed', new.overdue_since),
+    ('stops_soon', new.grace_until - interval '3 days'),
+    ('stops', new.grace_until)
+  ) as n (stage, at)
+  where m.organization_id = new.organization_id
+    and r.key = 'owner'
+    and (n.stage = 'failed' or n.at > new.overdue_since);
+  return null;
+end
+$$;
+
+comment on function private.announce_overdue is
+  'The outbox: a payment that has failed writes the mails to each owner in the same transaction.';
+
+create trigger announce_overdue
+after insert or update of overdue_since on public.subscriptions
+for each row
+when (new.overdue_since is not null)
+execute function private.announce_overdue();
+
+-- =============================================================================
 -- sql/15_storage/010_buckets.sql
 -- =============================================================================
 
@@ -6838,6 +8113,10 @@ create trigger locations_are_bounded
 after insert on public.locations
 for each row execute function private.bound_rows('200');
 
+create trigger locations_keep_to_plan
+after insert on public.locations
+for each row execute function private.keep_to_plan();
+
 -- =============================================================================
 -- sql/20_catalogue/030_rooms.sql
 -- =============================================================================
@@ -6971,6 +8250,10 @@ for each row execute function private.touch_updated_at();
 create trigger rooms_are_bounded
 after insert on public.rooms
 for each row execute function private.bound_rows('500');
+
+create trigger rooms_keep_to_plan
+after insert on public.rooms
+for each row execute function private.keep_to_plan();
 
 create table public.room_cancellation_tiers (
   organization_id uuid not null default private.organization_with('rooms:update'),
@@ -7422,6 +8705,10 @@ for each row execute function private.touch_updated_at();
 create trigger calendars_are_bounded
 after insert on public.calendars
 for each row execute function private.bound_rows('100');
+
+create trigger calendars_keep_to_plan
+after insert on public.calendars
+for each row execute function private.keep_to_plan();
 
 create table public.calendar_rooms (
   organization_id uuid not null default private.organization_with('calendars:manage'),
@@ -9603,9 +10890,10 @@ create index bookings_calendar_id_idx on public.bookings (organization_id, calen
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where hold_expires_at is not null;
--- for: private.end_past_visits; what is to come is not read, since it starts later
+-- for: private.end_past_visits, where what is to come is not read, since it starts later; and
+-- private.due_messages, which looks at the starts of a moment
 create index bookings_visits_idx on public.bookings (starts_at)
-where status in ('confirmed', 'checked_in', 'in_progress');
+where status in ('pending', 'confirmed', 'checked_in', 'in_progress');
 
 grant select on public.bookings to authenticated;
 grant update (staff_note) on public.bookings to authenticated;
@@ -13425,6 +14713,104 @@ comment on function private.awaits_confirmation is
   'Whether the booking is held until the link in its mail is opened.';
 
 -- =============================================================================
+-- sql/30_booking/160_plan_allowance.sql
+-- =============================================================================
+
+-- How many more bookings the plan allows this month.
+--
+-- What counts is made in the month, by the organization's clock, whoever made it and for whenever. What
+-- expired or was cancelled counts no more. What was made stays: moving, paying, and taking an expired
+-- booking up again because its money came late, ask for nothing here.
+--
+-- Where the plan limits, those who book at one venue come one after the other, from this lock to their
+-- commit. It is taken before the room, the session and all that follows them, and where those are locked
+-- already, an offer of the waiting list, it is not waited for. Without a limit nothing is locked.
+
+-- for: private.bookings_of_month
+create index bookings_created_at_idx on public.bookings (organization_id, created_at);
+
+create function private.bookings_of_month(organization_id uuid)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  zone text := (select o.timezone from public.organizations as o where o.id = bookings_of_month.organization_id);
+begin
+  return (
+    select count(*) from public.bookings as b
+    where b.organization_id = bookings_of_month.organization_id
+      and b.created_at >= date_trunc('month', now() at time zone zone) at time zone zone
+      and b.status not in ('expired', 'cancelled')
+  );
+end
+$$;
+
+comment on function private.bookings_of_month is
+  'Bookings made in the present month on the organization''s clock, less those that expired or were cancelled. Volatile, so that whoever waited for the lock sees what was committed meanwhile.';
+
+create function private.allowance_lock(organization_id uuid)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return hashtextextended('take_booking_allowance/' || organization_id, 0);
+end
+$$;
+
+comment on function private.allowance_lock is 'The advisory lock under which an organization''s bookings of the month are counted.';
+
+create function private.take_booking_allowance(organization_id uuid, by_staff boolean)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan public.plans := private.plan_of(take_booking_allowance.organization_id);
+  used bigint;
+begin
+  if plan.max_bookings_month is null then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(private.allowance_lock(take_booking_allowance.organization_id));
+  used := private.bookings_of_month(take_booking_allowance.organization_id);
+  if used < plan.max_bookings_month then
+    return;
+  elsif by_staff then
+    perform private.refuse_beyond_plan(plan, 'bookings_month', plan.max_bookings_month, used);
+  else
+    -- What a venue pays is nobody else's business.
+    perform private.fail('plan_limit_reached', 409, 'This venue takes no more bookings online this month: ask it.');
+  end if;
+end
+$$;
+
+comment on function private.take_booking_allowance is
+  'Raises 409 plan_limit_reached if the plan allows no further booking this month; details for staff only. Called before anything of the booking is locked, by a transaction that makes one booking.';
+
+create function private.has_booking_allowance(organization_id uuid)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  maximum int := (private.plan_of(has_booking_allowance.organization_id)).max_bookings_month;
+begin
+  return maximum is null
+    or pg_try_advisory_xact_lock(private.allowance_lock(has_booking_allowance.organization_id))
+    and private.bookings_of_month(has_booking_allowance.organization_id) < maximum;
+end
+$$;
+
+comment on function private.has_booking_allowance is
+  'Whether the plan allows a further booking this month, for those who must not wait: false also while somebody is booking.';
+
+-- =============================================================================
 -- sql/40_money/010_payments.sql
 -- =============================================================================
 
@@ -15859,7 +17245,7 @@ begin
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
   -- comes while the job runs makes it run again.
-  if object_type in ('checkout.session', 'refund', 'dispute') and object_id is not null then
+  if object_type in ('checkout.session', 'refund', 'dispute', 'subscription', 'invoice', 'customer') and object_id is not null then
     perform private.enqueue(
       'stripe.sync',
       jsonb_build_object('object_type', object_type, 'object_id', object_id, 'account', event ->> 'account'),
@@ -15881,7 +17267,7 @@ set search_path = ''
 as $$ select private.receive_stripe_event(event) $$;
 
 comment on function service.receive_stripe_event is
-  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute). Errors: 422 event_invalid.';
+  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute, subscription, invoice, customer). Errors: 422 event_invalid.';
 grant execute on function service.receive_stripe_event to service_role;
 
 -- =============================================================================

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: a2839c3fe6f2550a34bd8410d144913fc7cf43b7a0e39c022e79d58883d51903
+-- Digest of what follows: fd620bec5ea4ac89b42aee3f2afabc86d2ffe3642e3d64f8dd45bcfaaf42b073
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -1956,7 +1956,8 @@ begin
   join public.organizations as o on o.id = c.organization_id
   where c.slug = public_calendar.slug
     and c.is_active
-    and o.status = 'active';
+    and o.status = 'active'
+    and coalesce(o.sales_end_at > now(), true);
   if not found then
     perform private.fail('calendar_not_found', 404, 'Check the calendar''s address.');
   end if;
@@ -1965,7 +1966,7 @@ end
 $$;
 
 comment on function private.public_calendar is
-  'The active calendar with the slug, of an active organization; the question is counted. Raises 404 calendar_not_found; 429 rate_limited.';
+  'The active calendar with the slug, of an active organization whose public sale goes on; the question is counted. Raises 404 calendar_not_found; 429 rate_limited.';
 
 create function private.public_room(calendar public.calendars, room_id uuid)
 returns public.rooms
@@ -3324,6 +3325,29 @@ comment on function public.confirm_booking is
   'Confirms a booking that is held until the link in its mail is opened (calendars.confirm_by_email); the token is in that link only. Returns the booking with its manage_token; the same again when it was confirmed before. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 409 confirmation_too_late; 429 rate_limited.';
 grant execute on function public.confirm_booking to anon, authenticated;
 
+create function private.announce_pending(booking public.bookings)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Staff often take the money, or confirm, right afterwards: that has a mail of its own.
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'booking_pending', 'organization_id', booking.organization_id, 'booking_id', booking.id
+    ),
+    concat_ws(':', 'booking_pending', booking.organization_id, booking.id),
+    booking.organization_id,
+    now() + interval '2 minutes'
+  );
+end
+$$;
+
+comment on function private.announce_pending is
+  'Queues the mail with the link to pay a booking that staff made, for two minutes later; it is sent if the booking still waits for its payment then.';
+
 create function private.remind_of_hold(booking public.bookings)
 returns void
 language plpgsql
@@ -3440,6 +3464,7 @@ begin
     );
   end if;
 
+  perform private.take_booking_allowance(calendar.organization_id, by_staff => false);
   room := private.public_room(calendar, request.room_id);
   guest := private.checked_customer(request.customer, calendar.locales[1]);
   request.locale := guest.locale;
@@ -3548,7 +3573,7 @@ end
 $$;
 
 comment on function public.hold_booking is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: for a day the same key and request are one booking, answered as it is by then (expired: send a new key); extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. With confirm_by_email nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). Answers public.held_booking. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: for a day the same key and request are one booking, answered as it is by then (expired: send a new key); extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. With confirm_by_email nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). Answers public.held_booking. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, plan_limit_reached (the venue takes no more bookings this month), total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.hold_booking to anon, authenticated;
 
 create function private.cancellation_terms(
@@ -3976,6 +4001,7 @@ begin
         jsonb_build_object('minimum', 1, 'maximum', 720)
       );
     end if;
+    perform private.take_booking_allowance(create_booking.organization_id, by_staff => true);
     select r.* into room
     from public.rooms as r
     where r.organization_id = create_booking.organization_id and r.id = request.room_id;
@@ -4028,6 +4054,9 @@ begin
     );
     perform private.idempotent_end(scope, create_booking.idempotency_key, to_jsonb(answer));
     if guest.email is not null then
+      if answer.status = 'pending' then
+        perform private.announce_pending(booking);
+      end if;
       perform private.limit_mail(booking.organization_id, guest.email, 'desk');
     end if;
   else
@@ -4095,7 +4124,7 @@ end
 $$;
 
 comment on function public.create_booking is
-  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email?, phone?, locale?}, to whom nothing is mailed without an email; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, coupon_max_uses_per_customer, and those of extras, coupons and vouchers as in quote_booking; 429 mail_limit_reached (details {"limit", "maximum"}; without an email there is no limit).';
+  'Books for a customer from the venue''s side, at any time that is not over (a party at the door too), whatever notice, advance and opening hours say, for up to the room''s capacity_limit; what is booked already stands. customer: {full_name, email?, phone?, locale?}, to whom nothing is mailed without an email, and with one the confirmation, or after two minutes the link to pay while it is pending; source: direct, marketplace or api; price_cents: what the seats cost instead of the calculated price, under pricing:override and with override_reason; expected_total_cents: refused when the total is another; pay_within_hours: how long it may stay unpaid, 1 to 720, else 72, and never past the game''s end. The booking is pending until what is due is paid (record_payment, or online with its link) or somebody confirms it, at most until hold_expires_at; confirmed when nothing is due. For members with bookings:create. Errors: 403 permission_denied, organization_suspended; 404 room_not_found, calendar_not_found; 409 slot_taken, plan_limit_reached (details {"limit", "maximum", "used", "plan"}), total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), start_invalid, slot_in_past, too_far_ahead, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid, note_too_long, source_invalid, price_invalid, override_reason_invalid, pay_within_invalid (details {"minimum", "maximum"}), idempotency_key_invalid, idempotency_key_reused, coupon_max_uses_per_customer, and those of extras, coupons and vouchers as in quote_booking; 429 mail_limit_reached (details {"limit", "maximum"}; without an email there is no limit).';
 grant execute on function public.create_booking to authenticated;
 
 -- =============================================================================
@@ -5128,7 +5157,8 @@ begin
     and c.id = entry.calendar_id
     and c.is_active
     and c.waitlist_minutes is not null
-    and o.status = 'active';
+    and o.status = 'active'
+    and coalesce(o.sales_end_at > now(), true);
   if not found then
     return null;
   end if;
@@ -5174,6 +5204,9 @@ declare
   request private.booking_request;
   booking public.bookings;
 begin
+  if not private.has_booking_allowance(entry.organization_id) then
+    return false;
+  end if;
   if offer_place.freed then
     session_id := private.claim_freed_time(entry.organization_id, place);
   else
@@ -5230,7 +5263,7 @@ end
 $$;
 
 comment on function private.offer_place is
-  'Holds a place for a locked, waiting entry and queues the mail; false when somebody else claimed it meanwhile. freed: it lies in time that this transaction freed.';
+  'Holds a place for a locked, waiting entry and queues the mail; false when somebody else claimed it meanwhile, or the venue''s plan allows no further booking this month. freed: it lies in time that this transaction freed.';
 
 create function private.waiting_for(organization_id uuid, room_id uuid, during tstzrange)
 returns setof uuid
@@ -7699,6 +7732,46 @@ $$;
 comment on function private.untold_changes is
   'All that the mail about a change has to tell, as public.booking_history keeps it: that change and those before it that no mail told; null when they undo each other.';
 
+create function private.present_content(organization_id uuid, booking_id uuid, template text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object(
+        'event_id', event.uid,
+        'event_at', event.updated_at,
+        -- As it is now: a calendar that has this version already keeps what it has.
+        'event_version', event.sequence,
+        'cancelled_by_customer', b.status = 'cancelled' and exists (
+          select from public.booking_history as h
+          where h.organization_id = b.organization_id
+            and h.booking_id = b.id
+            and h.to_status = 'cancelled'
+            and h.actor_kind = 'customer'
+        ),
+        'previous', null
+      )
+    )
+    from public.bookings as b
+    cross join private.booking_event(b.organization_id, b.id, 'infinity') as event
+    where b.organization_id = present_content.organization_id
+      and b.id = present_content.booking_id
+      and case present_content.template
+        when 'booking_confirmed' then b.status in ('confirmed', 'checked_in', 'in_progress')
+        when 'booking_cancelled' then b.status = 'cancelled'
+      end
+  );
+end
+$$;
+
+comment on function private.present_content is
+  'What a mail that is sent again says: booking_confirmed or booking_cancelled, as the booking is now; null when it is not so any more.';
+
 create function private.announcement_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -7710,6 +7783,12 @@ declare
   change jsonb;
   event public.booking_event;
 begin
+  if not cause ? 'history_id' then
+    -- Asked for once more, about nothing new.
+    return private.present_content(
+      announcement_content.organization_id, (cause ->> 'booking_id')::uuid, cause ->> 'template'
+    );
+  end if;
   select h.* into told
   from public.booking_history as h
   where h.organization_id = announcement_content.organization_id
@@ -7917,6 +7996,33 @@ comment on function private.held_content is
 
 select private.email_template_upsert('booking_held', 'held_content', counts_as => 'visitor');
 
+create function private.pending_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object('expires_at', b.hold_expires_at, 'due_now_cents', b.due_now_cents)
+    )
+    from public.bookings as b
+    where b.organization_id = pending_content.organization_id
+      and b.id = (cause ->> 'booking_id')::uuid
+      and b.status = 'pending'
+      and b.hold_expires_at > now()
+      and not private.venue_is_closed(b.organization_id)
+  );
+end
+$$;
+
+comment on function private.pending_content is
+  'What the mail says about a booking by staff that waits for its payment; null when it was confirmed, cancelled or has lapsed.';
+
+select private.email_template_upsert('booking_pending', 'pending_content');
+
 create function private.confirmation_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -8066,6 +8172,46 @@ comment on function private.dispute_content is
   'What the mail says that tells an owner of a disputed payment; null when the dispute is over or the owner has left.';
 
 select private.email_template_upsert('dispute_opened', 'dispute_content');
+
+create function private.overdue_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', f.locale,
+      'to', jsonb_build_object('name', f.full_name, 'email', f.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'currency', s.currency,
+        'due_cents', s.due_cents,
+        'writes_end_at', o.writes_end_at,
+        'timezone', o.timezone
+      )
+    )
+    from public.subscriptions as s
+    join public.organizations as o on o.id = s.organization_id
+    join private.active_memberships as m on m.organization_id = s.organization_id
+    join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+    join public.profiles as f on f.user_id = m.user_id
+    where s.organization_id = overdue_content.organization_id
+      and s.overdue_since = (cause ->> 'overdue_since')::timestamptz
+      and s.currency is not null
+      and o.writes_end_at is not null
+      and o.status <> 'closed'
+      and r.key = 'owner'
+      and m.user_id = (cause ->> 'user_id')::uuid
+  );
+end
+$$;
+
+comment on function private.overdue_content is
+  'What the mail says that tells an owner of an overdue subscription; null when it was paid meanwhile, or the owner is none any more.';
+
+select private.email_template_upsert('subscription_overdue', 'overdue_content');
 
 -- =============================================================================
 -- sql/80_messages/030_readdressed.sql
@@ -8339,10 +8485,17 @@ begin
   );
   if private.is_readdressed(job.organization_id, customer_id) then
     return 'desk';
-  elsif not job.payload ? 'history_id' or private.mail_is_wanted(
+  elsif not job.payload ?| array['history_id', 'rule_id'] or private.mail_is_wanted(
     job.organization_id, (job.payload ->> 'booking_id')::uuid
   ) then
     return null;
+  elsif job.payload ? 'rule_id' then
+    -- Nobody asked for it; whoever typed the address did so with the booking.
+    return (
+      select case b.source when 'widget' then 'visitor' else 'desk' end
+      from public.bookings as b
+      where b.organization_id = job.organization_id and b.id = (job.payload ->> 'booking_id')::uuid
+    );
   end if;
   select h.actor_kind into caused_by
   from public.booking_history as h
@@ -8788,6 +8941,960 @@ as $$ select * from private.booking_emails(organization_id, booking_id) $$;
 comment on function public.booking_emails is
   'The mails of a booking, newest first, of the last 90 days, 200 at most. Somebody should look at what is dead (given up), bounced, complained, failed, suppressed or limited. For members with bookings:read. Errors: 403 permission_denied; 404 booking_not_found.';
 grant execute on function public.booking_emails to authenticated;
+
+-- =============================================================================
+-- sql/80_messages/070_message_rules.sql
+-- =============================================================================
+
+-- Which messages an organization sends around a visit, and when: to whoever booked, in the booking's
+-- language. What is due follows from these rows and the bookings (private.due_messages); nothing is
+-- planned ahead, so nothing has to be kept in step with a booking that moves or is cancelled.
+
+select private.permission_upsert(
+  'messages:read', 'organization', false,
+  'See which messages are sent around a visit', 'Ver qué mensajes se envían en torno a una visita',
+  array['admin', 'manager', 'receptionist']
+);
+select private.permission_upsert(
+  'messages:manage', 'organization', true,
+  'Change which messages are sent around a visit', 'Cambiar qué mensajes se envían en torno a una visita',
+  array['admin', 'manager']
+);
+
+create function private.are_locales(locales text [])
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return cardinality(locales) between 1 and 10
+    and array_position(locales, null) is null
+    and (select bool_and(private.is_locale(l)) and count(*) = count(distinct l) from unnest(locales) as l);
+end
+$$;
+
+comment on function private.are_locales is 'Whether these are languages of the product, at least one, none twice.';
+grant execute on function private.are_locales to authenticated;
+
+create function private.is_review_url(url text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- Such addresses have queries (search.google.com/local/writereview?placeid=…), the venue's own page has none.
+  return length(url) <= 500
+    and url ~ '^https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}(/[A-Za-z0-9._~!$&''()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$&''()*+,;=:@%/?-]*)?$';
+end
+$$;
+
+comment on function private.is_review_url is
+  'Whether the text is the address of a page where a review is written: https://host/path?query, the host in lower case, at most 500 characters.';
+grant execute on function private.is_review_url to authenticated;
+
+create table public.message_rules (
+  organization_id uuid not null default private.organization_with('messages:manage'),
+  id uuid not null default private.uuid_v7(),
+  kind text not null,
+  counted_from text not null generated always as (
+    case when kind in ('reminder', 'payment_request') then 'start' else 'end' end
+  ) stored,
+  minutes int,
+  days int,
+  at_time time,
+  all_rooms boolean not null default true,
+  locales text [],
+  review_url text,
+  is_active boolean not null default true,
+  counts_from timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint message_rules_pkey primary key (organization_id, id),
+  constraint message_rules_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete restrict,
+  constraint message_rules_kind_is_known check (kind in ('reminder', 'thanks', 'payment_request', 'review_request')),
+  constraint message_rules_counted_from_is_known check (counted_from in ('start', 'end')),
+  constraint message_rules_time_is_minutes_or_a_clock check (
+    num_nonnulls(minutes, days) = 1 and (days is null) = (at_time is null)
+  ),
+  constraint message_rules_minutes_are_at_most_60_days check (minutes between 0 and 86400),
+  constraint message_rules_days_are_at_most_60 check (days between 0 and 60),
+  -- On the day itself the clock may show that time before the visit has ended.
+  constraint message_rules_days_after_the_end_are_1_or_more check (
+    days > 0 or kind in ('reminder', 'payment_request')
+  ),
+  constraint message_rules_time_is_of_a_day check (at_time < '24:00'),
+  constraint message_rules_locales_are_supported check (private.are_locales(locales)),
+  constraint message_rules_review_url_is_https check (private.is_review_url(review_url)),
+  constraint message_rules_review_url_is_for_reviews check ((kind = 'review_request') = (review_url is not null))
+);
+
+comment on table public.message_rules is
+  'Messages around a visit: each rule sends one to whoever booked, at most once for a booking and a start. An organization begins with a reminder at 18:00 the day before, thanks two hours after the end, and a request to pay 72 hours before the start. The words are those of email_template_overrides, under the kind''s name.';
+comment on column public.message_rules.kind is
+  'reminder (of a confirmed booking), payment_request (while something can be paid online), thanks and review_request (when the party came, or nobody said otherwise).';
+comment on column public.message_rules.counted_from is
+  'What its time is counted from: start (reminder, payment_request) or end (thanks, review_request) of the visit.';
+comment on column public.message_rules.minutes is 'So many before the start, or after the end, 0 to 86400; null: by the clock.';
+comment on column public.message_rules.days is
+  'By the clock: so many days before the day of the start (0: on it), or after the day of the end (at least 1). null: by minutes.';
+comment on column public.message_rules.at_time is
+  'Wall clock of the room''s location on that day. In a DST gap it is that much later, in a fold the second of the two. null: by minutes.';
+comment on column public.message_rules.all_rooms is 'Whether it is for every room; otherwise those of message_rule_rooms.';
+comment on column public.message_rules.locales is
+  'Only for bookings in these languages (es, en, ca), so that two rules can send at different times; null: all.';
+comment on column public.message_rules.review_url is
+  'Of a review_request: the page where a review is written, https://…; null for the other kinds.';
+comment on column public.message_rules.is_active is 'Whether it sends. What is queued already is not sent any more once this is false.';
+comment on column public.message_rules.counts_from is
+  'Since when it is as it is: what was due before is not written. Set by the database whenever the rule is switched on, or its time, rooms or languages change.';
+
+grant select, delete on public.message_rules to authenticated;
+grant insert (organization_id, kind, minutes, days, at_time, all_rooms, locales, review_url, is_active)
+on public.message_rules to authenticated;
+grant update (minutes, days, at_time, all_rooms, locales, review_url, is_active)
+on public.message_rules to authenticated;
+
+alter table public.message_rules enable row level security;
+
+create policy message_rules_select on public.message_rules
+for select to authenticated
+using (organization_id = (select private.organization_with('messages:read')));
+
+create policy message_rules_insert on public.message_rules
+for insert to authenticated
+with check (organization_id = (select private.organization_with('messages:manage')));
+
+create policy message_rules_update on public.message_rules
+for update to authenticated
+using (organization_id = (select private.organization_with('messages:manage')))
+with check (organization_id = (select private.organization_with('messages:manage')));
+
+create policy message_rules_delete on public.message_rules
+for delete to authenticated
+using (organization_id = (select private.organization_with('messages:manage')));
+
+create trigger message_rules_touch_updated_at
+before update on public.message_rules
+for each row execute function private.touch_updated_at();
+
+create trigger message_rules_are_bounded
+after insert on public.message_rules
+for each row execute function private.bound_rows('40');
+
+create function private.renew_message_rule()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if new.is_active and not old.is_active
+    or (new.minutes, new.days, new.at_time, new.all_rooms, new.locales)
+      is distinct from (old.minutes, old.days, old.at_time, old.all_rooms, old.locales)
+  then
+    new.counts_from := now();
+  end if;
+  return new;
+end
+$$;
+
+comment on function private.renew_message_rule is
+  'A rule that is switched on, or sends at another time or to others, counts from now: it writes to nobody about what would have been due before.';
+
+create trigger renew_message_rule
+before update on public.message_rules
+for each row execute function private.renew_message_rule();
+
+create table public.message_rule_rooms (
+  organization_id uuid not null default private.organization_with('messages:manage'),
+  rule_id uuid not null,
+  room_id uuid not null,
+  created_at timestamptz not null default now(),
+  constraint message_rule_rooms_pkey primary key (organization_id, rule_id, room_id),
+  constraint message_rule_rooms_rule_fkey foreign key (organization_id, rule_id)
+  references public.message_rules (organization_id, id) on delete cascade,
+  constraint message_rule_rooms_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade
+);
+
+comment on table public.message_rule_rooms is 'The rooms of a message rule that is not for every room.';
+comment on column public.message_rule_rooms.created_at is 'Since when the rule is for the room: what was due before is not written.';
+
+-- for: the foreign key, when a room is deleted
+create index message_rule_rooms_room_id_idx on public.message_rule_rooms (organization_id, room_id);
+
+grant select, delete on public.message_rule_rooms to authenticated;
+grant insert (organization_id, rule_id, room_id) on public.message_rule_rooms to authenticated;
+
+alter table public.message_rule_rooms enable row level security;
+
+create policy message_rule_rooms_select on public.message_rule_rooms
+for select to authenticated
+using (organization_id = (select private.organization_with('messages:read')));
+
+create policy message_rule_rooms_insert on public.message_rule_rooms
+for insert to authenticated
+with check (organization_id = (select private.organization_with('messages:manage')));
+
+create policy message_rule_rooms_delete on public.message_rule_rooms
+for delete to authenticated
+using (organization_id = (select private.organization_with('messages:manage')));
+
+create function private.seed_message_rules()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  insert into public.message_rules (organization_id, kind, minutes, days, at_time)
+  values
+  (new.id, 'reminder', null, 1, '18:00'),
+  (new.id, 'thanks', 120, null, null),
+  (new.id, 'payment_request', 72 * 60, null, null);
+  return null;
+end
+$$;
+
+comment on function private.seed_message_rules is
+  'definer: writes an organization''s first rules, whoever opens it.';
+
+create trigger seed_message_rules
+after insert on public.organizations
+for each row execute function private.seed_message_rules();
+
+-- =============================================================================
+-- sql/80_messages/080_unsubscribe.sql
+-- =============================================================================
+
+-- The link that ends what is not about one's own booking. It can do nothing else, and it is in those
+-- mails only (List-Unsubscribe, RFC 8058), so mail programs may open it for their reader.
+
+create function private.unsubscribe_token(booking public.bookings)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return concat_ws('.', booking.organization_id, booking.id, private.derived_token('unsubscribe', booking.id::text));
+end
+$$;
+
+comment on function private.unsubscribe_token is
+  'What ends requests to the customer of a booking: the booking, and proof that it came from its mail.';
+
+create type service.unsubscribed as (
+  organization_name text
+);
+
+comment on type service.unsubscribed is 'Who does not write any more.';
+comment on column service.unsubscribed.organization_name is 'Of the venue.';
+
+create function private.unsubscribe(token text)
+returns service.unsubscribed
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  uuid_shape text := '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+  booking public.bookings;
+begin
+  if unsubscribe.token ~ concat('^', uuid_shape, '\.', uuid_shape, '\.') then
+    select b.* into booking
+    from public.bookings as b
+    where b.organization_id = split_part(unsubscribe.token, '.', 1)::uuid
+      and b.id = split_part(unsubscribe.token, '.', 2)::uuid
+      -- As hashes: how long it takes tells nothing of how much of it was right.
+      and private.token_hash(private.unsubscribe_token(b)) = private.token_hash(unsubscribe.token);
+  end if;
+  if booking.id is null then
+    perform private.fail('link_invalid', 404, 'Open the link as it stands in the mail.');
+  end if;
+  -- Under the booking's lock its customer stays the same.
+  booking := private.locked_booking(booking.organization_id, booking.id);
+  perform private.act_as('customer', booking.customer_id);
+  if ((private.latest_consents(booking.organization_id, booking.customer_id)).marketing).granted is distinct from false then
+    perform private.record_consents(
+      booking.organization_id, booking.customer_id, booking.id,
+      '[{"kind": "marketing", "granted": false}]', booking.locale, counts => true
+    );
+  end if;
+  return (
+    select row(o.name)::service.unsubscribed from public.organizations as o where o.id = booking.organization_id
+  );
+end
+$$;
+
+comment on function private.unsubscribe is 'definer: writes a consent for whoever has the link of a mail.';
+grant execute on function private.unsubscribe to service_role;
+
+create function service.unsubscribe(token text)
+returns service.unsubscribed
+language sql
+volatile
+set search_path = ''
+as $$ select private.unsubscribe(token) $$;
+
+comment on function service.unsubscribe is
+  'Takes back the consent to marketing of the customer whose mail has the link, once; asked again it says the same. Errors: 404 link_invalid.';
+grant execute on function service.unsubscribe to service_role;
+
+-- =============================================================================
+-- sql/80_messages/090_due_messages.sql
+-- =============================================================================
+
+-- The messages around a visit: which of them are due, and what they say when they go out.
+--
+-- Nothing is planned ahead. A sweep asks which messages became due since the last one, from the rules
+-- and the bookings as they are in that moment:
+--   a booking that moves    is due by its new start, and again if it was written to for the old one;
+--   one that is cancelled   is not found, and what is queued for it says nothing when it is sent;
+--   exactly once            the job's key names booking, rule and start, and mails keep keys for ever;
+--   never to the past       a rule counts from its last change on, a booking from the moment in which it
+--                           came to stand at its time. Who books after the instant is not written to: the
+--                           confirmation has said the same just before.
+-- Idle, it costs a look into an index for each distinct time of the rules, however many venues share it.
+
+create type private.due_message as (
+  organization_id uuid,
+  booking_id uuid,
+  rule_id uuid,
+  kind text,
+  starts_at timestamptz,
+  due_at timestamptz
+);
+
+comment on type private.due_message is 'A message that became due.';
+
+create function private.message_due_at(
+  rule public.message_rules,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  timezone text
+)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when rule.minutes is not null and rule.counted_from = 'start' then
+      message_due_at.starts_at - make_interval(mins => rule.minutes)
+    when rule.minutes is not null then message_due_at.ends_at + make_interval(mins => rule.minutes)
+    when rule.counted_from = 'start' then
+      ((message_due_at.starts_at at time zone message_due_at.timezone)::date - rule.days + rule.at_time)
+      at time zone message_due_at.timezone
+    else
+      ((message_due_at.ends_at at time zone message_due_at.timezone)::date + rule.days + rule.at_time)
+      at time zone message_due_at.timezone
+  end;
+end
+$$;
+
+comment on function private.message_due_at is
+  'When a rule''s message about a visit is due. By the clock of the location: in a DST gap that much later, in a fold the second time.';
+
+create function private.payable_online(booking public.bookings)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- As service.open_checkout lets somebody pay.
+  return case
+    when booking.status not in ('held', 'pending', 'confirmed', 'checked_in')
+      or booking.hold_expires_at <= now()
+      or private.venue_is_closed(booking.organization_id)
+      then 0
+    else greatest(private.due_online(booking), 0)
+  end;
+end
+$$;
+
+comment on function private.payable_online is
+  'What a booking''s link would ask to be paid online now, in minor units; 0: nothing.';
+
+create function private.is_message_wanted(rule public.message_rules, booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return rule.is_active
+    and (rule.locales is null or booking.locale = any (rule.locales))
+    and (
+      rule.all_rooms or exists (
+        select from public.message_rule_rooms as rr
+        where rr.organization_id = rule.organization_id
+          and rr.rule_id = rule.id
+          and rr.room_id = booking.room_id
+      )
+    )
+    and case rule.kind
+      when 'reminder' then booking.status = 'confirmed'
+      when 'payment_request' then
+        booking.status in ('pending', 'confirmed') and private.payable_online(booking) > 0
+      -- Where nobody checks parties in, they came unless somebody says otherwise, as
+      -- private.booking_deadlines has it.
+      else booking.status in ('confirmed', 'checked_in', 'in_progress', 'completed')
+    end
+    and exists (
+      select from public.organizations as o
+      where o.id = booking.organization_id and o.status = 'active'
+    )
+    and exists (
+      select from public.customers as c
+      where c.organization_id = booking.organization_id
+        and c.id = booking.customer_id
+        and c.email is not null
+        and c.erased_at is null
+    )
+    and (
+      rule.kind <> 'review_request'
+      or ((private.latest_consents(booking.organization_id, booking.customer_id)).marketing).granted is not false
+    );
+end
+$$;
+
+comment on function private.is_message_wanted is
+  'Whether the rule writes to whoever made the booking, as both are now, whenever it is due: asked when a message is queued, and again when it is sent. A review is not asked of whoever does not want to be written to (marketing).';
+
+create function private.stood_by(booking public.bookings, instant timestamptz)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return not exists (
+    select from public.booking_history as h
+    where h.organization_id = booking.organization_id
+      and h.booking_id = booking.id
+      and h.occurred_at > stood_by.instant
+      and (
+        h.change ?| array['starts_at', 'room_id']
+        or h.change is null
+        and h.to_status in ('pending', 'confirmed')
+        and not coalesce(private.is_undo(h.from_status, h.to_status), false)
+      )
+  );
+end
+$$;
+
+comment on function private.stood_by is
+  'Whether the booking was made, confirmed and at its present time by then.';
+
+-- for: private.due_messages, the visits that ended lately
+create index sessions_ends_at_idx on public.sessions (ends_at)
+where mode <> 'block' and status = 'scheduled';
+
+create function private.due_messages(since timestamptz, until timestamptz)
+returns setof private.due_message
+language plpgsql
+stable
+set search_path = ''
+-- Each look is into an index, also where statistics were made while the table was small.
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+#variable_conflict use_column
+declare
+  times record;
+begin
+  for times in
+    with distinct_times as materialized (
+      select distinct r.counted_from, r.minutes, r.days, r.at_time
+      from public.message_rules as r
+      where r.is_active
+    ),
+    zones as materialized (select distinct l.timezone from public.locations as l)
+    select
+      t.*,
+      null::text as timezone,
+      due_messages.since + t.ahead as first,
+      due_messages.until + t.ahead as last
+    from (
+      select
+        d.*,
+        make_interval(mins => case d.counted_from when 'start' then d.minutes else - d.minutes end) as ahead
+      from distinct_times as d
+      where d.minutes is not null
+    ) as t
+    union all
+    -- The visits of a day, if the clock of a zone showed the time of day for it.
+    select
+      d.*,
+      null,
+      z.timezone,
+      (shown.date + case d.counted_from when 'start' then d.days else - d.days end)::timestamp
+      at time zone z.timezone,
+      (shown.date + case d.counted_from when 'start' then d.days else - d.days end + 1)::timestamp
+      at time zone z.timezone
+    from distinct_times as d
+    cross join zones as z
+    cross join lateral (
+      select due_messages.since::date + n as date
+      from generate_series(-1, due_messages.until::date - due_messages.since::date + 1) as n
+    ) as shown
+    where d.days is not null
+      and (shown.date + d.at_time) at time zone z.timezone > due_messages.since
+      and (shown.date + d.at_time) at time zone z.timezone <= due_messages.until
+  loop
+    return query
+    select due.organization_id, due.booking_id, due.rule_id, due.kind, due.starts_at, due.due_at
+    from (
+      select
+        b.organization_id, b.id as booking_id, r.id as rule_id, r.kind, b.starts_at, b as booking, r as rule,
+        private.message_due_at(r, b.starts_at, visits.ends_at, l.timezone) as due_at
+      from (
+        select b.organization_id, b.id, b.starts_at as ends_at
+        from public.bookings as b
+        where times.counted_from = 'start'
+          and b.starts_at between times.first and times.last
+          and b.status in ('pending', 'confirmed')
+        union all
+        select b.organization_id, b.id, s.ends_at
+        from public.sessions as s
+        join public.bookings as b on b.organization_id = s.organization_id and b.session_id = s.id
+        where times.counted_from = 'end'
+          and s.ends_at between times.first and times.last
+          and s.mode <> 'block'
+          and s.status = 'scheduled'
+      ) as visits
+      join public.bookings as b on b.organization_id = visits.organization_id and b.id = visits.id
+      join public.rooms as m on m.organization_id = b.organization_id and m.id = b.room_id
+      join public.locations as l on l.organization_id = m.organization_id and l.id = m.location_id
+      join public.message_rules as r on r.organization_id = b.organization_id
+      where r.is_active
+        and r.counted_from = times.counted_from
+        and r.minutes is not distinct from times.minutes
+        and r.days is not distinct from times.days
+        and r.at_time is not distinct from times.at_time
+        and (times.timezone is null or l.timezone = times.timezone)
+    ) as due
+    where due.due_at > due_messages.since
+      and due.due_at <= due_messages.until
+      and due.due_at > (due.rule).counts_from
+      -- By the clock of the day itself it may be too late.
+      and ((due.rule).counted_from = 'end' or due.due_at < due.starts_at)
+      and ((due.rule).all_rooms or exists (
+        select from public.message_rule_rooms as rr
+        where rr.organization_id = due.organization_id
+          and rr.rule_id = due.rule_id
+          and rr.room_id = (due.booking).room_id
+          and rr.created_at < due.due_at
+      ))
+      and private.is_message_wanted(due.rule, due.booking)
+      and private.stood_by(due.booking, due.due_at);
+  end loop;
+end
+$$;
+
+comment on function private.due_messages is
+  'The messages that became due after since, until then: of the rules, bookings and visits as they are now.';
+
+create table private.message_clock (
+  only_one boolean not null default true,
+  swept_until timestamptz not null,
+  constraint message_clock_pkey primary key (only_one),
+  constraint message_clock_is_one_row check (only_one)
+);
+
+comment on table private.message_clock is
+  'Until when it was asked which messages are due: one row. It moves in the transaction that queues them, so none is left out, and it is locked by who moves it, so two sweeps do not ask the same.';
+comment on column private.message_clock.swept_until is 'What was due until then is queued.';
+
+-- So that no two first sweeps wait for each other.
+insert into private.message_clock (swept_until) values (now()) on conflict on constraint message_clock_pkey do nothing;
+
+create function private.message_key(message private.due_message)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return concat_ws(':', message.kind, message.booking_id, message.rule_id, extract(epoch from message.starts_at));
+end
+$$;
+
+comment on function private.message_key is
+  'What makes it one message for a booking, rule and start: the key of its job, which mails keep for ever.';
+
+create function private.queue_message(message private.due_message)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', message.kind, 'organization_id', message.organization_id, 'booking_id', message.booking_id,
+      'rule_id', message.rule_id, 'starts_at', message.starts_at
+    ),
+    private.message_key(message),
+    message.organization_id
+  );
+end
+$$;
+
+comment on function private.queue_message is 'Queues a message, unless it was queued before, and returns its job.';
+
+create function private.queue_due_messages(until timestamptz)
+returns int
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  since timestamptz;
+  swept timestamptz;
+  queued int;
+begin
+  if not exists (select from private.message_clock) then
+    insert into private.message_clock (swept_until)
+    values (queue_due_messages.until)
+    on conflict on constraint message_clock_pkey do nothing;
+  end if;
+  select c.swept_until into since from private.message_clock as c for update skip locked;
+  if not found then
+    return 0; -- another sweep is at it
+  end if;
+  -- After an outage: what is a day late is left out, and what is to be written is written hour by hour.
+  since := greatest(since, queue_due_messages.until - interval '1 day');
+  swept := least(queue_due_messages.until, since + interval '1 hour');
+  if swept <= since then
+    return 0;
+  end if;
+
+  select count(private.queue_message(m)) into queued
+  -- Once more the last two minutes: a booking that was confirmed then may not have been visible yet.
+  from private.due_messages(since - interval '2 minutes', swept) as m
+  where not exists (
+    select from private.jobs as j where j.kind = 'email.send' and j.dedupe_key = private.message_key(m)
+  );
+  update private.message_clock as c set swept_until = swept;
+  return queued;
+end
+$$;
+
+comment on function private.queue_due_messages is
+  'Queues the messages around visits that became due since it was last asked, until then (now, but in tests), and returns how many: at most those of an hour, so after an outage it is asked again.';
+
+create function private.payment_content(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object('payable_cents', private.payable_online(b), 'expires_at', b.hold_expires_at)
+    )
+    from public.bookings as b
+    where b.organization_id = payment_content.organization_id
+      and b.id = payment_content.booking_id
+      and private.payable_online(b) > 0
+  );
+end
+$$;
+
+comment on function private.payment_content is
+  'What a request to pay says that staff send; null when nothing can be paid online any more.';
+
+create function private.visit_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not cause ? 'rule_id' then
+    return private.payment_content(visit_content.organization_id, (cause ->> 'booking_id')::uuid);
+  end if;
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object(
+        'payable_cents', private.payable_online(b),
+        'expires_at', b.hold_expires_at,
+        'unsigned_waivers', (private.booking_waiver(b)).missing,
+        'review_url', r.review_url,
+        'unsubscribe_token', case r.kind when 'review_request' then private.unsubscribe_token(b) end
+      )
+    )
+    from public.message_rules as r
+    join public.bookings as b on b.organization_id = r.organization_id
+    where r.organization_id = visit_content.organization_id
+      and r.id = (cause ->> 'rule_id')::uuid
+      and r.kind = cause ->> 'template'
+      and b.id = (cause ->> 'booking_id')::uuid
+      -- Moved meanwhile: it is due at another time.
+      and b.starts_at = (cause ->> 'starts_at')::timestamptz
+      and (r.counted_from = 'end' or b.starts_at > now())
+      and private.is_message_wanted(r, b)
+  );
+end
+$$;
+
+comment on function private.visit_content is
+  'What a message around a visit says now; null when the booking was cancelled or moved, was paid (payment_request), or the visit has begun before it could be sent (reminder, payment_request), or the rule was switched off, changed to leave it out or deleted. payable_cents: what its link asks for; expires_at: until when a pending one is kept.';
+
+select private.email_template_upsert('reminder', 'visit_content');
+select private.email_template_upsert('payment_request', 'visit_content');
+select private.email_template_upsert('thanks', 'visit_content');
+select private.email_template_upsert('review_request', 'visit_content');
+
+-- =============================================================================
+-- sql/80_messages/100_resending.sql
+-- =============================================================================
+
+-- Mails once more: by staff who are asked for them, and by customers who lost theirs.
+
+select private.permission_upsert(
+  'messages:send', 'organization', true,
+  'Send a booking''s mail again, or its payment link', 'Reenviar el correo de una reserva, o su enlace de pago',
+  array['admin', 'manager', 'receptionist']
+);
+
+create type public.resent_email as (
+  id bigint,
+  template text
+);
+
+comment on type public.resent_email is 'A mail that was queued once more; booking_emails says what becomes of it.';
+comment on column public.resent_email.id is 'As in booking_emails.';
+comment on column public.resent_email.template is
+  'Which mail; one of: booking_confirmed, booking_pending, booking_cancelled, payment_request';
+
+create function private.mail_to_resend(booking public.bookings, kind text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case
+    when mail_to_resend.kind = 'payment' then
+      case when private.payable_online(booking) > 0 then 'payment_request' end
+    when booking.status in ('confirmed', 'checked_in', 'in_progress') then 'booking_confirmed'
+    when booking.status = 'pending' and booking.hold_expires_at > now() then 'booking_pending'
+    when booking.status = 'cancelled' then 'booking_cancelled'
+  end;
+end
+$$;
+
+comment on function private.mail_to_resend is
+  'Which mail says how a booking stands, or (kind payment) asks for its payment; null: none does.';
+
+create function private.resend_booking_email(
+  organization_id uuid, booking_id uuid, idempotency_key text, kind text
+)
+returns public.resent_email
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  scope text := resend_booking_email.organization_id || ':resend_booking_email';
+  stored jsonb;
+  booking public.bookings;
+  address text;
+  template text;
+  answer public.resent_email;
+begin
+  perform private.require_permission(resend_booking_email.organization_id, 'messages:send');
+  perform private.require_permission(resend_booking_email.organization_id, 'bookings:read');
+  if resend_booking_email.kind is null or resend_booking_email.kind not in ('booking', 'payment') then
+    perform private.fail('email_kind_invalid', 422, 'Choose booking or payment.');
+  end if;
+  stored := private.idempotent_begin(
+    scope, resend_booking_email.idempotency_key,
+    jsonb_build_object('booking_id', resend_booking_email.booking_id, 'kind', resend_booking_email.kind)
+  );
+  if stored is not null then
+    return jsonb_populate_record(null::public.resent_email, stored);
+  end if;
+  booking := private.locked_booking(resend_booking_email.organization_id, resend_booking_email.booking_id);
+  select c.email into address
+  from public.customers as c
+  where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is null;
+  if address is null then
+    perform private.fail('address_missing', 409, 'Give the customer an e-mail address first.');
+  end if;
+  template := private.mail_to_resend(booking, resend_booking_email.kind);
+  if template is null then
+    perform private.fail(
+      'nothing_to_send', 409, 'A mail can be sent again while the booking waits for its payment, stands or is cancelled; a payment link while something can be paid online.'
+    );
+  end if;
+  answer := row(
+    private.enqueue(
+      'email.send',
+      jsonb_build_object(
+        'template', template, 'organization_id', booking.organization_id, 'booking_id', booking.id
+      ),
+      concat_ws(':', 'resent', booking.organization_id, booking.id, private.uuid_v7()),
+      booking.organization_id
+    ),
+    template
+  )::public.resent_email;
+  perform private.idempotent_end(scope, resend_booking_email.idempotency_key, to_jsonb(answer));
+  -- Last, since the counters' rows stay locked until the end of the transaction.
+  perform private.limit_mail(booking.organization_id, address, 'desk');
+  return answer;
+end
+$$;
+
+comment on function private.resend_booking_email is 'definer: queues work, which no client may.';
+grant execute on function private.resend_booking_email to authenticated;
+
+create function public.resend_booking_email(
+  organization_id uuid, booking_id uuid, idempotency_key text, kind text default 'booking'
+)
+returns public.resent_email
+language sql
+volatile
+set search_path = ''
+as $$ select private.resend_booking_email(organization_id, booking_id, idempotency_key, kind) $$;
+
+comment on function public.resend_booking_email is
+  'Sends a booking''s mail once more to its customer''s present address. kind: booking (the confirmation, the link to pay while it is pending, or the cancellation, as it stands now) or payment (a request to pay what can be paid online). Its event is the one that the customer''s calendar has. For members with messages:send and bookings:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 address_missing, nothing_to_send; 422 email_kind_invalid, idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}).';
+grant execute on function public.resend_booking_email to authenticated;
+
+create function private.my_bookings_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', c.locale,
+      'to', jsonb_build_object('name', c.full_name, 'email', c.email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'calendar_slug', k.slug,
+        'site_url', k.site_url,
+        'accent_color', k.accent_color,
+        'bookings', coming.bookings
+      )
+    )
+    from public.customers as c
+    join public.organizations as o on o.id = c.organization_id and o.status = 'active'
+    join public.calendars as k on k.organization_id = c.organization_id and k.id = (cause ->> 'calendar_id')::uuid
+    cross join lateral (
+      select jsonb_agg(
+        jsonb_build_object(
+          'room_name', b.room_name,
+          'starts_at', b.starts_at,
+          'timezone', b.timezone,
+          'reference', b.reference,
+          'manage_url_token', private.derived_token('booking', b.id::text)
+        )
+        order by b.starts_at
+      ) as bookings
+      from (
+        select b.id, b.reference, b.starts_at, r.name as room_name, l.timezone
+        from public.bookings as b
+        join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+        join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+        where b.organization_id = c.organization_id
+          and b.customer_id = c.id
+          and b.starts_at > now() - interval '2 days'
+          and (
+            b.status in ('held', 'pending') and b.hold_expires_at > now()
+            or b.status in ('confirmed', 'checked_in', 'in_progress')
+          )
+          -- A mail whose link confirms is the only one that may.
+          and not private.awaits_confirmation(b)
+        order by b.starts_at
+        limit 20
+      ) as b
+    ) as coming
+    where c.organization_id = my_bookings_content.organization_id
+      and c.id = (cause ->> 'customer_id')::uuid
+      and c.erased_at is null
+      and coming.bookings is not null
+  );
+end
+$$;
+
+comment on function private.my_bookings_content is
+  'What the mail says that gives a customer the links to their bookings again: those of one venue that are to come, 20 at most; null without any.';
+
+select private.email_template_upsert('my_bookings', 'my_bookings_content');
+
+create function private.email_my_bookings(slug text, email text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(email_my_bookings.slug);
+  address text := lower(trim(email_my_bookings.email));
+  customer_id uuid;
+begin
+  perform private.limit_rate('mail_links', 'address', private.client_address());
+  if private.is_email(address) is not true then
+    perform private.fail('email_invalid', 422, 'Give the address with which you booked.');
+  end if;
+  select c.id into customer_id
+  from public.customers as c
+  where c.organization_id = calendar.organization_id and c.email = address and c.erased_at is null;
+  -- Queued for whoever asks, and counted, so that neither the answer, nor the limit, nor the time that
+  -- it takes tells whether somebody has booked. Without a customer the mail says nothing, and is not sent.
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'my_bookings', 'organization_id', calendar.organization_id, 'calendar_id', calendar.id,
+      'customer_id', customer_id
+    ),
+    -- One an hour, however often it is asked for.
+    concat_ws(
+      ':', 'my_bookings', calendar.id, encode(private.token_hash(private.derived_token('my_bookings', address)), 'hex'),
+      extract(epoch from date_trunc('hour', now()))
+    ),
+    calendar.organization_id
+  );
+  perform private.limit_mail(calendar.organization_id, address, 'visitor');
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.email_my_bookings is 'definer: reads customers and queues work, which no visitor may.';
+grant execute on function private.email_my_bookings to anon, authenticated;
+
+create function public.email_my_bookings(slug text, email text)
+returns void
+language sql
+volatile
+set search_path = ''
+as $$ select private.email_my_bookings(slug, email) $$;
+
+comment on function public.email_my_bookings is
+  'Mails the links of their coming bookings at this venue to whoever booked with the address: for who lost the mail. The answer is the same whether or not anybody has booked with it; asked again within the hour it sends nothing more. For anybody. Errors: 404 calendar_not_found; 422 email_invalid; 429 rate_limited, mail_limit_reached (details {"limit", "maximum"}).';
+grant execute on function public.email_my_bookings to anon, authenticated;
 
 -- =============================================================================
 -- sql/85_feeds/010_calendar_feeds.sql
@@ -9526,6 +10633,113 @@ as $$ select private.close_organization(organization_id, confirm_slug) $$;
 comment on function public.close_organization is
   'Closes the organization: its members and the public see nothing of it any more. Who has the link of a booking still sees it and cancels it, with the refund that its terms give; nothing is booked, moved, paid or signed. The data is kept for 90 days, then the platform may erase it. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
 grant execute on function public.close_organization to authenticated;
+
+-- =============================================================================
+-- sql/87_reports/020_subscription.sql
+-- =============================================================================
+
+-- What the organization has of the product, what it uses of it, and what it pays.
+
+create type public.plan_use as (
+  "limit" text,
+  maximum int,
+  used bigint
+);
+
+comment on type public.plan_use is 'A limit of the plan, and what is used of it.';
+comment on column public.plan_use."limit" is 'one of: rooms, locations, calendars, members, bookings_month';
+comment on column public.plan_use.maximum is 'What the plan allows; null: it does not limit it.';
+comment on column public.plan_use.used is 'As plan_limit_reached counts it; more than maximum after a downgrade.';
+
+create type public.billing_overview as (
+  plan_key text,
+  plan_name text,
+  comes_from text,
+  uses public.plan_use [],
+  subscription public.subscriptions,
+  trial_available boolean,
+  writes_end_at timestamptz,
+  sales_end_at timestamptz
+);
+
+comment on type public.billing_overview is 'An organization''s plan, its limits and use, and what is due.';
+comment on column public.billing_overview.plan_key is 'The plan in force, of plans.';
+comment on column public.billing_overview.plan_name is 'In the organization''s language, Spanish for Catalan.';
+comment on column public.billing_overview.comes_from is 'default: neither paid nor granted; one of: subscription, grant, default';
+comment on column public.billing_overview.uses is 'Each limit once.';
+comment on column public.billing_overview.subscription is 'What is paid and granted; null: nothing ever was.';
+comment on column public.billing_overview.trial_available is 'Whether a first subscription would begin with a trial.';
+comment on column public.billing_overview.writes_end_at is 'From then on members read only, since a payment is overdue; null: none is.';
+comment on column public.billing_overview.sales_end_at is 'From then on the public books nothing new; null: it goes on.';
+
+create function private.get_subscription(organization_id uuid)
+returns public.billing_overview
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  organization public.organizations;
+  plan public.plans;
+  subscription public.subscriptions;
+begin
+  perform private.require_permission(get_subscription.organization_id, 'billing:read');
+  select o.* into strict organization from public.organizations as o where o.id = get_subscription.organization_id;
+  plan := private.plan_of(organization.id);
+  select s.* into subscription from public.subscriptions as s where s.organization_id = organization.id;
+  return row(
+    plan.key,
+    case when organization.locale = 'en' then plan.name_en else plan.name_es end,
+    case
+      when subscription.plan_key = plan.key and private.entitles(subscription.status) then 'subscription'
+      when subscription.granted_plan_key = plan.key and subscription.granted_until > now() then 'grant'
+      else 'default'
+    end,
+    array[
+      row('rooms', plan.max_rooms, (select count(*) from public.rooms as r where r.organization_id = organization.id)),
+      row(
+        'locations', plan.max_locations,
+        (select count(*) from public.locations as l where l.organization_id = organization.id)
+      ),
+      row(
+        'calendars', plan.max_calendars,
+        (select count(*) from public.calendars as c where c.organization_id = organization.id)
+      ),
+      row(
+        'members', plan.max_members,
+        (
+          select count(*) from public.memberships as m
+          where m.organization_id = organization.id and m.status = 'active' and m.expires_at is null
+        )
+      ),
+      row('bookings_month', plan.max_bookings_month, private.bookings_of_month(organization.id))
+    ]::public.plan_use [],
+    subscription,
+    not exists (
+      select from private.stripe_customers as c
+      where c.organization_id = organization.id and c.trial_used_at is not null
+    ) and exists (select from private.billing_settings as b where b.trial_days > 0),
+    organization.writes_end_at,
+    organization.sales_end_at
+  )::public.billing_overview;
+end
+$$;
+
+comment on function private.get_subscription is
+  'definer: counts rows that the caller may not see. Asks for billing:read.';
+grant execute on function private.get_subscription to authenticated;
+
+create function public.get_subscription(organization_id uuid)
+returns public.billing_overview
+language sql
+stable
+set search_path = ''
+as $$ select private.get_subscription(organization_id) $$;
+
+comment on function public.get_subscription is
+  'The organization''s plan, its limits with what is used, what is paid, granted and due. Errors: 403 permission_denied.';
+grant execute on function public.get_subscription to authenticated;
 
 -- =============================================================================
 -- sql/90_audit/010_audit_log.sql
@@ -10516,7 +11730,8 @@ create type service.swept as (
   forgotten_rate_limits int,
   forgotten_jobs int,
   waitlist_offers int,
-  expired_waitlist_entries int
+  expired_waitlist_entries int,
+  due_messages int
 );
 
 comment on type service.swept is 'What a sweep did, in numbers.';
@@ -10527,6 +11742,7 @@ comment on column service.swept.forgotten_rate_limits is 'Windows older than a d
 comment on column service.swept.forgotten_jobs is 'Done 90 days ago.';
 comment on column service.swept.waitlist_offers is 'Free places that were offered.';
 comment on column service.swept.expired_waitlist_entries is 'Waiting for a time that has passed.';
+comment on column service.swept.due_messages is 'Messages around visits that were queued.';
 
 create function private.sweep()
 returns service.swept
@@ -10542,6 +11758,7 @@ declare
   ended int := private.end_past_visits(500);
   keys int;
   windows int;
+  messages int := private.queue_due_messages(now());
 begin
   delete from private.idempotency_keys as k
   where (k.scope, k.key) in (
@@ -10568,7 +11785,7 @@ begin
 
   return row(
     expired, ended, keys, windows, private.forget_jobs(1000),
-    waitlist -> 'waitlist_offers', waitlist -> 'expired_waitlist_entries'
+    waitlist -> 'waitlist_offers', waitlist -> 'expired_waitlist_entries', messages
   )::service.swept;
 end
 $$;
@@ -10585,7 +11802,7 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep is
-  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, queues the messages around visits that became due, and forgets idempotency keys and rate-limit windows older than a day and jobs done 90 days ago. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep to service_role;
 
 create function private.schedule_sweep()
@@ -10716,11 +11933,45 @@ comment on column public.bookings_by_status.expired is 'That are expired.';
 comment on column public.bookings_by_status.cancelled is 'That are cancelled.';
 comment on column public.bookings_by_status.no_show is 'That are no_show.';
 
+create type public.plan_numbers as (
+  plan_key text,
+  status text,
+  billing_interval text,
+  currency text,
+  organizations bigint,
+  month_cents bigint
+);
+
+comment on type public.plan_numbers is 'Organizations that subscribe alike.';
+comment on column public.plan_numbers.plan_key is 'Of plans; null: their price is of no plan.';
+comment on column public.plan_numbers.status is 'one of subscriptions.status';
+comment on column public.plan_numbers.billing_interval is 'one of: month, year';
+comment on column public.plan_numbers.currency is 'ISO 4217.';
+comment on column public.plan_numbers.organizations is 'How many.';
+comment on column public.plan_numbers.month_cents is
+  'What they pay a month, a twelfth of what is paid a year, minor units of currency; 0 of those that do not pay now: neither active nor past_due.';
+
+create type public.platform_subscriptions as (
+  plans public.plan_numbers [],
+  granted bigint,
+  trials_ending_7_days bigint,
+  overdue bigint,
+  doubled bigint
+);
+
+comment on type public.platform_subscriptions is 'What organizations pay the platform.';
+comment on column public.platform_subscriptions.plans is 'By plan, status, interval and currency; those that are over too.';
+comment on column public.platform_subscriptions.granted is 'Organizations that have a plan for nothing now.';
+comment on column public.platform_subscriptions.trials_ending_7_days is 'Trials that end within the next 7 days.';
+comment on column public.platform_subscriptions.overdue is 'Organizations of which a payment has failed.';
+comment on column public.platform_subscriptions.doubled is 'Organizations with further live subscriptions at Stripe, to be ended there.';
+
 create type public.platform_numbers as (
   organizations public.organizations_by_status,
   users bigint,
   bookings_30_days public.bookings_by_status,
-  open_support_entries bigint
+  open_support_entries bigint,
+  subscriptions public.platform_subscriptions
 );
 
 comment on type public.platform_numbers is 'All tenants in numbers.';
@@ -10728,6 +11979,53 @@ comment on column public.platform_numbers.organizations is 'All that there are.'
 comment on column public.platform_numbers.users is 'Accounts.';
 comment on column public.platform_numbers.bookings_30_days is 'Made in the last 30 days.';
 comment on column public.platform_numbers.open_support_entries is 'Visits of the platform that are under way.';
+comment on column public.platform_numbers.subscriptions is 'Of organizations that are not closed.';
+
+create function private.platform_subscriptions()
+returns public.platform_subscriptions
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    with subscribed as (
+      select s.*
+      from public.subscriptions as s
+      join public.organizations as o on o.id = s.organization_id
+      where o.status <> 'closed'
+    ),
+    alike as (
+      select
+        s.plan_key, s.status, s.billing_interval, s.currency, count(*) as organizations,
+        -- Rounded once, half away from zero.
+        round(sum(
+          case when s.status not in ('active', 'past_due') then 0 else s.amount_cents end::numeric
+          / case s.billing_interval when 'year' then 12 else 1 end
+        ))::bigint as month_cents
+      from subscribed as s
+      where s.status is not null
+      group by s.plan_key, s.status, s.billing_interval, s.currency
+    )
+    select row(
+      array(
+        select row(
+          a.plan_key, a.status, a.billing_interval, a.currency, a.organizations, a.month_cents
+        )::public.plan_numbers
+        from alike as a
+        order by a.plan_key, a.status, a.billing_interval, a.currency
+      ),
+      count(*) filter (where s.granted_until > now()),
+      count(*) filter (where s.status = 'trialing' and s.trial_end between now() and now() + interval '7 days'),
+      count(*) filter (where s.overdue_since is not null),
+      count(*) filter (where s.other_subscription_ids <> '{}')
+    )::public.platform_subscriptions
+    from subscribed as s
+  );
+end
+$$;
+
+comment on function private.platform_subscriptions is 'What the organizations that are not closed pay the platform.';
 
 create function private.platform_statistics()
 returns public.platform_numbers
@@ -10763,7 +12061,8 @@ begin
       from public.bookings as b
       where b.created_at > now() - interval '30 days'
     ),
-    (select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now())
+    (select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now()),
+    private.platform_subscriptions()
   )::public.platform_numbers;
 end
 $$;
@@ -10779,7 +12078,7 @@ set search_path = ''
 as $$ select private.platform_statistics() $$;
 
 comment on function public.platform_statistics is
-  'Counts of organizations by status, users, and bookings made in the last 30 days by status. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
+  'Counts of organizations by status, users, bookings made in the last 30 days by status, and subscriptions: plans, statuses, trials that end, money a month. Platform administrators only. Errors: 401 not_authenticated; 403 platform_admin_required, user_required.';
 grant execute on function public.platform_statistics to authenticated;
 
 -- =============================================================================
