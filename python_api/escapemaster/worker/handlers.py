@@ -120,7 +120,7 @@ async def check_words(job: Job, tools: Tools) -> None:
 
 
 async def sync_stripe_object(job: Job, tools: Tools) -> None:
-    """`stripe.sync`, `stripe.read_billing`: read an object's current state from Stripe and apply it."""
+    """`stripe.sync`, `stripe.read_billing`: read an object as Stripe has it now and apply it."""
     wanted = _payload(job, _SyncPayload)
     match wanted.object_type:
         case "checkout.session":
