@@ -13,6 +13,9 @@ VENV := .venv/bin
 DENO := $(VENV)/deno
 STACK := $(VENV)/escapemaster
 
+# Where it is set, every process of a stack and every worker of the tests compiles the same anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

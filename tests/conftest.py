@@ -67,6 +67,15 @@ def _is_whole(config: pytest.Config) -> bool:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A run of all tests starts the stack at once: it comes up while the workers collect them."""
+    config = session.config
+    runs = config.option.numprocesses and not config.option.collectonly
+    if _leads(config) and _is_whole(config) and runs:
+        stack_of_the_run.ensure_started()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the ports back."""
     if lock := config.stash.get(_PORTS, None):

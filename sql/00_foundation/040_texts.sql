@@ -339,6 +339,12 @@ begin
     -- Nearly always there is nothing to do: 100 µs less for a row with four such columns.
     continue when jsonb_typeof(written -> field) in ('string', 'null')
       and coalesce(written ->> field, '') ~ '^([!-~]([ -~]*[!-~])?)?$';
+    -- Nor in most JSON, which is walked in SQL only where it must be: 160 ms a list 500 deep, 30 ms one of 5,000.
+    continue when jsonb_typeof(written -> field) in ('array', 'object')
+      and not jsonb_path_exists(
+        written -> field,
+        'strict $.** ? (@.type() == "string" && !(@ like_regex "^([!-~]([ -~]*[!-~])?)?$"))'
+      );
     cleaned := cleaned || jsonb_build_object(field, private.clean_json(written -> field, tg_argv[0] = 'names'));
   end loop;
   if cleaned <> '{}' then

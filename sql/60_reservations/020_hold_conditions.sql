@@ -100,14 +100,20 @@ begin
   hash := private.token_hash(private.derived_token('hold_address', booking.calendar_id || ' ' || address));
   -- Holds of one address go one after the other from here, or each would miss the others.
   perform pg_advisory_xact_lock(('x' || encode(substr(hash, 1, 8), 'hex'))::bit(64)::bigint);
+  -- Joined first (offset 0 keeps the planner from moving it): without statistics, PostgreSQL asked whether
+  -- a booking is live once for every pair of rows, 2,500 times a hold where there were a hundred.
   if (
     select count(*)
-    from private.hold_addresses as h
-    join public.bookings as b on b.organization_id = h.organization_id and b.id = h.booking_id
-    where h.organization_id = booking.organization_id
-      and h.calendar_id = booking.calendar_id
-      and h.address_hash = hash
-      and private.is_live_unpaid(b)
+    from (
+      select b as found
+      from private.hold_addresses as h
+      join public.bookings as b on b.organization_id = h.organization_id and b.id = h.booking_id
+      where h.organization_id = booking.organization_id
+        and h.calendar_id = booking.calendar_id
+        and h.address_hash = hash
+      offset 0
+    ) as joined
+    where private.is_live_unpaid(joined.found)
   ) >= allowed then
     perform private.fail(
       'too_many_holds', 429, 'Pay for or cancel one of your reservations first, or wait until one lapses.',
@@ -125,15 +131,19 @@ begin
   perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'unpaid:', booking.calendar_id, mailbox), 0));
   if (
     select count(*)
-    from public.customers as c
-    join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
-    where c.organization_id = booking.organization_id
-      and private.mailbox(c.email) = mailbox
-      and b.calendar_id = booking.calendar_id
-      and b.id <> booking.id
-      and b.starts_at > now()
-      and b.source = 'widget'
-      and private.is_live_unpaid(b)
+    from (
+      select b as found
+      from public.customers as c
+      join public.bookings as b on b.organization_id = c.organization_id and b.customer_id = c.id
+      where c.organization_id = booking.organization_id
+        and private.mailbox(c.email) = mailbox
+        and b.calendar_id = booking.calendar_id
+        and b.id <> booking.id
+        and b.starts_at > now()
+        and b.source = 'widget'
+      offset 0
+    ) as joined
+    where private.is_live_unpaid(joined.found)
   ) >= allowed_by_email then
     perform private.fail(
       'too_many_unpaid_bookings', 429,

@@ -224,13 +224,21 @@ declare
   actor jsonb := private.current_actor();
   kind text := actor ->> 'kind';
   actor_id uuid := actor ->> 'id';
+  visits uuid[];
   request text := nullif(current_setting('request.headers', true), '')::json ->> 'x-request-id';
 begin
+  -- Where a person of the platform's is visiting. Once a statement: private.user_kind for each of the
+  -- 224 permissions of a new organization's roles was 1.3 of 7.5 ms.
+  if kind = 'user' then
+    visits := array(
+      select m.organization_id from public.memberships as m where m.user_id = actor_id and m.expires_at is not null
+    );
+  end if;
   if tg_op = 'INSERT' then
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, after, request_id)
     select
       (n.image ->> tenant_column)::uuid,
-      case kind when 'user' then private.user_kind(actor_id, (n.image ->> tenant_column)::uuid) else kind end,
+      case when kind = 'user' and (n.image ->> tenant_column)::uuid = any (visits) then 'support' else kind end,
       actor_id, 'insert', tg_table_name,
       concat_ws('/', n.image ->> tg_argv[1], n.image ->> tg_argv[2], n.image ->> tg_argv[3]),
       n.image, request
@@ -239,7 +247,7 @@ begin
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, request_id)
     select
       (o.image ->> tenant_column)::uuid,
-      case kind when 'user' then private.user_kind(actor_id, (o.image ->> tenant_column)::uuid) else kind end,
+      case when kind = 'user' and (o.image ->> tenant_column)::uuid = any (visits) then 'support' else kind end,
       actor_id, 'delete', tg_table_name,
       concat_ws('/', o.image ->> tg_argv[1], o.image ->> tg_argv[2], o.image ->> tg_argv[3]),
       o.image, request
@@ -250,7 +258,7 @@ begin
     insert into public.audit_log (organization_id, actor_kind, actor_id, action, table_name, row_key, before, after, request_id)
     select
       (n.image ->> tenant_column)::uuid,
-      case kind when 'user' then private.user_kind(actor_id, (n.image ->> tenant_column)::uuid) else kind end,
+      case when kind = 'user' and (n.image ->> tenant_column)::uuid = any (visits) then 'support' else kind end,
       actor_id, 'update', tg_table_name, n.row_key, d.before, d.after, request
     from (
       select k.image, concat_ws('/', k.image ->> tg_argv[1], k.image ->> tg_argv[2], k.image ->> tg_argv[3]) as row_key

@@ -80,6 +80,8 @@ class Parts:
                 environment={
                     **self.environment,
                     "XDG_DATA_HOME": str(self.config.home / "gateway"),
+                    # 0.33 ms of CPU a request instead of 0.55: Go's threads look for work in vain.
+                    "GOMAXPROCS": "1",
                 },
                 cwd=self.config.home,
             ),
@@ -173,7 +175,9 @@ class Parts:
             Command(
                 name=POSTGREST,
                 arguments=[tools.postgrest()],
-                environment={**self.environment, **settings},
+                # One thread for Haskell's code: 0.39 ms of CPU a request instead of 0.53. Calls of
+                # the database have threads of their own and run side by side all the same.
+                environment={**self.environment, **settings, "GHCRTS": "-N1"},
                 cwd=self.config.home,
             ),
             lambda: health.answers(ports.postgrest_admin, "/ready", ok_only=True),
