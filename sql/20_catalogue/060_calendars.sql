@@ -1,31 +1,5 @@
 -- Calendars: the public addresses under which rooms are sold.
 
-create function private.is_site_url(url text)
-returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  label text := '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
-  port_and_path text := '(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&''()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?$';
-begin
-  -- As browsers print it: a name in lower case and ASCII, nobody's name and password before it,
-  -- and nothing after it, since links add their own.
-  return length(url) <= 500 and (
-    url ~ ('^https://' || label || '(\.' || label || ')+' || port_and_path)
-    or url ~ ('^https?://(localhost|127\.0\.0\.1)' || port_and_path)
-  )
-    -- A browser would read other steps out of these.
-    and url !~* '/(\.|%2e){1,2}(/|$)'
-    and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
-end
-$$;
-
-comment on function private.is_site_url is
-  'Whether the text is the address of a page, https://host/path without query, fragment, empty steps and those of dots; http only on this machine.';
-grant execute on function private.is_site_url to authenticated;
-
 create table public.calendars (
   organization_id uuid not null default private.organization_with('calendars:manage'),
   id uuid not null default private.uuid_v7(),

@@ -138,7 +138,20 @@ create type public.calendar_room as (
   images public.room_image [],
   extras public.room_extra [],
   location_name text,
-  timezone text
+  timezone text,
+  names jsonb,
+  descriptions jsonb,
+  theme text,
+  color text,
+  video_url text,
+  minimum_age int,
+  minimum_age_accompanied int,
+  fear int,
+  physical_level int,
+  languages text [],
+  is_accessible boolean,
+  has_actors boolean,
+  tags text []
 );
 
 comment on type public.calendar_room is 'A room that a public calendar sells. Prices in minor units of the calendar''s currency, tax included.';
@@ -166,6 +179,20 @@ comment on column public.calendar_room.images is 'In their order; the first is t
 comment on column public.calendar_room.extras is 'In their order.';
 comment on column public.calendar_room.location_name is 'Where it is.';
 comment on column public.calendar_room.timezone is 'IANA zone of its location.';
+comment on column public.calendar_room.names is 'By language, where it is called otherwise than name says; or {}.';
+comment on column public.calendar_room.descriptions is 'By language, where it is not description; or {}.';
+comment on column public.calendar_room.theme is
+  'null: not said. one of rooms.theme';
+comment on column public.calendar_room.color is '#rrggbb; null: none.';
+comment on column public.calendar_room.video_url is 'https://…; null: none.';
+comment on column public.calendar_room.minimum_age is 'Years from which on one plays without an adult; null: not said.';
+comment on column public.calendar_room.minimum_age_accompanied is 'Years from which on one plays with an adult; null: as alone.';
+comment on column public.calendar_room.fear is '0 (not at all) to 5; null: not said.';
+comment on column public.calendar_room.physical_level is 'What it asks of the body, 0 (nothing) to 5; null: not said.';
+comment on column public.calendar_room.languages is 'In which the game can be played, ISO 639-1, the usual one first; empty: not said.';
+comment on column public.calendar_room.is_accessible is 'Whether one can play in a wheelchair.';
+comment on column public.calendar_room.has_actors is 'Whether actors play along.';
+comment on column public.calendar_room.tags is 'Words of the venue''s own, in their order.';
 
 create type public.calendar as (
   now timestamptz,
@@ -268,7 +295,20 @@ begin
       private.room_images(r.organization_id, r.id),
       private.room_extras(r.organization_id, r.id),
       l.name,
-      l.timezone
+      l.timezone,
+      r.names,
+      r.descriptions,
+      r.theme,
+      r.color,
+      r.video_url,
+      r.minimum_age,
+      r.minimum_age_accompanied,
+      r.fear,
+      r.physical_level,
+      r.languages,
+      r.is_accessible,
+      r.has_actors,
+      r.tags
     )::public.calendar_room
     from public.calendar_rooms as cr
     join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id

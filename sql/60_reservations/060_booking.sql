@@ -142,7 +142,7 @@ begin
   perform private.limit_rate('hold_booking', 'address', private.client_address());
   perform private.limit_rate('hold_booking', 'target', calendar.id::text);
   return to_jsonb(private.held_booking(
-    booking, private.show_booking_at(booking, slot.ends_at, slot.timezone, room.name)
+    booking, private.show_booking_at(booking, slot.ends_at, slot.timezone, private.room_name(room, booking.locale))
   ));
 exception
   when query_canceled or lock_not_available or deadlock_detected then

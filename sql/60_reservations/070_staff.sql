@@ -219,7 +219,7 @@ begin
     end if;
     select r.* into room
     from public.rooms as r
-    where r.organization_id = create_booking.organization_id and r.id = request.room_id;
+    where r.organization_id = create_booking.organization_id and r.id = request.room_id and not r.is_archived;
     if not found then
       perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
     end if;

@@ -43,7 +43,7 @@ begin
       row(o.name, o.slug)::public.venue,
       entry.room_id,
       (
-        select r.name from public.rooms as r
+        select private.room_name(r, entry.locale) from public.rooms as r
         where r.organization_id = entry.organization_id and r.id = entry.room_id
       ),
       entry.from_date,

@@ -15,7 +15,7 @@ begin
       'to', jsonb_build_object('name', contact.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'room_name', r.name,
+        'room_name', private.room_name(r, b.locale),
         'location_name', l.name,
         'address', (private.booking_place(b)).address,
         'timezone', l.timezone,
@@ -173,9 +173,10 @@ begin
         'extras', change #> '{extras,0}',
         'total_cents', change #> '{total_cents,0}',
         'room_name', (
-          select r.name
-          from public.rooms as r
-          where r.organization_id = told.organization_id and r.id::text = change #>> '{room_id,0}'
+          select private.room_name(r, b.locale)
+          from public.bookings as b
+          join public.rooms as r on r.organization_id = b.organization_id and r.id::text = change #>> '{room_id,0}'
+          where b.organization_id = told.organization_id and b.id = told.booking_id
         )
       ) end
     )
@@ -268,7 +269,7 @@ begin
       'to', jsonb_build_object('name', e.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'room_name', r.name,
+        'room_name', private.room_name(r, e.locale),
         'from_date', e.from_date,
         'to_date', e.to_date,
         'starts_at', e.starts_at,

@@ -13,7 +13,7 @@ _OF_NOBODY: dict[str, str] = {
     for reason, names in {
         "shown to the public": (
             "calendars.terms calendar_fields.label calendar_fields.help calendar_fields.options"
-            " room_images.alt extras.descriptions locations.address rooms.description"
+            " room_images.alt extras.descriptions locations.address rooms.description rooms.descriptions"
             " waiver_texts.texts email_template_overrides.body"
         ),
         "why a room or a day is not on sale: about the venue, and the board shows it": (

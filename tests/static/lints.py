@@ -212,6 +212,8 @@ _DOCUMENT_FIELDS = {
     "public.field_choice.label": _BY_LANGUAGE,
     "public.calendar_field.label": _BY_LANGUAGE,
     "public.calendar_field.help": _BY_LANGUAGE,
+    "public.calendar_room.names": _BY_LANGUAGE,
+    "public.calendar_room.descriptions": _BY_LANGUAGE,
     "public.calendar.terms": _BY_LANGUAGE,
     "public.booking.fields": _ANSWERS,
     "public.held_booking.fields": _ANSWERS,

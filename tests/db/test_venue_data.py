@@ -1,0 +1,269 @@
+"""What a venue says of itself: what can be stored, and what of it customers see."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from db.booking_world import GUEST, Row, Shop, change, open_shop
+from matrix.house import House
+from matrix.promises import refused
+
+#: What a room says of itself beside what it costs.
+TOLD = {
+    "names": {"en": "The Crypt", "ca": "La cripta"},
+    "descriptions": {"en": "Below the church."},
+    "theme": "horror",
+    "color": "#7a1f2b",
+    "video_url": "https://video.example/watch?v=Xy_9&t=3",
+    "minimum_age": 16,
+    "minimum_age_accompanied": 12,
+    "fear": 4,
+    "physical_level": 0,
+    "languages": ["es", "en"],
+    "is_accessible": True,
+    "has_actors": True,
+    "tags": ["Miedo", "Premiada"],
+}
+
+
+@pytest.fixture
+def shop(house: House) -> Shop:
+    return open_shop(house, "Venue")
+
+
+@pytest.fixture
+def room(shop: Shop) -> str:
+    room = shop.add_room(name="La Cripta")
+    shop.open_on(room, "10:00", "22:00")
+    return room
+
+
+def calendar_of(shop: Shop) -> Row:
+    shown: Row = shop.visitor.call("get_calendar", slug=shop.slug)
+    return shown
+
+
+def stored(shop: Shop, table: str, row: str) -> Row:
+    (found,) = shop.house.owner_sql(f"select * from public.{table} where id = %s", row)
+    return found
+
+
+def refuses(shop: Shop, table: str, row: str, values: Row, constraint: str) -> None:
+    """The update is refused by that constraint, and the row stays as it was."""
+    before = stored(shop, table, row)
+    with refused(400, "23514") as caught:
+        change(shop.venue.owner, table, as_json(values), id=row)
+    assert f"{table}_{constraint}" in caught.value.message
+    assert stored(shop, table, row) == before
+
+
+def as_json(values: Row) -> Row:
+    return {k: Jsonb(v) if isinstance(v, dict) else v for k, v in values.items()}
+
+
+class TestRooms:
+    def test_customers_see_what_a_room_says_of_itself(self, shop: Shop, room: str) -> None:
+        shop.set_room(room, **as_json(TOLD))
+        (shown,) = calendar_of(shop)["rooms"]
+        assert {name: shown[name] for name in TOLD} == TOLD
+
+    @pytest.mark.usefixtures("room")
+    def test_what_is_not_said_is_shown_as_such(self, shop: Shop) -> None:
+        (shown,) = calendar_of(shop)["rooms"]
+        assert {shown[name] for name in ("theme", "color", "video_url", "minimum_age", "fear")} == {
+            None
+        }
+        assert (shown["names"], shown["languages"], shown["tags"]) == ({}, [], [])
+        assert (shown["is_accessible"], shown["has_actors"]) == (False, False)
+
+    @pytest.mark.parametrize(
+        ("values", "constraint"),
+        [
+            ({"names": {"fr": "La Crypte"}}, "names_are_given_by_language"),
+            ({"names": {"en": " - "}}, "names_are_given_by_language"),
+            ({"names": {"en": "see evil.example/x"}}, "names_are_given_by_language"),
+            ({"names": {"en": "x" * 121}}, "names_are_given_by_language"),
+            ({"descriptions": {"en": "x" * 5001}}, "descriptions_are_given_by_language"),
+            ({"descriptions": {"en": ""}}, "descriptions_are_given_by_language"),
+            ({"theme": "Horror"}, "theme_is_known"),
+            ({"color": "red"}, "color_is_hexadecimal"),
+            ({"color": "#ABCDEF"}, "color_is_hexadecimal"),
+            ({"video_url": "http://video.example/x"}, "video_url_is_a_link"),
+            ({"video_url": "http://localhost/x"}, "video_url_is_a_link"),
+            ({"video_url": "https://video.example/x?a=<b>"}, "video_url_is_a_link"),
+            ({"video_url": "https://video.example/x?a=%zz"}, "video_url_is_a_link"),
+            ({"video_url": "https://a@video.example/?x"}, "video_url_is_a_link"),
+            ({"video_url": "https://video.example/x#t"}, "video_url_is_a_link"),
+            ({"video_url": "https://video.example/?" + "x" * 500}, "video_url_is_a_link"),
+            ({"minimum_age": -1}, "minimum_age_is_0_to_99"),
+            ({"minimum_age": 100}, "minimum_age_is_0_to_99"),
+            (
+                {"minimum_age_accompanied": 8},
+                "minimum_age_accompanied_is_at_most_the_age_alone",
+            ),
+            (
+                {"minimum_age": 8, "minimum_age_accompanied": 9},
+                "minimum_age_accompanied_is_at_most_the_age_alone",
+            ),
+            (
+                {"minimum_age": 8, "minimum_age_accompanied": -1},
+                "minimum_age_accompanied_is_at_most_the_age_alone",
+            ),
+            ({"fear": 6}, "fear_is_0_to_5"),
+            ({"fear": -1}, "fear_is_0_to_5"),
+            ({"physical_level": 6}, "physical_level_is_0_to_5"),
+            ({"languages": ["ES"]}, "languages_are_codes"),
+            ({"languages": ["spa"]}, "languages_are_codes"),
+            ({"languages": ["es", "es"]}, "languages_are_codes"),
+            ({"languages": ["es", None]}, "languages_are_codes"),
+            ({"languages": [["es"], ["en"]]}, "languages_are_codes"),
+            ({"languages": [f"{a}{b}" for a in "abc" for b in "abcdefg"]}, "languages_are_codes"),
+            ({"tags": ["Miedo", "miedo"]}, "tags_are_names"),
+            ({"tags": [""]}, "tags_are_names"),
+            ({"tags": ["x" * 41]}, "tags_are_names"),
+            ({"tags": ["Miedo", None]}, "tags_are_names"),
+            ({"tags": [f"tag {n}" for n in range(21)]}, "tags_are_names"),
+            ({"is_archived": True}, "archived_are_not_published"),
+        ],
+    )
+    def test_what_is_none_of_it_is_refused(
+        self, shop: Shop, room: str, values: Row, constraint: str
+    ) -> None:
+        refuses(shop, "rooms", room, values, constraint)
+
+    def test_words_are_cleaned_before_they_are_judged(self, shop: Shop, room: str) -> None:
+        shop.set_room(
+            room, names=Jsonb({"en": " The\u00a0Crypt "}), tags=[" Miedo\u200b", "Premiada"]
+        )
+        (shown,) = calendar_of(shop)["rooms"]
+        assert (shown["names"], shown["tags"]) == ({"en": "The Crypt"}, ["Miedo", "Premiada"])
+
+    def test_a_customer_reads_its_name_in_their_language(self, shop: Shop, room: str) -> None:
+        shop.set_room(room, names=Jsonb({"en": "The Crypt"}))
+        quoted = shop.quote(room, shop.at(1, "10:00"), locale="en")
+        assert quoted["lines"][0]["description"] == "The Crypt"
+        held = shop.hold(room, shop.at(1, "10:00"), customer={**GUEST, "locale": "en"})
+        assert held["room_name"] == shop.look(held)["room_name"] == "The Crypt"
+        content: Any = shop.house.one(
+            "select private.booking_content(%s, %s)", shop.id, shop.id_of(held)
+        )
+        assert content["data"]["room_name"] == "The Crypt"
+        held = shop.hold(room, shop.at(1, "11:30"), customer={**GUEST, "locale": "ca"})
+        assert held["room_name"] == "La Cripta"
+
+
+class TestArchivedRooms:
+    @pytest.fixture
+    def booked(self, shop: Shop, room: str) -> Row:
+        """A booking made before its room was archived."""
+        held = shop.hold(room, shop.at(1, "10:00"))
+        shop.pay(held, held["total_cents"])
+        shop.move(held, "confirmed")
+        shop.set_room(room, is_archived=True, is_published=False)
+        return held
+
+    @pytest.fixture
+    def other(self, shop: Shop) -> str:
+        other = shop.add_room()
+        shop.open_on(other, "10:00", "22:00")
+        return other
+
+    @pytest.mark.usefixtures("booked")
+    def test_customers_find_it_nowhere(self, shop: Shop, room: str, other: str) -> None:
+        assert [shown["id"] for shown in calendar_of(shop)["rooms"]] == [other]
+        assert {str(slot["room_id"]) for slot in shop.available()} == {other}
+        noon = shop.at(1, "13:00")
+        for ask in (
+            lambda: shop.available(room_id=room),
+            lambda: shop.quote(room, noon),
+            lambda: shop.hold(room, noon),
+            lambda: shop.visitor.call(
+                "join_waitlist",
+                slug=shop.slug,
+                room_id=room,
+                from_date=shop.today + timedelta(1),
+                to_date=shop.today + timedelta(1),
+                party_size=2,
+                customer=GUEST,
+                idempotency_key="archived-room",
+            ),
+        ):
+            change(shop.venue.owner, "calendars", {"waitlist_minutes": 30}, id=shop.calendar_id)
+            with refused(404, "room_not_found"):
+                ask()
+
+    @pytest.mark.usefixtures("booked")
+    def test_staff_book_nothing_in_it(self, shop: Shop, room: str) -> None:
+        count = shop.venue.count("bookings")
+        with refused(404, "room_not_found"):
+            self.book(shop, room)
+        assert shop.venue.count("bookings") == count
+
+    def test_nor_move_anything_there(self, shop: Shop, room: str, other: str, booked: Row) -> None:
+        elsewhere = shop.hold(other, shop.at(1, "10:00"))
+        with refused(404, "room_not_found"):
+            self.change(shop, elsewhere, room_id=room)
+        with refused(404, "room_not_found"):
+            self.change(shop, booked, starts_at=shop.at(1, "13:00"))
+
+    def test_its_bookings_stay_and_are_run(self, shop: Shop, room: str, booked: Row) -> None:
+        assert shop.look(booked)["status"] == "confirmed"
+        assert self.change(shop, booked, party_size=3)["party_size"] == 3
+        board = shop.venue.owner.call(
+            "get_board", organization_id=shop.id, date=shop.today + timedelta(1)
+        )
+        assert [len(shown["sessions"]) for shown in self.shown_on(board, room)] == [1]
+        shop.move(booked, "checked_in")
+        shop.move(booked, "in_progress")
+
+    @pytest.mark.usefixtures("booked")
+    def test_the_board_leaves_it_out_where_nothing_is_booked(
+        self, shop: Shop, room: str, other: str
+    ) -> None:
+        board = shop.venue.owner.call(
+            "get_board", organization_id=shop.id, date=shop.today + timedelta(2)
+        )
+        assert self.shown_on(board, room) == []
+        assert len(self.shown_on(board, other)) == 1
+
+    @pytest.mark.usefixtures("booked")
+    def test_it_can_come_back(self, shop: Shop, room: str) -> None:
+        shop.set_room(room, is_archived=False)
+        assert self.book(shop, room)["room_id"] == room
+        assert calendar_of(shop)["rooms"] == []
+        shop.set_room(room, is_published=True)
+        assert [shown["id"] for shown in calendar_of(shop)["rooms"]] == [room]
+
+    @staticmethod
+    def shown_on(board: Row, room: str) -> list[Row]:
+        return [
+            shown for place in board["locations"] for shown in place["rooms"] if shown["id"] == room
+        ]
+
+    @staticmethod
+    def book(shop: Shop, room: str) -> Row:
+        made: Row = shop.venue.owner.call(
+            "create_booking",
+            organization_id=shop.id,
+            room_id=room,
+            starts_at=shop.at(2, "13:00"),
+            party_size=2,
+            customer=GUEST,
+            idempotency_key="at-the-desk",
+        )
+        return made
+
+    @staticmethod
+    def change(shop: Shop, booking: Row, **values: Any) -> Row:
+        changed: Row = shop.venue.owner.call(
+            "change_booking",
+            organization_id=shop.id,
+            booking_id=shop.id_of(booking),
+            idempotency_key=f"change-{sorted(values)}",
+            **values,
+        )
+        return changed
