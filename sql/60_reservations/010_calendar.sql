@@ -151,7 +151,8 @@ create type public.calendar_room as (
   languages text [],
   is_accessible boolean,
   has_actors boolean,
-  tags text []
+  tags text [],
+  location_id uuid
 );
 
 comment on type public.calendar_room is 'A room that a public calendar sells. Prices in minor units of the calendar''s currency, tax included.';
@@ -193,6 +194,28 @@ comment on column public.calendar_room.languages is 'In which the game can be pl
 comment on column public.calendar_room.is_accessible is 'Whether one can play in a wheelchair.';
 comment on column public.calendar_room.has_actors is 'Whether actors play along.';
 comment on column public.calendar_room.tags is 'Words of the venue''s own, in their order.';
+comment on column public.calendar_room.location_id is 'Which of the calendar''s locations.';
+
+create type public.calendar_location as (
+  id uuid,
+  name text,
+  timezone text,
+  address text,
+  phone text,
+  latitude numeric,
+  longitude numeric,
+  directions jsonb
+);
+
+comment on type public.calendar_location is 'A place where rooms of a public calendar stand.';
+comment on column public.calendar_location.id is 'The location_id of its rooms.';
+comment on column public.calendar_location.name is 'As the venue calls it.';
+comment on column public.calendar_location.timezone is 'IANA zone by which its rooms open.';
+comment on column public.calendar_location.address is 'In one line; empty when the venue gave none.';
+comment on column public.calendar_location.phone is 'By which it is reached; null: none.';
+comment on column public.calendar_location.latitude is 'In degrees; null: not said.';
+comment on column public.calendar_location.longitude is 'In degrees; null: not said.';
+comment on column public.calendar_location.directions is 'How to get there, by language, or {}.';
 
 create type public.calendar as (
   now timestamptz,
@@ -216,7 +239,9 @@ create type public.calendar as (
   waitlist boolean,
   shows_taken_times boolean,
   fields public.calendar_field [],
-  rooms public.calendar_room []
+  rooms public.calendar_room [],
+  venue public.venue_profile,
+  locations public.calendar_location []
 );
 
 comment on type public.calendar is 'A public calendar.';
@@ -243,6 +268,8 @@ comment on column public.calendar.shows_taken_times is
   'Whether to show what is sold out: get_availability with include_taken.';
 comment on column public.calendar.fields is 'In their order.';
 comment on column public.calendar.rooms is 'In their order.';
+comment on column public.calendar.venue is 'What the organization tells of itself.';
+comment on column public.calendar.locations is 'Where its rooms stand, by name.';
 
 create function private.calendar_fields_of(calendar public.calendars)
 returns public.calendar_field []
@@ -308,7 +335,8 @@ begin
       r.languages,
       r.is_accessible,
       r.has_actors,
-      r.tags
+      r.tags,
+      l.id
     )::public.calendar_room
     from public.calendar_rooms as cr
     join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
@@ -322,6 +350,29 @@ end
 $$;
 
 comment on function private.calendar_rooms_of is 'The published rooms that a calendar sells, in their order.';
+
+create function private.calendar_locations_of(rooms public.calendar_room [], organization_id uuid)
+returns public.calendar_location []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(
+      l.id, l.name, l.timezone, private.location_address(l), coalesce(l.phone, o.phone), l.latitude, l.longitude,
+      l.directions
+    )::public.calendar_location
+    from public.locations as l
+    join public.organizations as o on o.id = l.organization_id
+    where l.organization_id = calendar_locations_of.organization_id
+      and l.id in (select r.location_id from unnest(rooms) as r)
+    order by l.name, l.id
+  );
+end
+$$;
+
+comment on function private.calendar_locations_of is 'The locations of rooms that a calendar shows. Not the arrival hints, which may say how a door opens.';
 
 create function private.get_calendar(slug text)
 returns public.calendar
@@ -342,8 +393,9 @@ begin
     row(o.name, o.slug)::public.venue,
     o.timezone,
     case when o.locale = any (calendar.locales) then o.locale else calendar.locales[1] end,
-    o.currency
-  into answer.organization, answer.timezone, answer.locale, answer.currency
+    o.currency,
+    row(o.logo_path, o.website, o.contact_email, o.phone, o.descriptions, o.business_type)::public.venue_profile
+  into answer.organization, answer.timezone, answer.locale, answer.currency, answer.venue
   from public.organizations as o
   where o.id = calendar.organization_id;
   answer.locales := calendar.locales;
@@ -361,6 +413,7 @@ begin
   answer.shows_taken_times := calendar.shows_taken_times;
   answer.fields := private.calendar_fields_of(calendar);
   answer.rooms := private.calendar_rooms_of(calendar);
+  answer.locations := private.calendar_locations_of(answer.rooms, calendar.organization_id);
   -- Some 100 kB of texts and pictures' paths are what a large venue has.
   perform private.count_attempt(pg_column_size(answer) / 200000);
   return answer;

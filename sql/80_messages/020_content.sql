@@ -17,7 +17,12 @@ begin
         'organization_name', o.name,
         'room_name', private.room_name(r, b.locale),
         'location_name', l.name,
-        'address', (private.booking_place(b)).address,
+        'address', place.address,
+        'phone', place.phone,
+        'arrival_hints', place.arrival_hints,
+        'directions', place.directions,
+        'latitude', place.latitude,
+        'longitude', place.longitude,
         'timezone', l.timezone,
         'starts_at', s.starts_at,
         'ends_at', s.ends_at,
@@ -48,6 +53,7 @@ begin
     join public.organizations as o on o.id = b.organization_id
     left join lateral private.managing_calendar(b) as k on true
     cross join private.booking_balance(b.organization_id, b.id) as balance
+    cross join private.booking_place(b) as place
     where b.organization_id = booking_content.organization_id
       and b.id = booking_content.booking_id
       and c.erased_at is null

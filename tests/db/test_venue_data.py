@@ -61,6 +61,15 @@ def refuses(shop: Shop, table: str, row: str, values: Row, constraint: str) -> N
     assert stored(shop, table, row) == before
 
 
+def mail_about(shop: Shop, booking: Row) -> Row:
+    """What any mail about the booking could say."""
+    content: Any = shop.house.one(
+        "select private.booking_content(%s, %s)", shop.id, shop.id_of(booking)
+    )
+    data: Row = content["data"]
+    return data
+
+
 def as_json(values: Row) -> Row:
     return {k: Jsonb(v) if isinstance(v, dict) else v for k, v in values.items()}
 
@@ -148,12 +157,153 @@ class TestRooms:
         assert quoted["lines"][0]["description"] == "The Crypt"
         held = shop.hold(room, shop.at(1, "10:00"), customer={**GUEST, "locale": "en"})
         assert held["room_name"] == shop.look(held)["room_name"] == "The Crypt"
-        content: Any = shop.house.one(
-            "select private.booking_content(%s, %s)", shop.id, shop.id_of(held)
-        )
-        assert content["data"]["room_name"] == "The Crypt"
+        assert mail_about(shop, held)["room_name"] == "The Crypt"
         held = shop.hold(room, shop.at(1, "11:30"), customer={**GUEST, "locale": "ca"})
         assert held["room_name"] == "La Cripta"
+
+
+#: Of a location.
+PLACE = {
+    "address": "Carrer Major 1",
+    "postal_code": "17001",
+    "city": "Girona",
+    "province": "Girona",
+    "phone": "+34 972 00 00 00",
+    "latitude": 41.983333,
+    "longitude": 2.816667,
+    "arrival_hints": {"es": "Llamad al 2.º B.\nSed puntuales.", "en": "Ring at 2B."},
+    "directions": {"es": "A cinco minutos de la estación."},
+}
+
+
+class TestLocations:
+    def set(self, shop: Shop, **values: object) -> None:
+        assert change(shop.venue.owner, "locations", as_json(values), id=shop.location_id) == 1
+
+    def test_anybody_sees_how_to_get_there(self, shop: Shop, room: str) -> None:
+        self.set(shop, **PLACE)
+        shown = calendar_of(shop)
+        assert shown["locations"] == [
+            {
+                "id": shop.location_id,
+                "name": "Venue",
+                "timezone": "Europe/Madrid",
+                "address": "Carrer Major 1, 17001 Girona",
+                **{k: PLACE[k] for k in ("phone", "latitude", "longitude", "directions")},
+            }
+        ]
+        assert [(one["id"], one["location_id"]) for one in shown["rooms"]] == [
+            (room, shop.location_id)
+        ]
+
+    def test_how_to_get_in_is_told_to_whoever_has_booked(self, shop: Shop, room: str) -> None:
+        self.set(shop, **PLACE)
+        held = shop.hold(room, shop.at(1, "10:00"), customer={**GUEST, "locale": "en"})
+        told = {
+            "phone": PLACE["phone"],
+            "arrival_hints": "Ring at 2B.",
+            "directions": "A cinco minutos de la estación.",
+            "latitude": PLACE["latitude"],
+            "longitude": PLACE["longitude"],
+        }
+        assert told.items() <= shop.look(held)["location"].items()
+        assert told.items() <= mail_about(shop, held).items()
+        assert "2B" not in str(calendar_of(shop))
+
+    def test_without_a_phone_of_its_own_it_is_reached_by_the_organization_s(
+        self, shop: Shop, room: str
+    ) -> None:
+        held = shop.hold(room, shop.at(1, "10:00"))
+        assert shop.look(held)["location"]["phone"] is None
+        change(shop.venue.owner, "organizations", {"phone": "900 000 000"}, id=shop.id)
+        assert shop.look(held)["location"]["phone"] == "900 000 000"
+        assert [place["phone"] for place in calendar_of(shop)["locations"]] == ["900 000 000"]
+
+    def test_a_place_without_a_room_on_sale_is_not_shown(self, shop: Shop, room: str) -> None:
+        shop.insert("locations", name="Elsewhere", timezone="Europe/Madrid")
+        assert [place["name"] for place in calendar_of(shop)["locations"]] == ["Venue"]
+        shop.set_room(room, is_published=False)
+        assert calendar_of(shop)["locations"] == []
+
+    @pytest.mark.parametrize(
+        ("values", "constraint"),
+        [
+            ({"phone": ""}, "phone_can_be_called"),
+            ({"phone": "call me"}, "phone_can_be_called"),
+            ({"phone": "1" * 41}, "phone_can_be_called"),
+            ({"phone": "600 000\n000"}, "phone_can_be_called"),
+            ({"province": "x" * 121}, "province_is_a_line"),
+            ({"latitude": 90.000001, "longitude": 0}, "latitude_is_in_degrees"),
+            ({"latitude": -90.000001, "longitude": 0}, "latitude_is_in_degrees"),
+            ({"latitude": "NaN", "longitude": 0}, "latitude_is_in_degrees"),
+            ({"latitude": 0, "longitude": 180.000001}, "longitude_is_in_degrees"),
+            ({"latitude": 0, "longitude": -180.000001}, "longitude_is_in_degrees"),
+            ({"latitude": 0}, "are_on_the_map_or_not"),
+            ({"longitude": 0}, "are_on_the_map_or_not"),
+            ({"arrival_hints": {"en": "x" * 1001}}, "arrival_hints_are_given_by_language"),
+            ({"arrival_hints": {"fr": "x"}}, "arrival_hints_are_given_by_language"),
+            ({"directions": {"en": "x" * 2001}}, "directions_are_given_by_language"),
+            ({"directions": {"en": ["x"]}}, "directions_are_given_by_language"),
+        ],
+    )
+    def test_what_is_none_of_it_is_refused(self, shop: Shop, values: Row, constraint: str) -> None:
+        refuses(shop, "locations", shop.location_id, values, constraint)
+
+
+class TestOrganizations:
+    @pytest.fixture
+    def told(self, shop: Shop) -> Row:
+        return {
+            "logo_path": f"{shop.id}/logo.webp",
+            "website": "https://casa.example/es",
+            "contact_email": "hola@casa.example",
+            "phone": "+34 910 000 000",
+            "descriptions": {"es": "Salas de escape en un sótano."},
+            "business_type": "escape_room",
+        }
+
+    def test_visitors_see_whom_they_book_with(self, shop: Shop, told: Row) -> None:
+        paperwork = {"legal_name": "Casa Laberinto, S.L.", "tax_id": "B-12345678"}
+        admin = shop.venue.hire("admin", "admin")
+        assert change(admin, "organizations", as_json({**told, **paperwork}), id=shop.id) == 1
+        shown = calendar_of(shop)
+        assert shown["venue"] == told
+        assert "B-12345678" not in str(shown)
+
+    @pytest.mark.parametrize("role", ["manager", "receptionist", "game_master"])
+    def test_who_runs_the_rooms_does_not_change_it(self, shop: Shop, told: Row, role: str) -> None:
+        person = shop.venue.hire("person", role)
+        assert change(person, "organizations", as_json(told), id=shop.id) == 0
+        assert calendar_of(shop)["venue"]["phone"] is None
+
+    @pytest.mark.parametrize(
+        ("values", "constraint"),
+        [
+            ({"legal_name": " "}, "legal_name_is_a_name"),
+            ({"legal_name": "x" * 201}, "legal_name_is_a_name"),
+            ({"tax_id": "b12345678"}, "tax_id_is_one"),
+            ({"tax_id": "B1"}, "tax_id_is_one"),
+            ({"tax_id": "B" * 31}, "tax_id_is_one"),
+            ({"tax_id": "B-1234567-"}, "tax_id_is_one"),
+            ({"logo_path": "logo.png"}, "logo_path_is_in_own_folder"),
+            ({"logo_path": "https://casa.example/logo.png"}, "logo_path_is_in_own_folder"),
+            ({"website": "casa.example"}, "website_is_a_page"),
+            ({"website": "http://casa.example"}, "website_is_a_page"),
+            ({"website": "javascript:alert(1)"}, "website_is_a_page"),
+            ({"contact_email": "hola@casa"}, "contact_email_is_an_address"),
+            ({"contact_email": "Hola@casa.example"}, "contact_email_is_an_address"),
+            ({"phone": "none"}, "phone_can_be_called"),
+            ({"descriptions": {"es": "x" * 2001}}, "descriptions_are_given_by_language"),
+            ({"business_type": "bank"}, "business_type_is_known"),
+        ],
+    )
+    def test_what_is_none_of_it_is_refused(self, shop: Shop, values: Row, constraint: str) -> None:
+        refuses(shop, "organizations", shop.id, values, constraint)
+
+    def test_the_logo_is_in_its_own_folder_without_steps_out_of_it(self, shop: Shop) -> None:
+        for path in (f"{shop.id}/../x.png", f"{shop.id}/", f"{shop.location_id}/logo.png"):
+            values: Row = {"logo_path": path}
+            refuses(shop, "organizations", shop.id, values, "logo_path_is_in_own_folder")
 
 
 class TestArchivedRooms:

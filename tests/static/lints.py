@@ -214,6 +214,8 @@ _DOCUMENT_FIELDS = {
     "public.calendar_field.help": _BY_LANGUAGE,
     "public.calendar_room.names": _BY_LANGUAGE,
     "public.calendar_room.descriptions": _BY_LANGUAGE,
+    "public.calendar_location.directions": _BY_LANGUAGE,
+    "public.venue_profile.descriptions": _BY_LANGUAGE,
     "public.calendar.terms": _BY_LANGUAGE,
     "public.booking.fields": _ANSWERS,
     "public.held_booking.fields": _ANSWERS,

@@ -18,6 +18,7 @@ from escapemaster.email.content import (
     Typed,
     capital,
     instant_words,
+    printable,
 )
 from escapemaster.email.event import BookingEvent, booking_calendar
 from escapemaster.email.formatting import clock, day, money
@@ -76,6 +77,9 @@ class BookingData(MailData):
     room_name: Typed
     location_name: Typed | None = None
     address: Typed | None = None
+    phone: Typed | None = None
+    arrival_hints: str | None = None
+    directions: str | None = None
     starts_at: datetime
     ends_at: datetime | None = None
     timezone: str
@@ -111,6 +115,8 @@ SAMPLE_BOOKING: Final[dict[str, JsonValue]] = {
     "room_name": "La cripta",
     "location_name": "Casa Laberinto Centro",
     "address": "Calle Mayor 1, 28013 Madrid",
+    "phone": "+34 910 000 000",
+    "arrival_hints": "Llamad al 2.º B: la cripta está en el sótano.",
     "timezone": "Europe/Madrid",
     "starts_at": "2027-05-15T17:30:00Z",
     "ends_at": "2027-05-15T18:30:00Z",
@@ -172,6 +178,7 @@ def booking_content(
             "room_name": booking.room_name,
             "location_name": booking.location_name or "",
             "address": booking.address or "",
+            "phone": booking.phone or "",
             **instant_words(booking.starts_at, booking.timezone, language),
             "party_size": booking.party_size,
             "reference": booking.reference,
@@ -190,6 +197,15 @@ def booking_content(
         rows=rows,
         accent=booking.accent_color,
     )
+
+
+def arrival_sentences(booking: BookingData) -> list[str]:
+    """How to get there and in, in the venue's own words; empty when it gave none."""
+    return [
+        "\n".join(printable(line) for line in words.splitlines())
+        for words in (booking.directions, booking.arrival_hints)
+        if words
+    ]
 
 
 def with_event(
@@ -248,6 +264,8 @@ def _facts(booking: BookingData, language: str, text: Texts) -> list[Row]:
         found.append((text("before"), before, ""))
     if place := booking.location_name or booking.address:
         found.append((text("where"), place, (booking.location_name and booking.address) or ""))
+    if booking.phone:
+        found.append((text("phone"), booking.phone, ""))
     found.append((text("players"), str(booking.party_size), ""))
     if booking.extras:
         found.append((text("extras"), _extras(booking.extras), ""))
