@@ -22,6 +22,7 @@ create table public.calendars (
   holds_per_address int not null default 5,
   confirm_by_email boolean not null default false,
   site_url text,
+  descriptions jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendars_pkey primary key (organization_id, id),
@@ -48,7 +49,8 @@ create table public.calendars (
   constraint calendars_fee_tax_rate_is_a_share check (fee_tax_rate_bp between 0 and 10000),
   constraint calendars_waitlist_is_5_minutes_to_2_days check (waitlist_minutes between 5 and 2880),
   constraint calendars_holds_per_address_are_1_to_1000 check (holds_per_address between 1 and 1000),
-  constraint calendars_site_url_is_a_page check (private.is_site_url(site_url))
+  constraint calendars_site_url_is_a_page check (private.is_site_url(site_url)),
+  constraint calendars_descriptions_are_given_by_language check (private.is_texts(descriptions, 2000))
 );
 
 comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
@@ -74,17 +76,18 @@ comment on column public.calendars.confirm_by_email is
   'Whether a booking with nothing to pay is confirmed by opening the link in its mail (confirm_booking); until then it is held, for an hour or as long as hold_minutes says.';
 comment on column public.calendars.site_url is
   'The venue''s own page with the booking widget, https://host/path in lower-case ASCII, without query and fragment: the links of its mails lead there, and payments may lead back to its origin. null: the platform''s page.';
+comment on column public.calendars.descriptions is 'What it sells, to visitors, by language: {"es": "…"}; {}: nothing is said.';
 
 grant select, delete on public.calendars to authenticated;
 grant insert (
   organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
   theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  shows_taken_times, holds_per_address, confirm_by_email, site_url
+  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions
 ) on public.calendars to authenticated;
 grant update (
   slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
   accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  shows_taken_times, holds_per_address, confirm_by_email, site_url
+  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;
@@ -94,8 +97,8 @@ before insert or update of name on public.calendars
 for each row execute function private.clean_texts('names', 'name');
 
 create trigger calendars_clean_notes
-before insert or update of terms on public.calendars
-for each row execute function private.clean_texts('notes', 'terms');
+before insert or update of terms, descriptions on public.calendars
+for each row execute function private.clean_texts('notes', 'terms', 'descriptions');
 
 create policy calendars_select on public.calendars
 for select to authenticated

@@ -95,17 +95,25 @@ create type public.calendar_field as (
   kind text,
   required boolean,
   pattern text,
-  options public.field_choice []
+  options public.field_choice [],
+  placeholder jsonb,
+  minimum_length int,
+  maximum_length int,
+  room_id uuid
 );
 
 comment on type public.calendar_field is 'A question that the venue asks of whoever books.';
 comment on column public.calendar_field.key is 'By which the answer is sent in fields.';
 comment on column public.calendar_field.label is 'By language, as the venue wrote it.';
 comment on column public.calendar_field.help is 'By language, or {}.';
-comment on column public.calendar_field.kind is 'one of: text, email, number, select, checkbox, date';
+comment on column public.calendar_field.kind is 'one of: text, textarea, email, phone, number, select, checkbox, date';
 comment on column public.calendar_field.required is 'Whether it must be answered.';
 comment on column public.calendar_field.pattern is 'A regular expression that the whole answer must match; null: none.';
 comment on column public.calendar_field.options is 'The choices of a select; empty for other kinds.';
+comment on column public.calendar_field.placeholder is 'What stands in the empty field, by language, or {}.';
+comment on column public.calendar_field.minimum_length is 'Fewest characters of an answer; null: one.';
+comment on column public.calendar_field.maximum_length is 'Most characters of an answer; null: 1,000, of a textarea 2,000.';
+comment on column public.calendar_field.room_id is 'The one room for which it is asked; null: for every room, and for any that one waits for.';
 
 create type public.room_deposit as (
   kind text,
@@ -241,7 +249,8 @@ create type public.calendar as (
   fields public.calendar_field [],
   rooms public.calendar_room [],
   venue public.venue_profile,
-  locations public.calendar_location []
+  locations public.calendar_location [],
+  descriptions jsonb
 );
 
 comment on type public.calendar is 'A public calendar.';
@@ -269,6 +278,7 @@ comment on column public.calendar.shows_taken_times is
 comment on column public.calendar.fields is 'In their order.';
 comment on column public.calendar.rooms is 'In their order.';
 comment on column public.calendar.venue is 'What the organization tells of itself.';
+comment on column public.calendar.descriptions is 'What it sells, by language, or {}.';
 comment on column public.calendar.locations is 'Where its rooms stand, by name.';
 
 create function private.calendar_fields_of(calendar public.calendars)
@@ -281,10 +291,21 @@ begin
   return array(
     select row(
       f.key, f.label, f.help, f.kind, f.required, f.pattern,
-      array(select jsonb_populate_recordset(null::public.field_choice, coalesce(f.options, '[]')))
+      array(select jsonb_populate_recordset(null::public.field_choice, coalesce(f.options, '[]'))),
+      f.placeholder, f.minimum_length, f.maximum_length, f.room_id
     )::public.calendar_field
     from public.calendar_fields as f
-    where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id
+    where f.organization_id = calendar.organization_id
+      and f.calendar_id = calendar.id
+      -- A room that nobody can book is not spoken of.
+      and (f.room_id is null or exists (
+        select from public.calendar_rooms as cr
+        join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+        where cr.organization_id = f.organization_id
+          and cr.calendar_id = f.calendar_id
+          and cr.room_id = f.room_id
+          and r.is_published
+      ))
     order by f.position, f.key
   );
 end
@@ -408,6 +429,7 @@ begin
   answer.theme := calendar.theme;
   answer.accent_color := calendar.accent_color;
   answer.terms := calendar.terms;
+  answer.descriptions := calendar.descriptions;
   answer.fee := row(calendar.fee_kind, calendar.fee_value)::public.calendar_fee;
   answer.waitlist := calendar.waitlist_minutes is not null;
   answer.shows_taken_times := calendar.shows_taken_times;

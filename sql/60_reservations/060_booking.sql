@@ -90,7 +90,7 @@ begin
   room := private.public_room(calendar, request.room_id);
   guest := private.checked_customer(request.customer, calendar.locales[1]);
   request.locale := guest.locale;
-  request.fields := private.checked_fields(calendar, request.fields);
+  request.fields := private.checked_fields(calendar, request.fields, request.room_id);
   if length(private.clean_note(request.customer_note)) > 2000 then
     perform private.fail('customer_note_too_long', 422, 'Write a note of at most 2000 characters.');
   end if;

@@ -233,7 +233,7 @@ begin
     if coalesce(request.fields, '{}') in ('{}', 'null') then
       request.fields := null;
     else
-      request.fields := private.checked_fields(calendar, request.fields);
+      request.fields := private.checked_fields(calendar, request.fields, request.room_id);
     end if;
     guest := private.checked_customer(
       request.customer,

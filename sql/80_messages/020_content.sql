@@ -1,6 +1,48 @@
 -- The content of each mail: what it says, read anew in the moment of sending, and null when it must
 -- not be sent any more. A row of private.email_templates beside each function names it.
 
+create function private.confirmed_answers(booking public.bookings, fields jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'question', private.text_in(f.label, booking.locale),
+          'answer', case f.kind
+            when 'checkbox' then '✓'
+            when 'select' then coalesce(
+              (
+                select private.text_in(choice.label, booking.locale)
+                from jsonb_populate_recordset(null::public.field_choice, f.options) as choice
+                where choice.value = fields ->> f.key
+              ),
+              fields ->> f.key
+            )
+            else fields ->> f.key
+          end
+        )
+        order by f.position, f.key
+      ),
+      '[]'
+    )
+    from public.calendar_fields as f
+    where f.organization_id = booking.organization_id
+      and f.calendar_id = booking.calendar_id
+      and f.in_confirmation
+      and coalesce(fields ->> f.key, '') <> ''
+      and fields -> f.key <> 'false'
+  );
+end
+$$;
+
+comment on function private.confirmed_answers is
+  'Of the answers that came with a booking those that its mails repeat, [{question, answer}] in the booking''s language.';
+
 create function private.booking_content(organization_id uuid, booking_id uuid)
 returns jsonb
 language plpgsql
@@ -28,6 +70,7 @@ begin
         'ends_at', s.ends_at,
         'party_size', b.party_size,
         'extras', (private.show_booking(b)).extras,
+        'answers', private.confirmed_answers(b, contact.fields),
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', (private.booking_waiver(b)).token,

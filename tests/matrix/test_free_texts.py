@@ -12,7 +12,8 @@ _OF_NOBODY: dict[str, str] = {
     name: reason
     for reason, names in {
         "shown to the public": (
-            "calendars.terms calendar_fields.label calendar_fields.help calendar_fields.options"
+            "calendars.terms calendars.descriptions calendar_fields.label calendar_fields.help"
+            " calendar_fields.options calendar_fields.placeholder"
             " room_images.alt extras.descriptions locations.address locations.directions"
             " rooms.description rooms.descriptions organizations.descriptions waiver_texts.texts"
             " email_template_overrides.body"

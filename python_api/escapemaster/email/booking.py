@@ -39,6 +39,13 @@ class Extra(MailData):
     quantity: int
 
 
+class Told(MailData):
+    """What the venue asked and the party answered."""
+
+    question: Typed
+    answer: Typed
+
+
 class Previous(MailData):
     """What a change of a booking replaced; None: what stayed."""
 
@@ -85,6 +92,7 @@ class BookingData(MailData):
     timezone: str
     party_size: int
     extras: tuple[Extra, ...] = ()
+    answers: tuple[Told, ...] = ()
     reference: str
     manage_url_token: str
     waiver_token: str | None = None
@@ -145,6 +153,7 @@ def booking_content(
     *,
     shows_price: bool = True,
     shows_open: bool = False,
+    shows_answers: bool = False,
 ) -> Content:
     """What every mail about a booking says of it.
 
@@ -154,11 +163,14 @@ def booking_content(
         site: Where its links lead, unless the venue has a page of its own.
         shows_price: Whether its table says what the booking costs and what was paid.
         shows_open: Whether it says what is to be paid at the venue.
+        shows_answers: Whether it repeats what the party answered.
     """
     page = site.of_venue(booking.site_url).public_url
 
     def rows(text: Texts) -> list[Row]:
         found = _facts(booking, language, text)
+        if shows_answers:
+            found += [(told.question, told.answer, "") for told in booking.answers]
         if shows_price:
             total = money(booking.total_cents, booking.currency, language)
             found.append((text("total"), total, ""))

@@ -240,13 +240,16 @@ def test_what_is_not_known_is_left_out() -> None:
 
 
 def test_a_confirmation_tells_how_to_get_there_and_in_and_whom_to_call() -> None:
-    told = {
+    told: dict[str, Any] = {
         "phone": "+34 972 00 00 00",
         "arrival_hints": "Ring at 2B.\nNot <b>before</b> five.",
         "directions": "Five minutes from the station.",
+        "answers": [{"question": "Occasion?", "answer": "A birthday"}],
     }
     message = render(prepared(locale="en", **told), SITE)
     assert "Phone: +34 972 00 00 00" in message.text
+    assert "Occasion?: A birthday" in message.text
+    assert "Occasion?" not in render(prepared("booking_held", "en", **told), SITE).text
     assert "Five minutes from the station.\n\nRing at 2B.\nNot <b>before</b> five." in message.text
     words = " ".join(Page(message.html).words)
     for said in ("+34 972 00 00 00", "Ring at 2B.", "Not <b>before</b> five.", "station."):

@@ -16,7 +16,7 @@ from escapemaster.email.terms import terms_sentences
 
 
 def _content(booking: BookingData, language: str, site: Site) -> Content:
-    content = booking_content(booking, language, site, shows_open=True)
+    content = booking_content(booking, language, site, shows_open=True, shows_answers=True)
     return replace(
         with_event(content, booking, site, "PUBLISH"),
         paragraphs={
