@@ -417,3 +417,105 @@ class TestArchivedRooms:
             **values,
         )
         return changed
+
+
+class TestProfiles:
+    def test_a_person_says_how_to_reach_them_and_how_screens_look(self, shop: Shop) -> None:
+        person = shop.venue.hire("person", "game_master")
+        told = {
+            "phone": "600 000 000",
+            "preferences": {
+                "theme": "dark",
+                "view": "week",
+                "week_starts_on": 7,
+                "hour_format": "12",
+                "sounds": False,
+            },
+        }
+        assert change(person, "profiles", as_json(told), user_id=person.id) == 1
+        (seen,) = shop.venue.owner.select(
+            "select phone, preferences from public.profiles where user_id = %s",
+            person.id,
+        )
+        assert seen == told
+
+    @pytest.mark.parametrize(
+        ("values", "constraint"),
+        [
+            ({"phone": "ask"}, "phone_can_be_called"),
+            ({"preferences": Jsonb([])}, "preferences_are_known"),
+            ({"preferences": {"colour": "red"}}, "preferences_are_known"),
+            ({"preferences": {"theme": "blue"}}, "preferences_are_known"),
+            ({"preferences": {"theme": None}}, "preferences_are_known"),
+            ({"preferences": {"view": "year"}}, "preferences_are_known"),
+            ({"preferences": {"week_starts_on": 2}}, "preferences_are_known"),
+            ({"preferences": {"week_starts_on": "1"}}, "preferences_are_known"),
+            ({"preferences": {"hour_format": 24}}, "preferences_are_known"),
+            ({"preferences": {"sounds": "yes"}}, "preferences_are_known"),
+        ],
+    )
+    def test_what_is_none_of_it_is_refused(self, shop: Shop, values: Row, constraint: str) -> None:
+        person = shop.venue.hire("person", "game_master")
+        with refused(400, "23514") as caught:
+            change(person, "profiles", as_json(values), user_id=person.id)
+        assert f"profiles_{constraint}" in caught.value.message
+
+
+class TestDependents:
+    """What deleting or archiving would touch is answered before."""
+
+    @staticmethod
+    def of(shop: Shop, kind: str, row: object) -> Row:
+        answer: Row = shop.venue.owner.call(
+            f"get_{kind}_dependents", organization_id=shop.id, **{f"{kind}_id": row}
+        )
+        return answer
+
+    @staticmethod
+    def rows(answer: Row) -> dict[str, tuple[int, str]]:
+        return {d["table_name"]: (d["rows"], d["on_delete"]) for d in answer["dependents"]}
+
+    def test_a_room_that_was_never_booked_can_go(self, shop: Shop, room: str) -> None:
+        answer = self.of(shop, "room", room)
+        assert answer["can_be_deleted"] is True
+        assert (answer["bookings_to_come"], answer["first_starts_at"]) == (0, None)
+        assert self.rows(answer) == {"calendar_rooms": (1, "deleted"), "schedules": (7, "deleted")}
+        assert shop.venue.owner.change("delete from public.rooms where id = %s", room) == 1
+
+    def test_one_that_was_booked_cannot(self, shop: Shop, room: str) -> None:
+        extra = shop.add_extra()
+        first = shop.book(room, shop.at(1, "10:00"), extras=[{"extra_id": extra, "quantity": 1}])
+        last = shop.hold(room, shop.at(3, "10:00"))
+        lapsed = shop.hold(room, shop.at(5, "10:00"))
+        shop.lapse(lapsed)
+        shop.cancel(shop.hold(room, shop.at(6, "10:00")))
+        for kind, row in (
+            ("room", room),
+            ("location", shop.location_id),
+            ("calendar", shop.calendar_id),
+        ):
+            answer = self.of(shop, kind, row)
+            assert answer["bookings_to_come"] == 2, kind
+            assert answer["first_starts_at"] == shop.starts_at(first).isoformat()
+            assert answer["last_starts_at"] == shop.starts_at(last).isoformat()
+            table = f"{kind}s"
+            delete = f"delete from public.{table} where id = %s"
+            if answer["can_be_deleted"]:
+                assert shop.venue.owner.change(delete, row) == 1
+            else:
+                with refused(409, "23503"):
+                    shop.venue.owner.change(delete, row)
+        answer = self.of(shop, "extra", extra)
+        assert answer["bookings_to_come"] == 1
+        assert self.rows(answer)["booking_extras"][0] == 1
+
+    def test_what_is_not_there_is_not_found(self, shop: Shop, house: House) -> None:
+        other = open_shop(house, "Other")
+        for kind, row in (
+            ("room", other.add_room()),
+            ("location", other.location_id),
+            ("calendar", other.calendar_id),
+            ("extra", other.add_extra()),
+        ):
+            with refused(404, f"{kind}_not_found"):
+                self.of(shop, kind, row)
