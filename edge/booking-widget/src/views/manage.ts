@@ -76,6 +76,10 @@ export function booked(view: MoreView): Child {
         { class: "facts" },
         row(strings.venue, booking.organization.name),
         placeOf(booking) && row(strings.where, placeOf(booking)),
+        booking.location?.directions && row(strings.directions, booking.location.directions),
+        confirmed && booking.location?.arrival_hints &&
+          row(strings.arrival, booking.location.arrival_hints),
+        booking.location?.phone && row(strings.venuePhone, booking.location.phone),
         row(strings.bookedBy, booking.customer.full_name),
         waiver && waiver.needed > 0 &&
           row(strings.waiver, strings.waiverSigned(waiver.signed, waiver.needed)),
