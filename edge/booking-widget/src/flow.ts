@@ -83,9 +83,7 @@ export class Flow {
   /** What the venue asks of whoever books or waits for the room. */
   get questions(): readonly CustomField[] {
     const room = this.room?.id;
-    return (this.state.calendar?.fields ?? []).filter(({ room_id }) =>
-      room_id === null || room_id === room
-    );
+    return (this.state.calendar?.fields ?? []).filter(({ room_id }) => (room_id ?? room) === room);
   }
 
   roomOf(roomId: string | null): Room | null {

@@ -125,12 +125,12 @@ function roomFacts({ strings, format, state }: View, room: Room): VNode {
       h("span", { class: "sr" }, strings.playerRange(room.minimum_party, room.maximum_party)),
     ),
     room.difficulty !== null && difficulty(strings, room.difficulty),
-    room.minimum_age !== null && fact(
+    typeof room.minimum_age === "number" && fact(
       "age",
       strings.ages(room.minimum_age, room.minimum_age_accompanied ?? room.minimum_age),
     ),
-    room.fear !== null && fact("fear", strings.fear(room.fear)),
-    room.languages.length > 0 && h(
+    typeof room.fear === "number" && fact("fear", strings.fear(room.fear)),
+    room.languages?.length > 0 && h(
       "span",
       { class: "fact", key: "languages" },
       h("span", { "aria-hidden": "true" }, room.languages.join(" · ").toUpperCase()),

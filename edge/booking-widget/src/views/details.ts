@@ -254,7 +254,7 @@ function summary(view: View): Child {
 
 /** Where to come, and how. */
 function placeOf({ state, flow, text }: View): Child {
-  const place = state.calendar?.locations.find((one) => one.id === flow.room?.location_id);
+  const place = state.calendar?.locations?.find((one) => one.id === flow.room?.location_id);
   const directions = text(place?.directions);
   if (!place || !(place.address || directions || place.phone)) return null;
   return h(
@@ -266,7 +266,7 @@ function placeOf({ state, flow, text }: View): Child {
       icon("pin"),
       place.address || place.name,
     ),
-    directions && h("p", { class: "room-text", key: "directions" }, directions),
+    directions && h("p", { class: "way", key: "directions" }, directions),
     place.phone && h("p", { key: "phone" }, place.phone),
   );
 }

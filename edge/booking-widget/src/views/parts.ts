@@ -28,12 +28,12 @@ export interface View {
 
 /** What a room is called in the visitor's language. */
 export function nameOf({ language }: View, room: Room | null): string {
-  return room?.names[language] || room?.name || "";
+  return room?.names?.[language] || room?.name || "";
 }
 
 /** What it is about. */
 export function descriptionOf({ language }: View, room: Room): string {
-  return room.descriptions[language] || room.description;
+  return room.descriptions?.[language] || room.description;
 }
 
 /** What the views of the second script say, they say in its words too. */
