@@ -605,8 +605,8 @@ def test_what_is_checked_is_cleaned_before(catalogue: Connection) -> None:
         " join pg_attribute as a on a.attrelid = c.oid and a.attnum = n"
         " where k.contype = 'c' and c.relnamespace = 'public'::regnamespace"
         " and pg_get_constraintdef(k.oid)"
-        " ~ ('private\\.(is_text|is_line|is_name|is_typed_name|is_phone|is_texts|are_names|are_tags)"
-        "\\([^)]*\\m'"
+        " ~ ('private\\.(is_text|is_line|is_name|is_typed_name|is_phone|is_texts|are_names"
+        "|are_tags)\\([^)]*\\m'"
         " || a.attname || '\\M')"
     ).fetchall()
     cleaned = {
