@@ -29,18 +29,27 @@ export type RoomImage = Answer<"room_image", { readonly alt: Texts }>;
 export type Room = Answer<"calendar_room", {
   readonly extras: readonly Extra[];
   readonly images: readonly RoomImage[];
+  readonly names: Texts;
+  readonly descriptions: Texts;
 }>;
 
 /** A question that the venue asks. */
 export type CustomField = Answer<"calendar_field", {
   readonly label: Texts;
   readonly help: Texts;
+  readonly placeholder: Texts;
   readonly options: readonly Answer<"field_choice", { readonly label: Texts }>[];
 }>;
+
+/** Where rooms stand, and how to get there. */
+export type Place = Answer<"calendar_location", { readonly directions: Texts }>;
 
 export type BookingCalendar = Answer<"calendar", {
   /** What a visitor must agree to; empty: nothing. */
   readonly terms: Texts;
+  readonly descriptions: Texts;
+  readonly venue: Answer<"venue_profile", { readonly descriptions: Texts }>;
+  readonly locations: readonly Place[];
   readonly rooms: readonly Room[];
   readonly fields: readonly CustomField[];
 }>;

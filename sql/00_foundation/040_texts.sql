@@ -497,3 +497,107 @@ $$;
 comment on function private.is_object_path is
   'Whether the text can be the name of an object in Storage that means the same in every address: no empty steps, none of dots alone.';
 grant execute on function private.is_object_path to authenticated;
+
+create function private.is_site_url(url text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  label text := '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+  port_and_path text := '(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&''()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?$';
+begin
+  -- As browsers print it: a name in lower case and ASCII, nobody's name and password before it,
+  -- and nothing after it, since links add their own.
+  return length(url) <= 500 and (
+    url ~ ('^https://' || label || '(\.' || label || ')+' || port_and_path)
+    or url ~ ('^https?://(localhost|127\.0\.0\.1)' || port_and_path)
+  )
+    -- A browser would read other steps out of these.
+    and url !~* '/(\.|%2e){1,2}(/|$)'
+    and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
+end
+$$;
+
+comment on function private.is_site_url is
+  'Whether the text is the address of a page, https://host/path without query, fragment, empty steps and those of dots; http only on this machine.';
+grant execute on function private.is_site_url to authenticated;
+
+create function private.is_link(url text)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  -- A video's address has its key in the query, so unlike a page's it may have one.
+  return length(url) <= 500
+    and url ~ '^https://[^?]+(\?([A-Za-z0-9._~!$&''()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?$'
+    and private.is_site_url(split_part(url, '?', 1));
+end
+$$;
+
+comment on function private.is_link is
+  'Whether the text is a public https address, as private.is_site_url has it, with a query or without; no fragment.';
+grant execute on function private.is_link to authenticated;
+
+create function private.is_phone(written text)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  -- As people write them, "+34 972 00 00 00 (ext. 12)": what is called is the digits.
+  return private.is_line(written, 40) and regexp_count(written, '[0-9]') >= 3;
+end
+$$;
+
+comment on function private.is_phone is
+  'Whether this can be a telephone number as people write it: a clean line of at most 40 characters with three digits or more.';
+grant execute on function private.is_phone to authenticated;
+
+create function private.are_tags(tags text [])
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  return cardinality(tags) <= 20
+    and coalesce(array_ndims(tags), 1) = 1
+    and (
+      select count(*) = count(distinct lower(t.tag)) and coalesce(bool_and(private.is_name(t.tag, 40)), true)
+      from unnest(tags) as t (tag)
+    );
+end
+$$;
+
+comment on function private.are_tags is
+  'Whether these are at most 20 names of at most 40 characters, none twice.';
+grant execute on function private.are_tags to authenticated;
+
+create function private.are_languages(languages text [])
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  return cardinality(languages) <= 20
+    and coalesce(array_ndims(languages), 1) = 1
+    and (
+      select count(*) = count(distinct l.code) and coalesce(bool_and(l.code ~ '^[a-z]{2}$'), true)
+      from unnest(languages) as l (code)
+    );
+end
+$$;
+
+comment on function private.are_languages is
+  'Whether these are at most 20 codes of ISO 639-1 by their form, two lower-case letters, none twice.';
+grant execute on function private.are_languages to authenticated;

@@ -10,6 +10,14 @@ create table public.organizations (
   locale text not null default 'es',
   small_amounts text not null default 'at_venue',
   delayed_methods boolean not null default false,
+  legal_name text,
+  tax_id text,
+  logo_path text,
+  website text,
+  contact_email text,
+  phone text,
+  descriptions jsonb not null default '{}',
+  business_type text,
   closed_at timestamptz,
   writes_end_at timestamptz,
   sales_end_at timestamptz,
@@ -24,6 +32,19 @@ create table public.organizations (
   constraint organizations_currency_fkey foreign key (currency) references private.currencies (code),
   constraint organizations_locale_is_supported check (private.is_locale(locale)),
   constraint organizations_small_amounts_is_known check (small_amounts in ('at_venue', 'round_up')),
+  constraint organizations_legal_name_is_a_name check (private.is_name(legal_name, 200)),
+  -- Of any country: letters and digits, as ES B-12345678, without a rule for each.
+  constraint organizations_tax_id_is_one check (tax_id ~ '^[A-Z0-9]([A-Z0-9 ./-]{2,28})[A-Z0-9]$'),
+  constraint organizations_logo_path_is_in_own_folder check (
+    starts_with(logo_path, id::text || '/') and private.is_object_path(logo_path)
+  ),
+  constraint organizations_website_is_a_page check (private.is_site_url(website)),
+  constraint organizations_contact_email_is_an_address check (private.is_email(contact_email)),
+  constraint organizations_phone_can_be_called check (private.is_phone(phone)),
+  constraint organizations_descriptions_are_given_by_language check (private.is_texts(descriptions, 2000)),
+  constraint organizations_business_type_is_known check (
+    business_type in ('escape_room', 'outdoor_game', 'virtual_reality', 'laser_tag', 'board_games', 'activity_center', 'other')
+  ),
   constraint organizations_closed_has_a_time check ((status = 'closed') = (closed_at is not null))
 );
 
@@ -43,17 +64,35 @@ comment on column public.organizations.writes_end_at is
 comment on column public.organizations.sales_end_at is
   'From then on its calendars sell nothing new to the public, for the same reason; null: they do.';
 
+comment on column public.organizations.legal_name is 'Of the business behind it, for invoices; null: not said.';
+comment on column public.organizations.tax_id is 'Its number with the tax office, upper case; null: not said.';
+comment on column public.organizations.logo_path is
+  'Object in the public bucket logos, <organization_id>/<file>; the row does not own the file; null: none.';
+comment on column public.organizations.website is 'Its own pages, https://host/path; null: none.';
+comment on column public.organizations.contact_email is 'To which customers write, lower case; null: none.';
+comment on column public.organizations.phone is 'By which customers reach it, where a location has none of its own; null: none.';
+comment on column public.organizations.descriptions is 'What it is, by language: {"es": "…"}; {}: not said.';
+comment on column public.organizations.business_type is
+  'What it runs: escape_room, outdoor_game, virtual_reality, laser_tag, board_games, activity_center or other; null: not said.';
+
 -- for: the foreign key, when a currency leaves private.currencies
 create index organizations_currency_idx on public.organizations (currency);
 
 grant select on public.organizations to authenticated;
-grant update (name, slug, timezone, locale, small_amounts, delayed_methods) on public.organizations to authenticated;
+grant update (
+  name, slug, timezone, locale, small_amounts, delayed_methods, legal_name, tax_id, logo_path, website, contact_email,
+  phone, descriptions, business_type
+) on public.organizations to authenticated;
 
 alter table public.organizations enable row level security;
 
 create trigger organizations_clean_names
-before insert or update of name on public.organizations
-for each row execute function private.clean_texts('names', 'name');
+before insert or update of name, legal_name, tax_id, contact_email, phone on public.organizations
+for each row execute function private.clean_texts('names', 'name', 'legal_name', 'tax_id', 'contact_email', 'phone');
+
+create trigger organizations_clean_notes
+before insert or update of descriptions on public.organizations
+for each row execute function private.clean_texts('notes', 'descriptions');
 
 create trigger organizations_touch_updated_at
 before update on public.organizations
@@ -72,3 +111,20 @@ create type public.venue as (
 comment on type public.venue is 'The organization, to visitors.';
 comment on column public.venue.name is 'As it calls itself.';
 comment on column public.venue.slug is 'Its name in addresses.';
+
+create type public.venue_profile as (
+  logo_path text,
+  website text,
+  contact_email text,
+  phone text,
+  descriptions jsonb,
+  business_type text
+);
+
+comment on type public.venue_profile is 'What the organization tells visitors of itself.';
+comment on column public.venue_profile.logo_path is 'In the public bucket logos; null: none.';
+comment on column public.venue_profile.website is 'https://…; null: none.';
+comment on column public.venue_profile.contact_email is 'null: none.';
+comment on column public.venue_profile.phone is 'As people write it; null: none.';
+comment on column public.venue_profile.descriptions is 'By language, or {}.';
+comment on column public.venue_profile.business_type is 'null: not said. one of organizations.business_type';

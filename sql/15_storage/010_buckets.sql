@@ -1,4 +1,4 @@
--- Private buckets. Paths start with the organization's id; read and write by permission;
+-- Private buckets, and the public one of logos. Paths start with the organization's id; read and write by permission;
 -- types and sizes are limited by the bucket. Files are read through signed URLs.
 -- The public bucket of room images is with the rooms.
 
@@ -25,6 +25,7 @@ select private.permission_upsert(
 
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types)
 values
+('logos', 'logos', true, 1048576, array['image/jpeg', 'image/png', 'image/webp', 'image/avif']),
 ('documents', 'documents', false, 20971520, array['application/pdf', 'image/jpeg', 'image/png', 'text/plain', 'text/csv']),
 ('team-photos', 'team-photos', false, 10485760, array['image/jpeg', 'image/png', 'image/webp']),
 ('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain'])
@@ -34,6 +35,38 @@ set public = excluded.public,
   allowed_mime_types = excluded.allowed_mime_types;
 
 -- The folder is compared as text: casting a path to uuid would raise on every other path.
+
+create policy logos_select on storage.objects
+for select to authenticated
+using (
+  bucket_id = 'logos'
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:read'))
+);
+
+create policy logos_insert on storage.objects
+for insert to authenticated
+with check (
+  bucket_id = 'logos'
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+);
+
+create policy logos_update on storage.objects
+for update to authenticated
+using (
+  bucket_id = 'logos'
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+)
+with check (
+  bucket_id = 'logos'
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+);
+
+create policy logos_delete on storage.objects
+for delete to authenticated
+using (
+  bucket_id = 'logos'
+  and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+);
 
 create policy documents_select on storage.objects
 for select to authenticated

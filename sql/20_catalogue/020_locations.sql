@@ -12,6 +12,12 @@ create table public.locations (
   check_in_hours int not null default 4,
   no_show_minutes int not null default 15,
   undo_hours int not null default 24,
+  phone text,
+  province text not null default '',
+  latitude numeric(9, 6),
+  longitude numeric(9, 6),
+  arrival_hints jsonb not null default '{}',
+  directions jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint locations_pkey primary key (organization_id, id),
@@ -26,33 +32,49 @@ create table public.locations (
   constraint locations_country_is_iso_3166 check (country ~ '^[A-Z]{2}$'),
   constraint locations_check_in_opens_at_most_2_days_before check (check_in_hours between 0 and 48),
   constraint locations_no_show_waits_at_most_a_day check (no_show_minutes between 0 and 1440),
-  constraint locations_undo_is_open_for_at_most_a_week check (undo_hours between 0 and 168)
+  constraint locations_undo_is_open_for_at_most_a_week check (undo_hours between 0 and 168),
+  constraint locations_phone_can_be_called check (private.is_phone(phone)),
+  constraint locations_province_is_a_line check (province = '' or private.is_line(province, 120)),
+  constraint locations_latitude_is_in_degrees check (latitude between -90 and 90),
+  constraint locations_longitude_is_in_degrees check (longitude between -180 and 180),
+  constraint locations_are_on_the_map_or_not check ((latitude is null) = (longitude is null)),
+  constraint locations_arrival_hints_are_given_by_language check (private.is_texts(arrival_hints, 1000)),
+  constraint locations_directions_are_given_by_language check (private.is_texts(directions, 2000))
 );
 
 comment on table public.locations is
   'A place where rooms stand. Its zone is the clock of their opening hours, and is kept while another would move what is booked (409 zone_in_use, details {"bookings", "blocks", "first", "last"}).';
 comment on column public.locations.timezone is 'IANA zone, such as Europe/Madrid, by which every wall-clock time of its rooms is read.';
 comment on column public.locations.country is 'ISO 3166-1 alpha-2, such as ES.';
+comment on column public.locations.phone is 'By which customers reach it; null: the organization''s.';
+comment on column public.locations.latitude is 'North of the equator, in degrees (WGS 84), for a map; null: not said, as longitude is then.';
+comment on column public.locations.longitude is 'East of Greenwich, in degrees (WGS 84); null: not said.';
+comment on column public.locations.arrival_hints is
+  'What whoever has booked must know to get in (where to ring, how early), by language: {"es": "…"}; their mails and their booking''s page tell it, and nobody else; {}: nothing.';
+comment on column public.locations.directions is 'How to get there, by language, for anybody: {"es": "…"}; {}: not said.';
 comment on column public.locations.check_in_hours is 'From so many hours before the start on a party can be checked in and its game started.';
 comment on column public.locations.no_show_minutes is 'From so many minutes after the start on a party can be marked as not come.';
 comment on column public.locations.undo_hours is 'For so many hours a check-in, a start, an end or a no-show can be taken back; 0: never.';
 
 grant select, delete on public.locations to authenticated;
 grant insert (
-  organization_id, name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours
+  organization_id, name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours,
+  phone, province, latitude, longitude, arrival_hints, directions
 ) on public.locations to authenticated;
-grant update (name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours)
-on public.locations to authenticated;
+grant update (
+  name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours,
+  phone, province, latitude, longitude, arrival_hints, directions
+) on public.locations to authenticated;
 
 alter table public.locations enable row level security;
 
 create trigger locations_clean_names
-before insert or update of name, city, postal_code on public.locations
-for each row execute function private.clean_texts('names', 'name', 'city', 'postal_code');
+before insert or update of name, city, postal_code, province, phone on public.locations
+for each row execute function private.clean_texts('names', 'name', 'city', 'postal_code', 'province', 'phone');
 
 create trigger locations_clean_notes
-before insert or update of address on public.locations
-for each row execute function private.clean_texts('notes', 'address');
+before insert or update of address, arrival_hints, directions on public.locations
+for each row execute function private.clean_texts('notes', 'address', 'arrival_hints', 'directions');
 
 create policy locations_select on public.locations
 for select to authenticated
@@ -82,3 +104,18 @@ for each row execute function private.bound_rows('200');
 create trigger locations_keep_to_plan
 after insert on public.locations
 for each row execute function private.keep_to_plan();
+
+create function private.location_address(location public.locations)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return concat_ws(
+    ', ', nullif(location.address, ''), nullif(trim(concat_ws(' ', location.postal_code, location.city)), '')
+  );
+end
+$$;
+
+comment on function private.location_address is 'Street, postal code and city in one line; empty when the venue gave none.';

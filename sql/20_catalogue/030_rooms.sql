@@ -23,6 +23,20 @@ create table public.rooms (
   waiver_policy text not null default 'none',
   difficulty int,
   is_published boolean not null default false,
+  names jsonb not null default '{}',
+  descriptions jsonb not null default '{}',
+  theme text,
+  color text,
+  video_url text,
+  minimum_age int,
+  minimum_age_accompanied int,
+  fear int,
+  physical_level int,
+  languages text [] not null default '{}',
+  is_accessible boolean not null default false,
+  has_actors boolean not null default false,
+  tags text [] not null default '{}',
+  is_archived boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint rooms_pkey primary key (organization_id, id),
@@ -54,7 +68,28 @@ create table public.rooms (
   ),
   constraint rooms_no_show_fee_is_a_share check (no_show_fee_percent between 0 and 100),
   constraint rooms_waiver_policy_is_known check (waiver_policy in ('none', 'optional', 'required')),
-  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5)
+  constraint rooms_difficulty_is_1_to_5 check (difficulty between 1 and 5),
+  constraint rooms_names_are_given_by_language check (names = '{}' or private.are_names(names, 120)),
+  constraint rooms_descriptions_are_given_by_language check (private.is_texts(descriptions, 5000)),
+  constraint rooms_theme_is_known check (
+    theme in (
+      'adventure', 'comedy', 'crime', 'family', 'fantasy', 'history', 'horror', 'mystery', 'science_fiction', 'other'
+    )
+  ),
+  constraint rooms_color_is_hexadecimal check (color ~ '^#[0-9a-f]{6}$'),
+  constraint rooms_video_url_is_a_link check (private.is_link(video_url)),
+  constraint rooms_minimum_age_is_0_to_99 check (minimum_age between 0 and 99),
+  -- With an adult one may be younger, and not older.
+  constraint rooms_minimum_age_accompanied_is_at_most_the_age_alone check (
+    minimum_age_accompanied is null
+    or minimum_age is not null and minimum_age_accompanied between 0 and minimum_age
+  ),
+  constraint rooms_fear_is_0_to_5 check (fear between 0 and 5),
+  constraint rooms_physical_level_is_0_to_5 check (physical_level between 0 and 5),
+  constraint rooms_languages_are_codes check (private.are_languages(languages)),
+  constraint rooms_tags_are_names check (private.are_tags(tags)),
+  -- Whatever asks whether a room is on sale asks is_published: this one rule hides an archived room from all of it.
+  constraint rooms_archived_are_not_published check (not (is_archived and is_published))
 );
 
 comment on table public.rooms is
@@ -73,6 +108,24 @@ comment on column public.rooms.deposit_value is 'Per cent of the total, or minor
 comment on column public.rooms.no_show_fee_percent is 'Per cent of the total that the venue keeps of what was paid when nobody comes.';
 comment on column public.rooms.waiver_policy is 'Whether players sign a waiver: none, optional, or required before the game starts.';
 comment on column public.rooms.is_published is 'Whether calendars may sell it.';
+comment on column public.rooms.names is
+  'Its name by language where it is called otherwise than name says: {"en": "…"}; {}: name in every language.';
+comment on column public.rooms.descriptions is
+  'Its description by language where that is not description: {"en": "…"}; {}: description in every language.';
+comment on column public.rooms.theme is
+  'What kind of story it tells: adventure, comedy, crime, family, fantasy, history, horror, mystery, science_fiction or other; null: not said.';
+comment on column public.rooms.color is 'Colour by which the venue''s screens know it, as #rrggbb; null: none.';
+comment on column public.rooms.video_url is 'A film of it, https://…; null: none.';
+comment on column public.rooms.minimum_age is 'From what age on one plays without an adult, in years; null: not said.';
+comment on column public.rooms.minimum_age_accompanied is 'From what age on one plays with an adult, in years; null: as alone.';
+comment on column public.rooms.fear is 'How much it frightens, 0 (not at all) to 5; null: not said.';
+comment on column public.rooms.physical_level is 'How much it asks of the body, 0 (nothing) to 5; null: not said.';
+comment on column public.rooms.languages is 'In which the game can be played, ISO 639-1, the usual one first; {}: not said.';
+comment on column public.rooms.is_accessible is 'Whether one can play in a wheelchair.';
+comment on column public.rooms.has_actors is 'Whether actors play along.';
+comment on column public.rooms.tags is 'Words of the venue''s own, shown to customers; at most 20.';
+comment on column public.rooms.is_archived is
+  'Whether it is kept for its history only: it is not published, staff book nothing in it either, and the board shows it on days on which something is booked there. Its bookings stay as they are.';
 
 -- for: the rooms of a location, and the foreign key
 create index rooms_location_id_idx on public.rooms (organization_id, location_id);
@@ -81,23 +134,27 @@ grant select, delete on public.rooms to authenticated;
 grant insert (
   organization_id, location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
   duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
-  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published, names,
+  descriptions, theme, color, video_url, minimum_age, minimum_age_accompanied, fear, physical_level, languages,
+  is_accessible, has_actors, tags, is_archived
 ) on public.rooms to authenticated;
 grant update (
   location_id, slug, name, description, mode, minimum_party, maximum_party, capacity_limit,
   duration_minutes, turnaround_minutes, price_per, price_cents, tax_rate_bp, exclusive_price_cents, deposit_kind,
-  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published
+  deposit_value, no_show_fee_percent, waiver_policy, difficulty, is_published, names,
+  descriptions, theme, color, video_url, minimum_age, minimum_age_accompanied, fear, physical_level, languages,
+  is_accessible, has_actors, tags, is_archived
 ) on public.rooms to authenticated;
 
 alter table public.rooms enable row level security;
 
 create trigger rooms_clean_names
-before insert or update of name on public.rooms
-for each row execute function private.clean_texts('names', 'name');
+before insert or update of name, names, tags on public.rooms
+for each row execute function private.clean_texts('names', 'name', 'names', 'tags');
 
 create trigger rooms_clean_notes
-before insert or update of description on public.rooms
-for each row execute function private.clean_texts('notes', 'description');
+before insert or update of description, descriptions on public.rooms
+for each row execute function private.clean_texts('notes', 'description', 'descriptions');
 
 create policy rooms_select on public.rooms
 for select to authenticated
@@ -131,6 +188,20 @@ for each row execute function private.bound_rows('500');
 create trigger rooms_keep_to_plan
 after insert on public.rooms
 for each row execute function private.keep_to_plan();
+
+create function private.room_name(room public.rooms, locale text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return coalesce(room.names ->> locale, room.name);
+end
+$$;
+
+comment on function private.room_name is
+  'What the room is called in a language. To customers; staff know it by its name.';
 
 create table public.room_cancellation_tiers (
   organization_id uuid not null default private.organization_with('rooms:update'),

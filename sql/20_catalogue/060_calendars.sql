@@ -1,31 +1,5 @@
 -- Calendars: the public addresses under which rooms are sold.
 
-create function private.is_site_url(url text)
-returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  label text := '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
-  port_and_path text := '(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&''()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?$';
-begin
-  -- As browsers print it: a name in lower case and ASCII, nobody's name and password before it,
-  -- and nothing after it, since links add their own.
-  return length(url) <= 500 and (
-    url ~ ('^https://' || label || '(\.' || label || ')+' || port_and_path)
-    or url ~ ('^https?://(localhost|127\.0\.0\.1)' || port_and_path)
-  )
-    -- A browser would read other steps out of these.
-    and url !~* '/(\.|%2e){1,2}(/|$)'
-    and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
-end
-$$;
-
-comment on function private.is_site_url is
-  'Whether the text is the address of a page, https://host/path without query, fragment, empty steps and those of dots; http only on this machine.';
-grant execute on function private.is_site_url to authenticated;
-
 create table public.calendars (
   organization_id uuid not null default private.organization_with('calendars:manage'),
   id uuid not null default private.uuid_v7(),
@@ -48,6 +22,7 @@ create table public.calendars (
   holds_per_address int not null default 5,
   confirm_by_email boolean not null default false,
   site_url text,
+  descriptions jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendars_pkey primary key (organization_id, id),
@@ -74,7 +49,8 @@ create table public.calendars (
   constraint calendars_fee_tax_rate_is_a_share check (fee_tax_rate_bp between 0 and 10000),
   constraint calendars_waitlist_is_5_minutes_to_2_days check (waitlist_minutes between 5 and 2880),
   constraint calendars_holds_per_address_are_1_to_1000 check (holds_per_address between 1 and 1000),
-  constraint calendars_site_url_is_a_page check (private.is_site_url(site_url))
+  constraint calendars_site_url_is_a_page check (private.is_site_url(site_url)),
+  constraint calendars_descriptions_are_given_by_language check (private.is_texts(descriptions, 2000))
 );
 
 comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
@@ -100,17 +76,18 @@ comment on column public.calendars.confirm_by_email is
   'Whether a booking with nothing to pay is confirmed by opening the link in its mail (confirm_booking); until then it is held, for an hour or as long as hold_minutes says.';
 comment on column public.calendars.site_url is
   'The venue''s own page with the booking widget, https://host/path in lower-case ASCII, without query and fragment: the links of its mails lead there, and payments may lead back to its origin. null: the platform''s page.';
+comment on column public.calendars.descriptions is 'What it sells, to visitors, by language: {"es": "…"}; {}: nothing is said.';
 
 grant select, delete on public.calendars to authenticated;
 grant insert (
   organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
   theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  shows_taken_times, holds_per_address, confirm_by_email, site_url
+  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions
 ) on public.calendars to authenticated;
 grant update (
   slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
   accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  shows_taken_times, holds_per_address, confirm_by_email, site_url
+  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;
@@ -120,8 +97,8 @@ before insert or update of name on public.calendars
 for each row execute function private.clean_texts('names', 'name');
 
 create trigger calendars_clean_notes
-before insert or update of terms on public.calendars
-for each row execute function private.clean_texts('notes', 'terms');
+before insert or update of terms, descriptions on public.calendars
+for each row execute function private.clean_texts('notes', 'terms', 'descriptions');
 
 create policy calendars_select on public.calendars
 for select to authenticated

@@ -77,6 +77,20 @@ comment on function private.are_field_options is
   'Whether these are 1 to 100 choices, [{"value": "…", "label": {"es": "…"}}], no value twice.';
 grant execute on function private.are_field_options to authenticated;
 
+create function private.longest_answer(kind text)
+returns int
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case kind when 'textarea' then 2000 else 1000 end;
+end
+$$;
+
+comment on function private.longest_answer is 'How many characters an answer to a field of that kind has at most.';
+grant execute on function private.longest_answer to authenticated;
+
 create table public.calendar_fields (
   organization_id uuid not null default private.organization_with('calendars:manage'),
   id uuid not null default private.uuid_v7(),
@@ -89,6 +103,11 @@ create table public.calendar_fields (
   required boolean not null default false,
   pattern text,
   options jsonb,
+  placeholder jsonb not null default '{}',
+  minimum_length int,
+  maximum_length int,
+  in_confirmation boolean not null default false,
+  room_id uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendar_fields_pkey primary key (organization_id, id),
@@ -97,13 +116,28 @@ create table public.calendar_fields (
   constraint calendar_fields_calendar_fkey foreign key (organization_id, calendar_id)
   references public.calendars (organization_id, id) on delete cascade,
   constraint calendar_fields_key_is_a_name check (key ~ '^[a-z][a-z0-9_]{0,39}$'),
-  constraint calendar_fields_kind_is_known check (kind in ('text', 'email', 'number', 'select', 'checkbox', 'date')),
+  constraint calendar_fields_kind_is_known check (
+    kind in ('text', 'textarea', 'email', 'phone', 'number', 'select', 'checkbox', 'date')
+  ),
   constraint calendar_fields_label_is_given_by_language check (private.is_texts(label, 200) and label <> '{}'),
   constraint calendar_fields_help_is_given_by_language check (private.is_texts(help, 500)),
   constraint calendar_fields_pattern_is_for_texts check (pattern is null or kind = 'text'),
   constraint calendar_fields_pattern_is_quick_to_match check (private.is_field_pattern(pattern)),
   constraint calendar_fields_options_are_for_selects check ((options is not null) = (kind = 'select')),
-  constraint calendar_fields_options_are_choices check (private.are_field_options(options))
+  constraint calendar_fields_options_are_choices check (private.are_field_options(options)),
+  constraint calendar_fields_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade,
+  constraint calendar_fields_placeholder_is_given_by_language check (private.is_texts(placeholder, 100)),
+  constraint calendar_fields_placeholder_is_for_what_is_typed check (
+    placeholder = '{}' or kind in ('text', 'textarea', 'email', 'phone', 'number')
+  ),
+  constraint calendar_fields_lengths_are_for_texts check (
+    kind in ('text', 'textarea') or minimum_length is null and maximum_length is null
+  ),
+  constraint calendar_fields_lengths_are_possible check (
+    coalesce(minimum_length, 1) between 1 and coalesce(maximum_length, private.longest_answer(kind))
+    and coalesce(maximum_length, 1) between 1 and private.longest_answer(kind)
+  )
 );
 
 comment on table public.calendar_fields is
@@ -111,23 +145,36 @@ comment on table public.calendar_fields is
 comment on column public.calendar_fields.key is 'Name of the answer in booking_contacts.fields: lower-case letters, digits and _.';
 comment on column public.calendar_fields.position is 'Order in which the calendar asks.';
 comment on column public.calendar_fields.kind is
-  'text, email, number, select (one of options), checkbox (true or false; required: must be true) or date (YYYY-MM-DD).';
+  'text, textarea (several lines), email, phone, number, select (one of options), checkbox (true or false; required: must be true) or date (YYYY-MM-DD).';
 comment on column public.calendar_fields.label is 'The question by language: {"es": "…", "en": "…"}.';
 comment on column public.calendar_fields.help is 'A sentence beside it by language; {}: none.';
 comment on column public.calendar_fields.pattern is
   'Texts: a regular expression that the whole answer matches, as in HTML''s pattern; null: any text.';
+comment on column public.calendar_fields.placeholder is 'What stands in the empty field, by language, where something is typed; {}: nothing.';
+comment on column public.calendar_fields.minimum_length is 'Texts: fewest characters of an answer; null: one.';
+comment on column public.calendar_fields.maximum_length is 'Texts: most characters of an answer; null: 1,000, of a textarea 2,000.';
+comment on column public.calendar_fields.in_confirmation is 'Whether the mail that confirms a booking repeats the answer.';
+comment on column public.calendar_fields.room_id is 'The one room for which it is asked; null: for every room.';
 comment on column public.calendar_fields.options is 'Selects: [{"value": "…", "label": {"es": "…"}}].';
 
+-- for: the foreign key, when a room is deleted
+create index calendar_fields_room_id_idx on public.calendar_fields (organization_id, room_id);
+
 grant select, delete on public.calendar_fields to authenticated;
-grant insert (organization_id, calendar_id, key, position, kind, label, help, required, pattern, options)
-on public.calendar_fields to authenticated;
-grant update (key, position, kind, label, help, required, pattern, options) on public.calendar_fields to authenticated;
+grant insert (
+  organization_id, calendar_id, key, position, kind, label, help, required, pattern, options,
+  placeholder, minimum_length, maximum_length, in_confirmation, room_id
+) on public.calendar_fields to authenticated;
+grant update (
+  key, position, kind, label, help, required, pattern, options,
+  placeholder, minimum_length, maximum_length, in_confirmation, room_id
+) on public.calendar_fields to authenticated;
 
 alter table public.calendar_fields enable row level security;
 
 create trigger calendar_fields_clean_notes
-before insert or update of label, help, options on public.calendar_fields
-for each row execute function private.clean_texts('notes', 'label', 'help', 'options');
+before insert or update of label, help, options, placeholder on public.calendar_fields
+for each row execute function private.clean_texts('notes', 'label', 'help', 'options', 'placeholder');
 
 create policy calendar_fields_select on public.calendar_fields
 for select to authenticated
@@ -187,7 +234,9 @@ begin
     return answer;
   elsif field.kind = 'number' then
     perform private.refuse_field(field.key, 'range');
-  elsif length(answered) > 1000 then
+  elsif length(answered) > coalesce(field.maximum_length, private.longest_answer(field.kind))
+    or length(answered) < field.minimum_length
+  then
     perform private.refuse_field(field.key, 'length');
   elsif field.kind = 'text' and answered !~ ('^(?:' || coalesce(field.pattern, '.*') || ')$') then
     perform private.refuse_field(field.key, 'pattern');
@@ -198,6 +247,8 @@ begin
     if not private.is_email(answered) then
       perform private.refuse_field(field.key, 'email');
     end if;
+  elsif field.kind = 'phone' and not private.is_phone(answered) then
+    perform private.refuse_field(field.key, 'phone');
   elsif field.kind = 'date' and (answered !~ '^\d{4}-\d\d-\d\d$' or not pg_input_is_valid(answered, 'date')) then
     perform private.refuse_field(field.key, 'date');
   end if;
@@ -208,7 +259,7 @@ $$;
 comment on function private.checked_answer is
   'The answer to a field, cleaned. Raises 422 field_invalid.';
 
-create function private.checked_fields(calendar public.calendars, fields jsonb)
+create function private.checked_fields(calendar public.calendars, fields jsonb, room_id uuid)
 returns jsonb
 language plpgsql
 stable
@@ -226,7 +277,9 @@ begin
   for field in
     select f.*
     from public.calendar_fields as f
-    where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id
+    where f.organization_id = calendar.organization_id
+      and f.calendar_id = calendar.id
+      and (f.room_id is null or f.room_id = checked_fields.room_id)
     order by f.position, f.key
   loop
     answer := fields -> field.key;
@@ -247,7 +300,10 @@ begin
     from jsonb_object_keys(fields) as asked (key)
     where not exists (
       select from public.calendar_fields as f
-      where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id and f.key = asked.key
+      where f.organization_id = calendar.organization_id
+        and f.calendar_id = calendar.id
+        and f.key = asked.key
+        and (f.room_id is null or f.room_id = checked_fields.room_id)
     )
     order by asked.key
     limit 1;
@@ -260,4 +316,4 @@ end
 $$;
 
 comment on function private.checked_fields is
-  'The answers to the calendar''s fields as they are kept: texts trimmed, addresses in lower case, what was not answered left out. Raises 422 field_invalid, details {"field", "rule"}: rule is required, type, length (1,000 characters), pattern, option, email, date, range (numbers within 1,000,000,000,000) or unknown; field is null when fields is no object.';
+  'The answers to what the calendar asks for a room (null: for any) as they are kept: texts trimmed, addresses in lower case, what was not answered left out. Raises 422 field_invalid, details {"field", "rule"}: rule is required, type, length, pattern, option, email, phone, date, range (numbers within 1,000,000,000,000) or unknown; field is null when fields is no object.';

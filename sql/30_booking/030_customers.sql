@@ -16,7 +16,7 @@ create table public.customers (
   constraint customers_email_key unique (organization_id, email),
   constraint customers_email_is_plausible check (private.is_email(email)),
   constraint customers_full_name_is_a_name check (private.is_name(full_name, 200)),
-  constraint customers_phone_is_a_line_of_at_most_40_characters check (private.is_line(phone, 40)),
+  constraint customers_phone_can_be_called check (private.is_phone(phone)),
   constraint customers_locale_is_supported check (private.is_locale(locale)),
   constraint customers_staff_note_is_a_text check (private.is_text(staff_note, 5000)),
   -- The domain is reserved (RFC 2606): nothing that is sent there arrives, and nobody books with it.
@@ -208,7 +208,7 @@ begin
       -- Reserved for customers who were erased.
       or email like '%@erased.invalid' then 'email'
     when coalesce(jsonb_typeof(customer -> 'phone'), 'null') not in ('string', 'null')
-      or not private.is_line(phone, 40) then 'phone'
+      or not private.is_phone(phone) then 'phone'
     when coalesce(jsonb_typeof(customer -> 'locale'), 'null') not in ('string', 'null')
       or not private.is_locale(locale) then 'locale'
   end;
@@ -217,8 +217,8 @@ begin
       'customer_invalid', 422,
       case
         when may_lack_email
-          then 'Give full_name (1 to 200 characters, no link) and, if known, a valid email, phone (at most 40 characters) and locale (es, en or ca).'
-        else 'Give full_name (1 to 200 characters, no link), a valid email, and, if wanted, phone (at most 40 characters) and locale (es, en or ca).'
+          then 'Give full_name (1 to 200 characters, no link) and, if known, a valid email, phone (at most 40 characters, with three digits) and locale (es, en or ca).'
+        else 'Give full_name (1 to 200 characters, no link), a valid email, and, if wanted, phone (at most 40 characters, with three digits) and locale (es, en or ca).'
       end,
       jsonb_build_object('field', field)
     );

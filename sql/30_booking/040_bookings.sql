@@ -158,7 +158,7 @@ create table public.booking_contacts (
   constraint booking_contacts_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
   constraint booking_contacts_contact_name_is_a_name check (private.is_name(contact_name, 200)),
-  constraint booking_contacts_contact_phone_is_a_line check (private.is_line(contact_phone, 40)),
+  constraint booking_contacts_contact_phone_can_be_called check (private.is_phone(contact_phone)),
   constraint booking_contacts_customer_note_is_a_text check (private.is_text(customer_note, 2000)),
   constraint booking_contacts_fields_are_an_object check (jsonb_typeof(fields) = 'object')
 );

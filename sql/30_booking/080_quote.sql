@@ -446,7 +446,7 @@ declare
   priced public.quote;
 begin
   select
-    r.name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
+    private.room_name(r, coalesce(request.locale, o.locale)) as name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
     o.currency, o.small_amounts, coalesce(request.locale, o.locale) as locale,
     c.fee_kind, c.fee_value, c.fee_tax_rate_bp
   into sold

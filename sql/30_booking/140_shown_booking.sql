@@ -91,7 +91,7 @@ set search_path = ''
 as $$
 begin
   return (
-    select private.show_booking_at(booking, s.ends_at, l.timezone, r.name)
+    select private.show_booking_at(booking, s.ends_at, l.timezone, private.room_name(r, booking.locale))
     from public.sessions as s
     join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id

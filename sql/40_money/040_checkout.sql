@@ -296,7 +296,7 @@ begin
       attempt.currency,
       booking.locale,
       concat_ws(
-        ' · ', r.name, o.name,
+        ' · ', private.room_name(r, booking.locale), o.name,
         to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
       ),
       c.email,

@@ -85,7 +85,7 @@ begin
   return (
     select row(
       row(o.name, o.slug)::public.venue,
-      r.name,
+      private.room_name(r, shown.locale),
       booking.starts_at,
       l.timezone,
       r.waiver_policy,

@@ -96,17 +96,25 @@ create type public.calendar_field as (
   kind text,
   required boolean,
   pattern text,
-  options public.field_choice []
+  options public.field_choice [],
+  placeholder jsonb,
+  minimum_length int,
+  maximum_length int,
+  room_id uuid
 );
 
 comment on type public.calendar_field is 'A question that the venue asks of whoever books.';
 comment on column public.calendar_field.key is 'By which the answer is sent in fields.';
 comment on column public.calendar_field.label is 'By language, as the venue wrote it.';
 comment on column public.calendar_field.help is 'By language, or {}.';
-comment on column public.calendar_field.kind is 'one of: text, email, number, select, checkbox, date';
+comment on column public.calendar_field.kind is 'one of: text, textarea, email, phone, number, select, checkbox, date';
 comment on column public.calendar_field.required is 'Whether it must be answered.';
 comment on column public.calendar_field.pattern is 'A regular expression that the whole answer must match; null: none.';
 comment on column public.calendar_field.options is 'The choices of a select; empty for other kinds.';
+comment on column public.calendar_field.placeholder is 'What stands in the empty field, by language, or {}.';
+comment on column public.calendar_field.minimum_length is 'Fewest characters of an answer; null: one.';
+comment on column public.calendar_field.maximum_length is 'Most characters of an answer; null: 1,000, of a textarea 2,000.';
+comment on column public.calendar_field.room_id is 'The one room for which it is asked; null: for every room, and for any that one waits for.';
 
 create type public.room_deposit as (
   kind text,
@@ -139,7 +147,21 @@ create type public.calendar_room as (
   images public.room_image [],
   extras public.room_extra [],
   location_name text,
-  timezone text
+  timezone text,
+  names jsonb,
+  descriptions jsonb,
+  theme text,
+  color text,
+  video_url text,
+  minimum_age int,
+  minimum_age_accompanied int,
+  fear int,
+  physical_level int,
+  languages text [],
+  is_accessible boolean,
+  has_actors boolean,
+  tags text [],
+  location_id uuid
 );
 
 comment on type public.calendar_room is 'A room that a public calendar sells. Prices in minor units of the calendar''s currency, tax included.';
@@ -167,6 +189,42 @@ comment on column public.calendar_room.images is 'In their order; the first is t
 comment on column public.calendar_room.extras is 'In their order.';
 comment on column public.calendar_room.location_name is 'Where it is.';
 comment on column public.calendar_room.timezone is 'IANA zone of its location.';
+comment on column public.calendar_room.names is 'By language, where it is called otherwise than name says; or {}.';
+comment on column public.calendar_room.descriptions is 'By language, where it is not description; or {}.';
+comment on column public.calendar_room.theme is
+  'null: not said. one of rooms.theme';
+comment on column public.calendar_room.color is '#rrggbb; null: none.';
+comment on column public.calendar_room.video_url is 'https://…; null: none.';
+comment on column public.calendar_room.minimum_age is 'Years from which on one plays without an adult; null: not said.';
+comment on column public.calendar_room.minimum_age_accompanied is 'Years from which on one plays with an adult; null: as alone.';
+comment on column public.calendar_room.fear is '0 (not at all) to 5; null: not said.';
+comment on column public.calendar_room.physical_level is 'What it asks of the body, 0 (nothing) to 5; null: not said.';
+comment on column public.calendar_room.languages is 'In which the game can be played, ISO 639-1, the usual one first; empty: not said.';
+comment on column public.calendar_room.is_accessible is 'Whether one can play in a wheelchair.';
+comment on column public.calendar_room.has_actors is 'Whether actors play along.';
+comment on column public.calendar_room.tags is 'Words of the venue''s own, in their order.';
+comment on column public.calendar_room.location_id is 'Which of the calendar''s locations.';
+
+create type public.calendar_location as (
+  id uuid,
+  name text,
+  timezone text,
+  address text,
+  phone text,
+  latitude numeric,
+  longitude numeric,
+  directions jsonb
+);
+
+comment on type public.calendar_location is 'A place where rooms of a public calendar stand.';
+comment on column public.calendar_location.id is 'The location_id of its rooms.';
+comment on column public.calendar_location.name is 'As the venue calls it.';
+comment on column public.calendar_location.timezone is 'IANA zone by which its rooms open.';
+comment on column public.calendar_location.address is 'In one line; empty when the venue gave none.';
+comment on column public.calendar_location.phone is 'By which it is reached; null: none.';
+comment on column public.calendar_location.latitude is 'In degrees; null: not said.';
+comment on column public.calendar_location.longitude is 'In degrees; null: not said.';
+comment on column public.calendar_location.directions is 'How to get there, by language, or {}.';
 
 create type public.calendar as (
   now timestamptz,
@@ -190,7 +248,10 @@ create type public.calendar as (
   waitlist boolean,
   shows_taken_times boolean,
   fields public.calendar_field [],
-  rooms public.calendar_room []
+  rooms public.calendar_room [],
+  venue public.venue_profile,
+  locations public.calendar_location [],
+  descriptions jsonb
 );
 
 comment on type public.calendar is 'A public calendar.';
@@ -217,6 +278,9 @@ comment on column public.calendar.shows_taken_times is
   'Whether to show what is sold out: get_availability with include_taken.';
 comment on column public.calendar.fields is 'In their order.';
 comment on column public.calendar.rooms is 'In their order.';
+comment on column public.calendar.venue is 'What the organization tells of itself.';
+comment on column public.calendar.descriptions is 'What it sells, by language, or {}.';
+comment on column public.calendar.locations is 'Where its rooms stand, by name.';
 
 create function private.calendar_fields_of(calendar public.calendars)
 returns public.calendar_field []
@@ -228,10 +292,21 @@ begin
   return array(
     select row(
       f.key, f.label, f.help, f.kind, f.required, f.pattern,
-      array(select jsonb_populate_recordset(null::public.field_choice, coalesce(f.options, '[]')))
+      array(select jsonb_populate_recordset(null::public.field_choice, coalesce(f.options, '[]'))),
+      f.placeholder, f.minimum_length, f.maximum_length, f.room_id
     )::public.calendar_field
     from public.calendar_fields as f
-    where f.organization_id = calendar.organization_id and f.calendar_id = calendar.id
+    where f.organization_id = calendar.organization_id
+      and f.calendar_id = calendar.id
+      -- A room that nobody can book is not spoken of.
+      and (f.room_id is null or exists (
+        select from public.calendar_rooms as cr
+        join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
+        where cr.organization_id = f.organization_id
+          and cr.calendar_id = f.calendar_id
+          and cr.room_id = f.room_id
+          and r.is_published
+      ))
     order by f.position, f.key
   );
 end
@@ -269,7 +344,21 @@ begin
       private.room_images(r.organization_id, r.id),
       private.room_extras(r.organization_id, r.id),
       l.name,
-      l.timezone
+      l.timezone,
+      r.names,
+      r.descriptions,
+      r.theme,
+      r.color,
+      r.video_url,
+      r.minimum_age,
+      r.minimum_age_accompanied,
+      r.fear,
+      r.physical_level,
+      r.languages,
+      r.is_accessible,
+      r.has_actors,
+      r.tags,
+      l.id
     )::public.calendar_room
     from public.calendar_rooms as cr
     join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
@@ -283,6 +372,29 @@ end
 $$;
 
 comment on function private.calendar_rooms_of is 'The published rooms that a calendar sells, in their order.';
+
+create function private.calendar_locations_of(rooms public.calendar_room [], organization_id uuid)
+returns public.calendar_location []
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return array(
+    select row(
+      l.id, l.name, l.timezone, private.location_address(l), coalesce(l.phone, o.phone), l.latitude, l.longitude,
+      l.directions
+    )::public.calendar_location
+    from public.locations as l
+    join public.organizations as o on o.id = l.organization_id
+    where l.organization_id = calendar_locations_of.organization_id
+      and l.id in (select r.location_id from unnest(rooms) as r)
+    order by l.name, l.id
+  );
+end
+$$;
+
+comment on function private.calendar_locations_of is 'The locations of rooms that a calendar shows. Not the arrival hints, which may say how a door opens.';
 
 create function private.get_calendar(slug text)
 returns public.calendar
@@ -303,8 +415,9 @@ begin
     row(o.name, o.slug)::public.venue,
     o.timezone,
     case when o.locale = any (calendar.locales) then o.locale else calendar.locales[1] end,
-    o.currency
-  into answer.organization, answer.timezone, answer.locale, answer.currency
+    o.currency,
+    row(o.logo_path, o.website, o.contact_email, o.phone, o.descriptions, o.business_type)::public.venue_profile
+  into answer.organization, answer.timezone, answer.locale, answer.currency, answer.venue
   from public.organizations as o
   where o.id = calendar.organization_id;
   answer.locales := calendar.locales;
@@ -317,11 +430,13 @@ begin
   answer.theme := calendar.theme;
   answer.accent_color := calendar.accent_color;
   answer.terms := calendar.terms;
+  answer.descriptions := calendar.descriptions;
   answer.fee := row(calendar.fee_kind, calendar.fee_value)::public.calendar_fee;
   answer.waitlist := calendar.waitlist_minutes is not null;
   answer.shows_taken_times := calendar.shows_taken_times;
   answer.fields := private.calendar_fields_of(calendar);
   answer.rooms := private.calendar_rooms_of(calendar);
+  answer.locations := private.calendar_locations_of(answer.rooms, calendar.organization_id);
   -- Some 100 kB of texts and pictures' paths are what a large venue has.
   perform private.count_attempt(pg_column_size(answer) / 200000);
   return answer;

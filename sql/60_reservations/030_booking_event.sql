@@ -42,12 +42,22 @@ comment on function private.booking_event is
 
 create type public.booking_place as (
   name text,
-  address text
+  address text,
+  phone text,
+  arrival_hints text,
+  directions text,
+  latitude numeric,
+  longitude numeric
 );
 
 comment on type public.booking_place is 'Where a visit takes place.';
 comment on column public.booking_place.name is 'The location''s.';
 comment on column public.booking_place.address is 'In one line; empty when the venue gave none.';
+comment on column public.booking_place.phone is 'By which the venue is reached; null: none.';
+comment on column public.booking_place.arrival_hints is 'How to get in, in the booking''s language or another; null: not said.';
+comment on column public.booking_place.directions is 'How to get there, in the booking''s language or another; null: not said.';
+comment on column public.booking_place.latitude is 'In degrees; null: not said.';
+comment on column public.booking_place.longitude is 'In degrees; null: not said.';
 
 create function private.booking_place(booking public.bookings)
 returns public.booking_place
@@ -59,10 +69,16 @@ begin
   return (
     select row(
       l.name,
-      concat_ws(', ', nullif(l.address, ''), nullif(trim(concat_ws(' ', l.postal_code, l.city)), ''))
+      private.location_address(l),
+      coalesce(l.phone, o.phone),
+      private.text_in(l.arrival_hints, booking.locale),
+      private.text_in(l.directions, booking.locale),
+      l.latitude,
+      l.longitude
     )::public.booking_place
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+    join public.organizations as o on o.id = r.organization_id
     where r.organization_id = booking.organization_id and r.id = booking.room_id
   );
 end

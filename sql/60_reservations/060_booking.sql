@@ -91,7 +91,7 @@ begin
   room := private.public_room(calendar, request.room_id);
   guest := private.checked_customer(request.customer, calendar.locales[1]);
   request.locale := guest.locale;
-  request.fields := private.checked_fields(calendar, request.fields);
+  request.fields := private.checked_fields(calendar, request.fields, request.room_id);
   if length(private.clean_note(request.customer_note)) > 2000 then
     perform private.fail('customer_note_too_long', 422, 'Write a note of at most 2000 characters.');
   end if;
@@ -143,7 +143,7 @@ begin
   perform private.limit_rate('hold_booking', 'address', private.client_address());
   perform private.limit_rate('hold_booking', 'target', calendar.id::text);
   return to_jsonb(private.held_booking(
-    booking, private.show_booking_at(booking, slot.ends_at, slot.timezone, room.name)
+    booking, private.show_booking_at(booking, slot.ends_at, slot.timezone, private.room_name(room, booking.locale))
   ));
 exception
   when query_canceled or lock_not_available or deadlock_detected then

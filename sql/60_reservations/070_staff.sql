@@ -220,7 +220,7 @@ begin
     perform private.take_booking_allowance(create_booking.organization_id, by_staff => true);
     select r.* into room
     from public.rooms as r
-    where r.organization_id = create_booking.organization_id and r.id = request.room_id;
+    where r.organization_id = create_booking.organization_id and r.id = request.room_id and not r.is_archived;
     if not found then
       perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
     end if;
@@ -234,7 +234,7 @@ begin
     if coalesce(request.fields, '{}') in ('{}', 'null') then
       request.fields := null;
     else
-      request.fields := private.checked_fields(calendar, request.fields);
+      request.fields := private.checked_fields(calendar, request.fields, request.room_id);
     end if;
     guest := private.checked_customer(
       request.customer,

@@ -136,7 +136,10 @@ begin
   if by_staff then
     select r.* into room
     from public.rooms as r
-    where r.organization_id = booking.organization_id and r.id = target.room_id;
+    where r.organization_id = booking.organization_id
+      and r.id = target.room_id
+      -- What is booked in an archived room stays there, or goes elsewhere.
+      and (not r.is_archived or stays);
     if not found then
       perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
     end if;

@@ -47,7 +47,7 @@ create table public.waitlist_entries (
   ),
   constraint waitlist_entries_party_is_positive check (party_size > 0),
   constraint waitlist_entries_contact_name_is_a_name check (private.is_name(contact_name, 200)),
-  constraint waitlist_entries_contact_phone_is_a_line check (private.is_line(contact_phone, 40)),
+  constraint waitlist_entries_contact_phone_can_be_called check (private.is_phone(contact_phone)),
   constraint waitlist_entries_locale_is_supported check (private.is_locale(locale)),
   constraint waitlist_entries_fields_are_an_object check (jsonb_typeof(fields) = 'object'),
   constraint waitlist_entries_consents_are_a_list check (jsonb_typeof(consents) = 'array'),

@@ -43,7 +43,7 @@ begin
       row(o.name, o.slug)::public.venue,
       entry.room_id,
       (
-        select r.name from public.rooms as r
+        select private.room_name(r, entry.locale) from public.rooms as r
         where r.organization_id = entry.organization_id and r.id = entry.room_id
       ),
       entry.from_date,
@@ -124,7 +124,7 @@ begin
     elsif join_waitlist.party_size is null or join_waitlist.party_size < 1 then
       perform private.fail('party_size_invalid', 422, 'Choose a party of at least one person.');
     end if;
-    answers := private.checked_fields(calendar, join_waitlist.fields);
+    answers := private.checked_fields(calendar, join_waitlist.fields, join_waitlist.room_id);
     perform private.check_terms(calendar, consents);
     if join_waitlist.room_id is not null then
       room := private.public_room(calendar, join_waitlist.room_id);

@@ -338,7 +338,9 @@ begin
                 )
               )::public.board_room
               from public.rooms as r
-              where r.organization_id = get_board.organization_id and r.location_id = p.id
+              where r.organization_id = get_board.organization_id
+                and r.location_id = p.id
+                and (not r.is_archived or exists (select from session as s where s.room_id = r.id))
               order by r.name, r.id
             ),
             case

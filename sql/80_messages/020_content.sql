@@ -1,6 +1,48 @@
 -- The content of each mail: what it says, read anew in the moment of sending, and null when it must
 -- not be sent any more. A row of private.email_templates beside each function names it.
 
+create function private.confirmed_answers(booking public.bookings, fields jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'question', private.text_in(f.label, booking.locale),
+          'answer', case f.kind
+            when 'checkbox' then '✓'
+            when 'select' then coalesce(
+              (
+                select private.text_in(choice.label, booking.locale)
+                from jsonb_populate_recordset(null::public.field_choice, f.options) as choice
+                where choice.value = fields ->> f.key
+              ),
+              fields ->> f.key
+            )
+            else fields ->> f.key
+          end
+        )
+        order by f.position, f.key
+      ),
+      '[]'
+    )
+    from public.calendar_fields as f
+    where f.organization_id = booking.organization_id
+      and f.calendar_id = booking.calendar_id
+      and f.in_confirmation
+      and coalesce(fields ->> f.key, '') <> ''
+      and fields -> f.key <> 'false'
+  );
+end
+$$;
+
+comment on function private.confirmed_answers is
+  'Of the answers that came with a booking those that its mails repeat, [{question, answer}] in the booking''s language.';
+
 create function private.booking_content(organization_id uuid, booking_id uuid)
 returns jsonb
 language plpgsql
@@ -15,14 +57,20 @@ begin
       'to', jsonb_build_object('name', contact.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'room_name', r.name,
+        'room_name', private.room_name(r, b.locale),
         'location_name', l.name,
-        'address', (private.booking_place(b)).address,
+        'address', place.address,
+        'phone', place.phone,
+        'arrival_hints', place.arrival_hints,
+        'directions', place.directions,
+        'latitude', place.latitude,
+        'longitude', place.longitude,
         'timezone', l.timezone,
         'starts_at', s.starts_at,
         'ends_at', s.ends_at,
         'party_size', b.party_size,
         'extras', (private.show_booking(b)).extras,
+        'answers', private.confirmed_answers(b, contact.fields),
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', (private.booking_waiver(b)).token,
@@ -48,6 +96,7 @@ begin
     join public.organizations as o on o.id = b.organization_id
     left join lateral private.managing_calendar(b) as k on true
     cross join private.booking_balance(b.organization_id, b.id) as balance
+    cross join private.booking_place(b) as place
     where b.organization_id = booking_content.organization_id
       and b.id = booking_content.booking_id
       and c.erased_at is null
@@ -219,9 +268,10 @@ begin
         'extras', change #> '{extras,0}',
         'total_cents', change #> '{total_cents,0}',
         'room_name', (
-          select r.name
-          from public.rooms as r
-          where r.organization_id = told.organization_id and r.id::text = change #>> '{room_id,0}'
+          select private.room_name(r, b.locale)
+          from public.bookings as b
+          join public.rooms as r on r.organization_id = b.organization_id and r.id::text = change #>> '{room_id,0}'
+          where b.organization_id = told.organization_id and b.id = told.booking_id
         )
       ) end
     )
@@ -314,7 +364,7 @@ begin
       'to', jsonb_build_object('name', e.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'room_name', r.name,
+        'room_name', private.room_name(r, e.locale),
         'from_date', e.from_date,
         'to_date', e.to_date,
         'starts_at', e.starts_at,

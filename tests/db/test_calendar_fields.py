@@ -29,13 +29,14 @@ def ask(shop: Shop, kind: str = "text", key: str = "it", **values: object) -> No
     )
 
 
-def answered(shop: Shop, answers: object) -> Any:
+def answered(shop: Shop, answers: object, room_id: str | None = None) -> Any:
     """What is kept of the answers, as every function that books asks for it."""
     try:
         return shop.house.one(
-            "select private.checked_fields(c, %s::jsonb) from public.calendars as c"
+            "select private.checked_fields(c, %s::jsonb, %s) from public.calendars as c"
             " where c.organization_id = %s and c.id = %s",
             None if answers is None else json.dumps(answers),
+            room_id,
             shop.id,
             shop.calendar_id,
         )
@@ -120,6 +121,26 @@ class TestQuestions:
             ("text", {"label": '{"en": ""}'}, "label_is_given_by_language"),
             ("text", {"help": '{"fr": "x"}'}, "help_is_given_by_language"),
             ("text", {"key": "A"}, "key_is_a_name"),
+            ("text", {"placeholder": '{"fr": "x"}'}, "placeholder_is_given_by_language"),
+            (
+                "text",
+                {"placeholder": json.dumps({"en": "x" * 101})},
+                "placeholder_is_given_by_language",
+            ),
+            ("date", {"placeholder": '{"en": "x"}'}, "placeholder_is_for_what_is_typed"),
+            ("email", {"minimum_length": 1}, "lengths_are_for_texts"),
+            (
+                "select",
+                {"options": json.dumps(CHOICES), "maximum_length": 9},
+                "lengths_are_for_texts",
+            ),
+            ("text", {"minimum_length": 0}, "lengths_are_possible"),
+            ("text", {"maximum_length": 0}, "lengths_are_possible"),
+            ("text", {"minimum_length": 9, "maximum_length": 8}, "lengths_are_possible"),
+            ("text", {"minimum_length": 1001}, "lengths_are_possible"),
+            ("text", {"maximum_length": 1001}, "lengths_are_possible"),
+            ("textarea", {"maximum_length": 2001}, "lengths_are_possible"),
+            ("textarea", {"pattern": "x"}, "pattern_is_for_texts"),
             ("text", {"key": "a" * 41}, "key_is_a_name"),
         ],
     )
@@ -147,6 +168,11 @@ class TestAnswers:
             ("checkbox", {}, False, False),
             ("checkbox", {"required": True}, True, True),
             ("date", {}, "2028-02-29", "2028-02-29"),
+            ("textarea", {}, " two\nlines ", "two\nlines"),
+            ("textarea", {}, "x" * 2000, "x" * 2000),
+            ("text", {"minimum_length": 2, "maximum_length": 3}, "ab", "ab"),
+            ("text", {"minimum_length": 2, "maximum_length": 3}, " abc ", "abc"),
+            ("phone", {}, " +34 600 00 00 00 ", "+34 600 00 00 00"),
         ],
     )
     def test_what_is_kept(
@@ -165,6 +191,15 @@ class TestAnswers:
             ("text", {"pattern": "a|b"}, "ab", "pattern"),
             ("text", {"pattern": "[a-z]+"}, "abc1", "pattern"),
             ("text", {"pattern": "[a-z]+"}, "abc\nabc", "pattern"),
+            ("textarea", {}, "x" * 2001, "length"),
+            ("textarea", {"maximum_length": 3}, "abcd", "length"),
+            ("text", {"minimum_length": 2}, "a", "length"),
+            ("text", {"minimum_length": 2}, " a ", "length"),
+            ("text", {"maximum_length": 3}, "abcd", "length"),
+            ("phone", {}, "call me", "phone"),
+            ("phone", {}, "1" * 41, "phone"),
+            ("phone", {}, "600\n000", "phone"),
+            ("phone", {}, 600000000, "type"),
             ("email", {}, "ana", "email"),
             ("email", {}, True, "type"),
             ("number", {}, "4", "type"),
@@ -246,3 +281,57 @@ class TestAnswers:
         with refused(422, "field_invalid") as caught:
             answered(shop, {})
         assert caught.value.details["field"] == "b"
+
+
+class TestQuestionsOfARoom:
+    @pytest.fixture
+    def rooms(self, shop: Shop) -> list[str]:
+        rooms = [shop.add_room(), shop.add_room()]
+        for room in rooms:
+            shop.open_on(room, "10:00", "22:00")
+        ask(shop, key="team")
+        ask(shop, key="diver", room_id=rooms[0], required=True)
+        return rooms
+
+    def test_only_whoever_books_it_is_asked(self, shop: Shop, rooms: list[str]) -> None:
+        noon = shop.at(1, "10:00")
+        with refused(422, "field_invalid") as caught:
+            shop.hold(rooms[0], noon, fields={"team": "Owls"})
+        assert caught.value.details == {"field": "diver", "rule": "required"}
+        with refused(422, "field_invalid") as caught:
+            shop.hold(rooms[1], noon, fields={"diver": "yes"})
+        assert caught.value.details == {"field": "diver", "rule": "unknown"}
+        assert shop.hold(rooms[0], noon, fields={"diver": "yes"})["fields"] == {"diver": "yes"}
+        assert shop.hold(rooms[1], noon, fields={"team": "Owls"})["fields"] == {"team": "Owls"}
+
+    def test_the_calendar_says_of_which_room_it_is(self, shop: Shop, rooms: list[str]) -> None:
+        def asked() -> dict[str, object]:
+            fields = shop.visitor.call("get_calendar", slug=shop.slug)["fields"]
+            return {field["key"]: field["room_id"] for field in fields}
+
+        assert asked() == {"team": None, "diver": rooms[0]}
+        shop.set_room(rooms[0], is_published=False)
+        assert asked() == {"team": None}
+
+    def test_a_room_of_another_venue_is_none(self, shop: Shop, house: House) -> None:
+        with refused(409, "23503"):
+            ask(shop, room_id=open_shop(house, "Other").add_room())
+
+    def test_the_confirmation_repeats_what_the_venue_chose(self, shop: Shop) -> None:
+        room = shop.add_room()
+        shop.open_on(room, "10:00", "22:00")
+        told = {"in_confirmation": True}
+        ask(shop, "select", "size", options=json.dumps(CHOICES), position=1, **told)
+        ask(shop, "checkbox", "first", position=2, **told)
+        ask(shop, "checkbox", "last", position=3, **told)
+        ask(shop, "textarea", "wishes", position=4, **told)
+        ask(shop, key="secret", position=5)
+        fields = {"size": "m", "first": True, "last": False, "secret": "x"}
+        held = shop.hold(room, shop.at(1, "10:00"), fields=fields)
+        content: Any = shop.house.one(
+            "select private.booking_content(%s, %s)", shop.id, shop.id_of(held)
+        )
+        assert content["data"]["answers"] == [
+            {"question": "¿?", "answer": "M"},
+            {"question": "¿?", "answer": "✓"},
+        ]

@@ -549,6 +549,7 @@ NO_TEXTS_OF_PEOPLE = {
     "member_bars.other_emails": "Supabase Auth's, as profiles.email",
     "organization_exports.object_path": "made by the worker",
     "organizations.currency": "refers to private.currencies",
+    "organizations.logo_path": "a path: private.is_object_path",
     "payments.provider_payment_id": "the provider's",
     "payments.provider_session_id": "the provider's",
     "payments.recorded_by": "made by the database",
@@ -604,7 +605,8 @@ def test_what_is_checked_is_cleaned_before(catalogue: Connection) -> None:
         " join pg_attribute as a on a.attrelid = c.oid and a.attnum = n"
         " where k.contype = 'c' and c.relnamespace = 'public'::regnamespace"
         " and pg_get_constraintdef(k.oid)"
-        " ~ ('private\\.(is_text|is_line|is_name|is_typed_name|is_texts|are_names)\\([^)]*\\m'"
+        " ~ ('private\\.(is_text|is_line|is_name|is_typed_name|is_phone|is_texts|are_names"
+        "|are_tags)\\([^)]*\\m'"
         " || a.attname || '\\M')"
     ).fetchall()
     cleaned = {

@@ -13,7 +13,7 @@ import pytest
 from stack import Rest, Stack, User
 from venues import answer
 
-BUCKETS = ("documents", "team-photos", "room-images", "exports")
+BUCKETS = ("documents", "team-photos", "room-images", "logos", "exports")
 #: Where Storage says what became of a request, whatever the HTTP status.
 Told = tuple[int, object]
 

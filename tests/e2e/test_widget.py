@@ -592,6 +592,70 @@ def test_extras_codes_questions_and_terms_make_one_booking(
     expect(total).to_have_text("€65.00")
 
 
+def test_a_room_says_for_whom_it_is_and_asks_what_only_it_wants_to_know(
+    visit: Callable[..., Visitor], venue: Venue, email: str
+) -> None:
+    crypt = venue.rooms["la-cripta"]
+    told = {
+        "names": {"en": "The Crypt"},
+        "minimum_age": 16,
+        "minimum_age_accompanied": 12,
+        "fear": 4,
+        "languages": ["es", "en"],
+        "is_accessible": True,
+        # Paid at the venue, so that the booking stands at once.
+        "deposit_kind": "none",
+    }
+    answer(venue.owner.update("rooms", told, id=f"eq.{crypt}"))
+    (room,) = answer(venue.owner.get("rooms", id=f"eq.{crypt}"))
+    place = {
+        "address": "Calle Mayor 1",
+        "city": "Madrid",
+        "phone": "+34 910 000 000",
+        "arrival_hints": {"en": "Ring at 2B."},
+        "directions": {"en": "Tribunal metro station: three minutes on foot."},
+    }
+    answer(venue.owner.update("locations", place, id=f"eq.{room['location_id']}"))
+    (calendar,) = answer(venue.owner.get("calendars", slug=f"eq.{venue.calendar}"))
+    wishes = {
+        "calendar_id": calendar["id"],
+        "key": "wishes",
+        "kind": "textarea",
+        "label": {"en": "Anything we should know?"},
+        "placeholder": {"en": "Allergies, a birthday, a secret"},
+        "room_id": crypt,
+        "maximum_length": 40,
+        "in_confirmation": True,
+    }
+    answer(venue.owner.insert("calendar_fields", wishes))
+    visitor = visit()
+    visitor.open(room="la-cripta")
+    expect(visitor.page.locator(".slot").first).to_be_visible(timeout=PATIENT)
+    card = visitor.page.locator(".room").filter(has_text="The Crypt")
+    for words in ("Age 16+ (with an adult 12+)", "Fear 4/5", "Wheelchair accessible"):
+        expect(card.get_by_text(words)).to_be_visible()
+    expect(card.get_by_text("Spanish, English")).to_be_attached()
+    visitor.check_accessibility()
+    visitor.choose_time()
+    summary = visitor.page.get_by_role("complementary")
+    expect(summary.get_by_text("three minutes on foot.")).to_be_visible()
+    wish = visitor.page.get_by_label("Anything we should know?")
+    expect(wish).to_have_attribute("placeholder", "Allergies, a birthday, a secret")
+    wish.fill("A birthday\nof two")
+    visitor.check_accessibility()
+    visitor.page.get_by_label("Full name").fill("Leonora Carrington")
+    visitor.page.get_by_label("E-mail", exact=True).fill(email)
+    visitor.press("Confirm booking")
+    visitor.heading("You are booked")
+    expect(visitor.page.get_by_text("Ring at 2B.")).to_be_visible()
+    answer(
+        venue.owner.update("rooms", {"is_archived": True, "is_published": False}, id=f"eq.{crypt}")
+    )
+    visitor.open()
+    expect(visitor.page.locator(".slot").first).to_be_visible(timeout=PATIENT)
+    expect(visitor.page.get_by_text("The Crypt")).to_have_count(0)
+
+
 def test_the_venues_colour_and_theme_are_worn_until_the_page_says_otherwise(
     visit: Callable[..., Visitor], rich_venue: Venue
 ) -> None:

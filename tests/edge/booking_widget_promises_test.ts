@@ -997,7 +997,15 @@ Deno.test("a deposit and what is left are said beside the button", async () => {
 
 const placed: Booking = {
   ...confirmed,
-  location: { name: "Sala Nord", address: "Carrer Major 1, 08001 Barcelona" },
+  location: {
+    name: "Sala Nord",
+    address: "Carrer Major 1, 08001 Barcelona",
+    phone: "972 000 000",
+    arrival_hints: "Ring at 2B.",
+    directions: "Five minutes from the station.",
+    latitude: null,
+    longitude: null,
+  },
   event: { uid: "0190-uid", sequence: 2, updated_at: "2026-11-23T10:00:00Z" },
 };
 

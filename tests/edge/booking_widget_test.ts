@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import type { CustomField, Slot, WaitlistEntry } from "../../edge/_shared/booking.ts";
+import type {
+  BookingCalendar,
+  CustomField,
+  Slot,
+  WaitlistEntry,
+} from "../../edge/_shared/booking.ts";
 import { handle } from "../../edge/booking-widget/handler.ts";
 import { first, more } from "../../edge/booking-widget/dist/bundle.ts";
 import { type Api, ApiError, toError } from "../../edge/booking-widget/src/api.ts";
@@ -635,6 +640,13 @@ Deno.test("answers are checked as their kind wants it", () => {
   assert.equal(of("number", "three"), "invalidNumber");
   assert.equal(of("email", "a@b"), "invalidEmail");
   assert.equal(of("checkbox", false, { required: true }), "requiredTick");
+  assert.equal(of("phone", "call me"), "invalidPhone");
+  assert.equal(of("phone", "+34 600 00 00 00"), null);
+  assert.equal(of("textarea", "a", { minimum_length: 2 }), "invalidField");
+  assert.equal(of("textarea", "🔒🔒", { maximum_length: 2 }), null);
+  assert.equal(of("text", "abc", { maximum_length: 2 }), "invalidField");
+  assert.equal(of("text", "", { minimum_length: 2 }), null);
+  assert.equal(refusedAnswer(question("phone"), "phone"), "invalidPhone");
   assert.equal(validateAnswer(size, "xl"), "requiredChoice");
   assert.equal(refusedAnswer(size, "option"), "requiredChoice");
   assert.equal(refusedAnswer(question("number"), "kind"), "invalidNumber");
@@ -723,6 +735,94 @@ Deno.test("nothing is held before the terms are accepted and the questions answe
   });
   assert.equal(made.flow.state.focus?.target, "field-select");
   assert.deepEqual(made.holds, []);
+});
+
+const withCalendar = (told: BookingCalendar) => setting({ getCalendar: async () => await told });
+const shown = ({ flow }: Setting) => JSON.stringify(elements(flow));
+
+Deno.test("what is asked for one room is asked of whoever books it", async () => {
+  const asked = { ...question("text", { key: "diver", required: true }), room_id: "r2" };
+  const fields = [question("textarea", { placeholder: { en: "Tell us" } }), asked];
+  const made = withCalendar({ ...calendar, fields });
+  await toDetails(made);
+  made.flow.details.answer("diver", "yes");
+  assert.ok(shown(made).includes("Tell us"));
+  assert.ok(!shown(made).includes("field-diver"));
+  await made.flow.details.submitDetails();
+  assert.deepEqual(made.holds.map((hold) => hold.fields), [undefined]);
+
+  const other = withCalendar({ ...calendar, fields: [{ ...asked, room_id: "r1" }] });
+  await toDetails(other);
+  await other.flow.details.submitDetails();
+  assert.deepEqual(other.flow.state.fieldErrors, { "field-diver": "requiredField" });
+});
+
+Deno.test("a room says tersely for whom it is, in the visitor's language", async () => {
+  const told = {
+    ...calendar,
+    rooms: [{
+      ...calendar.rooms[0]!,
+      name: "La cripta",
+      names: { en: "The Crypt" },
+      minimum_age: 16,
+      minimum_age_accompanied: 12,
+      fear: 4,
+      languages: ["es", "en"],
+      is_accessible: true,
+    }],
+    descriptions: { en: "Two games in a cellar." },
+  };
+  const made = withCalendar(told);
+  await made.flow.start();
+  for (
+    const words of [
+      "The Crypt",
+      "Age 16+ (with an adult 12+)",
+      "Fear 4/5",
+      "ES · EN",
+      "Spanish, English",
+      "Wheelchair accessible",
+      "Two games in a cellar.",
+    ]
+  ) assert.ok(shown(made).includes(words), words);
+  const silent = setting();
+  await silent.flow.start();
+  for (const words of ["Age", "Fear", "Wheelchair"]) {
+    assert.ok(!shown(silent).includes(words), words);
+  }
+});
+
+Deno.test("how to get there is told with the details, how to get in with the booking", async () => {
+  const place = {
+    ...calendar.locations[0]!,
+    address: "Carrer Major 1",
+    phone: "972 000 000",
+    directions: { en: "Five minutes from the station." },
+  };
+  const made = withCalendar({ ...calendar, locations: [place] });
+  await toDetails(made);
+  for (const words of ["Carrer Major 1", "972 000 000", "Five minutes from the station."]) {
+    assert.ok(shown(made).includes(words), words);
+  }
+  const location = {
+    name: "Casa",
+    address: "",
+    phone: "972 000 000",
+    arrival_hints: "Ring at 2B.",
+    directions: null,
+    latitude: null,
+    longitude: null,
+  };
+  const come = (status: "confirmed" | "cancelled") =>
+    setting({ getBooking: async () => await { ...confirmed, status, location } }, returned);
+  const booked = come("confirmed");
+  await booked.flow.start();
+  assert.ok(shown(booked).includes("Ring at 2B."));
+  assert.ok(shown(booked).includes("972 000 000"));
+  // Whoever does not come need not know.
+  const cancelled = come("cancelled");
+  await cancelled.flow.start();
+  assert.ok(!shown(cancelled).includes("Ring at 2B."));
 });
 
 Deno.test("an answer that the database refuses is marked in the form", async () => {

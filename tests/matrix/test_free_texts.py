@@ -12,14 +12,17 @@ _OF_NOBODY: dict[str, str] = {
     name: reason
     for reason, names in {
         "shown to the public": (
-            "calendars.terms calendar_fields.label calendar_fields.help calendar_fields.options"
-            " room_images.alt extras.descriptions locations.address rooms.description"
-            " waiver_texts.texts email_template_overrides.body"
+            "calendars.terms calendars.descriptions calendar_fields.label calendar_fields.help"
+            " calendar_fields.options calendar_fields.placeholder"
+            " room_images.alt extras.descriptions locations.address locations.directions"
+            " rooms.description rooms.descriptions organizations.descriptions waiver_texts.texts"
+            " email_template_overrides.body"
         ),
         "why a room or a day is not on sale: about the venue, and the board shows it": (
             "calendar_blocked_dates.reason room_blocks.reason schedule_exceptions.reason"
             " sessions.reason"
         ),
+        "told to whoever has booked": "locations.arrival_hints",
         "about a coupon or a role, which are not one person's": (
             "coupons.description roles.description"
         ),

@@ -35,6 +35,7 @@ export type Answers = Readonly<Record<string, string | boolean>>;
 export const fields: readonly Field[] = ["full_name", "email", "phone"];
 export const emptyForm: CustomerForm = { full_name: "", email: "", phone: "" };
 
+const PHONE = /^\+?[\d\s().-]{6,24}$/;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/;
 
 export function validate(form: CustomerForm): FieldErrors {
@@ -50,7 +51,7 @@ export function validateField(field: Field, value: string): FieldProblem | null 
       if (text === "") return "requiredEmail";
       return EMAIL.test(text) ? null : "invalidEmail";
     case "phone":
-      return text === "" || /^\+?[\d\s().-]{6,24}$/.test(text) ? null : "invalidPhone";
+      return text === "" || PHONE.test(text) ? null : "invalidPhone";
   }
 }
 
@@ -70,7 +71,7 @@ export function validateAnswers(questions: readonly CustomField[], answers: Answ
 }
 
 export function validateAnswer(
-  { kind, required, pattern, options }: CustomField,
+  { kind, required, pattern, options, minimum_length, maximum_length }: CustomField,
   value: string | boolean | undefined,
 ): FieldProblem | null {
   if (kind === "checkbox") return required && value !== true ? "requiredTick" : null;
@@ -79,6 +80,10 @@ export function validateAnswer(
     return !required ? null : kind === "select" ? "requiredChoice" : "requiredField";
   }
   if (kind === "email" && !EMAIL.test(text)) return "invalidEmail";
+  if (kind === "phone" && !PHONE.test(text)) return "invalidPhone";
+  // By code points, as the database counts.
+  const { length } = [...text];
+  if (length < (minimum_length ?? 0) || length > (maximum_length ?? length)) return "invalidField";
   if (kind === "number" && toNumber(text) === null) return "invalidNumber";
   if (kind === "select" && !options?.some((option) => option.value === text)) {
     return "requiredChoice";
@@ -142,6 +147,7 @@ export function refusedAnswer({ kind }: CustomField, rule: unknown): FieldProble
   }
   if (kind === "select") return "requiredChoice";
   if (kind === "email") return "invalidEmail";
+  if (kind === "phone") return "invalidPhone";
   return kind === "number" && rule !== "pattern" ? "invalidNumber" : "invalidField";
 }
 

@@ -94,7 +94,7 @@ export class Details {
 
   leaveAnswer(key: string): void {
     const { state } = this.flow;
-    const question = state.calendar?.fields.find((field) => field.key === key);
+    const question = this.flow.questions.find((field) => field.key === key);
     if (!question) return;
     const name = fieldName(key);
     const value = state.answers[key];
@@ -129,7 +129,7 @@ export class Details {
     const agreed = terms || termsText(calendar, this.flow.world.locale()) === "";
     return {
       ...validate(form),
-      ...validateAnswers(calendar?.fields ?? [], answers),
+      ...validateAnswers(this.flow.questions, answers),
       ...(agreed ? {} : { terms: "requiredTerms" }),
     };
   }
@@ -146,10 +146,10 @@ export class Details {
   /** Who books or waits, with the answers to the venue's questions and what they agreed to. */
   person(): Pick<HoldRequest, "customer" | "fields" | "consents"> {
     const { state, world } = this.flow;
-    const { form, calendar } = state;
+    const { form } = state;
     const phone = form.phone.trim();
     const locale = world.locale();
-    const answers = toAnswers(calendar?.fields ?? [], state.answers);
+    const answers = toAnswers(this.flow.questions, state.answers);
     const consents = toConsents(state, locale, stringsFor(locale));
     return {
       customer: {
@@ -309,7 +309,7 @@ export class Details {
     const refused = code === "customer_invalid" ? refusedField(details.field) : null;
     if (refused) return { [refused.field]: refused.problem };
     const question = code === "field_invalid" &&
-      this.flow.state.calendar?.fields.find((field) => field.key === details.field);
+      this.flow.questions.find((field) => field.key === details.field);
     return question ? { [fieldName(question.key)]: refusedAnswer(question, details.rule) } : {};
   }
 }

@@ -6,7 +6,7 @@
  * that a visitor does has a part of its own; what not every visitor does comes later, as a second
  * script ({@link More}).
  */
-import type { Booking, Room } from "../../_shared/booking.ts";
+import type { Booking, CustomField, Room } from "../../_shared/booking.ts";
 import { toUnits } from "../../_shared/money.ts";
 import { type BookingKey, isRefusal, refusalOf } from "./api.ts";
 import { Choosing } from "./choosing.ts";
@@ -78,6 +78,12 @@ export class Flow {
   get room(): Room | null {
     const { slot, step, waiting, roomId } = this.state;
     return this.roomOf(slot?.room_id ?? (step === "waitlist" && waiting ? waiting.roomId : roomId));
+  }
+
+  /** What the venue asks of whoever books or waits for the room. */
+  get questions(): readonly CustomField[] {
+    const room = this.room?.id;
+    return (this.state.calendar?.fields ?? []).filter(({ room_id }) => (room_id ?? room) === room);
   }
 
   roomOf(roomId: string | null): Room | null {

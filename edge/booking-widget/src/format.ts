@@ -25,6 +25,8 @@ export interface Format {
   weekday(date: string): string;
   percent(basisPoints: number): string;
   duration(minutes: number): string;
+  /** `Spanish, English`, of codes. */
+  languages(codes: readonly string[]): string;
   /** `48 hours` or `7 days`, whichever reads better. */
   hours(hours: number): string;
 }
@@ -81,6 +83,10 @@ export function createFormat(language: Language, preferred: readonly string[]): 
     duration: (minutes) =>
       new Intl.NumberFormat(tag, { style: "unit", unit: "minute", unitDisplay: "short" })
         .format(minutes),
+    languages: (codes) => {
+      const names = new Intl.DisplayNames(tag, { type: "language" });
+      return codes.map((code) => names.of(code)).join(", ");
+    },
     hours: (hours) => {
       const days = hours >= 72 && hours % 24 === 0;
       return new Intl.NumberFormat(tag, {

@@ -95,6 +95,24 @@ const texts = {
     (level) => `Dificultad ${level} de 5`,
     (level) => `Dificultat ${level} de 5`,
   ),
+  ages: say(
+    (alone: number, withAdult: number) =>
+      alone === withAdult ? `Age ${alone}+` : `Age ${alone}+ (with an adult ${withAdult}+)`,
+    (alone, withAdult) =>
+      alone === withAdult ? `+${alone} años` : `+${alone} años (con un adulto, +${withAdult})`,
+    (alone, withAdult) =>
+      alone === withAdult ? `+${alone} anys` : `+${alone} anys (amb un adult, +${withAdult})`,
+  ),
+  fear: say(
+    (level: number) => `Fear ${level}/5`,
+    (level) => `Miedo ${level}/5`,
+    (level) => `Por ${level}/5`,
+  ),
+  accessible: say(
+    "Wheelchair accessible",
+    "Accesible en silla de ruedas",
+    "Accessible amb cadira de rodes",
+  ),
   shared: say(
     "Shared with other groups",
     "Compartida con otros grupos",

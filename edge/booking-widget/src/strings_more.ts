@@ -265,6 +265,9 @@ const texts = {
     "Local",
   ),
   where: say("Where", "Dónde", "On"),
+  directions: say("Getting there", "Cómo llegar", "Com arribar-hi"),
+  venuePhone: say("Phone", "Teléfono", "Telèfon"),
+  arrival: say("On arrival", "Al llegar", "En arribar"),
   bookedBy: say(
     "Booked by",
     "A nombre de",

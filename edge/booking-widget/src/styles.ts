@@ -181,6 +181,7 @@ button { cursor: pointer; -webkit-tap-highlight-color: transparent; }
 .room-body { display: grid; gap: 2px; min-width: 0; }
 .room-name { font-weight: 650; line-height: 1.3; overflow-wrap: anywhere; }
 .room-facts { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: .8125rem; color: var(--muted); }
+.way { white-space: pre-line; overflow-wrap: anywhere; }
 .fact { display: inline-flex; gap: 5px; align-items: center; }
 .room-price { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: center; font-size: .875rem; }
 /* Of several words, which may need two lines. */

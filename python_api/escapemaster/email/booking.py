@@ -18,6 +18,7 @@ from escapemaster.email.content import (
     Typed,
     capital,
     instant_words,
+    printable,
 )
 from escapemaster.email.event import BookingEvent, booking_calendar
 from escapemaster.email.formatting import clock, day, money
@@ -36,6 +37,13 @@ class Extra(MailData):
 
     name: Typed
     quantity: int
+
+
+class Told(MailData):
+    """What the venue asked and the party answered."""
+
+    question: Typed
+    answer: Typed
 
 
 class Previous(MailData):
@@ -76,11 +84,15 @@ class BookingData(MailData):
     room_name: Typed
     location_name: Typed | None = None
     address: Typed | None = None
+    phone: Typed | None = None
+    arrival_hints: str | None = None
+    directions: str | None = None
     starts_at: datetime
     ends_at: datetime | None = None
     timezone: str
     party_size: int
     extras: tuple[Extra, ...] = ()
+    answers: tuple[Told, ...] = ()
     reference: str
     manage_url_token: str
     waiver_token: str | None = None
@@ -111,6 +123,8 @@ SAMPLE_BOOKING: Final[dict[str, JsonValue]] = {
     "room_name": "La cripta",
     "location_name": "Casa Laberinto Centro",
     "address": "Calle Mayor 1, 28013 Madrid",
+    "phone": "+34 910 000 000",
+    "arrival_hints": "Llamad al 2.º B: la cripta está en el sótano.",
     "timezone": "Europe/Madrid",
     "starts_at": "2027-05-15T17:30:00Z",
     "ends_at": "2027-05-15T18:30:00Z",
@@ -139,6 +153,7 @@ def booking_content(
     *,
     shows_price: bool = True,
     shows_open: bool = False,
+    shows_answers: bool = False,
 ) -> Content:
     """What every mail about a booking says of it.
 
@@ -148,11 +163,14 @@ def booking_content(
         site: Where its links lead, unless the venue has a page of its own.
         shows_price: Whether its table says what the booking costs and what was paid.
         shows_open: Whether it says what is to be paid at the venue.
+        shows_answers: Whether it repeats what the party answered.
     """
     page = site.of_venue(booking.site_url).public_url
 
     def rows(text: Texts) -> list[Row]:
         found = _facts(booking, language, text)
+        if shows_answers:
+            found += [(told.question, told.answer, "") for told in booking.answers]
         if shows_price:
             total = money(booking.total_cents, booking.currency, language)
             found.append((text("total"), total, ""))
@@ -172,6 +190,7 @@ def booking_content(
             "room_name": booking.room_name,
             "location_name": booking.location_name or "",
             "address": booking.address or "",
+            "phone": booking.phone or "",
             **instant_words(booking.starts_at, booking.timezone, language),
             "party_size": booking.party_size,
             "reference": booking.reference,
@@ -190,6 +209,15 @@ def booking_content(
         rows=rows,
         accent=booking.accent_color,
     )
+
+
+def arrival_sentences(booking: BookingData) -> list[str]:
+    """How to get there and in, in the venue's own words; empty when it gave none."""
+    return [
+        "\n".join(printable(line) for line in words.splitlines())
+        for words in (booking.directions, booking.arrival_hints)
+        if words
+    ]
 
 
 def with_event(
@@ -248,6 +276,8 @@ def _facts(booking: BookingData, language: str, text: Texts) -> list[Row]:
         found.append((text("before"), before, ""))
     if place := booking.location_name or booking.address:
         found.append((text("where"), place, (booking.location_name and booking.address) or ""))
+    if booking.phone:
+        found.append((text("phone"), booking.phone, ""))
     found.append((text("players"), str(booking.party_size), ""))
     if booking.extras:
         found.append((text("extras"), _extras(booking.extras), ""))

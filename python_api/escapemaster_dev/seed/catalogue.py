@@ -11,6 +11,21 @@ from psycopg.types.json import Jsonb
 from escapemaster_dev.seed.clients import Account, Client, Connection, as_owner
 from escapemaster_dev.seed.venues import RoleKey, Venue
 
+#: A room that says nothing of itself but its price.
+_UNTOLD: Mapping[str, object] = {
+    "names": {},
+    "theme": None,
+    "color": None,
+    "minimum_age": None,
+    "minimum_age_accompanied": None,
+    "fear": None,
+    "physical_level": None,
+    "languages": [],
+    "is_accessible": False,
+    "has_actors": False,
+    "tags": [],
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OpenVenue:
@@ -56,6 +71,7 @@ def set_up(
         role: Client(connection, user_id, organization_id) for role, user_id in user_ids.items()
     }
     _hire(organization_id, staff, user_ids)
+    _introduce(organization_id, founder, venue.business)
     rooms = _open(venue, organization_id, staff["manager"], today)
     extras = _price(venue, organization_id, staff["manager"], rooms)
     # Beside the rules that every organization begins with.
@@ -119,6 +135,21 @@ def _hire(
     owner.call("disable_join_code", organization_id=organization_id)
 
 
+def _introduce(organization_id: str, owner: Client, business: Mapping[str, object]) -> None:
+    """The owner says what the organization is, and how it is reached."""
+    owner.rows(
+        "update public.organizations set legal_name = %(legal_name)s, tax_id = %(tax_id)s,"
+        " website = %(website)s, contact_email = %(contact_email)s, phone = %(phone)s,"
+        " descriptions = %(descriptions)s, business_type = 'escape_room'"
+        " where id = %(id)s returning id",
+        {
+            **business,
+            "descriptions": Jsonb(business["descriptions"]),
+            "id": organization_id,
+        },
+    )
+
+
 def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> dict[str, str]:
     """Location, rooms, hours, terms and calendar; the rooms' ids by slug."""
     (location_id,) = manager.insert(
@@ -131,6 +162,7 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "city": venue.city,
                 "postal_code": venue.postal_code,
                 "country": venue.country,
+                **venue.place,
             }
         ],
     )
@@ -157,6 +189,8 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
                 "deposit_value": room.deposit[1],
                 "difficulty": room.difficulty,
                 "is_published": room.is_published,
+                **_UNTOLD,
+                **room.told,
             }
             for room in venue.rooms
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from typing import Literal
@@ -55,6 +56,8 @@ class Room:
     price_per: Literal["person", "session"]
     price_cents: int
     difficulty: int
+    told: Mapping[str, object] = field(default_factory=dict)
+    """What else it says of itself: columns of `public.rooms`."""
     is_published: bool = True
     deposit: tuple[Literal["full", "percent", "fixed", "person"], int] = ("full", 0)
     """What confirms a booking: all of it, per cent, an amount, or an amount a person."""
@@ -159,6 +162,10 @@ class Venue:
     city: str
     postal_code: str
     country: str
+    place: Mapping[str, object]
+    """What else its location says of itself: columns of `public.locations`."""
+    business: Mapping[str, object]
+    """What the organization says of itself: columns of `public.organizations`."""
     staff: tuple[Person, ...]
     rooms: tuple[Room, ...]
     windows: tuple[Window, ...]
@@ -204,6 +211,33 @@ CASA_LABERINTO = Venue(
     city="Madrid",
     postal_code="28004",
     country="ES",
+    place={
+        "province": "Madrid",
+        "latitude": 40.425,
+        "longitude": -3.703,
+        "arrival_hints": {
+            "es": "Llamad al bajo izquierda: os abrimos diez minutos antes.",
+            "en": "Ring at the ground floor, left: we open ten minutes before.",
+            "ca": "Truqueu al baix esquerra: obrim deu minuts abans.",
+        },
+        "directions": {
+            "es": "Metro Tribunal, salida Fuencarral: tres minutos a pie.",
+            "en": "Tribunal metro station, Fuencarral exit: three minutes on foot.",
+            "ca": "Metro Tribunal, sortida Fuencarral: tres minuts a peu.",
+        },
+    },
+    business={
+        "legal_name": "Casa Laberinto Demo, S.L.",
+        "tax_id": "B-00000000",
+        "website": "https://casa-laberinto.test/es",
+        "contact_email": "hola@casa-laberinto.test",
+        "phone": "+34 910 000 000",
+        "descriptions": {
+            "es": "Tres salas de escape y una en obras.",
+            "en": "Three escape rooms and one being built.",
+            "ca": "Tres sales d'escapada i una en obres.",
+        },
+    },
     staff=(
         Person("owner", "Elena Sanz", "owner@casa-laberinto.test"),
         Person("admin", "Marcos Vidal", "admin@casa-laberinto.test"),
@@ -243,6 +277,18 @@ CASA_LABERINTO = Venue(
             price_per="person",
             price_cents=2200,
             difficulty=3,
+            told={
+                "names": {"en": "The Clockmaker's Workshop", "ca": "El taller del rellotger"},
+                "theme": "mystery",
+                "color": "#b3762b",
+                "minimum_age": 12,
+                "minimum_age_accompanied": 8,
+                "fear": 1,
+                "physical_level": 1,
+                "languages": ["es", "ca", "en"],
+                "is_accessible": True,
+                "tags": ["Primera vez", "Familias"],
+            },
             deposit=("percent", 30),
         ),
         Room(
@@ -268,6 +314,17 @@ CASA_LABERINTO = Venue(
             price_per="session",
             price_cents=9600,
             difficulty=5,
+            told={
+                "names": {"en": "The Forbidden Library", "ca": "La biblioteca prohibida"},
+                "theme": "horror",
+                "color": "#4b2e83",
+                "minimum_age": 16,
+                "fear": 4,
+                "physical_level": 2,
+                "languages": ["es"],
+                "has_actors": True,
+                "tags": ["Experiencia"],
+            },
         ),
         Room(
             slug="submarino-a-la-deriva",
@@ -300,6 +357,16 @@ CASA_LABERINTO = Venue(
             price_per="person",
             price_cents=1800,
             difficulty=2,
+            told={
+                "names": {"en": "Submarine Adrift", "ca": "Submarí a la deriva"},
+                "theme": "adventure",
+                "color": "#1f6f8b",
+                "minimum_age": 10,
+                "minimum_age_accompanied": 7,
+                "fear": 2,
+                "physical_level": 3,
+                "languages": ["es", "en"],
+            },
         ),
         Room(
             slug="el-invernadero",
@@ -458,6 +525,21 @@ THE_LOCKED_ATTIC = Venue(
     city="London",
     postal_code="E1 6AA",
     country="GB",
+    place={
+        "phone": "+44 20 7946 0000",
+        "latitude": 51.515,
+        "longitude": -0.072,
+        "arrival_hints": {"en": "Ring the bell of number 3 and wait in the yard."},
+        "directions": {"en": "Aldgate East, exit 3: five minutes on foot."},
+    },
+    business={
+        "legal_name": "The Locked Attic Demo Ltd",
+        "tax_id": "GB 000 0000 00",
+        "website": "https://the-locked-attic.test",
+        "contact_email": "hello@the-locked-attic.test",
+        "phone": "+44 20 7946 0000",
+        "descriptions": {"en": "Escape rooms below the roof of an old warehouse."},
+    },
     staff=(
         Person("owner", "Harriet Locke", "owner@locked-attic.test"),
         Person("admin", "Tom Okafor", "admin@locked-attic.test"),

@@ -254,6 +254,26 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "19:30, Madrid time" in message.text
 
 
+def test_a_confirmation_tells_how_to_get_there_and_in_and_whom_to_call() -> None:
+    told: dict[str, Any] = {
+        "phone": "+34 972 00 00 00",
+        "arrival_hints": "Ring at 2B.\nNot <b>before</b> five.",
+        "directions": "Five minutes from the station.",
+        "answers": [{"question": "Occasion?", "answer": "A birthday"}],
+    }
+    message = render(prepared(locale="en", **told), SITE)
+    assert "Phone: +34 972 00 00 00" in message.text
+    assert "Occasion?: A birthday" in message.text
+    assert "Occasion?" not in render(prepared("booking_held", "en", **told), SITE).text
+    assert "Five minutes from the station.\n\nRing at 2B.\nNot <b>before</b> five." in message.text
+    words = " ".join(Page(message.html).words)
+    for said in ("+34 972 00 00 00", "Ring at 2B.", "Not <b>before</b> five.", "station."):
+        assert said in words
+    # The venue's own hints and ours might differ.
+    assert "ten minutes early" not in message.text + message.html
+    assert "ten minutes early" in render(prepared(locale="en"), SITE).text
+
+
 def test_an_address_without_a_name_is_enough_to_find_the_place() -> None:
     text = render(prepared(locale="en", location_name=None), SITE).text
     assert "Where: Carrer de Verdi 12, 08012 Barcelona\n" in text

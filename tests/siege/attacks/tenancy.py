@@ -239,7 +239,7 @@ def storage_keeps_to_its_folders(ground: Ground) -> None:
     """Nobody writes into, lists or reads another venue's private files."""
     rival = ground.south.owner
     ours = ground.north.organization_id
-    for bucket in ("documents", "room-images", "team-photos"):
+    for bucket in ("documents", "room-images", "team-photos", "logos"):
         for path in (
             f"{ours}/x.pdf",
             f"{ground.south.organization_id}/../{ours}/x.pdf",

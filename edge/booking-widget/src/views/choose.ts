@@ -3,12 +3,24 @@ import type { Room, Slot } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { about, roomArt } from "./gallery.ts";
 import { monthPanel } from "./month.ts";
-import { button, header, icon, nightOf, notice, stepper, type View } from "./parts.ts";
+import {
+  button,
+  descriptionOf,
+  header,
+  icon,
+  nameOf,
+  nightOf,
+  notice,
+  stepper,
+  type View,
+} from "./parts.ts";
 
 export function choose(view: View): Child {
   const { flow } = view;
   return [
     header(view, 1, view.strings.title),
+    view.text(view.state.calendar?.descriptions) &&
+    h("p", { class: "room-text", key: "sells" }, view.text(view.state.calendar?.descriptions)),
     notice(view),
     flow.dateFirst ? null : rooms(view),
     players(view),
@@ -46,8 +58,8 @@ export function rooms(view: View): Child {
       all.map((room, index) => roomCard(view, room, index, all.length === 1)),
     ),
     // Folded where there is little room.
-    flow.room?.description && [
-      h("p", { class: "room-text", key: "text" }, flow.room.description),
+    flow.room && descriptionOf(view, flow.room) && [
+      h("p", { class: "room-text", key: "text" }, descriptionOf(view, flow.room)),
       about(view, flow.room),
     ],
   );
@@ -72,7 +84,7 @@ function roomCard(view: View, room: Room, index: number, only: boolean): VNode {
     h(
       "span",
       { class: "room-body" },
-      h("span", { class: "room-name" }, room.name),
+      h("span", { class: "room-name" }, nameOf(view, room)),
       roomFacts(view, room),
       h("span", { class: "room-price" }, ...roomPrice(view, room)),
     ),
@@ -113,10 +125,23 @@ function roomFacts({ strings, format, state }: View, room: Room): VNode {
       h("span", { class: "sr" }, strings.playerRange(room.minimum_party, room.maximum_party)),
     ),
     room.difficulty !== null && difficulty(strings, room.difficulty),
-    places.size > 1 && room.location_name &&
-      h("span", { class: "fact", key: "place" }, room.location_name),
+    typeof room.minimum_age === "number" && fact(
+      "age",
+      strings.ages(room.minimum_age, room.minimum_age_accompanied ?? room.minimum_age),
+    ),
+    typeof room.fear === "number" && fact("fear", strings.fear(room.fear)),
+    room.languages?.length > 0 && h(
+      "span",
+      { class: "fact", key: "languages" },
+      h("span", { "aria-hidden": "true" }, room.languages.join(" · ").toUpperCase()),
+      h("span", { class: "sr" }, format.languages(room.languages)),
+    ),
+    room.is_accessible && fact("accessible", strings.accessible),
+    places.size > 1 && room.location_name && fact("place", room.location_name),
   );
 }
+
+const fact = (key: string, text: string) => h("span", { class: "fact", key }, text);
 
 function difficulty(strings: View["strings"], level: number): VNode {
   return h(
@@ -226,7 +251,7 @@ function slotsByRoom(view: View, slots: readonly Slot[]): Child {
         h(
           "div",
           { class: "room-body" },
-          h("h4", { class: "room-name", id: `room-${room.id}` }, room.name),
+          h("h4", { class: "room-name", id: `room-${room.id}` }, nameOf(view, room)),
           roomFacts(view, room),
           h("span", { class: "room-price" }, ...roomPrice(view, room)),
         ),

@@ -4,7 +4,7 @@ import { type Child, h, type VNode } from "../dom.ts";
 import { codeRefusal, payableNow } from "../state.ts";
 import { control, optional, tick } from "./controls.ts";
 import { costs, dues, policy, row, ticket } from "./costs.ts";
-import { back, button, header, icon, notice, stepper, type View } from "./parts.ts";
+import { back, button, header, icon, nameOf, notice, stepper, type View } from "./parts.ts";
 import { consents, contactFields, questions } from "./person.ts";
 
 export function details(view: View): Child {
@@ -239,7 +239,7 @@ function summary(view: View): Child {
       "aria-busy": state.pricing || !quote ? "true" : undefined,
     },
     ticket(view, {
-      room: flow.room.name,
+      room: nameOf(view, flow.room),
       startsAt: slot.starts_at,
       endsAt: slot.ends_at,
       timezone: slot.timezone,
@@ -248,6 +248,26 @@ function summary(view: View): Child {
     quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
     quote && due(view),
     policy(view, flow.room.cancellation),
+    placeOf(view),
+  );
+}
+
+/** Where to come, and how. */
+function placeOf({ state, flow, text }: View): Child {
+  const place = state.calendar?.locations?.find((one) => one.id === flow.room?.location_id);
+  const directions = text(place?.directions);
+  if (!place || !(place.address || directions || place.phone)) return null;
+  return h(
+    "div",
+    { class: "policy muted small", key: "place" },
+    h(
+      "p",
+      { class: "fact" },
+      icon("pin"),
+      place.address || place.name,
+    ),
+    directions && h("p", { class: "way", key: "directions" }, directions),
+    place.phone && h("p", { key: "phone" }, place.phone),
   );
 }
 

@@ -1,7 +1,7 @@
 /** What a room looks like and is about. */
 import type { Room } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
-import { icon, type View } from "./parts.ts";
+import { descriptionOf, icon, nameOf, type View } from "./parts.ts";
 
 /** The cover as a small picture beside the room's name, which says what it is of. */
 export function roomArt(view: View, room: Room, index: number): VNode {
@@ -19,7 +19,8 @@ export function roomArt(view: View, room: Room, index: number): VNode {
 
 /** What a room is about, folded until somebody asks. */
 export function about(view: View, room: Room): Child {
-  if (!room.description && !room.images?.length) return null;
+  const description = descriptionOf(view, room);
+  if (!description && !room.images?.length) return null;
   return h(
     "details",
     { class: "about", key: `about-${room.id}` },
@@ -31,7 +32,7 @@ export function about(view: View, room: Room): Child {
       h("span", { class: "about-pictures" }, view.strings.picturesShort),
     ),
     gallery(view, room),
-    room.description && h("p", { class: "room-text" }, room.description),
+    description && h("p", { class: "room-text" }, description),
   );
 }
 
@@ -52,13 +53,13 @@ function gallery(view: View, room: Room): Child {
       {
         class: "pictures",
         role: "group",
-        "aria-label": strings.pictures(room.name),
+        "aria-label": strings.pictures(nameOf(view, room)),
         tabindex: several ? 0 : undefined,
       },
       images.map((image, index) =>
         picture(
           view.imageUrl(image),
-          view.text(image.alt) || strings.picture(room.name, index + 1, images.length),
+          view.text(image.alt) || strings.picture(nameOf(view, room), index + 1, images.length),
         )
       ),
     ),

@@ -76,6 +76,10 @@ export function booked(view: MoreView): Child {
         { class: "facts" },
         row(strings.venue, booking.organization.name),
         placeOf(booking) && row(strings.where, placeOf(booking)),
+        booking.location?.directions && row(strings.directions, way(booking.location.directions)),
+        confirmed && booking.location?.arrival_hints &&
+          row(strings.arrival, way(booking.location.arrival_hints)),
+        booking.location?.phone && row(strings.venuePhone, booking.location.phone),
         row(strings.bookedBy, booking.customer.full_name),
         waiver && waiver.needed > 0 &&
           row(strings.waiver, strings.waiverSigned(waiver.signed, waiver.needed)),
@@ -212,3 +216,6 @@ function question(view: MoreView, booking: Booking): VNode {
     ),
   );
 }
+
+/** Words of the venue's, in their lines. */
+const way = (words: string) => h("span", { class: "way" }, words);

@@ -3,7 +3,7 @@ import { type Child, h } from "../dom.ts";
 import { players, rooms, when } from "./choose.ts";
 import { agreed } from "./manage.ts";
 import { bookingTicket, costs, row, ticket } from "./costs.ts";
-import { back, button, header, icon, type MoreView, notice } from "./parts.ts";
+import { back, button, header, icon, type MoreView, nameOf, notice } from "./parts.ts";
 
 export function move(view: MoreView): Child {
   const { state, strings, format, flow } = view;
@@ -76,7 +76,7 @@ export function moveQuote(view: MoreView): Child {
         { class: "card", "aria-labelledby": "move-to" },
         h("h3", { class: "label", id: "move-to" }, strings.moveNew),
         ticket(view, {
-          room: flow.roomOf(slot.room_id)?.name ?? booking.room_name,
+          room: nameOf(view, flow.roomOf(slot.room_id)) || booking.room_name,
           startsAt: slot.starts_at,
           endsAt: slot.ends_at,
           timezone: slot.timezone,

@@ -1,5 +1,5 @@
 /** What the views share: headings, notices, buttons, icons. */
-import type { RoomImage, Texts } from "../../../_shared/booking.ts";
+import type { Room, RoomImage, Texts } from "../../../_shared/booking.ts";
 import { addDays, localDate, localHour } from "../dates.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import type { Flow } from "../flow.ts";
@@ -24,6 +24,16 @@ export interface View {
   reveal(selector: string): void;
   /** Wipe a canvas. */
   clear(selector: string): void;
+}
+
+/** What a room is called in the visitor's language. */
+export function nameOf({ language }: View, room: Room | null): string {
+  return room?.names?.[language] || room?.name || "";
+}
+
+/** What it is about. */
+export function descriptionOf({ language }: View, room: Room): string {
+  return room.descriptions?.[language] || room.description;
 }
 
 /** What the views of the second script say, they say in its words too. */

@@ -43,14 +43,16 @@ export function contactFields(view: View): Child {
 
 const inputTypes: Record<string, Record<string, unknown>> = {
   text: { maxlength: 1000 },
+  textarea: { maxlength: 2000 },
   email: { type: "email", inputmode: "email" },
+  phone: { type: "tel", inputmode: "tel", maxlength: 24 },
   number: { inputmode: "decimal", maxlength: 24 },
   date: { type: "date" },
   select: {},
 };
 
 export function questions(view: View): Child {
-  return view.state.calendar?.fields?.map((question) => answerControl(view, question));
+  return view.flow.questions.map((question) => answerControl(view, question));
 }
 
 /** A question of the venue's, as the kind of control that its answer wants. */
@@ -74,7 +76,14 @@ function answerControl(view: View, question: CustomField): VNode {
     ...common,
     label: required ? label : optional(view, label),
     value: typeof value === "string" ? value : "",
-    attributes: { ...inputTypes[kind], ...(required ? { required: true } : {}) },
+    attributes: {
+      ...inputTypes[kind],
+      placeholder: view.text(question.placeholder) || undefined,
+      minlength: question.minimum_length ?? undefined,
+      ...(question.maximum_length ? { maxlength: question.maximum_length } : {}),
+      ...(required ? { required: true } : {}),
+    },
+    ...(kind === "textarea" ? { rows: 3 } : {}),
     ...(kind === "select"
       ? {
         choices: [

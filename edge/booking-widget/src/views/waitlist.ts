@@ -4,7 +4,7 @@ import { type Child, h } from "../dom.ts";
 import { players } from "./choose.ts";
 import { control, errorText } from "./controls.ts";
 import { ticket } from "./costs.ts";
-import { back, button, header, heading, icon, type MoreView, notice } from "./parts.ts";
+import { back, button, header, heading, icon, type MoreView, nameOf, notice } from "./parts.ts";
 import { consents, contactFields, questions } from "./person.ts";
 
 export function waitlist(view: MoreView): Child {
@@ -47,7 +47,7 @@ export function waitlist(view: MoreView): Child {
         value: waiting.roomId ?? "",
         choices: [
           { value: "", label: strings.anyRoom },
-          ...rooms.map((room) => ({ value: room.id, label: room.name })),
+          ...rooms.map((room) => ({ value: room.id, label: nameOf(view, room) })),
         ],
         input: (value) => flow.more?.waitlist.change({ roomId: value || null }),
       }),
@@ -79,7 +79,7 @@ function oneTime(view: MoreView, slot: Slot): Child {
     "div",
     { class: "summary", key: "slot" },
     ticket(view, {
-      room: view.flow.roomOf(slot.room_id)?.name ?? "",
+      room: nameOf(view, view.flow.roomOf(slot.room_id)),
       startsAt: slot.starts_at,
       endsAt: slot.ends_at,
       timezone: slot.timezone,
@@ -89,7 +89,8 @@ function oneTime(view: MoreView, slot: Slot): Child {
 }
 
 /** What is waited for, as the mail says it: a room, days or one time, a party. */
-function waitedFor({ state, strings, format, flow }: MoreView): Child {
+function waitedFor(view: MoreView): Child {
+  const { state, strings, format, flow } = view;
   const { waiting, partySize, calendar } = state;
   if (!waiting) return null;
   const room = flow.roomOf(waiting.roomId);
@@ -104,7 +105,7 @@ function waitedFor({ state, strings, format, flow }: MoreView): Child {
     h(
       "div",
       { class: "ticket" },
-      h("p", { class: "ticket-room" }, room?.name ?? waiting.roomName ?? strings.anyRoom),
+      h("p", { class: "ticket-room" }, nameOf(view, room) || (waiting.roomName ?? strings.anyRoom)),
       fact("calendar", days),
       startsAt && zone && fact("clock", format.time(startsAt, zone)),
       fact("people", strings.playerCount(partySize)),
