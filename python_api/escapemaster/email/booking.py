@@ -87,6 +87,8 @@ class BookingData(MailData):
     phone: Typed | None = None
     arrival_hints: str | None = None
     directions: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
     starts_at: datetime
     ends_at: datetime | None = None
     timezone: str

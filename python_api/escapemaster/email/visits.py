@@ -69,7 +69,9 @@ def coming_content(visit: VisitData, language: str, site: Site) -> Content:
 
 
 def _map_url(visit: VisitData) -> str:
-    """Where a map shows the venue; empty where its address is not known."""
+    """Where a map shows the venue; empty where its place is not known."""
+    if visit.latitude is not None and visit.longitude is not None:
+        return MAPS_URL + urlencode({"api": "1", "query": f"{visit.latitude},{visit.longitude}"})
     if not visit.address:
         return ""
     # By the address alone: the name of a venue may be another place's.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from escapemaster.email.booking import SAMPLE_BOOKING
+from escapemaster.email.booking import SAMPLE_BOOKING, arrival_sentences
 from escapemaster.email.content import Content, Mail, Site
 from escapemaster.email.visits import VisitData, coming_content
 
@@ -14,6 +14,7 @@ def _content(visit: VisitData, language: str, site: Site) -> Content:
     return replace(
         content,
         values={**content.values, "payable": visit.payable_cents > 0},
+        paragraphs={"directions": lambda _: arrival_sentences(visit)},
     )
 
 
