@@ -659,14 +659,27 @@ export type Database = {
           "created_at": string;
           "help": NonNullable<Json>;
           "id": string;
+          "in_confirmation": boolean;
           "key": string;
-          "kind": "text" | "email" | "number" | "select" | "checkbox" | "date";
+          "kind":
+            | "text"
+            | "textarea"
+            | "email"
+            | "phone"
+            | "number"
+            | "select"
+            | "checkbox"
+            | "date";
           "label": NonNullable<Json>;
+          "maximum_length": number | null;
+          "minimum_length": number | null;
           "options": Json | null;
           "organization_id": string;
           "pattern": string | null;
+          "placeholder": NonNullable<Json>;
           "position": number;
           "required": boolean;
+          "room_id": string | null;
           "updated_at": string;
         };
         ComputedFields: never;
@@ -675,14 +688,27 @@ export type Database = {
           "created_at"?: string;
           "help"?: NonNullable<Json>;
           "id"?: string;
+          "in_confirmation"?: boolean;
           "key": string;
-          "kind"?: "text" | "email" | "number" | "select" | "checkbox" | "date";
+          "kind"?:
+            | "text"
+            | "textarea"
+            | "email"
+            | "phone"
+            | "number"
+            | "select"
+            | "checkbox"
+            | "date";
           "label": NonNullable<Json>;
+          "maximum_length"?: number | null;
+          "minimum_length"?: number | null;
           "options"?: Json | null;
           "organization_id"?: string;
           "pattern"?: string | null;
+          "placeholder"?: NonNullable<Json>;
           "position"?: number;
           "required"?: boolean;
+          "room_id"?: string | null;
           "updated_at"?: string;
         };
         Update: {
@@ -690,14 +716,27 @@ export type Database = {
           "created_at"?: string;
           "help"?: NonNullable<Json>;
           "id"?: string;
+          "in_confirmation"?: boolean;
           "key"?: string;
-          "kind"?: "text" | "email" | "number" | "select" | "checkbox" | "date";
+          "kind"?:
+            | "text"
+            | "textarea"
+            | "email"
+            | "phone"
+            | "number"
+            | "select"
+            | "checkbox"
+            | "date";
           "label"?: NonNullable<Json>;
+          "maximum_length"?: number | null;
+          "minimum_length"?: number | null;
           "options"?: Json | null;
           "organization_id"?: string;
           "pattern"?: string | null;
+          "placeholder"?: NonNullable<Json>;
           "position"?: number;
           "required"?: boolean;
+          "room_id"?: string | null;
           "updated_at"?: string;
         };
         Relationships: [
@@ -706,6 +745,13 @@ export type Database = {
             columns: ["organization_id", "calendar_id"];
             isOneToOne: false;
             referencedRelation: "calendars";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "calendar_fields_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
             referencedColumns: ["organization_id", "id"];
           },
         ];
@@ -758,6 +804,7 @@ export type Database = {
           "accent_color": string | null;
           "confirm_by_email": boolean;
           "created_at": string;
+          "descriptions": NonNullable<Json>;
           "fee_kind": "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp": number;
           "fee_value": number;
@@ -784,6 +831,7 @@ export type Database = {
           "accent_color"?: string | null;
           "confirm_by_email"?: boolean;
           "created_at"?: string;
+          "descriptions"?: NonNullable<Json>;
           "fee_kind"?: "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp"?: number;
           "fee_value"?: number;
@@ -809,6 +857,7 @@ export type Database = {
           "accent_color"?: string | null;
           "confirm_by_email"?: boolean;
           "created_at"?: string;
+          "descriptions"?: NonNullable<Json>;
           "fee_kind"?: "none" | "booking" | "person" | "percent";
           "fee_tax_rate_bp"?: number;
           "fee_value"?: number;
@@ -1488,15 +1537,21 @@ export type Database = {
       "locations": {
         Row: {
           "address": string;
+          "arrival_hints": NonNullable<Json>;
           "check_in_hours": number;
           "city": string;
           "country": string | null;
           "created_at": string;
+          "directions": NonNullable<Json>;
           "id": string;
+          "latitude": number | null;
+          "longitude": number | null;
           "name": string;
           "no_show_minutes": number;
           "organization_id": string;
+          "phone": string | null;
           "postal_code": string;
+          "province": string;
           "timezone": string;
           "undo_hours": number;
           "updated_at": string;
@@ -1504,30 +1559,42 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "address"?: string;
+          "arrival_hints"?: NonNullable<Json>;
           "check_in_hours"?: number;
           "city"?: string;
           "country"?: string | null;
           "created_at"?: string;
+          "directions"?: NonNullable<Json>;
           "id"?: string;
+          "latitude"?: number | null;
+          "longitude"?: number | null;
           "name": string;
           "no_show_minutes"?: number;
           "organization_id"?: string;
+          "phone"?: string | null;
           "postal_code"?: string;
+          "province"?: string;
           "timezone": string;
           "undo_hours"?: number;
           "updated_at"?: string;
         };
         Update: {
           "address"?: string;
+          "arrival_hints"?: NonNullable<Json>;
           "check_in_hours"?: number;
           "city"?: string;
           "country"?: string | null;
           "created_at"?: string;
+          "directions"?: NonNullable<Json>;
           "id"?: string;
+          "latitude"?: number | null;
+          "longitude"?: number | null;
           "name"?: string;
           "no_show_minutes"?: number;
           "organization_id"?: string;
+          "phone"?: string | null;
           "postal_code"?: string;
+          "province"?: string;
           "timezone"?: string;
           "undo_hours"?: number;
           "updated_at"?: string;
@@ -1802,52 +1869,100 @@ export type Database = {
       };
       "organizations": {
         Row: {
+          "business_type":
+            | "escape_room"
+            | "outdoor_game"
+            | "virtual_reality"
+            | "laser_tag"
+            | "board_games"
+            | "activity_center"
+            | "other"
+            | null;
           "closed_at": string | null;
+          "contact_email": string | null;
           "created_at": string;
           "currency": string;
           "delayed_methods": boolean;
+          "descriptions": NonNullable<Json>;
           "id": string;
+          "legal_name": string | null;
           "locale": string;
+          "logo_path": string | null;
           "name": string;
+          "phone": string | null;
           "sales_end_at": string | null;
           "slug": string;
           "small_amounts": "at_venue" | "round_up";
           "status": "active" | "suspended" | "closed";
+          "tax_id": string | null;
           "timezone": string;
           "updated_at": string;
+          "website": string | null;
           "writes_end_at": string | null;
         };
         ComputedFields: never;
         Insert: {
+          "business_type"?:
+            | "escape_room"
+            | "outdoor_game"
+            | "virtual_reality"
+            | "laser_tag"
+            | "board_games"
+            | "activity_center"
+            | "other"
+            | null;
           "closed_at"?: string | null;
+          "contact_email"?: string | null;
           "created_at"?: string;
           "currency"?: string;
           "delayed_methods"?: boolean;
+          "descriptions"?: NonNullable<Json>;
           "id"?: string;
+          "legal_name"?: string | null;
           "locale"?: string;
+          "logo_path"?: string | null;
           "name": string;
+          "phone"?: string | null;
           "sales_end_at"?: string | null;
           "slug": string;
           "small_amounts"?: "at_venue" | "round_up";
           "status"?: "active" | "suspended" | "closed";
+          "tax_id"?: string | null;
           "timezone"?: string;
           "updated_at"?: string;
+          "website"?: string | null;
           "writes_end_at"?: string | null;
         };
         Update: {
+          "business_type"?:
+            | "escape_room"
+            | "outdoor_game"
+            | "virtual_reality"
+            | "laser_tag"
+            | "board_games"
+            | "activity_center"
+            | "other"
+            | null;
           "closed_at"?: string | null;
+          "contact_email"?: string | null;
           "created_at"?: string;
           "currency"?: string;
           "delayed_methods"?: boolean;
+          "descriptions"?: NonNullable<Json>;
           "id"?: string;
+          "legal_name"?: string | null;
           "locale"?: string;
+          "logo_path"?: string | null;
           "name"?: string;
+          "phone"?: string | null;
           "sales_end_at"?: string | null;
           "slug"?: string;
           "small_amounts"?: "at_venue" | "round_up";
           "status"?: "active" | "suspended" | "closed";
+          "tax_id"?: string | null;
           "timezone"?: string;
           "updated_at"?: string;
+          "website"?: string | null;
           "writes_end_at"?: string | null;
         };
         Relationships: [];
@@ -2160,6 +2275,8 @@ export type Database = {
           "email": string;
           "full_name": string;
           "locale": string;
+          "phone": string | null;
+          "preferences": NonNullable<Json>;
           "updated_at": string;
           "user_id": string;
         };
@@ -2170,6 +2287,8 @@ export type Database = {
           "email"?: string;
           "full_name"?: string;
           "locale"?: string;
+          "phone"?: string | null;
+          "preferences"?: NonNullable<Json>;
           "updated_at"?: string;
           "user_id": string;
         };
@@ -2179,6 +2298,8 @@ export type Database = {
           "email"?: string;
           "full_name"?: string;
           "locale"?: string;
+          "phone"?: string | null;
+          "preferences"?: NonNullable<Json>;
           "updated_at"?: string;
           "user_id"?: string;
         };
@@ -2491,81 +2612,156 @@ export type Database = {
       "rooms": {
         Row: {
           "capacity_limit": number | null;
+          "color": string | null;
           "created_at": string;
           "deposit_kind": "full" | "none" | "percent" | "fixed" | "person";
           "deposit_value": number;
           "description": string;
+          "descriptions": NonNullable<Json>;
           "difficulty": number | null;
           "duration_minutes": number;
           "exclusive_price_cents": number | null;
+          "fear": number | null;
+          "has_actors": boolean;
           "id": string;
+          "is_accessible": boolean;
+          "is_archived": boolean;
           "is_published": boolean;
+          "languages": (string)[];
           "location_id": string;
           "maximum_party": number;
+          "minimum_age": number | null;
+          "minimum_age_accompanied": number | null;
           "minimum_party": number;
           "mode": "private" | "shared";
           "name": string;
+          "names": NonNullable<Json>;
           "no_show_fee_percent": number;
           "organization_id": string;
+          "physical_level": number | null;
           "price_cents": number;
           "price_per": "person" | "session";
           "slug": string;
+          "tags": (string)[];
           "tax_rate_bp": number;
+          "theme":
+            | "adventure"
+            | "comedy"
+            | "crime"
+            | "family"
+            | "fantasy"
+            | "history"
+            | "horror"
+            | "mystery"
+            | "science_fiction"
+            | "other"
+            | null;
           "turnaround_minutes": number;
           "updated_at": string;
+          "video_url": string | null;
           "waiver_policy": "none" | "optional" | "required";
         };
         ComputedFields: never;
         Insert: {
           "capacity_limit"?: number | null;
+          "color"?: string | null;
           "created_at"?: string;
           "deposit_kind"?: "full" | "none" | "percent" | "fixed" | "person";
           "deposit_value"?: number;
           "description"?: string;
+          "descriptions"?: NonNullable<Json>;
           "difficulty"?: number | null;
           "duration_minutes"?: number;
           "exclusive_price_cents"?: number | null;
+          "fear"?: number | null;
+          "has_actors"?: boolean;
           "id"?: string;
+          "is_accessible"?: boolean;
+          "is_archived"?: boolean;
           "is_published"?: boolean;
+          "languages"?: (string)[];
           "location_id": string;
           "maximum_party"?: number;
+          "minimum_age"?: number | null;
+          "minimum_age_accompanied"?: number | null;
           "minimum_party"?: number;
           "mode"?: "private" | "shared";
           "name": string;
+          "names"?: NonNullable<Json>;
           "no_show_fee_percent"?: number;
           "organization_id"?: string;
+          "physical_level"?: number | null;
           "price_cents": number;
           "price_per"?: "person" | "session";
           "slug": string;
+          "tags"?: (string)[];
           "tax_rate_bp"?: number;
+          "theme"?:
+            | "adventure"
+            | "comedy"
+            | "crime"
+            | "family"
+            | "fantasy"
+            | "history"
+            | "horror"
+            | "mystery"
+            | "science_fiction"
+            | "other"
+            | null;
           "turnaround_minutes"?: number;
           "updated_at"?: string;
+          "video_url"?: string | null;
           "waiver_policy"?: "none" | "optional" | "required";
         };
         Update: {
           "capacity_limit"?: number | null;
+          "color"?: string | null;
           "created_at"?: string;
           "deposit_kind"?: "full" | "none" | "percent" | "fixed" | "person";
           "deposit_value"?: number;
           "description"?: string;
+          "descriptions"?: NonNullable<Json>;
           "difficulty"?: number | null;
           "duration_minutes"?: number;
           "exclusive_price_cents"?: number | null;
+          "fear"?: number | null;
+          "has_actors"?: boolean;
           "id"?: string;
+          "is_accessible"?: boolean;
+          "is_archived"?: boolean;
           "is_published"?: boolean;
+          "languages"?: (string)[];
           "location_id"?: string;
           "maximum_party"?: number;
+          "minimum_age"?: number | null;
+          "minimum_age_accompanied"?: number | null;
           "minimum_party"?: number;
           "mode"?: "private" | "shared";
           "name"?: string;
+          "names"?: NonNullable<Json>;
           "no_show_fee_percent"?: number;
           "organization_id"?: string;
+          "physical_level"?: number | null;
           "price_cents"?: number;
           "price_per"?: "person" | "session";
           "slug"?: string;
+          "tags"?: (string)[];
           "tax_rate_bp"?: number;
+          "theme"?:
+            | "adventure"
+            | "comedy"
+            | "crime"
+            | "family"
+            | "fantasy"
+            | "history"
+            | "horror"
+            | "mystery"
+            | "science_fiction"
+            | "other"
+            | null;
           "turnaround_minutes"?: number;
           "updated_at"?: string;
+          "video_url"?: string | null;
           "waiver_policy"?: "none" | "optional" | "required";
         };
         Relationships: [
@@ -3859,6 +4055,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_calendar_dependents": {
+        Args: { "calendar_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["dependents"];
+        SetofOptions: {
+          from: "*";
+          to: "dependents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_calendar_feed": {
         Args: { "token": string };
         Returns: Database["public"]["CompositeTypes"]["calendar_feed"];
@@ -3899,12 +4105,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_extra_dependents": {
+        Args: { "extra_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["dependents"];
+        SetofOptions: {
+          from: "*";
+          to: "dependents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_join_code": {
         Args: { "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["join_code_state"];
         SetofOptions: {
           from: "*";
           to: "join_code_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_location_dependents": {
+        Args: { "location_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["dependents"];
+        SetofOptions: {
+          from: "*";
+          to: "dependents";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3917,6 +4143,16 @@ export type Database = {
           to: "pending_refund";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      "get_room_dependents": {
+        Args: { "organization_id": string; "room_id": string };
+        Returns: Database["public"]["CompositeTypes"]["dependents"];
+        SetofOptions: {
+          from: "*";
+          to: "dependents";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       "get_row_at": {
@@ -4822,6 +5058,11 @@ export type Database = {
       "booking_place": {
         "name": string;
         "address": string;
+        "phone": string | null;
+        "arrival_hints": string | null;
+        "directions": string | null;
+        "latitude": number | null;
+        "longitude": number | null;
       };
       "booking_refund": {
         "booking_id": string;
@@ -4885,6 +5126,9 @@ export type Database = {
         "shows_taken_times": boolean;
         "fields": (Database["public"]["CompositeTypes"]["calendar_field"])[];
         "rooms": (Database["public"]["CompositeTypes"]["calendar_room"])[];
+        "venue": Database["public"]["CompositeTypes"]["venue_profile"];
+        "locations": (Database["public"]["CompositeTypes"]["calendar_location"])[];
+        "descriptions": Json;
       };
       "calendar_fee": {
         "kind": "none" | "booking" | "person" | "percent";
@@ -4901,10 +5145,24 @@ export type Database = {
         "key": string;
         "label": Json;
         "help": Json;
-        "kind": "text" | "email" | "number" | "select" | "checkbox" | "date";
+        "kind": "text" | "textarea" | "email" | "phone" | "number" | "select" | "checkbox" | "date";
         "required": boolean;
         "pattern": string | null;
         "options": (Database["public"]["CompositeTypes"]["field_choice"])[];
+        "placeholder": Json;
+        "minimum_length": number | null;
+        "maximum_length": number | null;
+        "room_id": string | null;
+      };
+      "calendar_location": {
+        "id": string;
+        "name": string;
+        "timezone": string;
+        "address": string;
+        "phone": string | null;
+        "latitude": number | null;
+        "longitude": number | null;
+        "directions": Json;
       };
       "calendar_room": {
         "id": string;
@@ -4929,6 +5187,31 @@ export type Database = {
         "extras": (Database["public"]["CompositeTypes"]["room_extra"])[];
         "location_name": string;
         "timezone": string;
+        "names": Json;
+        "descriptions": Json;
+        "theme":
+          | "adventure"
+          | "comedy"
+          | "crime"
+          | "family"
+          | "fantasy"
+          | "history"
+          | "horror"
+          | "mystery"
+          | "science_fiction"
+          | "other"
+          | null;
+        "color": string | null;
+        "video_url": string | null;
+        "minimum_age": number | null;
+        "minimum_age_accompanied": number | null;
+        "fear": number | null;
+        "physical_level": number | null;
+        "languages": (string)[];
+        "is_accessible": boolean;
+        "has_actors": boolean;
+        "tags": (string)[];
+        "location_id": string;
       };
       "cancellation": {
         "refund_percent": number;
@@ -5053,6 +5336,18 @@ export type Database = {
         "paid_cents": number | null;
         "refunded_cents": number | null;
         "staff_note": string;
+      };
+      "dependent_rows": {
+        "table_name": string;
+        "rows": number;
+        "on_delete": "refused" | "deleted" | "kept";
+      };
+      "dependents": {
+        "bookings_to_come": number;
+        "first_starts_at": string | null;
+        "last_starts_at": string | null;
+        "can_be_deleted": boolean;
+        "dependents": (Database["public"]["CompositeTypes"]["dependent_rows"])[];
       };
       "desk_booking": {
         "reference": string;
@@ -5453,6 +5748,22 @@ export type Database = {
       "venue": {
         "name": string;
         "slug": string;
+      };
+      "venue_profile": {
+        "logo_path": string | null;
+        "website": string | null;
+        "contact_email": string | null;
+        "phone": string | null;
+        "descriptions": Json;
+        "business_type":
+          | "escape_room"
+          | "outdoor_game"
+          | "virtual_reality"
+          | "laser_tag"
+          | "board_games"
+          | "activity_center"
+          | "other"
+          | null;
       };
       "waitlist_entry": {
         "status":

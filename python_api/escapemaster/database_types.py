@@ -511,14 +511,21 @@ class PublicCalendarFields(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     help: JsonValue = Field(alias="help")
     id: uuid.UUID = Field(alias="id")
+    in_confirmation: bool = Field(alias="in_confirmation")
     key: str = Field(alias="key")
-    kind: Literal["text", "email", "number", "select", "checkbox", "date"] = Field(alias="kind")
+    kind: Literal["text", "textarea", "email", "phone", "number", "select", "checkbox", "date"] = (
+        Field(alias="kind")
+    )
     label: JsonValue = Field(alias="label")
+    maximum_length: Optional[int] = Field(alias="maximum_length")
+    minimum_length: Optional[int] = Field(alias="minimum_length")
     options: Optional[JsonValue] = Field(alias="options")
     organization_id: uuid.UUID = Field(alias="organization_id")
     pattern: Optional[str] = Field(alias="pattern")
+    placeholder: JsonValue = Field(alias="placeholder")
     position: int = Field(alias="position")
     required: bool = Field(alias="required")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
 
@@ -527,18 +534,24 @@ class PublicCalendarFieldsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     help: NotRequired[Annotated[JsonValue, Field(alias="help")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    in_confirmation: NotRequired[Annotated[bool, Field(alias="in_confirmation")]]
     key: Annotated[str, Field(alias="key")]
     kind: NotRequired[
         Annotated[
-            Literal["text", "email", "number", "select", "checkbox", "date"], Field(alias="kind")
+            Literal["text", "textarea", "email", "phone", "number", "select", "checkbox", "date"],
+            Field(alias="kind"),
         ]
     ]
     label: Annotated[JsonValue, Field(alias="label")]
+    maximum_length: NotRequired[Annotated[Optional[int], Field(alias="maximum_length")]]
+    minimum_length: NotRequired[Annotated[Optional[int], Field(alias="minimum_length")]]
     options: NotRequired[Annotated[Optional[JsonValue], Field(alias="options")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     pattern: NotRequired[Annotated[Optional[str], Field(alias="pattern")]]
+    placeholder: NotRequired[Annotated[JsonValue, Field(alias="placeholder")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     required: NotRequired[Annotated[bool, Field(alias="required")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -547,18 +560,24 @@ class PublicCalendarFieldsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     help: NotRequired[Annotated[JsonValue, Field(alias="help")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    in_confirmation: NotRequired[Annotated[bool, Field(alias="in_confirmation")]]
     key: NotRequired[Annotated[str, Field(alias="key")]]
     kind: NotRequired[
         Annotated[
-            Literal["text", "email", "number", "select", "checkbox", "date"], Field(alias="kind")
+            Literal["text", "textarea", "email", "phone", "number", "select", "checkbox", "date"],
+            Field(alias="kind"),
         ]
     ]
     label: NotRequired[Annotated[JsonValue, Field(alias="label")]]
+    maximum_length: NotRequired[Annotated[Optional[int], Field(alias="maximum_length")]]
+    minimum_length: NotRequired[Annotated[Optional[int], Field(alias="minimum_length")]]
     options: NotRequired[Annotated[Optional[JsonValue], Field(alias="options")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     pattern: NotRequired[Annotated[Optional[str], Field(alias="pattern")]]
+    placeholder: NotRequired[Annotated[JsonValue, Field(alias="placeholder")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     required: NotRequired[Annotated[bool, Field(alias="required")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -597,6 +616,7 @@ class PublicCalendars(BaseModel):
     accent_color: Optional[str] = Field(alias="accent_color")
     confirm_by_email: bool = Field(alias="confirm_by_email")
     created_at: datetime.datetime = Field(alias="created_at")
+    descriptions: JsonValue = Field(alias="descriptions")
     fee_kind: Literal["none", "booking", "person", "percent"] = Field(alias="fee_kind")
     fee_tax_rate_bp: int = Field(alias="fee_tax_rate_bp")
     fee_value: int = Field(alias="fee_value")
@@ -623,6 +643,7 @@ class PublicCalendarsInsert(TypedDict):
     accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
     confirm_by_email: NotRequired[Annotated[bool, Field(alias="confirm_by_email")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     fee_kind: NotRequired[
         Annotated[Literal["none", "booking", "person", "percent"], Field(alias="fee_kind")]
     ]
@@ -651,6 +672,7 @@ class PublicCalendarsUpdate(TypedDict):
     accent_color: NotRequired[Annotated[Optional[str], Field(alias="accent_color")]]
     confirm_by_email: NotRequired[Annotated[bool, Field(alias="confirm_by_email")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     fee_kind: NotRequired[
         Annotated[Literal["none", "booking", "person", "percent"], Field(alias="fee_kind")]
     ]
@@ -1166,15 +1188,21 @@ class PublicInvitationsUpdate(TypedDict):
 
 class PublicLocations(BaseModel):
     address: str = Field(alias="address")
+    arrival_hints: JsonValue = Field(alias="arrival_hints")
     check_in_hours: int = Field(alias="check_in_hours")
     city: str = Field(alias="city")
     country: Optional[str] = Field(alias="country")
     created_at: datetime.datetime = Field(alias="created_at")
+    directions: JsonValue = Field(alias="directions")
     id: uuid.UUID = Field(alias="id")
+    latitude: Optional[float] = Field(alias="latitude")
+    longitude: Optional[float] = Field(alias="longitude")
     name: str = Field(alias="name")
     no_show_minutes: int = Field(alias="no_show_minutes")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    phone: Optional[str] = Field(alias="phone")
     postal_code: str = Field(alias="postal_code")
+    province: str = Field(alias="province")
     timezone: str = Field(alias="timezone")
     undo_hours: int = Field(alias="undo_hours")
     updated_at: datetime.datetime = Field(alias="updated_at")
@@ -1182,15 +1210,21 @@ class PublicLocations(BaseModel):
 
 class PublicLocationsInsert(TypedDict):
     address: NotRequired[Annotated[str, Field(alias="address")]]
+    arrival_hints: NotRequired[Annotated[JsonValue, Field(alias="arrival_hints")]]
     check_in_hours: NotRequired[Annotated[int, Field(alias="check_in_hours")]]
     city: NotRequired[Annotated[str, Field(alias="city")]]
     country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    directions: NotRequired[Annotated[JsonValue, Field(alias="directions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    latitude: NotRequired[Annotated[Optional[float], Field(alias="latitude")]]
+    longitude: NotRequired[Annotated[Optional[float], Field(alias="longitude")]]
     name: Annotated[str, Field(alias="name")]
     no_show_minutes: NotRequired[Annotated[int, Field(alias="no_show_minutes")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
     postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
+    province: NotRequired[Annotated[str, Field(alias="province")]]
     timezone: Annotated[str, Field(alias="timezone")]
     undo_hours: NotRequired[Annotated[int, Field(alias="undo_hours")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -1198,15 +1232,21 @@ class PublicLocationsInsert(TypedDict):
 
 class PublicLocationsUpdate(TypedDict):
     address: NotRequired[Annotated[str, Field(alias="address")]]
+    arrival_hints: NotRequired[Annotated[JsonValue, Field(alias="arrival_hints")]]
     check_in_hours: NotRequired[Annotated[int, Field(alias="check_in_hours")]]
     city: NotRequired[Annotated[str, Field(alias="city")]]
     country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    directions: NotRequired[Annotated[JsonValue, Field(alias="directions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    latitude: NotRequired[Annotated[Optional[float], Field(alias="latitude")]]
+    longitude: NotRequired[Annotated[Optional[float], Field(alias="longitude")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
     no_show_minutes: NotRequired[Annotated[int, Field(alias="no_show_minutes")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
     postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
+    province: NotRequired[Annotated[str, Field(alias="province")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     undo_hours: NotRequired[Annotated[int, Field(alias="undo_hours")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -1390,57 +1430,121 @@ class PublicOrganizationExportsUpdate(TypedDict):
 
 
 class PublicOrganizations(BaseModel):
+    business_type: Optional[
+        Literal[
+            "escape_room",
+            "outdoor_game",
+            "virtual_reality",
+            "laser_tag",
+            "board_games",
+            "activity_center",
+            "other",
+        ]
+    ] = Field(alias="business_type")
     closed_at: Optional[datetime.datetime] = Field(alias="closed_at")
+    contact_email: Optional[str] = Field(alias="contact_email")
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
     delayed_methods: bool = Field(alias="delayed_methods")
+    descriptions: JsonValue = Field(alias="descriptions")
     id: uuid.UUID = Field(alias="id")
+    legal_name: Optional[str] = Field(alias="legal_name")
     locale: str = Field(alias="locale")
+    logo_path: Optional[str] = Field(alias="logo_path")
     name: str = Field(alias="name")
+    phone: Optional[str] = Field(alias="phone")
     sales_end_at: Optional[datetime.datetime] = Field(alias="sales_end_at")
     slug: str = Field(alias="slug")
     small_amounts: Literal["at_venue", "round_up"] = Field(alias="small_amounts")
     status: Literal["active", "suspended", "closed"] = Field(alias="status")
+    tax_id: Optional[str] = Field(alias="tax_id")
     timezone: str = Field(alias="timezone")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    website: Optional[str] = Field(alias="website")
     writes_end_at: Optional[datetime.datetime] = Field(alias="writes_end_at")
 
 
 class PublicOrganizationsInsert(TypedDict):
+    business_type: NotRequired[
+        Annotated[
+            Optional[
+                Literal[
+                    "escape_room",
+                    "outdoor_game",
+                    "virtual_reality",
+                    "laser_tag",
+                    "board_games",
+                    "activity_center",
+                    "other",
+                ]
+            ],
+            Field(alias="business_type"),
+        ]
+    ]
     closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
+    contact_email: NotRequired[Annotated[Optional[str], Field(alias="contact_email")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     delayed_methods: NotRequired[Annotated[bool, Field(alias="delayed_methods")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    legal_name: NotRequired[Annotated[Optional[str], Field(alias="legal_name")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    logo_path: NotRequired[Annotated[Optional[str], Field(alias="logo_path")]]
     name: Annotated[str, Field(alias="name")]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
     sales_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="sales_end_at")]]
     slug: Annotated[str, Field(alias="slug")]
     small_amounts: NotRequired[
         Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
     ]
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
+    tax_id: NotRequired[Annotated[Optional[str], Field(alias="tax_id")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    website: NotRequired[Annotated[Optional[str], Field(alias="website")]]
     writes_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="writes_end_at")]]
 
 
 class PublicOrganizationsUpdate(TypedDict):
+    business_type: NotRequired[
+        Annotated[
+            Optional[
+                Literal[
+                    "escape_room",
+                    "outdoor_game",
+                    "virtual_reality",
+                    "laser_tag",
+                    "board_games",
+                    "activity_center",
+                    "other",
+                ]
+            ],
+            Field(alias="business_type"),
+        ]
+    ]
     closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
+    contact_email: NotRequired[Annotated[Optional[str], Field(alias="contact_email")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     delayed_methods: NotRequired[Annotated[bool, Field(alias="delayed_methods")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    legal_name: NotRequired[Annotated[Optional[str], Field(alias="legal_name")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    logo_path: NotRequired[Annotated[Optional[str], Field(alias="logo_path")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
     sales_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="sales_end_at")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     small_amounts: NotRequired[
         Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
     ]
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
+    tax_id: NotRequired[Annotated[Optional[str], Field(alias="tax_id")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    website: NotRequired[Annotated[Optional[str], Field(alias="website")]]
     writes_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="writes_end_at")]]
 
 
@@ -1709,6 +1813,8 @@ class PublicProfiles(BaseModel):
     email: str = Field(alias="email")
     full_name: str = Field(alias="full_name")
     locale: str = Field(alias="locale")
+    phone: Optional[str] = Field(alias="phone")
+    preferences: JsonValue = Field(alias="preferences")
     updated_at: datetime.datetime = Field(alias="updated_at")
     user_id: uuid.UUID = Field(alias="user_id")
 
@@ -1721,6 +1827,8 @@ class PublicProfilesInsert(TypedDict):
     email: NotRequired[Annotated[str, Field(alias="email")]]
     full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    preferences: NotRequired[Annotated[JsonValue, Field(alias="preferences")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     user_id: Annotated[uuid.UUID, Field(alias="user_id")]
 
@@ -1733,6 +1841,8 @@ class PublicProfilesUpdate(TypedDict):
     email: NotRequired[Annotated[str, Field(alias="email")]]
     full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    preferences: NotRequired[Annotated[JsonValue, Field(alias="preferences")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
@@ -1956,35 +2066,63 @@ class PublicRoomImagesUpdate(TypedDict):
 
 class PublicRooms(BaseModel):
     capacity_limit: Optional[int] = Field(alias="capacity_limit")
+    color: Optional[str] = Field(alias="color")
     created_at: datetime.datetime = Field(alias="created_at")
     deposit_kind: Literal["full", "none", "percent", "fixed", "person"] = Field(
         alias="deposit_kind"
     )
     deposit_value: int = Field(alias="deposit_value")
     description: str = Field(alias="description")
+    descriptions: JsonValue = Field(alias="descriptions")
     difficulty: Optional[int] = Field(alias="difficulty")
     duration_minutes: int = Field(alias="duration_minutes")
     exclusive_price_cents: Optional[int] = Field(alias="exclusive_price_cents")
+    fear: Optional[int] = Field(alias="fear")
+    has_actors: bool = Field(alias="has_actors")
     id: uuid.UUID = Field(alias="id")
+    is_accessible: bool = Field(alias="is_accessible")
+    is_archived: bool = Field(alias="is_archived")
     is_published: bool = Field(alias="is_published")
+    languages: List[str] = Field(alias="languages")
     location_id: uuid.UUID = Field(alias="location_id")
     maximum_party: int = Field(alias="maximum_party")
+    minimum_age: Optional[int] = Field(alias="minimum_age")
+    minimum_age_accompanied: Optional[int] = Field(alias="minimum_age_accompanied")
     minimum_party: int = Field(alias="minimum_party")
     mode: Literal["private", "shared"] = Field(alias="mode")
     name: str = Field(alias="name")
+    names: JsonValue = Field(alias="names")
     no_show_fee_percent: int = Field(alias="no_show_fee_percent")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    physical_level: Optional[int] = Field(alias="physical_level")
     price_cents: int = Field(alias="price_cents")
     price_per: Literal["person", "session"] = Field(alias="price_per")
     slug: str = Field(alias="slug")
+    tags: List[str] = Field(alias="tags")
     tax_rate_bp: int = Field(alias="tax_rate_bp")
+    theme: Optional[
+        Literal[
+            "adventure",
+            "comedy",
+            "crime",
+            "family",
+            "fantasy",
+            "history",
+            "horror",
+            "mystery",
+            "science_fiction",
+            "other",
+        ]
+    ] = Field(alias="theme")
     turnaround_minutes: int = Field(alias="turnaround_minutes")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    video_url: Optional[str] = Field(alias="video_url")
     waiver_policy: Literal["none", "optional", "required"] = Field(alias="waiver_policy")
 
 
 class PublicRoomsInsert(TypedDict):
     capacity_limit: NotRequired[Annotated[Optional[int], Field(alias="capacity_limit")]]
+    color: NotRequired[Annotated[Optional[str], Field(alias="color")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     deposit_kind: NotRequired[
         Annotated[
@@ -1993,26 +2131,59 @@ class PublicRoomsInsert(TypedDict):
     ]
     deposit_value: NotRequired[Annotated[int, Field(alias="deposit_value")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
     duration_minutes: NotRequired[Annotated[int, Field(alias="duration_minutes")]]
     exclusive_price_cents: NotRequired[
         Annotated[Optional[int], Field(alias="exclusive_price_cents")]
     ]
+    fear: NotRequired[Annotated[Optional[int], Field(alias="fear")]]
+    has_actors: NotRequired[Annotated[bool, Field(alias="has_actors")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_accessible: NotRequired[Annotated[bool, Field(alias="is_accessible")]]
+    is_archived: NotRequired[Annotated[bool, Field(alias="is_archived")]]
     is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
+    languages: NotRequired[Annotated[List[str], Field(alias="languages")]]
     location_id: Annotated[uuid.UUID, Field(alias="location_id")]
     maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
+    minimum_age: NotRequired[Annotated[Optional[int], Field(alias="minimum_age")]]
+    minimum_age_accompanied: NotRequired[
+        Annotated[Optional[int], Field(alias="minimum_age_accompanied")]
+    ]
     minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
     mode: NotRequired[Annotated[Literal["private", "shared"], Field(alias="mode")]]
     name: Annotated[str, Field(alias="name")]
+    names: NotRequired[Annotated[JsonValue, Field(alias="names")]]
     no_show_fee_percent: NotRequired[Annotated[int, Field(alias="no_show_fee_percent")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    physical_level: NotRequired[Annotated[Optional[int], Field(alias="physical_level")]]
     price_cents: Annotated[int, Field(alias="price_cents")]
     price_per: NotRequired[Annotated[Literal["person", "session"], Field(alias="price_per")]]
     slug: Annotated[str, Field(alias="slug")]
+    tags: NotRequired[Annotated[List[str], Field(alias="tags")]]
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
+    theme: NotRequired[
+        Annotated[
+            Optional[
+                Literal[
+                    "adventure",
+                    "comedy",
+                    "crime",
+                    "family",
+                    "fantasy",
+                    "history",
+                    "horror",
+                    "mystery",
+                    "science_fiction",
+                    "other",
+                ]
+            ],
+            Field(alias="theme"),
+        ]
+    ]
     turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    video_url: NotRequired[Annotated[Optional[str], Field(alias="video_url")]]
     waiver_policy: NotRequired[
         Annotated[Literal["none", "optional", "required"], Field(alias="waiver_policy")]
     ]
@@ -2020,6 +2191,7 @@ class PublicRoomsInsert(TypedDict):
 
 class PublicRoomsUpdate(TypedDict):
     capacity_limit: NotRequired[Annotated[Optional[int], Field(alias="capacity_limit")]]
+    color: NotRequired[Annotated[Optional[str], Field(alias="color")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     deposit_kind: NotRequired[
         Annotated[
@@ -2028,26 +2200,59 @@ class PublicRoomsUpdate(TypedDict):
     ]
     deposit_value: NotRequired[Annotated[int, Field(alias="deposit_value")]]
     description: NotRequired[Annotated[str, Field(alias="description")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     difficulty: NotRequired[Annotated[Optional[int], Field(alias="difficulty")]]
     duration_minutes: NotRequired[Annotated[int, Field(alias="duration_minutes")]]
     exclusive_price_cents: NotRequired[
         Annotated[Optional[int], Field(alias="exclusive_price_cents")]
     ]
+    fear: NotRequired[Annotated[Optional[int], Field(alias="fear")]]
+    has_actors: NotRequired[Annotated[bool, Field(alias="has_actors")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_accessible: NotRequired[Annotated[bool, Field(alias="is_accessible")]]
+    is_archived: NotRequired[Annotated[bool, Field(alias="is_archived")]]
     is_published: NotRequired[Annotated[bool, Field(alias="is_published")]]
+    languages: NotRequired[Annotated[List[str], Field(alias="languages")]]
     location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
     maximum_party: NotRequired[Annotated[int, Field(alias="maximum_party")]]
+    minimum_age: NotRequired[Annotated[Optional[int], Field(alias="minimum_age")]]
+    minimum_age_accompanied: NotRequired[
+        Annotated[Optional[int], Field(alias="minimum_age_accompanied")]
+    ]
     minimum_party: NotRequired[Annotated[int, Field(alias="minimum_party")]]
     mode: NotRequired[Annotated[Literal["private", "shared"], Field(alias="mode")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    names: NotRequired[Annotated[JsonValue, Field(alias="names")]]
     no_show_fee_percent: NotRequired[Annotated[int, Field(alias="no_show_fee_percent")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    physical_level: NotRequired[Annotated[Optional[int], Field(alias="physical_level")]]
     price_cents: NotRequired[Annotated[int, Field(alias="price_cents")]]
     price_per: NotRequired[Annotated[Literal["person", "session"], Field(alias="price_per")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
+    tags: NotRequired[Annotated[List[str], Field(alias="tags")]]
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
+    theme: NotRequired[
+        Annotated[
+            Optional[
+                Literal[
+                    "adventure",
+                    "comedy",
+                    "crime",
+                    "family",
+                    "fantasy",
+                    "history",
+                    "horror",
+                    "mystery",
+                    "science_fiction",
+                    "other",
+                ]
+            ],
+            Field(alias="theme"),
+        ]
+    ]
     turnaround_minutes: NotRequired[Annotated[int, Field(alias="turnaround_minutes")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    video_url: NotRequired[Annotated[Optional[str], Field(alias="video_url")]]
     waiver_policy: NotRequired[
         Annotated[Literal["none", "optional", "required"], Field(alias="waiver_policy")]
     ]
@@ -2972,6 +3177,11 @@ class PublicBookingLink(BaseModel):
 class PublicBookingPlace(BaseModel):
     name: str = Field(alias="name")
     address: str = Field(alias="address")
+    phone: Optional[str] = Field(alias="phone")
+    arrival_hints: Optional[str] = Field(alias="arrival_hints")
+    directions: Optional[str] = Field(alias="directions")
+    latitude: Optional[float] = Field(alias="latitude")
+    longitude: Optional[float] = Field(alias="longitude")
 
 
 class PublicBookingRefund(BaseModel):
@@ -3041,6 +3251,9 @@ class PublicCalendar(BaseModel):
     shows_taken_times: bool = Field(alias="shows_taken_times")
     fields: List[PublicCalendarField] = Field(alias="fields")
     rooms: List[PublicCalendarRoom] = Field(alias="rooms")
+    venue: PublicVenueProfile = Field(alias="venue")
+    locations: List[PublicCalendarLocation] = Field(alias="locations")
+    descriptions: JsonValue = Field(alias="descriptions")
 
 
 class PublicCalendarFee(BaseModel):
@@ -3060,10 +3273,27 @@ class PublicCalendarField(BaseModel):
     key: str = Field(alias="key")
     label: JsonValue = Field(alias="label")
     help: JsonValue = Field(alias="help")
-    kind: Literal["text", "email", "number", "select", "checkbox", "date"] = Field(alias="kind")
+    kind: Literal["text", "textarea", "email", "phone", "number", "select", "checkbox", "date"] = (
+        Field(alias="kind")
+    )
     required: bool = Field(alias="required")
     pattern: Optional[str] = Field(alias="pattern")
     options: List[PublicFieldChoice] = Field(alias="options")
+    placeholder: JsonValue = Field(alias="placeholder")
+    minimum_length: Optional[int] = Field(alias="minimum_length")
+    maximum_length: Optional[int] = Field(alias="maximum_length")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+
+
+class PublicCalendarLocation(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    timezone: str = Field(alias="timezone")
+    address: str = Field(alias="address")
+    phone: Optional[str] = Field(alias="phone")
+    latitude: Optional[float] = Field(alias="latitude")
+    longitude: Optional[float] = Field(alias="longitude")
+    directions: JsonValue = Field(alias="directions")
 
 
 class PublicCalendarRoom(BaseModel):
@@ -3089,6 +3319,33 @@ class PublicCalendarRoom(BaseModel):
     extras: List[PublicRoomExtra] = Field(alias="extras")
     location_name: str = Field(alias="location_name")
     timezone: str = Field(alias="timezone")
+    names: JsonValue = Field(alias="names")
+    descriptions: JsonValue = Field(alias="descriptions")
+    theme: Optional[
+        Literal[
+            "adventure",
+            "comedy",
+            "crime",
+            "family",
+            "fantasy",
+            "history",
+            "horror",
+            "mystery",
+            "science_fiction",
+            "other",
+        ]
+    ] = Field(alias="theme")
+    color: Optional[str] = Field(alias="color")
+    video_url: Optional[str] = Field(alias="video_url")
+    minimum_age: Optional[int] = Field(alias="minimum_age")
+    minimum_age_accompanied: Optional[int] = Field(alias="minimum_age_accompanied")
+    fear: Optional[int] = Field(alias="fear")
+    physical_level: Optional[int] = Field(alias="physical_level")
+    languages: List[str] = Field(alias="languages")
+    is_accessible: bool = Field(alias="is_accessible")
+    has_actors: bool = Field(alias="has_actors")
+    tags: List[str] = Field(alias="tags")
+    location_id: uuid.UUID = Field(alias="location_id")
 
 
 class PublicCancellation(BaseModel):
@@ -3228,6 +3485,20 @@ class PublicCustomerVisit(BaseModel):
     paid_cents: Optional[int] = Field(alias="paid_cents")
     refunded_cents: Optional[int] = Field(alias="refunded_cents")
     staff_note: str = Field(alias="staff_note")
+
+
+class PublicDependentRows(BaseModel):
+    table_name: str = Field(alias="table_name")
+    rows: int = Field(alias="rows")
+    on_delete: Literal["refused", "deleted", "kept"] = Field(alias="on_delete")
+
+
+class PublicDependents(BaseModel):
+    bookings_to_come: int = Field(alias="bookings_to_come")
+    first_starts_at: Optional[datetime.datetime] = Field(alias="first_starts_at")
+    last_starts_at: Optional[datetime.datetime] = Field(alias="last_starts_at")
+    can_be_deleted: bool = Field(alias="can_be_deleted")
+    dependents: List[PublicDependentRows] = Field(alias="dependents")
 
 
 class PublicDeskBooking(BaseModel):
@@ -3687,6 +3958,25 @@ class PublicUserContext(BaseModel):
 class PublicVenue(BaseModel):
     name: str = Field(alias="name")
     slug: str = Field(alias="slug")
+
+
+class PublicVenueProfile(BaseModel):
+    logo_path: Optional[str] = Field(alias="logo_path")
+    website: Optional[str] = Field(alias="website")
+    contact_email: Optional[str] = Field(alias="contact_email")
+    phone: Optional[str] = Field(alias="phone")
+    descriptions: JsonValue = Field(alias="descriptions")
+    business_type: Optional[
+        Literal[
+            "escape_room",
+            "outdoor_game",
+            "virtual_reality",
+            "laser_tag",
+            "board_games",
+            "activity_center",
+            "other",
+        ]
+    ] = Field(alias="business_type")
 
 
 class PublicWaitlistEntry(BaseModel):
