@@ -1441,6 +1441,16 @@ def test_a_reminder_says_when_to_come_and_where_and_who_has_not_signed() -> None
         assert link in message.text
 
 
+def test_a_reminder_tells_the_way_in_the_venue_s_words_and_its_map_shows_the_very_place() -> None:
+    told = {"arrival_hints": "Ring at 2B.", "directions": "Metro L3.\nLeave by Verdi."}
+    place = {"latitude": 41.404321, "longitude": 2.156789}
+    message = render(prepared("reminder", "en", **told, **place), SITE)
+    for words in ("Ring at 2B.", "Metro L3.", "Leave by Verdi."):
+        assert words in message.text and words in message.html
+    [shown] = [link for link in Page(message.html).links if link.startswith(MAPS_URL)]
+    assert parse_qs(urlsplit(shown).query)["query"] == ["41.404321,2.156789"]
+
+
 def test_a_reminder_of_what_all_have_signed_and_nobody_can_find_has_no_such_links() -> None:
     message = render(
         prepared("reminder", address="", waiver_token="sign_-1", unsigned_waivers=0), SITE
