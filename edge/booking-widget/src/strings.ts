@@ -241,6 +241,11 @@ const texts = {
     "¿Nada libre? Te escribimos en cuanto se libere una plaza.",
     "Res lliure? T'escrivim de seguida que s'alliberi una plaça.",
   ),
+  linkAgain: say(
+    "Already booked? Get your link again",
+    "¿Ya has reservado? Recibe otra vez tu enlace",
+    "Ja has reservat? Rep un altre cop el teu enllaç",
+  ),
   backToTimes: say(
     "Back to the calendar",
     "Volver al calendario",

@@ -3,7 +3,7 @@ import type { Room, Slot } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { about, roomArt } from "./gallery.ts";
 import { monthPanel } from "./month.ts";
-import { button, header, icon, nightOf, notice, stepper, type View } from "./parts.ts";
+import { button, header, icon, linkAgain, nightOf, notice, stepper, type View } from "./parts.ts";
 
 export function choose(view: View): Child {
   const { flow } = view;
@@ -13,6 +13,7 @@ export function choose(view: View): Child {
     flow.dateFirst ? null : rooms(view),
     players(view),
     when(view),
+    h("p", { class: "lost", key: "lost" }, linkAgain(view)),
   ];
 }
 
