@@ -243,8 +243,8 @@ const texts = {
   ),
   linkAgain: say(
     "Already booked? Get your link again",
-    "¿Ya has reservado? Recibe otra vez tu enlace",
-    "Ja has reservat? Rep un altre cop el teu enllaç",
+    "¿Ya has reservado? Pide tu enlace",
+    "Ja has reservat? Demana l'enllaç",
   ),
   backToTimes: say(
     "Back to the calendar",
