@@ -17,7 +17,7 @@ from venues import Venue, answer, open_venue
 
 ZONE = ZoneInfo("Europe/Madrid")
 #: How far ahead a rule's instant lies: of what was due before a rule was made it writes to nobody.
-SOON = timedelta(seconds=3)
+SOON = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
