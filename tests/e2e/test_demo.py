@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from escapemaster_dev.seed import demo
 from escapemaster_dev.seed.settings import SeedSettings
 from escapemaster_dev.seed.venues import PASSWORD, VENUES, Person, Venue
-from stack import Rest, Stack
+from stack import Mailbox, Rest, Stack
 
 PEOPLE = [(venue, person) for venue in VENUES for person in venue.staff]
 
@@ -166,17 +166,26 @@ def test_every_booking_has_a_story_that_could_be_true(bookings: list[dict[str, A
         assert one["created_at"] < one["starts_at"]
 
 
-def test_nobody_is_written_to_about_bookings_that_nobody_made(
-    stack: Stack, bookings: list[dict[str, Any]]
+def test_nobody_is_written_to_about_bookings_that_nobody_made_but_one_reminder_a_venue(
+    stack: Stack, bookings: list[dict[str, Any]], mailbox: Mailbox
 ) -> None:
+    coming = {str(one["id"]): one for one in bookings if one["status"] == "confirmed"}
     with psycopg.connect(stack.owner_dsn) as connection:
         mails = connection.execute(
-            "select count(*) from private.jobs"
-            " where organization_id = any (%s) and kind = 'email.send'",
+            "select j.organization_id, j.payload ->> 'template', j.payload ->> 'booking_id',"
+            " (select c.email from public.customers as c where c.id = b.customer_id)"
+            " from private.jobs as j"
+            " left join public.bookings as b on b.id = (j.payload ->> 'booking_id')::uuid"
+            " where j.organization_id = any (%s) and j.kind = 'email.send'",
             (list({one["organization_id"] for one in bookings}),),
-        ).fetchone()
+        ).fetchall()
 
-    assert mails == (0,)
+    assert [template for _, template, *_ in mails] == ["reminder"] * len(VENUES)
+    assert len({organization for organization, *_ in mails}) == len(VENUES)
+    for _, _, booking, email in mails:
+        [mail] = mailbox.wait_for(email)
+        assert coming[booking]["reference"] in mail["text"]
+        assert coming[booking]["starts_at"] > datetime.now(UTC)
 
 
 def test_a_second_seed_changes_nothing(

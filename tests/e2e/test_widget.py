@@ -265,6 +265,93 @@ def test_the_keyboard_alone_leads_to_a_booking(visit: Callable[..., Visitor], em
     visitor.heading("It is yours for now")
 
 
+def test_whoever_lost_the_mail_gets_the_link_again(
+    visit: Callable[..., Visitor], anon: Rest, mailbox: Mailbox, venue: Venue, email: str
+) -> None:
+    made = _confirmed(venue, anon, email)
+    reference = made["reference"]
+    visitor = visit(**PHONE)
+    page = visitor.page
+    visitor.open(reference=reference)  # the link without its secret
+    visitor.heading("Thank you")
+    visitor.press("Already booked? Get your link again")
+    visitor.heading("Get your link again")
+    page.go_back()
+    visitor.heading("Thank you")
+    visitor.open()
+    visitor.press("Already booked? Get your link again")
+    visitor.heading("Get your link again")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    expect(page.get_by_label("E-mail")).to_have_accessible_description("Tell us your e-mail.")
+    visitor.check_accessibility()
+
+    stranger = f"stranger-{email}"
+    for address in (stranger, email):
+        page.get_by_label("E-mail").fill(address)
+        page.keyboard.press("Enter")
+        visitor.heading("Look at your mail")
+        expect(
+            page.get_by_text(
+                f"If there are bookings under {address}, the links are on their way.", exact=True
+            )
+        ).to_be_visible()
+        visitor.check_accessibility()
+        if address == stranger:
+            visitor.press("Use another address")
+            visitor.heading("Get your link again")
+
+    mail = wait_until(
+        lambda: next(
+            (
+                one
+                for one in mailbox.of(email)
+                if one["subject"] == f"Your bookings at {venue.name}"
+            ),
+            None,
+        )
+    )
+    assert mailbox.of(stranger) == []
+    link = re.search(r"http\S*[?#&]token=\S+", mail["text"])
+    assert link, mail["text"]
+    later = visit()
+    later.page.goto(link[0])
+    later.heading("Your booking")
+    expect(later.page.locator(".reference-code")).to_have_text(reference)
+    visitor.press("Back to the calendar")
+    visitor.heading("Book your game")
+
+
+def _confirmed(venue: Venue, anon: Rest, email: str) -> dict[str, Any]:
+    """A confirmed booking, made at the desk."""
+    day = str((datetime.now(UTC) + timedelta(days=3)).date())
+    slot = answer(
+        anon.rpc("get_availability", slug=venue.calendar, from_date=day, to_date=day, party_size=2)
+    )[0]
+    made: dict[str, Any] = answer(
+        venue.owner.rpc(
+            "create_booking",
+            organization_id=venue.organization_id,
+            room_id=slot["room_id"],
+            starts_at=slot["starts_at"],
+            party_size=2,
+            customer={"full_name": "Leonora Carrington", "email": email, "locale": "en"},
+            idempotency_key=uuid4().hex,
+        )
+    )
+    answer(
+        venue.owner.rpc(
+            "transition_booking",
+            organization_id=venue.organization_id,
+            booking_id=made["id"],
+            to_status="confirmed",
+        )
+    )
+    return made
+
+
 def test_a_time_that_somebody_else_takes_leads_back_to_what_is_free(
     visit: Callable[..., Visitor], anon: Rest, venue: Venue, email: str
 ) -> None:

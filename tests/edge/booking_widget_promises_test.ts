@@ -50,6 +50,7 @@ Deno.test("what paying, managing, the waitlist and waivers need comes as a secon
       "It is yours for now",
       "Cancel this booking?",
       "Put me on the waitlist",
+      "Give the address that you booked with",
       "Year of birth",
     ]
   ) {

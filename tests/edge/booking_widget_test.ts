@@ -1191,6 +1191,132 @@ Deno.test("who leaves the waitlist sees what is waited for", async () => {
   assert.match(shown, /3 players/);
 });
 
+// ---- the link once more ----
+
+const LOST = "Already booked? Get your link again";
+
+/** Press the button with this label; false: there is none. */
+function press(made: Setting, label: string): boolean {
+  const found = elements(made.flow).find((node) =>
+    node.tag === "button" && [...nodes([node])].includes(label)
+  );
+  (found?.props.onclick as ((event: unknown) => void) | undefined)?.({ preventDefault: () => {} });
+  return found !== undefined;
+}
+
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+
+async function toLost(api: Partial<Api> = {}): Promise<Setting> {
+  const made = setting(api);
+  await made.flow.start();
+  assert.ok(press(made, LOST));
+  await settled();
+  assert.equal(made.flow.state.step, "lost");
+  return made;
+}
+
+Deno.test("whoever lost the mail asks for the links with the address alone", async () => {
+  const made = await toLost();
+  assert.equal(made.flow.state.focus?.target, "heading");
+  assert.equal(elements(made.flow).filter((node) => node.tag === "input").length, 1);
+  made.flow.details.type("email", " maria@example.test ");
+  assert.ok(press(made, "Send me the link"));
+  assert.equal(made.flow.state.busy, "resend");
+  await made.flow.more!.resending.send();
+  await settled();
+  assert.deepEqual(made.asked("emailMyBookings"), [{ slug: "casa", email: "maria@example.test" }]);
+  assert.equal(made.flow.state.step, "resent");
+  assert.equal(made.flow.state.focus?.target, "heading");
+  assert.ok(
+    texts(made.flow).includes(
+      "If there are bookings under maria@example.test, the links are on their way.",
+    ),
+  );
+  assert.ok(press(made, "Back to the calendar"));
+  await settled();
+  assert.equal(made.flow.state.step, "choose");
+});
+
+Deno.test("another address can be tried, and back leads to the calendar", async () => {
+  const made = await toLost();
+  made.flow.details.type("email", "mistaken@example.test");
+  await made.flow.more!.resending.send();
+  const deep = made.past.length;
+  assert.ok(press(made, "Use another address"));
+  assert.equal(made.flow.state.step, "lost");
+  assert.equal(made.past.length, deep);
+  await made.flow.trail.back();
+  await settled();
+  assert.equal(made.flow.state.step, "choose");
+  assert.equal(made.past.length, deep - 1);
+});
+
+Deno.test("an address that is none is named at its field, by us or by the database", async () => {
+  const made = await toLost({ emailMyBookings: refuse("email_invalid") });
+  for (const [typed, problem] of [["", "requiredEmail"], ["maria@", "invalidEmail"]] as const) {
+    made.flow.details.type("email", typed);
+    await made.flow.more!.resending.send();
+    assert.deepEqual(made.flow.state.fieldErrors, { email: problem });
+    assert.equal(made.flow.state.focus?.target, "field-email");
+    assert.equal(read(made.flow.state.announcement?.text), "One field needs another look.");
+  }
+  assert.deepEqual(made.asked("emailMyBookings"), []);
+  made.flow.details.type("email", "maria@example.test");
+  await made.flow.more!.resending.send();
+  assert.equal(made.calls.at(-1), "emailMyBookings");
+  assert.deepEqual(made.flow.state.fieldErrors, { email: "invalidEmail" });
+  assert.equal(made.flow.state.notice, null);
+});
+
+Deno.test("links that cannot be sent now say when to ask again, where they were asked for", async () => {
+  for (
+    const [code, status, said] of [
+      ["rate_limited", 429, /Try again in an hour/],
+      ["mail_limit_reached", 429, /Try again tomorrow/],
+      ["network", 0, /There is no connection/],
+    ] as const
+  ) {
+    const made = await toLost({
+      emailMyBookings: () => Promise.reject(new ApiError(code, status)),
+    });
+    made.flow.details.type("email", "maria@example.test");
+    await made.flow.more!.resending.send();
+    assert.equal(made.flow.state.step, "lost");
+    assert.equal(made.flow.state.busy, null);
+    assert.match(read(made.flow.state.notice?.text) ?? "", said);
+    assert.equal(made.flow.state.focus?.target, "notice");
+    assert.ok(elements(made.flow).some((node) => node.props.role === "alert"));
+  }
+});
+
+Deno.test("a link that leads to no booking offers another, and back says so again", async () => {
+  const dead = setting({ getBooking: refuse("booking_not_found") }, returned);
+  const unknown = setting({}, { reference: "ABCD-2345" });
+  for (const [made, step] of [[dead, "failed"], [unknown, "elsewhere"]] as const) {
+    await made.flow.start();
+    assert.equal(made.flow.state.step, step);
+    assert.ok(press(made, LOST));
+    await settled();
+    assert.equal(made.flow.state.step, "lost");
+    await made.flow.trail.back();
+    await settled();
+    assert.equal(made.flow.state.step, step);
+  }
+});
+
+Deno.test("whoever is offline is not told to ask for another link", async () => {
+  const made = setting({ getBooking: () => Promise.reject(new ApiError("network", 0)) }, returned);
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "failed");
+  assert.ok(!press(made, LOST));
+});
+
+Deno.test("a booking that is moved is not asked for", async () => {
+  const made = await toMove();
+  assert.equal(made.flow.state.step, "move");
+  assert.ok(!press(made, LOST));
+});
+
 // ---- moving a booking ----
 
 const later: Slot = { ...slot, starts_at: "2026-12-05T17:00:00Z", local_date: "2026-12-05" };
@@ -1408,7 +1534,11 @@ Deno.test("no language leaves a gap in any step", async () => {
   await signing.flow.start();
   const details = richly();
   await toRichDetails(details);
-  for (const { flow } of [moved, signing, details]) {
+  const asking = await toLost();
+  const resent = await toLost();
+  resent.flow.details.type("email", "maria@example.test");
+  await resent.flow.more!.resending.send();
+  for (const { flow } of [moved, signing, details, asking, resent]) {
     for (const language of languages) {
       const said = [...nodes(view(flow, language))].filter((node) => typeof node === "string");
       assert.deepEqual(said.filter((text) => /undefined|NaN|\[object/.test(text)), [], language);

@@ -256,6 +256,7 @@ export function setting(
       }),
     quoteReschedule: (request) => Promise.resolve({ ...changeQuote, ...request }),
     reschedule: () => Promise.resolve({}),
+    emailMyBookings: () => Promise.resolve(null),
     joinWaitlist: () => Promise.resolve(waitlistEntry),
     getWaitlistEntry: () => Promise.resolve(waitlistEntry),
     leaveWaitlist: () => Promise.resolve({ status: "left" }),

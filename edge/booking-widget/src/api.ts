@@ -146,6 +146,8 @@ export interface Api {
       readonly idempotency_key: string;
     },
   ): Promise<unknown>;
+  /** Mails the links of whoever booked with the address; says nothing of whether anybody did. */
+  emailMyBookings(request: { readonly slug: string; readonly email: string }): Promise<unknown>;
   joinWaitlist(request: WaitlistRequest): Promise<WaitlistEntry>;
   getWaitlistEntry(token: string): Promise<WaitlistEntry>;
   leaveWaitlist(token: string): Promise<unknown>;
@@ -186,6 +188,7 @@ export function createApi(options: ApiOptions): Api {
       post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url }, 1, {}),
     quoteReschedule: (request) => rpc("quote_reschedule", request),
     reschedule: (request) => rpc("reschedule_booking", request),
+    emailMyBookings: (request) => rpc("email_my_bookings", request),
     joinWaitlist: (request) => rpc("join_waitlist", request),
     getWaitlistEntry: (token) => rpc("get_waitlist_entry", { token }),
     leaveWaitlist: (token) => rpc("leave_waitlist", { token }),

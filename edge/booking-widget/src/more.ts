@@ -1,18 +1,21 @@
 /**
  * What comes after the details, and what only some visitors need, as a script of its own: paying,
- * managing and moving a booking, the waitlist, waivers. It shares no object with the first script but the {@link Flow} that it is given.
+ * managing and moving a booking, asking for its link again, the waitlist, waivers. It shares no object
+ * with the first script but the {@link Flow} that it is given.
  */
 import type { Child } from "./dom.ts";
 import type { Flow } from "./flow.ts";
 import type { Language } from "./language.ts";
 import { Managing } from "./managing.ts";
 import { Moving } from "./moving.ts";
+import { Resending } from "./resending.ts";
 import { Waivers } from "./signing.ts";
 import type { Step } from "./state.ts";
 import type { Strings } from "./strings.ts";
 import { type MoreStrings, withMoreStrings } from "./strings_more.ts";
 import { moreStyles } from "./styles_more.ts";
 import { confirming, elsewhere, mailed } from "./views/confirm.ts";
+import { lost, resent } from "./views/lost.ts";
 import { booked } from "./views/manage.ts";
 import { move, moveQuote } from "./views/move.ts";
 import type { MoreView } from "./views/parts.ts";
@@ -24,6 +27,7 @@ import { Waitlist } from "./waiting.ts";
 export interface More {
   readonly managing: Managing;
   readonly moving: Moving;
+  readonly resending: Resending;
   readonly waitlist: Waitlist;
   readonly waivers: Waivers;
   readonly views: Partial<Record<Step, (view: MoreView) => Child>>;
@@ -36,6 +40,7 @@ export function createMore(flow: Flow): More {
   return {
     managing,
     moving: new Moving(flow, managing),
+    resending: new Resending(flow),
     waitlist: new Waitlist(flow),
     waivers: new Waivers(flow, managing),
     views: {
@@ -44,6 +49,8 @@ export function createMore(flow: Flow): More {
       slow: confirming,
       mailed,
       elsewhere,
+      lost,
+      resent,
       booking: booked,
       move,
       moveQuote,

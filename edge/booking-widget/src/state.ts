@@ -30,7 +30,9 @@ export type Step =
   | "moveQuote"
   | "waiver"
   | "signed"
-  | "elsewhere";
+  | "elsewhere"
+  | "lost"
+  | "resent";
 
 /** A text that is written when it is shown, in the language of that moment. */
 export type Text = (strings: Strings, format: Format) => string;
@@ -155,7 +157,8 @@ export type Busy =
   | "join"
   | "move"
   | "waiver"
-  | "sign";
+  | "sign"
+  | "resend";
 
 export const noWishes: Wishes = { extras: {}, exclusive: false, coupon: null, voucher: null };
 

@@ -259,6 +259,11 @@ const texts = {
     "¿Nada libre? Te escribimos en cuanto se libere una plaza.",
     "Res lliure? T'escrivim de seguida que s'alliberi una plaça.",
   ),
+  linkAgain: say(
+    "Already booked? Get your link again",
+    "¿Ya has reservado? Pide tu enlace",
+    "Ja has reservat? Demana l'enllaç",
+  ),
   backToTimes: say(
     "Back to the calendar",
     "Volver al calendario",

@@ -163,6 +163,41 @@ const texts = {
     "Esta página no conoce tu reserva. Ábrela con el enlace de tu correo.",
     "Aquesta pàgina no coneix la teva reserva. Obre-la amb l'enllaç del teu correu.",
   ),
+  lostTitle: say(
+    "Get your link again",
+    "Recibe otra vez tu enlace",
+    "Rep un altre cop el teu enllaç",
+  ),
+  lostLead: say(
+    "Give the address that you booked with. We mail you the links of your coming bookings.",
+    "Escribe la dirección con la que reservaste. Te enviamos los enlaces de tus próximas reservas.",
+    "Escriu l'adreça amb què vas reservar. T'enviem els enllaços de les teves properes reserves.",
+  ),
+  lostSend: say(
+    "Send me the link",
+    "Enviarme el enlace",
+    "Envia'm l'enllaç",
+  ),
+  lostSending: say(
+    "Sending…",
+    "Enviando…",
+    "Enviant…",
+  ),
+  resentText: say(
+    (email: string) => `If there are bookings under ${email}, the links are on their way.`,
+    (email) => `Si hay reservas con ${email}, los enlaces están en camino.`,
+    (email) => `Si hi ha reserves amb ${email}, els enllaços estan en camí.`,
+  ),
+  resentHint: say(
+    "No mail? Look among the unwanted ones. We send it once an hour at most.",
+    "¿No hay correo? Mira entre los no deseados. Lo enviamos una vez por hora como máximo.",
+    "No hi ha correu? Mira entre els no desitjats. L'enviem un cop per hora com a màxim.",
+  ),
+  otherAddress: say(
+    "Use another address",
+    "Usar otra dirección",
+    "Fes servir una altra adreça",
+  ),
   paidText: say(
     "Thank you, we have received your payment.",
     "Gracias, hemos recibido tu pago.",
@@ -664,6 +699,16 @@ const errors = {
     "We cannot send any more mails for such bookings today. Try again tomorrow, or ask the venue.",
     "Hoy no podemos enviar más correos para estas reservas. Inténtalo mañana o pregunta al local.",
     "Avui no podem enviar més correus per a aquestes reserves. Torna-ho a provar demà o pregunta al local.",
+  ),
+  links_rate_limited: say(
+    "Links have been asked for too often from here. Try again in an hour, or ask the venue.",
+    "Se han pedido enlaces demasiadas veces desde aquí. Inténtalo en una hora o pregunta al local.",
+    "S'han demanat enllaços massa vegades des d'aquí. Torna-ho a provar d'aquí a una hora o pregunta al local.",
+  ),
+  links_limit_reached: say(
+    "No more of these mails can be sent today. Try again tomorrow, or ask the venue.",
+    "Hoy no se pueden enviar más correos de estos. Inténtalo mañana o pregunta al local.",
+    "Avui no es poden enviar més correus d'aquests. Torna-ho a provar demà o pregunta al local.",
   ),
   confirmation_too_late: say(
     "The link was opened too late, and your place is not kept any more. Here is what is free.",

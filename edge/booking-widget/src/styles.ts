@@ -273,6 +273,8 @@ h4 { margin: 0; font-size: inherit; }
 .turn { display: flex; gap: 8px; }
 @media (prefers-reduced-motion: no-preference) { .pictures { scroll-behavior: smooth; } }
 .zone { display: flex; gap: 6px; align-items: center; font-size: .8125rem; color: var(--muted); }
+.lost { margin: -8px 0; }
+.lost .link { font-size: .875rem; }
 
 /* form and summary */
 .columns { display: grid; gap: 24px; }

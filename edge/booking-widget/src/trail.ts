@@ -83,9 +83,12 @@ export class Trail {
       if (to === "details") return await flow.paying.backToDetails();
       if (to === "choose") return await flow.paying.release();
     }
+    // It was asked for where a link led nowhere: back to where that is said.
+    const lost = step === "lost" || step === "resent";
+    if (lost && flow.state.month === "") return await flow.retry();
     switch (to) {
       case "choose":
-        if (step === "details" || step === "waitlist") return flow.choosing.backToChoose();
+        if (lost || step === "details" || step === "waitlist") return flow.choosing.backToChoose();
         return await flow.bookAnother();
       case "details":
         if (step === "choose" && mark?.slot) await flow.choosing.chooseSlot(mark.slot);

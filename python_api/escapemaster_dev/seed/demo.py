@@ -131,7 +131,7 @@ def _remind(connection: Connection, organization_id: str) -> None:
         join public.message_rules as r on r.organization_id = b.organization_id
         where b.organization_id = %s
           and r.kind = 'reminder'
-          and b.status = 'confirmed'
+          and private.is_message_wanted(r, b)
           and b.starts_at > now() + interval '1 hour'
         order by b.starts_at
         limit 1

@@ -8,6 +8,7 @@ import {
   descriptionOf,
   header,
   icon,
+  linkAgain,
   nameOf,
   nightOf,
   notice,
@@ -25,6 +26,7 @@ export function choose(view: View): Child {
     flow.dateFirst ? null : rooms(view),
     players(view),
     when(view),
+    h("p", { class: "lost", key: "lost" }, linkAgain(view)),
   ];
 }
 

@@ -2,7 +2,7 @@
 import { localDate } from "../dates.ts";
 import { type Child, h } from "../dom.ts";
 import { bookingTicket } from "./costs.ts";
-import { button, heading, icon, type MoreView, notice } from "./parts.ts";
+import { button, heading, icon, linkAgain, type MoreView, notice } from "./parts.ts";
 
 export function confirming(view: MoreView): Child {
   const { state, strings, flow } = view;
@@ -71,7 +71,8 @@ export function mailed(view: MoreView): Child {
   );
 }
 
-export function elsewhere({ strings, flow }: MoreView): Child {
+export function elsewhere(view: MoreView): Child {
+  const { strings, flow } = view;
   return h(
     "div",
     { class: "center" },
@@ -83,5 +84,6 @@ export function elsewhere({ strings, flow }: MoreView): Child {
       label: strings.bookAnother,
       press: () => void flow.bookAnother(),
     }),
+    linkAgain(view),
   );
 }

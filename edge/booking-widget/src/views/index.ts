@@ -2,7 +2,7 @@
 import { type Child, h, type VNode } from "../dom.ts";
 import { choose } from "./choose.ts";
 import { details } from "./details.ts";
-import { button, heading, icon, type MoreView, type View } from "./parts.ts";
+import { button, heading, icon, linkAgain, type MoreView, type View } from "./parts.ts";
 
 export function render(given: View): VNode[] {
   const { more } = given.flow;
@@ -68,6 +68,8 @@ function failed(view: View): Child {
         label: strings.bookAnother,
         press: () => void flow.bookAnother(),
       }),
+      // Whoever is offline may have a good link.
+      flow.entered && !state.unreachable && linkAgain(view),
     ),
   );
 }

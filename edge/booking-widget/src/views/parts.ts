@@ -214,6 +214,15 @@ export function stepper(options: StepperOptions): VNode {
   );
 }
 
+/** For whoever has booked, and has lost the mail with the link. */
+export function linkAgain({ flow, strings }: View): VNode {
+  return button({
+    kind: "link",
+    label: strings.linkAgain,
+    press: () => void flow.withMore((more) => more.resending.open()),
+  });
+}
+
 export function back(view: View, press: () => void, busy = false): VNode {
   return h(
     "p",

@@ -8,37 +8,41 @@ import type { View } from "./parts.ts";
 
 /** Name, e-mail and phone: whoever books or waits is asked for them. */
 export function contactFields(view: View): Child {
-  const { strings, state, flow } = view;
-  const field = (
-    name: Field,
-    label: string,
-    attributes: Record<string, unknown>,
-    hint?: string,
-  ) =>
-    control(view, {
-      name,
-      label,
-      ...(hint ? { hint } : {}),
-      value: state.form[name],
-      attributes: { autocomplete: name, ...attributes },
-      input: (value) => flow.details.type(name, value),
-      leave: () => flow.details.leaveField(name),
-    });
+  const { strings } = view;
   return [
-    field("full_name", strings.name, { autocomplete: "name", required: true }),
-    field(
-      "email",
-      strings.email,
-      { type: "email", inputmode: "email", required: true },
-      strings.emailHint,
-    ),
-    field("phone", optional(view, strings.phone), {
+    field(view, "full_name", strings.name, { autocomplete: "name", required: true }),
+    emailField(view, strings.emailHint),
+    field(view, "phone", optional(view, strings.phone), {
       type: "tel",
       autocomplete: "tel",
       inputmode: "tel",
       maxlength: 24,
     }),
   ];
+}
+
+export function emailField(view: View, hint?: string): VNode {
+  const attributes = { type: "email", inputmode: "email", required: true };
+  return field(view, "email", view.strings.email, attributes, hint);
+}
+
+function field(
+  view: View,
+  name: Field,
+  label: string,
+  attributes: Record<string, unknown>,
+  hint?: string,
+): VNode {
+  const { details } = view.flow;
+  return control(view, {
+    name,
+    label,
+    ...(hint ? { hint } : {}),
+    value: view.state.form[name],
+    attributes: { autocomplete: name, ...attributes },
+    input: (value) => details.type(name, value),
+    leave: () => details.leaveField(name),
+  });
 }
 
 const inputTypes: Record<string, Record<string, unknown>> = {
