@@ -31,6 +31,7 @@ from escapemaster_dev.stack.platform import create_platform_database, make_templ
 from escapemaster_dev.stack.postgres import OWNER, Cluster, locate
 from escapemaster_dev.stack.processes import Child, stop_all
 from escapemaster_dev.stack.supabase_config import read_supabase_config
+from matrix.databases import WITHOUT_PLAN_LIMITS
 from matrix.fixtures import Track
 from matrix.house import House
 from stack import wait_until
@@ -128,6 +129,8 @@ def durable_server() -> Iterator[Server]:
                 netloc=f"{OWNER}:{credentials.owner_password}@127.0.0.1:{port}"
             )
             apply_files(urlunsplit(owner), PROJECT.source_files())
+            with psycopg.connect(server.dsn, autocommit=True) as connection:
+                connection.execute(WITHOUT_PLAN_LIMITS)
             yield server
         finally:
             stop_all([server.child], patience_seconds=15)

@@ -648,6 +648,9 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         # Staff and players with an account are not the venue's customers.
         *("invitations.email", "member_bars.email", "profiles.email", "profiles.full_name"),
         *("member_addresses.email", "member_bars.other_emails", "proven_addresses.email"),
+        "profiles.phone",
+        # By which the venue is reached.
+        *("locations.phone", "organizations.contact_email", "organizations.phone"),
         # The platform's, so that no tenant makes it write to an address that refused its mails.
         "email_suppressions.email",
         # What the customer read, which is the venue's text.
@@ -662,7 +665,7 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("refund_requests.provider_refund_id", "refund_requests.requested_by"),
         *("refund_requests.status", "payment_attempts.currency", "payment_attempts.error"),
         *("payment_attempts.session_id", "payment_attempts.status", "payment_attempts.url"),
-        "payment_attempts.stripe_account",
+        *("payment_attempts.stripe_account", "stripe_customers.customer_id"),
     }
     open_questions = house.owner_sql(
         """

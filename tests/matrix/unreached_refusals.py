@@ -44,6 +44,24 @@ _STATUSES = (
 #: Rows that are there because the caller has them, or a row that refers to them.
 _ROWS = (
     Exclusion(
+        callee="private.bound_rows",
+        callers=("private.seed_message_rules",),
+        codes=("too_many_rows",),
+        reason="It makes a new organization's first three rules, of which forty are allowed.",
+    ),
+    Exclusion(
+        callee="private.locked_booking",
+        callers=("private.unsubscribe",),
+        codes=("booking_not_found",),
+        reason="The token is found by the booking's row, and bookings are never deleted.",
+    ),
+    Exclusion(
+        callee="private.record_consents",
+        callers=("private.unsubscribe",),
+        codes=("consents_invalid",),
+        reason="It writes one kind, which is known.",
+    ),
+    Exclusion(
         callee="private.locked_booking",
         callers=(
             "private.transition",

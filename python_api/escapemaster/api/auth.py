@@ -36,8 +36,10 @@ PUBLIC_ROUTES: Final = {
     "GET /health/ready": "asked by the load balancer",
     "GET /metrics": "asked by Prometheus; holds counts only",
     "GET /openapi.json": "describes the service",
+    "GET /v1/unsubscribe": "a page with a button; changes nothing",
     "POST /v1/checkout": "players have no account; the booking's secret token decides",
     "POST /v1/token": "the API key decides",
+    "POST /v1/unsubscribe": "mail programs have no account; the link's token decides",
     "POST /webhooks/resend": "signed by Resend",
     "POST /webhooks/stripe": "signed by Stripe",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -85,7 +86,13 @@ async def test_every_body_is_one_that_refuses_such_texts(client: httpx.AsyncClie
         for content in operation.get("requestBody", {}).get("content", {}).values()
         if (reference := content["schema"].get("$ref"))
     }
-    assert bodies == {body.__name__ for body in Body.__subclasses__()} != set()
+    assert bodies and bodies <= {body.__name__ for body in _kinds_of(Body)}
+
+
+def _kinds_of(body: type[Body]) -> Iterator[type[Body]]:
+    for kind in body.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,12 @@ _HEADERS: Final = {
     "X-Robots-Tag": "noindex",
 }
 
-Token = Annotated[str, Query(max_length=200, description="As it stands in the mail's link.")]
+Token = Annotated[
+    str,
+    Query(
+        max_length=200, pattern=r"^[^\x00-\x1f]*$", description="As it stands in the mail's link."
+    ),
+]
 Language = Annotated[
     Literal["es", "en", "ca"], Query(alias="lang", description="Of the page: es, en or ca.")
 ]
