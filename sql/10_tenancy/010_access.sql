@@ -46,6 +46,7 @@ declare
   granted_in uuid;
   current_status text;
   writes_stopped boolean;
+  is_visit boolean := false;
 begin
   -- The caller's id is a variable: inside a query the claim would be read and cast again for every
   -- row that a scan looks at (27 µs a call instead of 11).
@@ -78,25 +79,25 @@ begin
         wanted := private.request_organization();
       end if;
     end if;
-    select o.id, o.status, o.writes_end_at <= now()
-    into granted_in, current_status, writes_stopped
+    select o.id, o.status, o.writes_end_at <= now(), m.expires_at is not null
+    into granted_in, current_status, writes_stopped, is_visit
     from private.active_memberships as m
     join public.organizations as o on o.id = m.organization_id
     join public.role_permissions as rp
       on rp.organization_id = m.organization_id and rp.role_id = m.role_id
     where m.organization_id = wanted
       and m.user_id = caller
-      and rp.permission_key = organization_with.permission
-      -- Looked up for a visit only.
-      and (
-        m.expires_at is null
-        or not exists (
-          select from public.permissions as p where p.key = organization_with.permission and p.rests_in_visits
-        )
-      );
+      and rp.permission_key = organization_with.permission;
   end if;
 
-  if current_status = 'closed' then
+  -- Nearly always. Each condition below that holds a query costs 6 µs, met or not.
+  if current_status = 'active' and not is_visit and writes_stopped is not true then
+    return granted_in;
+  elsif current_status = 'closed' then
+    return null;
+  elsif is_visit and exists (
+    select from public.permissions as p where p.key = organization_with.permission and p.rests_in_visits
+  ) then
     return null;
   elsif current_status = 'suspended' and exists (
     select from public.permissions as p where p.key = organization_with.permission and p.mutates
