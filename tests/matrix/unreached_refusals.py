@@ -107,7 +107,7 @@ _PEOPLE = (
         reason="The trigger is not for a customer that is erased.",
     ),
     Exclusion(
-        callee="private.keep_address_in_a_visit",
+        callee="private.keep_in_a_visit",
         callers=("private.erase_customer",),
         reason="The trigger is not for a customer that is erased.",
     ),
