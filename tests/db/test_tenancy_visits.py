@@ -200,6 +200,26 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
     assert owner.change("update public.email_template_overrides set body = 'Bon dia'") == 1
 
 
+def test_a_visitor_reads_no_code_that_is_worth_money(shop: Shop, operator: Client) -> None:
+    """A code that was read in a visit pays after it; the bookings that it paid are there to see."""
+    room = shop.add_room()
+    shop.open_on(room, "10:00", "22:00")
+    coupon, voucher = shop.add_coupon("ONLYFRIENDS"), shop.add_voucher(500)
+    options = {"coupon_code": coupon["code"], "voucher_code": voucher["code"]}
+    booking = shop.book(room, shop.at(2, "10:00"), **options)
+    enter(operator, shop.venue, role="admin")
+    visitor = operator.at(shop.id)
+    for table in ("coupons", "coupon_redemptions", "vouchers", "voucher_entries"):
+        assert shop.venue.count(table)
+        assert visitor.select(f"select * from public.{table}") == []
+    seen = visitor.select("select reference from public.bookings")
+    assert seen == [{"reference": booking["reference"]}]
+    for table in ("bookings", "booking_lines", "payments", "audit_log"):
+        rows = visitor.select(f"select to_jsonb(t)::text as row from public.{table} as t")
+        assert rows
+        assert not [row for row in rows if voucher["code"] in row["row"]]
+
+
 def test_a_visit_of_one_venue_takes_nothing_from_whoever_works_in_another(
     house: House, shop: Shop, operator: Client
 ) -> None:
