@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -131,3 +132,23 @@ def test_what_is_asked_without_an_address_is_auth_s_to_refuse(
                 "/auth/v1/recover", headers={"apikey": stack.publishable_key}, content=body
             )
             assert answer.status_code not in (200, 429), (body, answer.text)
+
+
+_ODD: tuple[Any, ...] = ([], {}, 3, True)
+
+
+@pytest.mark.parametrize("path", ["signup", "otp", "recover", "token?grant_type=password"])
+def test_json_of_another_shape_is_refused_and_no_fault(
+    stack: Stack, gateway: httpx.Client, path: str
+) -> None:
+    whole: dict[str, Any] = {"email": unknown(), "password": PASSWORD}
+    odd: list[Any] = [None, [], "text", 3]
+    for field in whole:
+        odd += [{**whole, field: value} for value in _ODD]
+    for body in odd:
+        answer = gateway.post(
+            f"/auth/v1/{path}",
+            headers={"apikey": stack.publishable_key, "Content-Type": "application/json"},
+            content=json.dumps(body),
+        )
+        assert answer.status_code == 400, (body, answer.status_code, answer.text)

@@ -1,7 +1,7 @@
 // Loaded into the local Auth before its own code: `auth.email.max_frequency`, which it reads and does
 // not hold. Hosted, Auth holds it for each account and kind of mail; here it is held for each mailbox
 // and kind, known or not, so that the answer tells nobody which addresses have an account, and one
-// mailbox is no more for its +tags.
+// mailbox is no more for its +tags. And JSON of a shape that is 500 to it is refused.
 import http from "node:http";
 import { syncBuiltinESMExports } from "node:module";
 
@@ -70,14 +70,43 @@ const refuse = (response, left) => {
   }));
 };
 
+// Whether it is JSON that is no object, or whose address or password is no text: 500 to their code.
+const isOdd = (body) => {
+  try {
+    const read = JSON.parse(body);
+    if (typeof read !== "object" || read === null || Array.isArray(read)) return true;
+    const texts = [read.email, read.phone, read.password];
+    return texts.some((value) => value != null && typeof value !== "string");
+  } catch {
+    return false; // theirs to refuse
+  }
+};
+
+const refuseShape = (response) => {
+  response.writeHead(400, {
+    "Access-Control-Allow-Origin": "*",
+    "Content-Type": "application/json",
+    "X-Sb-Error-Code": "bad_json",
+  });
+  response.end(JSON.stringify({
+    code: 400,
+    error_code: "bad_json",
+    msg: "Could not parse request body as JSON",
+  }));
+};
+
 const limited = (listener) => async (request, response) => {
   const kind = asked(request);
-  if (kind === null) return listener(request, response);
+  const writes = request.method === "POST" || request.method === "PUT";
+  if (kind === null && !(writes && request.url.startsWith("/auth/v1/"))) {
+    return listener(request, response);
+  }
   const parts = [];
   for await (const part of request) parts.push(part);
   // Where their server looks for a body that has been read.
   request.rawBody = Buffer.concat(parts);
-  const mailbox = mailboxIn(request.rawBody);
+  if (isOdd(request.rawBody)) return refuseShape(response);
+  const mailbox = kind === null ? null : mailboxIn(request.rawBody);
   const left = mailbox === null ? 0 : pauseOf(kind, mailbox);
   return left > 0 ? refuse(response, left) : listener(request, response);
 };
