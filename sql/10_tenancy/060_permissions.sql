@@ -18,7 +18,7 @@ comment on table public.permissions is
 comment on column public.permissions.key is 'resource:action, such as bookings:read.';
 comment on column public.permissions.mutates is 'Whether it lets somebody change something; such permissions rest while the organization is suspended.';
 comment on column public.permissions.rests_in_visits is
-  'Whether it lets somebody make or end what outlasts a visit and is worth something: a way in, money, a price by hand, everything at once. A visit of the platform''s support does not hold it, whatever its role.';
+  'Whether it lets somebody make or end what outlasts a visit and is worth something: a way in, money, a price by hand, the words of later mails, everything at once; or see codes that pay. A visit of the platform''s support does not hold it, whatever its role.';
 
 grant select on public.permissions to authenticated;
 

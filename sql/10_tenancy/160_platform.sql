@@ -126,6 +126,22 @@ $$;
 comment on function private.refuse_in_a_visit is
   'Raises 403 refused_in_a_visit for the platform''s support while it visits. For what outlasts a visit under a permission that visits hold; a permission that guards nothing else rests in visits (permissions.rests_in_visits).';
 
+create function private.keep_in_a_visit()
+returns trigger
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.refuse_in_a_visit(new.organization_id);
+  return null;
+end
+$$;
+
+comment on function private.keep_in_a_visit is
+  'definer: reads the platform''s visits for whoever may change the row. For what a visit leaves as it is though its role may write the table, such as an address that bookings or later mails go to: 403 refused_in_a_visit. After the row, which row level security has let through by then.';
+
 create function private.require_platform_admin()
 returns uuid
 language plpgsql

@@ -54,7 +54,7 @@ create table public.calendars (
 );
 
 comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
-comment on column public.calendars.slug is 'Public address, unique on the whole platform.';
+comment on column public.calendars.slug is 'Public address, unique on the whole platform. Not changed in a visit of the platform''s support: 403 refused_in_a_visit.';
 comment on column public.calendars.is_active is 'Whether the public finds it.';
 comment on column public.calendars.minimum_notice_minutes is 'A session can be booked until so many minutes before it starts.';
 comment on column public.calendars.maximum_advance_days is 'A session can be booked until so many days ahead, counted in local dates from today.';
@@ -75,7 +75,7 @@ comment on column public.calendars.holds_per_address is
 comment on column public.calendars.confirm_by_email is
   'Whether a booking with nothing to pay is confirmed by opening the link in its mail (confirm_booking); until then it is held, for an hour or as long as hold_minutes says.';
 comment on column public.calendars.site_url is
-  'The venue''s own page with the booking widget, https://host/path in lower-case ASCII, without query and fragment: the links of its mails lead there, and payments may lead back to its origin. null: the platform''s page.';
+  'The venue''s own page with the booking widget, https://host/path in lower-case ASCII, without query and fragment: the links of its mails lead there, and payments may lead back to its origin. null: the platform''s page. Not given nor changed in a visit of the platform''s support: 403 refused_in_a_visit.';
 comment on column public.calendars.descriptions is 'What it sells, to visitors, by language: {"es": "…"}; {}: nothing is said.';
 
 grant select, delete on public.calendars to authenticated;
@@ -124,6 +124,18 @@ for each row execute function private.refuse_uneven_amounts('fee_value');
 create trigger calendars_touch_updated_at
 before update on public.calendars
 for each row execute function private.touch_updated_at();
+
+-- The links of every later mail lead to site_url, with the tokens that open the booking. A slug that
+-- is given up is anybody's to take, with all links that name it.
+create trigger calendars_keep_new_address_in_a_visit
+after insert on public.calendars
+for each row when (new.site_url is not null)
+execute function private.keep_in_a_visit();
+
+create trigger calendars_keep_address_in_a_visit
+after update of slug, site_url on public.calendars
+for each row when ((new.slug, new.site_url) is distinct from (old.slug, old.site_url))
+execute function private.keep_in_a_visit();
 
 create trigger calendars_are_bounded
 after insert on public.calendars

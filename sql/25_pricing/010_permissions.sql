@@ -29,7 +29,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'coupons:read', 'pricing', false,
   'See coupons and who used them', 'Ver los cupones y quién los usó',
-  array['admin', 'manager', 'receptionist']
+  array['admin', 'manager', 'receptionist'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'coupons:manage', 'pricing', true,
@@ -40,7 +41,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'vouchers:read', 'pricing', false,
   'See gift vouchers and their entries', 'Ver los vales regalo y sus movimientos',
-  array['admin', 'manager', 'receptionist']
+  array['admin', 'manager', 'receptionist'],
+  rests_in_visits => true
 );
 select private.permission_upsert(
   'vouchers:manage', 'pricing', true,

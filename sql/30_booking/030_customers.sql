@@ -87,26 +87,11 @@ create trigger customers_normalise
 before insert or update on public.customers
 for each row execute function private.normalise_customer();
 
-create function private.keep_address_in_a_visit()
-returns trigger
-language plpgsql
-stable
-security definer
-set search_path = ''
-as $$
-begin
-  perform private.refuse_in_a_visit(new.organization_id);
-  return null;
-end
-$$;
-
-comment on function private.keep_address_in_a_visit is
-  'definer: reads the platform''s visits for whoever may change customers. Whoever has a customer''s address sees and cancels the customer''s bookings: 403 refused_in_a_visit.';
-
+-- Whoever has a customer's address sees and cancels the customer's bookings.
 create trigger customers_keep_address_in_a_visit
 after update of email on public.customers
 for each row when (new.email is distinct from old.email and new.erased_at is null)
-execute function private.keep_address_in_a_visit();
+execute function private.keep_in_a_visit();
 
 create table public.customer_tags (
   organization_id uuid not null default private.organization_with('customers:update'),

@@ -425,6 +425,8 @@ as $$
 begin
   -- Not private.booking_is_vouched: for whoever has proven the address, it takes a stranger's booking for theirs.
   return booking.source <> 'widget'
+    -- Counted wherever it came from: it ends by itself within minutes, or is paid. Several at once could all be paid.
+    or booking.status in ('held', 'pending')
     or exists (
       select from private.vouched_bookings as v
       where v.organization_id = booking.organization_id and v.booking_id = booking.id
@@ -444,7 +446,7 @@ begin
         and a.address_hash = private.coupon_address(use_is_the_customer_s.coupon_id)
     )
     -- Made outside a request. One that is over has forgotten its address: a stranger's party that never came.
-    or booking.status in ('held', 'confirmed') and not exists (
+    or booking.status = 'confirmed' and not exists (
       select from private.coupon_addresses as a
       where a.organization_id = booking.organization_id and a.booking_id = booking.id
     );
@@ -452,7 +454,7 @@ end
 $$;
 
 comment on function private.use_is_the_customer_s is
-  'Whether the booking''s coupon counts as used by its customer: the venue made it, it was paid for, its link was opened, the address was proven or the party came; or it was made from where the request comes from. A stranger who types somebody''s address uses up nothing of theirs.';
+  'Whether the booking''s coupon counts as used by its customer: the venue made it, it was paid for, its link was opened, the address was proven or the party came; or it waits for its payment; or it was made from where the request comes from. A stranger who types somebody''s address uses up nothing of theirs, but while a hold of it lasts.';
 
 create function private.coupon_uses(
   coupon public.coupons,

@@ -33,8 +33,8 @@ comment on column public.session_staff.during is
 comment on column public.session_staff.source is
   'assigned (by whoever may), claimed (by the game master), automatic.';
 
--- for: the foreign key, and a person's sessions
-create index session_staff_user_id_idx on public.session_staff (user_id, organization_id);
+-- for: the foreign key, and a person's sessions in time, as private.feed_sessions reads them
+create index session_staff_user_id_idx on public.session_staff (user_id, organization_id, lower(during));
 
 grant select on public.session_staff to authenticated;
 

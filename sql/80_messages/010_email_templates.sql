@@ -8,7 +8,8 @@ select private.permission_upsert(
 select private.permission_upsert(
   'templates:manage', 'organization', true,
   'Change the words of the mails', 'Cambiar los textos de los correos',
-  array['admin', 'manager']
+  array['admin', 'manager'],
+  rests_in_visits => true
 );
 
 create table private.email_templates (

@@ -98,7 +98,7 @@ comment on column public.message_rules.all_rooms is 'Whether it is for every roo
 comment on column public.message_rules.locales is
   'Only for bookings in these languages (es, en, ca), so that two rules can send at different times; null: all.';
 comment on column public.message_rules.review_url is
-  'Of a review_request: the page where a review is written, https://…; null for the other kinds.';
+  'Of a review_request: the page where a review is written, https://…; null for the other kinds. Not given nor changed in a visit of the platform''s support: 403 refused_in_a_visit.';
 comment on column public.message_rules.is_active is 'Whether it sends. What is queued already is not sent any more once this is false.';
 comment on column public.message_rules.counts_from is
   'Since when it is as it is: what was due before is not written. Set by the database whenever the rule is switched on, or its time, rooms or languages change.';
@@ -131,6 +131,17 @@ using (organization_id = (select private.organization_with('messages:manage')));
 create trigger message_rules_touch_updated_at
 before update on public.message_rules
 for each row execute function private.touch_updated_at();
+
+-- Later mails send every guest there.
+create trigger message_rules_keep_new_link_in_a_visit
+after insert on public.message_rules
+for each row when (new.review_url is not null)
+execute function private.keep_in_a_visit();
+
+create trigger message_rules_keep_link_in_a_visit
+after update of review_url on public.message_rules
+for each row when (new.review_url is distinct from old.review_url)
+execute function private.keep_in_a_visit();
 
 create trigger message_rules_are_bounded
 after insert on public.message_rules

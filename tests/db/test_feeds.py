@@ -142,6 +142,98 @@ def test_sessions_of_long_ago_are_left_out(venue: Venue, feed: dict[str, Any]) -
         assert len(read(venue, feed["token"])["sessions"]) == shown
 
 
+def test_a_lifted_block_is_gone(venue: Venue, feed: dict[str, Any]) -> None:
+    here, start = {"organization_id": venue.organization_id}, venue.slot()
+    block = venue.owner.call(
+        "block_room",
+        **here,
+        room_id=venue.room_id,
+        starts_at=start,
+        ends_at=start + timedelta(hours=1),
+    )
+    venue.owner.call("unblock_room", **here, block_id=block["block_id"])
+    assert read(venue, feed["token"])["sessions"] == []
+
+
+def add_blocks(venue: Venue, first: str, step: str, number: int) -> None:
+    """Blocks of an hour, so many, from that time on; cheaper than through block_room."""
+    venue.database.run(
+        "insert into public.sessions (organization_id, room_id, starts_at, ends_at, occupied_until,"
+        " mode, capacity, seats_taken)"
+        " select %s, %s, t, t + interval '1 minute', t + interval '1 minute', 'block', 0, 0"
+        " from generate_series(0, %s - 1) as n, lateral (select now() + %s::interval"
+        " + n * %s::interval) as at (t)",
+        venue.organization_id, venue.room_id, number, first, step,
+    )  # fmt: skip
+
+
+def test_a_feed_holds_what_is_nearest_and_costs_no_more_for_the_rest(
+    venue: Venue, feed: dict[str, Any]
+) -> None:
+    """Whoever opens a feed of very many sessions gets no anonymous way to keep the server busy."""
+    add_blocks(venue, "-20 days", "5 minutes", 1_500)
+    add_blocks(venue, "1 hour", "10 minutes", 1_000)
+    shown = [entry["starts_at"] for entry in read(venue, feed["token"])["sessions"]]
+    now = venue.database.one("select to_jsonb(now())")
+    assert (len(shown), sum(starts_at > now for starts_at in shown)) == (2_000, 1_000)
+    assert shown == sorted(shown)
+    # The latest thousand of those that are over.
+    assert shown[0] > venue.database.one("select to_jsonb(now() - interval '19 days')")
+
+    add_blocks(venue, "10 days", "10 minutes", 60_000)
+    shown = [entry["starts_at"] for entry in read(venue, feed["token"])["sessions"]]
+    assert len(shown) == 2_000
+    assert shown[0] > now
+    assert shown[-1] < venue.database.one("select to_jsonb(now() + interval '17 days')")
+
+
+def test_reading_ends_with_the_feed_s_bound(venue: Venue, feed: dict[str, Any]) -> None:
+    member_id = venue.owner.select("select auth.uid() as id")[0]["id"]
+    add_blocks(venue, "1 hour", "10 minutes", 40_000)
+    venue.database.run(
+        "insert into public.session_staff (organization_id, session_id, user_id, during, source)"
+        " select organization_id, id, %s, during, 'assigned' from public.sessions"
+        " where organization_id = %s",
+        member_id, venue.organization_id,
+    )  # fmt: skip
+    venue.database.run("analyze public.sessions, public.session_staff")
+
+    def rows_read(room_id: str | None, user_id: str | None) -> int:
+        query = (
+            "select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)"
+            " from pg_stat_xact_user_tables where relname in ('sessions', 'session_staff')"
+        )
+        with venue.database.owner.transaction():
+            before = venue.database.one(query)
+            found = venue.database.one(
+                "select cardinality(private.feed_sessions(%s, %s, %s, 10000))",
+                venue.organization_id, room_id, user_id,
+            )  # fmt: skip
+            assert found == 10_000
+            return int(venue.database.one(query) - before)
+
+    for room_id, user_id in ((None, None), (venue.room_id, None), (None, member_id)):
+        assert rows_read(room_id, user_id) == 10_000
+
+
+def test_a_large_feed_weighs_in_the_limit(venue: Venue, feed: dict[str, Any]) -> None:
+    add_blocks(venue, "1 hour", "10 minutes", 10_000)
+    address = f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
+    visitor = venue.public.sending(x_forwarded_for=address)
+
+    def refusal() -> tuple[int, str] | None:
+        try:
+            visitor.call("get_calendar_feed", token=feed["token"])
+        except Refused as refused:
+            return refused.status, refused.code
+        return None
+
+    # Eleven each of 1,000 a minute, or of two when the minute turns.
+    answers = list(iter(refusal, (429, "rate_limited")))
+    assert 90 <= len(answers) <= 181
+    assert set(answers) == {None}
+
+
 def test_a_feed_shows_its_own_venue_only(
     venue: Venue, feed: dict[str, Any], money: Database
 ) -> None:

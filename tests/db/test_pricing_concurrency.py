@@ -87,6 +87,23 @@ class TestCoupon:
         }  # fmt: skip
         assert_consistent(shop)
 
+    def test_one_person_of_many_networks_uses_it_once(
+        self, shop: Shop, visitors: list[Client], starts: list[datetime], rooms: list[str]
+    ) -> None:
+        shop.add_coupon(maximum_uses_per_customer=1)
+        networks = [v.sending(x_forwarded_for=f"192.0.2.{n}") for n, v in enumerate(visitors, 1)]
+        results = race(
+            networks,
+            lambda client, who: shop.hold(
+                rooms[who], starts[3], by=client, total=900, coupon_code="VERANO",
+                customer=guest(0),
+            ),
+        )  # fmt: skip
+        assert outcomes(results) == {
+            "ok": 1, "422 coupon_max_uses_per_customer": CLIENTS - 1,
+        }  # fmt: skip
+        assert_consistent(shop)
+
     def test_uses_of_lapsed_holds_are_given_out_once_each(
         self, shop: Shop, visitors: list[Client], starts: list[datetime], rooms: list[str]
     ) -> None:

@@ -153,6 +153,65 @@ def test_a_visitor_takes_and_returns_no_money(shop: Shop, operator: Client) -> N
         operator.at(shop.id).call("refund_booking", **money, amount_cents=1, reason="A gift")
 
 
+def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
+    shop: Shop, operator: Client
+) -> None:
+    """The links of mails carry what opens the booking, and every guest of later trusts them."""
+    owner, evil = shop.venue.owner, "https://evil.example.test/book"
+    rule = "insert into public.message_rules (kind, minutes, review_url) values"
+    owner.change(f"{rule} ('review_request', 60, 'https://reviews.example.test')")
+    words = "insert into public.email_template_overrides (template, locale, body) values"
+    owner.change(f"{words} ('booking_confirmed', 'es', 'Hola')")
+    owner.change("update public.calendars set site_url = 'https://venue.example.test'")
+    enter(operator, shop.venue, role="admin")
+    visitor = operator.at(shop.id)
+    for statement in (
+        f"update public.calendars set site_url = '{evil}'",
+        "update public.calendars set site_url = null",
+        "update public.calendars set slug = 'another-slug'",
+        f"insert into public.calendars (slug, name, site_url) values ('evil', 'Evil', '{evil}')",
+        f"update public.message_rules set review_url = '{evil}' where kind = 'review_request'",
+        f"{rule} ('review_request', 90, '{evil}')",
+    ):
+        with refused(403, "refused_in_a_visit"):
+            visitor.change(statement)
+    # Nothing else needs templates:manage, so it rests.
+    with refused(403, "42501"):
+        visitor.change(f"{words} ('booking_held', 'es', 'Pay at {evil}')")
+    for statement in (
+        f"update public.email_template_overrides set body = 'Pay at {evil}'",
+        "delete from public.email_template_overrides",
+    ):
+        assert visitor.change(statement) == 0
+    # What support is for goes on.
+    assert visitor.change("update public.calendars set name = 'New', site_url = site_url") == 1
+    visitor.change("insert into public.calendars (slug, name) values ('second', 'B')")
+    assert visitor.change("update public.message_rules set minutes = 61 where minutes = 60") == 1
+    # The venue's own people change all of it, before and after.
+    assert owner.change("update public.calendars set site_url = null, slug = slug || '-b'") == 2
+    assert owner.change("update public.email_template_overrides set body = 'Bon dia'") == 1
+
+
+def test_a_visitor_reads_no_code_that_is_worth_money(shop: Shop, operator: Client) -> None:
+    """A code that was read in a visit pays after it; the bookings that it paid are there to see."""
+    room = shop.add_room()
+    shop.open_on(room, "10:00", "22:00")
+    coupon, voucher = shop.add_coupon("ONLYFRIENDS"), shop.add_voucher(500)
+    options = {"coupon_code": coupon["code"], "voucher_code": voucher["code"]}
+    booking = shop.book(room, shop.at(2, "10:00"), **options)
+    enter(operator, shop.venue, role="admin")
+    visitor = operator.at(shop.id)
+    for table in ("coupons", "coupon_redemptions", "vouchers", "voucher_entries"):
+        assert shop.venue.count(table)
+        assert visitor.select(f"select * from public.{table}") == []
+    seen = visitor.select("select reference from public.bookings")
+    assert seen == [{"reference": booking["reference"]}]
+    for table in ("bookings", "booking_lines", "payments", "audit_log"):
+        rows = visitor.select(f"select to_jsonb(t)::text as row from public.{table} as t")
+        assert rows
+        assert not [row for row in rows if voucher["code"] in row["row"]]
+
+
 def test_a_visit_of_one_venue_takes_nothing_from_whoever_works_in_another(
     house: House, shop: Shop, operator: Client
 ) -> None:

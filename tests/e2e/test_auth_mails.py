@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -100,6 +101,28 @@ def test_every_way_to_make_auth_write_waits_between_two_mails_to_an_address(
         assert answer.status_code == 429, answer.text
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("{name}+1@example.test", "{name}+2@example.test"),
+        ("{name}@example.test", "{name}+tag+more@Example.test"),
+        ("ana{name}@gmail.com", "a.n.a.{name}+x@googlemail.com"),
+    ],
+)
+@pytest.mark.parametrize("path", ["signup", "otp"])
+def test_a_mailbox_is_one_under_whatever_address_it_is_named(
+    stack: Stack, gateway: httpx.Client, path: str, first: str, second: str
+) -> None:
+    # private.mailbox says the same.
+    name = uuid.uuid4().hex
+    body: dict[str, Any] = {"password": PASSWORD} if path == "signup" else {}
+    answers = [
+        post(stack, gateway, path, email=email, **body).status_code
+        for email in (first.format(name=name), second.format(name=name), f"x{name}@example.test")
+    ]
+    assert answers == [200, 429, 200]
+
+
 def test_what_is_asked_without_an_address_is_auth_s_to_refuse(
     stack: Stack, gateway: httpx.Client
 ) -> None:
@@ -109,3 +132,23 @@ def test_what_is_asked_without_an_address_is_auth_s_to_refuse(
                 "/auth/v1/recover", headers={"apikey": stack.publishable_key}, content=body
             )
             assert answer.status_code not in (200, 429), (body, answer.text)
+
+
+_ODD: tuple[Any, ...] = ([], {}, 3, True)
+
+
+@pytest.mark.parametrize("path", ["signup", "otp", "recover", "token?grant_type=password"])
+def test_json_of_another_shape_is_refused_and_no_fault(
+    stack: Stack, gateway: httpx.Client, path: str
+) -> None:
+    whole: dict[str, Any] = {"email": unknown(), "password": PASSWORD}
+    odd: list[Any] = [None, [], "text", 3]
+    for field in whole:
+        odd += [{**whole, field: value} for value in _ODD]
+    for body in odd:
+        answer = gateway.post(
+            f"/auth/v1/{path}",
+            headers={"apikey": stack.publishable_key, "Content-Type": "application/json"},
+            content=json.dumps(body),
+        )
+        assert answer.status_code == 400, (body, answer.status_code, answer.text)

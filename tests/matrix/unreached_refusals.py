@@ -125,9 +125,14 @@ _PEOPLE = (
         reason="The trigger is not for a customer that is erased.",
     ),
     Exclusion(
-        callee="private.keep_address_in_a_visit",
+        callee="private.keep_in_a_visit",
         callers=("private.erase_customer",),
         reason="The trigger is not for a customer that is erased.",
+    ),
+    Exclusion(
+        callee="private.keep_in_a_visit",
+        callers=("private.seed_message_rules",),
+        reason="The trigger is for rules with a review_url, and the first ones have none.",
     ),
     Exclusion(
         callee="private.record_consents",
