@@ -97,6 +97,13 @@ as $$
 declare
   -- What a label of a domain is made of: hyphens, Catalan's middle dots, and all beyond ASCII but punctuation and spaces.
   letter constant text := '[^\u0001-\u002c./:-@\u005b-`\u007b-\u00b6\u00b8-\u00bf\u2000-\u206f\u3000-\u303f]';
+  -- What an ending is made of: letters, hyphens, Catalan's dot behind an l, and the marks of scripts that endings are
+  -- written in. Anything else ends it: "venue.com★" holds venue.com. Latin letters end before those of another script.
+  ending_label constant text := '^(?:(?<=[lL])\u00b7|[[:alnum:]\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f'
+    || '\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\u093c\u094d\u0951-\u0954\u09bc\u09cd\u0a3c\u0a4d\u0abc\u0acd\u0b3c\u0b4d\u0bcd'
+    || '\u0c3c\u0c4d\u0cbc\u0ccd\u0d3b\u0d3c\u0d4d\u0dca\u0e47-\u0e4e\u0ec8-\u0ece\u1037\u1039\u103a\u17c9-\u17d3\u3099\u309a-])+';
+  latin_label constant text := '^[A-Za-z][A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff-]*';
+  unseen constant text := '[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]';
   -- Endings that are nobody's name or title: before them no short word is an abbreviation.
   common constant text [] := array[
     'app', 'art', 'biz', 'blog', 'bet', 'casino', 'cat', 'click', 'cloud', 'club', 'com', 'dev', 'edu', 'email', 'events',
@@ -107,6 +114,7 @@ declare
   plain text;
   parts text [];
   host text;
+  label text;
   ending text;
   behind text;
   known boolean;
@@ -114,9 +122,16 @@ begin
   if written !~ '[^ -~]' and written !~ '[.:]' then
     return false; -- nearly always
   end if;
+  -- Some programs end a domain at what is not seen, others read on behind it.
+  if written ~ unseen then
+    return private.holds_link(regexp_replace(written, unseen, '', 'g'), bare)
+      or private.holds_link(regexp_replace(written, unseen, ' ', 'g'), bare);
+  end if;
   -- Full-width letters and the full stops of Chinese and Japanese lead to the same page, and so does
-  -- what people write for a full stop so that nobody notices; joiners are left out of domains.
-  plain := translate(normalize(written, nfkc), e'。\u00ad\u200b\u200c\u200d\u2060\ufeff', '.');
+  -- what people write for a full stop or a slash so that nobody notices. Fillers and letters in black
+  -- circles count as letters elsewhere, and are none.
+  plain := translate(normalize(written, nfkc), e'。\\\u2044\u2215\u2216\u2571\u27cb\u29f5\u29f8\u29f9\u115f\u1160', './////////  ');
+  plain := regexp_replace(plain, '[\U0001f150-\U0001f189]', ' ', 'g');
   plain := regexp_replace(plain, '[[({]\.[])}]', '.', 'g');
   if plain ~* '[a-z][a-z0-9+-]*://'
     or plain ~* '\mwww\.[[:alnum:]]'
@@ -130,37 +145,40 @@ begin
   parts := string_to_array(plain, '.');
   for n in 2..cardinality(parts) loop
     host := substring(parts[n - 1] from letter || '+$');
-    ending := substring(parts[n] from '^' || letter || '+');
-    behind := substr(parts[n], length(ending) + 1);
-    -- A hyphen ends it: of "venue.com-x" venue.com is the link.
-    ending := split_part(ending, '-', 1);
-    continue when host is null or ending is null or length(ending) < 2 or ending ~ '[0-9]';
-    if behind = '' and n < cardinality(parts) then
-      behind := substring(parts[n + 1] from '^[:/?#].*'); -- venue.com./ is venue.com/
-    end if;
-    known := private.is_domain_ending(lower(ending));
-    if known and behind ~ '^(:[0-9]+)?[/?#]' then
+    label := substring(parts[n] from ending_label);
+    continue when host is null or label is null;
+    foreach ending in array array[label, coalesce(substring(label from latin_label), label)] loop
+      behind := substr(parts[n], length(ending) + 1);
+      -- A hyphen ends it: of "venue.com-x" venue.com is the link.
+      ending := split_part(ending, '-', 1);
+      continue when length(ending) < 2 or ending ~ '[0-9]';
+      if behind = '' and n < cardinality(parts) then
+        behind := substring(parts[n + 1] from '^[:/?#].*'); -- venue.com./ is venue.com/
+      end if;
+      known := private.is_domain_ending(lower(ending));
+      if known and behind ~ '^(:[0-9]+)?[/?#]' then
+        return true;
+      -- What no list knows yet; but not "Dpto.Ventas/Compras" and "St.Paul/Minnesota".
+      elsif behind ~ '^((:[0-9]{2,5})?(/|[?#]\S)|:[0-9]{2,5}($|[^0-9]))'
+        and (ending !~ '^[[:upper:]]' or ending !~ '[[:lower:]]')
+      then
+        return true;
+      end if;
+      continue when not bare or not known;
+      -- "Dr.Kim", "Ma.de", "J.Page", "Fco. y M.Sc." are names, though mail programs may link them.
+      continue when host ~ '^[[:upper:]][[:alpha:]]{0,2}$'
+        -- and no part of a longer domain
+        and not (host = parts[n - 1] and coalesce(substring(parts[n - 2] from letter || letter || '$'), '') <> '')
+        and (
+          length(ending) = 2
+          or ending ~ '^[[:upper:]]' and (length(host) = 1 or lower(ending) <> all (common))
+        );
+      -- "fco.de asís": a particle goes before a name.
+      continue when length(host) <= 3
+        and ending in ('de', 'do', 'la', 'van')
+        and behind ~ '^ [[:alpha:]]';
       return true;
-    -- What no list knows yet; but not "Dpto.Ventas/Compras" and "St.Paul/Minnesota".
-    elsif behind ~ '^((:[0-9]{2,5})?(/|[?#]\S)|:[0-9]{2,5}($|[^0-9]))'
-      and (ending !~ '^[[:upper:]]' or ending !~ '[[:lower:]]')
-    then
-      return true;
-    end if;
-    continue when not bare or not known;
-    -- "Dr.Kim", "Ma.de", "J.Page", "Fco. y M.Sc." are names, though mail programs may link them.
-    continue when host ~ '^[[:upper:]][[:alpha:]]{0,2}$'
-      -- and no part of a longer domain
-      and not (host = parts[n - 1] and coalesce(substring(parts[n - 2] from letter || letter || '$'), '') <> '')
-      and (
-        length(ending) = 2
-        or ending ~ '^[[:upper:]]' and (length(host) = 1 or lower(ending) <> all (common))
-      );
-    -- "fco.de asís": a particle goes before a name.
-    continue when length(host) <= 3
-      and ending in ('de', 'do', 'la', 'van')
-      and behind ~ '^ [[:alpha:]]';
-    return true;
+    end loop;
   end loop;
   return false;
 end

