@@ -33,6 +33,31 @@ comment on function private.clean_text is
   'The text in Unicode''s form NFC, every space a plain one and every line''s end \n, without what takes no room and without space around it.';
 grant execute on function private.clean_text to authenticated;
 
+create function private.without_invisible(written text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  if written !~ '[^\x20-\x7e]' then
+    return written; -- nearly always
+  end if;
+  -- Joiners, marks of direction, fillers (which count as letters), variation selectors and tags.
+  return regexp_replace(
+    written,
+    '[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164'
+    || '\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]',
+    '', 'g'
+  );
+end
+$$;
+
+comment on function private.without_invisible is
+  'The text without what nobody sees, spaces aside: the one list of it, for whoever asks whether a text says something. Not what is kept: joiners are needed inside of a word.';
+grant execute on function private.without_invisible to authenticated;
+
 create function private.is_visible(written text)
 returns boolean
 language plpgsql
@@ -41,16 +66,34 @@ strict
 set search_path = ''
 as $$
 begin
-  -- Any character but spaces, joiners, marks of direction, fillers, variation selectors and tags.
-  return written ~ (
-    '[^\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f'
-    || '\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]'
-  );
+  return private.without_invisible(written) ~ '[^\s\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
 end
 $$;
 
 comment on function private.is_visible is 'Whether anything of the text can be seen.';
 grant execute on function private.is_visible to authenticated;
+
+create function private.says_something(written text, symbols boolean default false)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  -- Letters and digits of any script; the mark U+0345 is counted among the letters elsewhere. Symbols: arrows, shapes, emoji.
+  word constant text := '(?!\u0345)[[:alnum:]\u0660-\u0669\u06f0-\u06f9\u07c0-\u07c9\u0966-\u096f\u09e6-\u09ef\u0a66-\u0a6f\u0ae6-\u0aef'
+    || '\u0b66-\u0b6f\u0be6-\u0bef\u0c66-\u0c6f\u0ce6-\u0cef\u0d66-\u0d6f\u0e50-\u0e59\u0ed0-\u0ed9\u0f20-\u0f29\u1040-\u1049\u17e0-\u17e9]';
+  symbol constant text := '[\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]';
+begin
+  return written ~ '[A-Za-z0-9]' -- nearly always
+    or private.without_invisible(written) ~ case when symbols then word || '|' || symbol else word end;
+end
+$$;
+
+comment on function private.says_something is
+  'Whether the text holds a letter or a digit of any script, or, with symbols, what can stand for a word (🔒, ★, →). Punctuation, accents and fillers alone say nothing.';
+grant execute on function private.says_something to authenticated;
 
 create function private.is_text(written text, most int)
 returns boolean
@@ -196,10 +239,8 @@ strict
 set search_path = ''
 as $$
 begin
-  -- A letter or a digit of any script, or a symbol that can stand for a word: arrows, shapes, emoji.
-  -- Punctuation and accents alone name nothing.
   return private.is_line(written, most)
-    and written ~ '[[:alnum:]\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]'
+    and private.says_something(written, symbols => true)
     and not private.holds_link(written);
 end
 $$;
@@ -217,7 +258,7 @@ set search_path = ''
 as $$
 begin
   return private.is_name(written, most)
-    and written ~ '[[:alnum:]]'
+    and private.says_something(written)
     and not private.holds_link(written, bare => true);
 end
 $$;

@@ -66,13 +66,19 @@ REAL_NAMES = [
     "Team 1.2.3/4",
     "5",
     "№ 7",
+    "٣",
+    "न.",
 ]
 
 #: What rooms and other things may be called, and people not.
 SYMBOLS = ["🔒", "👨‍👩‍👧", "★★★", "→"]
 
-#: Punctuation and accents, which name nothing.
-NAMELESS = ["...", "-", "—", "?!", "\u0301", "\u0301\u0302", "_", "()", "«»", "。", "'", "&"]
+#: Letters of Unicode that nobody sees.
+FILLERS = "\u3164\u115f\u1160\uffa0"
+
+#: Punctuation, accents and fillers, which name nothing.
+NAMELESS = ["...", "-", "—", "?!", "\u0301", "\u0301\u0302", "_", "()", "«»", "。", "'", "&",
+            *(f"{filler}." for filler in FILLERS), "-\u3164-", "\u0345", "\u2800!"]  # fmt: skip
 
 #: Names of which nothing can be seen.
 EMPTY_LOOKING = [
@@ -530,7 +536,7 @@ MARKS = st.characters(categories=["P", "Zs"]) | st.characters(
 )
 
 
-@given(st.text(MARKS, min_size=1, max_size=6))
+@given(st.text(MARKS | st.sampled_from(FILLERS), min_size=1, max_size=6))
 def test_punctuation_and_accents_name_nothing(tenancy_connection: Connection, text: str) -> None:
     assert not value(tenancy_connection, "select private.is_name(%s, 200)", text)
 
