@@ -352,6 +352,22 @@ comment on function private.clean_note is
   'The text as private.is_text wants it, of any length: cleaned, and without controls; empty when nothing of it can be seen. Notes are not refused for what nobody sees.';
 grant execute on function private.clean_note to authenticated;
 
+create function private.is_reason(written text, most int default null, fewest int default 1)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  cleaned text := private.clean_note(written);
+begin
+  return coalesce(length(cleaned) between fewest and coalesce(most, length(cleaned)) and private.says_something(cleaned), false);
+end
+$$;
+
+comment on function private.is_reason is
+  'Whether this is a reason where one is demanded: of so many characters (most null: any number) once it is cleaned, a letter or a digit among them; "..." and accents alone are none.';
+
 create function private.clean_json(written jsonb, are_names boolean default false)
 returns jsonb
 language plpgsql

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from client import Connection, Refused
-from db.booking_world import GUEST, Row, Shop, ask, change, insert, open_shop
+from db.booking_world import GUEST, WORDLESS, Row, Shop, ask, change, insert, open_shop
 from matrix.house import House
 from matrix.promises import refused
 
@@ -379,13 +379,17 @@ class TestNotes:
     def test_of_nothing_visible_are_empty(self, shop: Shop, room: str) -> None:
         held = shop.hold(room, shop.at(1), customer_note="\u200b\u3164\u2800\x01")
         assert shop.look(held)["customer_note"] == ""
+
+    @pytest.mark.parametrize("reason", ["\u3164", *WORDLESS])
+    def test_a_reason_for_money_is_in_words(self, shop: Shop, room: str, reason: str) -> None:
+        held = shop.hold(room, shop.at(1))
         with refused(422, "reason_invalid"):
             shop.venue.owner.call(
                 "refund_booking",
                 organization_id=shop.id,
                 booking_id=shop.id_of(held),
                 amount_cents=1,
-                reason="\u3164",
+                reason=reason,
                 idempotency_key="x",
             )
 
