@@ -26,6 +26,7 @@ import {
   returned,
   rich,
   richly,
+  type Setting,
   setting,
   slot,
   stringsFor,
@@ -499,6 +500,76 @@ Deno.test("a reload stays on the details and keeps what was typed", async () => 
   assert.deepEqual(again.flow.state.form, made.flow.state.form);
   assert.equal(again.flow.state.note, "We come late.");
   assert.equal(again.past.length, 2);
+});
+
+/** A tab in which the page is loaded anew, with what was chosen before it. */
+async function reloaded(api: Partial<Api>): Promise<[Setting, Setting]> {
+  const priced: Partial<Api> = {
+    getCalendar: () => Promise.resolve(rich),
+    quote: ({ extras = [], coupon_code, exclusive, party_size }) =>
+      Promise.resolve({
+        ...quote,
+        party_size,
+        total_cents: exclusive ? 15000 : 8900 + 1200 * extras.length - (coupon_code ? 500 : 0),
+      }),
+  };
+  const made = setting(priced);
+  await toDetails(made);
+  await made.flow.pricing.setExtra("x1", 1);
+  made.flow.pricing.typeCode("SUMMER");
+  await made.flow.pricing.applyCode();
+  const again = setting({ ...priced, ...api }, {}, made.store, {}, made.past);
+  await again.flow.start();
+  return [made, again];
+}
+
+Deno.test("a reload keeps extras and codes, and with them the price", async () => {
+  const [made, again] = await reloaded({});
+  assert.equal(again.flow.state.step, "details");
+  assert.deepEqual(again.flow.state.wishes, made.flow.state.wishes);
+  assert.equal(again.flow.state.quote?.total_cents, 9600);
+  assert.equal(again.flow.state.oldTotal, null);
+  await again.flow.pricing.setExclusive(true);
+  const third = setting(
+    { getCalendar: () => Promise.resolve(rich) },
+    {},
+    made.store,
+    { preset: { coupon: "OTHER" } },
+    made.past,
+  );
+  await third.flow.start();
+  assert.deepEqual(third.flow.state.wishes, again.flow.state.wishes);
+});
+
+Deno.test("a price that is another after a reload is said to be", async () => {
+  const dearer = { quote: () => Promise.resolve({ ...quote, total_cents: 9900 }) };
+  const [, again] = await reloaded(dearer);
+  assert.equal(again.flow.state.oldTotal, 9600);
+  assert.equal(again.flow.state.focus?.target, "notice");
+  const shown = texts(again.flow).join(" ");
+  assert.match(shown, /96/);
+  assert.match(shown, /99/);
+});
+
+Deno.test("a code that ended meanwhile is named after a reload, with the price without it", async () => {
+  const ended: Partial<Api> = {
+    quote: ({ coupon_code }) =>
+      coupon_code
+        ? Promise.reject(new ApiError("coupon_expired", 409))
+        : Promise.resolve({ ...quote, total_cents: 10100 }),
+  };
+  const [, again] = await reloaded(ended);
+  const { codeProblem, oldTotal, wishes } = again.flow.state;
+  assert.deepEqual([codeProblem, oldTotal, wishes.coupon], ["coupon_expired", 9600, null]);
+  assert.deepEqual(wishes.extras, { x1: 1 });
+});
+
+Deno.test("a new visit in the same tab begins without what was chosen", async () => {
+  const [made] = await reloaded({});
+  const anew = setting({ getCalendar: () => Promise.resolve(rich) }, {}, made.store);
+  await anew.flow.start();
+  assert.deepEqual(anew.flow.state.wishes.extras, {});
+  assert.equal(anew.flow.state.form.full_name, made.flow.state.form.full_name);
 });
 
 Deno.test("an entry whose hold is over is about choosing from then on", async () => {

@@ -117,7 +117,7 @@ export class Entering {
         flow.set({ partySize: flow.choosing.fitParty(mark?.partySize ?? preset.party ?? 2) });
       }
       const { coupon } = preset;
-      if (coupon && calendar.has_coupons) {
+      if (coupon && calendar.has_coupons && !mark?.slot) {
         flow.set({ wishes: { ...flow.state.wishes, coupon } });
       }
       flow.set({ step: "choose", ...(focus ? { focus } : {}) });
@@ -135,6 +135,8 @@ export class Entering {
     const { flow } = this;
     if (!slot || !flow.roomOf(slot.room_id)) return await flow.choosing.firstMonth();
     flow.set({ month: monthOf(slot.local_date), day: slot.local_date, focusDay: slot.local_date });
+    const { shown } = flow.details;
     await flow.choosing.chooseSlot(slot);
+    flow.details.compare(shown);
   }
 }

@@ -3,6 +3,7 @@
  * the tab is open, and a hold that still has to be paid for a day. Nothing of it leaves the browser.
  */
 import type { Answers, CustomerForm } from "./customer.ts";
+import type { Wishes } from "./state.ts";
 
 export interface Remembered {
   readonly token: string;
@@ -13,7 +14,13 @@ export interface Remembered {
   readonly paid?: number;
 }
 
-/** What was typed and not yet sent. */
+/** A price that was shown, and of what: the room, the time and the party. */
+export interface Shown {
+  readonly of: string;
+  readonly total: number;
+}
+
+/** What was typed and chosen and not yet sent. */
 export interface Draft {
   readonly form: CustomerForm;
   readonly answers: Answers;
@@ -21,6 +28,8 @@ export interface Draft {
   /** The terms that were agreed to, word for word; they may be others after a reload. */
   readonly agreed: string;
   readonly marketing: boolean;
+  readonly wishes?: Wishes;
+  readonly shown?: Shown | null;
 }
 
 export interface Store {
