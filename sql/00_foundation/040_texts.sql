@@ -534,6 +534,8 @@ begin
       '^[a-z0-9!#$%&''*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&''*+/=?^_`{|}~-]+)*'
       || '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$'
     )
+    -- Names that lead to nobody's mail (IANA's special-use domains, .internal); test and example are for trying things out.
+    and email !~ '[@.](alt|arpa|internal|invalid|local|localhost|onion)$'
     -- Two hyphens there announce an encoding, of which there is one.
     and email !~ '[@.](?!xn--)[a-z0-9]{2}--'
     and (email !~ '[@.]xn--' or not exists (
@@ -544,7 +546,7 @@ end
 $$;
 
 comment on function private.is_email is
-  'Whether mail can be sent to the address, as far as its form tells: ASCII, lower case, at most 64 characters before the @ and 254 in all, a domain of at least two parts. Only a mail that arrives proves it.';
+  'Whether mail can be sent to the address, as far as its form tells: ASCII, lower case, at most 64 characters before the @ and 254 in all, a domain of at least two parts that mail can reach. Only a mail that arrives proves it.';
 grant execute on function private.is_email to authenticated;
 
 create function private.is_object_path(path text)
