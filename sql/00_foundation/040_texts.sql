@@ -505,8 +505,15 @@ begin
   -- IDNA 2008 without its tables: lower-case letters, digits and marks in their one form, something
   -- of them beyond ASCII, no mark first, and what is written from right to left by itself.
   return decoded ~ '[^\x01-\x7f]'
-    and decoded !~ '[^[:alnum:]\u00b7\u0300-\u036f\u0900-\u0dff-]'
-    and decoded !~ '^[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e-]|-$|^..--'
+    and decoded !~ (
+      -- The marks of India's scripts that count as no letters, and their digits; not what Unicode left free there.
+      '[^[:alnum:]\u00b7\u0300-\u036f\u093c\u094d\u0951-\u0954\u0966-\u096f\u09bc\u09cd\u09e6-\u09ef\u0a3c\u0a4d\u0a66-\u0a6f\u0abc\u0acd'
+      || '\u0ae6-\u0aef\u0b3c\u0b4d\u0b66-\u0b6f\u0bcd\u0be6-\u0bef\u0c3c\u0c4d\u0c66-\u0c6f\u0cbc\u0ccd\u0ce6-\u0cef\u0d4d\u0d66-\u0d6f\u0dca-]'
+    )
+    -- Only scripts whose marks are known here, without what the standard leaves out of them.
+    and decoded !~ '[^\x01-\u06ff\u0900-\u0e5b\u10d0-\u10ff\u1e00-\u1f7f\u3041-\u3096\u30a1-\u30fc\u3400-\u9fff\uac00-\ud7a3]|[\u0345\u034f\u0640]'
+    and decoded !~ '(?<!l)\u00b7|\u00b7(?!l)'
+    and decoded !~ '^[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0e31\u0e34-\u0e3a\u0e47-\u0e4e-]|-$|^..--'
     -- The scripts of India have theirs at the same places of each block of 128.
     and (ascii(decoded) not between 2304 and 3583 or ascii(decoded) & 127 between 4 and 57)
     and decoded = lower(normalize(decoded, nfkc))

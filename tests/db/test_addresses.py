@@ -52,6 +52,8 @@ UNREACHABLE = [
     "ana@xn--a.example",
     "ana@xn--.com",
     "ana@xn--abc-.com",
+    "ana@xn--01b09a.com",
+    "ana@xn--0000-90z.com",
     "ana@xn--0.com",
     "ana@xn--99999999999.com",
     "ana@example.xn--a",
