@@ -3,7 +3,7 @@
  * the tab is open, and a hold that still has to be paid for a day. Nothing of it leaves the browser.
  */
 import type { Answers, CustomerForm } from "./customer.ts";
-import type { Wishes } from "./state.ts";
+import type { Minor, Wishes } from "./state.ts";
 
 export interface Remembered {
   readonly token: string;
@@ -32,6 +32,15 @@ export interface Draft {
   readonly shown?: Shown | null;
 }
 
+/** What was typed into a waiver's form. */
+export interface Signer {
+  readonly name: string;
+  readonly minors: readonly Minor[];
+  readonly outside: boolean;
+  /** The text that was agreed to, word for word. */
+  readonly agreed: string;
+}
+
 export interface Store {
   save(reference: string, remembered: Remembered): void;
   load(reference: string): Remembered | null;
@@ -40,6 +49,9 @@ export interface Store {
   open(calendar: string): string | null;
   saveDraft(calendar: string, draft: Draft | null): void;
   draft(calendar: string): Draft | null;
+  /** By the token of the waiver. */
+  saveSigner(token: string, signer: Signer | null): void;
+  signer(token: string): Signer | null;
   /** The secret of a link, so that it need not stand in the address. */
   keepToken(link: string, token: string): void;
   token(link: string): string | null;
@@ -79,6 +91,8 @@ export function createStore(session: () => Area, lasting: () => Area = session):
     },
     saveDraft: (calendar, draft) => tab.write(`draft:${calendar}`, draft),
     draft: (calendar) => tab.read<Draft>(`draft:${calendar}`),
+    saveSigner: (token, signer) => tab.write(`signer:${token}`, signer),
+    signer: (token) => tab.read<Signer>(`signer:${token}`),
     keepToken: (link, token) => tab.write(`token:${link}`, token),
     token: (link) => tab.read<string>(`token:${link}`),
   };
