@@ -572,6 +572,33 @@ Deno.test("a new visit in the same tab begins without what was chosen", async ()
   assert.equal(anew.flow.state.form.full_name, made.flow.state.form.full_name);
 });
 
+Deno.test("a reload stays on the waitlist's form, with what it says", async () => {
+  const lists = { getCalendar: () => Promise.resolve({ ...rich, waitlist: true }) };
+  const made = setting(lists);
+  await made.flow.start();
+  (await made.flow.loadMore()).waitlist.open("2026-12-01", "2026-12-02");
+  made.flow.more!.waitlist.change({ to: "2026-12-05", roomId: rich.rooms[0]!.id });
+  await made.flow.choosing.setPartySize(3);
+  made.flow.details.type("full_name", "Maria");
+  const again = setting(lists, {}, made.store, {}, made.past);
+  await again.flow.start();
+  const { step, waiting, partySize, form } = again.flow.state;
+  assert.deepEqual([step, partySize, form.full_name], ["waitlist", 3, "Maria"]);
+  assert.deepEqual(waiting, made.flow.state.waiting);
+  assert.equal(again.past.length, 2);
+  again.flow.choosing.backToChoose();
+  assert.equal(again.flow.state.month, "2026-12");
+  const closed = setting(
+    { getCalendar: () => Promise.resolve({ ...rich, waitlist: false }) },
+    {},
+    made.store,
+    {},
+    [...made.past],
+  );
+  await closed.flow.start();
+  assert.equal(closed.flow.state.step, "choose");
+});
+
 Deno.test("an entry whose hold is over is about choosing from then on", async () => {
   const over: Mark = { calendar: "casa", step: "pay", depth: 2, slot };
   const made = setting({}, {}, undefined, {}, [null, over]);

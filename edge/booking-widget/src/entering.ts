@@ -122,6 +122,17 @@ export class Entering {
       }
       flow.set({ step: "choose", ...(focus ? { focus } : {}) });
       if (mark?.step === "details" && mark.slot) return await this.#resume(mark);
+      const { waiting } = mark ?? {};
+      if (waiting && calendar.waitlist) {
+        const day = flow.choosing.clamp(waiting.from);
+        flow.set({ month: monthOf(day), focusDay: day });
+        await flow.withMore(({ waitlist }) => {
+          waitlist.open(waiting.from, waiting.to, waiting.slot);
+          waitlist.change(waiting);
+        });
+        if (flow.state.step === "choose") await flow.choosing.loadMonth();
+        return;
+      }
       // What the entry was about is over: it is about this now.
       if (mark) flow.trail.replace();
       await flow.choosing.firstMonth(preset.date);
