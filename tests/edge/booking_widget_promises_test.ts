@@ -599,6 +599,35 @@ Deno.test("a reload stays on the waitlist's form, with what it says", async () =
   assert.equal(closed.flow.state.step, "choose");
 });
 
+Deno.test("a reload on the price of a move asks for it again", async () => {
+  const answers: Partial<Api> = {
+    getBooking: () => Promise.resolve({ ...confirmed, reschedulable: true }),
+  };
+  const made = setting(answers, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.setPartySize(3);
+  await made.flow.choosing.chooseSlot(slot);
+  const steps = () => made.past.map((mark) => mark?.step);
+  assert.deepEqual(steps(), ["booking", "move", "moveQuote"]);
+  const again = setting(answers, returned, made.store, {}, made.past);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "moveQuote");
+  assert.deepEqual(again.asked("quoteReschedule"), made.asked("quoteReschedule"));
+  assert.equal(again.flow.state.moveQuote?.total_cents, made.flow.state.moveQuote?.total_cents);
+  assert.deepEqual(steps(), ["booking", "move", "moveQuote"]);
+  const over = setting(
+    { ...answers, quoteReschedule: refuse("not_reschedulable") },
+    returned,
+    made.store,
+    {},
+    made.past,
+  );
+  await over.flow.start();
+  assert.equal(over.flow.state.step, "booking");
+  assert.equal(steps().at(-1), "booking");
+});
+
 Deno.test("an entry whose hold is over is about choosing from then on", async () => {
   const over: Mark = { calendar: "casa", step: "pay", depth: 2, slot };
   const made = setting({}, {}, undefined, {}, [null, over]);

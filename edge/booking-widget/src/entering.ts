@@ -78,9 +78,17 @@ export class Entering {
       return await this.choose();
     }
     if (entry.reference !== null) flow.base = "booking";
-    const slot = flow.trail.read()?.slot;
+    const mark = flow.trail.read();
+    const slot = mark?.slot;
     if (slot) flow.set({ slot });
-    await flow.paying.show(booking, entry.payment);
+    const show = () => flow.paying.show(booking, entry.payment);
+    if (mark?.step !== "moveQuote" || !slot) return await show();
+    // A reload on the price of a move stays there.
+    await flow.trail.quietly(async () => {
+      await show();
+      if (flow.state.step === "booking") await flow.more?.moving.resume(slot, mark.partySize);
+    });
+    flow.trail.replace();
   }
 
   /** The calendar's colours and languages, where the way does not begin at it. */

@@ -77,9 +77,14 @@ export class Trail {
   /** The browser went to another entry: show what it was about, as far as that is still there. */
   async follow(): Promise<void> {
     const mark = this.read();
+    await this.quietly(() => this.#lead(mark?.step ?? this.flow.base, mark));
+  }
+
+  /** Go somewhere without a trace: the entry for it is there. */
+  async quietly(go: () => Promise<void>): Promise<void> {
     this.#led = true;
     try {
-      await this.#lead(mark?.step ?? this.flow.base, mark);
+      await go();
     } finally {
       this.#led = false;
     }
