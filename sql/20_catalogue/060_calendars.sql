@@ -8,6 +8,7 @@ set search_path = ''
 as $$
 declare
   label text := '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+  ending text := substring(url from '^https://[^/:]*\.([^./:]+)');
   port_and_path text := '(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&''()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?$';
 begin
   -- As browsers print it: a name in lower case and ASCII, nobody's name and password before it,
@@ -16,14 +17,21 @@ begin
     url ~ ('^https://' || label || '(\.' || label || ')+' || port_and_path)
     or url ~ ('^https?://(localhost|127\.0\.0\.1)' || port_and_path)
   )
-    -- A browser would read other steps out of these.
-    and url !~* '/(\.|%2e){1,2}(/|$)'
+    -- A name, and none of the forms in which browsers read numbers (127.1, 0x7f.1); example and test are for trying out.
+    and (
+      ending is null or ending in ('example', 'test')
+      or private.is_domain_ending(
+        case when ending like 'xn--%' then private.punycode_decoded(substr(ending, 5)) else ending end
+      ) is true
+    )
+    -- A browser or a server would read other steps, or the end, out of these.
+    and url !~* '/(\.|%2e){1,2}(/|$)|%[01][0-9a-f]|%7f|%2f|%5c'
     and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
 end
 $$;
 
 comment on function private.is_site_url is
-  'Whether the text is the address of a page, https://host/path without query, fragment, empty steps and those of dots; http only on this machine.';
+  'Whether the text is the address of a page, https://host/path with a host by name, without query, fragment, empty steps, those of dots, and encoded controls and slashes; http only on this machine.';
 grant execute on function private.is_site_url to authenticated;
 
 create table public.calendars (
