@@ -599,6 +599,15 @@ Deno.test("a reload stays on the waitlist's form, with what it says", async () =
   assert.equal(closed.flow.state.step, "choose");
 });
 
+Deno.test("the event says the place as the one in the mails does, whatever the venue's name", () => {
+  const location = { name: "Casa", address: "Calle Mayor 1, Madrid" };
+  const at = { ...confirmed, location, organization: { name: "Casa", slug: "casa" } };
+  assert.match(eventFile(at), /^LOCATION:Casa\\, Calle Mayor 1\\, Madrid\r$/m);
+  for (const link of [googleLink(at), outlookLink(at)]) {
+    assert.equal(new URL(link).searchParams.get("location"), "Casa, Calle Mayor 1, Madrid");
+  }
+});
+
 Deno.test("a reload on the price of a move asks for it again", async () => {
   const answers: Partial<Api> = {
     getBooking: () => Promise.resolve({ ...confirmed, reschedulable: true }),
