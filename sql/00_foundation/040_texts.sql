@@ -33,6 +33,31 @@ comment on function private.clean_text is
   'The text in Unicode''s form NFC, every space a plain one and every line''s end \n, without what takes no room and without space around it.';
 grant execute on function private.clean_text to authenticated;
 
+create function private.without_invisible(written text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  if written !~ '[^\x20-\x7e]' then
+    return written; -- nearly always
+  end if;
+  -- Joiners, marks of direction, fillers (which count as letters), variation selectors and tags.
+  return regexp_replace(
+    written,
+    '[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164'
+    || '\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]',
+    '', 'g'
+  );
+end
+$$;
+
+comment on function private.without_invisible is
+  'The text without what nobody sees, spaces aside: the one list of it, for whoever asks whether a text says something. Not what is kept: joiners are needed inside of a word.';
+grant execute on function private.without_invisible to authenticated;
+
 create function private.is_visible(written text)
 returns boolean
 language plpgsql
@@ -41,16 +66,34 @@ strict
 set search_path = ''
 as $$
 begin
-  -- Any character but spaces, joiners, marks of direction, fillers, variation selectors and tags.
-  return written ~ (
-    '[^\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f'
-    || '\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]'
-  );
+  return private.without_invisible(written) ~ '[^\s\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]';
 end
 $$;
 
 comment on function private.is_visible is 'Whether anything of the text can be seen.';
 grant execute on function private.is_visible to authenticated;
+
+create function private.says_something(written text, symbols boolean default false)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  -- Letters and digits of any script; the mark U+0345 is counted among the letters elsewhere. Symbols: arrows, shapes, emoji.
+  word constant text := '(?!\u0345)[[:alnum:]\u0660-\u0669\u06f0-\u06f9\u07c0-\u07c9\u0966-\u096f\u09e6-\u09ef\u0a66-\u0a6f\u0ae6-\u0aef'
+    || '\u0b66-\u0b6f\u0be6-\u0bef\u0c66-\u0c6f\u0ce6-\u0cef\u0d66-\u0d6f\u0e50-\u0e59\u0ed0-\u0ed9\u0f20-\u0f29\u1040-\u1049\u17e0-\u17e9]';
+  symbol constant text := '[\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]';
+begin
+  return written ~ '[A-Za-z0-9]' -- nearly always
+    or private.without_invisible(written) ~ case when symbols then word || '|' || symbol else word end;
+end
+$$;
+
+comment on function private.says_something is
+  'Whether the text holds a letter or a digit of any script, or, with symbols, what can stand for a word (🔒, ★, →). Punctuation, accents and fillers alone say nothing.';
+grant execute on function private.says_something to authenticated;
 
 create function private.is_text(written text, most int)
 returns boolean
@@ -97,6 +140,13 @@ as $$
 declare
   -- What a label of a domain is made of: hyphens, Catalan's middle dots, and all beyond ASCII but punctuation and spaces.
   letter constant text := '[^\u0001-\u002c./:-@\u005b-`\u007b-\u00b6\u00b8-\u00bf\u2000-\u206f\u3000-\u303f]';
+  -- What an ending is made of: letters, hyphens, Catalan's dot behind an l, and the marks of scripts that endings are
+  -- written in. Anything else ends it: "venue.com★" holds venue.com. Latin letters end before those of another script.
+  ending_label constant text := '^(?:(?<=[lL])\u00b7|[[:alnum:]\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f'
+    || '\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\u093c\u094d\u0951-\u0954\u09bc\u09cd\u0a3c\u0a4d\u0abc\u0acd\u0b3c\u0b4d\u0bcd'
+    || '\u0c3c\u0c4d\u0cbc\u0ccd\u0d3b\u0d3c\u0d4d\u0dca\u0e47-\u0e4e\u0ec8-\u0ece\u1037\u1039\u103a\u17c9-\u17d3\u3099\u309a-])+';
+  latin_label constant text := '^[A-Za-z][A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff-]*';
+  unseen constant text := '[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]';
   -- Endings that are nobody's name or title: before them no short word is an abbreviation.
   common constant text [] := array[
     'app', 'art', 'biz', 'blog', 'bet', 'casino', 'cat', 'click', 'cloud', 'club', 'com', 'dev', 'edu', 'email', 'events',
@@ -107,6 +157,7 @@ declare
   plain text;
   parts text [];
   host text;
+  label text;
   ending text;
   behind text;
   known boolean;
@@ -114,9 +165,16 @@ begin
   if written !~ '[^ -~]' and written !~ '[.:]' then
     return false; -- nearly always
   end if;
+  -- Some programs end a domain at what is not seen, others read on behind it.
+  if written ~ unseen then
+    return private.holds_link(regexp_replace(written, unseen, '', 'g'), bare)
+      or private.holds_link(regexp_replace(written, unseen, ' ', 'g'), bare);
+  end if;
   -- Full-width letters and the full stops of Chinese and Japanese lead to the same page, and so does
-  -- what people write for a full stop so that nobody notices; joiners are left out of domains.
-  plain := translate(normalize(written, nfkc), e'。\u00ad\u200b\u200c\u200d\u2060\ufeff', '.');
+  -- what people write for a full stop or a slash so that nobody notices. Fillers and letters in black
+  -- circles count as letters elsewhere, and are none.
+  plain := translate(normalize(written, nfkc), e'。\\\u2044\u2215\u2216\u2571\u27cb\u29f5\u29f8\u29f9\u115f\u1160', './////////  ');
+  plain := regexp_replace(plain, '[\U0001f150-\U0001f189]', ' ', 'g');
   plain := regexp_replace(plain, '[[({]\.[])}]', '.', 'g');
   if plain ~* '[a-z][a-z0-9+-]*://'
     or plain ~* '\mwww\.[[:alnum:]]'
@@ -130,37 +188,40 @@ begin
   parts := string_to_array(plain, '.');
   for n in 2..cardinality(parts) loop
     host := substring(parts[n - 1] from letter || '+$');
-    ending := substring(parts[n] from '^' || letter || '+');
-    behind := substr(parts[n], length(ending) + 1);
-    -- A hyphen ends it: of "venue.com-x" venue.com is the link.
-    ending := split_part(ending, '-', 1);
-    continue when host is null or ending is null or length(ending) < 2 or ending ~ '[0-9]';
-    if behind = '' and n < cardinality(parts) then
-      behind := substring(parts[n + 1] from '^[:/?#].*'); -- venue.com./ is venue.com/
-    end if;
-    known := private.is_domain_ending(lower(ending));
-    if known and behind ~ '^(:[0-9]+)?[/?#]' then
+    label := substring(parts[n] from ending_label);
+    continue when host is null or label is null;
+    foreach ending in array array[label, coalesce(substring(label from latin_label), label)] loop
+      behind := substr(parts[n], length(ending) + 1);
+      -- A hyphen ends it: of "venue.com-x" venue.com is the link.
+      ending := split_part(ending, '-', 1);
+      continue when length(ending) < 2 or ending ~ '[0-9]';
+      if behind = '' and n < cardinality(parts) then
+        behind := substring(parts[n + 1] from '^[:/?#].*'); -- venue.com./ is venue.com/
+      end if;
+      known := private.is_domain_ending(lower(ending));
+      if known and behind ~ '^(:[0-9]+)?[/?#]' then
+        return true;
+      -- What no list knows yet; but not "Dpto.Ventas/Compras" and "St.Paul/Minnesota".
+      elsif behind ~ '^((:[0-9]{2,5})?(/|[?#]\S)|:[0-9]{2,5}($|[^0-9]))'
+        and (ending !~ '^[[:upper:]]' or ending !~ '[[:lower:]]')
+      then
+        return true;
+      end if;
+      continue when not bare or not known;
+      -- "Dr.Kim", "Ma.de", "J.Page", "Fco. y M.Sc." are names, though mail programs may link them.
+      continue when host ~ '^[[:upper:]][[:alpha:]]{0,2}$'
+        -- and no part of a longer domain
+        and not (host = parts[n - 1] and coalesce(substring(parts[n - 2] from letter || letter || '$'), '') <> '')
+        and (
+          length(ending) = 2
+          or ending ~ '^[[:upper:]]' and (length(host) = 1 or lower(ending) <> all (common))
+        );
+      -- "fco.de asís": a particle goes before a name.
+      continue when length(host) <= 3
+        and ending in ('de', 'do', 'la', 'van')
+        and behind ~ '^ [[:alpha:]]';
       return true;
-    -- What no list knows yet; but not "Dpto.Ventas/Compras" and "St.Paul/Minnesota".
-    elsif behind ~ '^((:[0-9]{2,5})?(/|[?#]\S)|:[0-9]{2,5}($|[^0-9]))'
-      and (ending !~ '^[[:upper:]]' or ending !~ '[[:lower:]]')
-    then
-      return true;
-    end if;
-    continue when not bare or not known;
-    -- "Dr.Kim", "Ma.de", "J.Page", "Fco. y M.Sc." are names, though mail programs may link them.
-    continue when host ~ '^[[:upper:]][[:alpha:]]{0,2}$'
-      -- and no part of a longer domain
-      and not (host = parts[n - 1] and coalesce(substring(parts[n - 2] from letter || letter || '$'), '') <> '')
-      and (
-        length(ending) = 2
-        or ending ~ '^[[:upper:]]' and (length(host) = 1 or lower(ending) <> all (common))
-      );
-    -- "fco.de asís": a particle goes before a name.
-    continue when length(host) <= 3
-      and ending in ('de', 'do', 'la', 'van')
-      and behind ~ '^ [[:alpha:]]';
-    return true;
+    end loop;
   end loop;
   return false;
 end
@@ -178,10 +239,8 @@ strict
 set search_path = ''
 as $$
 begin
-  -- A letter or a digit of any script, or a symbol that can stand for a word: arrows, shapes, emoji.
-  -- Punctuation and accents alone name nothing.
   return private.is_line(written, most)
-    and written ~ '[[:alnum:]\u2190-\u21ff\u231a\u231b\u23e9-\u23fa\u25a0-\u2767\u2776-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]'
+    and private.says_something(written, symbols => true)
     and not private.holds_link(written);
 end
 $$;
@@ -199,7 +258,7 @@ set search_path = ''
 as $$
 begin
   return private.is_name(written, most)
-    and written ~ '[[:alnum:]]'
+    and private.says_something(written)
     and not private.holds_link(written, bare => true);
 end
 $$;
@@ -292,6 +351,22 @@ $$;
 comment on function private.clean_note is
   'The text as private.is_text wants it, of any length: cleaned, and without controls; empty when nothing of it can be seen. Notes are not refused for what nobody sees.';
 grant execute on function private.clean_note to authenticated;
+
+create function private.is_reason(written text, most int default null, fewest int default 1)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  cleaned text := private.clean_note(written);
+begin
+  return coalesce(length(cleaned) between fewest and coalesce(most, length(cleaned)) and private.says_something(cleaned), false);
+end
+$$;
+
+comment on function private.is_reason is
+  'Whether this is a reason where one is demanded: of so many characters (most null: any number) once it is cleaned, a letter or a digit among them; "..." and accents alone are none.';
 
 create function private.clean_json(written jsonb, are_names boolean default false)
 returns jsonb
@@ -436,8 +511,15 @@ begin
   -- IDNA 2008 without its tables: lower-case letters, digits and marks in their one form, something
   -- of them beyond ASCII, no mark first, and what is written from right to left by itself.
   return decoded ~ '[^\x01-\x7f]'
-    and decoded !~ '[^[:alnum:]\u00b7\u0300-\u036f\u0900-\u0dff-]'
-    and decoded !~ '^[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0e31\u0e34-\u0e3a\u0e47-\u0e4e-]|-$|^..--'
+    and decoded !~ (
+      -- The marks of India's scripts that count as no letters, and their digits; not what Unicode left free there.
+      '[^[:alnum:]\u00b7\u0300-\u036f\u093c\u094d\u0951-\u0954\u0966-\u096f\u09bc\u09cd\u09e6-\u09ef\u0a3c\u0a4d\u0a66-\u0a6f\u0abc\u0acd'
+      || '\u0ae6-\u0aef\u0b3c\u0b4d\u0b66-\u0b6f\u0bcd\u0be6-\u0bef\u0c3c\u0c4d\u0c66-\u0c6f\u0cbc\u0ccd\u0ce6-\u0cef\u0d4d\u0d66-\u0d6f\u0dca-]'
+    )
+    -- Only scripts whose marks are known here, without what the standard leaves out of them.
+    and decoded !~ '[^\x01-\u06ff\u0900-\u0e5b\u10d0-\u10ff\u1e00-\u1f7f\u3041-\u3096\u30a1-\u30fc\u3400-\u9fff\uac00-\ud7a3]|[\u0345\u034f\u0640]'
+    and decoded !~ '(?<!l)\u00b7|\u00b7(?!l)'
+    and decoded !~ '^[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0e31\u0e34-\u0e3a\u0e47-\u0e4e-]|-$|^..--'
     -- The scripts of India have theirs at the same places of each block of 128.
     and (ascii(decoded) not between 2304 and 3583 or ascii(decoded) & 127 between 4 and 57)
     and decoded = lower(normalize(decoded, nfkc))
@@ -465,6 +547,8 @@ begin
       '^[a-z0-9!#$%&''*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&''*+/=?^_`{|}~-]+)*'
       || '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$'
     )
+    -- Names that lead to nobody's mail (IANA's special-use domains, .internal); test and example are for trying things out.
+    and email !~ '[@.](alt|arpa|internal|invalid|local|localhost|onion)$'
     -- Two hyphens there announce an encoding, of which there is one.
     and email !~ '[@.](?!xn--)[a-z0-9]{2}--'
     and (email !~ '[@.]xn--' or not exists (
@@ -475,7 +559,7 @@ end
 $$;
 
 comment on function private.is_email is
-  'Whether mail can be sent to the address, as far as its form tells: ASCII, lower case, at most 64 characters before the @ and 254 in all, a domain of at least two parts. Only a mail that arrives proves it.';
+  'Whether mail can be sent to the address, as far as its form tells: ASCII, lower case, at most 64 characters before the @ and 254 in all, a domain of at least two parts that mail can reach. Only a mail that arrives proves it.';
 grant execute on function private.is_email to authenticated;
 
 create function private.is_object_path(path text)
@@ -506,6 +590,7 @@ set search_path = ''
 as $$
 declare
   label text := '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+  ending text := substring(url from '^https://[^/:]*\.([^./:]+)');
   port_and_path text := '(:[0-9]{1,5})?(/([A-Za-z0-9._~!$&''()*+,;=:@-]|%[0-9A-Fa-f]{2})+)*/?$';
 begin
   -- As browsers print it: a name in lower case and ASCII, nobody's name and password before it,
@@ -514,14 +599,21 @@ begin
     url ~ ('^https://' || label || '(\.' || label || ')+' || port_and_path)
     or url ~ ('^https?://(localhost|127\.0\.0\.1)' || port_and_path)
   )
-    -- A browser would read other steps out of these.
-    and url !~* '/(\.|%2e){1,2}(/|$)'
+    -- A name, and none of the forms in which browsers read numbers (127.1, 0x7f.1); example and test are for trying out.
+    and (
+      ending is null or ending in ('example', 'test')
+      or private.is_domain_ending(
+        case when ending like 'xn--%' then private.punycode_decoded(substr(ending, 5)) else ending end
+      ) is true
+    )
+    -- A browser or a server would read other steps, or the end, out of these.
+    and url !~* '/(\.|%2e){1,2}(/|$)|%[01][0-9a-f]|%7f|%2f|%5c'
     and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
 end
 $$;
 
 comment on function private.is_site_url is
-  'Whether the text is the address of a page, https://host/path without query, fragment, empty steps and those of dots; http only on this machine.';
+  'Whether the text is the address of a page, https://host/path with a host by name, without query, fragment, empty steps, those of dots, and encoded controls and slashes; http only on this machine.';
 grant execute on function private.is_site_url to authenticated;
 
 create function private.is_link(url text)

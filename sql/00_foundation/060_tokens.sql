@@ -48,13 +48,18 @@ language plpgsql
 immutable
 set search_path = ''
 as $$
+declare
+  -- Of a link, or a part of one, what stands behind "token=" and before the next parameter.
+  pasted text := regexp_replace(left(typed, 2000), '^.*token\s*(=|:|%3d)', '', 'i');
 begin
-  return private.token_hash(regexp_replace(typed, '[^A-Za-z0-9_-]', '', 'g'));
+  return private.token_hash(
+    regexp_replace(regexp_replace(pasted, '(&|%26|[?#]).*$|%[0-9a-f]{2}', '', 'gi'), '[^A-Za-z0-9_-]', '', 'g')
+  );
 end
 $$;
 
 comment on function private.typed_token_hash is
-  'private.token_hash of a token that a person may have pasted: spaces, line ends and whatever else no token holds are left out.';
+  'private.token_hash of a token that a person may have pasted: the address and the parameters around it, spaces, line ends and whatever else no token holds are left out.';
 
 create function private.derived_token(purpose text, subject text)
 returns text

@@ -171,7 +171,7 @@ declare
   caller uuid := private.require_platform_admin();
   changed public.organizations;
 begin
-  if coalesce(private.clean_note(platform_set_organization_status.reason), '') = '' then
+  if not private.is_reason(platform_set_organization_status.reason) then
     perform private.fail('reason_missing', 422, 'Say why.');
   end if;
   perform private.act_as('support', caller);
@@ -225,7 +225,7 @@ declare
   caller uuid := private.require_platform_admin();
   entry public.support_entries;
 begin
-  if length(coalesce(private.clean_note(platform_enter_organization.reason), '')) not between 10 and 500 then
+  if not private.is_reason(platform_enter_organization.reason, 500, fewest => 10) then
     perform private.fail('reason_missing', 422, 'Say why, in 10 to 500 characters; the tenant reads it.');
   elsif coalesce(platform_enter_organization.minutes, 0) not between 1 and 480 then
     perform private.fail('duration_invalid', 422, 'Enter for 1 to 480 minutes.');

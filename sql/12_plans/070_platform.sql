@@ -11,7 +11,7 @@ declare
   caller uuid := private.require_platform_admin();
   granted public.subscriptions;
 begin
-  if coalesce(private.clean_note(platform_grant_plan.reason), '') = '' then
+  if not private.is_reason(platform_grant_plan.reason) then
     perform private.fail('reason_missing', 422, 'Say why.');
   elsif not exists (select from public.plans as p where p.key = platform_grant_plan.plan_key) then
     perform private.fail('plan_not_found', 404, 'Choose one of the plans.');

@@ -1,5 +1,35 @@
 -- What the holder of a booking's link shows, and which venue answers.
 
+create function private.typed_references(typed text)
+returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
+  plain text := translate(upper(normalize(left(typed, 1000), nfkc)), 'OIL', '011');
+  words text [] := array_remove(regexp_split_to_array(plain, '[^A-Z0-9]+'), '');
+begin
+  return array(
+    select left(c.word, 4) || '-' || substr(c.word, 5)
+    from (
+      -- All that was typed, and with other words around it, one word or two.
+      select right(array_to_string(words, ''), 8) as word
+      union
+      select w.word from unnest(words) as w (word) where length(w.word) = 8
+      union
+      select words[n] || words[n + 1]
+      from generate_series(1, cardinality(words) - 1) as n
+      where length(words[n]) = 4 and length(words[n + 1]) = 4
+    ) as c
+  );
+end
+$$;
+
+comment on function private.typed_references is
+  'What could be a booking''s reference in what a person typed or pasted, of its first 1000 characters: "Ref.: X1QV-JJ5B (Casa)".';
+
 create function private.booking_with_token(reference text, manage_token text)
 returns public.bookings
 language plpgsql
@@ -7,9 +37,6 @@ volatile
 set search_path = ''
 as $$
 declare
-  -- People mistake O for 0, and I and L for 1; Crockford's alphabet has neither letter.
-  -- What is typed before it, "Ref: ", is not a part of it.
-  typed text := right(translate(private.plain_code(reference), 'OIL', '011'), 8);
   booking public.bookings;
 begin
   perform private.count_attempt();
@@ -17,7 +44,7 @@ begin
   from private.booking_secrets as secret
   join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
   where secret.manage_token_hash = private.typed_token_hash(booking_with_token.manage_token)
-    and b.reference = left(typed, 4) || '-' || substr(typed, 5);
+    and b.reference = any (private.typed_references(booking_with_token.reference));
   if not found then
     perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');
   end if;

@@ -109,7 +109,7 @@ begin
 
   if refund_booking.amount_cents is null or refund_booking.amount_cents <= 0 then
     perform private.fail('amount_invalid', 422, 'Send the amount as a positive number of minor units.');
-  elsif coalesce(length(private.clean_note(refund_booking.reason)), 0) not between 1 and 500 then
+  elsif not private.is_reason(refund_booking.reason, 500) then
     perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
   end if;
   booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
@@ -359,7 +359,7 @@ declare
   request private.refund_requests;
 begin
   perform private.require_permission(withdraw_refund.organization_id, 'payments:refund');
-  if coalesce(length(private.clean_note(withdraw_refund.reason)), 0) not between 1 and 500 then
+  if not private.is_reason(withdraw_refund.reason, 500) then
     perform private.fail('reason_invalid', 422, 'Give a reason of 1 to 500 characters.');
   end if;
   request := private.locked_refund_request(withdraw_refund.organization_id, withdraw_refund.refund_request_id);

@@ -46,7 +46,7 @@ begin
     perform private.fail('refund_invalid', 422, 'Choose full, terms or none.');
   elsif transition_booking.to_status = 'cancelled'
     and transition_booking.refund <> 'full'
-    and coalesce(private.clean_note(transition_booking.reason), '') = ''
+    and not private.is_reason(transition_booking.reason, 500)
   then
     perform private.fail('reason_missing', 422, 'Say why not all of the money goes back.');
   end if;
@@ -74,7 +74,10 @@ begin
     perform private.mark_no_show(booking, transition_booking.reason);
   else
     perform private.transition(
-      booking.organization_id, booking.id, transition_booking.to_status, transition_booking.reason
+      booking.organization_id, booking.id, transition_booking.to_status,
+      -- What undoing demands is a reason in words; the trigger refuses none.
+      case when not private.is_undo(booking.status, transition_booking.to_status) or private.is_reason(transition_booking.reason)
+        then transition_booking.reason end
     );
     if private.is_undo(booking.status, transition_booking.to_status) then
       undo := private.withdraw_refunds(booking, case booking.status when 'no_show' then 'no_show' end);
@@ -170,7 +173,7 @@ begin
     return;
   end if;
   perform private.require_permission(check_override.organization_id, 'pricing:override');
-  if coalesce(length(private.clean_note(reason)), 0) not between 1 and 500 then
+  if not private.is_reason(reason, 500) then
     perform private.fail('override_reason_invalid', 422, 'Say in 1 to 500 characters why the price is another one.');
   end if;
 end

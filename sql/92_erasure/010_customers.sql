@@ -296,7 +296,7 @@ declare
   erased_customer public.customers;
 begin
   perform private.require_permission(erase_customer.organization_id, 'customers:erase');
-  if length(coalesce(private.clean_note(erase_customer.reason), '')) not between 1 and 500 then
+  if not private.is_reason(erase_customer.reason, 500) then
     perform private.fail('reason_missing', 422, 'Say why, in at most 500 characters and without naming the person.');
   end if;
   perform private.lock_recipients(erase_customer.organization_id, erasing => true);

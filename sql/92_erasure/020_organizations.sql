@@ -61,7 +61,7 @@ as $$
 declare
   caller uuid := private.require_platform_admin();
 begin
-  if coalesce(private.clean_note(platform_erase_organization.reason), '') = '' then
+  if not private.is_reason(platform_erase_organization.reason) then
     perform private.fail('reason_missing', 422, 'Say why.');
   end if;
   if not exists (

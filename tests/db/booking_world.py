@@ -22,6 +22,9 @@ from matrix.house import House, Venue
 Row = dict[str, Any]
 
 PRICE = 2_500
+#: Reasons that say nothing: punctuation, marks without their letter, a filler with a full stop.
+WORDLESS = [".", "...", "\u0301", "\u0308\u0344", "\u0488", "\u20e3", "\u3164."]
+
 GUEST = {"full_name": "Ana García", "email": "ana@example.test"}
 
 #: What a party can only have done when its time has come.

@@ -378,7 +378,7 @@ class TestAnotherPrice:
         booked = book(shop, room, shop.at(3), price_cents=0, override_reason="Press")
         assert (booked["status"], booked["total_cents"]) == ("confirmed", 0)
 
-    @pytest.mark.parametrize("reason", [None, "", "  ", "x" * 501])
+    @pytest.mark.parametrize("reason", [None, "", "  ", "...", "\u0301", "x" * 501])
     def test_not_without_a_reason(self, shop: Shop, room: str, reason: str | None) -> None:
         with refused(422, "override_reason_invalid"):
             book(shop, room, shop.at(3), price_cents=1, override_reason=reason)

@@ -567,6 +567,7 @@ class TestStaffChangeIt:
             (422, "exclusive_not_offered", {"exclusive": True}),
             (422, "price_invalid", {"price_cents": -1, "override_reason": "x"}),
             (422, "override_reason_invalid", {"price_cents": 1}),
+            (422, "override_reason_invalid", {"price_cents": 1, "override_reason": "\u0301"}),
             (409, "total_changed", {"party_size": 3, "expected_total_cents": TOTAL}),
             (422, "reason_too_long", {"party_size": 3, "reason": "x" * 501}),
             (422, "idempotency_key_invalid", {"idempotency_key": ""}),

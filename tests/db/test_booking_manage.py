@@ -92,6 +92,10 @@ class TestLooking:
             lambda r: f"\u200b{r}\n",
             lambda r: f"Ref: {r}",
             lambda r: f"Ref.: {r}.",
+            lambda r: f"Ref.: {r} (Casa)",
+            lambda r: f"Reference number: {r}\nThanks",
+            lambda r: f"Code {r.replace('-', ' ')} for four",
+            lambda r: f"booking {r.replace('-', '').lower()}, Casa Once",
         ],
         ids=[
             "lower case",
@@ -103,6 +107,10 @@ class TestLooking:
             "with what came along",
             "with what stands before it",
             "with full stops",
+            "with the venue behind it",
+            "with a greeting",
+            "in two words among others",
+            "in one word among others",
         ],
     )
     def test_a_reference_may_be_typed_carelessly(
@@ -111,7 +119,13 @@ class TestLooking:
         seen = shop.look({**held, "reference": typed(held["reference"])})
         assert seen["reference"] == held["reference"]
 
-    @pytest.mark.parametrize("typed", [" {}", "{}\n", "\u00a0{}\u200b", "<{}>", "\r\n{}\t"])
+    @pytest.mark.parametrize(
+        "typed",
+        [" {}", "{}\n", "\u00a0{}\u200b", "<{}>", "\r\n{}\t",
+         "token={}", "#token={}", "{}%20", "%20{}", "{}&x=1", "token%3D{}%26x=1",
+         "Token: {}", "%3Ftoken%3D{}",
+         "https://venue.example/book?reference=ABCD-2345#token={}", "?token={}&lang=en#top"],
+    )  # fmt: skip
     def test_so_may_a_token(self, shop: Shop, held: Row, typed: str) -> None:
         token = held["manage_token"]
         seen = shop.look({**held, "manage_token": typed.format(token)})

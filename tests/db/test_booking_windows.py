@@ -154,7 +154,7 @@ class TestUndo:
         desk = shop.venue.hire("desk", "receptionist")
         for status in path:
             shop.move(confirmed, status)
-        for silence in (None, "", "  ", "\u200b"):
+        for silence in (None, "", "  ", "\u200b", ".", "\u0301"):
             with refused(422, "reason_missing"):
                 shop.move_now(confirmed, back, by=desk, reason=silence)
         undone = shop.move_now(confirmed, back, by=desk, reason="The other party")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.booking_world import PRICE, Row, Shop, open_shop
+from db.booking_world import PRICE, WORDLESS, Row, Shop, open_shop
 from db.changes_world import alter, book, promised, quote, reschedule, take
 from matrix.house import House
 from matrix.promises import refused
@@ -159,7 +159,7 @@ class TestByTheVenue:
     ) -> None:
         shop.insert("room_cancellation_tiers", room_id=room, hours_before=0, refund_percent=50)
         held = paid(shop, room)
-        for reason in (None, "", " ", "\u200b", "\u3164 \u2060"):
+        for reason in (None, "", " ", "\u200b", "\u3164 \u2060", *WORDLESS):
             with refused(422, "reason_missing"):
                 shop.move(held, "cancelled", refund=refund, reason=reason)
         shop.move(held, "cancelled", refund=refund, reason="They called")

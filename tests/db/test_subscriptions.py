@@ -401,6 +401,7 @@ def test_the_platform_gives_a_plan_until_a_date_with_a_reason_in_its_log(
     ("changes", "code", "status"),
     [
         ({"reason": " "}, "reason_missing", 422),
+        ({"reason": "\u0301."}, "reason_missing", 422),
         ({"plan_key": "gold"}, "plan_not_found", 404),
         ({"until": None}, "until_invalid", 422),
         ({"until": datetime(9999, 1, 1, tzinfo=UTC)}, "until_invalid", 422),

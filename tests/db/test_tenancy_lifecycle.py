@@ -225,7 +225,7 @@ def test_an_organization_is_erased_ninety_days_after_closing_and_not_before(
     with refused(409, "organization_not_erasable"):
         operator.call("platform_erase_organization", **erase)
     house.owner_sql(age, "1 second")
-    for reason in ("", " ", None):
+    for reason in ("", " ", "...", "\u0301", None):
         with refused(422, "reason_missing"):
             operator.call("platform_erase_organization", organization_id=venue.id, reason=reason)
 

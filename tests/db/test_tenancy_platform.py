@@ -168,7 +168,7 @@ def test_a_suspended_organization_keeps_its_reads_and_loses_its_writes(
 def test_a_status_is_changed_with_a_reason_and_only_of_organizations_that_live(
     house: House, venue: Venue, operator: Client, function: str
 ) -> None:
-    for reason in ("", "  ", None):
+    for reason in ("", "  ", "...", "\u0301", None):
         with refused(422, "reason_missing"):
             operator.call(function, organization_id=venue.id, reason=reason)
     venue.owner.call("close_organization", organization_id=venue.id, confirm_slug=venue.slug)
@@ -360,6 +360,7 @@ def test_entering_again_ends_the_visit_before_and_changes_the_role(
     [
         ({"reason": "too short"}, 422, "reason_missing"),
         ({"reason": None}, 422, "reason_missing"),
+        ({"reason": "." * 10}, 422, "reason_missing"),
         ({"reason": "x" * 501}, 422, "reason_missing"),
         ({"minutes": 0}, 422, "duration_invalid"),
         ({"minutes": 481}, 422, "duration_invalid"),

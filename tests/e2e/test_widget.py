@@ -648,6 +648,12 @@ def test_extras_codes_questions_and_terms_make_one_booking(
     visitor.press("Apply")
     expect(page.locator(".due")).to_contain_text("€45.00")
 
+    # A reload keeps the choices, and with them the price.
+    page.reload()
+    visitor.heading("Your details")
+    expect(total).to_have_text("€65.00")
+    expect(page.locator(".due")).to_contain_text("€45.00")
+
     visitor.fill_in(email)
     expect(page.get_by_label("Number plate")).to_be_focused()
     visitor.check_accessibility()

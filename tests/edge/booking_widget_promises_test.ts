@@ -26,6 +26,7 @@ import {
   returned,
   rich,
   richly,
+  type Setting,
   setting,
   slot,
   stringsFor,
@@ -500,6 +501,141 @@ Deno.test("a reload stays on the details and keeps what was typed", async () => 
   assert.deepEqual(again.flow.state.form, made.flow.state.form);
   assert.equal(again.flow.state.note, "We come late.");
   assert.equal(again.past.length, 2);
+});
+
+/** A tab in which the page is loaded anew, with what was chosen before it. */
+async function reloaded(api: Partial<Api>): Promise<[Setting, Setting]> {
+  const priced: Partial<Api> = {
+    getCalendar: () => Promise.resolve(rich),
+    quote: ({ extras = [], coupon_code, exclusive, party_size }) =>
+      Promise.resolve({
+        ...quote,
+        party_size,
+        total_cents: exclusive ? 15000 : 8900 + 1200 * extras.length - (coupon_code ? 500 : 0),
+      }),
+  };
+  const made = setting(priced);
+  await toDetails(made);
+  await made.flow.pricing.setExtra("x1", 1);
+  made.flow.pricing.typeCode("SUMMER");
+  await made.flow.pricing.applyCode();
+  const again = setting({ ...priced, ...api }, {}, made.store, {}, made.past);
+  await again.flow.start();
+  return [made, again];
+}
+
+Deno.test("a reload keeps extras and codes, and with them the price", async () => {
+  const [made, again] = await reloaded({});
+  assert.equal(again.flow.state.step, "details");
+  assert.deepEqual(again.flow.state.wishes, made.flow.state.wishes);
+  assert.equal(again.flow.state.quote?.total_cents, 9600);
+  assert.equal(again.flow.state.oldTotal, null);
+  await again.flow.pricing.setExclusive(true);
+  const third = setting(
+    { getCalendar: () => Promise.resolve(rich) },
+    {},
+    made.store,
+    { preset: { coupon: "OTHER" } },
+    made.past,
+  );
+  await third.flow.start();
+  assert.deepEqual(third.flow.state.wishes, again.flow.state.wishes);
+});
+
+Deno.test("a price that is another after a reload is said to be", async () => {
+  const dearer = { quote: () => Promise.resolve({ ...quote, total_cents: 9900 }) };
+  const [, again] = await reloaded(dearer);
+  assert.equal(again.flow.state.oldTotal, 9600);
+  assert.equal(again.flow.state.focus?.target, "notice");
+  const shown = texts(again.flow).join(" ");
+  assert.match(shown, /96/);
+  assert.match(shown, /99/);
+});
+
+Deno.test("a code that ended meanwhile is named after a reload, with the price without it", async () => {
+  const ended: Partial<Api> = {
+    quote: ({ coupon_code }) =>
+      coupon_code
+        ? Promise.reject(new ApiError("coupon_expired", 409))
+        : Promise.resolve({ ...quote, total_cents: 10100 }),
+  };
+  const [, again] = await reloaded(ended);
+  const { codeProblem, oldTotal, wishes } = again.flow.state;
+  assert.deepEqual([codeProblem, oldTotal, wishes.coupon], ["coupon_expired", 9600, null]);
+  assert.deepEqual(wishes.extras, { x1: 1 });
+});
+
+Deno.test("a new visit in the same tab begins without what was chosen", async () => {
+  const [made] = await reloaded({});
+  const anew = setting({ getCalendar: () => Promise.resolve(rich) }, {}, made.store);
+  await anew.flow.start();
+  assert.deepEqual(anew.flow.state.wishes.extras, {});
+  assert.equal(anew.flow.state.form.full_name, made.flow.state.form.full_name);
+});
+
+Deno.test("a reload stays on the waitlist's form, with what it says", async () => {
+  const lists = { getCalendar: () => Promise.resolve({ ...rich, waitlist: true }) };
+  const made = setting(lists);
+  await made.flow.start();
+  (await made.flow.loadMore()).waitlist.open("2026-12-01", "2026-12-02");
+  made.flow.more!.waitlist.change({ to: "2026-12-05", roomId: rich.rooms[0]!.id });
+  await made.flow.choosing.setPartySize(3);
+  made.flow.details.type("full_name", "Maria");
+  const again = setting(lists, {}, made.store, {}, made.past);
+  await again.flow.start();
+  const { step, waiting, partySize, form } = again.flow.state;
+  assert.deepEqual([step, partySize, form.full_name], ["waitlist", 3, "Maria"]);
+  assert.deepEqual(waiting, made.flow.state.waiting);
+  assert.equal(again.past.length, 2);
+  again.flow.choosing.backToChoose();
+  assert.equal(again.flow.state.month, "2026-12");
+  const closed = setting(
+    { getCalendar: () => Promise.resolve({ ...rich, waitlist: false }) },
+    {},
+    made.store,
+    {},
+    [...made.past],
+  );
+  await closed.flow.start();
+  assert.equal(closed.flow.state.step, "choose");
+});
+
+Deno.test("the event says the place as the one in the mails does, whatever the venue's name", () => {
+  const location = { name: "Casa", address: "Calle Mayor 1, Madrid" };
+  const at = { ...confirmed, location, organization: { name: "Casa", slug: "casa" } };
+  assert.match(eventFile(at), /^LOCATION:Casa\\, Calle Mayor 1\\, Madrid\r$/m);
+  for (const link of [googleLink(at), outlookLink(at)]) {
+    assert.equal(new URL(link).searchParams.get("location"), "Casa, Calle Mayor 1, Madrid");
+  }
+});
+
+Deno.test("a reload on the price of a move asks for it again", async () => {
+  const answers: Partial<Api> = {
+    getBooking: () => Promise.resolve({ ...confirmed, reschedulable: true }),
+  };
+  const made = setting(answers, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.setPartySize(3);
+  await made.flow.choosing.chooseSlot(slot);
+  const steps = () => made.past.map((mark) => mark?.step);
+  assert.deepEqual(steps(), ["booking", "move", "moveQuote"]);
+  const again = setting(answers, returned, made.store, {}, made.past);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "moveQuote");
+  assert.deepEqual(again.asked("quoteReschedule"), made.asked("quoteReschedule"));
+  assert.equal(again.flow.state.moveQuote?.total_cents, made.flow.state.moveQuote?.total_cents);
+  assert.deepEqual(steps(), ["booking", "move", "moveQuote"]);
+  const over = setting(
+    { ...answers, quoteReschedule: refuse("not_reschedulable") },
+    returned,
+    made.store,
+    {},
+    made.past,
+  );
+  await over.flow.start();
+  assert.equal(over.flow.state.step, "booking");
+  assert.equal(steps().at(-1), "booking");
 });
 
 Deno.test("an entry whose hold is over is about choosing from then on", async () => {

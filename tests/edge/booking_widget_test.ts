@@ -24,7 +24,7 @@ import {
   weeks,
 } from "../../edge/booking-widget/src/dates.ts";
 import { clock, createFormat } from "../../edge/booking-widget/src/format.ts";
-import { createStore } from "../../edge/booking-widget/src/store.ts";
+import { createStore, type Store } from "../../edge/booking-widget/src/store.ts";
 import { languages, pickLanguage } from "../../edge/booking-widget/src/language.ts";
 import { createHash } from "node:crypto";
 import {
@@ -1466,6 +1466,37 @@ Deno.test("a waiver is signed for oneself and one's minors, drawn or typed", asy
     idempotency_key: "key-1",
   }]);
   assert.equal(made.flow.state.step, "signed");
+});
+
+Deno.test("a reload keeps what was typed for a waiver, until it is signed or left", async () => {
+  const opened = (store?: Store, text = waiver.text) =>
+    setting({ getWaiver: () => Promise.resolve({ ...waiver, text }) }, { waiver: "t" }, store);
+  const first = opened();
+  await first.flow.start();
+  const { waivers } = first.flow.more!;
+  waivers.change({ name: "Maria", agreed: true, drawing: "data:,", outside: true });
+  waivers.addMinor();
+  waivers.changeMinor(0, { name: "Ana", year: "2016" });
+  const again = opened(first.store);
+  await again.flow.start();
+  const { name, minors, outside, agreed, drawing } = again.flow.state.signing!;
+  assert.deepEqual({ name, minors, outside, agreed, drawing }, {
+    name: "Maria",
+    minors: [{ name: "Ana", year: "2016" }],
+    outside: true,
+    agreed: true,
+    drawing: "",
+  });
+  const others = opened(first.store, "Other words.");
+  await others.flow.start();
+  assert.equal(others.flow.state.signing?.name, "Maria");
+  assert.equal(others.flow.state.signing?.agreed, false);
+  again.flow.more!.waivers.change({ manner: "type" });
+  await again.flow.more!.waivers.sign(() => "data:,");
+  assert.equal(again.flow.state.step, "signed");
+  const next = opened(first.store);
+  await next.flow.start();
+  assert.deepEqual([next.flow.state.signing?.name, next.flow.state.signing?.minors], ["", []]);
 });
 
 Deno.test("a text that changed while it was read is shown again, unsigned", async () => {

@@ -247,7 +247,8 @@ def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
         f"private.{name}("
         for name in (
             *("clean_text", "clean_note", "clean_json"),
-            *("is_visible", "holds_link", "is_domain_ending"),
+            *("without_invisible", "is_visible", "says_something"),
+            *("holds_link", "is_domain_ending"),
             *("is_encoded_label", "punycode_decoded"),
         )
     )

@@ -40,7 +40,7 @@ export class Choosing {
     if (this.fitParty(partySize) !== partySize) return;
     flow.set({ partySize, notice: null });
     // On the waitlist nothing is looked up.
-    if (flow.state.step === "waitlist") return;
+    if (flow.state.step === "waitlist") return flow.trail.replace();
     // Somebody who taps "more" four times asks once.
     const search = ++this.#search;
     await flow.world.wait(200);

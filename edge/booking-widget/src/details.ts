@@ -18,6 +18,7 @@ import {
 import type { Flow } from "./flow.ts";
 import { codeRefusal, payableNow } from "./state.ts";
 import { stringsFor } from "./strings.ts";
+import type { Shown } from "./store.ts";
 import { termsText, toConsents, toOptions } from "./wishes.ts";
 import { Attempt } from "./world.ts";
 
@@ -33,9 +34,14 @@ const goneCodes = new Set([
 ]);
 const NOTE_LENGTH = 1000;
 
+const whatOf = ({ room_id, starts_at, party_size }: Quote) =>
+  `${room_id} ${Date.parse(starts_at)} ${party_size}`;
+
 export class Details {
   #attempt: Attempt;
   #agreed = "";
+  /** The price that was shown last, before a reload, too. */
+  shown: Shown | null = null;
 
   constructor(readonly flow: Flow) {
     this.#attempt = new Attempt(() => flow.world.newKey());
@@ -46,12 +52,15 @@ export class Details {
     const { flow } = this;
     const { store, slug, preset } = flow.world;
     const { full_name = "", email = "" } = preset;
-    const { agreed = "", ...draft } = store.draft(slug) ?? {};
+    const { agreed = "", wishes, shown = null, ...draft } = store.draft(slug) ?? {};
     this.#agreed = agreed;
+    this.shown = shown;
     flow.state = {
       ...flow.state,
       form: { ...emptyForm, full_name, email },
       ...draft,
+      // What was wished for belongs to the time for which it was: a reload has it, a new visit has not.
+      ...(wishes && flow.trail.read()?.slot ? { wishes } : {}),
     };
   }
 
@@ -61,17 +70,29 @@ export class Details {
     this.flow.set({ terms: text !== "" && text === this.#agreed });
   }
 
-  #keep(): void {
+  keep(): void {
     const { world, state } = this.flow;
-    const { calendar, form, answers, note, terms, marketing } = state;
+    const { calendar, form, answers, note, terms, marketing, wishes, quote } = state;
     const agreed = terms ? termsText(calendar, world.locale()) : "";
-    world.store.saveDraft(world.slug, { form, answers, note, agreed, marketing });
+    if (quote) this.shown = { of: whatOf(quote), total: quote.total_cents };
+    const { shown } = this;
+    world.store.saveDraft(world.slug, { form, answers, note, agreed, marketing, wishes, shown });
+  }
+
+  /** After a reload: the price that was shown before it, when the present one is another. */
+  compare(shown: Shown | null): void {
+    const { flow } = this;
+    const { quote, step } = flow.state;
+    if (step !== "details" || !quote || shown?.of !== whatOf(quote)) return;
+    if (shown.total !== quote.total_cents) {
+      flow.set({ oldTotal: shown.total, focus: flow.focusOn("notice") });
+    }
   }
 
   type(field: Field, value: string): void {
     const { flow } = this;
     flow.state = { ...flow.state, form: { ...flow.state.form, [field]: value } };
-    this.#keep();
+    this.keep();
     if (flow.state.fieldErrors[field]) this.leaveField(field);
   }
 
@@ -86,7 +107,7 @@ export class Details {
   answer(key: string, value: string | boolean): void {
     const { flow } = this;
     flow.state = { ...flow.state, answers: { ...flow.state.answers, [key]: value } };
-    this.#keep();
+    this.keep();
     if (flow.state.fieldErrors[fieldName(key)] || typeof value === "boolean") {
       this.leaveAnswer(key);
     }
@@ -109,18 +130,18 @@ export class Details {
 
   typeNote(note: string): void {
     this.flow.state = { ...this.flow.state, note: note.slice(0, NOTE_LENGTH) };
-    this.#keep();
+    this.keep();
   }
 
   agree(terms: boolean): void {
     this.flow.set({ terms });
-    this.#keep();
+    this.keep();
     this.#mark("terms", null);
   }
 
   allowMarketing(marketing: boolean): void {
     this.flow.set({ marketing });
-    this.#keep();
+    this.keep();
   }
 
   /** What cannot be booked like this, in the order of the form. */

@@ -78,9 +78,17 @@ export class Entering {
       return await this.choose();
     }
     if (entry.reference !== null) flow.base = "booking";
-    const slot = flow.trail.read()?.slot;
+    const mark = flow.trail.read();
+    const slot = mark?.slot;
     if (slot) flow.set({ slot });
-    await flow.paying.show(booking, entry.payment);
+    const show = () => flow.paying.show(booking, entry.payment);
+    if (mark?.step !== "moveQuote" || !slot) return await show();
+    // A reload on the price of a move stays there.
+    await flow.trail.quietly(async () => {
+      await show();
+      if (flow.state.step === "booking") await flow.more?.moving.resume(slot, mark.partySize);
+    });
+    flow.trail.replace();
   }
 
   /** The calendar's colours and languages, where the way does not begin at it. */
@@ -117,11 +125,22 @@ export class Entering {
         flow.set({ partySize: flow.choosing.fitParty(mark?.partySize ?? preset.party ?? 2) });
       }
       const { coupon } = preset;
-      if (coupon && calendar.has_coupons) {
+      if (coupon && calendar.has_coupons && !mark?.slot) {
         flow.set({ wishes: { ...flow.state.wishes, coupon } });
       }
       flow.set({ step: "choose", ...(focus ? { focus } : {}) });
       if (mark?.step === "details" && mark.slot) return await this.#resume(mark);
+      const { waiting } = mark ?? {};
+      if (waiting && calendar.waitlist) {
+        const day = flow.choosing.clamp(waiting.from);
+        flow.set({ month: monthOf(day), focusDay: day });
+        await flow.withMore(({ waitlist }) => {
+          waitlist.open(waiting.from, waiting.to, waiting.slot);
+          waitlist.change(waiting);
+        });
+        if (flow.state.step === "choose") await flow.choosing.loadMonth();
+        return;
+      }
       // What the entry was about is over: it is about this now.
       if (mark) flow.trail.replace();
       await flow.choosing.firstMonth(preset.date);
@@ -135,6 +154,8 @@ export class Entering {
     const { flow } = this;
     if (!slot || !flow.roomOf(slot.room_id)) return await flow.choosing.firstMonth();
     flow.set({ month: monthOf(slot.local_date), day: slot.local_date, focusDay: slot.local_date });
+    const { shown } = flow.details;
     await flow.choosing.chooseSlot(slot);
+    flow.details.compare(shown);
   }
 }

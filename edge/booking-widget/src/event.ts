@@ -2,7 +2,11 @@
 import type { Booking } from "../../_shared/booking.ts";
 import { renderCalendar, utcStamp } from "../../_shared/ical.ts";
 
-/** Where the visit takes place, in words. */
+/** Where the visit takes place, as the event in the mails says it: one event says one place. */
+const locationOf = ({ location }: Booking) =>
+  [location?.name, location?.address].filter(Boolean).join(", ");
+
+/** Where the visit takes place, in words beside the venue's name. */
 export function placeOf({ location, organization }: Booking): string {
   // A venue with one place mostly calls it by its own name.
   const name = location?.address && location.name === organization.name ? "" : location?.name;
@@ -26,7 +30,7 @@ export function eventFile(booking: Booking): string {
       status: "CONFIRMED",
       summary: titleOf(booking),
       description: booking.reference,
-      location: placeOf(booking),
+      location: locationOf(booking),
     }],
   });
 }
@@ -37,7 +41,7 @@ export function googleLink(booking: Booking): string {
     text: titleOf(booking),
     dates: `${utcStamp(booking.starts_at)}/${utcStamp(booking.ends_at)}`,
     details: booking.reference,
-    location: placeOf(booking),
+    location: locationOf(booking),
   });
   return `https://calendar.google.com/calendar/render?${query}`;
 }
@@ -50,7 +54,7 @@ export function outlookLink(booking: Booking): string {
     startdt: booking.starts_at,
     enddt: booking.ends_at,
     body: booking.reference,
-    location: placeOf(booking),
+    location: locationOf(booking),
   });
   return `https://outlook.live.com/calendar/0/deeplink/compose?${query}`;
 }

@@ -282,6 +282,8 @@ export class Flow {
   set(change: Partial<State>): void {
     const { step } = this.state;
     this.state = { ...this.state, ...change };
+    // What prices the booking survives a reload, as what was typed does.
+    if (this.state.step === "details" && (change.wishes || change.quote)) this.details.keep();
     if (this.state.step !== step) {
       const chosen = this.state.step === "choose" || this.state.step === "details";
       this.emit("step", chosen ? null : this.state.booking);

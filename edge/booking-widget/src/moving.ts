@@ -31,6 +31,15 @@ export class Moving {
     }
   }
 
+  /** Ask for the price that was shown before a reload. */
+  async resume(slot: Slot, partySize = this.flow.state.partySize): Promise<void> {
+    const { flow } = this;
+    await this.start();
+    if (flow.state.step !== "move") return;
+    flow.set({ partySize: flow.choosing.fitParty(partySize) });
+    await this.quote(slot);
+  }
+
   /** Keep the time that the booking has, for another number of players. */
   async keepTime(): Promise<void> {
     const { booking } = this.flow.state;

@@ -26,6 +26,7 @@ export class Waivers {
       const { booking, signing } = flow.state;
       // The next to sign on the same screen is somebody else.
       const name = signing ? "" : booking?.customer.full_name ?? "";
+      const kept = flow.world.store.signer(token);
       flow.set({
         busy: null,
         step: "waiver",
@@ -33,12 +34,13 @@ export class Waivers {
         signing: {
           token,
           waiver,
-          name,
-          minors: [],
-          outside: false,
+          name: kept?.name ?? name,
+          minors: kept?.minors ?? [],
+          outside: kept?.outside ?? false,
           manner: "draw",
           drawing: "",
-          agreed: false,
+          // It was agreed to these words.
+          agreed: kept?.agreed === waiver.text,
         },
         focus: flow.focusOn("heading"),
       });
@@ -58,6 +60,13 @@ export class Waivers {
     const wrong = problems(next, this.#year());
     const kept = Object.entries(wrong).filter(([name]) => name in fieldErrors);
     this.flow.set({ signing: next, fieldErrors: Object.fromEntries(kept) });
+    const { token, waiver, name, minors, outside, agreed } = next;
+    this.flow.world.store.saveSigner(token, {
+      name,
+      minors,
+      outside,
+      agreed: agreed ? waiver.text : "",
+    });
   }
 
   addMinor(): void {
@@ -116,11 +125,13 @@ export class Waivers {
       const idempotency_key = this.#attempt.key(request);
       await flow.world.api.signWaiver({ ...request, idempotency_key });
       this.#attempt.done();
+      flow.world.store.saveSigner(signing.token, null);
       flow.set({ busy: null, step: "signed", focus: flow.focusOn("heading") });
     } catch (error) {
       flow.set({ busy: null });
       // The text has changed since it was shown: it has to be read again.
       if (isRefusal(error) && error.code === "waiver_outdated") {
+        this.change({ agreed: false });
         await this.open(signing.token);
       }
       await flow.explain(error);
@@ -128,6 +139,8 @@ export class Waivers {
   }
 
   async leave(): Promise<void> {
+    const { signing } = this.flow.state;
+    if (signing) this.flow.world.store.saveSigner(signing.token, null);
     this.flow.set({ signing: null, fieldErrors: {}, notice: null });
     await this.managing.afterWaiver();
   }

@@ -3,6 +3,7 @@
  * the tab is open, and a hold that still has to be paid for a day. Nothing of it leaves the browser.
  */
 import type { Answers, CustomerForm } from "./customer.ts";
+import type { Minor, Wishes } from "./state.ts";
 
 export interface Remembered {
   readonly token: string;
@@ -13,7 +14,13 @@ export interface Remembered {
   readonly paid?: number;
 }
 
-/** What was typed and not yet sent. */
+/** A price that was shown, and of what: the room, the time and the party. */
+export interface Shown {
+  readonly of: string;
+  readonly total: number;
+}
+
+/** What was typed and chosen and not yet sent. */
 export interface Draft {
   readonly form: CustomerForm;
   readonly answers: Answers;
@@ -21,6 +28,17 @@ export interface Draft {
   /** The terms that were agreed to, word for word; they may be others after a reload. */
   readonly agreed: string;
   readonly marketing: boolean;
+  readonly wishes?: Wishes;
+  readonly shown?: Shown | null;
+}
+
+/** What was typed into a waiver's form. */
+export interface Signer {
+  readonly name: string;
+  readonly minors: readonly Minor[];
+  readonly outside: boolean;
+  /** The text that was agreed to, word for word. */
+  readonly agreed: string;
 }
 
 export interface Store {
@@ -31,6 +49,9 @@ export interface Store {
   open(calendar: string): string | null;
   saveDraft(calendar: string, draft: Draft | null): void;
   draft(calendar: string): Draft | null;
+  /** By the token of the waiver. */
+  saveSigner(token: string, signer: Signer | null): void;
+  signer(token: string): Signer | null;
   /** The secret of a link, so that it need not stand in the address. */
   keepToken(link: string, token: string): void;
   token(link: string): string | null;
@@ -70,6 +91,8 @@ export function createStore(session: () => Area, lasting: () => Area = session):
     },
     saveDraft: (calendar, draft) => tab.write(`draft:${calendar}`, draft),
     draft: (calendar) => tab.read<Draft>(`draft:${calendar}`),
+    saveSigner: (token, signer) => tab.write(`signer:${token}`, signer),
+    signer: (token) => tab.read<Signer>(`signer:${token}`),
     keepToken: (link, token) => tab.write(`token:${link}`, token),
     token: (link) => tab.read<string>(`token:${link}`),
   };

@@ -4,7 +4,7 @@
  */
 import type { Slot } from "../../_shared/booking.ts";
 import type { Flow } from "./flow.ts";
-import type { Step } from "./state.ts";
+import type { Step, Waiting } from "./state.ts";
 
 export interface Mark {
   /** A page may hold several calendars; each follows its own marks. */
@@ -15,6 +15,8 @@ export interface Mark {
   readonly slot?: Slot;
   readonly roomId?: string | null;
   readonly partySize?: number;
+  /** Of the waitlist's form. */
+  readonly waiting?: Waiting;
 }
 
 /** The history of the window, or anything that is like it. */
@@ -39,9 +41,17 @@ export class Trail {
   }
 
   #mark(depth: number): Mark {
-    const { step, slot, roomId, partySize } = this.flow.state;
+    const { step, slot, roomId, partySize, waiting } = this.flow.state;
     const calendar = this.flow.world.slug;
-    return { calendar, step, depth, roomId, partySize, ...(slot ? { slot } : {}) };
+    return {
+      calendar,
+      step,
+      depth,
+      roomId,
+      partySize,
+      ...(slot ? { slot } : {}),
+      ...(step === "waitlist" && waiting ? { waiting } : {}),
+    };
   }
 
   /** The step that is shown now is a step further. */
@@ -67,9 +77,14 @@ export class Trail {
   /** The browser went to another entry: show what it was about, as far as that is still there. */
   async follow(): Promise<void> {
     const mark = this.read();
+    await this.quietly(() => this.#lead(mark?.step ?? this.flow.base, mark));
+  }
+
+  /** Go somewhere without a trace: the entry for it is there. */
+  async quietly(go: () => Promise<void>): Promise<void> {
     this.#led = true;
     try {
-      await this.#lead(mark?.step ?? this.flow.base, mark);
+      await go();
     } finally {
       this.#led = false;
     }

@@ -30,6 +30,7 @@ export class Waitlist {
     if (!waiting) return;
     this.flow.set({ waiting: { ...waiting, ...change } });
     this.flow.set({ partySize: this.flow.choosing.fitParty(this.flow.state.partySize) });
+    this.flow.trail.replace();
   }
 
   async join(): Promise<void> {

@@ -198,8 +198,8 @@ async def test_a_page_that_could_not_be_recorded_is_not_shown(
         {},
         {"reference": "ABCD-2345"},
         {**ORDER, "reference": ""},
-        {**ORDER, "reference": "x" * 33},
-        {**ORDER, "manage_token": "x" * 257},
+        {**ORDER, "reference": "x" * 1001},
+        {**ORDER, "manage_token": "x" * 2001},
         {**ORDER, "return_url": 7},
         {**ORDER, "amount_cents": 1},
         [],
@@ -212,6 +212,19 @@ async def test_malformed_orders_are_refused_before_anything_happens(
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert response.json()["errors"]
     assert postgrest.calls == []
+
+
+async def test_what_was_pasted_is_the_databases_to_read(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    reference = "Reference number: ABCD-2345\nThanks, the Once team"
+    token = f"https://venue.example/book?reference=ABCD-2345#token={'x' * 240}"
+    response = await client.post(
+        "/v1/checkout", json={"reference": reference, "manage_token": token}
+    )
+    assert response.status_code == 201
+    asked = next(call for call in postgrest.calls if call.function == "open_checkout")
+    assert asked.arguments == {"reference": reference, "manage_token": token}
 
 
 async def test_a_return_address_of_an_allowed_origin_keeps_its_own_parameters(

@@ -31,10 +31,20 @@ class CheckoutRequest(Body):
     )
 
     reference: Annotated[
-        str, Field(min_length=1, max_length=32, description="The booking's reference.")
+        str,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="The booking's reference, as it was typed; words around it do no harm.",
+        ),
     ]
     manage_token: Annotated[
-        str, Field(min_length=1, max_length=256, description="The booking's secret token.")
+        str,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="The booking's secret token, or the link that holds it.",
+        ),
     ]
     return_url: Annotated[
         str | None,
