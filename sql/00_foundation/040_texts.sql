@@ -455,6 +455,9 @@ declare
   k bigint;
   used int := 1;
 begin
+  if cut = 0 then
+    return null; -- the hyphen parts nothing: the same is encoded without it
+  end if;
   while used <= length(digits) loop
     before := place;
     weight := 1;

@@ -51,6 +51,7 @@ UNREACHABLE = [
     "ana@xn--a.com",
     "ana@xn--a.example",
     "ana@xn--.com",
+    "ana@xn---01a.com",
     "ana@xn--abc-.com",
     "ana@xn--01b09a.com",
     "ana@xn--0000-90z.com",

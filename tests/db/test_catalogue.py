@@ -528,6 +528,26 @@ class TestGetCalendar:
         seen = shop.visitor.call("get_calendar", slug=shop.slug)
         (room,) = seen.pop("rooms")
         assert datetime.fromisoformat(seen.pop("now")).tzinfo
+        assert seen.pop("venue").keys() == {
+            "descriptions",
+            "business_type",
+            "website",
+            "contact_email",
+            "phone",
+            "logo_path",
+        }
+        (place,) = seen.pop("locations")
+        assert (place["id"], place["timezone"]) == (room["location_id"], "Europe/Madrid")
+        assert place.keys() == {
+            "id",
+            "name",
+            "timezone",
+            "address",
+            "phone",
+            "latitude",
+            "longitude",
+            "directions",
+        }
         assert seen == {
             "slug": shop.slug,
             "name": "Venue",
@@ -549,6 +569,7 @@ class TestGetCalendar:
             "waitlist": False,
             "shows_taken_times": False,
             "fields": [],
+            "descriptions": {},
         }
         assert (room["id"], room["description"], room["difficulty"]) == (first, "Dark", 4)
         assert set(room) == {
@@ -574,6 +595,20 @@ class TestGetCalendar:
             "extras",
             "location_name",
             "timezone",
+            "names",
+            "descriptions",
+            "theme",
+            "color",
+            "video_url",
+            "minimum_age",
+            "minimum_age_accompanied",
+            "fear",
+            "physical_level",
+            "languages",
+            "is_accessible",
+            "has_actors",
+            "tags",
+            "location_id",
         }
 
     def test_a_room_s_pictures_in_their_order(self, shop: Shop, room: str) -> None:
@@ -654,6 +689,12 @@ class TestGetCalendar:
         assert seen["terms"] == {"en": "Be kind."}
         assert seen["fee"] == {"kind": "person", "value": 150}
         assert seen["waitlist"] is True
+        unsaid = {
+            "placeholder": {},
+            "minimum_length": None,
+            "maximum_length": None,
+            "room_id": None,
+        }
         assert seen["fields"] == [
             {
                 "key": "team",
@@ -663,6 +704,7 @@ class TestGetCalendar:
                 "required": True,
                 "pattern": "[a-z]+",
                 "options": [],
+                **unsaid,
             },
             {
                 "key": "map",
@@ -672,6 +714,7 @@ class TestGetCalendar:
                 "required": False,
                 "pattern": None,
                 "options": choices,
+                **unsaid,
             },
         ]
 
