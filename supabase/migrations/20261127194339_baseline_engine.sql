@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 2b3b0023510554f58f79d2c4afe7c913ae40f9be6ebb34af074df5d7d05ff71d
+-- Digest of what follows: 752197d2fe9c9195bf3c11f1584c505cca254bbf55c348ec67eed60173f65642
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -961,6 +961,9 @@ declare
   k bigint;
   used int := 1;
 begin
+  if cut = 0 then
+    return null; -- the hyphen parts nothing: the same is encoded without it
+  end if;
   while used <= length(digits) loop
     before := place;
     weight := 1;
