@@ -689,7 +689,7 @@ class TestGetCalendar:
         assert seen["terms"] == {"en": "Be kind."}
         assert seen["fee"] == {"kind": "person", "value": 150}
         assert seen["waitlist"] is True
-        unsaid = {
+        unsaid: dict[str, object] = {
             "placeholder": {},
             "minimum_length": None,
             "maximum_length": None,
