@@ -601,7 +601,15 @@ Deno.test("a reload stays on the waitlist's form, with what it says", async () =
 });
 
 Deno.test("the event says the place as the one in the mails does, whatever the venue's name", () => {
-  const location = { ...confirmed.location, name: "Casa", address: "Calle Mayor 1, Madrid" };
+  const location = {
+    name: "Casa",
+    address: "Calle Mayor 1, Madrid",
+    phone: null,
+    arrival_hints: null,
+    directions: null,
+    latitude: null,
+    longitude: null,
+  };
   const at = { ...confirmed, location, organization: { name: "Casa", slug: "casa" } };
   assert.match(eventFile(at), /^LOCATION:Casa\\, Calle Mayor 1\\, Madrid\r$/m);
   for (const link of [googleLink(at), outlookLink(at)]) {
