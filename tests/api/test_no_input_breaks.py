@@ -67,6 +67,7 @@ CORPORA: Mapping[str, list[Any]] = {
     "text": TEXTS,
     "integer": NUMBERS,
     "bigint": NUMBERS,
+    "numeric": [*NUMBERS, "NaN", "Infinity", "1e400", "0.1234567890123456789"],
     "uuid": UUIDS,
     "date": TIMES,
     "timestamp with time zone": TIMES,
@@ -171,7 +172,7 @@ def place(stack: Stack, anon: Rest, make_user: Callable[..., User], as_user: Any
     )
     tomorrow = str((datetime.now(UTC) + timedelta(2)).date())
     free = anon.rpc("get_availability", slug=slug, from_date=tomorrow, to_date=tomorrow).json()
-    customer = {"full_name": "Ana", "email": "ana@example.test", "phone": "1", "locale": "en"}
+    customer = {"full_name": "Ana", "email": "ana@example.test", "phone": "600", "locale": "en"}
     # One for strangers, who cancel it in the end, and one for the staff.
     booking, staffs = (
         anon.rpc(
