@@ -165,7 +165,8 @@ begin
   perform private.settle_overdue(customer.organization_id);
 
   update private.stripe_customers as c
-  set as_of = (billing ->> 'as_of')::timestamptz,
+  -- Never of the future, which would keep out every later reading.
+  set as_of = least((billing ->> 'as_of')::timestamptz, clock_timestamp()),
     deleted_at = case when (billing ->> 'deleted')::boolean then coalesce(c.deleted_at, now()) end,
     trial_used_at = coalesce(c.trial_used_at, (
       select min((s.value ->> 'trial_start')::timestamptz) from jsonb_array_elements(billing -> 'subscriptions') as s

@@ -88,6 +88,13 @@ def test_the_same_again_changes_nothing(subscriber: Subscriber) -> None:
     assert subscriber.apply(live)["changes"] == []
 
 
+def test_a_reading_of_the_future_keeps_out_no_later_one(subscriber: Subscriber) -> None:
+    live = subscription()
+    subscriber.apply(live, as_of=datetime.now(UTC) + timedelta(days=400))
+    later = subscriber.apply({**live, "status": "canceled"}, as_of=datetime.now(UTC))
+    assert later["outcome"] == "applied"
+
+
 def test_an_older_reading_is_left_out(subscriber: Subscriber) -> None:
     live = subscription()
     now = datetime.now(UTC)

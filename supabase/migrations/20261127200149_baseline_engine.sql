@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 752197d2fe9c9195bf3c11f1584c505cca254bbf55c348ec67eed60173f65642
+-- Digest of what follows: 3e07712f82cbb8a1cc2a833275bb6190ce5db04b272c50575df302914b462713
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -7998,7 +7998,8 @@ begin
   perform private.settle_overdue(customer.organization_id);
 
   update private.stripe_customers as c
-  set as_of = (billing ->> 'as_of')::timestamptz,
+  -- Never of the future, which would keep out every later reading.
+  set as_of = least((billing ->> 'as_of')::timestamptz, clock_timestamp()),
     deleted_at = case when (billing ->> 'deleted')::boolean then coalesce(c.deleted_at, now()) end,
     trial_used_at = coalesce(c.trial_used_at, (
       select min((s.value ->> 'trial_start')::timestamptz) from jsonb_array_elements(billing -> 'subscriptions') as s
