@@ -52,11 +52,12 @@ def subscription(plan: str | None = "pro", status: str = "active", **changes: An
 
 @dataclass
 class Subscriber:
-    """A venue and who it is at Stripe."""
+    """A venue and who it is at Stripe. live: the subscription that its tests go on with."""
 
     venue: Venue
     customer: str = field(default_factory=lambda: f"cus_{uuid.uuid4().hex}")
     reads: int = 0
+    live: Json = field(default_factory=dict)
 
     @property
     def id(self) -> str:

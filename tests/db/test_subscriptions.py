@@ -211,9 +211,9 @@ def test_the_live_one_wins_and_another_live_one_is_named(subscriber: Subscriber,
 
 @pytest.fixture
 def overdue(subscriber: Subscriber) -> Subscriber:
-    subscriber.live = subscription("pro")  # type: ignore[attr-defined]
-    subscriber.apply(subscriber.live)  # type: ignore[attr-defined]
-    subscriber.apply({**subscriber.live, "status": "past_due"})  # type: ignore[attr-defined]
+    subscriber.live = subscription("pro")
+    subscriber.apply(subscriber.live)
+    subscriber.apply({**subscriber.live, "status": "past_due"})
     return subscriber
 
 
@@ -231,8 +231,8 @@ def test_a_failed_payment_leaves_a_time_of_grace(overdue: Subscriber) -> None:
 
 def test_grace_counts_from_the_first_failure(overdue: Subscriber) -> None:
     before = overdue.row()
-    overdue.apply({**overdue.live, "status": "past_due", "due": 1})  # type: ignore[attr-defined]
-    overdue.apply({**overdue.live, "status": "unpaid"})  # type: ignore[attr-defined]
+    overdue.apply({**overdue.live, "status": "past_due", "due": 1})
+    overdue.apply({**overdue.live, "status": "unpaid"})
     after = overdue.row()
     assert before is not None and after is not None
     assert after["grace_until"] == before["grace_until"]
@@ -291,7 +291,7 @@ def test_the_public_sale_stops_last_by_a_setting(money: Database, overdue: Subsc
 
 def test_paying_opens_everything_again(overdue: Subscriber) -> None:
     overdue.let_grace_end()
-    overdue.apply(overdue.live)  # type: ignore[attr-defined]
+    overdue.apply(overdue.live)
     row = overdue.row()
     assert row is not None
     assert (row["overdue_since"], row["grace_until"]) == (None, None)
@@ -303,7 +303,7 @@ def test_a_subscription_that_ended_leaves_the_free_plan_and_not_a_locked_venue(
     overdue: Subscriber,
 ) -> None:
     overdue.let_grace_end()
-    overdue.apply({**overdue.live, "status": "canceled"})  # type: ignore[attr-defined]
+    overdue.apply({**overdue.live, "status": "canceled"})
     assert rename(overdue.venue.owner) == 1
 
 
@@ -326,7 +326,7 @@ def test_owners_are_told_at_once_three_days_before_and_when_writing_stops(
         row["grace_until"] - timedelta(days=3),
         row["grace_until"],
     ]
-    overdue.apply({**overdue.live, "status": "unpaid"})  # type: ignore[attr-defined]
+    overdue.apply({**overdue.live, "status": "unpaid"})
     assert notices(overdue) == told
 
 
@@ -345,10 +345,10 @@ def test_a_notice_says_until_when_and_is_left_out_once_it_is_paid(overdue: Subsc
     data = said["data"]
     assert isinstance(data, dict)
     assert datetime.fromisoformat(data["writes_end_at"]) == row["grace_until"]
-    overdue.apply(overdue.live)  # type: ignore[attr-defined]
+    overdue.apply(overdue.live)
     assert content(overdue, payload) is None
     # Overdue once more: the former notices say nothing of it, their own do.
-    overdue.apply({**overdue.live, "status": "past_due"})  # type: ignore[attr-defined]
+    overdue.apply({**overdue.live, "status": "past_due"})
     assert content(overdue, payload) is None
     assert len(notices(overdue)) == 6
 

@@ -216,10 +216,10 @@ class Store:
     def renewable(self, statuses: Sequence[str]) -> list[Entry]:
         """Subscriptions with one of these statuses."""
         rows = self._db.execute(
-            "select body, account, extra from objects where kind = 'subscription'"  # noqa: S608
-            f" and json_extract(body, '$.status') in ({', '.join('?' * len(statuses))})"
+            "select body, account, extra from objects where kind = 'subscription'"
+            " and json_extract(body, '$.status') in (select value from json_each(?))"
             " order by seq",
-            tuple(statuses),
+            (json.dumps(list(statuses)),),
         ).fetchall()
         return [Entry(json.loads(row[0]), row[1], json.loads(row[2])) for row in rows]
 
