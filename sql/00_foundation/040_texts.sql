@@ -627,9 +627,11 @@ strict
 set search_path = ''
 as $$
 begin
-  -- A video's address has its key in the query, so unlike a page's it may have one.
+  -- A video's and a review's address have their key in the query, so unlike a venue's page they may have one.
   return length(url) <= 500
     and url ~ '^https://[^?]+(\?([A-Za-z0-9._~!$&''()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?$'
+    -- This machine is no public address; a calendar's page may be there while one tries things out.
+    and url !~ '^https://(localhost|127\.0\.0\.1)([:/?]|$)'
     and private.is_site_url(split_part(url, '?', 1));
 end
 $$;

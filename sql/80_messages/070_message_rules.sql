@@ -29,23 +29,6 @@ $$;
 comment on function private.are_locales is 'Whether these are languages of the product, at least one, none twice.';
 grant execute on function private.are_locales to authenticated;
 
-create function private.is_review_url(url text)
-returns boolean
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  -- Such addresses have queries (search.google.com/local/writereview?placeid=…), the venue's own page has none.
-  return length(url) <= 500
-    and url ~ '^https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}(/[A-Za-z0-9._~!$&''()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$&''()*+,;=:@%/?-]*)?$';
-end
-$$;
-
-comment on function private.is_review_url is
-  'Whether the text is the address of a page where a review is written: https://host/path?query, the host in lower case, at most 500 characters.';
-grant execute on function private.is_review_url to authenticated;
-
 create table public.message_rules (
   organization_id uuid not null default private.organization_with('messages:manage'),
   id uuid not null default private.uuid_v7(),
@@ -79,7 +62,7 @@ create table public.message_rules (
   ),
   constraint message_rules_time_is_of_a_day check (at_time < '24:00'),
   constraint message_rules_locales_are_supported check (private.are_locales(locales)),
-  constraint message_rules_review_url_is_https check (private.is_review_url(review_url)),
+  constraint message_rules_review_url_is_https check (private.is_link(review_url)),
   constraint message_rules_review_url_is_for_reviews check ((kind = 'review_request') = (review_url is not null))
 );
 

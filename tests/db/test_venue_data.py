@@ -103,6 +103,8 @@ class TestRooms:
             ({"color": "#ABCDEF"}, "color_is_hexadecimal"),
             ({"video_url": "http://video.example/x"}, "video_url_is_a_link"),
             ({"video_url": "http://localhost/x"}, "video_url_is_a_link"),
+            ({"video_url": "https://localhost/x"}, "video_url_is_a_link"),
+            ({"video_url": "https://127.0.0.1:8443/x?y"}, "video_url_is_a_link"),
             ({"video_url": "https://video.example/x?a=<b>"}, "video_url_is_a_link"),
             ({"video_url": "https://video.example/x?a=%zz"}, "video_url_is_a_link"),
             ({"video_url": "https://a@video.example/?x"}, "video_url_is_a_link"),

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 3e07712f82cbb8a1cc2a833275bb6190ce5db04b272c50575df302914b462713
+-- Digest of what follows: 02994921c71444bfe5971398dad93edc7ad9538809ad0ca9e0f0b63732b35d4c
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -1133,9 +1133,11 @@ strict
 set search_path = ''
 as $$
 begin
-  -- A video's address has its key in the query, so unlike a page's it may have one.
+  -- A video's and a review's address have their key in the query, so unlike a venue's page they may have one.
   return length(url) <= 500
     and url ~ '^https://[^?]+(\?([A-Za-z0-9._~!$&''()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?$'
+    -- This machine is no public address; a calendar's page may be there while one tries things out.
+    and url !~ '^https://(localhost|127\.0\.0\.1)([:/?]|$)'
     and private.is_site_url(split_part(url, '?', 1));
 end
 $$;
