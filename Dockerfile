@@ -22,7 +22,7 @@ ENV PATH="/opt/escapemaster/bin:$PATH" \
     PYTHONPATH=/srv/escapemaster \
     PYTHONUNBUFFERED=1 \
     PORT=8000
-USER escapemaster
+USER 10001
 WORKDIR /srv/escapemaster
 EXPOSE 8000
 # No entrypoint: what hosts call a start command replaces both on one and only this on another.

@@ -18,7 +18,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run it
 
 .PHONY: install
 install: ## Make .venv and node_modules from the locks (every other command does it, too)
@@ -44,21 +46,15 @@ status: install ## What runs, and where
 logs: install ## What the parts wrote: make logs, make logs part=worker
 	@$(STACK) logs $(part) --follow
 
+##@ Try it
+
+.PHONY: check
+check: install ## Linters, formatters, types of Python, SQL, TypeScript, workflows; deploy-check
+	@scripts/check
+
 .PHONY: test
 test: install ## All tests, on a throw-away stack of their own: make test, make test args="-k hold"
 	@$(VENV)/python -m pytest $(args)
-
-.PHONY: check
-check: install ## Linters, formatters and type checkers of Python, SQL and TypeScript
-	@scripts/check
-
-.PHONY: bench
-bench: install ## Benchmarks against raw PostgreSQL doing the same work: make bench args="--scale large"
-	@PYTHONPATH=tests $(VENV)/python -m bench $(args)
-
-.PHONY: mutate
-mutate: install ## Loosen each policy, grant and check in turn, and see that the tests notice: make mutate args="--all --log .local/mutants.tsv"
-	@$(VENV)/python -m tests.mutation $(args)
 
 .PHONY: attack
 attack: install ## What a stranger, a rival or one's own staff could try, over HTTP: make attack args="--only voucher"
@@ -72,16 +68,33 @@ storm: install ## Everybody at once while parts are killed; then the books are r
 siege: install ## What CI runs of both: the attacks that are short, then fifteen seconds of storm
 	@PYTHONPATH=tests $(VENV)/python -m siege brief $(args)
 
+.PHONY: mutate
+mutate: install ## Loosen each policy, grant and check in turn, and see that the tests notice: make mutate args="--all --log .local/mutants.tsv"
+	@$(VENV)/python -m tests.mutation $(args)
+
+.PHONY: bench
+bench: install ## Benchmarks against raw PostgreSQL doing the same work: make bench args="--scale large"
+	@PYTHONPATH=tests $(VENV)/python -m bench $(args)
+
+##@ Change it
+
 .PHONY: migration
 migration: install ## The next migration, from the difference to sql/: make migration name=add_tiers
 	@test -n "$(name)" || { echo "say what it does: make migration name=add_tiers" >&2; exit 2; }
 	@$(STACK) migration $(name)
 
 .PHONY: types
-types: install ## What is generated from sql/: client types, the docs' tables
+types: install ## What is generated: client types, the docs' tables, .env.example
 	@$(STACK) types
 	@$(STACK) pages
+	@$(VENV)/python -m escapemaster_dev.deploy --write
 
 .PHONY: lock
 lock: install ## The lock files anew, from pyproject.toml and package.json (with Python 3.11)
 	@scripts/lock
+
+##@ Ship it
+
+.PHONY: deploy-check
+deploy-check: install ## What keeps this checkout from being deployed; needs no account, part of check
+	@$(VENV)/python -m escapemaster_dev.deploy

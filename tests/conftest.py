@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 from uuid import uuid4
@@ -33,6 +35,10 @@ pytest_plugins = [
     "plugins.dearest_first",
     "matrix.fixtures",
 ]
+
+# Nothing of what is imported and collected goes away again. To look for garbage among it over and
+# over was a third of what collecting costs each worker, and a tenth of what its tests do.
+gc.disable()
 
 #: What every test that asks for a database of its own gets a copy of.
 MIGRATED = "migrated"
@@ -74,6 +80,31 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     runs = config.option.numprocesses and not config.option.collectonly
     if _leads(config) and _is_whole(config) and runs:
         stack_of_the_run.ensure_started()
+        if not (sys.flags.dont_write_bytecode or _are_compiled()):
+            # While the stack comes up. What it finds wrong the workers find, too, and say.
+            collect = ["--collect-only", "-qq", "--numprocesses=0", "--no-cov"]
+            subprocess.run(
+                [sys.executable, "-m", "pytest", *collect],
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
+
+
+def _are_compiled() -> bool:
+    """Whether an earlier run has left its test modules compiled; else each worker compiles all."""
+    compiled = f"__pycache__/*.{sys.implementation.cache_tag}-pytest-{pytest.__version__}.pyc"
+    return any((ROOT / "tests" / "db").glob(compiled))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """From here on there is garbage, but not among what is there already."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -181,8 +212,8 @@ def as_user(stack: Stack, gateway: httpx.Client) -> Callable[..., Rest]:
 
 
 @pytest.fixture(scope="session")
-def _migrated(server: Server) -> str:
-    """The template of databases with all migrations, made once a run."""
+def migrated(server: Server) -> str:
+    """The template of databases with all migrations, made once a run as deployments are."""
     with (stack_of_the_run.config().home / "migrated.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
@@ -209,7 +240,7 @@ class _RunServer(NoopExecutor):
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(server: Server, _migrated: str) -> NoopExecutor:
+def postgresql_server(server: Server, migrated: str) -> NoopExecutor:
     """For pytest-postgresql: the run's server, as the superuser.
 
     Dropping a database ends the sessions in it, and only a superuser may end autovacuum's.

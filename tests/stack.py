@@ -73,6 +73,12 @@ def config() -> StackConfig:
     return StackConfig(home=home, ports=Ports(int(os.environ[_PORT])), durable=False)
 
 
+def join(where: StackConfig) -> None:
+    """Let a stack that runs already be the run's; nobody here stops it."""
+    os.environ[_HOME] = str(where.home)
+    os.environ[_PORT] = str(where.ports.base)
+
+
 def ensure_started() -> None:
     """Start the stack unless a worker of this run has done so; return at once."""
     where = config()

@@ -176,6 +176,45 @@ export type Database = {
           },
         ];
       };
+      "booking_comments": {
+        Row: {
+          "body": string;
+          "booking_id": string;
+          "created_at": string;
+          "edited_at": string | null;
+          "id": string;
+          "organization_id": string;
+          "written_by": NonNullable<Json>;
+        };
+        ComputedFields: never;
+        Insert: {
+          "body": string;
+          "booking_id": string;
+          "created_at"?: string;
+          "edited_at"?: string | null;
+          "id"?: string;
+          "organization_id": string;
+          "written_by"?: NonNullable<Json>;
+        };
+        Update: {
+          "body"?: string;
+          "booking_id"?: string;
+          "created_at"?: string;
+          "edited_at"?: string | null;
+          "id"?: string;
+          "organization_id"?: string;
+          "written_by"?: NonNullable<Json>;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_comments_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "booking_contacts": {
         Row: {
           "booking_id": string;
@@ -349,6 +388,39 @@ export type Database = {
             foreignKeyName: "booking_lines_booking_fkey";
             columns: ["organization_id", "booking_id"];
             isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "booking_mail_problems": {
+        Row: {
+          "booking_id": string;
+          "created_at": string;
+          "organization_id": string;
+          "problem": "bounced" | "complained" | "failed" | "suppressed" | "limited" | "dead";
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "created_at"?: string;
+          "organization_id": string;
+          "problem": "bounced" | "complained" | "failed" | "suppressed" | "limited" | "dead";
+          "updated_at"?: string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "created_at"?: string;
+          "organization_id"?: string;
+          "problem"?: "bounced" | "complained" | "failed" | "suppressed" | "limited" | "dead";
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_mail_problems_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: true;
             referencedRelation: "bookings";
             referencedColumns: ["organization_id", "id"];
           },
@@ -813,6 +885,7 @@ export type Database = {
           "holds_per_address": number;
           "id": string;
           "is_active": boolean;
+          "lapse_notice_minutes": number | null;
           "locales": (string)[];
           "maximum_advance_days": number;
           "minimum_notice_minutes": number;
@@ -840,6 +913,7 @@ export type Database = {
           "holds_per_address"?: number;
           "id"?: string;
           "is_active"?: boolean;
+          "lapse_notice_minutes"?: number | null;
           "locales"?: (string)[];
           "maximum_advance_days"?: number;
           "minimum_notice_minutes"?: number;
@@ -866,6 +940,7 @@ export type Database = {
           "holds_per_address"?: number;
           "id"?: string;
           "is_active"?: boolean;
+          "lapse_notice_minutes"?: number | null;
           "locales"?: (string)[];
           "maximum_advance_days"?: number;
           "minimum_notice_minutes"?: number;
@@ -886,6 +961,214 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      "cash_day_lines": {
+        Row: {
+          "amount_cents": number;
+          "cash_day_id": string;
+          "id": string;
+          "method": "cash" | "card_terminal" | "transfer" | "bizum";
+          "organization_id": string;
+          "payment_id": string | null;
+          "recorded_by": NonNullable<Json>;
+          "refund_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "cash_day_id": string;
+          "id"?: string;
+          "method": "cash" | "card_terminal" | "transfer" | "bizum";
+          "organization_id": string;
+          "payment_id"?: string | null;
+          "recorded_by": NonNullable<Json>;
+          "refund_id"?: string | null;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "cash_day_id"?: string;
+          "id"?: string;
+          "method"?: "cash" | "card_terminal" | "transfer" | "bizum";
+          "organization_id"?: string;
+          "payment_id"?: string | null;
+          "recorded_by"?: NonNullable<Json>;
+          "refund_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "cash_day_lines_cash_day_fkey";
+            columns: ["organization_id", "cash_day_id"];
+            isOneToOne: false;
+            referencedRelation: "cash_days";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "cash_day_lines_payment_fkey";
+            columns: ["organization_id", "payment_id"];
+            isOneToOne: true;
+            referencedRelation: "payments";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "cash_day_lines_refund_fkey";
+            columns: ["organization_id", "refund_id"];
+            isOneToOne: true;
+            referencedRelation: "refunds";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "cash_days": {
+        Row: {
+          "closed_at": string | null;
+          "closed_by": Json | null;
+          "counted_bizum_cents": number | null;
+          "counted_card_terminal_cents": number | null;
+          "counted_cash_cents": number | null;
+          "counted_transfer_cents": number | null;
+          "currency": string;
+          "float_cents": number;
+          "id": string;
+          "location_id": string;
+          "opened_at": string;
+          "opened_by": NonNullable<Json>;
+          "organization_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "closed_at"?: string | null;
+          "closed_by"?: Json | null;
+          "counted_bizum_cents"?: number | null;
+          "counted_card_terminal_cents"?: number | null;
+          "counted_cash_cents"?: number | null;
+          "counted_transfer_cents"?: number | null;
+          "currency": string;
+          "float_cents": number;
+          "id"?: string;
+          "location_id": string;
+          "opened_at"?: string;
+          "opened_by"?: NonNullable<Json>;
+          "organization_id": string;
+        };
+        Update: {
+          "closed_at"?: string | null;
+          "closed_by"?: Json | null;
+          "counted_bizum_cents"?: number | null;
+          "counted_card_terminal_cents"?: number | null;
+          "counted_cash_cents"?: number | null;
+          "counted_transfer_cents"?: number | null;
+          "currency"?: string;
+          "float_cents"?: number;
+          "id"?: string;
+          "location_id"?: string;
+          "opened_at"?: string;
+          "opened_by"?: NonNullable<Json>;
+          "organization_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "cash_days_location_fkey";
+            columns: ["organization_id", "location_id"];
+            isOneToOne: false;
+            referencedRelation: "locations";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "cash_days_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "checklist_items": {
+        Row: {
+          "created_at": string;
+          "id": string;
+          "is_required": boolean;
+          "organization_id": string;
+          "phase": "opening" | "before_game" | "reset";
+          "position": number;
+          "room_id": string;
+          "title": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "id"?: string;
+          "is_required"?: boolean;
+          "organization_id"?: string;
+          "phase": "opening" | "before_game" | "reset";
+          "position"?: number;
+          "room_id": string;
+          "title": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "id"?: string;
+          "is_required"?: boolean;
+          "organization_id"?: string;
+          "phase"?: "opening" | "before_game" | "reset";
+          "position"?: number;
+          "room_id"?: string;
+          "title"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "checklist_items_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "checklist_ticks": {
+        Row: {
+          "actor_id": string | null;
+          "actor_kind": string;
+          "item_id": string;
+          "organization_id": string;
+          "session_id": string;
+          "ticked_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "actor_id"?: string | null;
+          "actor_kind": string;
+          "item_id": string;
+          "organization_id": string;
+          "session_id": string;
+          "ticked_at"?: string;
+        };
+        Update: {
+          "actor_id"?: string | null;
+          "actor_kind"?: string;
+          "item_id"?: string;
+          "organization_id"?: string;
+          "session_id"?: string;
+          "ticked_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "checklist_ticks_item_fkey";
+            columns: ["organization_id", "item_id"];
+            isOneToOne: false;
+            referencedRelation: "checklist_items";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "checklist_ticks_session_fkey";
+            columns: ["organization_id", "session_id"];
+            isOneToOne: false;
+            referencedRelation: "sessions";
+            referencedColumns: ["organization_id", "id"];
           },
         ];
       };
@@ -1274,29 +1557,42 @@ export type Database = {
           "body": string | null;
           "checked_at": string | null;
           "created_at": string;
+          "is_sent": boolean;
           "locale": string;
           "organization_id": string;
           "problem": Json | null;
           "subject": string | null;
           "template":
+            | "auth"
             | "booking_cancelled"
             | "booking_confirmed"
             | "booking_held"
             | "booking_paid_late"
             | "booking_pending"
+            | "booking_refunded"
             | "booking_rescheduled"
             | "booking_to_confirm"
+            | "day_board"
+            | "details_changed"
             | "dispute_opened"
+            | "hold_lapsing"
             | "invitation"
             | "my_bookings"
+            | "notice"
+            | "notice_address"
+            | "notice_digest"
+            | "payment_received"
             | "payment_request"
+            | "refund_promised"
             | "reminder"
             | "review_request"
             | "subscription_overdue"
             | "thanks"
             | "voucher_issued"
             | "waitlist_joined"
-            | "waitlist_offer";
+            | "waitlist_offer"
+            | "waiver_request"
+            | "webhook_disabled";
           "updated_at": string;
         };
         ComputedFields: never;
@@ -1304,58 +1600,84 @@ export type Database = {
           "body"?: string | null;
           "checked_at"?: string | null;
           "created_at"?: string;
+          "is_sent"?: boolean;
           "locale": string;
           "organization_id"?: string;
           "problem"?: Json | null;
           "subject"?: string | null;
           "template":
+            | "auth"
             | "booking_cancelled"
             | "booking_confirmed"
             | "booking_held"
             | "booking_paid_late"
             | "booking_pending"
+            | "booking_refunded"
             | "booking_rescheduled"
             | "booking_to_confirm"
+            | "day_board"
+            | "details_changed"
             | "dispute_opened"
+            | "hold_lapsing"
             | "invitation"
             | "my_bookings"
+            | "notice"
+            | "notice_address"
+            | "notice_digest"
+            | "payment_received"
             | "payment_request"
+            | "refund_promised"
             | "reminder"
             | "review_request"
             | "subscription_overdue"
             | "thanks"
             | "voucher_issued"
             | "waitlist_joined"
-            | "waitlist_offer";
+            | "waitlist_offer"
+            | "waiver_request"
+            | "webhook_disabled";
           "updated_at"?: string;
         };
         Update: {
           "body"?: string | null;
           "checked_at"?: string | null;
           "created_at"?: string;
+          "is_sent"?: boolean;
           "locale"?: string;
           "organization_id"?: string;
           "problem"?: Json | null;
           "subject"?: string | null;
           "template"?:
+            | "auth"
             | "booking_cancelled"
             | "booking_confirmed"
             | "booking_held"
             | "booking_paid_late"
             | "booking_pending"
+            | "booking_refunded"
             | "booking_rescheduled"
             | "booking_to_confirm"
+            | "day_board"
+            | "details_changed"
             | "dispute_opened"
+            | "hold_lapsing"
             | "invitation"
             | "my_bookings"
+            | "notice"
+            | "notice_address"
+            | "notice_digest"
+            | "payment_received"
             | "payment_request"
+            | "refund_promised"
             | "reminder"
             | "review_request"
             | "subscription_overdue"
             | "thanks"
             | "voucher_issued"
             | "waitlist_joined"
-            | "waitlist_offer";
+            | "waitlist_offer"
+            | "waiver_request"
+            | "webhook_disabled";
           "updated_at"?: string;
         };
         Relationships: [
@@ -1462,6 +1784,156 @@ export type Database = {
           },
         ];
       };
+      "game_events": {
+        Row: {
+          "actor_id": string | null;
+          "actor_kind": string;
+          "duration_seconds": number | null;
+          "kind": "started" | "paused" | "resumed" | "hint" | "finished" | "reopened" | "withdrawn";
+          "note": string;
+          "occurred_at": string;
+          "organization_id": string;
+          "outcome": "escaped" | "failed" | "aborted" | null;
+          "position": number;
+          "session_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "actor_id"?: string | null;
+          "actor_kind": string;
+          "duration_seconds"?: number | null;
+          "kind": "started" | "paused" | "resumed" | "hint" | "finished" | "reopened" | "withdrawn";
+          "note"?: string;
+          "occurred_at": string;
+          "organization_id": string;
+          "outcome"?: "escaped" | "failed" | "aborted" | null;
+          "position": number;
+          "session_id": string;
+        };
+        Update: {
+          "actor_id"?: string | null;
+          "actor_kind"?: string;
+          "duration_seconds"?: number | null;
+          "kind"?:
+            | "started"
+            | "paused"
+            | "resumed"
+            | "hint"
+            | "finished"
+            | "reopened"
+            | "withdrawn";
+          "note"?: string;
+          "occurred_at"?: string;
+          "organization_id"?: string;
+          "outcome"?: "escaped" | "failed" | "aborted" | null;
+          "position"?: number;
+          "session_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "game_events_session_fkey";
+            columns: ["organization_id", "session_id"];
+            isOneToOne: false;
+            referencedRelation: "sessions";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "game_results": {
+        Row: {
+          "booking_id": string;
+          "consented_at": string | null;
+          "correction_reason": string;
+          "created_at": string;
+          "duration_seconds": number;
+          "escape_seconds": number | null;
+          "hints": number;
+          "is_by_hand": boolean;
+          "is_public": boolean;
+          "language": string | null;
+          "level": "easy" | "normal" | "hard" | "expert" | null;
+          "name_status": "pending" | "approved" | "rejected";
+          "notes": string;
+          "organization_id": string;
+          "outcome": "escaped" | "failed" | "aborted";
+          "pauses": number;
+          "played_at": string;
+          "room_id": string;
+          "session_id": string;
+          "team_name": string | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "consented_at"?: string | null;
+          "correction_reason"?: string;
+          "created_at"?: string;
+          "duration_seconds": number;
+          "escape_seconds"?: number | null;
+          "hints"?: number;
+          "is_by_hand"?: boolean;
+          "is_public"?: boolean;
+          "language"?: string | null;
+          "level"?: "easy" | "normal" | "hard" | "expert" | null;
+          "name_status"?: "pending" | "approved" | "rejected";
+          "notes"?: string;
+          "organization_id": string;
+          "outcome": "escaped" | "failed" | "aborted";
+          "pauses"?: number;
+          "played_at": string;
+          "room_id": string;
+          "session_id": string;
+          "team_name"?: string | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "consented_at"?: string | null;
+          "correction_reason"?: string;
+          "created_at"?: string;
+          "duration_seconds"?: number;
+          "escape_seconds"?: number | null;
+          "hints"?: number;
+          "is_by_hand"?: boolean;
+          "is_public"?: boolean;
+          "language"?: string | null;
+          "level"?: "easy" | "normal" | "hard" | "expert" | null;
+          "name_status"?: "pending" | "approved" | "rejected";
+          "notes"?: string;
+          "organization_id"?: string;
+          "outcome"?: "escaped" | "failed" | "aborted";
+          "pauses"?: number;
+          "played_at"?: string;
+          "room_id"?: string;
+          "session_id"?: string;
+          "team_name"?: string | null;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "game_results_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: true;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "game_results_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "game_results_session_fkey";
+            columns: ["organization_id", "session_id"];
+            isOneToOne: false;
+            referencedRelation: "sessions";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "invitations": {
         Row: {
           "accepted_at": string | null;
@@ -1534,6 +2006,149 @@ export type Database = {
           },
         ];
       };
+      "late_arrivals": {
+        Row: {
+          "agreed_ends_at": string;
+          "agreed_starts_at": string;
+          "agreed_until": string;
+          "booking_id": string;
+          "created_at": string;
+          "id": string;
+          "minutes": number;
+          "organization_id": string;
+          "outcome": "shifted" | "shorter_offered" | "shortened" | "noted";
+          "session_id": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "agreed_ends_at": string;
+          "agreed_starts_at": string;
+          "agreed_until": string;
+          "booking_id": string;
+          "created_at"?: string;
+          "id"?: string;
+          "minutes": number;
+          "organization_id": string;
+          "outcome": "shifted" | "shorter_offered" | "shortened" | "noted";
+          "session_id": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "agreed_ends_at"?: string;
+          "agreed_starts_at"?: string;
+          "agreed_until"?: string;
+          "booking_id"?: string;
+          "created_at"?: string;
+          "id"?: string;
+          "minutes"?: number;
+          "organization_id"?: string;
+          "outcome"?: "shifted" | "shorter_offered" | "shortened" | "noted";
+          "session_id"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "late_arrivals_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "late_arrivals_session_fkey";
+            columns: ["organization_id", "session_id"];
+            isOneToOne: false;
+            referencedRelation: "sessions";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "ledger_entries": {
+        Row: {
+          "amount_cents": number;
+          "booking_id": string | null;
+          "created_at": string;
+          "credit": string;
+          "currency": string;
+          "debit": string;
+          "id": string;
+          "occurred_at": string;
+          "organization_id": string;
+          "source":
+            | "payment"
+            | "refund"
+            | "booking"
+            | "voucher_entry"
+            | "voucher"
+            | "dispute"
+            | "cash_day";
+          "source_id": string;
+          "step": number;
+          "tax_rate_bp": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "booking_id"?: string | null;
+          "created_at"?: string;
+          "credit": string;
+          "currency": string;
+          "debit": string;
+          "id"?: string;
+          "occurred_at": string;
+          "organization_id": string;
+          "source":
+            | "payment"
+            | "refund"
+            | "booking"
+            | "voucher_entry"
+            | "voucher"
+            | "dispute"
+            | "cash_day";
+          "source_id": string;
+          "step": number;
+          "tax_rate_bp"?: number | null;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "booking_id"?: string | null;
+          "created_at"?: string;
+          "credit"?: string;
+          "currency"?: string;
+          "debit"?: string;
+          "id"?: string;
+          "occurred_at"?: string;
+          "organization_id"?: string;
+          "source"?:
+            | "payment"
+            | "refund"
+            | "booking"
+            | "voucher_entry"
+            | "voucher"
+            | "dispute"
+            | "cash_day";
+          "source_id"?: string;
+          "step"?: number;
+          "tax_rate_bp"?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "ledger_entries_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "ledger_entries_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "locations": {
         Row: {
           "address": string;
@@ -1542,6 +2157,7 @@ export type Database = {
           "city": string;
           "country": string | null;
           "created_at": string;
+          "details_changed_at": string | null;
           "directions": NonNullable<Json>;
           "id": string;
           "latitude": number | null;
@@ -1552,6 +2168,7 @@ export type Database = {
           "phone": string | null;
           "postal_code": string;
           "province": string;
+          "tells_changes": boolean;
           "timezone": string;
           "undo_hours": number;
           "updated_at": string;
@@ -1564,6 +2181,7 @@ export type Database = {
           "city"?: string;
           "country"?: string | null;
           "created_at"?: string;
+          "details_changed_at"?: string | null;
           "directions"?: NonNullable<Json>;
           "id"?: string;
           "latitude"?: number | null;
@@ -1574,6 +2192,7 @@ export type Database = {
           "phone"?: string | null;
           "postal_code"?: string;
           "province"?: string;
+          "tells_changes"?: boolean;
           "timezone": string;
           "undo_hours"?: number;
           "updated_at"?: string;
@@ -1585,6 +2204,7 @@ export type Database = {
           "city"?: string;
           "country"?: string | null;
           "created_at"?: string;
+          "details_changed_at"?: string | null;
           "directions"?: NonNullable<Json>;
           "id"?: string;
           "latitude"?: number | null;
@@ -1595,6 +2215,7 @@ export type Database = {
           "phone"?: string | null;
           "postal_code"?: string;
           "province"?: string;
+          "tells_changes"?: boolean;
           "timezone"?: string;
           "undo_hours"?: number;
           "updated_at"?: string;
@@ -1768,7 +2389,7 @@ export type Database = {
           "days": number | null;
           "id": string;
           "is_active": boolean;
-          "kind": "reminder" | "thanks" | "payment_request" | "review_request";
+          "kind": "reminder" | "thanks" | "payment_request" | "review_request" | "waiver_request";
           "locales": (string)[] | null;
           "minutes": number | null;
           "organization_id": string;
@@ -1785,7 +2406,7 @@ export type Database = {
           "days"?: number | null;
           "id"?: string;
           "is_active"?: boolean;
-          "kind": "reminder" | "thanks" | "payment_request" | "review_request";
+          "kind": "reminder" | "thanks" | "payment_request" | "review_request" | "waiver_request";
           "locales"?: (string)[] | null;
           "minutes"?: number | null;
           "organization_id"?: string;
@@ -1801,7 +2422,7 @@ export type Database = {
           "days"?: number | null;
           "id"?: string;
           "is_active"?: boolean;
-          "kind"?: "reminder" | "thanks" | "payment_request" | "review_request";
+          "kind"?: "reminder" | "thanks" | "payment_request" | "review_request" | "waiver_request";
           "locales"?: (string)[] | null;
           "minutes"?: number | null;
           "organization_id"?: string;
@@ -1815,6 +2436,355 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      "notice_addresses": {
+        Row: {
+          "asked_at": string;
+          "confirmed_at": string | null;
+          "created_at": string;
+          "email": string;
+          "id": string;
+          "locale": string;
+          "organization_id": string;
+          "stopped_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "asked_at"?: string;
+          "confirmed_at"?: string | null;
+          "created_at"?: string;
+          "email": string;
+          "id"?: string;
+          "locale": string;
+          "organization_id": string;
+          "stopped_at"?: string | null;
+        };
+        Update: {
+          "asked_at"?: string;
+          "confirmed_at"?: string | null;
+          "created_at"?: string;
+          "email"?: string;
+          "id"?: string;
+          "locale"?: string;
+          "organization_id"?: string;
+          "stopped_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notice_addresses_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "notice_rule_addresses": {
+        Row: {
+          "address_id": string;
+          "created_at": string;
+          "organization_id": string;
+          "rule_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "address_id": string;
+          "created_at"?: string;
+          "organization_id"?: string;
+          "rule_id": string;
+        };
+        Update: {
+          "address_id"?: string;
+          "created_at"?: string;
+          "organization_id"?: string;
+          "rule_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notice_rule_addresses_address_fkey";
+            columns: ["organization_id", "address_id"];
+            isOneToOne: false;
+            referencedRelation: "notice_addresses";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "notice_rule_addresses_rule_fkey";
+            columns: ["organization_id", "rule_id"];
+            isOneToOne: false;
+            referencedRelation: "notice_rules";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "notice_rule_members": {
+        Row: {
+          "created_at": string;
+          "organization_id": string;
+          "rule_id": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "rule_id": string;
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "rule_id"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notice_rule_members_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+          {
+            foreignKeyName: "notice_rule_members_rule_fkey";
+            columns: ["organization_id", "rule_id"];
+            isOneToOne: false;
+            referencedRelation: "notice_rules";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "notice_rule_rooms": {
+        Row: {
+          "created_at": string;
+          "organization_id": string;
+          "room_id": string;
+          "rule_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "room_id": string;
+          "rule_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "organization_id"?: string;
+          "room_id"?: string;
+          "rule_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notice_rule_rooms_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "notice_rule_rooms_rule_fkey";
+            columns: ["organization_id", "rule_id"];
+            isOneToOne: false;
+            referencedRelation: "notice_rules";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "notice_rules": {
+        Row: {
+          "all_rooms": boolean;
+          "counts_from": string;
+          "created_at": string;
+          "digest_at": string | null;
+          "id": string;
+          "is_active": boolean;
+          "kinds": (string)[];
+          "last_minute_hours": number | null;
+          "organization_id": string;
+          "to_owners": boolean;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "all_rooms"?: boolean;
+          "counts_from"?: string;
+          "created_at"?: string;
+          "digest_at"?: string | null;
+          "id"?: string;
+          "is_active"?: boolean;
+          "kinds": (string)[];
+          "last_minute_hours"?: number | null;
+          "organization_id"?: string;
+          "to_owners"?: boolean;
+          "updated_at"?: string;
+        };
+        Update: {
+          "all_rooms"?: boolean;
+          "counts_from"?: string;
+          "created_at"?: string;
+          "digest_at"?: string | null;
+          "id"?: string;
+          "is_active"?: boolean;
+          "kinds"?: (string)[];
+          "last_minute_hours"?: number | null;
+          "organization_id"?: string;
+          "to_owners"?: boolean;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notice_rules_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "notification_preferences": {
+        Row: {
+          "in_app": boolean;
+          "mail": boolean;
+          "organization_id": string;
+          "type":
+            | "booking_new"
+            | "booking_changed"
+            | "booking_cancelled"
+            | "booking_paid_late"
+            | "payment_disputed"
+            | "last_minute"
+            | "session_assigned"
+            | "session_released"
+            | "session_changed"
+            | "day_board";
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "in_app": boolean;
+          "mail": boolean;
+          "organization_id": string;
+          "type":
+            | "booking_new"
+            | "booking_changed"
+            | "booking_cancelled"
+            | "booking_paid_late"
+            | "payment_disputed"
+            | "last_minute"
+            | "session_assigned"
+            | "session_released"
+            | "session_changed"
+            | "day_board";
+          "user_id": string;
+        };
+        Update: {
+          "in_app"?: boolean;
+          "mail"?: boolean;
+          "organization_id"?: string;
+          "type"?:
+            | "booking_new"
+            | "booking_changed"
+            | "booking_cancelled"
+            | "booking_paid_late"
+            | "payment_disputed"
+            | "last_minute"
+            | "session_assigned"
+            | "session_released"
+            | "session_changed"
+            | "day_board";
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notification_preferences_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+        ];
+      };
+      "notifications": {
+        Row: {
+          "booking_id": string | null;
+          "created_at": string;
+          "data": NonNullable<Json>;
+          "event_id": string | null;
+          "id": string;
+          "organization_id": string;
+          "read_at": string | null;
+          "type":
+            | "booking_new"
+            | "booking_changed"
+            | "booking_cancelled"
+            | "booking_paid_late"
+            | "payment_disputed"
+            | "last_minute"
+            | "session_assigned"
+            | "session_released"
+            | "session_changed"
+            | "day_board";
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id"?: string | null;
+          "created_at": string;
+          "data": NonNullable<Json>;
+          "event_id"?: string | null;
+          "id"?: string;
+          "organization_id": string;
+          "read_at"?: string | null;
+          "type":
+            | "booking_new"
+            | "booking_changed"
+            | "booking_cancelled"
+            | "booking_paid_late"
+            | "payment_disputed"
+            | "last_minute"
+            | "session_assigned"
+            | "session_released"
+            | "session_changed"
+            | "day_board";
+          "user_id": string;
+        };
+        Update: {
+          "booking_id"?: string | null;
+          "created_at"?: string;
+          "data"?: NonNullable<Json>;
+          "event_id"?: string | null;
+          "id"?: string;
+          "organization_id"?: string;
+          "read_at"?: string | null;
+          "type"?:
+            | "booking_new"
+            | "booking_changed"
+            | "booking_cancelled"
+            | "booking_paid_late"
+            | "payment_disputed"
+            | "last_minute"
+            | "session_assigned"
+            | "session_released"
+            | "session_changed"
+            | "day_board";
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notifications_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "notifications_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
           },
         ];
       };
@@ -1889,7 +2859,9 @@ export type Database = {
           "locale": string;
           "logo_path": string | null;
           "name": string;
+          "pay_at_venue": boolean;
           "phone": string | null;
+          "rest_online_minutes": number | null;
           "sales_end_at": string | null;
           "slug": string;
           "small_amounts": "at_venue" | "round_up";
@@ -1922,7 +2894,9 @@ export type Database = {
           "locale"?: string;
           "logo_path"?: string | null;
           "name": string;
+          "pay_at_venue"?: boolean;
           "phone"?: string | null;
+          "rest_online_minutes"?: number | null;
           "sales_end_at"?: string | null;
           "slug": string;
           "small_amounts"?: "at_venue" | "round_up";
@@ -1954,7 +2928,9 @@ export type Database = {
           "locale"?: string;
           "logo_path"?: string | null;
           "name"?: string;
+          "pay_at_venue"?: boolean;
           "phone"?: string | null;
+          "rest_online_minutes"?: number | null;
           "sales_end_at"?: string | null;
           "slug"?: string;
           "small_amounts"?: "at_venue" | "round_up";
@@ -1977,9 +2953,11 @@ export type Database = {
           "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at": string;
           "organization_id": string;
+          "platform_fee_cents": number;
           "provider_payment_id": string | null;
           "provider_session_id": string | null;
           "recorded_by": NonNullable<Json>;
+          "stripe_account": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1991,9 +2969,11 @@ export type Database = {
           "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id": string;
+          "platform_fee_cents"?: number;
           "provider_payment_id"?: string | null;
           "provider_session_id"?: string | null;
           "recorded_by"?: NonNullable<Json>;
+          "stripe_account"?: string | null;
         };
         Update: {
           "amount_cents"?: number;
@@ -2004,9 +2984,11 @@ export type Database = {
           "method"?: "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id"?: string;
+          "platform_fee_cents"?: number;
           "provider_payment_id"?: string | null;
           "provider_session_id"?: string | null;
           "recorded_by"?: NonNullable<Json>;
+          "stripe_account"?: string | null;
         };
         Relationships: [
           {
@@ -2320,7 +3302,7 @@ export type Database = {
           "created_at": string;
           "currency": string;
           "id": string;
-          "kind": "refund" | "reversal";
+          "kind": "refund" | "reversal" | "correction";
           "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at": string;
           "organization_id": string;
@@ -2336,7 +3318,7 @@ export type Database = {
           "created_at"?: string;
           "currency": string;
           "id"?: string;
-          "kind"?: "refund" | "reversal";
+          "kind"?: "refund" | "reversal" | "correction";
           "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id": string;
@@ -2351,7 +3333,7 @@ export type Database = {
           "created_at"?: string;
           "currency"?: string;
           "id"?: string;
-          "kind"?: "refund" | "reversal";
+          "kind"?: "refund" | "reversal" | "correction";
           "method"?: "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
           "occurred_at"?: string;
           "organization_id"?: string;
@@ -2605,6 +3587,84 @@ export type Database = {
             columns: ["organization_id", "room_id"];
             isOneToOne: false;
             referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "room_incidents": {
+        Row: {
+          "block_id": string | null;
+          "created_at": string;
+          "description": string;
+          "id": string;
+          "item_id": string | null;
+          "organization_id": string;
+          "reported_by": NonNullable<Json>;
+          "resolution": string;
+          "room_id": string;
+          "session_id": string | null;
+          "solved_at": string | null;
+          "status": "open" | "in_repair" | "solved";
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "block_id"?: string | null;
+          "created_at"?: string;
+          "description": string;
+          "id"?: string;
+          "item_id"?: string | null;
+          "organization_id": string;
+          "reported_by"?: NonNullable<Json>;
+          "resolution"?: string;
+          "room_id": string;
+          "session_id"?: string | null;
+          "solved_at"?: string | null;
+          "status"?: "open" | "in_repair" | "solved";
+          "updated_at"?: string;
+        };
+        Update: {
+          "block_id"?: string | null;
+          "created_at"?: string;
+          "description"?: string;
+          "id"?: string;
+          "item_id"?: string | null;
+          "organization_id"?: string;
+          "reported_by"?: NonNullable<Json>;
+          "resolution"?: string;
+          "room_id"?: string;
+          "session_id"?: string | null;
+          "solved_at"?: string | null;
+          "status"?: "open" | "in_repair" | "solved";
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "room_incidents_block_fkey";
+            columns: ["organization_id", "block_id"];
+            isOneToOne: false;
+            referencedRelation: "room_blocks";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "room_incidents_item_fkey";
+            columns: ["organization_id", "item_id"];
+            isOneToOne: false;
+            referencedRelation: "checklist_items";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "room_incidents_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "room_incidents_session_fkey";
+            columns: ["organization_id", "session_id"];
+            isOneToOne: false;
+            referencedRelation: "sessions";
             referencedColumns: ["organization_id", "id"];
           },
         ];
@@ -2886,6 +3946,57 @@ export type Database = {
           },
         ];
       };
+      "sender_domains": {
+        Row: {
+          "checked_at": string | null;
+          "created_at": string;
+          "domain": string;
+          "id": string;
+          "local_part": string;
+          "organization_id": string;
+          "provider_id": string | null;
+          "records": (Database["public"]["CompositeTypes"]["dns_record"])[];
+          "status": "pending" | "verified" | "failed";
+          "updated_at": string;
+          "verified_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "checked_at"?: string | null;
+          "created_at"?: string;
+          "domain": string;
+          "id"?: string;
+          "local_part"?: string;
+          "organization_id"?: string;
+          "provider_id"?: string | null;
+          "records"?: (Database["public"]["CompositeTypes"]["dns_record"])[];
+          "status"?: "pending" | "verified" | "failed";
+          "updated_at"?: string;
+          "verified_at"?: string | null;
+        };
+        Update: {
+          "checked_at"?: string | null;
+          "created_at"?: string;
+          "domain"?: string;
+          "id"?: string;
+          "local_part"?: string;
+          "organization_id"?: string;
+          "provider_id"?: string | null;
+          "records"?: (Database["public"]["CompositeTypes"]["dns_record"])[];
+          "status"?: "pending" | "verified" | "failed";
+          "updated_at"?: string;
+          "verified_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sender_domains_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "session_staff": {
         Row: {
           "created_at": string;
@@ -3094,6 +4205,69 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "rooms";
             referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "stripe_accounts": {
+        Row: {
+          "account_id": string | null;
+          "as_of": string | null;
+          "charges_enabled": boolean;
+          "chosen_at": string;
+          "created_at": string;
+          "deauthorized_at": string | null;
+          "details_submitted": boolean;
+          "disabled_reason": string | null;
+          "id": string;
+          "organization_id": string;
+          "payouts_enabled": boolean;
+          "requirements": (string)[];
+          "requirements_due_at": string | null;
+          "retired_at": string | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "as_of"?: string | null;
+          "charges_enabled"?: boolean;
+          "chosen_at"?: string;
+          "created_at"?: string;
+          "deauthorized_at"?: string | null;
+          "details_submitted"?: boolean;
+          "disabled_reason"?: string | null;
+          "id"?: string;
+          "organization_id": string;
+          "payouts_enabled"?: boolean;
+          "requirements"?: (string)[];
+          "requirements_due_at"?: string | null;
+          "retired_at"?: string | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "as_of"?: string | null;
+          "charges_enabled"?: boolean;
+          "chosen_at"?: string;
+          "created_at"?: string;
+          "deauthorized_at"?: string | null;
+          "details_submitted"?: boolean;
+          "disabled_reason"?: string | null;
+          "id"?: string;
+          "organization_id"?: string;
+          "payouts_enabled"?: boolean;
+          "requirements"?: (string)[];
+          "requirements_due_at"?: string | null;
+          "retired_at"?: string | null;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "stripe_accounts_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -3327,6 +4501,7 @@ export type Database = {
           "code": string;
           "created_at": string;
           "currency": string;
+          "expired_at": string | null;
           "id": string;
           "locale": string;
           "message": string;
@@ -3343,6 +4518,7 @@ export type Database = {
           "code": string;
           "created_at"?: string;
           "currency": string;
+          "expired_at"?: string | null;
           "id"?: string;
           "locale": string;
           "message"?: string;
@@ -3358,6 +4534,7 @@ export type Database = {
           "code"?: string;
           "created_at"?: string;
           "currency"?: string;
+          "expired_at"?: string | null;
           "id"?: string;
           "locale"?: string;
           "message"?: string;
@@ -3664,6 +4841,70 @@ export type Database = {
           },
         ];
       };
+      "webhook_endpoints": {
+        Row: {
+          "created_at": string;
+          "created_by": string | null;
+          "disabled_at": string | null;
+          "disabled_reason": "by_hand" | "failing" | "gone" | null;
+          "events": (string)[];
+          "id": string;
+          "includes_personal_data": boolean;
+          "is_active": boolean;
+          "name": string;
+          "organization_id": string;
+          "rotated_at": string | null;
+          "updated_at": string;
+          "url": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "disabled_at"?: string | null;
+          "disabled_reason"?: "by_hand" | "failing" | "gone" | null;
+          "events": (string)[];
+          "id"?: string;
+          "includes_personal_data"?: boolean;
+          "is_active"?: boolean;
+          "name": string;
+          "organization_id": string;
+          "rotated_at"?: string | null;
+          "updated_at"?: string;
+          "url": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "disabled_at"?: string | null;
+          "disabled_reason"?: "by_hand" | "failing" | "gone" | null;
+          "events"?: (string)[];
+          "id"?: string;
+          "includes_personal_data"?: boolean;
+          "is_active"?: boolean;
+          "name"?: string;
+          "organization_id"?: string;
+          "rotated_at"?: string | null;
+          "updated_at"?: string;
+          "url"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "webhook_endpoints_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "webhook_endpoints_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
     };
     Views: {
       [_ in never]: never;
@@ -3679,6 +4920,61 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "add_booking_comment": {
+        Args: {
+          "body": string;
+          "booking_id": string;
+          "idempotency_key": string;
+          "organization_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["booking_comment"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_comment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "add_hint": {
+        Args: {
+          "idempotency_key": string;
+          "organization_id": string;
+          "session_id": string;
+          "words"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["game_clock"];
+        SetofOptions: {
+          from: "*";
+          to: "game_clock";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "add_notice_address": {
+        Args: { "email": string; "locale": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["notice_address"];
+        SetofOptions: {
+          from: "*";
+          to: "notice_address";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "announce_late": {
+        Args: {
+          "accept_shorter"?: boolean;
+          "manage_token": string;
+          "minutes": number;
+          "reference": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["late_arrival"];
+        SetofOptions: {
+          from: "*";
+          to: "late_arrival";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3723,6 +5019,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "booking_by_check_in_code": {
+        Args: { "code": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["scanned_booking"];
+        SetofOptions: {
+          from: "*";
+          to: "scanned_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "booking_emails": {
         Args: { "booking_id": string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["booking_email"][];
@@ -3750,6 +5056,7 @@ export type Database = {
           "code": string;
           "created_at": string;
           "currency": string;
+          "expired_at": string | null;
           "id": string;
           "locale": string;
           "message": string;
@@ -3792,12 +5099,96 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "change_booking_comment": {
+        Args: { "body": string; "comment_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_comment"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_comment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "change_booking_details": {
+        Args: {
+          "booking_id": string;
+          "contact_name"?: string;
+          "contact_phone"?: string;
+          "customer_note"?: string;
+          "fields"?: Json;
+          "locale"?: string;
+          "organization_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["desk_booking"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "change_coupon": {
+        Args: {
+          "code": string;
+          "coupon_id": string;
+          "description"?: string;
+          "kind": string;
+          "maximum_uses"?: number;
+          "maximum_uses_per_customer"?: number;
+          "minimum_cents"?: number;
+          "organization_id": string;
+          "room_ids"?: (string)[];
+          "valid_from"?: string;
+          "valid_until"?: string;
+          "value": number;
+        };
+        Returns: {
+          "all_rooms": boolean;
+          "code": string;
+          "created_at": string;
+          "description": string;
+          "id": string;
+          "kind": string;
+          "maximum_uses": number | null;
+          "maximum_uses_per_customer": number | null;
+          "minimum_cents": number;
+          "organization_id": string;
+          "status": string;
+          "updated_at": string;
+          "valid_from": string | null;
+          "valid_until": string | null;
+          "value": number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "coupons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "claim_session_as_game_master": {
         Args: { "organization_id": string; "session_id": string };
         Returns: Database["public"]["CompositeTypes"]["assignment"];
         SetofOptions: {
           from: "*";
           to: "assignment";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "close_cash_day": {
+        Args: {
+          "bizum_cents"?: number;
+          "card_terminal_cents"?: number;
+          "cash_cents": number;
+          "cash_day_id": string;
+          "organization_id": string;
+          "transfer_cents"?: number;
+        };
+        Returns: Database["public"]["CompositeTypes"]["cash_day_report"];
+        SetofOptions: {
+          from: "*";
+          to: "cash_day_report";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3818,6 +5209,55 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "correct_game_result": {
+        Args: {
+          "booking_id": string;
+          "escape_seconds"?: number;
+          "hints"?: number;
+          "organization_id": string;
+          "outcome": string;
+          "reason": string;
+        };
+        Returns: {
+          "booking_id": string;
+          "consented_at": string | null;
+          "correction_reason": string;
+          "created_at": string;
+          "duration_seconds": number;
+          "escape_seconds": number | null;
+          "hints": number;
+          "is_by_hand": boolean;
+          "is_public": boolean;
+          "language": string | null;
+          "level": string | null;
+          "name_status": string;
+          "notes": string;
+          "organization_id": string;
+          "outcome": string;
+          "pauses": number;
+          "played_at": string;
+          "room_id": string;
+          "session_id": string;
+          "team_name": string | null;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "game_results";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "correct_payment": {
+        Args: { "organization_id": string; "payment_id": string; "reason": string };
+        Returns: Database["public"]["CompositeTypes"]["corrected_payment"];
+        SetofOptions: {
+          from: "*";
+          to: "corrected_payment";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -3956,6 +5396,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "create_webhook_endpoint": {
+        Args: {
+          "events": (string)[];
+          "includes_personal_data"?: boolean;
+          "name": string;
+          "organization_id": string;
+          "url": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["issued_token"];
+        SetofOptions: {
+          from: "*";
+          to: "issued_token";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "delete_booking_comment": {
+        Args: { "comment_id": string; "organization_id": string };
+        Returns: undefined;
+      };
       "delete_role": {
         Args: { "organization_id": string; "replacement_role_id"?: string; "role_id": string };
         Returns: undefined;
@@ -3971,6 +5431,16 @@ export type Database = {
         };
       };
       "email_my_bookings": { Args: { "email": string; "slug": string }; Returns: undefined };
+      "end_left_open": {
+        Args: { "organization_id": string; "user_id": string };
+        Returns: Database["public"]["CompositeTypes"]["left_open"][];
+        SetofOptions: {
+          from: "*";
+          to: "left_open";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "end_support_entry": {
         Args: { "organization_id": string; "support_entry_id": string };
         Returns: undefined;
@@ -4004,6 +5474,24 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "organization_exports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "finish_game": {
+        Args: {
+          "language"?: string;
+          "level"?: string;
+          "notes"?: string;
+          "organization_id": string;
+          "outcome": string;
+          "session_id": string;
+          "team_name"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["game_clock"];
+        SetofOptions: {
+          from: "*";
+          to: "game_clock";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4075,6 +5563,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_cash_day": {
+        Args: { "cash_day_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["cash_day_report"];
+        SetofOptions: {
+          from: "*";
+          to: "cash_day_report";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_changes": {
         Args: { "before_id"?: number; "max_rows"?: number; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["logged_change"][];
@@ -4083,6 +5581,16 @@ export type Database = {
           to: "logged_change";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      "get_checklist": {
+        Args: { "organization_id": string; "session_id": string };
+        Returns: Database["public"]["CompositeTypes"]["checklist"];
+        SetofOptions: {
+          from: "*";
+          to: "checklist";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       "get_currencies": {
@@ -4115,6 +5623,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_game_clock": {
+        Args: { "organization_id": string; "session_id": string };
+        Returns: Database["public"]["CompositeTypes"]["game_clock"];
+        SetofOptions: {
+          from: "*";
+          to: "game_clock";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_game_result": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["party_result"];
+        SetofOptions: {
+          from: "*";
+          to: "party_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_join_code": {
         Args: { "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["join_code_state"];
@@ -4125,12 +5653,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_leaderboard": {
+        Args: { "max_rows"?: number; "room_id"?: string; "slug": string };
+        Returns: Database["public"]["CompositeTypes"]["leaderboard"];
+        SetofOptions: {
+          from: "*";
+          to: "leaderboard";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_location_dependents": {
         Args: { "location_id": string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["dependents"];
         SetofOptions: {
           from: "*";
           to: "dependents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_payment_link": {
+        Args: { "booking_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["payment_link"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_link";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4158,6 +5706,16 @@ export type Database = {
       "get_row_at": {
         Args: { "at": string; "organization_id": string; "row_key": string; "table_name": string };
         Returns: Json;
+      };
+      "get_stripe_account": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["stripe_account"];
+        SetofOptions: {
+          from: "*";
+          to: "stripe_account";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "get_subscription": {
         Args: { "organization_id": string };
@@ -4213,6 +5771,16 @@ export type Database = {
         Args: { "date"?: string; "location_id": string; "organization_id": string };
         Returns: (Database["public"]["CompositeTypes"]["waiver_party"])[];
       };
+      "get_webhook_delivery": {
+        Args: { "delivery_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["webhook_delivery_details"];
+        SetofOptions: {
+          from: "*";
+          to: "webhook_delivery_details";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "has_permission": { Args: { "permission": string }; Returns: boolean };
       "hold_booking": {
         Args: {
@@ -4221,6 +5789,7 @@ export type Database = {
           "customer": Json;
           "customer_note"?: string;
           "exclusive"?: boolean;
+          "expected_terms"?: Json;
           "expected_total_cents": number;
           "extras"?: Json;
           "fields"?: Json;
@@ -4259,6 +5828,7 @@ export type Database = {
           "code": string;
           "created_at": string;
           "currency": string;
+          "expired_at": string | null;
           "id": string;
           "locale": string;
           "message": string;
@@ -4312,6 +5882,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "ledger_balances": {
+        Args: { "from_at"?: string; "organization_id": string; "to_at"?: string };
+        Returns: Database["public"]["CompositeTypes"]["ledger_balance"][];
+        SetofOptions: {
+          from: "*";
+          to: "ledger_balance";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "lift_member_bar": {
         Args: { "bar_id": string; "organization_id": string };
         Returns: undefined;
@@ -4326,12 +5906,106 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "list_notifications": {
+        Args: {
+          "after"?: string;
+          "before"?: string;
+          "max_rows"?: number;
+          "organization_id": string;
+          "unread_only"?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["notification"][];
+        SetofOptions: {
+          from: "*";
+          to: "notification";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "list_payments": {
+        Args: {
+          "before"?: string;
+          "before_id"?: string;
+          "max_rows"?: number;
+          "organization_id": string;
+          "status"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["payment_entry"][];
+        SetofOptions: {
+          from: "*";
+          to: "payment_entry";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "list_webhook_deliveries": {
+        Args: {
+          "before_id"?: string;
+          "endpoint_id": string;
+          "organization_id": string;
+          "status"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["webhook_delivery"][];
+        SetofOptions: {
+          from: "*";
+          to: "webhook_delivery";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "mark_notifications_read": {
+        Args: { "ids"?: (string)[]; "organization_id": string; "until"?: string };
+        Returns: Database["public"]["CompositeTypes"]["marked_notifications"];
+        SetofOptions: {
+          from: "*";
+          to: "marked_notifications";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "merge_customers": {
         Args: { "keep_id": string; "merge_id": string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["customer"];
         SetofOptions: {
           from: "*";
           to: "customer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "moderate_team_name": {
+        Args: {
+          "booking_id": string;
+          "name_status": string;
+          "organization_id": string;
+          "team_name": string;
+        };
+        Returns: {
+          "booking_id": string;
+          "consented_at": string | null;
+          "correction_reason": string;
+          "created_at": string;
+          "duration_seconds": number;
+          "escape_seconds": number | null;
+          "hints": number;
+          "is_by_hand": boolean;
+          "is_public": boolean;
+          "language": string | null;
+          "level": string | null;
+          "name_status": string;
+          "notes": string;
+          "organization_id": string;
+          "outcome": string;
+          "pauses": number;
+          "played_at": string;
+          "room_id": string;
+          "session_id": string;
+          "team_name": string | null;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "game_results";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4362,6 +6036,36 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "user_context";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "open_billing": {
+        Args: { "organization_id": string; "reading"?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["billing_pass"];
+        SetofOptions: {
+          from: "*";
+          to: "billing_pass";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "open_cash_day": {
+        Args: { "float_cents"?: number; "location_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["cash_day_report"];
+        SetofOptions: {
+          from: "*";
+          to: "cash_day_report";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "pause_game": {
+        Args: { "organization_id": string; "session_id": string };
+        Returns: Database["public"]["CompositeTypes"]["game_clock"];
+        SetofOptions: {
+          from: "*";
+          to: "game_clock";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4466,6 +6170,31 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "organization";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "preview_booking_email": {
+        Args: { "booking_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["mail_preview"];
+        SetofOptions: {
+          from: "*";
+          to: "mail_preview";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "publish_game_result": {
+        Args: {
+          "is_public": boolean;
+          "manage_token": string;
+          "reference": string;
+          "team_name"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["party_result"];
+        SetofOptions: {
+          from: "*";
+          to: "party_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4611,9 +6340,69 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "rename_role": {
+        Args: {
+          "description"?: string;
+          "name": string;
+          "organization_id": string;
+          "role_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["role"];
+        SetofOptions: {
+          from: "*";
+          to: "role";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "replay_webhook_delivery": {
+        Args: { "delivery_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["webhook_replay"];
+        SetofOptions: {
+          from: "*";
+          to: "webhook_replay";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "replay_webhook_period": {
+        Args: {
+          "endpoint_id": string;
+          "from_time": string;
+          "only_failed"?: boolean;
+          "organization_id": string;
+          "until_time"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["webhook_replay"];
+        SetofOptions: {
+          from: "*";
+          to: "webhook_replay";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "report_incident": {
+        Args: {
+          "block_until"?: string;
+          "description": string;
+          "idempotency_key": string;
+          "item_id"?: string;
+          "organization_id": string;
+          "room_id": string;
+          "session_id"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["incident"];
+        SetofOptions: {
+          from: "*";
+          to: "incident";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "reschedule_booking": {
         Args: {
           "exclusive"?: boolean;
+          "expected_terms"?: Json;
           "expected_total_cents": number;
           "extras"?: Json;
           "idempotency_key": string;
@@ -4642,6 +6431,17 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "resent_email";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "reset_sign_in": { Args: Record<PropertyKey, never>; Returns: undefined };
+      "resume_game": {
+        Args: { "organization_id": string; "session_id": string };
+        Returns: Database["public"]["CompositeTypes"]["game_clock"];
+        SetofOptions: {
+          from: "*";
+          to: "game_clock";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4684,6 +6484,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "rotate_webhook_secret": {
+        Args: { "endpoint_id": string; "organization_id": string; "overlap_hours"?: number };
+        Returns: Database["public"]["CompositeTypes"]["issued_token"];
+        SetofOptions: {
+          from: "*";
+          to: "issued_token";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "search_bookings": {
+        Args: { "max_results"?: number; "organization_id": string; "query": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_search"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_search";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "set_coupon_status": {
         Args: { "coupon_id": string; "organization_id": string; "status": string };
         Returns: {
@@ -4710,6 +6530,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "set_incident_status": {
+        Args: {
+          "block_until"?: string;
+          "incident_id": string;
+          "organization_id": string;
+          "resolution"?: string;
+          "status": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["incident"];
+        SetofOptions: {
+          from: "*";
+          to: "incident";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "set_member_role": {
         Args: { "organization_id": string; "role_id": string; "user_id": string };
         Returns: Database["public"]["CompositeTypes"]["member"];
@@ -4719,6 +6555,10 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "set_notification_preference": {
+        Args: { "in_app": boolean; "mail": boolean; "organization_id": string; "type": string };
+        Returns: undefined;
       };
       "set_role_permissions": {
         Args: { "organization_id": string; "permissions": (string)[]; "role_id": string };
@@ -4748,12 +6588,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
-      "suspend_member": {
-        Args: { "organization_id": string; "user_id": string };
-        Returns: Database["public"]["CompositeTypes"]["member"];
+      "start_game": {
+        Args: { "organization_id": string; "override_reason"?: string; "session_id": string };
+        Returns: Database["public"]["CompositeTypes"]["game_clock"];
         SetofOptions: {
           from: "*";
-          to: "member";
+          to: "game_clock";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "suspend_member": {
+        Args: { "organization_id": string; "user_id": string };
+        Returns: Database["public"]["CompositeTypes"]["suspended_member"];
+        SetofOptions: {
+          from: "*";
+          to: "suspended_member";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4764,6 +6614,21 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "user_context";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "tick_checklist_item": {
+        Args: {
+          "done"?: boolean;
+          "item_id": string;
+          "organization_id": string;
+          "session_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["checklist"];
+        SetofOptions: {
+          from: "*";
+          to: "checklist";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4815,6 +6680,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "lifted_block";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "unread_notifications": {
+        Args: { "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["unread_notifications"];
+        SetofOptions: {
+          from: "*";
+          to: "unread_notifications";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -4893,6 +6768,10 @@ export type Database = {
         "writes_end_at": string | null;
         "sales_end_at": string | null;
       };
+      "billing_pass": {
+        "token": string;
+        "expires_at": string;
+      };
       "board": {
         "date": string;
         "unassigned": number;
@@ -4928,6 +6807,15 @@ export type Database = {
         "refunded_cents": number | null;
         "open_cents": number | null;
         "waiver": Database["public"]["CompositeTypes"]["waiver_progress"];
+        "late_minutes": number | null;
+        "mail_problem":
+          | "bounced"
+          | "complained"
+          | "failed"
+          | "suppressed"
+          | "limited"
+          | "dead"
+          | null;
       };
       "board_location": {
         "id": string;
@@ -4963,6 +6851,7 @@ export type Database = {
         "is_unassigned": boolean;
         "staff": (Database["public"]["CompositeTypes"]["board_person"])[];
         "candidates": (string)[] | null;
+        "game": Database["public"]["CompositeTypes"]["game_clock"] | null;
       };
       "board_shift": {
         "id": string;
@@ -5020,6 +6909,17 @@ export type Database = {
         "confirm_by_email": boolean;
         "history": (Database["public"]["CompositeTypes"]["booking_step"])[];
         "manage_token": string | null;
+        "payable_cents": number;
+        "rest_payable_until": string | null;
+      };
+      "booking_comment": {
+        "id": string;
+        "booking_id": string;
+        "body": string;
+        "author_kind": "user" | "api_key";
+        "author_id": string;
+        "created_at": string;
+        "edited_at": string | null;
       };
       "booking_customer": {
         "full_name": string;
@@ -5045,6 +6945,8 @@ export type Database = {
         "created_at": string;
         "sent_at": string | null;
         "due_at": string | null;
+        "delivered_at": string | null;
+        "opened_at": string | null;
       };
       "booking_event": {
         "uid": string;
@@ -5063,6 +6965,7 @@ export type Database = {
         "directions": string | null;
         "latitude": number | null;
         "longitude": number | null;
+        "line": string;
       };
       "booking_refund": {
         "booking_id": string;
@@ -5070,6 +6973,10 @@ export type Database = {
         "currency": string;
         "refundable_cents": number;
         "refunds": (Database["public"]["CompositeTypes"]["promised_refund"])[];
+      };
+      "booking_search": {
+        "bookings": (Database["public"]["CompositeTypes"]["found_booking"])[];
+        "has_more": boolean;
       };
       "booking_step": {
         "status":
@@ -5225,6 +7132,28 @@ export type Database = {
         "hours_before": number;
         "refund_percent": number;
       };
+      "cash_count": {
+        "method": "cash" | "card_terminal" | "transfer" | "bizum";
+        "taken_cents": number;
+        "expected_cents": number;
+        "counted_cents": number | null;
+        "difference_cents": number | null;
+        "persons": (Database["public"]["CompositeTypes"]["cash_taken"])[];
+      };
+      "cash_day_report": {
+        "cash_day_id": string;
+        "location_id": string;
+        "currency": string;
+        "opened_at": string;
+        "closed_at": string | null;
+        "float_cents": number;
+        "counts": (Database["public"]["CompositeTypes"]["cash_count"])[];
+      };
+      "cash_taken": {
+        "actor_kind": "user" | "api_key" | "support" | "service" | "customer" | "system";
+        "actor_id": string | null;
+        "amount_cents": number;
+      };
       "change_quote": {
         "room_id": string;
         "starts_at": string;
@@ -5241,6 +7170,20 @@ export type Database = {
         "refund_cents": number;
         "open_cents": number;
         "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
+      };
+      "checklist": {
+        "session_id": string;
+        "entries": (Database["public"]["CompositeTypes"]["checklist_entry"])[];
+      };
+      "checklist_entry": {
+        "item_id": string;
+        "session_id": string;
+        "phase": "opening" | "before_game" | "reset";
+        "title": string;
+        "is_required": boolean;
+        "ticked_at": string | null;
+        "ticked_by": string | null;
+        "stops_start": boolean;
       };
       "closed_organization": {
         "id": string;
@@ -5262,6 +7205,27 @@ export type Database = {
         "terms": Database["public"]["CompositeTypes"]["consent"] | null;
         "privacy": Database["public"]["CompositeTypes"]["consent"] | null;
         "marketing": Database["public"]["CompositeTypes"]["consent"] | null;
+      };
+      "corrected_payment": {
+        "refund_id": string;
+        "payment_id": string;
+        "booking_id": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "expired"
+          | "cancelled"
+          | "no_show";
+        "method": "cash" | "card_terminal" | "transfer" | "bizum";
+        "amount_cents": number;
+        "currency": string;
+        "paid_cents": number;
+        "refunded_cents": number;
+        "open_cents": number;
       };
       "coupon_offer": {
         "code": string;
@@ -5384,6 +7348,13 @@ export type Database = {
         "manage_token": string | null;
         "undo": Database["public"]["CompositeTypes"]["undone_refunds"] | null;
       };
+      "dns_record": {
+        "type": string;
+        "name": string;
+        "value": string;
+        "priority": number | null;
+        "status": string;
+      };
       "feed_session": {
         "uid": string;
         "starts_at": string;
@@ -5399,6 +7370,47 @@ export type Database = {
       "field_choice": {
         "value": string;
         "label": Json;
+      };
+      "found_booking": {
+        "id": string;
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "starts_at": string;
+        "timezone": string;
+        "room_id": string;
+        "room_name": string;
+        "party_size": number;
+        "customer_id": string;
+        "contact_name": string | null;
+        "email": string | null;
+        "phone": string | null;
+        "matched": "reference" | "words" | "date";
+      };
+      "game_clock": {
+        "session_id": string;
+        "state": "ready" | "running" | "paused" | "finished";
+        "server_time": string;
+        "started_at": string | null;
+        "started_by": string | null;
+        "finished_at": string | null;
+        "duration_ms": number;
+        "elapsed_ms": number;
+        "remaining_ms": number;
+        "paused_ms": number;
+        "pauses": number;
+        "hints": number;
+        "outcome": string | null;
+        "results": (Database["public"]["Tables"]["game_results"]["Row"])[];
+        "changed": boolean;
       };
       "held_booking": {
         "reference": string;
@@ -5429,6 +7441,15 @@ export type Database = {
         "due_now_cents": number;
         "confirm_by_email": boolean;
         "manage_token": string;
+        "payable_cents": number;
+        "rest_payable_until": string | null;
+      };
+      "incident": {
+        "incident_id": string;
+        "room_id": string;
+        "status": "open" | "in_repair" | "solved";
+        "block_id": string | null;
+        "booked_sessions": (string)[];
       };
       "invitation": {
         "id": string;
@@ -5455,8 +7476,54 @@ export type Database = {
         "role": Database["public"]["CompositeTypes"]["role_name"];
         "permissions": (string)[];
       };
+      "late_arrival": {
+        "minutes": number;
+        "outcome": "shifted" | "shorter_offered" | "shortened" | "noted";
+        "starts_at": string;
+        "ends_at": string;
+        "offered_starts_at": string | null;
+        "offered_ends_at": string | null;
+      };
+      "leaderboard": {
+        "entries": (Database["public"]["CompositeTypes"]["leaderboard_entry"])[];
+      };
+      "leaderboard_entry": {
+        "rank": number;
+        "room_id": string;
+        "room_name": string;
+        "team_name": string | null;
+        "escape_seconds": number;
+        "percentile_bp": number;
+        "hints": number;
+        "party_size": number;
+        "played_on": string;
+      };
+      "ledger_balance": {
+        "account":
+          | "stripe_balance"
+          | "stripe_fees"
+          | "platform_fees"
+          | "cash_drawer"
+          | "card_terminal"
+          | "bank"
+          | "customers"
+          | "charges"
+          | "sales"
+          | "tax"
+          | "voucher_liability"
+          | "vouchers_issued"
+          | "vouchers_expired"
+          | "disputes"
+          | "dispute_losses"
+          | "cash_differences";
+        "currency": string;
+        "opening_cents": number;
+        "debit_cents": number;
+        "credit_cents": number;
+        "balance_cents": number;
+      };
       "left_open": {
-        "kind": "api_key" | "calendar_feed" | "waiver_kiosk";
+        "kind": "api_key" | "calendar_feed" | "waiver_kiosk" | "webhook_endpoint";
         "id": string;
         "name": string;
         "made_by": string | null;
@@ -5477,6 +7544,13 @@ export type Database = {
         "actor_id": string | null;
         "action": "insert" | "update" | "delete";
         "table_name": string;
+      };
+      "mail_preview": {
+        "to_name": string;
+        "data": Json;
+      };
+      "marked_notifications": {
+        "marked": number;
       };
       "member": {
         "user_id": string;
@@ -5510,6 +7584,31 @@ export type Database = {
         "total_cents": number;
         "due_now_cents": number;
       };
+      "notice_address": {
+        "id": string;
+        "email": string;
+        "confirmed_at": string | null;
+      };
+      "notification": {
+        "id": string;
+        "type":
+          | "booking_new"
+          | "booking_changed"
+          | "booking_cancelled"
+          | "booking_paid_late"
+          | "payment_disputed"
+          | "last_minute"
+          | "session_assigned"
+          | "session_released"
+          | "session_changed"
+          | "day_board";
+        "title": string;
+        "body": string;
+        "link": string;
+        "booking_id": string | null;
+        "read_at": string | null;
+        "created_at": string;
+      };
       "organization": {
         "id": string;
         "name": string;
@@ -5523,6 +7622,37 @@ export type Database = {
         "active": number;
         "suspended": number;
         "closed": number;
+      };
+      "party_result": {
+        "outcome": "escaped" | "failed" | "aborted";
+        "escape_seconds": number | null;
+        "duration_seconds": number;
+        "hints": number;
+        "percentile_bp": number | null;
+        "team_name": string | null;
+        "name_status": "pending" | "approved" | "rejected";
+        "is_public": boolean;
+      };
+      "payment_entry": {
+        "id": string;
+        "booking_id": string;
+        "reference": string;
+        "contact_name": string | null;
+        "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
+        "status": "pending" | "succeeded" | "failed" | "partly_refunded" | "refunded" | "corrected";
+        "amount_cents": number;
+        "refunded_cents": number;
+        "currency": string;
+        "occurred_at": string;
+      };
+      "payment_link": {
+        "reference": string;
+        "pay_token": string;
+        "calendar": string | null;
+        "site_url": string | null;
+        "currency": string;
+        "payable_cents": number;
+        "rest_payable_until": string | null;
       };
       "pending_refund": {
         "refund_request_id": string;
@@ -5632,6 +7762,7 @@ export type Database = {
         "tax_cents": number;
         "due_now_cents": number;
         "voucher_cents": number;
+        "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
       };
       "recorded_payment": {
         "payment_id": string;
@@ -5677,7 +7808,8 @@ export type Database = {
           | "booking_confirmed"
           | "booking_pending"
           | "booking_cancelled"
-          | "payment_request";
+          | "payment_request"
+          | "waiver_request";
       };
       "revoked_token": {
         "id": string;
@@ -5724,11 +7856,54 @@ export type Database = {
         "path": string;
         "alt": Json;
       };
+      "scanned_booking": {
+        "booking_id": string;
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "room_name": string;
+        "starts_at": string;
+        "timezone": string;
+        "party_size": number;
+        "contact_name": string | null;
+        "currency": string;
+        "open_cents": number;
+        "unsigned_waivers": number;
+      };
       "signed_waiver": {
         "signature_id": string;
         "signed": number;
         "needed": number;
         "version": number;
+      };
+      "stripe_account": {
+        "payments": "own_account" | "platform_account" | "unavailable";
+        "missing": "account" | "details" | "requirements" | "review" | "authorization" | null;
+        "account_id": string | null;
+        "charges_enabled": boolean;
+        "payouts_enabled": boolean;
+        "details_submitted": boolean;
+        "requirements": (string)[];
+        "requirements_due_at": string | null;
+        "disabled_reason": string | null;
+        "deauthorized_at": string | null;
+        "as_of": string | null;
+      };
+      "suspended_member": {
+        "user_id": string;
+        "email": string;
+        "full_name": string;
+        "status": "active" | "suspended";
+        "role": Database["public"]["CompositeTypes"]["role_name"];
+        "left_open": (Database["public"]["CompositeTypes"]["left_open"])[];
       };
       "unassigned_session": {
         "session_id": string;
@@ -5739,6 +7914,10 @@ export type Database = {
       "undone_refunds": {
         "withdrawn_cents": number;
         "refunded_cents": number;
+      };
+      "unread_notifications": {
+        "unread": number;
+        "newest_at": string | null;
       };
       "user_context": {
         "user": Database["public"]["CompositeTypes"]["person"];
@@ -5840,6 +8019,218 @@ export type Database = {
         "text": string;
         "drawing": string | null;
       };
+      "webhook_attempt": {
+        "number": number;
+        "attempted_at": string;
+        "outcome":
+          | "delivered"
+          | "refused"
+          | "redirected"
+          | "timed_out"
+          | "unreachable"
+          | "address_refused";
+        "answer_code": number | null;
+        "duration_ms": number;
+      };
+      "webhook_booking": {
+        "id": string;
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "source": "widget" | "direct" | "marketplace" | "api";
+        "locale": "es" | "en" | "ca";
+        "organization_id": string;
+        "customer_id": string;
+        "room": Database["public"]["CompositeTypes"]["webhook_room"];
+        "location": Database["public"]["CompositeTypes"]["webhook_location"];
+        "calendar": Database["public"]["CompositeTypes"]["webhook_calendar"] | null;
+        "starts_at": string;
+        "ends_at": string;
+        "timezone": string;
+        "starts_at_local": string;
+        "ends_at_local": string;
+        "hold_expires_at": string | null;
+        "party_size": number;
+        "exclusive": boolean;
+        "extras": (Database["public"]["CompositeTypes"]["booked_extra"])[];
+        "currency": string;
+        "total_cents": number;
+        "tax_cents": number;
+        "due_now_cents": number;
+        "paid_cents": number;
+        "refunded_cents": number;
+        "open_cents": number;
+        "cancel_refund": string | null;
+        "lines": (Database["public"]["CompositeTypes"]["webhook_line"])[];
+        "created_at": string;
+      };
+      "webhook_calendar": {
+        "id": string;
+        "slug": string;
+        "name": string;
+      };
+      "webhook_customer": {
+        "id": string;
+        "full_name": string;
+        "email": string | null;
+        "phone": string | null;
+        "note": string;
+        "answers": Json;
+        "team_name": string | null;
+      };
+      "webhook_data": {
+        "booking": Database["public"]["CompositeTypes"]["webhook_booking"] | null;
+        "customer": Database["public"]["CompositeTypes"]["webhook_customer"] | null;
+        "change": Json | null;
+        "payment": Database["public"]["CompositeTypes"]["webhook_payment"] | null;
+        "refund": Database["public"]["CompositeTypes"]["webhook_refund"] | null;
+        "dispute": Database["public"]["CompositeTypes"]["webhook_dispute"] | null;
+        "erasure": Database["public"]["CompositeTypes"]["webhook_erasure"] | null;
+        "result": Database["public"]["CompositeTypes"]["webhook_result"] | null;
+      };
+      "webhook_delivery": {
+        "id": string;
+        "endpoint_id": string;
+        "event_id": string;
+        "event_type": string;
+        "booking_id": string | null;
+        "occurred_at": string;
+        "status": "pending" | "delivered" | "failed";
+        "attempts": number;
+        "last_attempt_at": string | null;
+        "last_outcome":
+          | "delivered"
+          | "refused"
+          | "redirected"
+          | "timed_out"
+          | "unreachable"
+          | "address_refused"
+          | null;
+        "last_answer_code": number | null;
+        "last_duration_ms": number | null;
+        "next_attempt_at": string | null;
+      };
+      "webhook_delivery_details": {
+        "delivery": Database["public"]["CompositeTypes"]["webhook_delivery"];
+        "attempts": (Database["public"]["CompositeTypes"]["webhook_attempt"])[];
+        "event": Database["public"]["CompositeTypes"]["webhook_event"];
+      };
+      "webhook_dispute": {
+        "id": string;
+        "payment_id": string;
+        "status": string;
+        "reason": string;
+        "amount_cents": number;
+        "currency": string;
+        "respond_by": string | null;
+      };
+      "webhook_erasure": {
+        "customer_id": string;
+        "merged_customer_ids": (string)[];
+        "booking_ids": (string)[];
+      };
+      "webhook_event": {
+        "id": string;
+        "type":
+          | "booking.held"
+          | "booking.pending"
+          | "booking.confirmed"
+          | "booking.changed"
+          | "booking.cancelled"
+          | "booking.expired"
+          | "booking.checked_in"
+          | "booking.started"
+          | "booking.completed"
+          | "booking.no_show"
+          | "booking.undone"
+          | "payment.received"
+          | "refund.paid"
+          | "refund.reversed"
+          | "dispute.opened"
+          | "dispute.changed"
+          | "customer.erased"
+          | "result.recorded"
+          | "result.changed"
+          | "result.withdrawn";
+        "version": number;
+        "timestamp": string;
+        "organization": Database["public"]["CompositeTypes"]["webhook_organization"];
+        "data": Database["public"]["CompositeTypes"]["webhook_data"];
+      };
+      "webhook_line": {
+        "kind": "base" | "extra" | "discount" | "fee";
+        "description": string;
+        "quantity": number;
+        "unit_cents": number;
+        "total_cents": number;
+        "tax_rate_bp": number;
+        "tax_cents": number;
+      };
+      "webhook_location": {
+        "id": string;
+        "name": string;
+        "address": string;
+        "phone": string | null;
+        "timezone": string;
+      };
+      "webhook_organization": {
+        "id": string;
+        "name": string;
+      };
+      "webhook_payment": {
+        "id": string;
+        "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
+        "amount_cents": number;
+        "currency": string;
+        "occurred_at": string;
+      };
+      "webhook_refund": {
+        "id": string;
+        "payment_id": string;
+        "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
+        "amount_cents": number;
+        "currency": string;
+        "reason":
+          | "cancelled"
+          | "changed"
+          | "no_show"
+          | "overpaid"
+          | "paid_late"
+          | "hold_expired"
+          | "staff"
+          | "provider"
+          | "correction";
+        "occurred_at": string;
+      };
+      "webhook_replay": {
+        "queued": number;
+        "remaining": number;
+      };
+      "webhook_result": {
+        "outcome": "escaped" | "failed" | "aborted";
+        "escape_seconds": number | null;
+        "duration_seconds": number;
+        "pauses": number;
+        "hints": number;
+        "played_at": string;
+        "language": string | null;
+        "level": string | null;
+        "is_by_hand": boolean;
+        "is_public": boolean;
+      };
+      "webhook_room": {
+        "id": string;
+        "slug": string;
+        "name": string;
+      };
       "withdrawn_refund": {
         "refund_request_id": string;
         "booking_id": string;
@@ -5858,6 +8249,16 @@ export type Database = {
       [_ in never]: never;
     };
     Functions: {
+      "answer_notice_link": {
+        Args: { "token": string };
+        Returns: Database["service"]["CompositeTypes"]["answered_notice_link"];
+        SetofOptions: {
+          from: "*";
+          to: "answered_notice_link";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "apply_billing": {
         Args: { "billing": Json };
         Returns: Database["service"]["CompositeTypes"]["applied_billing"];
@@ -5898,6 +8299,21 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "apply_stripe_account": {
+        Args: {
+          "account": Json;
+          "billing_pass"?: string;
+          "job_id"?: number;
+          "lease_token"?: string;
+        };
+        Returns: Database["service"]["CompositeTypes"]["applied_stripe_account"];
+        SetofOptions: {
+          from: "*";
+          to: "applied_stripe_account";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "claim_jobs": {
         Args: {
           "kept_for_money"?: number;
@@ -5914,10 +8330,18 @@ export type Database = {
         };
       };
       "close_subscription_checkout": {
-        Args: { "attempt_id": string; "organization_id": string };
+        Args: { "attempt_id": string; "billing_pass": string; "organization_id": string };
         Returns: boolean;
       };
       "complete_job": { Args: { "job_id": number; "lease_token": string }; Returns: boolean };
+      "connect_stripe_account": {
+        Args: { "account_id": string; "billing_pass": string; "organization_id": string };
+        Returns: string;
+      };
+      "doubt_sender_domain": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: undefined;
+      };
       "exchange_api_key": {
         Args: { "address": string; "secret": string };
         Returns: Database["service"]["CompositeTypes"]["api_key"];
@@ -5937,7 +8361,13 @@ export type Database = {
         };
       };
       "fail_job": {
-        Args: { "error": string; "job_id": number; "lease_token": string; "retry": boolean };
+        Args: {
+          "error": string;
+          "job_id": number;
+          "lease_token": string;
+          "retry": boolean;
+          "retry_after_seconds"?: number;
+        };
         Returns: string;
       };
       "finish_export": {
@@ -6000,8 +8430,9 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "list_stripe_accounts": { Args: Record<PropertyKey, never>; Returns: (string)[] };
       "open_checkout": {
-        Args: { "manage_token": string; "reference": string };
+        Args: { "manage_token": string; "reference": string; "whole"?: boolean };
         Returns: Database["service"]["CompositeTypes"]["open_checkout"];
         SetofOptions: {
           from: "*";
@@ -6010,8 +8441,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "open_stripe_account": {
+        Args: { "anew": boolean; "billing_pass": string; "organization_id": string };
+        Returns: Database["service"]["CompositeTypes"]["stripe_account_order"];
+        SetofOptions: {
+          from: "*";
+          to: "stripe_account_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "open_subscription_checkout": {
-        Args: { "billing_interval": string; "organization_id": string; "plan_key": string };
+        Args: {
+          "billing_interval": string;
+          "billing_pass": string;
+          "organization_id": string;
+          "plan_key": string;
+        };
         Returns: Database["service"]["CompositeTypes"]["subscription_order"];
         SetofOptions: {
           from: "*";
@@ -6021,7 +8467,12 @@ export type Database = {
         };
       };
       "plan_subscription_change": {
-        Args: { "billing_interval": string; "organization_id": string; "plan_key": string };
+        Args: {
+          "billing_interval": string;
+          "billing_pass": string;
+          "organization_id": string;
+          "plan_key": string;
+        };
         Returns: Database["service"]["CompositeTypes"]["subscription_change"];
         SetofOptions: {
           from: "*";
@@ -6034,7 +8485,16 @@ export type Database = {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["prepared_email"] | null;
       };
+      "prepare_webhook": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["prepared_webhook"] | null;
+      };
+      "queue_auth_emails": { Args: { "emails": Json; "hook_id": string }; Returns: undefined };
       "queue_stale_checkouts": { Args: { "older_than_seconds": number }; Returns: number };
+      "queue_stale_stripe_accounts": {
+        Args: { "account_id"?: string; "older_than_seconds": number };
+        Returns: number;
+      };
       "queue_stale_subscriptions": { Args: { "older_than_seconds": number }; Returns: number };
       "queue_statistics": {
         Args: Record<PropertyKey, never>;
@@ -6053,6 +8513,10 @@ export type Database = {
       "read_organization": {
         Args: { "after"?: Json; "job_id": number; "lease_token": string; "max_rows"?: number };
         Returns: Json[];
+      };
+      "read_sender_domain": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["sender_domain"] | null;
       };
       "receive_stripe_event": {
         Args: { "event": Json };
@@ -6115,19 +8579,57 @@ export type Database = {
         };
         Returns: undefined;
       };
+      "record_sender_domain": {
+        Args: {
+          "job_id": number;
+          "lease_token": string;
+          "provider_id": string;
+          "records": Json;
+          "status": string;
+        };
+        Returns: boolean;
+      };
+      "record_stripe_account": {
+        Args: {
+          "account_id": string;
+          "billing_pass": string;
+          "id": string;
+          "organization_id": string;
+        };
+        Returns: string;
+      };
       "record_stripe_customer": {
-        Args: { "customer_id": string; "organization_id": string };
+        Args: { "billing_pass": string; "customer_id": string; "organization_id": string };
         Returns: string;
       };
       "record_subscription_checkout": {
         Args: {
           "attempt_id": string;
+          "billing_pass": string;
           "expires_at": string;
           "organization_id": string;
           "session_id": string;
           "url": string;
         };
         Returns: string;
+      };
+      "record_webhook": {
+        Args: {
+          "answer_code": number;
+          "attempt": number;
+          "delivery_id": string;
+          "duration_ms": number;
+          "job_id": number;
+          "lease_token": string;
+          "outcome": string;
+        };
+        Returns: Database["service"]["CompositeTypes"]["recorded_webhook"];
+        SetofOptions: {
+          from: "*";
+          to: "recorded_webhook";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "retry_dead_jobs": {
         Args: { "kind"?: string; "max_jobs"?: number };
@@ -6159,6 +8661,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "sweep_notices": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["service"]["CompositeTypes"]["swept_notices"];
+        SetofOptions: {
+          from: "*";
+          to: "swept_notices";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "unsubscribe": {
         Args: { "token": string };
         Returns: Database["service"]["CompositeTypes"]["unsubscribed"];
@@ -6174,6 +8686,10 @@ export type Database = {
       [_ in never]: never;
     };
     CompositeTypes: {
+      "answered_notice_link": {
+        "organization_name": string;
+        "is_told": boolean;
+      };
       "api_key": {
         "api_key_id": string;
         "organization_id": string;
@@ -6208,8 +8724,13 @@ export type Database = {
         "status": string;
       };
       "applied_refund": {
-        "refund_request_id": string;
-        "status": "pending" | "succeeded" | "failed" | "withdrawn";
+        "refund_request_id": string | null;
+        "status": "pending" | "succeeded" | "failed" | "withdrawn" | "unknown";
+      };
+      "applied_stripe_account": {
+        "organization_id": string | null;
+        "outcome": "applied" | "unknown" | "older";
+        "may_charge": boolean | null;
       };
       "attempt_state": {
         "attempt_id": string;
@@ -6221,6 +8742,7 @@ export type Database = {
         "subscription_id": string | null;
         "status": string | null;
         "locale": "es" | "en" | "ca";
+        "deleted_customer_id": string | null;
       };
       "billing_change": {
         "field": string;
@@ -6281,6 +8803,9 @@ export type Database = {
         "delayed_methods": boolean;
         "checkout_url": string | null;
         "site_url": string | null;
+        "platform_fee_cents": number;
+        "closing": boolean;
+        "session_id": string | null;
       };
       "prepared_email": {
         "template": string;
@@ -6288,6 +8813,16 @@ export type Database = {
         "to": Database["service"]["CompositeTypes"]["recipient"];
         "data": Json;
         "override": Database["service"]["CompositeTypes"]["email_override"] | null;
+        "sender_address": string | null;
+      };
+      "prepared_webhook": {
+        "delivery_id": string;
+        "event_id": string;
+        "attempt": number;
+        "url": string;
+        "webhook_timestamp": string;
+        "webhook_signature": string;
+        "body": string;
       };
       "queue_statistics": {
         "queued": number;
@@ -6304,6 +8839,10 @@ export type Database = {
       };
       "recorded_email": {
         "recorded": boolean;
+      };
+      "recorded_webhook": {
+        "status": "pending" | "delivered" | "failed";
+        "endpoint_disabled": boolean;
       };
       "refund_request": {
         "refund_request_id": string;
@@ -6325,6 +8864,7 @@ export type Database = {
         "payment_intent": string | null;
         "stripe_account": string | null;
         "provider_refund_id": string | null;
+        "refund_fee": boolean;
       };
       "retried": {
         "queued": number;
@@ -6334,6 +8874,19 @@ export type Database = {
         "id": number;
         "kind": string;
         "status": "queued";
+      };
+      "sender_domain": {
+        "domain": string;
+        "provider_id": string | null;
+        "claimed_at": string;
+      };
+      "stripe_account_order": {
+        "id": string;
+        "organization_id": string;
+        "organization_name": string;
+        "email": string | null;
+        "locale": "es" | "en" | "ca";
+        "account_id": string | null;
       };
       "subscription_change": {
         "subscription_id": string;
@@ -6362,6 +8915,16 @@ export type Database = {
         "waitlist_offers": number;
         "expired_waitlist_entries": number;
         "due_messages": number;
+        "lapsing_holds": number;
+        "changed_details": number;
+        "due_webhooks": number;
+        "forgotten_webhooks": number;
+      };
+      "swept_notices": {
+        "told": number;
+        "digests": number;
+        "boards": number;
+        "forgotten": number;
       };
       "unsubscribed": {
         "organization_name": string;

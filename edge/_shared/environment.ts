@@ -1,4 +1,4 @@
-/** Where a function finds the database. The publishable key is public; no function holds more. */
+/** Where a function finds the database. The publishable key is public; only auth-email holds more. */
 export interface Environment {
   readonly supabaseUrl: string;
   readonly publishableKey: string;
@@ -15,7 +15,7 @@ export interface Environment {
 export function readEnvironment(
   get: (name: string) => string | undefined = (name) => Deno.env.get(name),
 ): Environment {
-  const supabaseUrl = get("SUPABASE_URL")?.replace(/\/+$/, "");
+  const supabaseUrl = addressOf(get);
   const publishableKey = firstKey(get("SUPABASE_PUBLISHABLE_KEYS")) ??
     get("SUPABASE_PUBLISHABLE_KEY") ?? get("SUPABASE_ANON_KEY");
   if (!supabaseUrl || !publishableKey) {
@@ -23,6 +23,37 @@ export function readEnvironment(
   }
   return { supabaseUrl, publishableKey };
 }
+
+/**
+ * The address of the project.
+ *
+ * @throws {Error} when it is missing: a deployment mistake.
+ */
+export function readSupabaseUrl(
+  get: (name: string) => string | undefined = (name) => Deno.env.get(name),
+): string {
+  const address = addressOf(get);
+  if (!address) throw new Error("SUPABASE_URL must be set");
+  return address;
+}
+
+/**
+ * The key that may call the functions of schema `service`. Hosted projects hand over
+ * `SUPABASE_SECRET_KEYS`, a JSON dictionary by name; older ones only `SUPABASE_SERVICE_ROLE_KEY`.
+ *
+ * @throws {Error} when it is missing: a deployment mistake.
+ */
+export function readSecretKey(
+  get: (name: string) => string | undefined = (name) => Deno.env.get(name),
+): string {
+  const key = firstKey(get("SUPABASE_SECRET_KEYS")) ?? get("SUPABASE_SECRET_KEY") ??
+    get("SUPABASE_SERVICE_ROLE_KEY");
+  if (!key) throw new Error("a secret key must be set");
+  return key;
+}
+
+const addressOf = (get: (name: string) => string | undefined) =>
+  get("SUPABASE_URL")?.replace(/\/+$/, "");
 
 function firstKey(dictionary: string | undefined): string | undefined {
   if (!dictionary) return undefined;

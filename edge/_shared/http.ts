@@ -53,7 +53,9 @@ export function problem(
 }
 
 const titles: Record<number, string> = {
+  401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
+  422: "Unprocessable Content",
   503: "Service Unavailable",
 };

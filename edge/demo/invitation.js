@@ -1,6 +1,7 @@
 // The page that an invitation's mail leads to: #invitation=… is taken out of the address, the person
 // signs in or up with the address that the mail went to, and becomes a member. Whoever signs up is
-// sent a mail first, and types its code here or follows its link, which leads back here.
+// sent a mail first, and types its code here or follows its link, which leads back here. The password
+// counts once it is chosen after that mail: a stranger may have made the account first, with another one.
 
 // The link may open another tab: the invitation waits for it, in this browser only.
 const WAITING = "escapemaster-invitation";
@@ -16,7 +17,7 @@ const texts = {
     sent: "We sent a code to {email}. Type it here, or follow the link in the mail.",
     code: "Code",
     confirm: "Confirm and accept",
-    welcome: "Your address is confirmed.",
+    welcome: "Your address is confirmed. Choose the password of your account.",
     accept: "Accept the invitation",
     done: "You are now a member of {organization}.",
     failed: "That did not work",
@@ -31,7 +32,7 @@ const texts = {
     sent: "Hemos enviado un código a {email}. Escríbelo aquí o sigue el enlace del correo.",
     code: "Código",
     confirm: "Confirmar y aceptar",
-    welcome: "Tu dirección está confirmada.",
+    welcome: "Tu dirección está confirmada. Elige la contraseña de tu cuenta.",
     accept: "Aceptar la invitación",
     done: "Ya eres miembro de {organization}.",
     failed: "No ha funcionado",
@@ -46,7 +47,7 @@ const texts = {
     sent: "Hem enviat un codi a {email}. Escriu-lo aquí o segueix l'enllaç del correu.",
     code: "Codi",
     confirm: "Confirma i accepta",
-    welcome: "La teva adreça està confirmada.",
+    welcome: "La teva adreça està confirmada. Tria la contrasenya del teu compte.",
     accept: "Accepta la invitació",
     done: "Ja ets membre de {organization}.",
     failed: "No ha funcionat",
@@ -90,7 +91,19 @@ export function invitation(config, { token, session }, language) {
     form.replaceChildren(title, said);
     said.textContent = text.done.replace("{organization}", name);
   };
-  let signingUp = "";
+  // What could open the account before the mail came back ends, and the password is the person's.
+  const settle = async (password) => {
+    if (settled) return;
+    await ask(config, "rest/v1/rpc/reset_sign_in", {}, session);
+    await ask(config, "auth/v1/user", { password }, session, "PUT");
+    settled = true;
+  };
+  const showWelcome = () =>
+    show(text.welcome, passwordField("new-password"), button("accept", text.accept));
+  const passwordField = (autocomplete) =>
+    field(text.password, { name: "password", type: "password", autocomplete });
+  let settled = false;
+  let signingUp = {};
   const steps = {
     async signIn({ email, password }) {
       const opened = await ask(config, "auth/v1/token?grant_type=password", { email, password });
@@ -101,7 +114,7 @@ export function invitation(config, { token, session }, language) {
       const made = await ask(config, `auth/v1/signup?redirect_to=${back}`, { email, password });
       // A project may do without confirmations.
       if (made.access_token) return accept(made.access_token);
-      signingUp = email;
+      signingUp = { email, password };
       localStorage.setItem(WAITING, token);
       const code = { name: "code", inputmode: "numeric", autocomplete: "one-time-code" };
       show(
@@ -112,13 +125,16 @@ export function invitation(config, { token, session }, language) {
       form.elements.code.focus();
     },
     async confirm({ code }) {
-      const proof = { type: "signup", email: signingUp, token: code.trim() };
+      const proof = { type: "signup", email: signingUp.email, token: code.trim() };
       session = (await ask(config, "auth/v1/verify", proof)).access_token;
       // A code is good once: what is refused from here on is tried again without it.
-      show(text.welcome, button("accept", text.accept));
+      showWelcome();
+      await steps.accept(signingUp);
+    },
+    async accept({ password }) {
+      await settle(password);
       await accept(session);
     },
-    accept: () => accept(session),
   };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -130,16 +146,12 @@ export function invitation(config, { token, session }, language) {
   });
 
   if (session) {
-    show(text.welcome, button("accept", text.accept));
+    showWelcome();
   } else {
     show(
       text.intro,
       field(text.email, { name: "email", type: "email", autocomplete: "username" }),
-      field(text.password, {
-        name: "password",
-        type: "password",
-        autocomplete: "current-password",
-      }),
+      passwordField("current-password"),
       button("signIn", text.signIn),
       button("signUp", text.signUp),
     );
@@ -147,9 +159,9 @@ export function invitation(config, { token, session }, language) {
   return form;
 }
 
-async function ask(config, path, body, token) {
+async function ask(config, path, body, token, method = "POST") {
   const response = await fetch(`${config.supabase_url}/${path}`, {
-    method: "POST",
+    method,
     headers: {
       apikey: config.publishable_key,
       "Content-Type": "application/json",
@@ -157,7 +169,7 @@ async function ask(config, path, body, token) {
     },
     body: JSON.stringify(body),
   });
-  const answer = await response.json();
+  const answer = response.status === 204 ? null : await response.json();
   if (!response.ok) throw new Error(answer.hint ?? answer.msg ?? answer.message);
   return answer;
 }

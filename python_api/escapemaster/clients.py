@@ -7,11 +7,12 @@ import httpx
 from escapemaster.database import ServiceDatabase
 from escapemaster.email.content import Site
 from escapemaster.email.mailbox_transport import MailboxTransport
-from escapemaster.email.message import Transport
-from escapemaster.email.resend_transport import ResendTransport
+from escapemaster.email.message import LocalSenders, Senders, Transport
+from escapemaster.email.resend_transport import ResendSenders, ResendTransport
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
 from escapemaster.storage import Storage
+from escapemaster.webhooks.posting import Poster
 
 
 def service_database(settings: Settings, pool: httpx.AsyncClient) -> ServiceDatabase:
@@ -25,10 +26,13 @@ def service_database(settings: Settings, pool: httpx.AsyncClient) -> ServiceData
 
 def stripe_gateway(settings: Settings, http: httpx.AsyncClient) -> StripeGateway:
     """Stripe, or the sandbox that stands in for it."""
+    connect_secret = settings.stripe_connect_webhook_secret
     return StripeGateway(
         http,
         secret_key=settings.stripe_secret_key.get_secret_value(),
         webhook_secret=settings.stripe_webhook_secret.get_secret_value(),
+        connect_webhook_secret=connect_secret.get_secret_value() if connect_secret else None,
+        connect_client_id=settings.stripe_connect_client_id,
         api_base=settings.stripe_api_base,
     )
 
@@ -42,9 +46,24 @@ def file_storage(settings: Settings, http: httpx.AsyncClient) -> Storage:
     )
 
 
+def webhook_poster(settings: Settings) -> Poster:
+    """What posts to the venues' own programs."""
+    return Poster(allow_loopback=settings.webhooks_allow_loopback)
+
+
 def mail_site(settings: Settings) -> Site:
     """Where mails lead to and come from."""
-    return Site(settings.public_site_url, settings.email_from, settings.service_url)
+    return Site(
+        settings.public_site_url,
+        settings.email_from,
+        settings.service_url,
+        f"{settings.supabase_url}/storage/v1/object/public/logos",
+    )
+
+
+def mail_senders(settings: Settings) -> Senders:
+    """Resend's domains where there is a key for it; call it after `mail_transport`."""
+    return LocalSenders() if settings.resend_api_key is None else ResendSenders()
 
 
 def mail_transport(settings: Settings, http: httpx.AsyncClient) -> Transport:

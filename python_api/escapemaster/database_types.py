@@ -137,6 +137,36 @@ class PublicAuditLogPersonalUpdate(TypedDict):
     table_name: NotRequired[Annotated[str, Field(alias="table_name")]]
 
 
+class PublicBookingComments(BaseModel):
+    body: str = Field(alias="body")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    edited_at: Optional[datetime.datetime] = Field(alias="edited_at")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    written_by: JsonValue = Field(alias="written_by")
+
+
+class PublicBookingCommentsInsert(TypedDict):
+    body: Annotated[str, Field(alias="body")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    edited_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="edited_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    written_by: NotRequired[Annotated[JsonValue, Field(alias="written_by")]]
+
+
+class PublicBookingCommentsUpdate(TypedDict):
+    body: NotRequired[Annotated[str, Field(alias="body")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    edited_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="edited_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    written_by: NotRequired[Annotated[JsonValue, Field(alias="written_by")]]
+
+
 class PublicBookingContacts(BaseModel):
     booking_id: uuid.UUID = Field(alias="booking_id")
     contact_name: str = Field(alias="contact_name")
@@ -270,6 +300,40 @@ class PublicBookingLinesUpdate(TypedDict):
     tax_rate_bp: NotRequired[Annotated[int, Field(alias="tax_rate_bp")]]
     total_cents: NotRequired[Annotated[int, Field(alias="total_cents")]]
     unit_cents: NotRequired[Annotated[int, Field(alias="unit_cents")]]
+
+
+class PublicBookingMailProblems(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    problem: Literal["bounced", "complained", "failed", "suppressed", "limited", "dead"] = Field(
+        alias="problem"
+    )
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicBookingMailProblemsInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    problem: Annotated[
+        Literal["bounced", "complained", "failed", "suppressed", "limited", "dead"],
+        Field(alias="problem"),
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicBookingMailProblemsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    problem: NotRequired[
+        Annotated[
+            Literal["bounced", "complained", "failed", "suppressed", "limited", "dead"],
+            Field(alias="problem"),
+        ]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicBookingReasons(BaseModel):
@@ -625,6 +689,7 @@ class PublicCalendars(BaseModel):
     holds_per_address: int = Field(alias="holds_per_address")
     id: uuid.UUID = Field(alias="id")
     is_active: bool = Field(alias="is_active")
+    lapse_notice_minutes: Optional[int] = Field(alias="lapse_notice_minutes")
     locales: List[str] = Field(alias="locales")
     maximum_advance_days: int = Field(alias="maximum_advance_days")
     minimum_notice_minutes: int = Field(alias="minimum_notice_minutes")
@@ -654,6 +719,7 @@ class PublicCalendarsInsert(TypedDict):
     holds_per_address: NotRequired[Annotated[int, Field(alias="holds_per_address")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    lapse_notice_minutes: NotRequired[Annotated[Optional[int], Field(alias="lapse_notice_minutes")]]
     locales: NotRequired[Annotated[List[str], Field(alias="locales")]]
     maximum_advance_days: NotRequired[Annotated[int, Field(alias="maximum_advance_days")]]
     minimum_notice_minutes: NotRequired[Annotated[int, Field(alias="minimum_notice_minutes")]]
@@ -683,6 +749,7 @@ class PublicCalendarsUpdate(TypedDict):
     holds_per_address: NotRequired[Annotated[int, Field(alias="holds_per_address")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    lapse_notice_minutes: NotRequired[Annotated[Optional[int], Field(alias="lapse_notice_minutes")]]
     locales: NotRequired[Annotated[List[str], Field(alias="locales")]]
     maximum_advance_days: NotRequired[Annotated[int, Field(alias="maximum_advance_days")]]
     minimum_notice_minutes: NotRequired[Annotated[int, Field(alias="minimum_notice_minutes")]]
@@ -695,6 +762,160 @@ class PublicCalendarsUpdate(TypedDict):
     theme: NotRequired[Annotated[Literal["auto", "light", "dark"], Field(alias="theme")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     waitlist_minutes: NotRequired[Annotated[Optional[int], Field(alias="waitlist_minutes")]]
+
+
+class PublicCashDayLines(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    cash_day_id: uuid.UUID = Field(alias="cash_day_id")
+    id: uuid.UUID = Field(alias="id")
+    method: Literal["cash", "card_terminal", "transfer", "bizum"] = Field(alias="method")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    payment_id: Optional[uuid.UUID] = Field(alias="payment_id")
+    recorded_by: JsonValue = Field(alias="recorded_by")
+    refund_id: Optional[uuid.UUID] = Field(alias="refund_id")
+
+
+class PublicCashDayLinesInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    cash_day_id: Annotated[uuid.UUID, Field(alias="cash_day_id")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    method: Annotated[Literal["cash", "card_terminal", "transfer", "bizum"], Field(alias="method")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
+    recorded_by: Annotated[JsonValue, Field(alias="recorded_by")]
+    refund_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="refund_id")]]
+
+
+class PublicCashDayLinesUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    cash_day_id: NotRequired[Annotated[uuid.UUID, Field(alias="cash_day_id")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    method: NotRequired[
+        Annotated[Literal["cash", "card_terminal", "transfer", "bizum"], Field(alias="method")]
+    ]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
+    recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    refund_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="refund_id")]]
+
+
+class PublicCashDays(BaseModel):
+    closed_at: Optional[datetime.datetime] = Field(alias="closed_at")
+    closed_by: Optional[JsonValue] = Field(alias="closed_by")
+    counted_bizum_cents: Optional[int] = Field(alias="counted_bizum_cents")
+    counted_card_terminal_cents: Optional[int] = Field(alias="counted_card_terminal_cents")
+    counted_cash_cents: Optional[int] = Field(alias="counted_cash_cents")
+    counted_transfer_cents: Optional[int] = Field(alias="counted_transfer_cents")
+    currency: str = Field(alias="currency")
+    float_cents: int = Field(alias="float_cents")
+    id: uuid.UUID = Field(alias="id")
+    location_id: uuid.UUID = Field(alias="location_id")
+    opened_at: datetime.datetime = Field(alias="opened_at")
+    opened_by: JsonValue = Field(alias="opened_by")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+
+
+class PublicCashDaysInsert(TypedDict):
+    closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
+    closed_by: NotRequired[Annotated[Optional[JsonValue], Field(alias="closed_by")]]
+    counted_bizum_cents: NotRequired[Annotated[Optional[int], Field(alias="counted_bizum_cents")]]
+    counted_card_terminal_cents: NotRequired[
+        Annotated[Optional[int], Field(alias="counted_card_terminal_cents")]
+    ]
+    counted_cash_cents: NotRequired[Annotated[Optional[int], Field(alias="counted_cash_cents")]]
+    counted_transfer_cents: NotRequired[
+        Annotated[Optional[int], Field(alias="counted_transfer_cents")]
+    ]
+    currency: Annotated[str, Field(alias="currency")]
+    float_cents: Annotated[int, Field(alias="float_cents")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: Annotated[uuid.UUID, Field(alias="location_id")]
+    opened_at: NotRequired[Annotated[datetime.datetime, Field(alias="opened_at")]]
+    opened_by: NotRequired[Annotated[JsonValue, Field(alias="opened_by")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+
+
+class PublicCashDaysUpdate(TypedDict):
+    closed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="closed_at")]]
+    closed_by: NotRequired[Annotated[Optional[JsonValue], Field(alias="closed_by")]]
+    counted_bizum_cents: NotRequired[Annotated[Optional[int], Field(alias="counted_bizum_cents")]]
+    counted_card_terminal_cents: NotRequired[
+        Annotated[Optional[int], Field(alias="counted_card_terminal_cents")]
+    ]
+    counted_cash_cents: NotRequired[Annotated[Optional[int], Field(alias="counted_cash_cents")]]
+    counted_transfer_cents: NotRequired[
+        Annotated[Optional[int], Field(alias="counted_transfer_cents")]
+    ]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    float_cents: NotRequired[Annotated[int, Field(alias="float_cents")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    location_id: NotRequired[Annotated[uuid.UUID, Field(alias="location_id")]]
+    opened_at: NotRequired[Annotated[datetime.datetime, Field(alias="opened_at")]]
+    opened_by: NotRequired[Annotated[JsonValue, Field(alias="opened_by")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+
+
+class PublicChecklistItems(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    is_required: bool = Field(alias="is_required")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    phase: Literal["opening", "before_game", "reset"] = Field(alias="phase")
+    position: int = Field(alias="position")
+    room_id: uuid.UUID = Field(alias="room_id")
+    title: str = Field(alias="title")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicChecklistItemsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_required: NotRequired[Annotated[bool, Field(alias="is_required")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    phase: Annotated[Literal["opening", "before_game", "reset"], Field(alias="phase")]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    title: Annotated[str, Field(alias="title")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicChecklistItemsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_required: NotRequired[Annotated[bool, Field(alias="is_required")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    phase: NotRequired[Annotated[Literal["opening", "before_game", "reset"], Field(alias="phase")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    title: NotRequired[Annotated[str, Field(alias="title")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicChecklistTicks(BaseModel):
+    actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
+    actor_kind: str = Field(alias="actor_kind")
+    item_id: uuid.UUID = Field(alias="item_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    session_id: uuid.UUID = Field(alias="session_id")
+    ticked_at: datetime.datetime = Field(alias="ticked_at")
+
+
+class PublicChecklistTicksInsert(TypedDict):
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: Annotated[str, Field(alias="actor_kind")]
+    item_id: Annotated[uuid.UUID, Field(alias="item_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    session_id: Annotated[uuid.UUID, Field(alias="session_id")]
+    ticked_at: NotRequired[Annotated[datetime.datetime, Field(alias="ticked_at")]]
+
+
+class PublicChecklistTicksUpdate(TypedDict):
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: NotRequired[Annotated[str, Field(alias="actor_kind")]]
+    item_id: NotRequired[Annotated[uuid.UUID, Field(alias="item_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
+    ticked_at: NotRequired[Annotated[datetime.datetime, Field(alias="ticked_at")]]
 
 
 class PublicCouponRedemptions(BaseModel):
@@ -978,22 +1199,33 @@ class PublicEmailTemplateOverrides(BaseModel):
     body: Optional[str] = Field(alias="body")
     checked_at: Optional[datetime.datetime] = Field(alias="checked_at")
     created_at: datetime.datetime = Field(alias="created_at")
+    is_sent: bool = Field(alias="is_sent")
     locale: str = Field(alias="locale")
     organization_id: uuid.UUID = Field(alias="organization_id")
     problem: Optional[JsonValue] = Field(alias="problem")
     subject: Optional[str] = Field(alias="subject")
     template: Literal[
+        "auth",
         "booking_cancelled",
         "booking_confirmed",
         "booking_held",
         "booking_paid_late",
         "booking_pending",
+        "booking_refunded",
         "booking_rescheduled",
         "booking_to_confirm",
+        "day_board",
+        "details_changed",
         "dispute_opened",
+        "hold_lapsing",
         "invitation",
         "my_bookings",
+        "notice",
+        "notice_address",
+        "notice_digest",
+        "payment_received",
         "payment_request",
+        "refund_promised",
         "reminder",
         "review_request",
         "subscription_overdue",
@@ -1001,6 +1233,8 @@ class PublicEmailTemplateOverrides(BaseModel):
         "voucher_issued",
         "waitlist_joined",
         "waitlist_offer",
+        "waiver_request",
+        "webhook_disabled",
     ] = Field(alias="template")
     updated_at: datetime.datetime = Field(alias="updated_at")
 
@@ -1009,23 +1243,34 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
     body: NotRequired[Annotated[Optional[str], Field(alias="body")]]
     checked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="checked_at")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    is_sent: NotRequired[Annotated[bool, Field(alias="is_sent")]]
     locale: Annotated[str, Field(alias="locale")]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     problem: NotRequired[Annotated[Optional[JsonValue], Field(alias="problem")]]
     subject: NotRequired[Annotated[Optional[str], Field(alias="subject")]]
     template: Annotated[
         Literal[
+            "auth",
             "booking_cancelled",
             "booking_confirmed",
             "booking_held",
             "booking_paid_late",
             "booking_pending",
+            "booking_refunded",
             "booking_rescheduled",
             "booking_to_confirm",
+            "day_board",
+            "details_changed",
             "dispute_opened",
+            "hold_lapsing",
             "invitation",
             "my_bookings",
+            "notice",
+            "notice_address",
+            "notice_digest",
+            "payment_received",
             "payment_request",
+            "refund_promised",
             "reminder",
             "review_request",
             "subscription_overdue",
@@ -1033,6 +1278,8 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "voucher_issued",
             "waitlist_joined",
             "waitlist_offer",
+            "waiver_request",
+            "webhook_disabled",
         ],
         Field(alias="template"),
     ]
@@ -1043,6 +1290,7 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
     body: NotRequired[Annotated[Optional[str], Field(alias="body")]]
     checked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="checked_at")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    is_sent: NotRequired[Annotated[bool, Field(alias="is_sent")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     problem: NotRequired[Annotated[Optional[JsonValue], Field(alias="problem")]]
@@ -1050,17 +1298,27 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
     template: NotRequired[
         Annotated[
             Literal[
+                "auth",
                 "booking_cancelled",
                 "booking_confirmed",
                 "booking_held",
                 "booking_paid_late",
                 "booking_pending",
+                "booking_refunded",
                 "booking_rescheduled",
                 "booking_to_confirm",
+                "day_board",
+                "details_changed",
                 "dispute_opened",
+                "hold_lapsing",
                 "invitation",
                 "my_bookings",
+                "notice",
+                "notice_address",
+                "notice_digest",
+                "payment_received",
                 "payment_request",
+                "refund_promised",
                 "reminder",
                 "review_request",
                 "subscription_overdue",
@@ -1068,6 +1326,8 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "voucher_issued",
                 "waitlist_joined",
                 "waitlist_offer",
+                "waiver_request",
+                "webhook_disabled",
             ],
             Field(alias="template"),
         ]
@@ -1144,6 +1404,139 @@ class PublicExtrasUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicGameEvents(BaseModel):
+    actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
+    actor_kind: str = Field(alias="actor_kind")
+    duration_seconds: Optional[int] = Field(alias="duration_seconds")
+    kind: Literal["started", "paused", "resumed", "hint", "finished", "reopened", "withdrawn"] = (
+        Field(alias="kind")
+    )
+    note: str = Field(alias="note")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    outcome: Optional[Literal["escaped", "failed", "aborted"]] = Field(alias="outcome")
+    position: int = Field(alias="position")
+    session_id: uuid.UUID = Field(alias="session_id")
+
+
+class PublicGameEventsInsert(TypedDict):
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: Annotated[str, Field(alias="actor_kind")]
+    duration_seconds: NotRequired[Annotated[Optional[int], Field(alias="duration_seconds")]]
+    kind: Annotated[
+        Literal["started", "paused", "resumed", "hint", "finished", "reopened", "withdrawn"],
+        Field(alias="kind"),
+    ]
+    note: NotRequired[Annotated[str, Field(alias="note")]]
+    occurred_at: Annotated[datetime.datetime, Field(alias="occurred_at")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    outcome: NotRequired[
+        Annotated[Optional[Literal["escaped", "failed", "aborted"]], Field(alias="outcome")]
+    ]
+    position: Annotated[int, Field(alias="position")]
+    session_id: Annotated[uuid.UUID, Field(alias="session_id")]
+
+
+class PublicGameEventsUpdate(TypedDict):
+    actor_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="actor_id")]]
+    actor_kind: NotRequired[Annotated[str, Field(alias="actor_kind")]]
+    duration_seconds: NotRequired[Annotated[Optional[int], Field(alias="duration_seconds")]]
+    kind: NotRequired[
+        Annotated[
+            Literal["started", "paused", "resumed", "hint", "finished", "reopened", "withdrawn"],
+            Field(alias="kind"),
+        ]
+    ]
+    note: NotRequired[Annotated[str, Field(alias="note")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    outcome: NotRequired[
+        Annotated[Optional[Literal["escaped", "failed", "aborted"]], Field(alias="outcome")]
+    ]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
+
+
+class PublicGameResults(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    consented_at: Optional[datetime.datetime] = Field(alias="consented_at")
+    correction_reason: str = Field(alias="correction_reason")
+    created_at: datetime.datetime = Field(alias="created_at")
+    duration_seconds: int = Field(alias="duration_seconds")
+    escape_seconds: Optional[int] = Field(alias="escape_seconds")
+    hints: int = Field(alias="hints")
+    is_by_hand: bool = Field(alias="is_by_hand")
+    is_public: bool = Field(alias="is_public")
+    language: Optional[str] = Field(alias="language")
+    level: Optional[Literal["easy", "normal", "hard", "expert"]] = Field(alias="level")
+    name_status: Literal["pending", "approved", "rejected"] = Field(alias="name_status")
+    notes: str = Field(alias="notes")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    outcome: Literal["escaped", "failed", "aborted"] = Field(alias="outcome")
+    pauses: int = Field(alias="pauses")
+    played_at: datetime.datetime = Field(alias="played_at")
+    room_id: uuid.UUID = Field(alias="room_id")
+    session_id: uuid.UUID = Field(alias="session_id")
+    team_name: Optional[str] = Field(alias="team_name")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicGameResultsInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    consented_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="consented_at")]]
+    correction_reason: NotRequired[Annotated[str, Field(alias="correction_reason")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    duration_seconds: Annotated[int, Field(alias="duration_seconds")]
+    escape_seconds: NotRequired[Annotated[Optional[int], Field(alias="escape_seconds")]]
+    hints: NotRequired[Annotated[int, Field(alias="hints")]]
+    is_by_hand: NotRequired[Annotated[bool, Field(alias="is_by_hand")]]
+    is_public: NotRequired[Annotated[bool, Field(alias="is_public")]]
+    language: NotRequired[Annotated[Optional[str], Field(alias="language")]]
+    level: NotRequired[
+        Annotated[Optional[Literal["easy", "normal", "hard", "expert"]], Field(alias="level")]
+    ]
+    name_status: NotRequired[
+        Annotated[Literal["pending", "approved", "rejected"], Field(alias="name_status")]
+    ]
+    notes: NotRequired[Annotated[str, Field(alias="notes")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    outcome: Annotated[Literal["escaped", "failed", "aborted"], Field(alias="outcome")]
+    pauses: NotRequired[Annotated[int, Field(alias="pauses")]]
+    played_at: Annotated[datetime.datetime, Field(alias="played_at")]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    session_id: Annotated[uuid.UUID, Field(alias="session_id")]
+    team_name: NotRequired[Annotated[Optional[str], Field(alias="team_name")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicGameResultsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    consented_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="consented_at")]]
+    correction_reason: NotRequired[Annotated[str, Field(alias="correction_reason")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    duration_seconds: NotRequired[Annotated[int, Field(alias="duration_seconds")]]
+    escape_seconds: NotRequired[Annotated[Optional[int], Field(alias="escape_seconds")]]
+    hints: NotRequired[Annotated[int, Field(alias="hints")]]
+    is_by_hand: NotRequired[Annotated[bool, Field(alias="is_by_hand")]]
+    is_public: NotRequired[Annotated[bool, Field(alias="is_public")]]
+    language: NotRequired[Annotated[Optional[str], Field(alias="language")]]
+    level: NotRequired[
+        Annotated[Optional[Literal["easy", "normal", "hard", "expert"]], Field(alias="level")]
+    ]
+    name_status: NotRequired[
+        Annotated[Literal["pending", "approved", "rejected"], Field(alias="name_status")]
+    ]
+    notes: NotRequired[Annotated[str, Field(alias="notes")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    outcome: NotRequired[Annotated[Literal["escaped", "failed", "aborted"], Field(alias="outcome")]]
+    pauses: NotRequired[Annotated[int, Field(alias="pauses")]]
+    played_at: NotRequired[Annotated[datetime.datetime, Field(alias="played_at")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
+    team_name: NotRequired[Annotated[Optional[str], Field(alias="team_name")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicInvitations(BaseModel):
     accepted_at: Optional[datetime.datetime] = Field(alias="accepted_at")
     accepted_by: Optional[uuid.UUID] = Field(alias="accepted_by")
@@ -1186,6 +1579,114 @@ class PublicInvitationsUpdate(TypedDict):
     role_id: NotRequired[Annotated[uuid.UUID, Field(alias="role_id")]]
 
 
+class PublicLateArrivals(BaseModel):
+    agreed_ends_at: datetime.datetime = Field(alias="agreed_ends_at")
+    agreed_starts_at: datetime.datetime = Field(alias="agreed_starts_at")
+    agreed_until: datetime.datetime = Field(alias="agreed_until")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    minutes: int = Field(alias="minutes")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    outcome: Literal["shifted", "shorter_offered", "shortened", "noted"] = Field(alias="outcome")
+    session_id: uuid.UUID = Field(alias="session_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicLateArrivalsInsert(TypedDict):
+    agreed_ends_at: Annotated[datetime.datetime, Field(alias="agreed_ends_at")]
+    agreed_starts_at: Annotated[datetime.datetime, Field(alias="agreed_starts_at")]
+    agreed_until: Annotated[datetime.datetime, Field(alias="agreed_until")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    minutes: Annotated[int, Field(alias="minutes")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    outcome: Annotated[
+        Literal["shifted", "shorter_offered", "shortened", "noted"], Field(alias="outcome")
+    ]
+    session_id: Annotated[uuid.UUID, Field(alias="session_id")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicLateArrivalsUpdate(TypedDict):
+    agreed_ends_at: NotRequired[Annotated[datetime.datetime, Field(alias="agreed_ends_at")]]
+    agreed_starts_at: NotRequired[Annotated[datetime.datetime, Field(alias="agreed_starts_at")]]
+    agreed_until: NotRequired[Annotated[datetime.datetime, Field(alias="agreed_until")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    minutes: NotRequired[Annotated[int, Field(alias="minutes")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    outcome: NotRequired[
+        Annotated[
+            Literal["shifted", "shorter_offered", "shortened", "noted"], Field(alias="outcome")
+        ]
+    ]
+    session_id: NotRequired[Annotated[uuid.UUID, Field(alias="session_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicLedgerEntries(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    credit: str = Field(alias="credit")
+    currency: str = Field(alias="currency")
+    debit: str = Field(alias="debit")
+    id: uuid.UUID = Field(alias="id")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    source: Literal[
+        "payment", "refund", "booking", "voucher_entry", "voucher", "dispute", "cash_day"
+    ] = Field(alias="source")
+    source_id: uuid.UUID = Field(alias="source_id")
+    step: int = Field(alias="step")
+    tax_rate_bp: Optional[int] = Field(alias="tax_rate_bp")
+
+
+class PublicLedgerEntriesInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    credit: Annotated[str, Field(alias="credit")]
+    currency: Annotated[str, Field(alias="currency")]
+    debit: Annotated[str, Field(alias="debit")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    occurred_at: Annotated[datetime.datetime, Field(alias="occurred_at")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    source: Annotated[
+        Literal["payment", "refund", "booking", "voucher_entry", "voucher", "dispute", "cash_day"],
+        Field(alias="source"),
+    ]
+    source_id: Annotated[uuid.UUID, Field(alias="source_id")]
+    step: Annotated[int, Field(alias="step")]
+    tax_rate_bp: NotRequired[Annotated[Optional[int], Field(alias="tax_rate_bp")]]
+
+
+class PublicLedgerEntriesUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    credit: NotRequired[Annotated[str, Field(alias="credit")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    debit: NotRequired[Annotated[str, Field(alias="debit")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    source: NotRequired[
+        Annotated[
+            Literal[
+                "payment", "refund", "booking", "voucher_entry", "voucher", "dispute", "cash_day"
+            ],
+            Field(alias="source"),
+        ]
+    ]
+    source_id: NotRequired[Annotated[uuid.UUID, Field(alias="source_id")]]
+    step: NotRequired[Annotated[int, Field(alias="step")]]
+    tax_rate_bp: NotRequired[Annotated[Optional[int], Field(alias="tax_rate_bp")]]
+
+
 class PublicLocations(BaseModel):
     address: str = Field(alias="address")
     arrival_hints: JsonValue = Field(alias="arrival_hints")
@@ -1193,6 +1694,7 @@ class PublicLocations(BaseModel):
     city: str = Field(alias="city")
     country: Optional[str] = Field(alias="country")
     created_at: datetime.datetime = Field(alias="created_at")
+    details_changed_at: Optional[datetime.datetime] = Field(alias="details_changed_at")
     directions: JsonValue = Field(alias="directions")
     id: uuid.UUID = Field(alias="id")
     latitude: Optional[float] = Field(alias="latitude")
@@ -1203,6 +1705,7 @@ class PublicLocations(BaseModel):
     phone: Optional[str] = Field(alias="phone")
     postal_code: str = Field(alias="postal_code")
     province: str = Field(alias="province")
+    tells_changes: bool = Field(alias="tells_changes")
     timezone: str = Field(alias="timezone")
     undo_hours: int = Field(alias="undo_hours")
     updated_at: datetime.datetime = Field(alias="updated_at")
@@ -1215,6 +1718,9 @@ class PublicLocationsInsert(TypedDict):
     city: NotRequired[Annotated[str, Field(alias="city")]]
     country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    details_changed_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="details_changed_at")]
+    ]
     directions: NotRequired[Annotated[JsonValue, Field(alias="directions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     latitude: NotRequired[Annotated[Optional[float], Field(alias="latitude")]]
@@ -1225,6 +1731,7 @@ class PublicLocationsInsert(TypedDict):
     phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
     postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
     province: NotRequired[Annotated[str, Field(alias="province")]]
+    tells_changes: NotRequired[Annotated[bool, Field(alias="tells_changes")]]
     timezone: Annotated[str, Field(alias="timezone")]
     undo_hours: NotRequired[Annotated[int, Field(alias="undo_hours")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -1237,6 +1744,9 @@ class PublicLocationsUpdate(TypedDict):
     city: NotRequired[Annotated[str, Field(alias="city")]]
     country: NotRequired[Annotated[Optional[str], Field(alias="country")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    details_changed_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="details_changed_at")]
+    ]
     directions: NotRequired[Annotated[JsonValue, Field(alias="directions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     latitude: NotRequired[Annotated[Optional[float], Field(alias="latitude")]]
@@ -1247,6 +1757,7 @@ class PublicLocationsUpdate(TypedDict):
     phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
     postal_code: NotRequired[Annotated[str, Field(alias="postal_code")]]
     province: NotRequired[Annotated[str, Field(alias="province")]]
+    tells_changes: NotRequired[Annotated[bool, Field(alias="tells_changes")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     undo_hours: NotRequired[Annotated[int, Field(alias="undo_hours")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
@@ -1348,7 +1859,9 @@ class PublicMessageRules(BaseModel):
     days: Optional[int] = Field(alias="days")
     id: uuid.UUID = Field(alias="id")
     is_active: bool = Field(alias="is_active")
-    kind: Literal["reminder", "thanks", "payment_request", "review_request"] = Field(alias="kind")
+    kind: Literal["reminder", "thanks", "payment_request", "review_request", "waiver_request"] = (
+        Field(alias="kind")
+    )
     locales: Optional[List[str]] = Field(alias="locales")
     minutes: Optional[int] = Field(alias="minutes")
     organization_id: uuid.UUID = Field(alias="organization_id")
@@ -1366,7 +1879,8 @@ class PublicMessageRulesInsert(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
     kind: Annotated[
-        Literal["reminder", "thanks", "payment_request", "review_request"], Field(alias="kind")
+        Literal["reminder", "thanks", "payment_request", "review_request", "waiver_request"],
+        Field(alias="kind"),
     ]
     locales: NotRequired[Annotated[Optional[List[str]], Field(alias="locales")]]
     minutes: NotRequired[Annotated[Optional[int], Field(alias="minutes")]]
@@ -1386,7 +1900,8 @@ class PublicMessageRulesUpdate(TypedDict):
     is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
     kind: NotRequired[
         Annotated[
-            Literal["reminder", "thanks", "payment_request", "review_request"], Field(alias="kind")
+            Literal["reminder", "thanks", "payment_request", "review_request", "waiver_request"],
+            Field(alias="kind"),
         ]
     ]
     locales: NotRequired[Annotated[Optional[List[str]], Field(alias="locales")]]
@@ -1394,6 +1909,286 @@ class PublicMessageRulesUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     review_url: NotRequired[Annotated[Optional[str], Field(alias="review_url")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicNoticeAddresses(BaseModel):
+    asked_at: datetime.datetime = Field(alias="asked_at")
+    confirmed_at: Optional[datetime.datetime] = Field(alias="confirmed_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    email: str = Field(alias="email")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    stopped_at: Optional[datetime.datetime] = Field(alias="stopped_at")
+
+
+class PublicNoticeAddressesInsert(TypedDict):
+    asked_at: NotRequired[Annotated[datetime.datetime, Field(alias="asked_at")]]
+    confirmed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="confirmed_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: Annotated[str, Field(alias="email")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    stopped_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="stopped_at")]]
+
+
+class PublicNoticeAddressesUpdate(TypedDict):
+    asked_at: NotRequired[Annotated[datetime.datetime, Field(alias="asked_at")]]
+    confirmed_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="confirmed_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[str, Field(alias="email")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    stopped_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="stopped_at")]]
+
+
+class PublicNoticeRuleAddresses(BaseModel):
+    address_id: uuid.UUID = Field(alias="address_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    rule_id: uuid.UUID = Field(alias="rule_id")
+
+
+class PublicNoticeRuleAddressesInsert(TypedDict):
+    address_id: Annotated[uuid.UUID, Field(alias="address_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    rule_id: Annotated[uuid.UUID, Field(alias="rule_id")]
+
+
+class PublicNoticeRuleAddressesUpdate(TypedDict):
+    address_id: NotRequired[Annotated[uuid.UUID, Field(alias="address_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    rule_id: NotRequired[Annotated[uuid.UUID, Field(alias="rule_id")]]
+
+
+class PublicNoticeRuleMembers(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    rule_id: uuid.UUID = Field(alias="rule_id")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicNoticeRuleMembersInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    rule_id: Annotated[uuid.UUID, Field(alias="rule_id")]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicNoticeRuleMembersUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    rule_id: NotRequired[Annotated[uuid.UUID, Field(alias="rule_id")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicNoticeRuleRooms(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    rule_id: uuid.UUID = Field(alias="rule_id")
+
+
+class PublicNoticeRuleRoomsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    rule_id: Annotated[uuid.UUID, Field(alias="rule_id")]
+
+
+class PublicNoticeRuleRoomsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    rule_id: NotRequired[Annotated[uuid.UUID, Field(alias="rule_id")]]
+
+
+class PublicNoticeRules(BaseModel):
+    all_rooms: bool = Field(alias="all_rooms")
+    counts_from: datetime.datetime = Field(alias="counts_from")
+    created_at: datetime.datetime = Field(alias="created_at")
+    digest_at: Optional[datetime.time] = Field(alias="digest_at")
+    id: uuid.UUID = Field(alias="id")
+    is_active: bool = Field(alias="is_active")
+    kinds: List[str] = Field(alias="kinds")
+    last_minute_hours: Optional[int] = Field(alias="last_minute_hours")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    to_owners: bool = Field(alias="to_owners")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicNoticeRulesInsert(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    counts_from: NotRequired[Annotated[datetime.datetime, Field(alias="counts_from")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    digest_at: NotRequired[Annotated[Optional[datetime.time], Field(alias="digest_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    kinds: Annotated[List[str], Field(alias="kinds")]
+    last_minute_hours: NotRequired[Annotated[Optional[int], Field(alias="last_minute_hours")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    to_owners: NotRequired[Annotated[bool, Field(alias="to_owners")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicNoticeRulesUpdate(TypedDict):
+    all_rooms: NotRequired[Annotated[bool, Field(alias="all_rooms")]]
+    counts_from: NotRequired[Annotated[datetime.datetime, Field(alias="counts_from")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    digest_at: NotRequired[Annotated[Optional[datetime.time], Field(alias="digest_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    kinds: NotRequired[Annotated[List[str], Field(alias="kinds")]]
+    last_minute_hours: NotRequired[Annotated[Optional[int], Field(alias="last_minute_hours")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    to_owners: NotRequired[Annotated[bool, Field(alias="to_owners")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicNotificationPreferences(BaseModel):
+    in_app: bool = Field(alias="in_app")
+    mail: bool = Field(alias="mail")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    type: Literal[
+        "booking_new",
+        "booking_changed",
+        "booking_cancelled",
+        "booking_paid_late",
+        "payment_disputed",
+        "last_minute",
+        "session_assigned",
+        "session_released",
+        "session_changed",
+        "day_board",
+    ] = Field(alias="type")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicNotificationPreferencesInsert(TypedDict):
+    in_app: Annotated[bool, Field(alias="in_app")]
+    mail: Annotated[bool, Field(alias="mail")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    type: Annotated[
+        Literal[
+            "booking_new",
+            "booking_changed",
+            "booking_cancelled",
+            "booking_paid_late",
+            "payment_disputed",
+            "last_minute",
+            "session_assigned",
+            "session_released",
+            "session_changed",
+            "day_board",
+        ],
+        Field(alias="type"),
+    ]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicNotificationPreferencesUpdate(TypedDict):
+    in_app: NotRequired[Annotated[bool, Field(alias="in_app")]]
+    mail: NotRequired[Annotated[bool, Field(alias="mail")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    type: NotRequired[
+        Annotated[
+            Literal[
+                "booking_new",
+                "booking_changed",
+                "booking_cancelled",
+                "booking_paid_late",
+                "payment_disputed",
+                "last_minute",
+                "session_assigned",
+                "session_released",
+                "session_changed",
+                "day_board",
+            ],
+            Field(alias="type"),
+        ]
+    ]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicNotifications(BaseModel):
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    data: JsonValue = Field(alias="data")
+    event_id: Optional[uuid.UUID] = Field(alias="event_id")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    read_at: Optional[datetime.datetime] = Field(alias="read_at")
+    type: Literal[
+        "booking_new",
+        "booking_changed",
+        "booking_cancelled",
+        "booking_paid_late",
+        "payment_disputed",
+        "last_minute",
+        "session_assigned",
+        "session_released",
+        "session_changed",
+        "day_board",
+    ] = Field(alias="type")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicNotificationsInsert(TypedDict):
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    created_at: Annotated[datetime.datetime, Field(alias="created_at")]
+    data: Annotated[JsonValue, Field(alias="data")]
+    event_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="event_id")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    read_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="read_at")]]
+    type: Annotated[
+        Literal[
+            "booking_new",
+            "booking_changed",
+            "booking_cancelled",
+            "booking_paid_late",
+            "payment_disputed",
+            "last_minute",
+            "session_assigned",
+            "session_released",
+            "session_changed",
+            "day_board",
+        ],
+        Field(alias="type"),
+    ]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicNotificationsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    data: NotRequired[Annotated[JsonValue, Field(alias="data")]]
+    event_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="event_id")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    read_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="read_at")]]
+    type: NotRequired[
+        Annotated[
+            Literal[
+                "booking_new",
+                "booking_changed",
+                "booking_cancelled",
+                "booking_paid_late",
+                "payment_disputed",
+                "last_minute",
+                "session_assigned",
+                "session_released",
+                "session_changed",
+                "day_board",
+            ],
+            Field(alias="type"),
+        ]
+    ]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
 class PublicOrganizationExports(BaseModel):
@@ -1452,7 +2247,9 @@ class PublicOrganizations(BaseModel):
     locale: str = Field(alias="locale")
     logo_path: Optional[str] = Field(alias="logo_path")
     name: str = Field(alias="name")
+    pay_at_venue: bool = Field(alias="pay_at_venue")
     phone: Optional[str] = Field(alias="phone")
+    rest_online_minutes: Optional[int] = Field(alias="rest_online_minutes")
     sales_end_at: Optional[datetime.datetime] = Field(alias="sales_end_at")
     slug: str = Field(alias="slug")
     small_amounts: Literal["at_venue", "round_up"] = Field(alias="small_amounts")
@@ -1492,7 +2289,9 @@ class PublicOrganizationsInsert(TypedDict):
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     logo_path: NotRequired[Annotated[Optional[str], Field(alias="logo_path")]]
     name: Annotated[str, Field(alias="name")]
+    pay_at_venue: NotRequired[Annotated[bool, Field(alias="pay_at_venue")]]
     phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    rest_online_minutes: NotRequired[Annotated[Optional[int], Field(alias="rest_online_minutes")]]
     sales_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="sales_end_at")]]
     slug: Annotated[str, Field(alias="slug")]
     small_amounts: NotRequired[
@@ -1534,7 +2333,9 @@ class PublicOrganizationsUpdate(TypedDict):
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     logo_path: NotRequired[Annotated[Optional[str], Field(alias="logo_path")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    pay_at_venue: NotRequired[Annotated[bool, Field(alias="pay_at_venue")]]
     phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    rest_online_minutes: NotRequired[Annotated[Optional[int], Field(alias="rest_online_minutes")]]
     sales_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="sales_end_at")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     small_amounts: NotRequired[
@@ -1559,9 +2360,11 @@ class PublicPayments(BaseModel):
     )
     occurred_at: datetime.datetime = Field(alias="occurred_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    platform_fee_cents: int = Field(alias="platform_fee_cents")
     provider_payment_id: Optional[str] = Field(alias="provider_payment_id")
     provider_session_id: Optional[str] = Field(alias="provider_session_id")
     recorded_by: JsonValue = Field(alias="recorded_by")
+    stripe_account: Optional[str] = Field(alias="stripe_account")
 
 
 class PublicPaymentsInsert(TypedDict):
@@ -1576,9 +2379,11 @@ class PublicPaymentsInsert(TypedDict):
     ]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    platform_fee_cents: NotRequired[Annotated[int, Field(alias="platform_fee_cents")]]
     provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
     provider_session_id: NotRequired[Annotated[Optional[str], Field(alias="provider_session_id")]]
     recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    stripe_account: NotRequired[Annotated[Optional[str], Field(alias="stripe_account")]]
 
 
 class PublicPaymentsUpdate(TypedDict):
@@ -1595,9 +2400,11 @@ class PublicPaymentsUpdate(TypedDict):
     ]
     occurred_at: NotRequired[Annotated[datetime.datetime, Field(alias="occurred_at")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    platform_fee_cents: NotRequired[Annotated[int, Field(alias="platform_fee_cents")]]
     provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
     provider_session_id: NotRequired[Annotated[Optional[str], Field(alias="provider_session_id")]]
     recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
+    stripe_account: NotRequired[Annotated[Optional[str], Field(alias="stripe_account")]]
 
 
 class PublicPermissions(BaseModel):
@@ -1853,7 +2660,7 @@ class PublicRefunds(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
     id: uuid.UUID = Field(alias="id")
-    kind: Literal["refund", "reversal"] = Field(alias="kind")
+    kind: Literal["refund", "reversal", "correction"] = Field(alias="kind")
     method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
         alias="method"
     )
@@ -1871,7 +2678,7 @@ class PublicRefundsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[Literal["refund", "reversal"], Field(alias="kind")]]
+    kind: NotRequired[Annotated[Literal["refund", "reversal", "correction"], Field(alias="kind")]]
     method: Annotated[
         Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"],
         Field(alias="method"),
@@ -1890,7 +2697,7 @@ class PublicRefundsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: NotRequired[Annotated[Literal["refund", "reversal"], Field(alias="kind")]]
+    kind: NotRequired[Annotated[Literal["refund", "reversal", "correction"], Field(alias="kind")]]
     method: NotRequired[
         Annotated[
             Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"],
@@ -2061,6 +2868,54 @@ class PublicRoomImagesUpdate(TypedDict):
     path: NotRequired[Annotated[str, Field(alias="path")]]
     position: NotRequired[Annotated[int, Field(alias="position")]]
     room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomIncidents(BaseModel):
+    block_id: Optional[uuid.UUID] = Field(alias="block_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    description: str = Field(alias="description")
+    id: uuid.UUID = Field(alias="id")
+    item_id: Optional[uuid.UUID] = Field(alias="item_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reported_by: JsonValue = Field(alias="reported_by")
+    resolution: str = Field(alias="resolution")
+    room_id: uuid.UUID = Field(alias="room_id")
+    session_id: Optional[uuid.UUID] = Field(alias="session_id")
+    solved_at: Optional[datetime.datetime] = Field(alias="solved_at")
+    status: Literal["open", "in_repair", "solved"] = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicRoomIncidentsInsert(TypedDict):
+    block_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="block_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: Annotated[str, Field(alias="description")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    item_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="item_id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reported_by: NotRequired[Annotated[JsonValue, Field(alias="reported_by")]]
+    resolution: NotRequired[Annotated[str, Field(alias="resolution")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+    session_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="session_id")]]
+    solved_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="solved_at")]]
+    status: NotRequired[Annotated[Literal["open", "in_repair", "solved"], Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicRoomIncidentsUpdate(TypedDict):
+    block_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="block_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    item_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="item_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reported_by: NotRequired[Annotated[JsonValue, Field(alias="reported_by")]]
+    resolution: NotRequired[Annotated[str, Field(alias="resolution")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+    session_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="session_id")]]
+    solved_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="solved_at")]]
+    status: NotRequired[Annotated[Literal["open", "in_repair", "solved"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -2353,6 +3208,48 @@ class PublicSchedulesUpdate(TypedDict):
     weekday: NotRequired[Annotated[int, Field(alias="weekday")]]
 
 
+class PublicSenderDomains(BaseModel):
+    checked_at: Optional[datetime.datetime] = Field(alias="checked_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    domain: str = Field(alias="domain")
+    id: uuid.UUID = Field(alias="id")
+    local_part: str = Field(alias="local_part")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    provider_id: Optional[str] = Field(alias="provider_id")
+    records: List[PublicDnsRecord] = Field(alias="records")
+    status: Literal["pending", "verified", "failed"] = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    verified_at: Optional[datetime.datetime] = Field(alias="verified_at")
+
+
+class PublicSenderDomainsInsert(TypedDict):
+    checked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="checked_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    domain: Annotated[str, Field(alias="domain")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    local_part: NotRequired[Annotated[str, Field(alias="local_part")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    provider_id: NotRequired[Annotated[Optional[str], Field(alias="provider_id")]]
+    records: NotRequired[Annotated[List[PublicDnsRecord], Field(alias="records")]]
+    status: NotRequired[Annotated[Literal["pending", "verified", "failed"], Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    verified_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="verified_at")]]
+
+
+class PublicSenderDomainsUpdate(TypedDict):
+    checked_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="checked_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    domain: NotRequired[Annotated[str, Field(alias="domain")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    local_part: NotRequired[Annotated[str, Field(alias="local_part")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    provider_id: NotRequired[Annotated[Optional[str], Field(alias="provider_id")]]
+    records: NotRequired[Annotated[List[PublicDnsRecord], Field(alias="records")]]
+    status: NotRequired[Annotated[Literal["pending", "verified", "failed"], Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    verified_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="verified_at")]]
+
+
 class PublicSessionStaff(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     during: str = Field(alias="during")
@@ -2500,6 +3397,68 @@ class PublicStaffSkillsUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicStripeAccounts(BaseModel):
+    account_id: Optional[str] = Field(alias="account_id")
+    as_of: Optional[datetime.datetime] = Field(alias="as_of")
+    charges_enabled: bool = Field(alias="charges_enabled")
+    chosen_at: datetime.datetime = Field(alias="chosen_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    deauthorized_at: Optional[datetime.datetime] = Field(alias="deauthorized_at")
+    details_submitted: bool = Field(alias="details_submitted")
+    disabled_reason: Optional[str] = Field(alias="disabled_reason")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    payouts_enabled: bool = Field(alias="payouts_enabled")
+    requirements: List[str] = Field(alias="requirements")
+    requirements_due_at: Optional[datetime.datetime] = Field(alias="requirements_due_at")
+    retired_at: Optional[datetime.datetime] = Field(alias="retired_at")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicStripeAccountsInsert(TypedDict):
+    account_id: NotRequired[Annotated[Optional[str], Field(alias="account_id")]]
+    as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
+    charges_enabled: NotRequired[Annotated[bool, Field(alias="charges_enabled")]]
+    chosen_at: NotRequired[Annotated[datetime.datetime, Field(alias="chosen_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    deauthorized_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="deauthorized_at")]
+    ]
+    details_submitted: NotRequired[Annotated[bool, Field(alias="details_submitted")]]
+    disabled_reason: NotRequired[Annotated[Optional[str], Field(alias="disabled_reason")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    payouts_enabled: NotRequired[Annotated[bool, Field(alias="payouts_enabled")]]
+    requirements: NotRequired[Annotated[List[str], Field(alias="requirements")]]
+    requirements_due_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="requirements_due_at")]
+    ]
+    retired_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="retired_at")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicStripeAccountsUpdate(TypedDict):
+    account_id: NotRequired[Annotated[Optional[str], Field(alias="account_id")]]
+    as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
+    charges_enabled: NotRequired[Annotated[bool, Field(alias="charges_enabled")]]
+    chosen_at: NotRequired[Annotated[datetime.datetime, Field(alias="chosen_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    deauthorized_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="deauthorized_at")]
+    ]
+    details_submitted: NotRequired[Annotated[bool, Field(alias="details_submitted")]]
+    disabled_reason: NotRequired[Annotated[Optional[str], Field(alias="disabled_reason")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    payouts_enabled: NotRequired[Annotated[bool, Field(alias="payouts_enabled")]]
+    requirements: NotRequired[Annotated[List[str], Field(alias="requirements")]]
+    requirements_due_at: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="requirements_due_at")]
+    ]
+    retired_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="retired_at")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicSubscriptions(BaseModel):
@@ -2715,6 +3674,7 @@ class PublicVouchers(BaseModel):
     code: str = Field(alias="code")
     created_at: datetime.datetime = Field(alias="created_at")
     currency: str = Field(alias="currency")
+    expired_at: Optional[datetime.datetime] = Field(alias="expired_at")
     id: uuid.UUID = Field(alias="id")
     locale: str = Field(alias="locale")
     message: str = Field(alias="message")
@@ -2731,6 +3691,7 @@ class PublicVouchersInsert(TypedDict):
     code: Annotated[str, Field(alias="code")]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: Annotated[str, Field(alias="currency")]
+    expired_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expired_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: Annotated[str, Field(alias="locale")]
     message: NotRequired[Annotated[str, Field(alias="message")]]
@@ -2747,6 +3708,7 @@ class PublicVouchersUpdate(TypedDict):
     code: NotRequired[Annotated[str, Field(alias="code")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    expired_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expired_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     message: NotRequired[Annotated[str, Field(alias="message")]]
@@ -2951,6 +3913,60 @@ class PublicWaiverTextsUpdate(TypedDict):
     version: NotRequired[Annotated[int, Field(alias="version")]]
 
 
+class PublicWebhookEndpoints(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    created_by: Optional[uuid.UUID] = Field(alias="created_by")
+    disabled_at: Optional[datetime.datetime] = Field(alias="disabled_at")
+    disabled_reason: Optional[Literal["by_hand", "failing", "gone"]] = Field(
+        alias="disabled_reason"
+    )
+    events: List[str] = Field(alias="events")
+    id: uuid.UUID = Field(alias="id")
+    includes_personal_data: bool = Field(alias="includes_personal_data")
+    is_active: bool = Field(alias="is_active")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    rotated_at: Optional[datetime.datetime] = Field(alias="rotated_at")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    url: str = Field(alias="url")
+
+
+class PublicWebhookEndpointsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
+    disabled_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="disabled_at")]]
+    disabled_reason: NotRequired[
+        Annotated[Optional[Literal["by_hand", "failing", "gone"]], Field(alias="disabled_reason")]
+    ]
+    events: Annotated[List[str], Field(alias="events")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    includes_personal_data: NotRequired[Annotated[bool, Field(alias="includes_personal_data")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    rotated_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="rotated_at")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    url: Annotated[str, Field(alias="url")]
+
+
+class PublicWebhookEndpointsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    created_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="created_by")]]
+    disabled_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="disabled_at")]]
+    disabled_reason: NotRequired[
+        Annotated[Optional[Literal["by_hand", "failing", "gone"]], Field(alias="disabled_reason")]
+    ]
+    events: NotRequired[Annotated[List[str], Field(alias="events")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    includes_personal_data: NotRequired[Annotated[bool, Field(alias="includes_personal_data")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    rotated_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="rotated_at")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    url: NotRequired[Annotated[str, Field(alias="url")]]
+
+
 class PublicAssignedSession(BaseModel):
     session_id: uuid.UUID = Field(alias="session_id")
     room_id: uuid.UUID = Field(alias="room_id")
@@ -2995,6 +4011,11 @@ class PublicBillingOverview(BaseModel):
     sales_end_at: Optional[datetime.datetime] = Field(alias="sales_end_at")
 
 
+class PublicBillingPass(BaseModel):
+    token: str = Field(alias="token")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+
+
 class PublicBoard(BaseModel):
     date: datetime.date = Field(alias="date")
     unassigned: int = Field(alias="unassigned")
@@ -3033,6 +4054,10 @@ class PublicBoardBooking(BaseModel):
     refunded_cents: Optional[int] = Field(alias="refunded_cents")
     open_cents: Optional[int] = Field(alias="open_cents")
     waiver: PublicWaiverProgress = Field(alias="waiver")
+    late_minutes: Optional[int] = Field(alias="late_minutes")
+    mail_problem: Optional[
+        Literal["bounced", "complained", "failed", "suppressed", "limited", "dead"]
+    ] = Field(alias="mail_problem")
 
 
 class PublicBoardLocation(BaseModel):
@@ -3072,6 +4097,7 @@ class PublicBoardSession(BaseModel):
     is_unassigned: bool = Field(alias="is_unassigned")
     staff: List[PublicBoardPerson] = Field(alias="staff")
     candidates: Optional[List[uuid.UUID]] = Field(alias="candidates")
+    game: Optional[PublicGameClock] = Field(alias="game")
 
 
 class PublicBoardShift(BaseModel):
@@ -3133,6 +4159,18 @@ class PublicBooking(BaseModel):
     confirm_by_email: bool = Field(alias="confirm_by_email")
     history: List[PublicBookingStep] = Field(alias="history")
     manage_token: Optional[str] = Field(alias="manage_token")
+    payable_cents: int = Field(alias="payable_cents")
+    rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
+
+
+class PublicBookingComment(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    body: str = Field(alias="body")
+    author_kind: Literal["user", "api_key"] = Field(alias="author_kind")
+    author_id: uuid.UUID = Field(alias="author_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    edited_at: Optional[datetime.datetime] = Field(alias="edited_at")
 
 
 class PublicBookingCustomer(BaseModel):
@@ -3161,6 +4199,8 @@ class PublicBookingEmail(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     sent_at: Optional[datetime.datetime] = Field(alias="sent_at")
     due_at: Optional[datetime.datetime] = Field(alias="due_at")
+    delivered_at: Optional[datetime.datetime] = Field(alias="delivered_at")
+    opened_at: Optional[datetime.datetime] = Field(alias="opened_at")
 
 
 class PublicBookingEvent(BaseModel):
@@ -3182,6 +4222,7 @@ class PublicBookingPlace(BaseModel):
     directions: Optional[str] = Field(alias="directions")
     latitude: Optional[float] = Field(alias="latitude")
     longitude: Optional[float] = Field(alias="longitude")
+    line: str = Field(alias="line")
 
 
 class PublicBookingRefund(BaseModel):
@@ -3190,6 +4231,11 @@ class PublicBookingRefund(BaseModel):
     currency: str = Field(alias="currency")
     refundable_cents: int = Field(alias="refundable_cents")
     refunds: List[PublicPromisedRefund] = Field(alias="refunds")
+
+
+class PublicBookingSearch(BaseModel):
+    bookings: List[PublicFoundBooking] = Field(alias="bookings")
+    has_more: bool = Field(alias="has_more")
 
 
 class PublicBookingStep(BaseModel):
@@ -3363,6 +4409,33 @@ class PublicCancellationTier(BaseModel):
     refund_percent: int = Field(alias="refund_percent")
 
 
+class PublicCashCount(BaseModel):
+    method: Literal["cash", "card_terminal", "transfer", "bizum"] = Field(alias="method")
+    taken_cents: int = Field(alias="taken_cents")
+    expected_cents: int = Field(alias="expected_cents")
+    counted_cents: Optional[int] = Field(alias="counted_cents")
+    difference_cents: Optional[int] = Field(alias="difference_cents")
+    persons: List[PublicCashTaken] = Field(alias="persons")
+
+
+class PublicCashDayReport(BaseModel):
+    cash_day_id: uuid.UUID = Field(alias="cash_day_id")
+    location_id: uuid.UUID = Field(alias="location_id")
+    currency: str = Field(alias="currency")
+    opened_at: datetime.datetime = Field(alias="opened_at")
+    closed_at: Optional[datetime.datetime] = Field(alias="closed_at")
+    float_cents: int = Field(alias="float_cents")
+    counts: List[PublicCashCount] = Field(alias="counts")
+
+
+class PublicCashTaken(BaseModel):
+    actor_kind: Literal["user", "api_key", "support", "service", "customer", "system"] = Field(
+        alias="actor_kind"
+    )
+    actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
+    amount_cents: int = Field(alias="amount_cents")
+
+
 class PublicChangeQuote(BaseModel):
     room_id: uuid.UUID = Field(alias="room_id")
     starts_at: datetime.datetime = Field(alias="starts_at")
@@ -3379,6 +4452,22 @@ class PublicChangeQuote(BaseModel):
     refund_cents: int = Field(alias="refund_cents")
     open_cents: int = Field(alias="open_cents")
     terms: PublicCancellationTerms = Field(alias="terms")
+
+
+class PublicChecklist(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    entries: List[PublicChecklistEntry] = Field(alias="entries")
+
+
+class PublicChecklistEntry(BaseModel):
+    item_id: uuid.UUID = Field(alias="item_id")
+    session_id: uuid.UUID = Field(alias="session_id")
+    phase: Literal["opening", "before_game", "reset"] = Field(alias="phase")
+    title: str = Field(alias="title")
+    is_required: bool = Field(alias="is_required")
+    ticked_at: Optional[datetime.datetime] = Field(alias="ticked_at")
+    ticked_by: Optional[uuid.UUID] = Field(alias="ticked_by")
+    stops_start: bool = Field(alias="stops_start")
 
 
 class PublicClosedOrganization(BaseModel):
@@ -3403,6 +4492,29 @@ class PublicConsents(BaseModel):
     terms: Optional[PublicConsent] = Field(alias="terms")
     privacy: Optional[PublicConsent] = Field(alias="privacy")
     marketing: Optional[PublicConsent] = Field(alias="marketing")
+
+
+class PublicCorrectedPayment(BaseModel):
+    refund_id: uuid.UUID = Field(alias="refund_id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "expired",
+        "cancelled",
+        "no_show",
+    ] = Field(alias="status")
+    method: Literal["cash", "card_terminal", "transfer", "bizum"] = Field(alias="method")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    open_cents: int = Field(alias="open_cents")
 
 
 class PublicCouponOffer(BaseModel):
@@ -3538,6 +4650,14 @@ class PublicDeskBooking(BaseModel):
     undo: Optional[PublicUndoneRefunds] = Field(alias="undo")
 
 
+class PublicDnsRecord(BaseModel):
+    type: str = Field(alias="type")
+    name: str = Field(alias="name")
+    value: str = Field(alias="value")
+    priority: Optional[int] = Field(alias="priority")
+    status: str = Field(alias="status")
+
+
 class PublicFeedSession(BaseModel):
     uid: uuid.UUID = Field(alias="uid")
     starts_at: datetime.datetime = Field(alias="starts_at")
@@ -3554,6 +4674,50 @@ class PublicFeedSession(BaseModel):
 class PublicFieldChoice(BaseModel):
     value: str = Field(alias="value")
     label: JsonValue = Field(alias="label")
+
+
+class PublicFoundBooking(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    timezone: str = Field(alias="timezone")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    party_size: int = Field(alias="party_size")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    contact_name: Optional[str] = Field(alias="contact_name")
+    email: Optional[str] = Field(alias="email")
+    phone: Optional[str] = Field(alias="phone")
+    matched: Literal["reference", "words", "date"] = Field(alias="matched")
+
+
+class PublicGameClock(BaseModel):
+    session_id: uuid.UUID = Field(alias="session_id")
+    state: Literal["ready", "running", "paused", "finished"] = Field(alias="state")
+    server_time: datetime.datetime = Field(alias="server_time")
+    started_at: Optional[datetime.datetime] = Field(alias="started_at")
+    started_by: Optional[uuid.UUID] = Field(alias="started_by")
+    finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
+    duration_ms: int = Field(alias="duration_ms")
+    elapsed_ms: int = Field(alias="elapsed_ms")
+    remaining_ms: int = Field(alias="remaining_ms")
+    paused_ms: int = Field(alias="paused_ms")
+    pauses: int = Field(alias="pauses")
+    hints: int = Field(alias="hints")
+    outcome: Optional[str] = Field(alias="outcome")
+    results: List[PublicGameResults] = Field(alias="results")
+    changed: bool = Field(alias="changed")
 
 
 class PublicHeldBooking(BaseModel):
@@ -3586,6 +4750,16 @@ class PublicHeldBooking(BaseModel):
     due_now_cents: int = Field(alias="due_now_cents")
     confirm_by_email: bool = Field(alias="confirm_by_email")
     manage_token: str = Field(alias="manage_token")
+    payable_cents: int = Field(alias="payable_cents")
+    rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
+
+
+class PublicIncident(BaseModel):
+    incident_id: uuid.UUID = Field(alias="incident_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+    status: Literal["open", "in_repair", "solved"] = Field(alias="status")
+    block_id: Optional[uuid.UUID] = Field(alias="block_id")
+    booked_sessions: List[uuid.UUID] = Field(alias="booked_sessions")
 
 
 class PublicInvitation(BaseModel):
@@ -3617,8 +4791,61 @@ class PublicJoinedOrganization(BaseModel):
     permissions: List[str] = Field(alias="permissions")
 
 
+class PublicLateArrival(BaseModel):
+    minutes: int = Field(alias="minutes")
+    outcome: Literal["shifted", "shorter_offered", "shortened", "noted"] = Field(alias="outcome")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    offered_starts_at: Optional[datetime.datetime] = Field(alias="offered_starts_at")
+    offered_ends_at: Optional[datetime.datetime] = Field(alias="offered_ends_at")
+
+
+class PublicLeaderboard(BaseModel):
+    entries: List[PublicLeaderboardEntry] = Field(alias="entries")
+
+
+class PublicLeaderboardEntry(BaseModel):
+    rank: int = Field(alias="rank")
+    room_id: uuid.UUID = Field(alias="room_id")
+    room_name: str = Field(alias="room_name")
+    team_name: Optional[str] = Field(alias="team_name")
+    escape_seconds: int = Field(alias="escape_seconds")
+    percentile_bp: int = Field(alias="percentile_bp")
+    hints: int = Field(alias="hints")
+    party_size: int = Field(alias="party_size")
+    played_on: datetime.date = Field(alias="played_on")
+
+
+class PublicLedgerBalance(BaseModel):
+    account: Literal[
+        "stripe_balance",
+        "stripe_fees",
+        "platform_fees",
+        "cash_drawer",
+        "card_terminal",
+        "bank",
+        "customers",
+        "charges",
+        "sales",
+        "tax",
+        "voucher_liability",
+        "vouchers_issued",
+        "vouchers_expired",
+        "disputes",
+        "dispute_losses",
+        "cash_differences",
+    ] = Field(alias="account")
+    currency: str = Field(alias="currency")
+    opening_cents: int = Field(alias="opening_cents")
+    debit_cents: int = Field(alias="debit_cents")
+    credit_cents: int = Field(alias="credit_cents")
+    balance_cents: int = Field(alias="balance_cents")
+
+
 class PublicLeftOpen(BaseModel):
-    kind: Literal["api_key", "calendar_feed", "waiver_kiosk"] = Field(alias="kind")
+    kind: Literal["api_key", "calendar_feed", "waiver_kiosk", "webhook_endpoint"] = Field(
+        alias="kind"
+    )
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
     made_by: Optional[uuid.UUID] = Field(alias="made_by")
@@ -3643,6 +4870,15 @@ class PublicLoggedChange(BaseModel):
     actor_id: Optional[uuid.UUID] = Field(alias="actor_id")
     action: Literal["insert", "update", "delete"] = Field(alias="action")
     table_name: str = Field(alias="table_name")
+
+
+class PublicMailPreview(BaseModel):
+    to_name: str = Field(alias="to_name")
+    data: JsonValue = Field(alias="data")
+
+
+class PublicMarkedNotifications(BaseModel):
+    marked: int = Field(alias="marked")
 
 
 class PublicMember(BaseModel):
@@ -3680,6 +4916,34 @@ class PublicMyBooking(BaseModel):
     due_now_cents: int = Field(alias="due_now_cents")
 
 
+class PublicNoticeAddress(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    email: str = Field(alias="email")
+    confirmed_at: Optional[datetime.datetime] = Field(alias="confirmed_at")
+
+
+class PublicNotification(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    type: Literal[
+        "booking_new",
+        "booking_changed",
+        "booking_cancelled",
+        "booking_paid_late",
+        "payment_disputed",
+        "last_minute",
+        "session_assigned",
+        "session_released",
+        "session_changed",
+        "day_board",
+    ] = Field(alias="type")
+    title: str = Field(alias="title")
+    body: str = Field(alias="body")
+    link: str = Field(alias="link")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    read_at: Optional[datetime.datetime] = Field(alias="read_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+
+
 class PublicOrganization(BaseModel):
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
@@ -3694,6 +4958,44 @@ class PublicOrganizationsByStatus(BaseModel):
     active: int = Field(alias="active")
     suspended: int = Field(alias="suspended")
     closed: int = Field(alias="closed")
+
+
+class PublicPartyResult(BaseModel):
+    outcome: Literal["escaped", "failed", "aborted"] = Field(alias="outcome")
+    escape_seconds: Optional[int] = Field(alias="escape_seconds")
+    duration_seconds: int = Field(alias="duration_seconds")
+    hints: int = Field(alias="hints")
+    percentile_bp: Optional[int] = Field(alias="percentile_bp")
+    team_name: Optional[str] = Field(alias="team_name")
+    name_status: Literal["pending", "approved", "rejected"] = Field(alias="name_status")
+    is_public: bool = Field(alias="is_public")
+
+
+class PublicPaymentEntry(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    contact_name: Optional[str] = Field(alias="contact_name")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
+    status: Literal[
+        "pending", "succeeded", "failed", "partly_refunded", "refunded", "corrected"
+    ] = Field(alias="status")
+    amount_cents: int = Field(alias="amount_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    currency: str = Field(alias="currency")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+
+
+class PublicPaymentLink(BaseModel):
+    reference: str = Field(alias="reference")
+    pay_token: str = Field(alias="pay_token")
+    calendar: Optional[str] = Field(alias="calendar")
+    site_url: Optional[str] = Field(alias="site_url")
+    currency: str = Field(alias="currency")
+    payable_cents: int = Field(alias="payable_cents")
+    rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
 
 
 class PublicPendingRefund(BaseModel):
@@ -3822,6 +5124,7 @@ class PublicQuote(BaseModel):
     tax_cents: int = Field(alias="tax_cents")
     due_now_cents: int = Field(alias="due_now_cents")
     voucher_cents: int = Field(alias="voucher_cents")
+    terms: PublicCancellationTerms = Field(alias="terms")
 
 
 class PublicRecordedPayment(BaseModel):
@@ -3872,7 +5175,11 @@ class PublicRemovedWaitlistEntry(BaseModel):
 class PublicResentEmail(BaseModel):
     id: int = Field(alias="id")
     template: Literal[
-        "booking_confirmed", "booking_pending", "booking_cancelled", "payment_request"
+        "booking_confirmed",
+        "booking_pending",
+        "booking_cancelled",
+        "payment_request",
+        "waiver_request",
     ] = Field(alias="template")
 
 
@@ -3928,11 +5235,60 @@ class PublicRoomImage(BaseModel):
     alt: JsonValue = Field(alias="alt")
 
 
+class PublicScannedBooking(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    room_name: str = Field(alias="room_name")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    timezone: str = Field(alias="timezone")
+    party_size: int = Field(alias="party_size")
+    contact_name: Optional[str] = Field(alias="contact_name")
+    currency: str = Field(alias="currency")
+    open_cents: int = Field(alias="open_cents")
+    unsigned_waivers: int = Field(alias="unsigned_waivers")
+
+
 class PublicSignedWaiver(BaseModel):
     signature_id: uuid.UUID = Field(alias="signature_id")
     signed: int = Field(alias="signed")
     needed: int = Field(alias="needed")
     version: int = Field(alias="version")
+
+
+class PublicStripeAccount(BaseModel):
+    payments: Literal["own_account", "platform_account", "unavailable"] = Field(alias="payments")
+    missing: Optional[Literal["account", "details", "requirements", "review", "authorization"]] = (
+        Field(alias="missing")
+    )
+    account_id: Optional[str] = Field(alias="account_id")
+    charges_enabled: bool = Field(alias="charges_enabled")
+    payouts_enabled: bool = Field(alias="payouts_enabled")
+    details_submitted: bool = Field(alias="details_submitted")
+    requirements: List[str] = Field(alias="requirements")
+    requirements_due_at: Optional[datetime.datetime] = Field(alias="requirements_due_at")
+    disabled_reason: Optional[str] = Field(alias="disabled_reason")
+    deauthorized_at: Optional[datetime.datetime] = Field(alias="deauthorized_at")
+    as_of: Optional[datetime.datetime] = Field(alias="as_of")
+
+
+class PublicSuspendedMember(BaseModel):
+    user_id: uuid.UUID = Field(alias="user_id")
+    email: str = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    status: Literal["active", "suspended"] = Field(alias="status")
+    role: PublicRoleName = Field(alias="role")
+    left_open: List[PublicLeftOpen] = Field(alias="left_open")
 
 
 class PublicUnassignedSession(BaseModel):
@@ -3947,6 +5303,11 @@ class PublicUnassignedSession(BaseModel):
 class PublicUndoneRefunds(BaseModel):
     withdrawn_cents: int = Field(alias="withdrawn_cents")
     refunded_cents: int = Field(alias="refunded_cents")
+
+
+class PublicUnreadNotifications(BaseModel):
+    unread: int = Field(alias="unread")
+    newest_at: Optional[datetime.datetime] = Field(alias="newest_at")
 
 
 class PublicUserContext(BaseModel):
@@ -4055,6 +5416,234 @@ class PublicWaiverSignature(BaseModel):
     drawing: Optional[str] = Field(alias="drawing")
 
 
+class PublicWebhookAttempt(BaseModel):
+    number: int = Field(alias="number")
+    attempted_at: datetime.datetime = Field(alias="attempted_at")
+    outcome: Literal[
+        "delivered", "refused", "redirected", "timed_out", "unreachable", "address_refused"
+    ] = Field(alias="outcome")
+    answer_code: Optional[int] = Field(alias="answer_code")
+    duration_ms: int = Field(alias="duration_ms")
+
+
+class PublicWebhookBooking(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    source: Literal["widget", "direct", "marketplace", "api"] = Field(alias="source")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    room: PublicWebhookRoom = Field(alias="room")
+    location: PublicWebhookLocation = Field(alias="location")
+    calendar: Optional[PublicWebhookCalendar] = Field(alias="calendar")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    ends_at: datetime.datetime = Field(alias="ends_at")
+    timezone: str = Field(alias="timezone")
+    starts_at_local: str = Field(alias="starts_at_local")
+    ends_at_local: str = Field(alias="ends_at_local")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    party_size: int = Field(alias="party_size")
+    exclusive: bool = Field(alias="exclusive")
+    extras: List[PublicBookedExtra] = Field(alias="extras")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    tax_cents: int = Field(alias="tax_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    open_cents: int = Field(alias="open_cents")
+    cancel_refund: Optional[str] = Field(alias="cancel_refund")
+    lines: List[PublicWebhookLine] = Field(alias="lines")
+    created_at: datetime.datetime = Field(alias="created_at")
+
+
+class PublicWebhookCalendar(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    slug: str = Field(alias="slug")
+    name: str = Field(alias="name")
+
+
+class PublicWebhookCustomer(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    full_name: str = Field(alias="full_name")
+    email: Optional[str] = Field(alias="email")
+    phone: Optional[str] = Field(alias="phone")
+    note: str = Field(alias="note")
+    answers: JsonValue = Field(alias="answers")
+    team_name: Optional[str] = Field(alias="team_name")
+
+
+class PublicWebhookData(BaseModel):
+    booking: Optional[PublicWebhookBooking] = Field(alias="booking")
+    customer: Optional[PublicWebhookCustomer] = Field(alias="customer")
+    change: Optional[JsonValue] = Field(alias="change")
+    payment: Optional[PublicWebhookPayment] = Field(alias="payment")
+    refund: Optional[PublicWebhookRefund] = Field(alias="refund")
+    dispute: Optional[PublicWebhookDispute] = Field(alias="dispute")
+    erasure: Optional[PublicWebhookErasure] = Field(alias="erasure")
+    result: Optional[PublicWebhookResult] = Field(alias="result")
+
+
+class PublicWebhookDelivery(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    endpoint_id: uuid.UUID = Field(alias="endpoint_id")
+    event_id: uuid.UUID = Field(alias="event_id")
+    event_type: str = Field(alias="event_type")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+    status: Literal["pending", "delivered", "failed"] = Field(alias="status")
+    attempts: int = Field(alias="attempts")
+    last_attempt_at: Optional[datetime.datetime] = Field(alias="last_attempt_at")
+    last_outcome: Optional[
+        Literal["delivered", "refused", "redirected", "timed_out", "unreachable", "address_refused"]
+    ] = Field(alias="last_outcome")
+    last_answer_code: Optional[int] = Field(alias="last_answer_code")
+    last_duration_ms: Optional[int] = Field(alias="last_duration_ms")
+    next_attempt_at: Optional[datetime.datetime] = Field(alias="next_attempt_at")
+
+
+class PublicWebhookDeliveryDetails(BaseModel):
+    delivery: PublicWebhookDelivery = Field(alias="delivery")
+    attempts: List[PublicWebhookAttempt] = Field(alias="attempts")
+    event: PublicWebhookEvent = Field(alias="event")
+
+
+class PublicWebhookDispute(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    status: str = Field(alias="status")
+    reason: str = Field(alias="reason")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    respond_by: Optional[datetime.datetime] = Field(alias="respond_by")
+
+
+class PublicWebhookErasure(BaseModel):
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    merged_customer_ids: List[uuid.UUID] = Field(alias="merged_customer_ids")
+    booking_ids: List[uuid.UUID] = Field(alias="booking_ids")
+
+
+class PublicWebhookEvent(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    type: Literal[
+        "booking.held",
+        "booking.pending",
+        "booking.confirmed",
+        "booking.changed",
+        "booking.cancelled",
+        "booking.expired",
+        "booking.checked_in",
+        "booking.started",
+        "booking.completed",
+        "booking.no_show",
+        "booking.undone",
+        "payment.received",
+        "refund.paid",
+        "refund.reversed",
+        "dispute.opened",
+        "dispute.changed",
+        "customer.erased",
+        "result.recorded",
+        "result.changed",
+        "result.withdrawn",
+    ] = Field(alias="type")
+    version: int = Field(alias="version")
+    timestamp: datetime.datetime = Field(alias="timestamp")
+    organization: PublicWebhookOrganization = Field(alias="organization")
+    data: PublicWebhookData = Field(alias="data")
+
+
+class PublicWebhookLine(BaseModel):
+    kind: Literal["base", "extra", "discount", "fee"] = Field(alias="kind")
+    description: str = Field(alias="description")
+    quantity: int = Field(alias="quantity")
+    unit_cents: int = Field(alias="unit_cents")
+    total_cents: int = Field(alias="total_cents")
+    tax_rate_bp: int = Field(alias="tax_rate_bp")
+    tax_cents: int = Field(alias="tax_cents")
+
+
+class PublicWebhookLocation(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    address: str = Field(alias="address")
+    phone: Optional[str] = Field(alias="phone")
+    timezone: str = Field(alias="timezone")
+
+
+class PublicWebhookOrganization(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+
+
+class PublicWebhookPayment(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+
+
+class PublicWebhookRefund(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    reason: Literal[
+        "cancelled",
+        "changed",
+        "no_show",
+        "overpaid",
+        "paid_late",
+        "hold_expired",
+        "staff",
+        "provider",
+        "correction",
+    ] = Field(alias="reason")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
+
+
+class PublicWebhookReplay(BaseModel):
+    queued: int = Field(alias="queued")
+    remaining: int = Field(alias="remaining")
+
+
+class PublicWebhookResult(BaseModel):
+    outcome: Literal["escaped", "failed", "aborted"] = Field(alias="outcome")
+    escape_seconds: Optional[int] = Field(alias="escape_seconds")
+    duration_seconds: int = Field(alias="duration_seconds")
+    pauses: int = Field(alias="pauses")
+    hints: int = Field(alias="hints")
+    played_at: datetime.datetime = Field(alias="played_at")
+    language: Optional[str] = Field(alias="language")
+    level: Optional[str] = Field(alias="level")
+    is_by_hand: bool = Field(alias="is_by_hand")
+    is_public: bool = Field(alias="is_public")
+
+
+class PublicWebhookRoom(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    slug: str = Field(alias="slug")
+    name: str = Field(alias="name")
+
+
 class PublicWithdrawnRefund(BaseModel):
     refund_request_id: uuid.UUID = Field(alias="refund_request_id")
     booking_id: uuid.UUID = Field(alias="booking_id")
@@ -4062,6 +5651,11 @@ class PublicWithdrawnRefund(BaseModel):
     amount_cents: int = Field(alias="amount_cents")
     currency: str = Field(alias="currency")
     refundable_cents: int = Field(alias="refundable_cents")
+
+
+class ServiceAnsweredNoticeLink(BaseModel):
+    organization_name: str = Field(alias="organization_name")
+    is_told: bool = Field(alias="is_told")
 
 
 class ServiceApiKey(BaseModel):
@@ -4104,8 +5698,16 @@ class ServiceAppliedDispute(BaseModel):
 
 
 class ServiceAppliedRefund(BaseModel):
-    refund_request_id: uuid.UUID = Field(alias="refund_request_id")
-    status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
+    refund_request_id: Optional[uuid.UUID] = Field(alias="refund_request_id")
+    status: Literal["pending", "succeeded", "failed", "withdrawn", "unknown"] = Field(
+        alias="status"
+    )
+
+
+class ServiceAppliedStripeAccount(BaseModel):
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    outcome: Literal["applied", "unknown", "older"] = Field(alias="outcome")
+    may_charge: Optional[bool] = Field(alias="may_charge")
 
 
 class ServiceAttemptState(BaseModel):
@@ -4119,6 +5721,7 @@ class ServiceBillingAccount(BaseModel):
     subscription_id: Optional[str] = Field(alias="subscription_id")
     status: Optional[str] = Field(alias="status")
     locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    deleted_customer_id: Optional[str] = Field(alias="deleted_customer_id")
 
 
 class ServiceBillingChange(BaseModel):
@@ -4187,6 +5790,9 @@ class ServiceOpenCheckout(BaseModel):
     delayed_methods: bool = Field(alias="delayed_methods")
     checkout_url: Optional[str] = Field(alias="checkout_url")
     site_url: Optional[str] = Field(alias="site_url")
+    platform_fee_cents: int = Field(alias="platform_fee_cents")
+    closing: bool = Field(alias="closing")
+    session_id: Optional[str] = Field(alias="session_id")
 
 
 class ServicePreparedEmail(BaseModel):
@@ -4195,6 +5801,17 @@ class ServicePreparedEmail(BaseModel):
     to: ServiceRecipient = Field(alias="to")
     data: JsonValue = Field(alias="data")
     override: Optional[ServiceEmailOverride] = Field(alias="override")
+    sender_address: Optional[str] = Field(alias="sender_address")
+
+
+class ServicePreparedWebhook(BaseModel):
+    delivery_id: uuid.UUID = Field(alias="delivery_id")
+    event_id: uuid.UUID = Field(alias="event_id")
+    attempt: int = Field(alias="attempt")
+    url: str = Field(alias="url")
+    webhook_timestamp: str = Field(alias="webhook_timestamp")
+    webhook_signature: str = Field(alias="webhook_signature")
+    body: str = Field(alias="body")
 
 
 class ServiceQueueStatistics(BaseModel):
@@ -4215,6 +5832,11 @@ class ServiceRecipient(BaseModel):
 
 class ServiceRecordedEmail(BaseModel):
     recorded: bool = Field(alias="recorded")
+
+
+class ServiceRecordedWebhook(BaseModel):
+    status: Literal["pending", "delivered", "failed"] = Field(alias="status")
+    endpoint_disabled: bool = Field(alias="endpoint_disabled")
 
 
 class ServiceRefundRequest(BaseModel):
@@ -4238,6 +5860,7 @@ class ServiceRefundRequest(BaseModel):
     payment_intent: Optional[str] = Field(alias="payment_intent")
     stripe_account: Optional[str] = Field(alias="stripe_account")
     provider_refund_id: Optional[str] = Field(alias="provider_refund_id")
+    refund_fee: bool = Field(alias="refund_fee")
 
 
 class ServiceRetried(BaseModel):
@@ -4249,6 +5872,21 @@ class ServiceRetriedJob(BaseModel):
     id: int = Field(alias="id")
     kind: str = Field(alias="kind")
     status: Literal["queued"] = Field(alias="status")
+
+
+class ServiceSenderDomain(BaseModel):
+    domain: str = Field(alias="domain")
+    provider_id: Optional[str] = Field(alias="provider_id")
+    claimed_at: datetime.datetime = Field(alias="claimed_at")
+
+
+class ServiceStripeAccountOrder(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    organization_name: str = Field(alias="organization_name")
+    email: Optional[str] = Field(alias="email")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    account_id: Optional[str] = Field(alias="account_id")
 
 
 class ServiceSubscriptionChange(BaseModel):
@@ -4280,6 +5918,17 @@ class ServiceSwept(BaseModel):
     waitlist_offers: int = Field(alias="waitlist_offers")
     expired_waitlist_entries: int = Field(alias="expired_waitlist_entries")
     due_messages: int = Field(alias="due_messages")
+    lapsing_holds: int = Field(alias="lapsing_holds")
+    changed_details: int = Field(alias="changed_details")
+    due_webhooks: int = Field(alias="due_webhooks")
+    forgotten_webhooks: int = Field(alias="forgotten_webhooks")
+
+
+class ServiceSweptNotices(BaseModel):
+    told: int = Field(alias="told")
+    digests: int = Field(alias="digests")
+    boards: int = Field(alias="boards")
+    forgotten: int = Field(alias="forgotten")
 
 
 class ServiceUnsubscribed(BaseModel):

@@ -87,11 +87,16 @@ class EmailError(EscapemasterError):
 
     Attributes:
         retryable: False when the same mail will never be accepted (a malformed address).
+        retry_after: Seconds after which the provider takes mails again, where it took none now and
+            said so.
     """
 
-    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+    def __init__(
+        self, code: str, message: str, *, retryable: bool, retry_after: float | None = None
+    ) -> None:
         super().__init__(code, message)
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class SignatureError(EscapemasterError):

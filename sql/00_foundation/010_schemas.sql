@@ -2,6 +2,9 @@
 
 create extension if not exists btree_gist with schema extensions;
 create extension if not exists pgcrypto with schema extensions;
+-- Parts of words within an organization, by one index: GIN over an id and the trigrams of a text.
+create extension if not exists btree_gin with schema extensions;
+create extension if not exists pg_trgm with schema extensions;
 
 create schema private;
 create schema service;

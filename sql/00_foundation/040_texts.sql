@@ -534,6 +534,23 @@ comment on function private.is_encoded_label is
   'Whether the label of a domain, xn--…, can be read in other letters; stricter than the standard where that has tables.';
 grant execute on function private.is_encoded_label to authenticated;
 
+create function private.typed_email(written text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  -- Only A to Z: in other collations the sign for kelvin becomes a k, and the address somebody else's.
+  return lower(trim(written) collate "C");
+end
+$$;
+
+comment on function private.typed_email is
+  'An address as it is kept and compared: without what is around it, in lower case.';
+grant execute on function private.typed_email to authenticated;
+
 create function private.is_email(email text)
 returns boolean
 language plpgsql
@@ -609,6 +626,10 @@ begin
         case when ending like 'xn--%' then private.punycode_decoded(substr(ending, 5)) else ending end
       ) is true
     )
+    and not exists (
+      select from string_to_table(substring(url from '^https://([^/:]+)'), '.') as part
+      where part like 'xn--%' and private.is_encoded_label(part) is not true
+    )
     -- A browser or a server would read other steps, or the end, out of these.
     and url !~* '/(\.|%2e){1,2}(/|$)|%[01][0-9a-f]|%7f|%2f|%5c'
     and coalesce(substring(url from '^https?://[^/]*:([0-9]+)')::numeric, 1) between 1 and 65535;
@@ -640,6 +661,27 @@ comment on function private.is_link is
   'Whether the text is a public https address, as private.is_site_url has it, with a query or without; no fragment.';
 grant execute on function private.is_link to authenticated;
 
+create function private.refuse_other_page(url text, expires_at timestamptz)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Stripe's own have a long fragment, so they are no private.is_link. Its pages last a day at most; a clock may be ahead.
+  if (
+    length(url) <= 5000
+    and url ~ '^(https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?(/[!#-;=?-[\]_a-z~]*)?$'
+    and expires_at < now() + interval '25 hours'
+  ) is not true then
+    perform private.fail('checkout_page_invalid', 422, 'Record an https page of the payment provider that ends within a day.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_other_page is
+  'Raises 422 checkout_page_invalid unless people can be sent there to pay: an https address with nobody''s name and password in it (http only on this machine), which ends within a day.';
+
 create function private.is_phone(written text)
 returns boolean
 language plpgsql
@@ -649,12 +691,15 @@ set search_path = ''
 as $$
 begin
   -- As people write them, "+34 972 00 00 00 (ext. 12)": what is called is the digits.
-  return private.is_line(written, 40) and regexp_count(written, '[0-9]') >= 3;
+  return private.is_line(written, 40)
+    and regexp_count(written, '[0-9]') >= 3
+    and written !~ '[]<>{}"=?@!$%&|^`\\[]'
+    and not private.holds_link(written, bare => true);
 end
 $$;
 
 comment on function private.is_phone is
-  'Whether this can be a telephone number as people write it: a clean line of at most 40 characters with three digits or more.';
+  'Whether this can be a telephone number as people write it: a clean line of at most 40 characters with three digits or more, no link and none of <>{}[]"=?@!$%&|^`\.';
 grant execute on function private.is_phone to authenticated;
 
 create function private.are_tags(tags text [])
@@ -698,3 +743,79 @@ $$;
 comment on function private.are_languages is
   'Whether these are at most 20 codes of ISO 639-1 by their form, two lower-case letters, none twice.';
 grant execute on function private.are_languages to authenticated;
+
+create function private.search_text(written text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  plain text := lower(written);
+begin
+  if plain ~ '[^\x20-\x7e]' then
+    -- Letters that are no others with an accent, and what Catalan writes between two l.
+    plain := translate(
+      regexp_replace(normalize(normalize(plain, nfkc), nfd), '[\u0300-\u036f\u00b7\u2019\u00b4]', '', 'g'),
+      'øłđðıħŧ‐‑–', 'olddiht---'
+    );
+    plain := replace(replace(replace(replace(plain, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th');
+  end if;
+  return translate(plain, e'-\t\n''`', '   ');
+end
+$$;
+
+comment on function private.search_text is
+  'The text as it is searched for: lower case, without accents and apostrophes, hyphens as spaces. For what is stored and for what was typed.';
+grant execute on function private.search_text to authenticated;
+
+create function private.search_document(full_name text, email text, phone text)
+returns text
+language plpgsql
+immutable
+-- Dear beside a page that is read: what can be found by the index is not to be read row by row.
+cost 1000
+set search_path = ''
+as $$
+begin
+  return private.search_text(concat(' ', full_name, ' ' || email))
+    || case when phone is null then '' else ' ' || regexp_replace(phone, '[^0-9]', '', 'g') end;
+end
+$$;
+
+comment on function private.search_document is
+  'What a person is found by, a space before each word; of a phone the digits. Kept nowhere but in the indexes over it, so that a row that is blanked is found no more.';
+grant execute on function private.search_document to authenticated;
+
+create function private.typed_date(word text)
+returns date
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  parts int [];
+begin
+  if word ~ '^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$' then
+    parts := string_to_array(word, '-');
+  elsif word ~ '^[0-9]{1,2}([./-])[0-9]{1,2}\1([0-9]{2}|[0-9]{4})$' then
+    -- The day first, as all languages of the product write it.
+    parts := regexp_split_to_array(word, '[./-]');
+    parts := array[case when parts[3] < 100 then 2000 + parts[3] else parts[3] end, parts[2], parts[1]];
+  else
+    return null;
+  end if;
+  if parts[1] not between 1900 and 2199
+    or parts[2] not between 1 and 12
+    or parts[3] not between 1 and extract(day from make_date(parts[1], parts[2], 1) + interval '1 month - 1 day')
+  then
+    return null;
+  end if;
+  return make_date(parts[1], parts[2], parts[3]);
+end
+$$;
+
+comment on function private.typed_date is
+  'The day that a person typed as one word: 2026-11-28, 28/11/2026, 28.11.26; null: it is none.';

@@ -42,8 +42,8 @@ $$;
 comment on function private.token_hash is
   'SHA-256 of a token. No salt: tokens carry at least 192 random bits, and the hash must be found through an index.';
 
-create function private.typed_token_hash(typed text)
-returns bytea
+create function private.typed_token(typed text)
+returns text
 language plpgsql
 immutable
 set search_path = ''
@@ -52,9 +52,20 @@ declare
   -- Of a link, or a part of one, what stands behind "token=" and before the next parameter.
   pasted text := regexp_replace(left(typed, 2000), '^.*token\s*(=|:|%3d)', '', 'i');
 begin
-  return private.token_hash(
-    regexp_replace(regexp_replace(pasted, '(&|%26|[?#]).*$|%[0-9a-f]{2}', '', 'gi'), '[^A-Za-z0-9_-]', '', 'g')
-  );
+  return regexp_replace(regexp_replace(pasted, '(&|%26|[?#]).*$|%[0-9a-f]{2}', '', 'gi'), '[^A-Za-z0-9_-]', '', 'g');
+end
+$$;
+
+comment on function private.typed_token is 'The token in what a person typed or pasted.';
+
+create function private.typed_token_hash(typed text)
+returns bytea
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return private.token_hash(private.typed_token(typed));
 end
 $$;
 

@@ -41,6 +41,7 @@ insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, d
 values
 ('attempt', 'address', 1000, 60, 'Questions of visitors from one address, refused ones too; dear ones count several times'),
 ('public_read', 'address', 600, 60, 'Calendars, availability, quotes and bookings read by one address'),
+('calendar_feed', 'target', 60, 60, 'One calendar feed read by everybody who subscribed to it'),
 ('hold_booking', 'address', 30, 60, 'Places held by one address'),
 ('hold_booking', 'target', 600, 60, 'Places held in one calendar by everybody'),
 ('try_code', 'address', 120, 3600, 'Codes of coupons and vouchers tried by one address'),
@@ -49,6 +50,9 @@ values
 ('join_organization', 'user', 10, 3600, 'Join codes tried by one user'),
 ('join_organization', 'address', 20, 3600, 'Join codes tried by one address'),
 ('accept_invitation', 'user', 20, 3600, 'Invitation tokens tried by one user'),
+-- A link of Auth's works for an hour: private.count_auth_mail.
+('auth_mail', 'target', 6, 3600, 'Mails of Auth to one mailbox in an hour'),
+('auth_mail_day', 'target', 20, 86400, 'Mails of Auth to one mailbox in a day, but one an hour always'),
 ('invite_member', 'target', 100, 86400, 'Invitations sent by one organization'),
 ('create_organization', 'user', 10, 86400, 'Organizations opened by one user'),
 ('open_checkout', 'address', 30, 60, 'Payment pages asked for by one address'),

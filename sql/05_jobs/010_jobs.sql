@@ -208,6 +208,9 @@ as $$
 #variable_conflict use_column
 declare
   wanted int := least(greatest(claim_jobs.max_jobs, 0), 100);
+  -- Of shares that are equally far, chance says whose turn it is: by age, one whose work came later would
+  -- wait until all those before it had none left.
+  luck bigint := (random() * 9007199254740991)::bigint;
   chosen bigint [];
 begin
   -- One claim after the other: each sees what the one before it took, so the limits hold. A claim
@@ -243,7 +246,7 @@ begin
   ),
   due as (
     select
-      d.id, d.run_at, s.kind, coalesce(k.rank, 1) as rank, k.total_limit,
+      d.id, d.run_at, s.kind, coalesce(k.rank, 1) as rank, k.total_limit, hashtextextended(s.share, luck) as lot,
       coalesce(r.jobs, 0) + row_number() over (partition by s.kind, s.share order by d.run_at, d.id) as turn
     from shares as s
     left join private.job_kinds as k on k.kind = s.kind
@@ -263,9 +266,9 @@ begin
     ) as d
   ),
   allowed as (
-    select d.id, d.rank, d.turn, d.run_at
+    select d.id, d.rank, d.turn, d.lot, d.run_at
     from (
-      select due.*, row_number() over (partition by due.kind order by due.turn, due.run_at, due.id) as place
+      select due.*, row_number() over (partition by due.kind order by due.turn, due.lot, due.run_at, due.id) as place
       from due
     ) as d
     where d.total_limit is null
@@ -274,7 +277,7 @@ begin
   in_order as (
     select
       a.*,
-      row_number() over (partition by a.rank > 0 order by a.rank, a.turn, a.run_at, a.id) as place
+      row_number() over (partition by a.rank > 0 order by a.rank, a.turn, a.lot, a.run_at, a.id) as place
     from allowed as a
   )
   select array_agg(first.id) into chosen
@@ -282,7 +285,7 @@ begin
     select o.id
     from in_order as o
     where o.rank = 0 or o.place <= wanted - greatest(claim_jobs.kept_for_money, 0)
-    order by o.rank, o.turn, o.run_at, o.id
+    order by o.rank, o.turn, o.lot, o.run_at, o.id
     limit wanted
   ) as first;
 
@@ -435,7 +438,9 @@ comment on function service.complete_job is
   'Marks the job done; false if the lease was lost to another worker.';
 grant execute on function service.complete_job to service_role;
 
-create function private.fail_job(job_id bigint, lease_token uuid, error text, retry boolean)
+create function private.fail_job(
+  job_id bigint, lease_token uuid, error text, retry boolean, retry_after_seconds int default null
+)
 returns text
 language sql
 volatile
@@ -446,9 +451,18 @@ as $$
   -- Asked for again meanwhile: a new cause, so a new count.
   set status = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then 'queued' else 'dead' end,
     finished_at = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then null else now() end,
-    attempts = case when j.again then 0 else j.attempts end,
+    attempts = case
+      when j.again then 0
+      -- The provider took nothing, and said when it will: no attempt was made.
+      when fail_job.retry_after_seconds is not null then greatest(j.attempts - 1, 0)
+      else j.attempts
+    end,
     again = false,
-    run_at = now() + private.job_backoff(j.attempts),
+    -- Not by coalesce(): greatest() passes over a null, and every pause would be a second.
+    run_at = now() + case
+      when fail_job.retry_after_seconds is null then private.job_backoff(j.attempts)
+      else least(greatest(fail_job.retry_after_seconds, 1), 86400) * interval '1 second'
+    end,
     lease_token = null,
     -- A provider may quote the address, and the mail outlives its customer's erasure.
     last_error = left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
@@ -462,15 +476,17 @@ comment on function private.fail_job is
   'definer: the queue is visible to nobody. Queues the job again after a growing pause, or buries it with the reason.';
 grant execute on function private.fail_job to service_role;
 
-create function service.fail_job(job_id bigint, lease_token uuid, error text, retry boolean)
+create function service.fail_job(
+  job_id bigint, lease_token uuid, error text, retry boolean, retry_after_seconds int default null
+)
 returns text
 language sql
 volatile
 set search_path = ''
-as $$ select private.fail_job(job_id, lease_token, error, retry) $$;
+as $$ select private.fail_job(job_id, lease_token, error, retry, retry_after_seconds) $$;
 
 comment on function service.fail_job is
-  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter), dead (retry false, or 25 attempts made), or null if the lease was lost.';
+  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter; or, where the provider named a time, after retry_after_seconds, 1 to 86400, and then the attempt does not count), dead (retry false, or 25 attempts made), or null if the lease was lost.';
 grant execute on function service.fail_job to service_role;
 
 create function private.extend_job(job_id bigint, lease_token uuid, lease_seconds int)

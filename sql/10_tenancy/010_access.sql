@@ -122,10 +122,23 @@ create function private.folder_with(permission text)
 returns text
 language plpgsql
 stable
+security definer
 set search_path = ''
 as $$
+declare
+  -- What Storage is about to do, as it tells the policies.
+  operation text := coalesce(current_setting('storage.operation', true), '');
+  folder uuid;
 begin
-  return private.organization_with(permission);
+  -- An address to upload counts for two hours, whatever becomes of its maker: files are uploaded with the token.
+  if operation = 'storage.object.sign_upload_url' then
+    return null;
+  end if;
+  folder := private.organization_with(permission);
+  if operation in ('storage.object.sign', 'storage.object.sign_many') and private.current_visit(folder) is not null then
+    return null;
+  end if;
+  return folder;
 exception
   -- Its refusals; a claim that is no UUID.
   when sqlstate 'PT400' or sqlstate 'PT401' or sqlstate 'PT403' or invalid_text_representation then
@@ -134,7 +147,7 @@ end
 $$;
 
 comment on function private.folder_with is
-  'What the policies of storage.objects compare the first folder with: the organization of private.organization_with, as text, and null where that refuses. Storage answers 500 for what a policy raises, and as to a stranger when it finds nothing.';
+  'definer: reads the platform''s visits for whoever signs the address of a file. What the policies of storage.objects compare the first folder with: the organization of private.organization_with, as text, and null where that refuses, and for what would outlive it: an address to upload, and in a visit of the platform''s support one to read. Storage answers 500 for what a policy raises, and as to a stranger when it finds nothing.';
 grant execute on function private.folder_with to authenticated;
 
 create function private.has_permission(organization_id uuid, permission text)

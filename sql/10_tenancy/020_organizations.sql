@@ -10,6 +10,8 @@ create table public.organizations (
   locale text not null default 'es',
   small_amounts text not null default 'at_venue',
   delayed_methods boolean not null default false,
+  pay_at_venue boolean not null default true,
+  rest_online_minutes int default 0,
   legal_name text,
   tax_id text,
   logo_path text,
@@ -32,6 +34,7 @@ create table public.organizations (
   constraint organizations_currency_fkey foreign key (currency) references private.currencies (code),
   constraint organizations_locale_is_supported check (private.is_locale(locale)),
   constraint organizations_small_amounts_is_known check (small_amounts in ('at_venue', 'round_up')),
+  constraint organizations_rest_online_minutes_are_0_to_a_year check (rest_online_minutes between 0 and 525600),
   constraint organizations_legal_name_is_a_name check (private.is_name(legal_name, 200)),
   -- Of any country: letters and digits, as ES B-12345678, without a rule for each.
   constraint organizations_tax_id_is_one check (tax_id ~ '^[A-Z0-9]([A-Z0-9 ./-]{2,28})[A-Z0-9]$'),
@@ -58,6 +61,10 @@ comment on column public.organizations.small_amounts is
   'What becomes of an amount due that is below the least that the payment provider charges: at_venue (nothing is asked online, it is paid at the venue), or round_up (the least amount is asked, where no more is paid than the total).';
 comment on column public.organizations.delayed_methods is
   'Whether players may pay online by methods that take days, such as a bank''s direct debit: their place is kept as long as the provider says that the payment is under way. false: such methods are not offered.';
+comment on column public.organizations.pay_at_venue is
+  'Whether the public books while nothing can be paid online, with all of it due at the venue; false: what has to be paid cannot be booked then.';
+comment on column public.organizations.rest_online_minutes is
+  'So many minutes before the start the rest of a booking can be paid online for the last time, and whoever books may pay all at once; null: online only what is due when it is booked.';
 
 comment on column public.organizations.writes_end_at is
   'From then on members read and do not write, since what the organization pays the platform is overdue; null: it is not.';
@@ -80,8 +87,8 @@ create index organizations_currency_idx on public.organizations (currency);
 
 grant select on public.organizations to authenticated;
 grant update (
-  name, slug, timezone, locale, small_amounts, delayed_methods, legal_name, tax_id, logo_path, website, contact_email,
-  phone, descriptions, business_type
+  name, slug, timezone, locale, small_amounts, delayed_methods, pay_at_venue, rest_online_minutes, legal_name, tax_id,
+  logo_path, website, contact_email, phone, descriptions, business_type
 ) on public.organizations to authenticated;
 
 alter table public.organizations enable row level security;

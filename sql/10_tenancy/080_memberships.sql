@@ -56,6 +56,7 @@ create table private.member_addresses (
   organization_id uuid not null,
   user_id uuid not null,
   email text not null,
+  left_at timestamptz,
   constraint member_addresses_pkey primary key (organization_id, user_id, email),
   constraint member_addresses_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
@@ -66,9 +67,12 @@ create table private.member_addresses (
 
 -- for: the foreign key, when a user is deleted
 create index member_addresses_user_id_idx on private.member_addresses (user_id);
+-- for: the sweep, which forgets who left
+create index member_addresses_left_at_idx on private.member_addresses (left_at) where left_at is not null;
 
 comment on table private.member_addresses is
-  'Every address that a member''s account had since the membership began, in lower case; it goes with the membership.';
+  'Every address that a member''s account had since the membership began, in lower case. It outlives the membership by 30 days, in which who left can still be removed, and so kept out.';
+comment on column private.member_addresses.left_at is 'When the membership ended; null: it goes on.';
 
 create function private.note_member_address()
 returns trigger
@@ -83,7 +87,7 @@ begin
   from public.memberships as m
   join public.profiles as p on p.user_id = m.user_id
   where m.user_id = new.user_id and p.email <> ''
-  on conflict on constraint member_addresses_pkey do nothing;
+  on conflict on constraint member_addresses_pkey do update set left_at = null;
   return null;
 end
 $$;

@@ -138,6 +138,9 @@ begin
   values (created.organization_id, created.id, private.token_hash(secret));
 
   return row(created.id, created.name, created.prefix, secret, created.expires_at)::public.created_api_key;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -177,6 +180,9 @@ begin
   if not found then
     perform private.fail('api_key_not_found', 404, 'Choose a key of this organization.');
   end if;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -140,6 +140,9 @@ begin
     from public.profiles as p
     where p.user_id = caller
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -228,6 +231,9 @@ begin
   where p.user_id = caller;
 
   return private.shown_organization(created);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -274,6 +280,9 @@ begin
     perform private.fail('organization_not_found', 404, 'Choose one of the organizations that my_context lists.');
   end if;
   return private.my_context();
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -190,6 +190,9 @@ begin
   from unnest(create_role.permissions) as w (key);
 
   return private.shown_role(create_role.organization_id, new_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -213,6 +216,33 @@ comment on function public.create_role is
   'Makes a custom role, under roles:manage. Errors: 403 permission_denied, permission_not_held; 409 role_exists; 422 name_invalid, description_too_long, permission_unknown.';
 grant execute on function public.create_role to authenticated;
 
+create function private.own_role_is(organization_id uuid, role_id uuid, permissions text [])
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select
+    from private.active_memberships as m
+    join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+    join public.organizations as o on o.id = m.organization_id and o.status = 'active'
+    where m.organization_id = own_role_is.organization_id
+      and m.role_id = own_role_is.role_id
+      and m.user_id = private.calling_person()
+      and not r.is_system
+  ) and array(
+    select rp.permission_key
+    from public.role_permissions as rp
+    where rp.organization_id = own_role_is.organization_id and rp.role_id = own_role_is.role_id
+    order by rp.permission_key
+  ) = array(select distinct w.key from unnest(own_role_is.permissions) as w (key) order by w.key);
+end
+$$;
+
+comment on function private.own_role_is is 'Whether it is the caller''s own role, a custom one, and has exactly these permissions.';
+
 create function private.set_role_permissions(organization_id uuid, role_id uuid, permissions text [])
 returns public.role
 language plpgsql
@@ -224,6 +254,10 @@ declare
   changed public.roles;
   wanted text[] := coalesce(set_role_permissions.permissions, '{}');
 begin
+  -- Who took roles:manage from their own role asks again: it is as they wish, and they know what they may.
+  if private.own_role_is(set_role_permissions.organization_id, set_role_permissions.role_id, wanted) then
+    return private.shown_role(set_role_permissions.organization_id, set_role_permissions.role_id);
+  end if;
   perform private.require_permission(set_role_permissions.organization_id, 'roles:manage');
   changed := private.require_role_within_reach(set_role_permissions.organization_id, set_role_permissions.role_id);
   if changed.is_system then
@@ -242,6 +276,9 @@ begin
   on conflict on constraint role_permissions_pkey do nothing;
 
   return private.shown_role(set_role_permissions.organization_id, set_role_permissions.role_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -304,6 +341,9 @@ begin
   end if;
   delete from public.roles as r
   where r.organization_id = delete_role.organization_id and r.id = delete_role.role_id;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -320,3 +360,57 @@ as $$ select private.delete_role(organization_id, role_id, replacement_role_id) 
 comment on function public.delete_role is
   'Deletes a custom role, under roles:manage; its members and invitations move to the replacement. Errors: 403 permission_denied, permission_not_held; 404 role_not_found; 409 role_in_use, role_is_system; 422 replacement_invalid.';
 grant execute on function public.delete_role to authenticated;
+
+create function private.rename_role(organization_id uuid, role_id uuid, name text, description text)
+returns public.role
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  changed public.roles;
+begin
+  perform private.require_permission(rename_role.organization_id, 'roles:manage');
+  if private.is_name(private.clean_text(rename_role.name), 80) is not true then
+    perform private.fail('name_invalid', 422, 'Give the role a name of 1 to 80 characters, on one line and without links.');
+  elsif length(private.clean_note(rename_role.description)) > 500 then
+    perform private.fail('description_too_long', 422, 'Describe the role in at most 500 characters.');
+  end if;
+  changed := private.require_role_within_reach(rename_role.organization_id, rename_role.role_id);
+  if changed.is_system then
+    perform private.fail('role_is_system', 409, 'System roles stay as they are: make a custom role instead.');
+  end if;
+  -- Two who give one name at once take turns.
+  perform pg_advisory_xact_lock(hashtextextended('role_names/' || rename_role.organization_id, 0));
+  if exists (
+    select from public.roles as r
+    where r.organization_id = rename_role.organization_id
+      and r.id <> rename_role.role_id
+      and lower(r.name) = lower(private.clean_text(rename_role.name))
+  ) then
+    perform private.fail('role_exists', 409, 'Choose another name: a role with this one exists.');
+  end if;
+  update public.roles as r
+  set name = rename_role.name, description = coalesce(rename_role.description, r.description)
+  where r.organization_id = rename_role.organization_id and r.id = rename_role.role_id;
+  return private.shown_role(rename_role.organization_id, rename_role.role_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.rename_role is 'definer: writes roles, which no client may write.';
+grant execute on function private.rename_role to authenticated;
+
+create function public.rename_role(organization_id uuid, role_id uuid, name text, description text default null)
+returns public.role
+language sql
+volatile
+set search_path = ''
+as $$ select private.rename_role(organization_id, role_id, name, description) $$;
+
+comment on function public.rename_role is
+  'Gives a custom role another name and, unless null, another description; its key stays, and so does who has it. What it may do is set_role_permissions'' matter. Under roles:manage. Errors: 403 permission_denied, organization_suspended, permission_not_held; 404 role_not_found; 409 role_exists, role_is_system; 422 name_invalid, description_too_long.';
+grant execute on function public.rename_role to authenticated;

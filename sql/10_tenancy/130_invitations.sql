@@ -88,7 +88,7 @@ set search_path = ''
 as $$
 declare
   caller uuid := private.require_user();
-  wanted_email text := lower(trim(coalesce(invite_member.email, '')));
+  wanted_email text := private.typed_email(coalesce(invite_member.email, ''));
   invited public.invitations;
 begin
   perform private.require_permission_over_members(invite_member.organization_id, 'users:invite');
@@ -156,6 +156,9 @@ begin
   );
   perform private.limit_mail(invited.organization_id, invited.email, 'organization');
   return row(invited.id, invited.email, invited.role_id, invited.expires_at)::public.invitation;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -191,6 +194,9 @@ begin
   if not found then
     perform private.fail('invitation_not_found', 404, 'Choose an invitation of this organization that was not accepted.');
   end if;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -254,8 +260,11 @@ declare
   caller uuid := private.require_user();
   invited public.invitations;
   organization_status text;
+  first_membership boolean;
 begin
   perform private.limit_rate('accept_invitation', 'user', caller::text);
+  -- Before the organization: Auth holds the account when what it does reaches a venue's bars.
+  perform private.lock_account(caller);
   perform private.lock_members(s.organization_id)
   from private.invitation_secrets as s
   where s.token_hash = private.typed_token_hash(coalesce(accept_invitation.token, ''));
@@ -273,8 +282,8 @@ begin
     return private.refusal('invitation_expired', 410, 'Ask for a new invitation: this one is older than seven days.');
   elsif not exists (select from auth.users as u where u.id = caller and lower(u.email) = invited.email) then
     return private.refusal('invitation_for_another_email', 403, 'Sign in with the address that the invitation was sent to.');
-  elsif private.proven_email(caller) is distinct from invited.email then
-    return private.refusal('email_not_proven', 403, 'Sign in once by a link or code that is mailed to your address, then try again.');
+  elsif private.caller_proven_email() is distinct from invited.email then
+    return private.refusal('email_not_proven', 403, 'Sign in by a link or code that is mailed to your address, then try again in that session.');
   elsif not private.may_invite(invited.organization_id, invited.invited_by, invited.role_id) then
     -- An invitation does not outlive the right of the person who sent it.
     return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
@@ -287,7 +296,7 @@ begin
   elsif organization_status = 'closed' then
     return private.refusal('invitation_not_found', 404, 'Ask for a new invitation: this one does not exist or was taken back.');
   end if;
-
+  first_membership := not exists (select from public.memberships as m where m.user_id = caller);
   insert into public.memberships as m (organization_id, user_id, role_id)
   values (invited.organization_id, caller, invited.role_id)
   on conflict on constraint memberships_user_key do update
@@ -303,7 +312,14 @@ begin
   update public.profiles as p
   set active_organization_id = invited.organization_id
   where p.user_id = caller;
+  -- The venue's data is for whoever accepted, and not for who could sign in to the account before.
+  if not private.trust_sign_in(caller, invited.email) and first_membership then
+    perform private.end_sessions(caller, nullif(private.jwt_claims() ->> 'session_id', '')::uuid);
+  end if;
   return to_jsonb(private.my_context());
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -319,5 +335,5 @@ set search_path = ''
 as $$ select private.accept_invitation(token) $$;
 
 comment on function public.accept_invitation is
-  'Turns an invitation into a membership and makes that organization the active one. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member, plan_limit_reached (details {"limit", "maximum", "used", "plan"}; the invitation stays good); 410 invitation_expired; 429 rate_limited.';
+  'Turns an invitation into a membership and makes that organization the active one. If it is the account''s first one, all other sessions end; if the account''s sign-in was not settled, it is, as by reset_sign_in. Answers public.user_context. Errors: 401 not_authenticated; 403 invitation_for_another_email, email_not_proven (the account has the address, and no mail to it came back yet, or it counts only in a session that a mail opened), member_barred, organization_suspended, user_required; 404 invitation_not_found; 409 invitation_used, already_member, plan_limit_reached (details {"limit", "maximum", "used", "plan"}; the invitation stays good); 410 invitation_expired; 429 rate_limited.';
 grant execute on function public.accept_invitation to authenticated;

@@ -210,6 +210,9 @@ begin
   set role_id = set_member_role.role_id
   where m.organization_id = set_member_role.organization_id and m.user_id = set_member_role.user_id;
   return private.shown_member(set_member_role.organization_id, set_member_role.user_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -247,21 +250,88 @@ begin
   set status = set_member_status.status
   where m.organization_id = set_member_status.organization_id and m.user_id = set_member_status.user_id;
   return private.shown_member(set_member_status.organization_id, set_member_status.user_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
 comment on function private.set_member_status is 'definer: writes memberships, which no client may write.';
 grant execute on function private.set_member_status to authenticated;
 
+create type public.left_open as (
+  kind text,
+  id uuid,
+  name text,
+  made_by uuid,
+  created_at timestamptz,
+  last_used_at timestamptz,
+  expires_at timestamptz
+);
+
+comment on type public.left_open is 'Something that a person made and that still opens something.';
+comment on column public.left_open.kind is 'Ended by end_left_open, or singly by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk, an endpoint in webhook_endpoints; one of: api_key, calendar_feed, waiver_kiosk, webhook_endpoint';
+comment on column public.left_open.id is 'Of the key, feed, kiosk or endpoint.';
+comment on column public.left_open.name is 'As it was given.';
+comment on column public.left_open.made_by is 'Who made it; null when nobody knows: an API key made it, or the account is deleted.';
+comment on column public.left_open.created_at is 'When it was made.';
+comment on column public.left_open.last_used_at is 'To the minute; null: of a key that was never used, and of anything else.';
+comment on column public.left_open.expires_at is 'When a key ends by itself; null: of anything else.';
+
+create type public.suspended_member as (
+  user_id uuid,
+  email text,
+  full_name text,
+  status text,
+  role public.role_name,
+  left_open public.left_open []
+);
+
+comment on type public.suspended_member is 'A member who was suspended, and what that person made.';
+comment on column public.suspended_member.user_id is 'Of the account.';
+comment on column public.suspended_member.email is 'Of the account; empty without one.';
+comment on column public.suspended_member.full_name is 'Empty until it was given.';
+comment on column public.suspended_member.status is 'one of memberships.status';
+comment on column public.suspended_member.role is 'The member''s, given back by reactivate_member.';
+comment on column public.suspended_member.left_open is
+  'What the person made that still opens something, whose secret they know: end_left_open ends all of it.';
+
+create function private.suspend_member(organization_id uuid, user_id uuid)
+returns public.suspended_member
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  member public.member;
+begin
+  -- As private.set_member_status does: whoever reads this one, and the page that is made of it, is told here.
+  perform private.require_permission_over_members(suspend_member.organization_id, 'users:manage');
+  member := private.set_member_status(suspend_member.organization_id, suspend_member.user_id, 'suspended');
+  return row(
+    member.user_id, member.email, member.full_name, member.status, member.role,
+    array(select l from private.left_open(suspend_member.organization_id, suspend_member.user_id) as l)
+  )::public.suspended_member;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.suspend_member is
+  'definer: reads keys, feeds, kiosks and endpoints that the person made, whose tables each take another permission.';
+grant execute on function private.suspend_member to authenticated;
+
 create function public.suspend_member(organization_id uuid, user_id uuid)
-returns public.member
+returns public.suspended_member
 language sql
 volatile
 set search_path = ''
-as $$ select private.set_member_status(organization_id, user_id, 'suspended') $$;
+as $$ select private.suspend_member(organization_id, user_id) $$;
 
 comment on function public.suspend_member is
-  'Takes everything from another member until reactivate_member, from the next request on, and keeps the person out who leaves meanwhile (member_bars); the join code becomes another one. list_left_open says what the member made that still answers. Under users:manage. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
+  'Takes everything from another member until reactivate_member, from the next request on, and keeps the person out who leaves meanwhile (member_bars); the join code becomes another one. Answers what the member made that still opens something, as list_left_open: end_left_open ends it. Under users:manage. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
 grant execute on function public.suspend_member to authenticated;
 
 create function public.reactivate_member(organization_id uuid, user_id uuid)
@@ -287,8 +357,15 @@ begin
     update public.profiles as p
     set active_organization_id = null
     where p.user_id = old.user_id and p.active_organization_id = old.organization_id;
-    delete from private.member_addresses as a
-    where a.organization_id = old.organization_id and a.user_id = old.user_id;
+    -- Who left a moment before can still be removed, and so kept out; who visited cannot.
+    if old.expires_at is null then
+      update private.member_addresses as a
+      set left_at = now()
+      where a.organization_id = old.organization_id and a.user_id = old.user_id;
+    else
+      delete from private.member_addresses as a
+      where a.organization_id = old.organization_id and a.user_id = old.user_id;
+    end if;
   end if;
   -- An invitation must not outlive the right of the person who sent it.
   update public.invitations as i
@@ -302,30 +379,11 @@ end
 $$;
 
 comment on function private.follow_membership_end is
-  'definer: clears the stored choice and the noted addresses of a former member, and the invitations that this person sent.';
+  'definer: clears the stored choice of a former member, notes on its addresses that they are of one who left (a visitor''s are forgotten), and revokes the invitations that this person sent.';
 
 create trigger memberships_follow_membership_end
 after update of status, role_id or delete on public.memberships
 for each row execute function private.follow_membership_end();
-
-create type public.left_open as (
-  kind text,
-  id uuid,
-  name text,
-  made_by uuid,
-  created_at timestamptz,
-  last_used_at timestamptz,
-  expires_at timestamptz
-);
-
-comment on type public.left_open is 'Something that a person made and that still opens something.';
-comment on column public.left_open.kind is 'Ended by revoke_api_key, revoke_calendar_feed or revoke_waiver_kiosk; one of: api_key, calendar_feed, waiver_kiosk';
-comment on column public.left_open.id is 'Of the key, feed or kiosk.';
-comment on column public.left_open.name is 'As it was given.';
-comment on column public.left_open.made_by is 'Who made it; null when nobody knows: an API key made it, or the account is deleted.';
-comment on column public.left_open.created_at is 'When it was made.';
-comment on column public.left_open.last_used_at is 'To the minute; null: of a key that was never used, and of anything else.';
-comment on column public.left_open.expires_at is 'When a key ends by itself; null: of anything else.';
 
 create function private.remove_member(organization_id uuid, user_id uuid)
 returns setof public.left_open
@@ -336,11 +394,19 @@ set search_path = ''
 as $$
 begin
   perform private.require_permission_over_members(remove_member.organization_id, 'users:manage');
-  perform private.require_member_within_reach(remove_member.organization_id, remove_member.user_id);
+  if not exists (
+    select from private.member_addresses as a
+    where a.organization_id = remove_member.organization_id and a.user_id = remove_member.user_id and a.left_at is not null
+  ) then
+    perform private.require_member_within_reach(remove_member.organization_id, remove_member.user_id);
+  end if;
   perform private.bar_member(remove_member.organization_id, remove_member.user_id, 'removed');
   delete from public.memberships as m
   where m.organization_id = remove_member.organization_id and m.user_id = remove_member.user_id;
   return query select l.* from private.left_open(remove_member.organization_id, remove_member.user_id) as l;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -355,7 +421,7 @@ set search_path = ''
 as $$ select * from private.remove_member(organization_id, user_id) $$;
 
 comment on function public.remove_member is
-  'Ends another person''s membership, under users:manage, from the next request on, with the feeds of that person''s own sessions; keeps the person out until lift_member_bar, and the join code becomes another one. Answers what the person made that still opens something, as list_left_open: revoke what should not. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
+  'Ends another person''s membership, under users:manage, from the next request on (who left within the last 30 days is only kept out), with the feeds of that person''s own sessions; keeps the person out until lift_member_bar, and the join code becomes another one. Answers what the person made that still opens something, as list_left_open: end_left_open ends it. Errors: 403 permission_denied, permission_not_held; 404 member_not_found; 409 own_membership, last_owner.';
 grant execute on function public.remove_member to authenticated;
 
 create function private.lift_member_bar(organization_id uuid, bar_id uuid)
@@ -375,6 +441,9 @@ begin
   if not found then
     perform private.fail('bar_not_found', 404, 'Choose a bar that member_bars lists.');
   end if;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -410,9 +479,16 @@ begin
   where m.organization_id = leave_organization.organization_id
     and m.user_id = caller
     and m.expires_at is null;
-  if not found then
+  -- Who left before is out, as they wish.
+  if not found and not exists (
+    select from private.member_addresses as a
+    where a.organization_id = leave_organization.organization_id and a.user_id = caller and a.left_at is not null
+  ) then
     perform private.fail('organization_not_found', 404, 'Choose one of the organizations that my_context lists.');
   end if;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -427,8 +503,49 @@ set search_path = ''
 as $$ select private.leave_organization(organization_id) $$;
 
 comment on function public.leave_organization is
-  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Errors: 401 not_authenticated; 403 user_required; 404 organization_not_found; 409 last_owner.';
+  'Ends the caller''s own membership, and the feeds of the caller''s own sessions; whoever was suspended stays barred. Who left within the last 30 days is answered the same. Errors: 401 not_authenticated; 403 user_required; 404 organization_not_found; 409 last_owner.';
 grant execute on function public.leave_organization to authenticated;
+
+create function private.handover_scope(organization_id uuid, former_owner uuid)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return handover_scope.organization_id || ':transfer_ownership:' || handover_scope.former_owner;
+end
+$$;
+
+comment on function private.handover_scope is 'Under which private.idempotency_keys remembers for a day to whom an owner handed the ownership.';
+
+create function private.handed_over(organization_id uuid, former_owner uuid, new_owner uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select
+    from private.idempotency_keys as k
+    join private.active_memberships as m
+      on m.organization_id = handed_over.organization_id and m.user_id = handed_over.new_owner
+    join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
+    join private.active_memberships as f
+      on f.organization_id = handed_over.organization_id and f.user_id = handed_over.former_owner
+    join public.roles as fr on fr.organization_id = f.organization_id and fr.id = f.role_id
+    join public.organizations as o on o.id = m.organization_id and o.status <> 'closed'
+    where k.scope = private.handover_scope(handed_over.organization_id, handed_over.former_owner)
+      and k.key = handed_over.new_owner::text
+      and r.is_system and r.key = 'owner'
+      and fr.is_system and fr.key = 'admin'
+  );
+end
+$$;
+
+comment on function private.handed_over is
+  'Whether somebody who is an administrator now has made the other the owner within a day, and it is so still.';
 
 create function private.transfer_ownership(organization_id uuid, user_id uuid)
 returns public.member
@@ -442,6 +559,10 @@ declare
   owner_role uuid;
   admin_role uuid;
 begin
+  -- Asked again by one who has handed it to that person, and may not any more: the answer may have been lost.
+  if private.handed_over(transfer_ownership.organization_id, caller, transfer_ownership.user_id) then
+    return private.shown_member(transfer_ownership.organization_id, transfer_ownership.user_id);
+  end if;
   perform private.require_permission_over_members(transfer_ownership.organization_id, 'organization:transfer');
   -- As whoever plans the shifts of several members.
   perform from public.memberships as m
@@ -475,7 +596,16 @@ begin
   update public.memberships as m
   set role_id = admin_role
   where m.organization_id = transfer_ownership.organization_id and m.user_id = caller;
+  insert into private.idempotency_keys as k (scope, key, request_hash)
+  values (
+    private.handover_scope(transfer_ownership.organization_id, caller), transfer_ownership.user_id,
+    private.token_hash(transfer_ownership.user_id::text)
+  )
+  on conflict on constraint idempotency_keys_pkey do update set created_at = now();
   return private.shown_member(transfer_ownership.organization_id, transfer_ownership.user_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -490,5 +620,5 @@ set search_path = ''
 as $$ select private.transfer_ownership(organization_id, user_id) $$;
 
 comment on function public.transfer_ownership is
-  'Makes another member owner and the calling owner administrator. Errors: 403 permission_denied, permission_not_held, user_required; 404 member_not_found; 409 own_membership, member_suspended.';
+  'Makes another member owner and the calling owner administrator, who is answered the same when asking again within a day. Errors: 403 permission_denied, permission_not_held, user_required; 404 member_not_found; 409 own_membership, member_suspended.';
 grant execute on function public.transfer_ownership to authenticated;

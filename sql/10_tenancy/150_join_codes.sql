@@ -94,6 +94,9 @@ begin
         then private.join_code(current_code.organization_id, current_code.version)
     end
   )::public.join_code_state;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -170,6 +173,9 @@ begin
   set active_organization_id = joined
   where p.user_id = caller;
   return to_jsonb(private.my_context());
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

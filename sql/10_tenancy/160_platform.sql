@@ -22,7 +22,7 @@ create table private.platform_log (
 );
 
 comment on table private.platform_log is
-  'What platform administrators did. No foreign keys: it outlives the organizations that it speaks of.';
+  'What platform administrators did, and customers of Stripe that were taken off (nobody''s name; reason: the customer). No foreign keys: it outlives the organizations that it speaks of.';
 
 create table public.support_entries (
   organization_id uuid not null,
@@ -142,6 +142,29 @@ $$;
 comment on function private.keep_in_a_visit is
   'definer: reads the platform''s visits for whoever may change the row. For what a visit leaves as it is though its role may write the table, such as an address that bookings or later mails go to: 403 refused_in_a_visit. After the row, which row level security has let through by then.';
 
+create function private.keep_organization_in_a_visit()
+returns trigger
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.refuse_in_a_visit(new.id);
+  return null;
+end
+$$;
+
+comment on function private.keep_organization_in_a_visit is
+  'definer: reads the platform''s visits for whoever may change the row. private.keep_in_a_visit for the organization itself.';
+
+-- Guests answer later mails to contact_email, and their footer leads to website.
+create trigger organizations_keep_addresses_in_a_visit
+after update of contact_email, website on public.organizations
+for each row
+when ((new.contact_email, new.website) is distinct from (old.contact_email, old.website))
+execute function private.keep_organization_in_a_visit();
+
 create function private.require_platform_admin()
 returns uuid
 language plpgsql
@@ -185,6 +208,9 @@ begin
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'status:' || changed.status, changed.id, platform_set_organization_status.reason);
   return private.shown_organization(changed);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -265,6 +291,9 @@ begin
   insert into private.platform_log (admin_user_id, action, organization_id, reason)
   values (caller, 'enter', entry.organization_id, entry.reason);
   return entry;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -321,6 +350,9 @@ begin
       and m.user_id = entry.admin_user_id
       and m.expires_at is not null;
   end if;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -22,7 +22,7 @@ create table private.mail_allowances (
   reserved_per_sender int,
   reserved_per_network int,
   constraint mail_allowances_pkey primary key (source, organization_age),
-  constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization')),
+  constraint mail_allowances_source_is_known check (source in ('visitor', 'desk', 'organization', 'notice')),
   constraint mail_allowances_age_is_not_negative check (organization_age >= interval '0'),
   constraint mail_allowances_are_positive check (
     per_recipient > 0 and per_network > 0 and per_organization > 0
@@ -38,7 +38,7 @@ create table private.mail_allowances (
 comment on table private.mail_allowances is
   'reference data. Mails a day (UTC) to typed addresses, by who causes them and how old the organization is.';
 comment on column private.mail_allowances.source is
-  'visitor: unpaid bookings, reminders of holds, waiting lists and what visitors change; desk: bookings by staff, addresses that they give customers, and what they change; organization: vouchers and invitations.';
+  'visitor: unpaid bookings, reminders of holds, waiting lists and what visitors change; desk: bookings by staff, addresses that they give customers, and what they change; organization: vouchers and invitations; notice: what a venue''s own staff are told.';
 comment on column private.mail_allowances.organization_age is 'For organizations of at least this age, up to the next row''s.';
 comment on column private.mail_allowances.per_recipient is
   'To one mailbox: so many may be asked for, and as many sent of what follows.';
@@ -65,7 +65,11 @@ values
 ('desk', interval '90 days', 50, null, false, 10000, null, null),
 ('organization', interval '0', 5, null, true, 100, 1, 3),
 ('organization', interval '14 days', 20, null, false, 500, null, null),
-('organization', interval '90 days', 20, null, false, 5000, null, null)
+('organization', interval '90 days', 20, null, false, 5000, null, null),
+-- To proven addresses of members and to those that said yes: a busy venue has many bookings a day.
+('notice', interval '0', 50, null, true, 200, 1, 3),
+('notice', interval '14 days', 300, null, false, 2000, null, null),
+('notice', interval '90 days', 300, null, false, 10000, null, null)
 on conflict (source, organization_age) do update
 set per_recipient = excluded.per_recipient,
   per_network = excluded.per_network,
@@ -205,7 +209,7 @@ begin
     else 'Leave the e-mail address out and hand it over yourself, or go on tomorrow.'
   end;
   -- Whoever has proven the address asks for mail of their own, which strangers cannot use up.
-  if source <> 'visitor' or not private.caller_has_proven(lower(trim(count_mail_to.email))) then
+  if source <> 'visitor' or not private.caller_has_proven(private.typed_email(count_mail_to.email)) then
     -- The worker's own address says nothing of who caused a mail.
     if private.client_address() is not null and private.jwt_claims() ->> 'role' is distinct from 'service_role'
       and allowance.per_network is not null
@@ -238,7 +242,8 @@ begin
   perform private.count_mail(
     source || '/organization', count_mail_to.organization_id::text, allowance.per_organization, hint
   );
-  if allowance.recipients_are_shared and count_mail_to.source <> 'visitor' then
+  -- What the worker counts while it sends was caused by no account.
+  if allowance.recipients_are_shared and count_mail_to.source <> 'visitor' and auth.uid() is not null then
     -- Somebody who opens many organizations gets the allowance of one.
     perform private.count_mail(source || '/user', auth.uid()::text, allowance.per_organization, hint);
   end if;

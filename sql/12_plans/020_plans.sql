@@ -46,9 +46,9 @@ comment on column public.plans.max_bookings_month is
 comment on column public.plans.features is 'Keys for the page that sells the plan. Nothing is enforced by them.';
 comment on column public.plans.lookup_key_month is 'The lookup key of its monthly price in Stripe; null: none.';
 comment on column public.plans.lookup_key_year is 'The lookup key of its yearly price in Stripe; null: none.';
-comment on column public.plans.fee_basis_points is 'The platform''s share of what players pay online, 100 is 1 %. Nothing takes it yet.';
-comment on column public.plans.fee_fixed_cents is 'A fixed amount a payment, minor units of the booking''s currency. Nothing takes it yet.';
-comment on column public.plans.fee_player_cents is 'An amount a player, minor units of the booking''s currency. Nothing takes it yet.';
+comment on column public.plans.fee_basis_points is 'The platform''s share of what players pay online, 100 is 1 %; private.platform_fee adds up.';
+comment on column public.plans.fee_fixed_cents is 'A fixed amount a payment, minor units of the booking''s currency.';
+comment on column public.plans.fee_player_cents is 'An amount a player, minor units of the booking''s currency; of a part of the total its share.';
 comment on column public.plans.fee_minimum_cents is 'The least fee of a payment, minor units; null: none.';
 comment on column public.plans.fee_maximum_cents is 'The greatest fee of a payment, minor units; null: none.';
 
@@ -96,6 +96,7 @@ create table private.billing_settings (
   trial_days int not null default 14,
   grace_days int not null default 14,
   sales_days int,
+  platform_account boolean not null default false,
   constraint billing_settings_pkey primary key (key),
   constraint billing_settings_are_one_row check (key = 'platform'),
   constraint billing_settings_default_plan_fkey foreign key (default_plan) references public.plans (key),
@@ -111,6 +112,8 @@ comment on column private.billing_settings.trial_days is 'How long the first sub
 comment on column private.billing_settings.grace_days is 'How many days after a failed payment the organization''s members can go on writing.';
 comment on column private.billing_settings.sales_days is
   'How many days after its members'' writing stopped the public sale of new bookings stops too; null: never.';
+comment on column private.billing_settings.platform_account is
+  'Whether players of an organization without an account of its own pay into the platform''s: only where both are one business, since the platform is then the merchant.';
 
 -- for: the foreign key, when a plan is deleted
 create index billing_settings_default_plan_idx on private.billing_settings (default_plan);

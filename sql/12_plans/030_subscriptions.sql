@@ -27,7 +27,7 @@ comment on column private.stripe_customers.as_of is 'The newest instant at which
 
 -- for: private.queue_stale_subscriptions
 create index stripe_customers_as_of_idx on private.stripe_customers (as_of nulls first)
-where customer_id is not null and deleted_at is null;
+where customer_id is not null;
 
 create table private.plan_prices (
   price_id text not null,

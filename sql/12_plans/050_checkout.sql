@@ -36,6 +36,96 @@ where status = 'open';
 -- for: the foreign key, when a plan is deleted
 create index subscription_checkouts_plan_key_idx on private.subscription_checkouts (plan_key);
 
+-- Acting for a person. The service's key is one for all organizations, so it alone must not decide where an owner
+-- pays, nor whose customer an organization is. A pass says that somebody with billing:manage asks, just now: the
+-- service gets it under that person's own token. It is derived, so nothing is kept of it.
+
+create function private.billing_pass(organization_id uuid, windows_ago int, reading boolean default false)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.derived_token(
+    case when billing_pass.reading then 'billing_reading' else 'billing' end,
+    organization_id || '/' || (floor(extract(epoch from now()) / 600)::bigint - windows_ago)
+  );
+end
+$$;
+
+comment on function private.billing_pass is
+  'The pass of an organization in the present window of ten minutes, or in one so many windows ago; reading: the lesser one.';
+
+create function private.require_billing_pass(organization_id uuid, billing_pass text, reading boolean default false)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select
+    from generate_series(0, 1) as w (windows_ago)
+    cross join (values (false), (true)) as p (reading)
+    where (require_billing_pass.reading or not p.reading)
+      and private.token_hash(require_billing_pass.billing_pass)
+      = private.token_hash(private.billing_pass(require_billing_pass.organization_id, w.windows_ago, p.reading))
+  ) then
+    perform private.fail('billing_pass_invalid', 403, 'Ask open_billing for a pass, as a person who may manage what is paid.');
+  end if;
+end
+$$;
+
+comment on function private.require_billing_pass is
+  'Raises 403 billing_pass_invalid unless the pass is the organization''s, of the present window or the one before; reading: that for reading does, too.';
+
+create type public.billing_pass as (
+  token text,
+  expires_at timestamptz
+);
+
+comment on type public.billing_pass is 'Says that somebody who may manage what an organization pays asks for it just now.';
+comment on column public.billing_pass.token is 'The secret, for the service.';
+comment on column public.billing_pass.expires_at is 'Until when it counts.';
+
+create function private.open_billing(organization_id uuid, reading boolean)
+returns public.billing_pass
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  if open_billing.reading then
+    perform private.require_permission(open_billing.organization_id, 'billing:read');
+  else
+    perform private.require_permission(open_billing.organization_id, 'billing:manage');
+  end if;
+  return row(
+    private.billing_pass(open_billing.organization_id, 0, coalesce(open_billing.reading, false)),
+    to_timestamp((floor(extract(epoch from now()) / 600) + 2) * 600)
+  )::public.billing_pass;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.open_billing is 'definer: derives a secret from the signing key.';
+grant execute on function private.open_billing to authenticated;
+
+create function public.open_billing(organization_id uuid, reading boolean default false)
+returns public.billing_pass
+language sql
+stable
+set search_path = ''
+as $$ select private.open_billing(organization_id, reading) $$;
+
+comment on function public.open_billing is
+  'A pass for ten to twenty minutes, with which the service subscribes, changes the plan, or opens or connects an account for the caller. Needs billing:manage; for one that only lets what Stripe says of the account be applied (reading) billing:read. Errors: 403 permission_denied.';
+grant execute on function public.open_billing to authenticated;
+
 create function private.is_live(status text)
 returns boolean
 language plpgsql
@@ -151,7 +241,7 @@ comment on column service.subscription_order.trial_days is '0: there is no trial
 comment on column service.subscription_order.checkout_url is 'Where to pay; null: no page was recorded yet.';
 comment on column service.subscription_order.former_session_id is 'A page for something else that has to be closed first; null: none is open.';
 
-create function private.open_subscription_checkout(organization_id uuid, plan_key text, billing_interval text)
+create function private.open_subscription_checkout(organization_id uuid, billing_pass text, plan_key text, billing_interval text)
 returns service.subscription_order
 language plpgsql
 volatile
@@ -159,11 +249,14 @@ security definer
 set search_path = ''
 as $$
 declare
-  lookup_key text := private.offered_price(open_subscription_checkout.plan_key, open_subscription_checkout.billing_interval);
-  customer private.stripe_customers := private.locked_stripe_customer(open_subscription_checkout.organization_id);
+  lookup_key text;
+  customer private.stripe_customers;
   attempt private.subscription_checkouts;
   former text;
 begin
+  perform private.require_billing_pass(open_subscription_checkout.organization_id, open_subscription_checkout.billing_pass);
+  lookup_key := private.offered_price(open_subscription_checkout.plan_key, open_subscription_checkout.billing_interval);
+  customer := private.locked_stripe_customer(open_subscription_checkout.organization_id);
   if exists (
     select from public.subscriptions as s
     where s.organization_id = customer.organization_id and private.is_live(s.status)
@@ -218,18 +311,18 @@ $$;
 comment on function private.open_subscription_checkout is 'definer: the service may read and write no table.';
 grant execute on function private.open_subscription_checkout to service_role;
 
-create function service.open_subscription_checkout(organization_id uuid, plan_key text, billing_interval text)
+create function service.open_subscription_checkout(organization_id uuid, billing_pass text, plan_key text, billing_interval text)
 returns service.subscription_order
 language sql
 volatile
 set search_path = ''
-as $$ select private.open_subscription_checkout(organization_id, plan_key, billing_interval) $$;
+as $$ select private.open_subscription_checkout(organization_id, billing_pass, plan_key, billing_interval) $$;
 
 comment on function service.open_subscription_checkout is
-  'Opens the page on which an organization subscribes, or returns the one that is open; billing_interval: month or year. The caller has asked for billing:manage. Errors: 404 organization_not_found; 409 subscription_exists; 422 plan_not_offered.';
+  'Opens the page on which an organization subscribes, or returns the one that is open; billing_interval: month or year. Takes a pass of open_billing. Errors: 403 billing_pass_invalid; 404 organization_not_found; 409 subscription_exists; 422 plan_not_offered.';
 grant execute on function service.open_subscription_checkout to service_role;
 
-create function private.record_stripe_customer(organization_id uuid, customer_id text)
+create function private.record_stripe_customer(organization_id uuid, billing_pass text, customer_id text)
 returns text
 language plpgsql
 volatile
@@ -237,8 +330,10 @@ security definer
 set search_path = ''
 as $$
 declare
-  customer private.stripe_customers := private.locked_stripe_customer(record_stripe_customer.organization_id);
+  customer private.stripe_customers;
 begin
+  perform private.require_billing_pass(record_stripe_customer.organization_id, record_stripe_customer.billing_pass);
+  customer := private.locked_stripe_customer(record_stripe_customer.organization_id);
   if customer.customer_id is null then
     update private.stripe_customers as c
     set customer_id = record_stripe_customer.customer_id
@@ -252,19 +347,19 @@ $$;
 comment on function private.record_stripe_customer is 'definer: the service may write no table.';
 grant execute on function private.record_stripe_customer to service_role;
 
-create function service.record_stripe_customer(organization_id uuid, customer_id text)
+create function service.record_stripe_customer(organization_id uuid, billing_pass text, customer_id text)
 returns text
 language sql
 volatile
 set search_path = ''
-as $$ select private.record_stripe_customer(organization_id, customer_id) $$;
+as $$ select private.record_stripe_customer(organization_id, billing_pass, customer_id) $$;
 
 comment on function service.record_stripe_customer is
-  'Remembers who an organization is at Stripe, and returns who it is: the first that was recorded. Errors: 404 organization_not_found.';
+  'Remembers who an organization is at Stripe, and returns who it is: the first that was recorded. Takes a pass of open_billing. Errors: 403 billing_pass_invalid; 404 organization_not_found.';
 grant execute on function service.record_stripe_customer to service_role;
 
 create function private.record_subscription_checkout(
-  organization_id uuid, attempt_id uuid, session_id text, url text, expires_at timestamptz
+  organization_id uuid, billing_pass text, attempt_id uuid, session_id text, url text, expires_at timestamptz
 )
 returns text
 language plpgsql
@@ -275,6 +370,8 @@ as $$
 declare
   recorded text;
 begin
+  perform private.require_billing_pass(record_subscription_checkout.organization_id, record_subscription_checkout.billing_pass);
+  perform private.refuse_other_page(record_subscription_checkout.url, record_subscription_checkout.expires_at);
   update private.subscription_checkouts as a
   set session_id = coalesce(a.session_id, record_subscription_checkout.session_id),
     url = coalesce(a.url, record_subscription_checkout.url),
@@ -295,19 +392,19 @@ comment on function private.record_subscription_checkout is 'definer: the servic
 grant execute on function private.record_subscription_checkout to service_role;
 
 create function service.record_subscription_checkout(
-  organization_id uuid, attempt_id uuid, session_id text, url text, expires_at timestamptz
+  organization_id uuid, billing_pass text, attempt_id uuid, session_id text, url text, expires_at timestamptz
 )
 returns text
 language sql
 volatile
 set search_path = ''
-as $$ select private.record_subscription_checkout(organization_id, attempt_id, session_id, url, expires_at) $$;
+as $$ select private.record_subscription_checkout(organization_id, billing_pass, attempt_id, session_id, url, expires_at) $$;
 
 comment on function service.record_subscription_checkout is
-  'Remembers the page of an open attempt, and returns its address: the first that was recorded. Only then may a person be sent there. Errors: 409 checkout_closing.';
+  'Remembers the page of an open attempt, and returns its address: the first that was recorded. Only then may a person be sent there. Takes a pass of open_billing. Errors: 403 billing_pass_invalid; 409 checkout_closing; 422 checkout_page_invalid.';
 grant execute on function service.record_subscription_checkout to service_role;
 
-create function private.close_subscription_checkout(organization_id uuid, attempt_id uuid)
+create function private.close_subscription_checkout(organization_id uuid, billing_pass text, attempt_id uuid)
 returns boolean
 language plpgsql
 volatile
@@ -315,6 +412,7 @@ security definer
 set search_path = ''
 as $$
 begin
+  perform private.require_billing_pass(close_subscription_checkout.organization_id, close_subscription_checkout.billing_pass);
   update private.subscription_checkouts as a
   set status = 'over'
   where a.organization_id = close_subscription_checkout.organization_id
@@ -327,15 +425,15 @@ $$;
 comment on function private.close_subscription_checkout is 'definer: the service may write no table.';
 grant execute on function private.close_subscription_checkout to service_role;
 
-create function service.close_subscription_checkout(organization_id uuid, attempt_id uuid)
+create function service.close_subscription_checkout(organization_id uuid, billing_pass text, attempt_id uuid)
 returns boolean
 language sql
 volatile
 set search_path = ''
-as $$ select private.close_subscription_checkout(organization_id, attempt_id) $$;
+as $$ select private.close_subscription_checkout(organization_id, billing_pass, attempt_id) $$;
 
 comment on function service.close_subscription_checkout is
-  'Gives up an attempt for which Stripe made no page; false: it was over.';
+  'Gives up an attempt for which Stripe made no page; false: it was over. Takes a pass of open_billing. Errors: 403 billing_pass_invalid.';
 grant execute on function service.close_subscription_checkout to service_role;
 
 create type service.billing_account as (
@@ -343,7 +441,8 @@ create type service.billing_account as (
   customer_id text,
   subscription_id text,
   status text,
-  locale text
+  locale text,
+  deleted_customer_id text
 );
 
 comment on type service.billing_account is 'What an organization has at Stripe.';
@@ -352,6 +451,7 @@ comment on column service.billing_account.customer_id is 'Who it is there; null:
 comment on column service.billing_account.subscription_id is 'The one that counts; null: none goes on.';
 comment on column service.billing_account.status is 'one of subscriptions.status; null: there never was one.';
 comment on column service.billing_account.locale is 'one of: es, en, ca';
+comment on column service.billing_account.deleted_customer_id is 'Who it was there, as long as no other took its place; null: it was not deleted.';
 
 create function private.get_billing_account(organization text)
 returns service.billing_account
@@ -365,7 +465,8 @@ declare
 begin
   select
     o.id, case when c.deleted_at is null then c.customer_id end,
-    case when private.is_live(s.status) then s.stripe_subscription_id end, s.status, o.locale
+    case when private.is_live(s.status) then s.stripe_subscription_id end, s.status, o.locale,
+    case when c.deleted_at is not null then c.customer_id end
   into account
   from public.organizations as o
   left join private.stripe_customers as c on c.organization_id = o.id
@@ -404,7 +505,7 @@ comment on column service.subscription_change.lookup_key is 'Of the price that i
 comment on column service.subscription_change.kind is
   'upgrade (at once, the difference is paid), downgrade (when the present period ends), stay (it has it: what was planned otherwise is taken back); one of: upgrade, downgrade, stay';
 
-create function private.plan_subscription_change(organization_id uuid, plan_key text, billing_interval text)
+create function private.plan_subscription_change(organization_id uuid, billing_pass text, plan_key text, billing_interval text)
 returns service.subscription_change
 language plpgsql
 stable
@@ -412,11 +513,13 @@ security definer
 set search_path = ''
 as $$
 declare
-  lookup_key text := private.offered_price(plan_subscription_change.plan_key, plan_subscription_change.billing_interval);
+  lookup_key text;
   subscription public.subscriptions;
   present int;
   wanted int;
 begin
+  perform private.require_billing_pass(plan_subscription_change.organization_id, plan_subscription_change.billing_pass);
+  lookup_key := private.offered_price(plan_subscription_change.plan_key, plan_subscription_change.billing_interval);
   select s.* into subscription
   from public.subscriptions as s
   where s.organization_id = plan_subscription_change.organization_id and private.is_live(s.status);
@@ -445,13 +548,13 @@ $$;
 comment on function private.plan_subscription_change is 'definer: the service may read no table.';
 grant execute on function private.plan_subscription_change to service_role;
 
-create function service.plan_subscription_change(organization_id uuid, plan_key text, billing_interval text)
+create function service.plan_subscription_change(organization_id uuid, billing_pass text, plan_key text, billing_interval text)
 returns service.subscription_change
 language sql
 stable
 set search_path = ''
-as $$ select private.plan_subscription_change(organization_id, plan_key, billing_interval) $$;
+as $$ select private.plan_subscription_change(organization_id, billing_pass, plan_key, billing_interval) $$;
 
 comment on function service.plan_subscription_change is
-  'How the organization''s subscription gets to a plan; billing_interval: month or year. From a year to a month it goes at the period''s end, also to a bigger plan. Errors: 409 subscription_missing, subscription_overdue; 422 plan_not_offered.';
+  'How the organization''s subscription gets to a plan; billing_interval: month or year. From a year to a month it goes at the period''s end, also to a bigger plan. Takes a pass of open_billing. Errors: 403 billing_pass_invalid; 409 subscription_missing, subscription_overdue; 422 plan_not_offered.';
 grant execute on function service.plan_subscription_change to service_role;

@@ -163,6 +163,10 @@ begin
     end if;
   end if;
   perform private.settle_overdue(customer.organization_id);
+  if (billing ->> 'deleted')::boolean and customer.deleted_at is null then
+    insert into private.platform_log (action, organization_id, reason)
+    values ('billing:customer_deleted', customer.organization_id, customer.customer_id);
+  end if;
 
   update private.stripe_customers as c
   -- Never of the future, which would keep out every later reading.
@@ -211,7 +215,8 @@ as $$
     select c.organization_id, c.customer_id, 'stripe.read_billing:' || c.customer_id as dedupe_key
     from private.stripe_customers as c
     where c.customer_id is not null
-      and c.deleted_at is null
+      -- Read on for a while: who was said to be deleted and is not gets back what is paid.
+      and (c.deleted_at is null or c.deleted_at > now() - interval '30 days')
       and coalesce(c.as_of < now() - queue_stale_subscriptions.older_than_seconds * interval '1 second', true)
       and not exists (
         select from private.jobs as j

@@ -39,6 +39,9 @@ begin
     granted.organization_id, platform_grant_plan.reason
   );
   return granted;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -19,7 +19,7 @@ select private.permission_upsert(
 );
 select private.permission_upsert(
   'games:manage', 'games', true,
-  'Run games and take team photos', 'Dirigir partidas y hacer fotos de equipo',
+  'Run one''s own games and take team photos', 'Dirigir las partidas propias y hacer fotos de equipo',
   array['admin', 'manager', 'receptionist', 'game_master']
 );
 

@@ -18,6 +18,8 @@ create table public.locations (
   longitude numeric(9, 6),
   arrival_hints jsonb not null default '{}',
   directions jsonb not null default '{}',
+  tells_changes boolean not null default false,
+  details_changed_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint locations_pkey primary key (organization_id, id),
@@ -52,6 +54,10 @@ comment on column public.locations.longitude is 'East of Greenwich, in degrees (
 comment on column public.locations.arrival_hints is
   'What whoever has booked must know to get in (where to ring, how early), by language: {"es": "…"}; their mails and their booking''s page tell it, and nobody else; {}: nothing.';
 comment on column public.locations.directions is 'How to get there, by language, for anybody: {"es": "…"}; {}: not said.';
+comment on column public.locations.tells_changes is
+  'Whether those with a confirmed booking to come are mailed when address, postal code, city, phone, arrival_hints or directions change: once, a quarter of an hour after the last change.';
+comment on column public.locations.details_changed_at is
+  'When one of those last changed; null: never. Set by the database.';
 comment on column public.locations.check_in_hours is 'From so many hours before the start on a party can be checked in and its game started.';
 comment on column public.locations.no_show_minutes is 'From so many minutes after the start on a party can be marked as not come.';
 comment on column public.locations.undo_hours is 'For so many hours a check-in, a start, an end or a no-show can be taken back; 0: never.';
@@ -59,11 +65,11 @@ comment on column public.locations.undo_hours is 'For so many hours a check-in, 
 grant select, delete on public.locations to authenticated;
 grant insert (
   organization_id, name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours,
-  phone, province, latitude, longitude, arrival_hints, directions
+  phone, province, latitude, longitude, arrival_hints, directions, tells_changes
 ) on public.locations to authenticated;
 grant update (
   name, timezone, address, city, postal_code, country, check_in_hours, no_show_minutes, undo_hours,
-  phone, province, latitude, longitude, arrival_hints, directions
+  phone, province, latitude, longitude, arrival_hints, directions, tells_changes
 ) on public.locations to authenticated;
 
 alter table public.locations enable row level security;
@@ -93,6 +99,18 @@ create policy locations_delete on public.locations
 for delete to authenticated
 using (organization_id = (select private.organization_with('rooms:delete')));
 
+-- Every later confirmation says them: where guests go, and whom they call.
+create trigger locations_keep_new_words_in_a_visit
+after insert on public.locations
+for each row when (new.phone is not null or new.arrival_hints <> '{}' or new.directions <> '{}')
+execute function private.keep_in_a_visit();
+
+create trigger locations_keep_words_in_a_visit
+after update of phone, arrival_hints, directions on public.locations
+for each row
+when ((new.phone, new.arrival_hints, new.directions) is distinct from (old.phone, old.arrival_hints, old.directions))
+execute function private.keep_in_a_visit();
+
 create trigger locations_touch_updated_at
 before update on public.locations
 for each row execute function private.touch_updated_at();
@@ -119,3 +137,17 @@ end
 $$;
 
 comment on function private.location_address is 'Street, postal code and city in one line; empty when the venue gave none.';
+
+create function private.location_line(location public.locations)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return concat_ws(', ', location.name, nullif(private.location_address(location), ''));
+end
+$$;
+
+comment on function private.location_line is
+  'Name and address in one line, as every calendar says it: one event says one place, whoever wrote it.';

@@ -177,6 +177,17 @@ create trigger rooms_refuse_uneven_amounts
 before insert or update on public.rooms
 for each row execute function private.refuse_uneven_amounts('price_cents', 'exclusive_price_cents', 'deposit_value');
 
+-- The public is led there.
+create trigger rooms_keep_new_link_in_a_visit
+after insert on public.rooms
+for each row when (new.video_url is not null)
+execute function private.keep_in_a_visit();
+
+create trigger rooms_keep_link_in_a_visit
+after update of video_url on public.rooms
+for each row when (new.video_url is distinct from old.video_url)
+execute function private.keep_in_a_visit();
+
 create trigger rooms_touch_updated_at
 before update on public.rooms
 for each row execute function private.touch_updated_at();

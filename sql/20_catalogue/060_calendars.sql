@@ -23,6 +23,7 @@ create table public.calendars (
   confirm_by_email boolean not null default false,
   site_url text,
   descriptions jsonb not null default '{}',
+  lapse_notice_minutes int,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendars_pkey primary key (organization_id, id),
@@ -48,6 +49,9 @@ create table public.calendars (
   ),
   constraint calendars_fee_tax_rate_is_a_share check (fee_tax_rate_bp between 0 and 10000),
   constraint calendars_waitlist_is_5_minutes_to_2_days check (waitlist_minutes between 5 and 2880),
+  constraint calendars_lapse_notice_is_shorter_than_the_hold check (
+    lapse_notice_minutes >= 2 and lapse_notice_minutes < hold_minutes
+  ),
   constraint calendars_holds_per_address_are_1_to_1000 check (holds_per_address between 1 and 1000),
   constraint calendars_site_url_is_a_page check (private.is_site_url(site_url)),
   constraint calendars_descriptions_are_given_by_language check (private.is_texts(descriptions, 2000))
@@ -77,17 +81,19 @@ comment on column public.calendars.confirm_by_email is
 comment on column public.calendars.site_url is
   'The venue''s own page with the booking widget, https://host/path in lower-case ASCII, without query and fragment: the links of its mails lead there, and payments may lead back to its origin. null: the platform''s page. Not given nor changed in a visit of the platform''s support: 403 refused_in_a_visit.';
 comment on column public.calendars.descriptions is 'What it sells, to visitors, by language: {"es": "…"}; {}: nothing is said.';
+comment on column public.calendars.lapse_notice_minutes is
+  'So many minutes before a place is lost that is still to be paid, whoever holds it is mailed once; at least 2, and less than hold_minutes. null: nobody is.';
 
 grant select, delete on public.calendars to authenticated;
 grant insert (
   organization_id, slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow,
   theme, accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions
+  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions, lapse_notice_minutes
 ) on public.calendars to authenticated;
 grant update (
   slug, name, is_active, minimum_notice_minutes, maximum_advance_days, hold_minutes, locales, flow, theme,
   accent_color, terms, fee_kind, fee_value, fee_tax_rate_bp, waitlist_minutes,
-  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions
+  shows_taken_times, holds_per_address, confirm_by_email, site_url, descriptions, lapse_notice_minutes
 ) on public.calendars to authenticated;
 
 alter table public.calendars enable row level security;
@@ -126,15 +132,15 @@ before update on public.calendars
 for each row execute function private.touch_updated_at();
 
 -- The links of every later mail lead to site_url, with the tokens that open the booking. A slug that
--- is given up is anybody's to take, with all links that name it.
+-- is given up is anybody's to take, with all links that name it. What guests agree to is the venue's to say.
 create trigger calendars_keep_new_address_in_a_visit
 after insert on public.calendars
-for each row when (new.site_url is not null)
+for each row when (new.site_url is not null or new.terms <> '{}')
 execute function private.keep_in_a_visit();
 
 create trigger calendars_keep_address_in_a_visit
-after update of slug, site_url on public.calendars
-for each row when ((new.slug, new.site_url) is distinct from (old.slug, old.site_url))
+after update of slug, site_url, terms on public.calendars
+for each row when ((new.slug, new.site_url, new.terms) is distinct from (old.slug, old.site_url, old.terms))
 execute function private.keep_in_a_visit();
 
 create trigger calendars_are_bounded

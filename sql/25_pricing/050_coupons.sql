@@ -40,12 +40,12 @@ immutable
 set search_path = ''
 as $$
 begin
-  return upper(regexp_replace(normalize(code, nfkc), '[^A-Za-z0-9]', '', 'g'));
+  return upper(regexp_replace(normalize(left(code, 1000), nfkc), '[^A-Za-z0-9]', '', 'g'));
 end
 $$;
 
 comment on function private.plain_code is
-  'A code as it is stored, however it was typed: letters A to Z in upper case and digits, without spaces and hyphens.';
+  'A code as it is stored, however it was typed, of its first 1,000 characters: letters A to Z in upper case and digits, without spaces and hyphens.';
 
 create table public.coupons (
   organization_id uuid not null,
@@ -227,6 +227,52 @@ $$;
 comment on function private.refuse_coupon_now is
   'By the clock of the room''s zone, or of any of the venues while no room is known. Raises 422 coupon_not_active, coupon_not_valid_yet (details {"valid_from"}), coupon_expired.';
 
+create function private.check_coupon_terms(coupon public.coupons, room_ids uuid [])
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  field text;
+begin
+  field := case
+    when coupon.code is null or length(coupon.code) not between 3 and 32 then 'code'
+    when coupon.kind is null or coupon.kind not in ('percent', 'fixed') then 'kind'
+    when coupon.value is null or coupon.value not between 1 and case coupon.kind when 'percent' then 100 else 100000000 end
+      then 'value'
+    when coupon.description is null or length(private.clean_note(coupon.description)) > 300 then 'description'
+    when coupon.kind <> 'percent' and coupon.value % (
+      select private.amount_step(o.currency) from public.organizations as o where o.id = coupon.organization_id
+    ) <> 0 then 'value'
+    when coupon.minimum_cents is null or coupon.minimum_cents not between 0 and 100000000 then 'minimum_cents'
+    when not isfinite(coupon.valid_from) then 'valid_from'
+    when not isfinite(coupon.valid_until) or coupon.valid_until < coupon.valid_from then 'valid_until'
+    when coupon.maximum_uses < 1 then 'maximum_uses'
+    when coupon.maximum_uses_per_customer < 1 then 'maximum_uses_per_customer'
+    when cardinality(room_ids) = 0 or array_position(room_ids, null) is not null then 'room_ids'
+  end;
+  if field is not null then
+    perform private.fail(
+      'coupon_invalid', 422,
+      'Give a code of 3 to 32 letters and digits, kind percent (1 to 100) or fixed (minor units), and limits that can be met.',
+      jsonb_build_object('field', field)
+    );
+  elsif exists (
+    select from unnest(room_ids) as wanted (id)
+    where not exists (
+      select from public.rooms as r
+      where r.organization_id = coupon.organization_id and r.id = wanted.id
+    )
+  ) then
+    perform private.fail('room_not_found', 404, 'Choose rooms of the organization.');
+  end if;
+end
+$$;
+
+comment on function private.check_coupon_terms is
+  'Raises 422 coupon_invalid, details {"field"}, for a coupon that cannot be as it is wished, and 404 room_not_found.';
+
 create function private.create_coupon(
   organization_id uuid,
   code text,
@@ -247,50 +293,28 @@ security definer
 set search_path = ''
 as $$
 declare
-  plain text := private.plain_code(create_coupon.code);
-  field text;
   coupon public.coupons;
 begin
   perform private.require_permission(create_coupon.organization_id, 'coupons:manage');
-  field := case
-    when plain is null or length(plain) not between 3 and 32 then 'code'
-    when kind is null or kind not in ('percent', 'fixed') then 'kind'
-    when value is null or value not between 1 and case kind when 'percent' then 100 else 100000000 end then 'value'
-    when description is null or length(private.clean_note(description)) > 300 then 'description'
-    when kind <> 'percent' and value % (
-      select private.amount_step(o.currency) from public.organizations as o where o.id = create_coupon.organization_id
-    ) <> 0 then 'value'
-    when minimum_cents is null or minimum_cents not between 0 and 100000000 then 'minimum_cents'
-    when not isfinite(valid_from) then 'valid_from'
-    when not isfinite(valid_until) or valid_until < valid_from then 'valid_until'
-    when maximum_uses < 1 then 'maximum_uses'
-    when maximum_uses_per_customer < 1 then 'maximum_uses_per_customer'
-    when cardinality(room_ids) = 0 or array_position(room_ids, null) is not null then 'room_ids'
-  end;
-  if field is not null then
-    perform private.fail(
-      'coupon_invalid', 422,
-      'Give a code of 3 to 32 letters and digits, kind percent (1 to 100) or fixed (minor units), and limits that can be met.',
-      jsonb_build_object('field', field)
-    );
-  elsif exists (
-    select from unnest(room_ids) as wanted (id)
-    where not exists (
-      select from public.rooms as r
-      where r.organization_id = create_coupon.organization_id and r.id = wanted.id
-    )
-  ) then
-    perform private.fail('room_not_found', 404, 'Choose rooms of the organization.');
-  end if;
+  coupon.organization_id := create_coupon.organization_id;
+  coupon.code := private.plain_code(create_coupon.code);
+  coupon.description := create_coupon.description;
+  coupon.kind := create_coupon.kind;
+  coupon.value := create_coupon.value;
+  coupon.minimum_cents := create_coupon.minimum_cents;
+  coupon.valid_from := create_coupon.valid_from;
+  coupon.valid_until := create_coupon.valid_until;
+  coupon.maximum_uses := create_coupon.maximum_uses;
+  coupon.maximum_uses_per_customer := create_coupon.maximum_uses_per_customer;
+  perform private.check_coupon_terms(coupon, room_ids);
 
   insert into public.coupons as c (
     organization_id, code, description, kind, value, minimum_cents, valid_from, valid_until, maximum_uses,
     maximum_uses_per_customer, all_rooms
   )
   values (
-    create_coupon.organization_id, plain, create_coupon.description, create_coupon.kind, create_coupon.value,
-    create_coupon.minimum_cents, create_coupon.valid_from, create_coupon.valid_until, create_coupon.maximum_uses,
-    create_coupon.maximum_uses_per_customer, room_ids is null
+    coupon.organization_id, coupon.code, coupon.description, coupon.kind, coupon.value, coupon.minimum_cents,
+    coupon.valid_from, coupon.valid_until, coupon.maximum_uses, coupon.maximum_uses_per_customer, room_ids is null
   )
   on conflict on constraint coupons_code_key do nothing
   returning c.* into coupon;
@@ -301,6 +325,9 @@ begin
   select distinct coupon.organization_id, coupon.id, wanted.id
   from unnest(room_ids) as wanted (id);
   return coupon;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -358,6 +385,9 @@ begin
     perform private.fail('coupon_not_found', 404, 'Choose one of the organization''s coupons.');
   end if;
   return coupon;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -374,3 +404,112 @@ as $$ select private.set_coupon_status(organization_id, coupon_id, status) $$;
 comment on function public.set_coupon_status is
   'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
 grant execute on function public.set_coupon_status to authenticated;
+
+create function private.change_coupon(
+  organization_id uuid,
+  coupon_id uuid,
+  code text,
+  kind text,
+  value bigint,
+  description text,
+  minimum_cents bigint,
+  valid_from date,
+  valid_until date,
+  maximum_uses int,
+  maximum_uses_per_customer int,
+  room_ids uuid []
+)
+returns public.coupons
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  coupon public.coupons;
+begin
+  perform private.require_permission(change_coupon.organization_id, 'coupons:manage');
+  -- Whoever takes a use of it waits, and counts by what is so then.
+  select c.* into coupon
+  from public.coupons as c
+  where c.organization_id = change_coupon.organization_id and c.id = change_coupon.coupon_id
+  for no key update;
+  if not found then
+    perform private.fail('coupon_not_found', 404, 'Choose one of the organization''s coupons.');
+  end if;
+  coupon.code := private.plain_code(change_coupon.code);
+  coupon.description := change_coupon.description;
+  coupon.kind := change_coupon.kind;
+  coupon.value := change_coupon.value;
+  coupon.minimum_cents := change_coupon.minimum_cents;
+  coupon.valid_from := change_coupon.valid_from;
+  coupon.valid_until := change_coupon.valid_until;
+  coupon.maximum_uses := change_coupon.maximum_uses;
+  coupon.maximum_uses_per_customer := change_coupon.maximum_uses_per_customer;
+  perform private.check_coupon_terms(coupon, room_ids);
+
+  begin
+    update public.coupons as c
+    set code = coupon.code,
+      description = coupon.description,
+      kind = coupon.kind,
+      value = coupon.value,
+      minimum_cents = coupon.minimum_cents,
+      valid_from = coupon.valid_from,
+      valid_until = coupon.valid_until,
+      maximum_uses = coupon.maximum_uses,
+      maximum_uses_per_customer = coupon.maximum_uses_per_customer,
+      all_rooms = room_ids is null
+    where c.organization_id = coupon.organization_id and c.id = coupon.id
+    returning c.* into coupon;
+  exception
+    when unique_violation then
+      perform private.fail('coupon_code_taken', 409, 'Choose another code: the organization has a coupon with this one.');
+  end;
+  delete from public.coupon_rooms as r
+  where r.organization_id = coupon.organization_id
+    and r.coupon_id = coupon.id
+    and (room_ids is null or r.room_id <> all (room_ids));
+  insert into public.coupon_rooms (organization_id, coupon_id, room_id)
+  select distinct coupon.organization_id, coupon.id, wanted.id
+  from unnest(room_ids) as wanted (id)
+  on conflict on constraint coupon_rooms_pkey do nothing;
+  return coupon;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.change_coupon is
+  'definer: writes coupons, which no client may write.';
+grant execute on function private.change_coupon to authenticated;
+
+create function public.change_coupon(
+  organization_id uuid,
+  coupon_id uuid,
+  code text,
+  kind text,
+  value bigint,
+  description text default '',
+  minimum_cents bigint default 0,
+  valid_from date default null,
+  valid_until date default null,
+  maximum_uses int default null,
+  maximum_uses_per_customer int default null,
+  room_ids uuid [] default null
+)
+returns public.coupons
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.change_coupon(
+    organization_id, coupon_id, code, kind, value, description, minimum_cents, valid_from, valid_until, maximum_uses,
+    maximum_uses_per_customer, room_ids
+  )
+$$;
+
+comment on function public.change_coupon is
+  'Makes a coupon what create_coupon would make of the same values, code and rooms included, and returns its row; whether it is active stays. Bookings that have it keep it and the discount that they were quoted; one that is changed afterwards is quoted anew, and how often it was used goes on counting. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found, room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+grant execute on function public.change_coupon to authenticated;

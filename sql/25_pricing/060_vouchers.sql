@@ -15,6 +15,7 @@ create table public.vouchers (
   locale text not null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  expired_at timestamptz,
   constraint vouchers_pkey primary key (organization_id, id),
   constraint vouchers_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
   constraint vouchers_code_key unique (organization_id, code),
@@ -36,10 +37,15 @@ comment on column public.vouchers.status is 'active, or cancelled: it pays nothi
 comment on column public.vouchers.valid_until is 'Last date on which it pays, included, by the venue''s clock; null: without an end.';
 comment on column public.vouchers.recipient_email is 'Whom the code was mailed to, if anybody.';
 comment on column public.vouchers.locale is 'Language of its mail: es, en or ca.';
+comment on column public.vouchers.expired_at is
+  'When its last date was found to be past, from which the ledger owes nothing by it; null: not, or a refund gave it a new one.';
 
 -- for: private.sells_vouchers; those that are spent, in time most, are not in it
 create index vouchers_usable_idx on public.vouchers (organization_id)
 where status = 'active' and balance_cents > 0;
+-- for: private.expire_vouchers; each is in it until its last date is past
+create index vouchers_expiring_idx on public.vouchers (valid_until)
+where status = 'active' and balance_cents > 0 and expired_at is null;
 
 grant select on public.vouchers to authenticated;
 
@@ -183,7 +189,7 @@ set search_path = ''
 as $$
 declare
   scope text := issue_voucher.organization_id || ':issue_voucher';
-  email text := nullif(lower(trim(issue_voucher.recipient_email)), '');
+  email text := nullif(private.typed_email(issue_voucher.recipient_email), '');
   field text;
   answer jsonb;
   voucher public.vouchers;
@@ -257,6 +263,9 @@ begin
     perform private.limit_mail(issue_voucher.organization_id, email, 'organization');
   end if;
   return voucher;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -318,6 +327,9 @@ begin
   where v.organization_id = voucher.organization_id and v.id = voucher.id
   returning v.* into voucher;
   return voucher;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

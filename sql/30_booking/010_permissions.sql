@@ -28,8 +28,8 @@ select private.permission_upsert(
 );
 select private.permission_upsert(
   'bookings:undo', 'bookings', true,
-  'Take back a check-in, a start, an end or a no-show',
-  'Deshacer una llegada, un inicio, un final o una ausencia',
+  'Take back a check-in, a start, an end, a no-show or a cancellation',
+  'Deshacer una llegada, un inicio, un final, una ausencia o una cancelación',
   array['admin', 'manager', 'receptionist']
 );
 select private.permission_upsert(

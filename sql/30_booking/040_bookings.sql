@@ -170,6 +170,11 @@ comment on column public.booking_contacts.contact_phone is 'The phone given with
 comment on column public.booking_contacts.customer_note is 'What the customer wrote with the booking.';
 comment on column public.booking_contacts.fields is 'Answers to the calendar''s own questions, by key.';
 
+-- for: private.found_by_words, as customers_search_idx
+create index booking_contacts_search_idx on public.booking_contacts
+using gin (organization_id, private.search_document(contact_name, null, contact_phone) extensions.gin_trgm_ops)
+with (fastupdate = off);
+
 grant select on public.booking_contacts to authenticated;
 
 alter table public.booking_contacts enable row level security;
@@ -347,8 +352,7 @@ begin
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, to_jsonb(private.room_terms(booking.organization_id, booking.room_id)), booking.hold_expires_at,
-      booking.locale, booking.source, booking.staff_note
+      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;
@@ -368,4 +372,4 @@ end
 $$;
 
 comment on function private.insert_booking is
-  'Stores a booking for seats that were claimed, under a new id and reference, with its room''s present terms, who the party is and the hash of its manage token. Of the contact the keys are not read.';
+  'Stores a booking for seats that were claimed, under a new id and reference, who the party is and the hash of its manage token. Of the contact the keys are not read.';

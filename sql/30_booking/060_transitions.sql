@@ -18,7 +18,7 @@ comment on column private.booking_transitions.permission is 'What a member needs
 comment on column private.booking_transitions.opens is
   'When the move becomes possible, by the settings of the booking''s location: check_in (check_in_hours before the start), no_show (no_show_minutes after it); null: at any time.';
 comment on column private.booking_transitions.undoes is
-  'Whether it takes back how the booking came into its status: only to the status that it came from, with a reason, and within the location''s undo_hours.';
+  'Whether it takes back how the booking came into its status: only to the status that it came from, with a reason, and within the location''s undo_hours. A cancellation''s takes the seats again, before the move.';
 comment on column private.booking_transitions.by_customer is 'Whether the customer with the manage token may make it, before the start.';
 
 -- for: the foreign key, when a permission leaves the catalogue
@@ -38,6 +38,7 @@ values
 ('confirmed', 'cancelled', 'bookings:cancel', true, null, false),
 ('checked_in', 'in_progress', 'bookings:check_in', false, 'check_in', false),
 ('checked_in', 'cancelled', 'bookings:cancel', false, null, false),
+('checked_in', 'completed', 'bookings:check_in', false, 'check_in', false),
 ('in_progress', 'completed', 'bookings:check_in', false, 'check_in', false),
 -- Said by mistake. What the sweep completed goes back to what it was.
 ('checked_in', 'confirmed', 'bookings:undo', false, null, true),
@@ -46,9 +47,10 @@ values
 ('completed', 'checked_in', 'bookings:undo', false, null, true),
 ('completed', 'confirmed', 'bookings:undo', false, null, true),
 ('no_show', 'confirmed', 'bookings:undo', false, null, true),
+-- Of a party that was there already, too: it is checked in again.
+('cancelled', 'confirmed', 'bookings:undo', false, null, true),
 -- Visits whose end nobody wrote down (private.booking_deadlines).
 ('confirmed', 'completed', null, false, null, false),
-('checked_in', 'completed', null, false, null, false),
 -- Money that came too late takes the seats again (private.reclaim_booking).
 ('expired', 'pending', null, false, null, false),
 ('cancelled', 'pending', null, false, null, false)
@@ -58,7 +60,7 @@ set permission = excluded.permission,
   opens = excluded.opens,
   undoes = excluded.undoes;
 
-create function private.is_undo(from_status text, to_status text)
+create function private.takes_back(from_status text, to_status text)
 returns boolean
 language plpgsql
 stable
@@ -67,13 +69,26 @@ as $$
 begin
   return exists (
     select from private.booking_transitions as t
-    where t.from_status = is_undo.from_status and t.to_status = is_undo.to_status and t.undoes
+    where t.from_status = takes_back.from_status and t.to_status = takes_back.to_status and t.undoes
   );
 end
 $$;
 
+comment on function private.takes_back is 'Whether the move takes another back.';
+
+create function private.is_undo(from_status text, to_status text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return is_undo.from_status <> 'cancelled' and private.takes_back(is_undo.from_status, is_undo.to_status);
+end
+$$;
+
 comment on function private.is_undo is
-  'Whether the move takes another back: it is no news, and says nothing of how the booking came to be.';
+  'Whether the move takes another back and is no news: it says nothing of how the booking came to be. That a cancellation does not count is news to whoever was told of it.';
 
 -- No booking stays in a state that is not final: each has a deadline and a way out.
 
@@ -328,9 +343,12 @@ begin
     and h.booking_id = booking.id
     and h.to_status = booking.status
     and h.change is null
-    and not private.is_undo(h.from_status, h.to_status)
+    and not private.takes_back(h.from_status, h.to_status)
   order by h.occurred_at desc
   limit 1;
+  if booking.status = 'cancelled' and came_from = 'checked_in' then
+    came_from := 'confirmed';
+  end if;
   if came_from is distinct from refuse_undo.to_status then
     perform private.refuse_transition(booking.status, refuse_undo.to_status);
   elsif coalesce(private.clean_note(refuse_undo.reason), '') = '' then
@@ -344,7 +362,7 @@ end
 $$;
 
 comment on function private.refuse_undo is
-  'Raises 409 transition_not_allowed unless the booking came from that status, 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
+  'Raises 409 transition_not_allowed unless the booking came from that status (a cancelled one to confirmed also from checked_in), 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
 
 create function private.refuse_unlisted_transition()
 returns trigger

@@ -28,6 +28,7 @@ create type private.booking_request as (
   price_cents bigint,
   override_reason text,
   expected_total_cents bigint,
+  expected_terms jsonb,
   customer jsonb,
   customer_id uuid,
   locale text,
@@ -49,6 +50,7 @@ comment on column private.booking_request.calendar_id is 'Whose fee is added.';
 comment on column private.booking_request.extras is 'As the client sent them; private.wanted_extras reads them.';
 comment on column private.booking_request.coupon_code is 'Empty, when a booking is changed: without the one that it has.';
 comment on column private.booking_request.price_cents is 'What staff want for the seats, with override_reason.';
+comment on column private.booking_request.expected_terms is 'What the client showed about cancelling, as a quote answers it; null: nothing.';
 comment on column private.booking_request.customer is 'As the client sent it; private.checked_customer reads it.';
 comment on column private.booking_request.customer_id is 'Whose uses of a coupon are counted.';
 comment on column private.booking_request.locale is 'The language of descriptions: es, en or ca.';
@@ -69,7 +71,11 @@ begin
     return null;
   elsif extras = '[]' then
     return '{}'; -- as most ask for: 60 µs less a call
-  elsif jsonb_typeof(extras) <> 'array' or exists (
+  end if;
+  -- Refused by their number before each is looked at: 50,000 take three seconds.
+  if jsonb_typeof(extras) <> 'array' then
+    perform private.refuse_extras();
+  elsif jsonb_array_length(extras) > 100 or exists (
     select from jsonb_array_elements(extras) as e
     where jsonb_typeof(e) is distinct from 'object'
       or jsonb_typeof(e -> 'extra_id') is distinct from 'string'
@@ -101,7 +107,7 @@ stable
 set search_path = ''
 as $$
 begin
-  perform private.fail('extras_invalid', 422, 'Give extras as a list of {extra_id, quantity}, each once.');
+  perform private.fail('extras_invalid', 422, 'Give extras as a list of at most 100 {extra_id, quantity}, each once.');
 end
 $$;
 
@@ -138,7 +144,8 @@ create type public.quote as (
   total_cents bigint,
   tax_cents bigint,
   due_now_cents bigint,
-  voucher_cents bigint
+  voucher_cents bigint,
+  terms public.cancellation_terms
 );
 
 comment on type public.quote is 'What a party pays for a time in a room. Amounts in minor units of currency, tax included.';
@@ -153,6 +160,7 @@ comment on column public.quote.tax_cents is 'The tax that total_cents contains.'
 comment on column public.quote.due_now_cents is
   'What confirms the booking, however it is paid: the deposit, or all of it. What the provider could not charge of it beside the voucher is due at the venue.';
 comment on column public.quote.voucher_cents is 'What the voucher would pay of the total; 0 without one.';
+comment on column public.quote.terms is 'What counts about cancelling: booking agrees to it.';
 
 create function private.base_prices(organization_id uuid, slots private.slot [])
 returns table (quantity int, unit_cents bigint)
@@ -371,8 +379,7 @@ comment on function private.discount_lines is
   'A discount upon lines, no more than they cost, as one negative line a tax rate: in proportion to what was sold at the rate, summing exactly, in the order in which the rates appear. Each takes its rate''s tax along in the same proportion, so nothing is left of it when all is discounted.';
 
 create function private.chargeable_due(
-  currency text,
-  small_amounts text,
+  organization_id uuid,
   total_cents bigint,
   due_cents bigint,
   covered_cents bigint
@@ -383,18 +390,30 @@ stable
 set search_path = ''
 as $$
 declare
-  least_cents bigint := (select c.least_cents from private.currencies as c where c.code = chargeable_due.currency);
+  sold record;
+  least_cents bigint;
 begin
+  if due_cents <= covered_cents then
+    return due_cents;
+  end if;
+  select o.small_amounts, o.pay_at_venue, c.least_cents, (private.payment_account(o.id)).available as online
+  into sold
+  from public.organizations as o
+  join private.currencies as c on c.code = o.currency
+  where o.id = chargeable_due.organization_id;
+  least_cents := sold.least_cents;
   return case
-    when due_cents <= covered_cents or due_cents - covered_cents >= least_cents then due_cents
-    when small_amounts = 'round_up' and covered_cents + least_cents <= total_cents then covered_cents + least_cents
+    when not sold.online and not sold.pay_at_venue then due_cents
+    when not sold.online then least(due_cents, covered_cents)
+    when due_cents - covered_cents >= least_cents then due_cents
+    when sold.small_amounts = 'round_up' and covered_cents + least_cents <= total_cents then covered_cents + least_cents
     else least(due_cents, covered_cents)
   end;
 end
 $$;
 
 comment on function private.chargeable_due is
-  'What is due of a total, so that what is left to pay of it beside covered_cents is nothing, or an amount that the provider charges: a smaller one is due at the venue, or rounded up, as organizations.small_amounts says.';
+  'What is due of a total, so that what is left to pay of it beside covered_cents is nothing, or an amount that the provider charges: a smaller one is due at the venue, or rounded up, as organizations.small_amounts says. While nothing can be paid online all is due at the venue, where organizations.pay_at_venue allows it; else it stays due, and nobody can hold it.';
 
 create function private.gross(lines public.price_line [])
 returns bigint
@@ -447,7 +466,7 @@ declare
 begin
   select
     private.room_name(r, coalesce(request.locale, o.locale)) as name, r.tax_rate_bp, r.exclusive_price_cents, r.deposit_kind, r.deposit_value,
-    o.currency, o.small_amounts, coalesce(request.locale, o.locale) as locale,
+    o.currency, coalesce(request.locale, o.locale) as locale,
     c.fee_kind, c.fee_value, c.fee_tax_rate_bp
   into sold
   from public.rooms as r
@@ -527,7 +546,7 @@ begin
     );
   end if;
   priced.due_now_cents := private.chargeable_due(
-    sold.currency, sold.small_amounts, priced.total_cents,
+    quote.organization_id, priced.total_cents,
     case sold.deposit_kind
       when 'none' then 0
       when 'percent' then private.in_steps(priced.total_cents::numeric * sold.deposit_value / 100, sold.currency)
@@ -537,6 +556,7 @@ begin
     end,
     priced.voucher_cents
   );
+  priced.terms := private.room_terms(quote.organization_id, slot.room_id);
   return priced;
 end
 $$;
@@ -600,3 +620,22 @@ $$;
 
 comment on function private.refuse_total is
   'Raises 409 total_changed, details {"total_cents"}, when the quote is not what the client saw.';
+
+create function private.refuse_terms(terms public.cancellation_terms, expected_terms jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if nullif(expected_terms, 'null') <> to_jsonb(terms) then
+    perform private.fail(
+      'terms_changed', 409, 'Show what counts about cancelling now, and ask again.',
+      jsonb_build_object('terms', to_jsonb(terms))
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_terms is
+  'Raises 409 terms_changed, details {"terms"}, when somebody would agree to something else about cancelling than the client showed; null: it showed nothing.';

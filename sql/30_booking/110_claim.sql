@@ -237,6 +237,26 @@ $$;
 comment on function private.extend_hold is
   'Whether the booking, held or pending, now keeps its seats at least until then. That is extended once, and not after it has lapsed. Raises 404 booking_not_found.';
 
+create function private.retake_seats(booking public.bookings)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return (
+    select private.claim_session(
+      s.organization_id, s.room_id, s.starts_at, s.ends_at, s.occupied_until, s.mode, s.capacity, booking.seats
+    )
+    from public.sessions as s
+    where s.organization_id = booking.organization_id and s.id = booking.session_id
+  );
+end
+$$;
+
+comment on function private.retake_seats is
+  'The session that now has the seats of a booking that gave them back; null: they are somebody else''s. The caller holds the room, too, and writes the booking.';
+
 create function private.reclaim_booking(organization_id uuid, booking_id uuid)
 returns boolean
 language plpgsql
@@ -247,7 +267,6 @@ declare
   booking public.bookings := private.locked_for_change(
     reclaim_booking.organization_id, reclaim_booking.booking_id, null
   );
-  session public.sessions;
   claimed_id uuid;
 begin
   if booking.takes_capacity then
@@ -256,23 +275,20 @@ begin
     return false;
   end if;
 
-  select s.* into session
-  from public.sessions as s
-  where s.organization_id = booking.organization_id and s.id = booking.session_id;
-
   begin
-    claimed_id := private.claim_session(
-      session.organization_id, session.room_id, session.starts_at, session.ends_at, session.occupied_until,
-      session.mode, session.capacity, booking.seats
-    );
+    claimed_id := private.retake_seats(booking);
     if claimed_id is null then
       return false;
     end if;
 
     update public.bookings as b
     set session_id = claimed_id, status = 'pending', status_reason = 'reclaimed',
-      hold_expires_at = private.pending_until(session.ends_at)
-    where b.organization_id = booking.organization_id and b.id = booking.id;
+      hold_expires_at = private.pending_until(s.ends_at)
+    from public.sessions as s
+    where b.organization_id = booking.organization_id
+      and b.id = booking.id
+      and s.organization_id = booking.organization_id
+      and s.id = claimed_id;
   exception
     -- Its extras or its coupon's use are somebody else's by now (private.retake_options).
     when sqlstate 'PT409' or sqlstate 'PT422' then
@@ -385,7 +401,7 @@ begin
         where h.organization_id = b.organization_id
           and h.booking_id = b.id
           and h.occurred_at > now() - interval '1 hour'
-          and private.is_undo(h.from_status, h.to_status)
+          and private.takes_back(h.from_status, h.to_status)
       )
     order by b.starts_at
     limit end_past_visits.max

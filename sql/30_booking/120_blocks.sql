@@ -307,6 +307,9 @@ begin
     block.until,
     block.reason
   )::public.room_block;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -420,6 +423,9 @@ begin
     end
   where b.organization_id = unblock_room.organization_id and b.id = lifted;
   return row(unblock_room.session_id, lifted, sessions, 'cancelled')::public.lifted_block;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -55,6 +55,72 @@ $$;
 comment on function private.booking_with_token is
   'The booking with the reference and the manage token; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
 
+-- A link that only pays. Staff who may take money hand it over, and neither they nor whoever has it later read who
+-- booked, or move and cancel the booking by it. It names the booking, so that no reference has to be looked through.
+
+create function private.pay_token(organization_id uuid, booking_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return rtrim(translate(encode(uuid_send(pay_token.organization_id) || uuid_send(pay_token.booking_id), 'base64'), '+/', '-_'), '=')
+    || private.derived_token('pay', pay_token.booking_id::text);
+end
+$$;
+
+comment on function private.pay_token is 'The secret of the link by which a booking is paid, and nothing else.';
+
+create function private.booking_with_pay_token(reference text, token text)
+returns public.bookings
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  typed text := private.typed_token(booking_with_pay_token.token);
+  ids bytea;
+  booking public.bookings;
+begin
+  if typed ~ '^[A-Za-z0-9_-]{86}$' then
+    ids := decode(translate(left(typed, 43), '-_', '+/') || '=', 'base64');
+    select b.* into booking
+    from public.bookings as b
+    where b.organization_id = encode(substring(ids from 1 for 16), 'hex')::uuid
+      and b.id = encode(substring(ids from 17 for 16), 'hex')::uuid
+      and b.reference = any (private.typed_references(booking_with_pay_token.reference));
+    if private.token_hash(private.pay_token(booking.organization_id, booking.id)) is distinct from private.token_hash(typed) then
+      return null;
+    end if;
+  end if;
+  return booking;
+end
+$$;
+
+comment on function private.booking_with_pay_token is
+  'The booking with the reference, if the token is its pay token; else null. The question is counted by whoever asks.';
+
+create function private.booking_to_pay(reference text, token text)
+returns public.bookings
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking public.bookings := private.booking_with_pay_token(booking_to_pay.reference, booking_to_pay.token);
+begin
+  if booking.id is null then
+    return private.booking_with_token(booking_to_pay.reference, booking_to_pay.token);
+  end if;
+  perform private.count_attempt();
+  return booking;
+end
+$$;
+
+comment on function private.booking_to_pay is
+  'private.booking_with_token, for whoever has the pay token of get_payment_link, too.';
+
 create function private.venue_is_closed(organization_id uuid)
 returns boolean
 language plpgsql

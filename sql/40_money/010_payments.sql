@@ -24,6 +24,8 @@ create table public.payments (
   occurred_at timestamptz not null default now(),
   recorded_by jsonb not null default private.current_actor(),
   created_at timestamptz not null default now(),
+  stripe_account text,
+  platform_fee_cents bigint not null default 0,
   constraint payments_pkey primary key (organization_id, id),
   constraint payments_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
@@ -33,6 +35,7 @@ create table public.payments (
   check (method in ('stripe', 'cash', 'card_terminal', 'transfer', 'bizum', 'voucher')),
   constraint payments_amount_is_positive check (amount_cents > 0),
   constraint payments_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint payments_fee_is_part_of_the_amount check (platform_fee_cents between 0 and amount_cents),
   constraint payments_stripe_names_its_payment check (method <> 'stripe' or provider_payment_id is not null)
 );
 
@@ -42,6 +45,9 @@ comment on column public.payments.amount_cents is 'Minor units of currency.';
 comment on column public.payments.method is 'stripe (written by the provider''s reports only), cash, card_terminal, transfer, bizum, voucher.';
 comment on column public.payments.provider_payment_id is 'Stripe''s payment intent.';
 comment on column public.payments.provider_session_id is 'Stripe''s checkout session.';
+comment on column public.payments.stripe_account is
+  'The organization''s account at Stripe that was paid, and from which it goes back; null: the platform''s, or not through Stripe.';
+comment on column public.payments.platform_fee_cents is 'What the platform took of it, in minor units of currency.';
 comment on column public.payments.occurred_at is 'When the money moved, as far as known; created_at is when we wrote it down.';
 comment on column public.payments.recorded_by is 'Who wrote it down: {kind, id} as in private.current_actor.';
 

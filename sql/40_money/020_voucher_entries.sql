@@ -112,7 +112,8 @@ begin
   cents := least(private.voucher_usable(voucher), private.booking_open(booking));
   if cents > 0 then
     perform private.receive_payment(row(
-      booking.organization_id, payment_id, booking.id, 'voucher', cents, booking.currency, null, null, now(), null, null
+      booking.organization_id, payment_id, booking.id, 'voucher', cents, booking.currency, null, null, now(), null, null,
+      null, 0
     )::public.payments);
     insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents, payment_id)
     values (voucher.organization_id, voucher.id, 'redeemed', -cents, payment_id);

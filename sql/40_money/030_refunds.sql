@@ -25,7 +25,7 @@ create table private.refund_requests (
   references public.payments (organization_id, id),
   constraint refund_requests_status_is_known check (status in ('pending', 'succeeded', 'failed', 'withdrawn')),
   constraint refund_requests_reason_is_known check (
-    reason in ('cancelled', 'changed', 'no_show', 'overpaid', 'paid_late', 'hold_expired', 'staff', 'provider')
+    reason in ('cancelled', 'changed', 'no_show', 'overpaid', 'paid_late', 'hold_expired', 'staff', 'provider', 'correction')
   ),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
   constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
@@ -35,7 +35,7 @@ comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails or is withdrawn, so nothing is promised twice.';
 comment on column private.refund_requests.status is
   'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round. withdrawn: nothing is left to do, since the provider had paid it back already (on its dashboard), or staff took the promise back; only news of a refund that the provider made for it all the same counts after that.';
-comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, or provider (made on its dashboard).';
+comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider (made on its dashboard), or correction (the payment was written down wrongly, and nothing went back).';
 comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
 comment on column private.refund_requests.withdrawn_reason is
   'Why staff took it off the list of what waits; of a failed one, that somebody has seen it.';
@@ -78,17 +78,17 @@ create table public.refunds (
   constraint refunds_refund_request_fkey foreign key (organization_id, refund_request_id)
   references private.refund_requests (organization_id, id),
   constraint refunds_one_entry_a_kind unique (organization_id, refund_request_id, kind),
-  constraint refunds_kind_is_known check (kind in ('refund', 'reversal')),
-  constraint refunds_reversals_are_negative check ((kind = 'refund' and amount_cents > 0) or (kind = 'reversal' and amount_cents < 0)),
+  constraint refunds_kind_is_known check (kind in ('refund', 'reversal', 'correction')),
+  constraint refunds_reversals_are_negative check ((kind = 'reversal') = (amount_cents < 0) and amount_cents <> 0),
   constraint refunds_method_is_known
   check (method in ('stripe', 'cash', 'card_terminal', 'transfer', 'bizum', 'voucher')),
   constraint refunds_currency_is_iso_4217 check (private.is_currency(currency))
 );
 
 comment on table public.refunds is
-  'Append-only: money that went back. What a booking was refunded is the sum of its entries.';
+  'Append-only: money that went back, and payments that were none. What a booking was refunded is the sum of its entries but for corrections, which are taken off what it paid.';
 comment on column public.refunds.kind is
-  'refund; or reversal, with a negative amount, of a refund that the customer''s bank sent back.';
+  'refund; reversal, with a negative amount, of a refund that the customer''s bank sent back; or correction, the counter-entry of a payment that was written down wrongly, with which nothing went back.';
 comment on column public.refunds.amount_cents is 'Minor units of currency.';
 comment on column public.refunds.method is 'By which way it went back: that of the payment, or another by which staff settled it by hand.';
 comment on column public.refunds.recorded_by is 'Who wrote it down: {kind, id} as in private.current_actor.';
@@ -128,7 +128,10 @@ begin
   select coalesce(sum(p.amount_cents), 0) into paid_cents
   from public.payments as p
   where p.organization_id = booking_balance.organization_id and p.booking_id = booking_balance.booking_id;
-  select coalesce(sum(r.amount_cents), 0) into refunded_cents
+  select
+    coalesce(sum(r.amount_cents) filter (where r.kind <> 'correction'), 0),
+    paid_cents - coalesce(sum(r.amount_cents) filter (where r.kind = 'correction'), 0)
+  into refunded_cents, paid_cents
   from public.refunds as r
   where r.organization_id = booking_balance.organization_id and r.booking_id = booking_balance.booking_id;
   balance_cents := paid_cents - refunded_cents;
@@ -201,23 +204,63 @@ $$;
 comment on function private.booking_open is
   'What can still be asked for of a booking, in minor units: its total, of a party that did not come the fee, less what the venue keeps; 0 for one that is over or cancelled.';
 
-create function private.due_online(booking public.bookings)
+create function private.rest_payable_until(booking public.bookings)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select booking.starts_at - make_interval(mins => o.rest_online_minutes)
+    from public.organizations as o
+    where o.id = booking.organization_id and (private.payment_account(o.id)).available
+  );
+end
+$$;
+
+comment on function private.rest_payable_until is
+  'Until when more than is due can be paid online (organizations.rest_online_minutes); null: never.';
+
+create function private.payable_online(booking public.bookings, whole boolean default false)
 returns bigint
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-  due bigint := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+  due bigint;
 begin
+  if booking.status not in ('held', 'pending', 'confirmed', 'checked_in')
+    or booking.hold_expires_at <= now()
+    or private.venue_is_closed(booking.organization_id)
+    or not (private.payment_account(booking.organization_id)).available
+  then
+    return 0;
+  end if;
+  due := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+  -- A place that only its mail's link confirms is not bought before.
+  if (whole and not private.awaits_confirmation(booking) or booking.status in ('confirmed', 'checked_in'))
+    and private.rest_payable_until(booking) > now()
+  then
+    due := greatest(due, private.booking_open(booking) - (
+      -- What staff have given back is not asked for again.
+      select coalesce(sum(q.amount_cents), 0)
+      from private.refund_requests as q
+      where q.organization_id = booking.organization_id
+        and q.booking_id = booking.id
+        and q.reason = 'staff'
+        and q.status in ('pending', 'succeeded')
+    ));
+  end if;
   return case
     when due >= (select c.least_cents from private.currencies as c where c.code = booking.currency) then due else 0
   end;
 end
 $$;
 
-comment on function private.due_online is
-  'What the provider can be asked to charge of what is due now, in minor units: 0 when less is left than it charges.';
+comment on function private.payable_online is
+  'What a booking''s link can ask to be paid online now, in minor units: what is due; of a confirmed booking, or whole, all that is open and was not given back by staff, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
 
 create function private.request_payment_refund(
   organization_id uuid,
@@ -314,7 +357,7 @@ begin
   values (voucher.organization_id, voucher.id, 'returned', request.amount_cents, request.payment_id);
   -- Expired is what no venue's clock takes any more; the 90 days are full ones at each of them.
   update public.vouchers as v
-  set valid_until = today.latest + 90
+  set valid_until = today.latest + 90, expired_at = null
   from private.dates_at_venues(voucher.organization_id) as today
   where v.organization_id = voucher.organization_id and v.id = voucher.id and v.valid_until < today.earliest;
 end
@@ -451,7 +494,8 @@ create type service.refund_request as (
   reason text,
   payment_intent text,
   stripe_account text,
-  provider_refund_id text
+  provider_refund_id text,
+  refund_fee boolean
 );
 
 comment on type service.refund_request is 'A promised refund of one payment, to be carried out by the provider.';
@@ -465,6 +509,8 @@ comment on column service.refund_request.currency is 'ISO 4217, upper case.';
 comment on column service.refund_request.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
 comment on column service.refund_request.payment_intent is 'Stripe''s, of the payment; null: it was not paid through Stripe.';
 comment on column service.refund_request.stripe_account is 'The connected account that was paid; null: the platform''s own.';
+comment on column service.refund_request.refund_fee is
+  'Whether the platform took a fee of the payment, which goes back in the same proportion.';
 comment on column service.refund_request.provider_refund_id is 'Stripe''s refund; null: none was made yet.';
 
 create function private.get_refund_request(job_id bigint, lease_token uuid)
@@ -489,14 +535,9 @@ begin
     q.currency,
     q.reason,
     case when p.method = 'stripe' then p.provider_payment_id end,
-    (
-      select a.stripe_account
-      from private.payment_attempts as a
-      where a.organization_id = q.organization_id
-        and a.booking_id = q.booking_id
-        and a.session_id = p.provider_session_id
-    ),
-    q.provider_refund_id
+    p.stripe_account,
+    q.provider_refund_id,
+    p.platform_fee_cents > 0
   into answer
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
@@ -578,11 +619,12 @@ comment on function private.goes_back_by_hand is
 create type private.refund_way as (
   method text,
   by_hand boolean,
-  amount_cents bigint
+  amount_cents bigint,
+  valid_until date
 );
 
 comment on type private.refund_way is
-  'What goes back of a booking''s money by one way; by_hand: somebody at the venue hands it over.';
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue hands it over; valid_until: the last day of the voucher that it is on again, of several the first.';
 
 create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
 returns private.refund_way []
@@ -592,15 +634,25 @@ set search_path = ''
 as $$
 begin
   return array(
-    select row(way.method, way.by_hand, sum(way.amount_cents))::private.refund_way
+    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until))::private.refund_way
     from (
-      select p.method, private.goes_back_by_hand(p.method, q.status) as by_hand, q.amount_cents
+      select
+        p.method,
+        private.goes_back_by_hand(p.method, q.status) as by_hand,
+        q.amount_cents,
+        (
+          select v.valid_until
+          from public.voucher_entries as e
+          join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
+          where e.organization_id = p.organization_id and e.payment_id = p.id and e.kind = 'redeemed'
+        ) as valid_until
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       where q.organization_id = refund_ways.organization_id
         and q.booking_id = refund_ways.booking_id
         and q.status in ('pending', 'succeeded')
         and q.reason = coalesce(refund_ways.reason, q.reason)
+        and q.reason <> 'correction'
     ) as way
     group by way.method, way.by_hand
     order by way.method, way.by_hand
@@ -617,8 +669,9 @@ create type service.applied_refund as (
 );
 
 comment on type service.applied_refund is 'What the provider''s report of a refund made of its promise.';
-comment on column service.applied_refund.refund_request_id is 'The promise.';
-comment on column service.applied_refund.status is 'one of: pending, succeeded, failed, withdrawn';
+comment on column service.applied_refund.refund_request_id is 'The promise; null: of a payment that is not ours.';
+comment on column service.applied_refund.status is
+  'unknown: of a payment that is not ours; one of: pending, succeeded, failed, withdrawn, unknown';
 
 create function private.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
 returns service.applied_refund
@@ -658,12 +711,20 @@ begin
   end);
   perform private.act_as('system', null);
 
+  -- Never a payment into another account than the refund is of.
   select p.* into payment
   from public.payments as p
   where p.provider_payment_id = refund ->> 'payment_intent'
+    and case job.kind
+      when 'stripe.refund' then p.organization_id = job.organization_id
+      else p.stripe_account is not distinct from job.payload ->> 'account'
+    end
   order by p.created_at
   limit 1;
-  if not found then
+  if not found and job.payload ->> 'account' is not null and job.attempts > 8 then
+    -- What the venue sells elsewhere by the same account: a payment of ours would have come long ago.
+    return row(null, 'unknown')::service.applied_refund;
+  elsif not found then
     -- The refund overtook its payment: 503 makes the job come back.
     perform private.fail('payment_unknown', 503, 'Try again after the payment was applied.');
   end if;

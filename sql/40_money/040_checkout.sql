@@ -26,6 +26,8 @@ create table private.payment_attempts (
   currency text not null,
   expires_at timestamptz not null,
   stripe_account text,
+  platform_fee_cents bigint not null default 0,
+  covers_rest boolean not null default false,
   session_id text,
   url text,
   error text,
@@ -38,7 +40,9 @@ create table private.payment_attempts (
   constraint payment_attempts_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id),
   constraint payment_attempts_status_is_known check (status in ('open', 'failed', 'expired', 'paid')),
-  constraint payment_attempts_amount_is_positive check (amount_cents > 0)
+  constraint payment_attempts_amount_is_positive check (amount_cents > 0),
+  constraint payment_attempts_fee_is_part_of_the_amount check (platform_fee_cents between 0 and amount_cents),
+  constraint payment_attempts_fee_is_of_an_own_account check (platform_fee_cents = 0 or stripe_account is not null)
 );
 
 comment on table private.payment_attempts is 'Attempts to pay through the provider; a booking has at most one that is open.';
@@ -46,6 +50,9 @@ comment on column private.payment_attempts.status is
   'open → failed (no session was made) → expired → paid: it only moves to the right, so reports may come in any order.';
 comment on column private.payment_attempts.expires_at is 'When the provider closes its session.';
 comment on column private.payment_attempts.stripe_account is 'The connected account that is paid; null is the platform''s own.';
+comment on column private.payment_attempts.platform_fee_cents is 'What the platform takes of it, in minor units of currency.';
+comment on column private.payment_attempts.covers_rest is
+  'Whether more is paid than was due to confirm the booking: its rest, or all of it at once.';
 comment on column private.payment_attempts.as_of is 'The newest instant at which the provider''s state was read.';
 
 -- for: private.open_checkout; two people who press "pay" at once get the same attempt
@@ -188,7 +195,10 @@ create type service.open_checkout as (
   stripe_account text,
   delayed_methods boolean,
   checkout_url text,
-  site_url text
+  site_url text,
+  platform_fee_cents bigint,
+  closing boolean,
+  session_id text
 );
 
 comment on type service.open_checkout is 'The open attempt to pay a booking.';
@@ -201,14 +211,63 @@ comment on column service.open_checkout.amount_cents is 'Minor units of currency
 comment on column service.open_checkout.currency is 'ISO 4217, upper case.';
 comment on column service.open_checkout.locale is 'The payer''s language. one of: es, en, ca';
 comment on column service.open_checkout.description is 'What is paid for, to show the payer.';
-comment on column service.open_checkout.customer_email is 'The payer''s address; null: the venue was given none.';
+comment on column service.open_checkout.customer_email is 'The customer''s address; null: the venue was given none, or whoever asks may only pay.';
 comment on column service.open_checkout.expires_at is 'When the provider is to close its session.';
 comment on column service.open_checkout.stripe_account is 'The connected account that is paid; null: the platform''s own.';
 comment on column service.open_checkout.delayed_methods is 'Whether methods that take days may be offered.';
-comment on column service.open_checkout.checkout_url is 'Where to pay; null: the provider has made no session yet.';
+comment on column service.open_checkout.checkout_url is
+  'Where to pay, as it was recorded: nobody is sent there before the provider has said the same of session_id; null: the provider has made no session yet.';
+comment on column service.open_checkout.session_id is 'The provider''s session, to be asked about; null: there is none yet.';
+comment on column service.open_checkout.platform_fee_cents is 'What the platform takes of it, in minor units of currency.';
+comment on column service.open_checkout.closing is
+  'Whether this is the page of another amount, which is being closed first: ask again in a moment.';
 comment on column service.open_checkout.site_url is 'The page of its calendar, to come back to; null: none.';
 
-create function private.open_checkout(reference text, manage_token text)
+create function private.shown_checkout(
+  booking public.bookings, attempt private.payment_attempts, closing boolean, only_pays boolean
+)
+returns service.open_checkout
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select row(
+      attempt.id,
+      case when attempt.url is null then private.checkout_token(attempt.id) end,
+      attempt.organization_id,
+      booking.id,
+      booking.reference,
+      attempt.amount_cents,
+      attempt.currency,
+      booking.locale,
+      concat_ws(
+        ' · ', private.room_name(r, booking.locale), o.name,
+        to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
+      ),
+      case when not shown_checkout.only_pays then c.email end,
+      attempt.expires_at,
+      attempt.stripe_account,
+      o.delayed_methods,
+      attempt.url,
+      (private.managing_calendar(booking)).site_url,
+      attempt.platform_fee_cents,
+      shown_checkout.closing,
+      attempt.session_id
+    )::service.open_checkout
+    from public.organizations as o
+    join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
+    join public.locations as l on l.organization_id = o.id and l.id = r.location_id
+    join public.customers as c on c.organization_id = o.id and c.id = booking.customer_id
+    where o.id = booking.organization_id
+  );
+end
+$$;
+
+comment on function private.shown_checkout is 'An attempt as the service gets to know it; only_pays: without the customer''s address, which the provider''s page would show.';
+
+create function private.open_checkout(reference text, manage_token text, whole boolean)
 returns service.open_checkout
 language plpgsql
 volatile
@@ -220,8 +279,12 @@ declare
   -- way there, the two after it for a payment made in its last second.
   session_ends timestamptz := now() + interval '31 minutes';
   hold_wanted timestamptz := now() + interval '33 minutes';
-  booking public.bookings := private.booking_with_token(open_checkout.reference, open_checkout.manage_token);
+  booking public.bookings := private.booking_to_pay(open_checkout.reference, open_checkout.manage_token);
+  only_pays boolean := (private.booking_with_pay_token(open_checkout.reference, open_checkout.manage_token)).id is not null;
   attempt private.payment_attempts;
+  account private.payment_account;
+  ends_at timestamptz;
+  owed bigint;
   due bigint;
 begin
   booking := private.locked_booking(booking.organization_id, booking.id);
@@ -234,8 +297,20 @@ begin
   elsif booking.status in ('in_progress', 'completed', 'no_show') then
     perform private.fail('nothing_due', 409, 'The visit has begun or is over: ask the venue what is open.');
   end if;
-  -- Of a confirmed booking too: a change may have made it dearer.
-  due := private.due_online(booking);
+  account := private.payment_account(booking.organization_id);
+  owed := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+  if not account.available and greatest(owed, private.booking_open(booking)) > 0 then
+    perform private.fail(
+      'online_payment_unavailable', 409,
+      case
+        when (select o.pay_at_venue from public.organizations as o where o.id = booking.organization_id)
+          then 'The venue cannot be paid online at the moment: pay there.'
+        else 'The venue cannot be paid online at the moment: ask it.'
+      end
+    );
+  end if;
+  -- Of a confirmed booking too: its rest, or what a change has made dearer.
+  due := private.payable_online(booking, open_checkout.whole);
   if due = 0 then
     perform private.fail('nothing_due', 409, 'Nothing is due online.');
   end if;
@@ -252,7 +327,23 @@ begin
     set status = 'failed', error = 'no session was recorded'
     where a.organization_id = attempt.organization_id and a.id = attempt.id;
     attempt := null;
+  elsif attempt.session_id is not null and attempt.expires_at <= now() and exists (
+    select from public.stripe_accounts as a
+    where a.organization_id = attempt.organization_id
+      and a.account_id = attempt.stripe_account
+      and a.deauthorized_at is not null
+  ) then
+    -- Nobody can ask what became of it, and nobody can pay on it. Should it be heard of later, it counts.
+    update private.payment_attempts as a
+    set status = 'expired', error = 'no access to its account'
+    where a.organization_id = attempt.organization_id and a.id = attempt.id;
+    attempt := null;
   elsif attempt.session_id is not null and attempt.amount_cents <> due then
+    -- The payer wants to pay another amount now. Answered, not raised: an error would take the closing back.
+    if attempt.amount_cents = private.payable_online(booking, attempt.covers_rest) then
+      perform private.request_checkout_expiry(attempt);
+      return private.shown_checkout(booking, attempt, true, only_pays);
+    end if;
     perform private.fail('checkout_closing', 409, 'The booking was changed, and the former page is being closed: try again in a minute.');
   elsif attempt.session_id is not null and attempt.expires_at <= now() then
     perform private.fail('not_payable', 409, 'The time to pay is over. Look at the booking in a minute: if it was paid it will be confirmed.');
@@ -274,60 +365,49 @@ begin
       perform private.fail('not_payable', 409, 'Too little time is left to pay. Book again when the hold has ended.');
     end if;
 
-    insert into private.payment_attempts (organization_id, booking_id, amount_cents, currency, expires_at)
-    values (booking.organization_id, booking.id, due, booking.currency, session_ends)
+    insert into private.payment_attempts (
+      organization_id, booking_id, amount_cents, currency, expires_at, stripe_account, platform_fee_cents, covers_rest
+    )
+    values (
+      booking.organization_id, booking.id, due, booking.currency, session_ends, account.account_id,
+      case
+        when account.account_id is null then 0
+        else private.platform_fee(
+          private.plan_of(booking.organization_id), booking.currency, due, booking.total_cents, booking.party_size
+        )
+      end,
+      due > owed
+    )
     returning * into attempt;
 
-    if booking.hold_expires_at < session_ends + interval '1 minute' then
-      -- A second attempt under a hold that was extended before: the provider's shortest
-      -- session is too long, so it is closed for it.
-      perform private.request_checkout_expiry(attempt, booking.hold_expires_at - interval '1 minute');
+    -- The provider's shortest session is too long for a second attempt under a hold that was extended
+    -- before, and for a rest that can soon be paid at the venue only: it is closed for them.
+    ends_at := least(
+      booking.hold_expires_at - interval '1 minute',
+      case when attempt.covers_rest then private.rest_payable_until(booking) end
+    );
+    if ends_at < session_ends then
+      perform private.request_checkout_expiry(attempt, ends_at);
     end if;
   end if;
 
-  return (
-    select row(
-      attempt.id,
-      case when attempt.url is null then private.checkout_token(attempt.id) end,
-      attempt.organization_id,
-      booking.id,
-      booking.reference,
-      attempt.amount_cents,
-      attempt.currency,
-      booking.locale,
-      concat_ws(
-        ' · ', private.room_name(r, booking.locale), o.name,
-        to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
-      ),
-      c.email,
-      attempt.expires_at,
-      attempt.stripe_account,
-      o.delayed_methods,
-      attempt.url,
-      (private.managing_calendar(booking)).site_url
-    )::service.open_checkout
-    from public.organizations as o
-    join public.rooms as r on r.organization_id = o.id and r.id = booking.room_id
-    join public.locations as l on l.organization_id = o.id and l.id = r.location_id
-    join public.customers as c on c.organization_id = o.id and c.id = booking.customer_id
-    where o.id = booking.organization_id
-  );
+  return private.shown_checkout(booking, attempt, false, only_pays);
 end
 $$;
 
 comment on function private.open_checkout is
-  'definer: the service may read no table. Proves the customer by the manage token.';
+  'definer: the service may read no table. Proves the customer by the manage token, or the pay token.';
 grant execute on function private.open_checkout to service_role;
 
-create function service.open_checkout(reference text, manage_token text)
+create function service.open_checkout(reference text, manage_token text, whole boolean default false)
 returns service.open_checkout
 language sql
 volatile
 set search_path = ''
-as $$ select private.open_checkout(reference, manage_token) $$;
+as $$ select private.open_checkout(reference, manage_token, whole) $$;
 
 comment on function service.open_checkout is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open; a confirmed booking that a change made dearer can be paid too. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open. It asks for what is due; of a confirmed booking for all that is open, and whole: of a held one too, where the venue lets the rest be paid online. manage_token: or the pay_token of get_payment_link. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing, online_payment_unavailable.';
 grant execute on function service.open_checkout to service_role;
 
 create type service.attempt_state as (
@@ -359,6 +439,7 @@ begin
     -- Recorded before. Where people are sent to pay never changes afterwards.
     return row(attempt.id, attempt.status)::service.attempt_state;
   end if;
+  perform private.refuse_other_page(record_checkout.url, record_checkout.expires_at);
 
   update private.payment_attempts as a
   set session_id = record_checkout.session_id,
@@ -380,7 +461,7 @@ set search_path = ''
 as $$ select private.record_checkout(attempt_id, attempt_token, session_id, url, expires_at) $$;
 
 comment on function service.record_checkout is
-  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session; 503 booking_changed (it was moved at that moment: try again).';
+  'Remembers the provider''s session of an attempt, for whoever has the attempt_token of open_checkout; only then may a person be sent to url. Errors: 404 attempt_not_found; 409 not_payable, attempt_has_session; 422 checkout_page_invalid; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.record_checkout to service_role;
 
 create function private.fail_checkout(attempt_id uuid, attempt_token text, error text)

@@ -66,7 +66,7 @@ begin
     where a.organization_id = booking.organization_id
       and a.booking_id = booking.id
       and a.status = 'open'
-      and a.amount_cents <> private.due_online(booking)
+      and a.amount_cents <> private.payable_online(booking, a.covers_rest)
   ) then
     perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
   end if;
@@ -77,6 +77,29 @@ $$;
 comment on function private.settle_booking is
   'Brings a booking into the state that its money asks for and returns its status. Calling it again changes nothing. Who may meet an expired booking holds its room''s lock.';
 
+create function private.announce_payment(organization_id uuid, booking_id uuid, payment_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'payment_received', 'organization_id', announce_payment.organization_id,
+      'booking_id', announce_payment.booking_id, 'payment_id', announce_payment.payment_id
+    ),
+    -- One mail, in however many payments the money came.
+    concat_ws(':', 'payment_received', announce_payment.booking_id, pg_current_xact_id()),
+    announce_payment.organization_id
+  );
+end
+$$;
+
+comment on function private.announce_payment is
+  'The outbox: a payment after which its booking stands as before writes a mail of its own in the same transaction.';
+
 create function private.receive_payment(payment public.payments)
 returns text
 language plpgsql
@@ -86,6 +109,7 @@ as $$
 declare
   booking public.bookings := private.locked_booking(payment.organization_id, payment.booking_id);
   payment_id uuid;
+  settled text;
 begin
   if booking.currency <> payment.currency then
     perform private.fail('currency_mismatch', 422, 'Pay in the booking''s currency.');
@@ -93,12 +117,12 @@ begin
 
   insert into public.payments as p (
     organization_id, id, booking_id, method, amount_cents, currency,
-    provider_payment_id, provider_session_id, occurred_at
+    provider_payment_id, provider_session_id, occurred_at, stripe_account, platform_fee_cents
   )
   values (
     payment.organization_id, coalesce(payment.id, private.uuid_v7()), payment.booking_id, payment.method,
     payment.amount_cents, payment.currency, payment.provider_payment_id, payment.provider_session_id,
-    coalesce(payment.occurred_at, now())
+    coalesce(payment.occurred_at, now()), payment.stripe_account, payment.platform_fee_cents
   )
   on conflict (organization_id, provider_payment_id) where provider_payment_id is not null do nothing
   returning p.id into payment_id;
@@ -109,15 +133,20 @@ begin
     -- What the desk or a voucher leaves may be less than the provider charges.
     update public.bookings as b
     set due_now_cents = private.chargeable_due(
-      b.currency, o.small_amounts, b.total_cents, b.due_now_cents, private.booking_kept(b.organization_id, b.id)
+      b.organization_id, b.total_cents, b.due_now_cents, private.booking_kept(b.organization_id, b.id)
     )
-    from public.organizations as o
     where b.organization_id = booking.organization_id
       and b.id = booking.id
-      and b.due_now_cents > private.booking_kept(b.organization_id, b.id)
-      and o.id = b.organization_id;
+      and b.due_now_cents > private.booking_kept(b.organization_id, b.id);
   end if;
-  return private.settle_booking(booking.organization_id, booking.id);
+  settled := private.settle_booking(booking.organization_id, booking.id);
+  -- A confirmation says itself what was paid.
+  if payment_id is not null and settled = booking.status
+    and settled in ('pending', 'confirmed', 'checked_in', 'in_progress', 'completed', 'no_show')
+  then
+    perform private.announce_payment(booking.organization_id, booking.id, payment_id);
+  end if;
+  return settled;
 end
 $$;
 
@@ -159,6 +188,7 @@ declare
   refused boolean := delayed
     and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
   attempt_id uuid;
+  was text;
   booking_status text;
 begin
   perform private.refuse_other_object(job, case job.kind
@@ -177,9 +207,13 @@ begin
     attempt_id := session ->> 'client_reference_id';
   end if;
   attempt := private.lock_attempt(attempt_id);
-  if attempt.id is null then
+  -- Who owns another account writes whatever reference they like on what is paid into it.
+  if attempt.id is null
+    or job.kind = 'stripe.sync' and attempt.stripe_account is distinct from job.payload ->> 'account'
+  then
     return row(null, 'unknown', null, null)::service.applied_checkout;
   end if;
+  was := attempt.status;
 
   -- A second session of the same attempt says nothing about the first, except by money.
   if paid or attempt.session_id is null or attempt.session_id = session ->> 'id' then
@@ -195,12 +229,24 @@ begin
     returning a.* into attempt;
   end if;
 
+  if paid and was <> 'paid' and attempt.covers_rest then
+    -- More than was due is wanted online by now: settling keeps it, once.
+    update public.bookings as b
+    set due_now_cents = greatest(
+      b.due_now_cents,
+      least(b.total_cents, private.booking_kept(b.organization_id, b.id) + attempt.amount_cents)
+    )
+    where b.organization_id = attempt.organization_id
+      and b.id = attempt.booking_id
+      and b.status <> 'cancelled';
+  end if;
   if paid then
     booking_status := private.receive_payment(row(
       attempt.organization_id, null, attempt.booking_id, 'stripe',
       (session ->> 'amount_total')::bigint, upper(session ->> 'currency'),
       coalesce(session ->> 'payment_intent', session ->> 'id'), session ->> 'id',
-      (session ->> 'as_of')::timestamptz, null, null
+      (session ->> 'as_of')::timestamptz, null, null, attempt.stripe_account,
+      case when attempt.stripe_account is null then 0 else least(attempt.platform_fee_cents, (session ->> 'amount_total')::bigint) end
     )::public.payments);
   else
     -- The provider is asked every minute, so an hour is kept however long it takes.
@@ -232,7 +278,7 @@ set search_path = ''
 as $$ select private.apply_checkout_session(job_id, lease_token, session) $$;
 
 comment on function service.apply_checkout_session is
-  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch; 503 booking_changed (it was moved at that moment: try again).';
+  'Applies the provider''s current state of a session, under the lease of the job that is about it (stripe.sync, stripe.expire_checkout): {id, status: open, complete or expired, payment_status, payment_intent, payment_intent_status, amount_total (minor units), currency, client_reference_id (the attempt), as_of (when it was read)}. A session of another account than the attempt was opened in changes nothing (unknown). Any order and any number of calls end the same. While it is complete and its payment under way, the booking keeps its place. Errors: 409 lease_lost, lease_of_another; 422 currency_mismatch; 503 booking_changed (it was moved at that moment: try again).';
 grant execute on function service.apply_checkout_session to service_role;
 
 create function private.close_checkout()
@@ -344,7 +390,7 @@ begin
 
   perform private.receive_payment(row(
     booking.organization_id, payment_id, booking.id, record_payment.method,
-    record_payment.amount_cents, booking.currency, null, null, now(), null, null
+    record_payment.amount_cents, booking.currency, null, null, now(), null, null, null, 0
   )::public.payments);
 
   select
@@ -357,6 +403,9 @@ begin
 
   perform private.idempotent_end(scope, record_payment.idempotency_key, to_jsonb(answer));
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

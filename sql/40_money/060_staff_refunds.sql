@@ -152,6 +152,9 @@ begin
   );
   perform private.idempotent_end(scope, refund_booking.idempotency_key, to_jsonb(answer));
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -308,6 +311,9 @@ begin
   from private.booking_balance(request.organization_id, request.booking_id) as balance;
   perform private.idempotent_end(scope, record_refund.idempotency_key, to_jsonb(answer));
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -375,6 +381,9 @@ begin
     request.id, request.booking_id, request.status, request.amount_cents, request.currency,
     private.booking_kept(request.organization_id, request.booking_id)
   )::public.withdrawn_refund;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -470,6 +479,9 @@ begin
     and (q.status = 'pending' or (q.status = 'failed' and q.withdrawn_reason is null))
   order by q.created_at, q.id
   limit 500;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

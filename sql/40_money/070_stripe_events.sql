@@ -30,6 +30,11 @@ declare
   object_type text := event #>> '{data,object,object}';
   object_id text := event #>> '{data,object,id}';
 begin
+  -- Its object is the platform's application; what is to be looked at is whose it was.
+  if event ->> 'type' = 'account.application.deauthorized' then
+    object_type := 'account';
+    object_id := event ->> 'account';
+  end if;
   perform private.act_as('system', null);
   if coalesce(event ->> 'id', '') = '' or coalesce(event ->> 'type', '') = '' then
     perform private.fail('event_invalid', 422, 'Send an event as Stripe makes them, with id and type.');
@@ -47,7 +52,11 @@ begin
 
   -- One unfinished job an object: its deliveries are applied one at a time, and one that
   -- comes while the job runs makes it run again.
-  if object_type in ('checkout.session', 'refund', 'dispute', 'subscription', 'invoice', 'customer') and object_id is not null then
+  if object_type in ('checkout.session', 'refund', 'dispute', 'subscription', 'invoice', 'customer', 'account')
+    and object_id is not null
+    -- An account speaks for itself only.
+    and (object_type <> 'account' or object_id = event ->> 'account')
+  then
     perform private.enqueue(
       'stripe.sync',
       jsonb_build_object('object_type', object_type, 'object_id', object_id, 'account', event ->> 'account'),
@@ -69,5 +78,5 @@ set search_path = ''
 as $$ select private.receive_stripe_event(event) $$;
 
 comment on function service.receive_stripe_event is
-  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute, subscription, invoice, customer). Errors: 422 event_invalid.';
+  'Stores a verified event, once, with the job that looks at its object (checkout.session, refund, dispute, subscription, invoice, customer; account, of the account that the event names). Errors: 422 event_invalid.';
 grant execute on function service.receive_stripe_event to service_role;

@@ -1,7 +1,7 @@
 -- Disputes: payments that a customer's bank takes back, as the provider reports them.
 --
--- Recorded and told to the owners, who answer on the provider's dashboard. The ledger does not follow
--- them yet: what a dispute took is not counted as refunded.
+-- Recorded and told to the owners, who answer on the provider's dashboard. What a dispute took is not counted as
+-- refunded: the ledger has accounts of its own for it.
 
 create table public.disputes (
   organization_id uuid not null,
@@ -115,6 +115,8 @@ begin
   select p.* into payment
   from public.payments as p
   where p.provider_payment_id = dispute ->> 'payment_intent'
+    -- Never a payment into another account than the dispute is of.
+    and p.stripe_account is not distinct from job.payload ->> 'account'
   order by p.created_at
   limit 1;
   if not found then

@@ -93,6 +93,8 @@ declare
 begin
   field := case
     when jsonb_typeof(consents) <> 'array' then 'consents'
+    -- There are three kinds; a longer list is not looked at.
+    when jsonb_array_length(consents) > 3 then 'kind'
     when exists (select from jsonb_array_elements(consents) as c where jsonb_typeof(c) <> 'object') then 'consents'
     when exists (
       select from jsonb_array_elements(consents) as c

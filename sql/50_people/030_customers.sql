@@ -97,6 +97,25 @@ $$;
 comment on function private.lock_customers is
   'Locks customers with their bookings until the transaction ends. Raises 404 customer_not_found, 409 customer_erased.';
 
+create function private.refuse_erased(booking public.bookings)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from public.customers as c
+    where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is not null
+  ) then
+    perform private.fail('customer_erased', 409, 'Leave it: what was erased stays erased.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_erased is
+  'Raises 409 customer_erased. Whoever erases the customer holds the booking, too, which the caller has locked.';
+
 create type public.customer as (
   id uuid,
   email text,
@@ -207,6 +226,9 @@ begin
   where c.organization_id = merge_customers.organization_id and c.id = merge_customers.keep_id
   returning * into kept;
   return private.shown_customer(kept);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -349,6 +371,9 @@ begin
     join public.rooms as r on r.organization_id = customer.organization_id and r.id = b.room_id
     cross join private.booking_balance(customer.organization_id, b.id) as balance
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -423,6 +448,9 @@ begin
     and b.status <> 'expired'
   order by b.starts_at desc, b.id
   limit least(greatest(coalesce(my_bookings.max_rows, 100), 1), 500);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -438,7 +466,7 @@ set search_path = ''
 as $$ select * from private.my_bookings(max_rows) $$;
 
 comment on function public.my_bookings is
-  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet), user_required for an API key.';
+  'The signed-in person''s bookings of every organization, latest start first, at most max_rows (1 to 500): those whose customer has the account''s proven e-mail address. my_booking_token gives what the other functions of a booking ask for. Errors: 401 not_authenticated, session_ended; 403 email_not_proven (no mail to the address came back yet, or it counts only in a session that a mail opened), user_required for an API key.';
 grant execute on function public.my_bookings to authenticated;
 
 insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, description)
@@ -481,6 +509,9 @@ begin
     perform private.fail('booking_not_found', 404, 'Choose one of my_bookings that is still to come.');
   end if;
   return row(booking.reference, private.derived_token('booking', booking.id::text))::public.booking_link;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

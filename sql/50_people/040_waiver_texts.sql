@@ -122,6 +122,9 @@ begin
     exit when found;
   end loop;
   return row(published.id, published.room_id, published.version, published.published_at)::public.published_waiver;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

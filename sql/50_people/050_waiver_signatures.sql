@@ -90,9 +90,9 @@ create type public.booking_waiver as (
 comment on type public.booking_waiver is 'How far a party is with its waiver.';
 comment on column public.booking_waiver.policy is 'Of the room; one of rooms.waiver_policy';
 comment on column public.booking_waiver.signed is 'People for whom somebody has signed.';
-comment on column public.booking_waiver.needed is 'People of the party; 0 where nothing is signed.';
+comment on column public.booking_waiver.needed is 'People of the party; 0 where nothing is signed, as in a room where one may sign and the venue has published no text.';
 comment on column public.booking_waiver.missing is 'People for whom nobody has signed yet.';
-comment on column public.booking_waiver.token is 'For get_waiver and sign_waiver; null where nothing is signed.';
+comment on column public.booking_waiver.token is 'For get_waiver and sign_waiver; null where nothing is signed, until the venue has published a text, and to whoever only pays the booking.';
 
 create function private.booking_waiver(booking public.bookings)
 returns public.booking_waiver
@@ -104,6 +104,7 @@ declare
   policy text;
   signed int;
   needed int;
+  published boolean;
 begin
   select r.waiver_policy into policy
   from public.rooms as r
@@ -111,18 +112,21 @@ begin
   if policy = 'none' or private.venue_is_closed(booking.organization_id) then
     return row('none', 0, 0, 0, null)::public.booking_waiver;
   end if;
-  needed := booking.party_size;
+  published := (private.current_waiver(booking.organization_id, booking.room_id)).id is not null;
+  -- A room that requires a signature waits for the text: no game starts there without one.
+  needed := case when published or policy = 'required' then booking.party_size else 0 end;
   select coalesce(sum(s.people), 0) into signed
   from public.waiver_signatures as s
   where s.organization_id = booking.organization_id and s.booking_id = booking.id;
   return row(
-    policy, signed, needed, greatest(needed - signed, 0), private.derived_token('waiver', booking.id::text)
+    policy, signed, needed, greatest(needed - signed, 0),
+    case when published then private.derived_token('waiver', booking.id::text) end
   )::public.booking_waiver;
 end
 $$;
 
 comment on function private.booking_waiver is
-  'How far a party is with its waiver, by the policy of its room. A closed venue has no waiver.';
+  'How far a party is with its waiver, by the policy of its room. A closed venue has no waiver, and without a published text there is none to sign.';
 
 create function private.refuse_without_waiver()
 returns trigger
@@ -150,5 +154,10 @@ comment on function private.refuse_without_waiver is
 -- Its name puts it after refuse_unlisted_transition: a move that is not allowed is told first.
 create trigger refuse_without_waiver
 before update of status on public.bookings
-for each row when (new.status = 'in_progress' and old.status <> 'in_progress')
+for each row when (
+  new.status = 'in_progress' and old.status <> 'in_progress'
+  -- In one step, by somebody: the sweep only tidies up.
+  or new.status = 'completed' and old.status = 'checked_in'
+  and new.status_reason is distinct from 'nobody_said_otherwise'
+)
 execute function private.refuse_without_waiver();

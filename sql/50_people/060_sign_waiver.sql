@@ -174,9 +174,10 @@ set search_path = ''
 as $$
 declare
   full_name text := private.clean_text(signer ->> 'full_name');
-  email text := nullif(lower(trim(signer ->> 'email')), '');
+  email text := nullif(private.typed_email(signer ->> 'email'), '');
   this_year int := extract(year from now())::int;
   field text;
+  wrong jsonb;
 begin
   field := case
     when jsonb_typeof(signer -> 'full_name') is distinct from 'string'
@@ -192,20 +193,39 @@ begin
       jsonb_build_object('field', field)
     );
   end if;
-  if jsonb_typeof(minors) is distinct from 'array'
-    or exists (
-      select from jsonb_array_elements(minors) as m
-      where jsonb_typeof(m) <> 'object'
-        or jsonb_typeof(m -> 'full_name') is distinct from 'string'
-        or not private.is_typed_name(private.clean_text(m ->> 'full_name'), 200)
-        or jsonb_typeof(m -> 'birth_year') is distinct from 'number'
-        or m ->> 'birth_year' !~ '^\d{4}$'
-        or (m ->> 'birth_year')::int not between this_year - 18 and this_year
-    )
-  then
+  if jsonb_typeof(minors) is distinct from 'array' then
+    wrong := '{}';
+  elsif jsonb_array_length(minors) > 100 then
+    wrong := '{}'; -- refused by its number, before each is looked at
+  else
+    select jsonb_build_object('position', m.position - 1, 'field', case when m.named then 'birth_year' else 'full_name' end)
+    into wrong
+    from (
+      select
+        listed.position,
+        coalesce(
+          jsonb_typeof(listed.item -> 'full_name') = 'string'
+          and private.is_typed_name(private.clean_text(listed.item ->> 'full_name'), 200),
+          false
+        ) as named,
+        coalesce(
+          case
+            when jsonb_typeof(listed.item -> 'birth_year') = 'number' and listed.item ->> 'birth_year' ~ '^\d{4}$'
+              then (listed.item ->> 'birth_year')::int between this_year - 18 and this_year
+          end,
+          false
+        ) as born
+      from jsonb_array_elements(minors) with ordinality as listed (item, position)
+    ) as m
+    where not (m.named and m.born)
+    order by m.position
+    limit 1;
+  end if;
+  if wrong is not null then
     perform private.fail(
       'minors_invalid', 422,
-      'Give each minor''s full_name (1 to 200 characters) and birth_year, of people under 18.'
+      'Give each minor''s full_name (1 to 200 characters, no link) and birth_year, of people under 18, at most 100 of them.',
+      wrong
     );
   end if;
   if coalesce(length(drawing), 0) not between 1 and 51200
@@ -238,7 +258,7 @@ end
 $$;
 
 comment on function private.checked_signer is
-  'Who signs and for whom, trimmed: {full_name, email, plays, minors}. Raises 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid.';
+  'Who signs and for whom, trimmed: {full_name, email, plays, minors}. Raises 422 signer_invalid (details {"field"}), minors_invalid (details {"position", "field"}), signature_invalid.';
 
 create type public.signed_waiver as (
   signature_id uuid,
@@ -365,7 +385,7 @@ set search_path = ''
 as $$ select private.sign_waiver(token, version, signer, minors, signature, locale, idempotency_key) $$;
 
 comment on function public.sign_waiver is
-  'Signs the waiver of a booking. version: the one that get_waiver showed; signer: {full_name, email?, plays? (false: a guardian who stays outside)}; minors: [{full_name, birth_year}] whom the signer answers for; signature: the drawing, an SVG path or a PNG as data URL, at most 51200 characters; locale: the language that was read. For anybody with the link. Errors: 404 waiver_not_found; 409 waiver_outdated (details {"version"}), waiver_closed, waiver_full (details {"signed", "maximum"}); 422 signer_invalid (details {"field"}), minors_invalid, signature_invalid, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Signs the waiver of a booking. version: the one that get_waiver showed; signer: {full_name, email?, plays? (false: a guardian who stays outside)}; minors: [{full_name, birth_year}] whom the signer answers for; signature: the drawing, an SVG path or a PNG as data URL, at most 51200 characters; locale: the language that was read. For anybody with the link. Errors: 404 waiver_not_found; 409 waiver_outdated (details {"version"}), waiver_closed, waiver_full (details {"signed", "maximum"}); 422 signer_invalid (details {"field"}), minors_invalid (details {"position", "field"}: of the first that is wrong, counted from 0), signature_invalid, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.sign_waiver to anon, authenticated;
 
 create type public.waiver_minor as (
@@ -436,6 +456,9 @@ begin
     perform private.fail('signature_not_found', 404, 'Choose one of the organization''s signatures.');
   end if;
   return shown;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -86,6 +86,9 @@ begin
   insert into private.waiver_kiosk_secrets (organization_id, kiosk_id, token_hash)
   values (create_waiver_kiosk.organization_id, kiosk_id, private.token_hash(token));
   return row(kiosk_id, token)::public.issued_token;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -123,6 +126,9 @@ begin
     perform private.fail('kiosk_not_found', 404, 'Choose one of the organization''s kiosks.');
   end if;
   return row(revoke_waiver_kiosk.kiosk_id, revoked)::public.revoked_token;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -197,7 +203,7 @@ begin
     cross join private.booking_waiver(b) as w
     where r.organization_id = parties_to_sign.organization_id
       and r.location_id = parties_to_sign.location_id
-      and r.waiver_policy <> 'none'
+      and w.token is not null
       and private.waiver_is_open(b)
   );
 end
@@ -284,6 +290,9 @@ begin
     coalesce(get_waivers_to_sign.date, (now() at time zone zone)::date)::timestamp at time zone zone,
     (coalesce(get_waivers_to_sign.date, (now() at time zone zone)::date) + 1)::timestamp at time zone zone
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -47,17 +47,19 @@ create type public.booking_place as (
   arrival_hints text,
   directions text,
   latitude numeric,
-  longitude numeric
+  longitude numeric,
+  line text
 );
 
 comment on type public.booking_place is 'Where a visit takes place.';
 comment on column public.booking_place.name is 'The location''s.';
 comment on column public.booking_place.address is 'In one line; empty when the venue gave none.';
 comment on column public.booking_place.phone is 'By which the venue is reached; null: none.';
-comment on column public.booking_place.arrival_hints is 'How to get in, in the booking''s language or another; null: not said.';
+comment on column public.booking_place.arrival_hints is 'How to get in, in the booking''s language or another; null: not said, or not to whoever only pays the booking.';
 comment on column public.booking_place.directions is 'How to get there, in the booking''s language or another; null: not said.';
 comment on column public.booking_place.latitude is 'In degrees; null: not said.';
 comment on column public.booking_place.longitude is 'In degrees; null: not said.';
+comment on column public.booking_place.line is 'Name and address in one line, as a calendar''s event says where it takes place.';
 
 create function private.booking_place(booking public.bookings)
 returns public.booking_place
@@ -74,7 +76,8 @@ begin
       private.text_in(l.arrival_hints, booking.locale),
       private.text_in(l.directions, booking.locale),
       l.latitude,
-      l.longitude
+      l.longitude,
+      private.location_line(l)
     )::public.booking_place
     from public.rooms as r
     join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id

@@ -20,7 +20,9 @@ create type public.held_booking as (
   total_cents bigint,
   due_now_cents bigint,
   confirm_by_email boolean,
-  manage_token text
+  manage_token text,
+  payable_cents bigint,
+  rest_payable_until timestamptz
 );
 
 comment on type public.held_booking is 'A booking that was just made, or a place that the waiting list offers.';
@@ -32,8 +34,8 @@ create type public.booking_customer as (
 );
 
 comment on type public.booking_customer is 'Whom a booking is for, to whoever manages it.';
-comment on column public.booking_customer.full_name is 'The name that was given with the booking.';
-comment on column public.booking_customer.email is 'Where mails go; null: the venue was given none.';
+comment on column public.booking_customer.full_name is 'The name that was given with the booking; empty to whoever only pays it.';
+comment on column public.booking_customer.email is 'Where mails go; null: the venue was given none, and to whoever only pays the booking.';
 
 create type public.cancellation as (
   refund_percent int,
@@ -90,7 +92,9 @@ create type public.booking as (
   reschedulable boolean,
   confirm_by_email boolean,
   history public.booking_step [],
-  manage_token text
+  manage_token text,
+  payable_cents bigint,
+  rest_payable_until timestamptz
 );
 
 comment on type public.booking is 'A booking for whoever manages it.';
@@ -99,11 +103,11 @@ comment on column public.booking.organization is 'The venue.';
 comment on column public.booking.location is 'Where to come.';
 comment on column public.booking.event is 'The visit in somebody''s calendar.';
 comment on column public.booking.waiver is 'How far the party is with it.';
-comment on column public.booking.lines is 'What it costs, as quoted when it was made or changed.';
+comment on column public.booking.lines is 'What it costs, as quoted when it was made or changed; empty to whoever only pays it.';
 comment on column public.booking.cancellable is 'Whether its customer may cancel it now.';
 comment on column public.booking.cancellation is 'What cancelling now would give back.';
 comment on column public.booking.reschedulable is 'Whether its customer may move it now (reschedule_booking).';
-comment on column public.booking.history is 'In order of time.';
+comment on column public.booking.history is 'In order of time; empty to whoever only pays it.';
 comment on column public.booking.manage_token is
   'The secret by which it is managed, told by confirm_booking; null to whoever has brought it.';
 
@@ -173,6 +177,14 @@ begin
         ('refunded_cents', 'What went back.'),
         ('open_cents', 'What can still be asked for of the total.'),
         ('terms', 'As agreed when it was booked, or moved by its customer.'),
+        (
+          'payable_cents',
+          'What can be paid online now at most, with POST /v1/checkout: of a confirmed booking just that; of a held one more than is due, if all may be paid at once. 0: nothing.'
+        ),
+        (
+          'rest_payable_until',
+          'Until when what is due later can be paid online; null: only at the venue.'
+        ),
         ('confirm_by_email', 'Nothing is to be paid, and it is held until the link in its mail is opened.')
       ) as f (field, comment)
       join pg_catalog.pg_attribute as a
@@ -197,7 +209,9 @@ begin
   return row(
     shown.*,
     private.awaits_confirmation(booking),
-    private.derived_token('booking', booking.id::text)
+    private.derived_token('booking', booking.id::text),
+    private.payable_online(booking, whole => true),
+    private.rest_payable_until(booking)
   )::public.held_booking;
 end
 $$;

@@ -33,6 +33,7 @@ begin
   booking.total_cents := quote.total_cents;
   booking.tax_cents := quote.tax_cents;
   booking.due_now_cents := quote.due_now_cents;
+  booking.terms := to_jsonb(quote.terms);
   booking.hold_expires_at := make_booking.hold_expires_at;
   booking.locale := guest.locale;
   booking.source := request.source;
@@ -106,6 +107,10 @@ begin
   end if;
   quote := tried.quote;
   perform private.refuse_total(quote, request.expected_total_cents);
+  perform private.refuse_terms(quote.terms, request.expected_terms);
+  if quote.due_now_cents > quote.voucher_cents and not (private.payment_account(calendar.organization_id)).available then
+    perform private.fail('online_payment_unavailable', 409, 'The venue cannot be paid online at the moment: ask it.');
+  end if;
   -- All seats of a shared session can only be had while nobody has one.
   if slot.seats_available < private.wanted_seats(slot, request.exclusive) then
     perform private.refuse_taken_slot();
@@ -169,7 +174,8 @@ create function public.hold_booking(
   exclusive boolean default false,
   fields jsonb default '{}',
   customer_note text default '',
-  consents jsonb default '[]'
+  consents jsonb default '[]',
+  expected_terms jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -191,12 +197,13 @@ begin
   request.fields := fields;
   request.customer_note := customer_note;
   request.consents := consents;
+  request.expected_terms := expected_terms;
   return private.hold_booking(slug, request, idempotency_key);
 end
 $$;
 
 comment on function public.hold_booking is
-  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; idempotency_key: for a day the same key and request are one booking, answered as it is by then (expired: send a new key); extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. With confirm_by_email nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). Answers public.held_booking. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, plan_limit_reached (the venue takes no more bookings this month), total_changed (details {"total_cents"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
+  'Takes a time for a party until hold_expires_at; what is due must be paid by then, and a booking with nothing due, or whose voucher covers it, is confirmed at once. customer: {full_name, email, phone?, locale?}; expected_total_cents: the quoted total; expected_terms: those of the quote, so that nobody agrees to others than were shown; idempotency_key: for a day the same key and request are one booking, answered as it is by then (expired: send a new key); extras, coupon_code, voucher_code, exclusive: as quoted; fields: answers by key; consents: [{kind: terms or marketing, granted, wording}], where a calendar with terms needs them granted. With confirm_by_email nothing is to be paid, and the booking is held until the link in its mail is opened (confirm_booking). Answers public.held_booking. For anybody. Errors: 404 calendar_not_found, room_not_found; 409 slot_taken, plan_limit_reached (the venue takes no more bookings this month), online_payment_unavailable (it has to be paid online, and the venue cannot be), total_changed (details {"total_cents"}), terms_changed (details {"terms"}), extra_sold_out (details {"extra_id", "left"}); 422 party_size_invalid (details {"minimum", "maximum"}), slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, customer_invalid (details {"field"}), field_invalid (details {"field", "rule"}), customer_note_too_long, consents_invalid, terms_not_accepted, extras_invalid, extra_not_found, extra_quantity_invalid, the codes of coupons and vouchers as in quote_booking and coupon_max_uses_per_customer, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited, too_many_holds (details {"maximum"}), too_many_unpaid_bookings (details {"maximum"}), mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.hold_booking to anon, authenticated;
 
 create function private.cancellation_terms(
@@ -307,7 +314,9 @@ begin
         where h.organization_id = booking.organization_id and h.booking_id = booking.id
         order by h.occurred_at
       ),
-      null
+      null,
+      private.payable_online(booking, whole => true),
+      private.rest_payable_until(booking)
     )::public.booking
     from public.customers as c
     join public.organizations as o on o.id = c.organization_id
@@ -323,6 +332,31 @@ $$;
 comment on function private.managed_booking is
   'A booking as whoever manages it sees it. Called in the statement that reads the booking, it shows one moment.';
 
+create function private.payable_view(booking public.booking)
+returns public.booking
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  booking.fields := '{}';
+  booking.customer_note := '';
+  booking.customer := row('', null)::public.booking_customer;
+  booking.location.arrival_hints := null;
+  booking.waiver.token := null;
+  booking.lines := '{}';
+  booking.history := '{}';
+  booking.cancellable := false;
+  booking.cancellation := row(0, 0)::public.cancellation;
+  booking.reschedulable := false;
+  booking.confirm_by_email := false;
+  return booking;
+end
+$$;
+
+comment on function private.payable_view is
+  'A booking as whoever only pays it sees it: what, when and how much, and nothing of whom it is for.';
+
 create function private.get_booking(reference text, manage_token text)
 returns public.booking
 language plpgsql
@@ -331,12 +365,14 @@ security definer
 set search_path = ''
 as $$
 declare
-  known public.bookings := private.booking_with_token(get_booking.reference, get_booking.manage_token);
+  known public.bookings := private.booking_to_pay(get_booking.reference, get_booking.manage_token);
+  only_pays boolean := (private.booking_with_pay_token(get_booking.reference, get_booking.manage_token)).id is not null;
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   return (
-    select private.managed_booking(b)
+    select case when only_pays then private.payable_view(m.shown) else m.shown end
     from public.bookings as b
+    cross join lateral (select private.managed_booking(b) as shown offset 0) as m
     where b.organization_id = known.organization_id and b.id = known.id
   );
 exception
@@ -357,7 +393,7 @@ set search_path = ''
 as $$ select private.get_booking(reference, manage_token) $$;
 
 comment on function public.get_booking is
-  'A booking for whoever holds its manage token. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
+  'A booking for whoever holds its manage token. With the pay_token of get_payment_link in its place: what is to be paid, without whom it is for, its lines and its history. For anybody. Errors: 404 booking_not_found for a wrong reference or token; 429 rate_limited.';
 grant execute on function public.get_booking to anon, authenticated;
 
 create function private.cancel_booking(reference text, manage_token text)

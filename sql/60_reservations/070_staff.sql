@@ -20,6 +20,34 @@ $$;
 comment on function private.mark_no_show is
   'Notes of a locked booking that nobody came, and queues the refund of what was paid beyond the no-show fee of its terms.';
 
+create function private.undo_cancellation(booking public.bookings, reason text)
+returns public.undone_refunds
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  claimed_id uuid;
+begin
+  perform private.refuse_undo(booking, 'confirmed', undo_cancellation.reason);
+  claimed_id := private.retake_seats(booking);
+  if claimed_id is null then
+    perform private.refuse_taken_slot();
+  end if;
+  update public.bookings as b
+  set session_id = claimed_id,
+    status = 'confirmed',
+    status_reason = private.shown_reason(undo_cancellation.reason),
+    cancel_refund = null
+  where b.organization_id = booking.organization_id and b.id = booking.id;
+  perform private.keep_reason(booking.organization_id, booking.id, undo_cancellation.reason);
+  return private.withdraw_refunds(booking, 'cancelled');
+end
+$$;
+
+comment on function private.undo_cancellation is
+  'Takes the seats of a cancelled booking again, and back what was promised of its money and nobody began to pay; the caller holds the room, too. Raises what private.refuse_undo does, 409 slot_taken, and what keeps its extras and coupon from it (private.retake_options).';
+
 create function private.transition_booking(
   organization_id uuid,
   booking_id uuid,
@@ -50,7 +78,20 @@ begin
   then
     perform private.fail('reason_missing', 422, 'Say why not all of the money goes back.');
   end if;
-  booking := private.locked_booking(transition_booking.organization_id, transition_booking.booking_id);
+  if transition_booking.to_status = 'confirmed' and exists (
+    select from public.bookings as b
+    where b.organization_id = transition_booking.organization_id
+      and b.id = transition_booking.booking_id
+      and b.status = 'cancelled'
+  ) then
+    -- It will claim its time again.
+    booking := private.locked_for_change(transition_booking.organization_id, transition_booking.booking_id, null);
+  else
+    booking := private.locked_booking(transition_booking.organization_id, transition_booking.booking_id);
+    if booking.status = 'cancelled' and transition_booking.to_status = 'confirmed' then
+      perform private.fail('booking_changed', 409, 'Somebody else just cancelled the booking: look at it again.');
+    end if;
+  end if;
 
   select t.permission into needed
   from private.booking_transitions as t
@@ -72,6 +113,10 @@ begin
     perform private.cancel(booking, transition_booking.reason, transition_booking.refund);
   elsif transition_booking.to_status = 'no_show' then
     perform private.mark_no_show(booking, transition_booking.reason);
+  elsif booking.status = 'cancelled' and transition_booking.to_status = 'confirmed' then
+    undo := private.undo_cancellation(
+      booking, case when private.is_reason(transition_booking.reason) then transition_booking.reason end
+    );
   else
     perform private.transition(
       booking.organization_id, booking.id, transition_booking.to_status,
@@ -90,6 +135,9 @@ begin
   answer := private.desk_booking(booking);
   answer.undo := undo;
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -111,7 +159,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason, refund) $$;
 
 comment on function public.transition_booking is
-  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours; a no-show''s refund that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts); 422 reason_too_long, reason_missing, refund_invalid.';
+  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours, a cancellation while its place, extras and coupon''s use are free, with a new confirmation to the customer; the refund of a no-show or a cancellation that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts, or ends that nobody started), slot_taken, booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 reason_too_long, reason_missing, refund_invalid, coupon_max_uses, coupon_max_uses_per_customer.';
 grant execute on function public.transition_booking to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)
@@ -285,6 +333,9 @@ begin
   -- The token is derived, not stored: a replay shows it again.
   answer.manage_token := private.derived_token('booking', answer.id::text);
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -176,20 +176,16 @@ begin
   target.total_cents := quote.total_cents;
   target.tax_cents := quote.tax_cents;
   kept := private.booking_kept(booking.organization_id, booking.id);
-  target.due_now_cents := (
-    select private.chargeable_due(
-      o.currency, o.small_amounts, target.total_cents,
-      greatest(quote.due_now_cents, least(kept, target.total_cents)),
-      least(kept, target.total_cents)
-    )
-    from public.organizations as o
-    where o.id = booking.organization_id
+  target.due_now_cents := private.chargeable_due(
+    booking.organization_id, target.total_cents,
+    greatest(quote.due_now_cents, least(kept, target.total_cents)),
+    least(kept, target.total_cents)
   );
   -- Who moves it agrees to what is shown with the new price; staff move it for somebody who may
   -- have agreed to nothing.
   target.terms := to_jsonb(case
     when coalesce(change.new_terms, not by_staff and not stays)
-      then private.room_terms(target.organization_id, target.room_id)
+      then quote.terms
     else private.booking_terms(booking)
   end);
   if request.coupon_code is not null then
@@ -337,6 +333,7 @@ begin
   if change.expected_total_cents is not null then
     perform private.refuse_total(plan.quote, change.expected_total_cents);
   end if;
+  perform private.refuse_terms(private.booking_terms(target), change.expected_terms);
 
   if plan.changes is null then
     perform private.fail('nothing_to_change', 422, 'Choose another time, room, party, extras or price.');
@@ -386,7 +383,7 @@ end
 $$;
 
 comment on function private.apply_change is
-  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, 422 nothing_to_change.';
+  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, terms_changed, 422 nothing_to_change.';
 
 create function private.change_seats(
   booking public.bookings,
@@ -544,7 +541,8 @@ create function public.reschedule_booking(
   room_id uuid default null,
   party_size int default null,
   exclusive boolean default null,
-  extras jsonb default null
+  extras jsonb default null,
+  expected_terms jsonb default null
 )
 returns public.booking
 language plpgsql
@@ -560,10 +558,11 @@ begin
   change.exclusive := exclusive;
   change.extras := extras;
   change.expected_total_cents := expected_total_cents;
+  change.expected_terms := expected_terms;
   return private.reschedule_booking(reference, manage_token, change, idempotency_key);
 end
 $$;
 
 comment on function public.reschedule_booking is
-  'Moves a booking to another time, room or party, makes a shared session its party''s alone, or gives it exactly these extras ([{extra_id, quantity}], [] for none), and returns it; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Moves a booking to another time, room or party, makes a shared session its party''s alone, or gives it exactly these extras ([{extra_id, quantity}], [] for none), and returns it; null: as it is. What was paid too much goes back by a queued refund; what is missing is open and can be paid online (POST /v1/checkout) or at the venue, and a confirmed booking stays confirmed. expected_total_cents: the quoted total; expected_terms: those of the quote, so that nobody agrees to others than were shown. For anybody. Errors: 404 booking_not_found, room_not_found; 409 not_reschedulable: only while cancelling would be refunded in full; slot_taken, total_changed (details {"total_cents"}), terms_changed (details {"terms"}), booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 nothing_to_change, expected_total_missing, party_size_invalid, slot_in_past, notice_too_short, too_far_ahead, slot_not_offered, exclusive_not_offered, extras_invalid, extra_not_found (details {"extra_id"}), extra_quantity_invalid (details {"extra_id", "maximum"}), coupon_min_amount, coupon_not_for_room, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.reschedule_booking to anon, authenticated;

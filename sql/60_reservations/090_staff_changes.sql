@@ -36,6 +36,9 @@ begin
   end if;
   perform private.refuse_staff_change(booking);
   return private.quoted_change(booking, change, true);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -118,6 +121,9 @@ begin
   );
   perform private.idempotent_end(scope, change_booking.idempotency_key, to_jsonb(answer));
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -128,6 +128,9 @@ begin
     perform private.fail('room_not_found', 404, 'Choose one of the organization''s rooms.');
   end if;
   return private.dependents_of('public.rooms', get_room_dependents.organization_id, get_room_dependents.room_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -162,6 +165,9 @@ begin
     perform private.fail('location_not_found', 404, 'Choose one of the organization''s locations.');
   end if;
   return private.dependents_of('public.locations', get_location_dependents.organization_id, get_location_dependents.location_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -196,6 +202,9 @@ begin
     perform private.fail('calendar_not_found', 404, 'Choose one of the organization''s calendars.');
   end if;
   return private.dependents_of('public.calendars', get_calendar_dependents.organization_id, get_calendar_dependents.calendar_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -230,6 +239,9 @@ begin
     perform private.fail('extra_not_found', 404, 'Choose one of the organization''s extras.');
   end if;
   return private.dependents_of('public.extras', get_extra_dependents.organization_id, get_extra_dependents.extra_id);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

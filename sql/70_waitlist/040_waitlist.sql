@@ -494,6 +494,9 @@ begin
     remove_waitlist_entry.organization_id, remove_waitlist_entry.entry_id, 'removed'
   );
   return row(entry.id, entry.status)::public.removed_waitlist_entry;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -175,6 +175,9 @@ begin
   session := private.staffed_session(assign_game_master.organization_id, assign_game_master.session_id);
   perform private.lock_member(session.organization_id, assign_game_master.user_id);
   return private.put_in_charge(session, assign_game_master.user_id, 'assigned');
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -223,6 +226,9 @@ begin
     perform private.fail('not_skilled', 409, 'Choose a room that you may run, or ask a manager to add this one.');
   end if;
   return private.put_in_charge(session, caller, 'claimed');
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -300,6 +306,9 @@ begin
     and x.session_id = unassign_game_master.session_id
     and x.user_id = unassign_game_master.user_id;
   return row(unassign_game_master.session_id, unassign_game_master.user_id)::public.released_assignment;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -195,6 +195,9 @@ begin
     end if;
   end loop;
   return row(assigned, unassigned)::public.assignment_plan;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -17,7 +17,7 @@ create table private.email_templates (
   content_function text not null,
   counts_as text,
   constraint email_templates_pkey primary key (name),
-  constraint email_templates_counts_as_is_known check (counts_as in ('visitor', 'desk', 'organization'))
+  constraint email_templates_counts_as_is_known check (counts_as in ('visitor', 'desk', 'organization', 'notice'))
 );
 
 comment on table private.email_templates is
@@ -54,6 +54,7 @@ create table public.email_template_overrides (
   locale text not null,
   subject text,
   body text,
+  is_sent boolean not null default true,
   checked_at timestamptz,
   problem jsonb,
   created_at timestamptz not null default now(),
@@ -64,7 +65,14 @@ create table public.email_template_overrides (
   constraint email_template_overrides_template_fkey foreign key (template)
   references private.email_templates (name),
   constraint email_template_overrides_locale_is_supported check (private.is_locale(locale)),
-  constraint email_template_overrides_says_something check (num_nonnulls(subject, body) > 0),
+  constraint email_template_overrides_says_something check (num_nonnulls(subject, body) > 0 or not is_sent),
+  -- What somebody waits for, or a deadline depends on.
+  constraint email_template_overrides_some_are_always_sent check (
+    is_sent or template not in (
+      'booking_to_confirm', 'my_bookings', 'voucher_issued', 'waitlist_offer', 'invitation', 'dispute_opened',
+      'subscription_overdue'
+    )
+  ),
   constraint email_template_overrides_subject_is_a_line_of_1_to_200 check (private.is_line(subject, 200)),
   constraint email_template_overrides_body_is_a_text_of_1_to_5000 check (body <> '' and private.is_text(body, 5000))
 );
@@ -75,6 +83,8 @@ comment on column public.email_template_overrides.template is 'Which mail, as in
 comment on column public.email_template_overrides.checked_at is 'When these words were tried; null: not yet. Written by the service only.';
 comment on column public.email_template_overrides.problem is
   'Why these words are not used: {field (subject or body), line, problem (an English sentence)}; null: they are. Written by the service only.';
+comment on column public.email_template_overrides.is_sent is
+  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, waitlist_offer, invitation, dispute_opened, subscription_overdue.';
 comment on column public.email_template_overrides.subject is 'Null: the product''s own.';
 comment on column public.email_template_overrides.body is 'Plain text; an empty line begins a paragraph. Null: the product''s own.';
 
@@ -82,8 +92,8 @@ comment on column public.email_template_overrides.body is 'Plain text; an empty 
 create index email_template_overrides_template_idx on public.email_template_overrides (template);
 
 grant select, delete on public.email_template_overrides to authenticated;
-grant insert (organization_id, template, locale, subject, body) on public.email_template_overrides to authenticated;
-grant update (subject, body) on public.email_template_overrides to authenticated;
+grant insert (organization_id, template, locale, subject, body, is_sent) on public.email_template_overrides to authenticated;
+grant update (subject, body, is_sent) on public.email_template_overrides to authenticated;
 
 alter table public.email_template_overrides enable row level security;
 

@@ -36,12 +36,14 @@ begin
       and f.in_confirmation
       and coalesce(fields ->> f.key, '') <> ''
       and fields -> f.key <> 'false'
+      -- Anybody can type an answer and somebody else's address.
+      and not private.holds_link(fields ->> f.key, bare => true)
   );
 end
 $$;
 
 comment on function private.confirmed_answers is
-  'Of the answers that came with a booking those that its mails repeat, [{question, answer}] in the booking''s language.';
+  'Of the answers that came with a booking those that its mails repeat, [{question, answer}] in the booking''s language; one that holds a link is not repeated.';
 
 create function private.booking_content(organization_id uuid, booking_id uuid)
 returns jsonb
@@ -57,6 +59,9 @@ begin
       'to', jsonb_build_object('name', contact.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
         'room_name', private.room_name(r, b.locale),
         'location_name', l.name,
         'address', place.address,
@@ -65,6 +70,7 @@ begin
         'directions', place.directions,
         'latitude', place.latitude,
         'longitude', place.longitude,
+        'place', place.line,
         'timezone', l.timezone,
         'starts_at', s.starts_at,
         'ends_at', s.ends_at,
@@ -74,6 +80,7 @@ begin
         'reference', b.reference,
         'manage_url_token', private.derived_token('booking', b.id::text),
         'waiver_token', (private.booking_waiver(b)).token,
+        'check_in_code', private.check_in_code(b),
         'calendar_slug', k.slug,
         'site_url', k.site_url,
         'accent_color', k.accent_color,
@@ -364,6 +371,9 @@ begin
       'to', jsonb_build_object('name', e.contact_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
         'room_name', private.room_name(r, e.locale),
         'from_date', e.from_date,
         'to_date', e.to_date,
@@ -538,6 +548,9 @@ begin
       'to', jsonb_build_object('name', v.recipient_name, 'email', v.recipient_email),
       'data', jsonb_build_object(
         'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
         'code', v.code,
         'currency', v.currency,
         'initial_cents', (

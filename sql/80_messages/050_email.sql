@@ -17,10 +17,13 @@ create table private.email_messages (
   template text not null,
   locale text not null,
   recipient text not null,
+  prepared_under uuid [] not null default '{}',
   status text not null default 'prepared',
   provider text,
   provider_message_id text,
   sent_at timestamptz,
+  delivered_at timestamptz,
+  opened_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint email_messages_pkey primary key (job_id),
@@ -33,6 +36,11 @@ create table private.email_messages (
 );
 
 comment on table private.email_messages is 'The log of mails: one row a job, and no text of any.';
+comment on column private.email_messages.prepared_under is
+  'The leases under which it was handed out: only whoever held one of them knows that it left.';
+comment on column private.email_messages.delivered_at is 'When the provider first said that it was delivered.';
+comment on column private.email_messages.opened_at is
+  'When the provider first said that it was opened, or a link of it; many programs hide that.';
 comment on column private.email_messages.status is
   'prepared (handed to the worker), suppressed (the address bounced or complained before), limited (its mailbox was sent enough that day), sent (the provider took it), then what the provider reports.';
 
@@ -123,11 +131,12 @@ begin
   );
   if private.is_readdressed(job.organization_id, customer_id) then
     return 'desk';
-  elsif not job.payload ?| array['history_id', 'rule_id'] or private.mail_is_wanted(
+  elsif not job.payload ?| array['history_id', 'rule_id', 'payment_id', 'refund_request_id', 'refund_id', 'lapses', 'changed_at']
+    or private.mail_is_wanted(
     job.organization_id, (job.payload ->> 'booking_id')::uuid
   ) then
     return null;
-  elsif job.payload ? 'rule_id' then
+  elsif not job.payload ? 'history_id' then
     -- Nobody asked for it; whoever typed the address did so with the booking.
     return (
       select case b.source when 'widget' then 'visitor' else 'desk' end
@@ -190,7 +199,8 @@ create type service.prepared_email as (
   locale text,
   "to" service.recipient,
   data jsonb,
-  override service.email_override
+  override service.email_override,
+  sender_address text
 );
 
 comment on type service.prepared_email is 'What a mail says now.';
@@ -199,6 +209,7 @@ comment on column service.prepared_email.locale is 'one of: es, en, ca';
 comment on column service.prepared_email."to" is 'Whom it goes to.';
 comment on column service.prepared_email.data is 'What the template shows, by its own names; amounts in minor units, instants in UTC, timezone the venue''s.';
 comment on column service.prepared_email.override is 'null: the product''s words, or the organization''s are known to be unusable.';
+comment on column service.prepared_email.sender_address is 'From which address of the organization''s own it comes; null: the platform''s.';
 
 create function private.prepare_email(job_id bigint, lease_token uuid)
 returns service.prepared_email
@@ -247,6 +258,16 @@ begin
   if mail #>> '{to,email}' is null then
     return null;
   end if;
+  -- What staff send again they want to be sent.
+  if job.dedupe_key not like 'resent:%' and exists (
+    select from public.email_template_overrides as t
+    where t.organization_id = job.organization_id
+      and t.template = template.name
+      and t.locale = mail ->> 'locale'
+      and not t.is_sent
+  ) then
+    return null;
+  end if;
 
   held_back := case
     when exists (select from private.email_suppressions as s where s.email = lower(mail #>> '{to,email}'))
@@ -254,14 +275,17 @@ begin
     -- Once a mail: what was prepared before has been counted.
     when logged.job_id is null and not private.mailbox_has_room(job, template, mail #>> '{to,email}') then 'limited'
   end;
-  insert into private.email_messages (job_id, organization_id, booking_id, template, locale, recipient, status)
+  insert into private.email_messages as m (
+    job_id, organization_id, booking_id, template, locale, recipient, prepared_under, status
+  )
   values (
     job.id, job.organization_id, (mail ->> 'booking_id')::uuid, template.name, mail ->> 'locale',
-    mail #>> '{to,email}', coalesce(held_back, 'prepared')
+    mail #>> '{to,email}', array[job.lease_token], coalesce(held_back, 'prepared')
   )
   on conflict on constraint email_messages_pkey do update
   set locale = excluded.locale,
     recipient = excluded.recipient,
+    prepared_under = m.prepared_under || excluded.prepared_under,
     status = excluded.status;
   if held_back is not null then
     return null;
@@ -279,7 +303,9 @@ begin
         and t.template = template.name
         and t.locale = mail ->> 'locale'
         and t.problem is null
-    )
+    ),
+    -- What the venue says itself, and not what the platform says to those who work there.
+    case when mail -> 'data' ? 'contact_email' then private.own_sender(job.organization_id) end
   )::service.prepared_email;
 end
 $$;
@@ -296,7 +322,7 @@ set search_path = ''
 as $$ select to_jsonb(private.prepare_email(job_id, lease_token)) $$;
 
 comment on function service.prepare_email is
-  'What the mail of a claimed job says now; null when nothing is to be sent: sent before, overtaken by events, to nobody, the address suppressed, its mailbox sent enough today, or the lease lost. Answers service.prepared_email or null. Errors: 422 template_unknown.';
+  'What the mail of a claimed job says now; null when nothing is to be sent: sent before, overtaken by events, switched off, to nobody, the address suppressed, its mailbox sent enough today, or the lease lost. Answers service.prepared_email or null. Errors: 422 template_unknown.';
 grant execute on function service.prepare_email to service_role;
 
 create function private.follow_email_events(provider_message_id text)
@@ -320,18 +346,30 @@ begin
     limit 1
   ) as newest
   where m.provider_message_id = follow_email_events.provider_message_id;
+  update private.email_messages as m
+  set delivered_at = reported.delivered_at, opened_at = reported.opened_at
+  from (
+    select
+      min(e.occurred_at) filter (where e.type = 'email.delivered') as delivered_at,
+      min(e.occurred_at) filter (where e.type in ('email.opened', 'email.clicked')) as opened_at
+    from private.email_events as e
+    where e.provider_message_id = follow_email_events.provider_message_id
+  ) as reported
+  where m.provider_message_id = follow_email_events.provider_message_id
+    and (m.delivered_at, m.opened_at) is distinct from (reported.delivered_at, reported.opened_at);
 end
 $$;
 
 comment on function private.follow_email_events is
-  'Gives a sent mail the state of its newest event, by the provider''s clock: events may come in any order.';
+  'Gives a sent mail the state of its newest event, by the provider''s clock, and the first instants of delivery and opening: events may come in any order.';
 
 create type service.recorded_email as (
   recorded boolean
 );
 
 comment on type service.recorded_email is 'Whether it is news that a mail was taken.';
-comment on column service.recorded_email.recorded is 'False when it was recorded before.';
+comment on column service.recorded_email.recorded is
+  'False when it was recorded before, or was not prepared under that lease.';
 
 create function private.record_email(job_id bigint, lease_token uuid, provider text, provider_message_id text)
 returns service.recorded_email
@@ -341,14 +379,14 @@ security definer
 set search_path = ''
 as $$
 begin
-  -- Not conditional on the lease: that the mail left is true whoever holds the job now,
-  -- and the sooner it is known the less can be sent again.
+  -- A lease that has ended counts, too: that the mail left is true whoever holds the job now, and the sooner it is
+  -- known the less can be sent again. One under which nothing was prepared does not: it would keep a mail from leaving.
   update private.email_messages as m
   set status = 'sent',
     provider = record_email.provider,
     provider_message_id = record_email.provider_message_id,
     sent_at = now()
-  where m.job_id = record_email.job_id and m.sent_at is null;
+  where m.job_id = record_email.job_id and record_email.lease_token = any(m.prepared_under) and m.sent_at is null;
   if not found then
     return row(false)::service.recorded_email;
   end if;
@@ -368,7 +406,7 @@ set search_path = ''
 as $$ select private.record_email(job_id, lease_token, provider, provider_message_id) $$;
 
 comment on function service.record_email is
-  'Remembers that the provider took a prepared mail, and under which id.';
+  'Remembers that the provider took a mail, and under which id, for whoever prepared it under that lease, ended or not.';
 grant execute on function service.record_email to service_role;
 
 create function private.record_email_event(event jsonb)

@@ -34,7 +34,7 @@ create table public.message_rules (
   id uuid not null default private.uuid_v7(),
   kind text not null,
   counted_from text not null generated always as (
-    case when kind in ('reminder', 'payment_request') then 'start' else 'end' end
+    case when kind in ('reminder', 'payment_request', 'waiver_request') then 'start' else 'end' end
   ) stored,
   minutes int,
   days int,
@@ -49,7 +49,9 @@ create table public.message_rules (
   constraint message_rules_pkey primary key (organization_id, id),
   constraint message_rules_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete restrict,
-  constraint message_rules_kind_is_known check (kind in ('reminder', 'thanks', 'payment_request', 'review_request')),
+  constraint message_rules_kind_is_known check (
+    kind in ('reminder', 'thanks', 'payment_request', 'review_request', 'waiver_request')
+  ),
   constraint message_rules_counted_from_is_known check (counted_from in ('start', 'end')),
   constraint message_rules_time_is_minutes_or_a_clock check (
     num_nonnulls(minutes, days) = 1 and (days is null) = (at_time is null)
@@ -58,7 +60,7 @@ create table public.message_rules (
   constraint message_rules_days_are_at_most_60 check (days between 0 and 60),
   -- On the day itself the clock may show that time before the visit has ended.
   constraint message_rules_days_after_the_end_are_1_or_more check (
-    days > 0 or kind in ('reminder', 'payment_request')
+    days > 0 or kind in ('reminder', 'payment_request', 'waiver_request')
   ),
   constraint message_rules_time_is_of_a_day check (at_time < '24:00'),
   constraint message_rules_locales_are_supported check (private.are_locales(locales)),
@@ -69,9 +71,9 @@ create table public.message_rules (
 comment on table public.message_rules is
   'Messages around a visit: each rule sends one to whoever booked, at most once for a booking and a start. An organization begins with a reminder at 18:00 the day before, thanks two hours after the end, and a request to pay 72 hours before the start. The words are those of email_template_overrides, under the kind''s name.';
 comment on column public.message_rules.kind is
-  'reminder (of a confirmed booking), payment_request (while something can be paid online), thanks and review_request (when the party came, or nobody said otherwise).';
+  'reminder (of a confirmed booking), payment_request (while something can be paid online), thanks and review_request (when the party came, or nobody said otherwise), waiver_request (of a confirmed booking of which somebody has not signed).';
 comment on column public.message_rules.counted_from is
-  'What its time is counted from: start (reminder, payment_request) or end (thanks, review_request) of the visit.';
+  'What its time is counted from: start (reminder, payment_request, waiver_request) or end (thanks, review_request) of the visit.';
 comment on column public.message_rules.minutes is 'So many before the start, or after the end, 0 to 86400; null: by the clock.';
 comment on column public.message_rules.days is
   'By the clock: so many days before the day of the start (0: on it), or after the day of the end (at least 1). null: by minutes.';

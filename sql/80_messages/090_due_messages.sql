@@ -50,27 +50,6 @@ $$;
 comment on function private.message_due_at is
   'When a rule''s message about a visit is due. By the clock of the location: in a DST gap that much later, in a fold the second time.';
 
-create function private.payable_online(booking public.bookings)
-returns bigint
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  -- As service.open_checkout lets somebody pay.
-  return case
-    when booking.status not in ('held', 'pending', 'confirmed', 'checked_in')
-      or booking.hold_expires_at <= now()
-      or private.venue_is_closed(booking.organization_id)
-      then 0
-    else greatest(private.due_online(booking), 0)
-  end;
-end
-$$;
-
-comment on function private.payable_online is
-  'What a booking''s link would ask to be paid online now, in minor units; 0: nothing.';
-
 create function private.is_message_wanted(rule public.message_rules, booking public.bookings)
 returns boolean
 language plpgsql
@@ -90,6 +69,8 @@ begin
     )
     and case rule.kind
       when 'reminder' then booking.status = 'confirmed'
+      when 'waiver_request' then
+        booking.status = 'confirmed' and (private.booking_waiver(booking)).missing > 0
       when 'payment_request' then
         booking.status in ('pending', 'confirmed') and private.payable_online(booking) > 0
       -- Where nobody checks parties in, they came unless somebody says otherwise, as
@@ -364,6 +345,53 @@ $$;
 comment on function private.payment_content is
   'What a request to pay says that staff send; null when nothing can be paid online any more.';
 
+create function private.waiver_content(organization_id uuid, booking_id uuid)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object('unsigned_waivers', (private.booking_waiver(b)).missing)
+    )
+    from public.bookings as b
+    where b.organization_id = waiver_content.organization_id
+      and b.id = waiver_content.booking_id
+      and b.status in ('pending', 'confirmed', 'checked_in')
+      and (private.booking_waiver(b)).missing > 0
+  );
+end
+$$;
+
+comment on function private.waiver_content is
+  'What a request to sign says that staff send; null when everybody has signed, or nobody plays any more.';
+
+create function private.told_result(booking public.bookings)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'outcome', g.outcome, 'escape_seconds', g.escape_seconds, 'hints', g.hints
+    )
+    from public.game_results as g
+    where g.organization_id = booking.organization_id
+      and g.booking_id = booking.id
+      -- Why a game was broken off is for people to say.
+      and g.outcome <> 'aborted'
+  );
+end
+$$;
+
+comment on function private.told_result is
+  'How a party''s game ended, as its own mails say it: what get_game_result shows whoever holds the booking''s link, whether or not the party agreed to be shown to the public, and neither the team''s name nor what staff wrote; null: nothing is said.';
+
 create function private.visit_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -372,7 +400,11 @@ set search_path = ''
 as $$
 begin
   if not cause ? 'rule_id' then
-    return private.payment_content(visit_content.organization_id, (cause ->> 'booking_id')::uuid);
+    return case cause ->> 'template'
+      when 'waiver_request' then
+        private.waiver_content(visit_content.organization_id, (cause ->> 'booking_id')::uuid)
+      else private.payment_content(visit_content.organization_id, (cause ->> 'booking_id')::uuid)
+    end;
   end if;
   return (
     select private.with_data(
@@ -382,6 +414,7 @@ begin
         'expires_at', b.hold_expires_at,
         'unsigned_waivers', (private.booking_waiver(b)).missing,
         'review_url', r.review_url,
+        'result', case r.kind when 'thanks' then private.told_result(b) end,
         'unsubscribe_token', case r.kind when 'review_request' then private.unsubscribe_token(b) end
       )
     )
@@ -400,9 +433,10 @@ end
 $$;
 
 comment on function private.visit_content is
-  'What a message around a visit says now; null when the booking was cancelled or moved, was paid (payment_request), or the visit has begun before it could be sent (reminder, payment_request), or the rule was switched off, changed to leave it out or deleted. payable_cents: what its link asks for; expires_at: until when a pending one is kept.';
+  'What a message around a visit says now; null when the booking was cancelled or moved, was paid (payment_request) or signed (waiver_request), or the visit has begun before it could be sent (reminder, payment_request, waiver_request), or the rule was switched off, changed to leave it out or deleted. payable_cents: what its link asks for; expires_at: until when a pending one is kept; result: of thanks.';
 
 select private.email_template_upsert('reminder', 'visit_content');
 select private.email_template_upsert('payment_request', 'visit_content');
+select private.email_template_upsert('waiver_request', 'visit_content');
 select private.email_template_upsert('thanks', 'visit_content');
 select private.email_template_upsert('review_request', 'visit_content');

@@ -14,7 +14,7 @@ create type public.resent_email as (
 comment on type public.resent_email is 'A mail that was queued once more; booking_emails says what becomes of it.';
 comment on column public.resent_email.id is 'As in booking_emails.';
 comment on column public.resent_email.template is
-  'Which mail; one of: booking_confirmed, booking_pending, booking_cancelled, payment_request';
+  'Which mail; one of: booking_confirmed, booking_pending, booking_cancelled, payment_request, waiver_request';
 
 create function private.mail_to_resend(booking public.bookings, kind text)
 returns text
@@ -26,6 +26,10 @@ begin
   return case
     when mail_to_resend.kind = 'payment' then
       case when private.payable_online(booking) > 0 then 'payment_request' end
+    when mail_to_resend.kind = 'waiver' then
+      case
+        when private.waiver_content(booking.organization_id, booking.id) is not null then 'waiver_request'
+      end
     when booking.status in ('confirmed', 'checked_in', 'in_progress') then 'booking_confirmed'
     when booking.status = 'pending' and booking.hold_expires_at > now() then 'booking_pending'
     when booking.status = 'cancelled' then 'booking_cancelled'
@@ -34,7 +38,7 @@ end
 $$;
 
 comment on function private.mail_to_resend is
-  'Which mail says how a booking stands, or (kind payment) asks for its payment; null: none does.';
+  'Which mail says how a booking stands, or (kind payment) asks for its payment, or (kind waiver) to sign; null: none does.';
 
 create function private.resend_booking_email(
   organization_id uuid, booking_id uuid, idempotency_key text, kind text
@@ -55,8 +59,8 @@ declare
 begin
   perform private.require_permission(resend_booking_email.organization_id, 'messages:send');
   perform private.require_permission(resend_booking_email.organization_id, 'bookings:read');
-  if resend_booking_email.kind is null or resend_booking_email.kind not in ('booking', 'payment') then
-    perform private.fail('email_kind_invalid', 422, 'Choose booking or payment.');
+  if resend_booking_email.kind is null or resend_booking_email.kind not in ('booking', 'payment', 'waiver') then
+    perform private.fail('email_kind_invalid', 422, 'Choose booking, payment or waiver.');
   end if;
   stored := private.idempotent_begin(
     scope, resend_booking_email.idempotency_key,
@@ -75,7 +79,7 @@ begin
   template := private.mail_to_resend(booking, resend_booking_email.kind);
   if template is null then
     perform private.fail(
-      'nothing_to_send', 409, 'A mail can be sent again while the booking waits for its payment, stands or is cancelled; a payment link while something can be paid online.'
+      'nothing_to_send', 409, 'A mail can be sent again while the booking waits for its payment, stands or is cancelled; a payment link while something can be paid online, and the waiver''s while somebody has not signed.'
     );
   end if;
   answer := row(
@@ -93,6 +97,9 @@ begin
   -- Last, since the counters' rows stay locked until the end of the transaction.
   perform private.limit_mail(booking.organization_id, address, 'desk');
   return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -109,7 +116,7 @@ set search_path = ''
 as $$ select private.resend_booking_email(organization_id, booking_id, idempotency_key, kind) $$;
 
 comment on function public.resend_booking_email is
-  'Sends a booking''s mail once more to its customer''s present address. kind: booking (the confirmation, the link to pay while it is pending, or the cancellation, as it stands now) or payment (a request to pay what can be paid online). Its event is the one that the customer''s calendar has. For members with messages:send and bookings:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 address_missing, nothing_to_send; 422 email_kind_invalid, idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}).';
+  'Sends a booking''s mail once more to its customer''s present address. kind: booking (the confirmation, the link to pay while it is pending, or the cancellation, as it stands now) payment (a request to pay what can be paid online) or waiver (a request to sign, to those who have not). Its event is the one that the customer''s calendar has. For members with messages:send and bookings:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 address_missing, nothing_to_send; 422 email_kind_invalid, idempotency_key_invalid, idempotency_key_reused; 429 mail_limit_reached (details {"limit", "maximum"}).';
 grant execute on function public.resend_booking_email to authenticated;
 
 create function private.my_bookings_content(organization_id uuid, cause jsonb)
@@ -125,6 +132,9 @@ begin
       'to', jsonb_build_object('name', c.full_name, 'email', c.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
         'calendar_slug', k.slug,
         'site_url', k.site_url,
         'accent_color', k.accent_color,
@@ -185,7 +195,7 @@ set search_path = ''
 as $$
 declare
   calendar public.calendars := private.public_calendar(email_my_bookings.slug);
-  address text := lower(trim(email_my_bookings.email));
+  address text := private.typed_email(email_my_bookings.email);
   customer_id uuid;
 begin
   perform private.limit_rate('mail_links', 'address', private.client_address());

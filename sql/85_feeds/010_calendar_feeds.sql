@@ -102,6 +102,9 @@ begin
   insert into private.calendar_feed_secrets (organization_id, feed_id, token_hash)
   values (create_calendar_feed.organization_id, feed_id, private.token_hash(token));
   return row(feed_id, token)::public.issued_token;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -151,6 +154,9 @@ begin
     perform private.fail('feed_not_found', 404, 'Check the id: the organization has no such feed.');
   end if;
   return row(revoke_calendar_feed.feed_id, revoked)::public.revoked_token;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -187,7 +193,7 @@ comment on column public.feed_session.uid is 'The same for ever.';
 comment on column public.feed_session.starts_at is 'From when.';
 comment on column public.feed_session.ends_at is 'Until when.';
 comment on column public.feed_session.room_name is 'As it is called.';
-comment on column public.feed_session.location is 'Name, address and town, with commas.';
+comment on column public.feed_session.location is 'Name and address in one line, as the customer''s own event says it.';
 comment on column public.feed_session.status is 'one of: held, confirmed, cancelled, block';
 comment on column public.feed_session.party_size is 'People of all bookings; null: of a block.';
 comment on column public.feed_session.booking_reference is 'Several, with commas, in a shared session; null: of a block.';
@@ -259,9 +265,7 @@ declare
   looked_at uuid [];
   sessions public.feed_session [];
 begin
-  perform private.count_attempt();
-  perform private.limit_rate('public_read', 'address', private.client_address());
-  select f.organization_id, f.name, f.room_id, f.user_id, coalesce(l.timezone, o.timezone) as timezone
+  select f.organization_id, f.id, f.name, f.room_id, f.user_id, coalesce(l.timezone, o.timezone) as timezone
   into feed
   from private.calendar_feed_secrets as s
   join public.calendar_feeds as f on f.organization_id = s.organization_id and f.id = s.feed_id
@@ -279,9 +283,14 @@ begin
       )
     )
     and o.status <> 'closed';
+  -- All subscribers come by the address of the edge function: who has a token is counted by it, and who
+  -- guesses takes nothing from them. The look-up before is one step in an index.
   if not found then
+    perform private.count_attempt();
+    perform private.limit_rate('public_read', 'address', private.client_address());
     perform private.fail('feed_not_found', 404, 'Ask the venue for a new address of its calendar.');
   end if;
+  perform private.limit_rate('calendar_feed', 'target', feed.id::text);
 
   -- 2,000 are a week of 26 rooms with ten games a day, all sold. Five times as many are looked at, since
   -- those that were let go are not shown: 10,000 blocks of 60,000 take 0.03 to 0.09 s and count ten times more.
@@ -299,7 +308,7 @@ begin
       s.starts_at,
       s.ends_at,
       r.name,
-      concat_ws(', ', l.name, nullif(l.address, ''), nullif(l.city, '')),
+      private.location_line(l),
       case
         when s.mode = 'block' then 'block'
         when s.status = 'cancelled' then 'cancelled'
@@ -372,5 +381,5 @@ set search_path = ''
 as $$ select private.get_calendar_feed(token) $$;
 
 comment on function public.get_calendar_feed is
-  'The sessions of a feed, at most 2,000: those since yesterday and to come, the nearest first, then those of the last 30 days, the latest first (answered by time). It looks at 10,000 at most, and counts once more in the rate limit for each 1,000. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, whose member is suspended or has left, or whose visit is over; 429 rate_limited.';
+  'The sessions of a feed, at most 2,000: those since yesterday and to come, the nearest first, then those of the last 30 days, the latest first (answered by time). It looks at 10,000 at most, and counts in the rate limit of its caller''s address once for each 1,000; a feed may be read 60 times a minute. timezone: the room''s in the feed of a room, else the venue''s. It names no person. For anybody who has the token. Errors: 404 feed_not_found for a token that is wrong or revoked, whose member is suspended or has left, or whose visit is over; 429 rate_limited.';
 grant execute on function public.get_calendar_feed to anon, authenticated;

@@ -93,6 +93,9 @@ begin
     queued.organization_id
   );
   return queued;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -283,18 +286,32 @@ as $$
 declare
   closed public.organizations;
 begin
-  perform private.require_permission(close_organization.organization_id, 'organization:close');
-  update public.organizations as o
-  set status = 'closed', closed_at = now()
-  where o.id = close_organization.organization_id and o.slug = close_organization.confirm_slug
-  returning * into closed;
+  -- Asked again by one who could close it: nobody is a member of what is closed, and the answer may have been lost.
+  select o.* into closed
+  from public.organizations as o
+  join private.active_memberships as m on m.organization_id = o.id and m.user_id = private.calling_person()
+  join public.role_permissions as rp
+    on rp.organization_id = o.id and rp.role_id = m.role_id and rp.permission_key = 'organization:close'
+  where o.id = close_organization.organization_id
+    and o.status = 'closed'
+    and o.slug = close_organization.confirm_slug;
   if not found then
-    perform private.fail('confirmation_wrong', 422, 'Repeat the organization''s slug to confirm.');
+    perform private.require_permission(close_organization.organization_id, 'organization:close');
+    update public.organizations as o
+    set status = 'closed', closed_at = now()
+    where o.id = close_organization.organization_id and o.slug = close_organization.confirm_slug
+    returning * into closed;
+    if not found then
+      perform private.fail('confirmation_wrong', 422, 'Repeat the organization''s slug to confirm.');
+    end if;
   end if;
   return row(
     closed.id, closed.name, closed.slug, closed.status, closed.timezone, closed.currency, closed.locale,
     closed.closed_at + interval '90 days'
   )::public.closed_organization;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -309,5 +326,5 @@ set search_path = ''
 as $$ select private.close_organization(organization_id, confirm_slug) $$;
 
 comment on function public.close_organization is
-  'Closes the organization: its members and the public see nothing of it any more. Who has the link of a booking still sees it and cancels it, with the refund that its terms give; nothing is booked, moved, paid or signed. The data is kept for 90 days, then the platform may erase it. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
+  'Closes the organization: its members and the public see nothing of it any more. Who has the link of a booking still sees it and cancels it, with the refund that its terms give; nothing is booked, moved, paid or signed. The data is kept for 90 days, then the platform may erase it. Closed already, it is answered again. Under organization:close. Errors: 403 permission_denied; 422 confirmation_wrong.';
 grant execute on function public.close_organization to authenticated;

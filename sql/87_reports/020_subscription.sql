@@ -83,6 +83,9 @@ begin
     organization.writes_end_at,
     organization.sales_end_at
   )::public.billing_overview;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -353,6 +353,9 @@ begin
     end;
   end loop;
   return image;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -403,6 +406,9 @@ begin
     and l.id < coalesce(get_changes.before_id, 9223372036854775807)
   order by l.id desc
   limit least(greatest(coalesce(get_changes.max_rows, 100), 1), 1000);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -152,7 +152,8 @@ begin
   );
 
   -- From the catalogue, so that a new table cannot be forgotten: what staff can read and hangs
-  -- on a customer or a booking, and the mails.
+  -- on a customer or a booking, and the mails. Not the ledger: what it has of a booking's money are its payments and
+  -- refunds, and what the platform and the provider took of the venue.
   for source in
     select c.oid::regclass as relation, c.relname as name
     from pg_catalog.pg_class as c
@@ -160,6 +161,7 @@ begin
       or (
         c.relkind = 'r'
         and c.relnamespace = 'public'::regnamespace
+        and c.oid <> 'public.ledger_entries'::regclass
         and (
           c.oid = 'public.customers'::regclass
           or exists (
@@ -198,6 +200,9 @@ begin
     answer := answer || jsonb_build_object(source.name, found_rows);
   end loop;
   return jsonb_build_object('exported_at', now(), 'addresses', addresses, 'tables', answer);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -426,6 +431,9 @@ begin
   insert into public.customer_erasures (organization_id, customer_id, reason)
   values (erase_customer.organization_id, erase_customer.customer_id, erase_customer.reason);
   return private.shown_customer(erased_customer);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

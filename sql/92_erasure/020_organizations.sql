@@ -85,6 +85,9 @@ begin
     jsonb_build_object('organization_id', platform_erase_organization.organization_id),
     'storage.erase:' || platform_erase_organization.organization_id
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

@@ -46,6 +46,9 @@ begin
     and (platform_list_organizations.after_id is null or o.id > platform_list_organizations.after_id)
   order by o.id
   limit least(greatest(coalesce(platform_list_organizations.max_rows, 50), 1), 200);
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -231,6 +234,9 @@ begin
     (select count(*) from public.support_entries as e where e.ended_at is null and e.expires_at > now()),
     private.platform_subscriptions()
   )::public.platform_numbers;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

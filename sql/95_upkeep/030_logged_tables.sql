@@ -1,7 +1,9 @@
 -- Which tables write the log, and which columns it keeps apart. Last, when all of them are there.
 
 -- Every tenant table of public, so that a new one cannot be forgotten, and promised refunds, which
--- staff see through a function.
+-- staff see through a function. Not notifications: they tell one person what the log has already, and
+-- reading one changes nothing of the tenant's. Not the ledger: triggers alone write it, from rows that the log
+-- has already, and none of it ever changes.
 do $$
 declare
   tenant_table record;
@@ -24,7 +26,7 @@ begin
     ) as key
     where c.relkind = 'r'
       and (c.relnamespace = 'public'::regnamespace or c.oid = 'private.refund_requests'::regclass)
-      and c.relname not in ('audit_log', 'audit_log_personal')
+      and c.relname not in ('audit_log', 'audit_log_personal', 'notifications', 'ledger_entries')
       and (
         c.relname = 'organizations'
         or exists (

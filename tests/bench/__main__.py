@@ -1,9 +1,10 @@
 """`make bench`: what the database's own rules cost, as ratios within one run.
 
-Five things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
+Six things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
 free times of a calendar, holding a place among many and one that everybody wants, the staff's page
-of bookings under row-level security, and a sweep that finds no message due. Figures are medians of
-alternating rounds; the ratio is what counts, since machines differ and this one may be busy.
+of bookings under row-level security, the desk's search, and a sweep that finds no message due.
+Figures are medians of alternating rounds; the ratio is what counts, since machines differ and this
+one may be busy.
 Commits wait for the disk, as they do where the product runs; `--forgetful` says what is left when
 they do not.
 """
@@ -217,6 +218,43 @@ def staff_page(dsn: str, seconds: int, advance: Callable[[], None]) -> Result:
     return Result("page of 50 bookings under RLS, against BYPASSRLS by hand", "1/s", ours, raw)
 
 
+#: What is typed at a desk: a name that many bear, one that few do, a phone, an address, nobody.
+SEARCHES = ("maria", "etxeberria zoe", "600 000 042", "c17@bench.test", "zzyzx")
+
+
+def search(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
+    """The desk's search as the owners of several venues, against one name looked up by hand."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+
+        def timed(statement: LiteralString, typed: tuple[str, ...]) -> float:
+            samples = []
+            for venue in range(1, min(scale.venues, 11) + 1):
+                claims = {
+                    "sub": f"0001{venue:04x}-0000-7000-8000-000000000000",
+                    "role": "authenticated",
+                }
+                connection.execute(
+                    "select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)]
+                )
+                for words in typed:
+                    started = time.perf_counter()
+                    connection.execute(statement, {"venue": venue, "words": words}).fetchall()
+                    samples.append((time.perf_counter() - started) * 1000)
+            return statistics.median(samples)
+
+        ours, raw = alternate(
+            lambda: timed(
+                "select public.search_bookings(bench.id(2, %(venue)s, 0), %(words)s)", SEARCHES
+            ),
+            lambda: timed(
+                "select * from bench.search_by_hand(%(venue)s, %(words)s)", ("María", "Etxeberria")
+            ),
+            5,
+            advance,
+        )
+    return Result("search_bookings, against one name looked up by hand", "ms", ours, raw)
+
+
 def idle_sweep(dsn: str, advance: Callable[[], None]) -> Result:
     """Asking what is due at an hour at which nothing is, against the bare looks into indexes."""
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -287,7 +325,7 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
         Progress(console=console) as progress,
     ):
         dsn = server.dsn(database)
-        task = progress.add_task("measuring", total=21)
+        task = progress.add_task("measuring", total=26)
 
         def advance() -> None:
             progress.advance(task)
@@ -298,6 +336,7 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
             holding(dsn, scale, seconds, advance),
             hot_slot(dsn, seconds, advance),
             idle_sweep(dsn, advance),
+            search(dsn, scale, advance),
         ]
 
 

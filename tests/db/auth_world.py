@@ -119,6 +119,19 @@ class Auth:
                 user_id,
             )
 
+    def mail_confirmation_again(self, user_id: str) -> None:
+        """A sign-in link, or a second sign-up, for an account that is not confirmed yet.
+
+        Auth mails another confirmation and keeps the first password (`signup.go`, `magic_link.go`).
+        """
+        with self._transaction():
+            self._run(
+                "update auth.users set confirmation_token = %s, confirmation_sent_at = now()"
+                " where id = %s",
+                uuid4().hex,
+                user_id,
+            )
+
     def change_password(self, user_id: str, password: str) -> None:
         """`updateUser` with a password."""
         with self._transaction():
@@ -179,11 +192,23 @@ class Auth:
         with self._transaction():
             self._identity(user_id, provider, email, verified=verified)
 
-    def session(self, user_id: str, *, ago: int = 0) -> Client:
-        """A client with a token of a new session, which was signed so many seconds ago."""
+    def session(self, user_id: str, *, by: str = "otp", ago: int = 0) -> Client:
+        """A client with a token of a new session.
+
+        Args:
+            user_id: Whose.
+            by: How it was opened, in Auth's words: `otp` is a mailed link or code.
+            ago: How many seconds ago the token was signed.
+        """
         session_id = str(uuid4())
+        signed = int(time.time()) - ago
         self._run("insert into auth.sessions (id, user_id) values (%s, %s)", session_id, user_id)
-        return self.token(user_id, session_id=session_id, iat=int(time.time()) - ago)
+        return self.token(
+            user_id,
+            session_id=session_id,
+            iat=signed,
+            amr=[{"method": by, "timestamp": signed}],
+        )
 
     def token(self, user_id: str, **claims: object) -> Client:
         """A client with a token that says this."""
@@ -201,6 +226,13 @@ class Auth:
         assert row is not None
         stored: str | None = row[0]
         return stored
+
+    def providers(self, user_id: str) -> list[str]:
+        """Of the account's identities."""
+        rows = self.house.connection.execute(
+            "select provider from auth.identities where user_id = %s order by provider", [user_id]
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def _confirm(self, user_id: str) -> None:
         self._run(

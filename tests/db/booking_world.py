@@ -6,8 +6,8 @@ time is moved behind the database's back: a transaction's now() does not move.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import count
 from typing import Any
@@ -101,15 +101,12 @@ class Shop:
         self, room_id: str, opens: str, closes: str, *weekdays: int, **values: object
     ) -> None:
         """Weekly windows; on every day if none is named."""
-        for weekday in weekdays or range(1, 8):
-            self.insert(
-                "schedules",
-                room_id=room_id,
-                weekday=weekday,
-                opens_at=opens,
-                closes_at=closes,
-                **values,
-            )
+        window = {"room_id": room_id, "opens_at": opens, "closes_at": closes, **values}
+        insert_all(
+            self.venue.owner,
+            "schedules",
+            [{"weekday": weekday, **window} for weekday in weekdays or range(1, 8)],
+        )
 
     def set_calendar(self, **values: object) -> None:
         change(self.venue.owner, "calendars", values, id=self.calendar_id)
@@ -362,8 +359,17 @@ class Shop:
 
 
 def open_shop(house: House, name: str, zone: str = "Europe/Madrid", **calendar: object) -> Shop:
-    """A venue with one location and a calendar that sells up to a year ahead."""
+    """A venue with one location and a calendar that sells up to a year ahead.
+
+    Where such a shop is ready it is taken, and changed into what is asked for.
+    """
     venue = house.open_venue(name)
+    if name == house.ready and (shop := _ready_shop(venue)):
+        if shop.zone.key != zone:
+            change(venue.owner, "locations", {"timezone": zone}, id=shop.location_id)
+        if calendar:
+            shop.set_calendar(**calendar)
+        return replace(shop, zone=ZoneInfo(zone))
     location = insert(venue.owner, "locations", name=name, timezone=zone)
     made = insert(
         venue.owner,
@@ -371,6 +377,20 @@ def open_shop(house: House, name: str, zone: str = "Europe/Madrid", **calendar: 
         **{"slug": f"{venue.slug}-calendar", "name": name, "maximum_advance_days": 365, **calendar},
     )
     return Shop(venue, str(location["id"]), str(made["id"]), made["slug"], ZoneInfo(zone))
+
+
+def _ready_shop(venue: Venue) -> Shop | None:
+    """The shop that a ready venue has, unless it is a bare one."""
+    rows = venue.house.owner_sql(
+        "select l.id::text as location_id, c.id::text as calendar_id, c.slug, l.timezone"
+        " from public.locations as l join public.calendars as c using (organization_id)"
+        " where organization_id = %s",
+        venue.id,
+    )
+    for row in rows:
+        zone = ZoneInfo(row["timezone"])
+        return Shop(venue, row["location_id"], row["calendar_id"], row["slug"], zone)
+    return None
 
 
 def taking(extra_id: str, quantity: int = 1) -> Row:
@@ -391,12 +411,19 @@ def ask(shop: Shop, key: str, **values: object) -> None:
 
 def insert(client: Client, table: str, **values: object) -> Row:
     """One row, as PostgREST inserts it."""
-    statement = sql.SQL("insert into public.{} ({}) values ({}) returning *").format(
+    (row,) = insert_all(client, table, [values])
+    return row
+
+
+def insert_all(client: Client, table: str, rows: Sequence[Mapping[str, object]]) -> list[Row]:
+    """Rows that name the same columns, in one request."""
+    values = sql.SQL("({})").format(sql.SQL(", ").join(sql.Placeholder() for _ in rows[0]))
+    statement = sql.SQL("insert into public.{} ({}) values {} returning *").format(
         sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, values)),
-        sql.SQL(", ").join(sql.Placeholder() for _ in values),
+        sql.SQL(", ").join(map(sql.Identifier, rows[0])),
+        sql.SQL(", ").join(values for _ in rows),
     )
-    return client.select(statement.as_string(), *values.values())[0]
+    return client.select(statement.as_string(), *(row[c] for row in rows for c in rows[0]))
 
 
 def change(client: Client, table: str, values: Mapping[str, object], **where: object) -> int:

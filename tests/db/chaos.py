@@ -245,7 +245,13 @@ class Person:
 
     def confirm(self) -> None:
         if known := self.some():
-            self.shop.move(known.booking, "confirmed", reason="paid, or not come after all")
+            # A cancellation is taken back by it, perhaps without an answer.
+            cancelled, known.cancelled = known.cancelled, False
+            try:
+                self.shop.move(known.booking, "confirmed", reason="paid, or not come after all")
+            except Refused:
+                known.cancelled = cancelled
+                raise
 
     def check_in(self) -> None:
         if known := self.some():

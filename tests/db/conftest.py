@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from typing import Literal
 
+import psycopg
 import pytest
 
+from client import Connection
+from db.booking_world import open_shop
 from db.money_world import OWNER_DATABASE, Database, given_database, money_database
-from matrix.fixtures import RACE_DATABASE
+from matrix.databases import Databases
+from matrix.fixtures import DATABASE, RACE_DATABASE, connected
+from matrix.house import House
+
+#: The venue that is ready for tests that ask for one of these fixtures, and what makes it.
+READY = "Venue"
+_MAKERS: dict[str, Callable[[House, str], object]] = {
+    "shop": open_shop,
+    "crew": open_shop,
+    "venue": House.open_venue,
+}
 
 
 def _as_long_as_its_database(
@@ -28,3 +43,34 @@ def money(request: pytest.FixtureRequest) -> Iterator[Database]:
         return
     with money_database(request.getfixturevalue("databases")) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def ready_connection(
+    databases: Databases,
+) -> Iterator[Callable[[Callable[[House, str], object]], Connection]]:
+    """The superuser's connection to a database in which a maker has made the ready venue."""
+    with ExitStack() as stack:
+
+        @cache
+        def connection(make: Callable[[House, str], object]) -> Connection:
+            def fill(name: str) -> None:
+                with psycopg.connect(databases.admin_dsn(name), autocommit=True) as first:
+                    make(House(first), READY)
+
+            template = databases.template(f"ready_{make.__name__}", databases.schema(), fill)
+            return stack.enter_context(connected(stack.enter_context(databases.copy_of(template))))
+
+        yield connection
+
+
+@pytest.fixture
+def house(request: pytest.FixtureRequest) -> Iterator[House]:
+    """A house whose changes are rolled back: empty, or with the usual venue for who asks for it."""
+    makers = [make for name, make in _MAKERS.items() if name in request.fixturenames]
+    if not makers or DATABASE in os.environ:
+        connection, ready = request.getfixturevalue("tenancy_connection"), None
+    else:
+        connection, ready = request.getfixturevalue("ready_connection")(makers[0]), READY
+    with connection.transaction(force_rollback=True):
+        yield House(connection, ready)

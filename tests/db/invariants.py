@@ -5,7 +5,131 @@ Each query finds what contradicts its promise; a consistent venue has none.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from matrix.house import House
+
+#: What the ledger must say of the rows that it follows; told from those rows alone.
+_LEDGER = {
+    "the customers' account of a booking is what it paid and did not get back": """
+        select b.id, b.reference, said.cents, balance.balance_cents
+        from public.bookings as b
+        cross join private.booking_balance(b.organization_id, b.id) as balance
+        cross join lateral (
+          select coalesce(sum(
+            case 'customers' when e.credit then e.amount_cents when e.debit then -e.amount_cents
+            else 0 end
+          ), 0) as cents
+          from public.ledger_entries as e
+          where e.organization_id = b.organization_id and e.booking_id = b.id
+        ) as said
+        where b.organization_id = %(venue)s and said.cents <> balance.balance_cents
+    """,
+    "of a booking's money its price at most is sold, with the tax that its lines contain": """
+        select b.id, b.reference, said.*, told.*
+        from public.bookings as b
+        cross join lateral (
+          select
+            coalesce(sum(case when e.debit = 'charges' then e.amount_cents else -e.amount_cents end)
+              filter (where 'charges' in (e.debit, e.credit)), 0) as sold,
+            coalesce(sum(case when e.credit = 'tax' then e.amount_cents else -e.amount_cents end)
+              filter (where 'tax' in (e.debit, e.credit)), 0) as taxed
+          from public.ledger_entries as e
+          where e.organization_id = b.organization_id and e.booking_id = b.id
+        ) as said
+        cross join lateral (
+          select
+            least(b.total_cents, balance.balance_cents) as sold,
+            (
+              select coalesce(sum(round(
+                rate.cents * least(b.total_cents, balance.balance_cents)::numeric
+                / nullif(b.total_cents, 0)
+              )), 0)
+              from (
+                select sum(n.tax_cents) as cents from public.booking_lines as n
+                where n.organization_id = b.organization_id and n.booking_id = b.id
+                group by n.tax_rate_bp
+              ) as rate
+            ) as taxed
+          from private.booking_balance(b.organization_id, b.id) as balance
+        ) as told
+        where b.organization_id = %(venue)s
+          and (said.sold, said.taxed) is distinct from (told.sold, told.taxed)
+    """,
+    "every account holds what its rows brought, and all of them together nothing": """
+        with
+        paid as (
+          select p.id, p.method, p.currency, p.amount_cents, p.platform_fee_cents,
+            coalesce((
+              select sum(r.amount_cents) from public.refunds as r
+              where r.organization_id = p.organization_id and r.payment_id = p.id
+                and r.method = 'stripe'
+            ), 0) as returned
+          from public.payments as p where p.organization_id = %(venue)s
+        ),
+        told (account, currency, cents) as (
+          select case method when 'stripe' then 'stripe_balance' when 'cash' then 'cash_drawer'
+              when 'card_terminal' then method when 'voucher' then 'vouchers' else 'bank' end,
+            currency, amount_cents
+          from paid
+          union all
+          select case method when 'stripe' then 'stripe_balance' when 'cash' then 'cash_drawer'
+              when 'card_terminal' then method when 'voucher' then 'vouchers' else 'bank' end,
+            currency, -amount_cents
+          from public.refunds where organization_id = %(venue)s
+          union all
+          select account, currency, sign * (
+            platform_fee_cents - round(platform_fee_cents * returned / amount_cents)
+          )
+          from paid
+          cross join (values ('platform_fees', 1), ('stripe_balance', -1)) as of (account, sign)
+          union all
+          select account, currency, sign * amount_cents
+          from public.disputes
+          join (values
+            ('stripe_balance', -1, array['needs_response', 'under_review', 'lost']),
+            ('disputes', 1, array['needs_response', 'under_review']),
+            ('dispute_losses', 1, array['lost'])
+          ) as of (account, sign, statuses) on status = any (of.statuses)
+          where organization_id = %(venue)s
+          union all
+          select account, currency, sign * balance_cents
+          from public.vouchers
+          join (values ('voucher_liability', -1, false), ('vouchers_expired', -1, true))
+            as of (account, sign, expired) on of.expired = (expired_at is not null)
+          where organization_id = %(venue)s
+          union all
+          select account, day.currency, sign * (day.counted_cash_cents - day.float_cents - (
+            select coalesce(sum(n.amount_cents), 0) from public.cash_day_lines as n
+            where n.organization_id = day.organization_id and n.cash_day_id = day.id
+              and n.method = 'cash'
+          ))
+          from public.cash_days as day
+          cross join (values ('cash_drawer', 1), ('cash_differences', -1)) as of (account, sign)
+          where day.organization_id = %(venue)s and day.closed_at is not null
+        ),
+        said (account, currency, cents) as (
+          select side.account, e.currency, side.cents
+          from public.ledger_entries as e
+          cross join lateral (
+            values (e.debit, e.amount_cents), (e.credit, -e.amount_cents)
+          ) as side (account, cents)
+          where e.organization_id = %(venue)s
+        ),
+        accounts as (
+          select coalesce(s.account, t.account) as account, s.cents as said, t.cents as told
+          from (select account, currency, sum(cents) as cents from said group by 1, 2) as s
+          full join (select account, currency, sum(cents) as cents from told group by 1, 2) as t
+            on t.account = s.account and t.currency = s.currency
+        )
+        select * from accounts
+        where coalesce(said, 0) <> coalesce(told, 0)
+          -- What is sold is looked at booking by booking; what vouchers were issued for follows.
+          and account not in ('customers', 'charges', 'sales', 'tax', 'vouchers', 'vouchers_issued')
+        union all
+        select 'all', sum(cents), 0 from said group by currency having sum(cents) <> 0
+    """,
+}
 
 #: By promise; every query takes the organization's id.
 _VIOLATIONS = {
@@ -87,7 +211,8 @@ _VIOLATIONS = {
         select p.id
         from public.payments as p
         join private.refund_requests as q
-          on q.organization_id = p.organization_id and q.payment_id = p.id and q.status <> 'failed'
+          on q.organization_id = p.organization_id and q.payment_id = p.id
+          and q.status in ('pending', 'succeeded')
         where p.organization_id = %(venue)s
         group by p.id, p.amount_cents
         having sum(q.amount_cents) > p.amount_cents
@@ -182,13 +307,27 @@ _VIOLATIONS = {
         where b.organization_id = %(venue)s and b.status = 'expired'
           and private.booking_kept(b.organization_id, b.id) <> 0
     """,
+    **_LEDGER,
 }
 
 
 def broken_promises(house: House, venue: str) -> dict[str, list[dict[str, object]]]:
     """Every promise that the venue's books break, with what breaks it."""
+    return _broken(_VIOLATIONS, house.owner_sql, venue)
+
+
+def broken_ledger(
+    ask: Callable[..., list[dict[str, object]]], venue: str
+) -> dict[str, list[dict[str, object]]]:
+    """Every promise about the ledger that is broken; ask: runs a query with its values."""
+    return _broken(_LEDGER, ask, venue)
+
+
+def _broken(
+    promises: Mapping[str, str], ask: Callable[..., Sequence[dict[str, object]]], venue: str
+) -> dict[str, list[dict[str, object]]]:
     found = {
-        promise: house.owner_sql(query.replace("%(venue)s", "%s"), venue)
-        for promise, query in _VIOLATIONS.items()
+        promise: list(ask(query.replace("%(venue)s", "%s"), *([venue] * query.count("%(venue)s"))))
+        for promise, query in promises.items()
     }
     return {promise: rows for promise, rows in found.items() if rows}

@@ -50,6 +50,12 @@ def subscription(plan: str | None = "pro", status: str = "active", **changes: An
     }
 
 
+def billing_pass(venue: Venue) -> str:
+    """An owner's."""
+    found: Json = venue.owner.call("open_billing", organization_id=venue.organization_id)
+    return str(found["token"])
+
+
 @dataclass
 class Subscriber:
     """A venue and who it is at Stripe. live: the subscription that its tests go on with."""
@@ -67,10 +73,17 @@ class Subscriber:
     def database(self) -> Database:
         return self.venue.database
 
+    def billing_pass(self) -> str:
+        """What the service gets as the owner, to act for them."""
+        return billing_pass(self.venue)
+
     def register(self) -> Subscriber:
         """Have its customer written down, as the service does before a checkout."""
         recorded = self.venue.service.call(
-            "service.record_stripe_customer", organization_id=self.id, customer_id=self.customer
+            "service.record_stripe_customer",
+            organization_id=self.id,
+            billing_pass=self.billing_pass(),
+            customer_id=self.customer,
         )
         assert recorded == self.customer
         return self

@@ -60,6 +60,7 @@ UNREACHABLE = [
     "ana@example.xn--a",
     "ñandú@example.com",
     "ana@ñandú.example",
+    "ana@\u212aelvin.com",
     "ana@printer.local",
     "ana@example.invalid",
     "ana@example.onion",

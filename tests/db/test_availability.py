@@ -265,8 +265,14 @@ class TestNoticeAndAdvance:
     def test_a_room_has_limits_of_its_own_in_a_calendar(self, shop: Shop, room: str) -> None:
         other = shop.add_room()
         shop.open_on(other, "00:00", "00:00", slot_interval_minutes=5)
-        shop.set_calendar(minimum_notice_minutes=2 * 1440, maximum_advance_days=10)
-        limits = {"minimum_notice_minutes": 4 * 1440, "maximum_advance_days": 5}
+        now = shop.house.one("select now()")
+
+        def notice(day: int) -> int:
+            """Minutes until that day's noon: of whole days, the hour says which day they end on."""
+            return int((shop.at(day) - now).total_seconds() // 60)
+
+        shop.set_calendar(minimum_notice_minutes=notice(2), maximum_advance_days=10)
+        limits = {"minimum_notice_minutes": notice(4), "maximum_advance_days": 5}
         change(shop.venue.owner, "calendar_rooms", limits, room_id=room)
 
         def days(room: str) -> list[int]:
@@ -278,7 +284,7 @@ class TestNoticeAndAdvance:
         assert days(other)[-1] == 10
         # What is held is asked the same.
         for day, code, details in (
-            (3, "notice_too_short", {"minimum_notice_minutes": 4 * 1440}),
+            (3, "notice_too_short", {"minimum_notice_minutes": notice(4)}),
             (6, "too_far_ahead", {"maximum_advance_days": 5}),
         ):
             with refused(422, code) as caught:
@@ -329,6 +335,8 @@ class TestDatesOnWhichACalendarSellsNothing:
         assert dates == {1, 5, 6}
 
     def test_a_session_belongs_to_the_date_on_which_it_starts(self, shop: Shop, room: str) -> None:
+        # Late in the evening, a notice of an hour would take tomorrow's first start away.
+        shop.set_calendar(minimum_notice_minutes=0)
         self.block(shop, 2, 2)
         assert shop.times(room, 1) == ["00:00", "01:00", "22:00", "23:00"]
         assert shop.times(room, 3)[:2] == ["00:00", "01:00"]

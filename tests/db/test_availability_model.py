@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.booking_world import Row, Shop, change, open_shop
+from db.booking_world import Row, Shop, change, insert_all, open_shop
 from matrix.house import House
 
 ZONES = (
@@ -347,17 +347,16 @@ def worlds(draw: st.DrawFn) -> World:
     )
 
 
-def hours(shop: Shop, table: str, window: Window, **values: object) -> None:
+def hours(window: Window) -> Row:
+    """A window in the columns of those tables that hold one."""
     opens = datetime.combine(date(2000, 1, 1), window.opens)
     fixed = [(opens + timedelta(minutes=minute)).time() for minute in window.starts]
-    shop.insert(
-        table,
-        opens_at=window.opens,
-        closes_at=window.closes,
-        slot_interval_minutes=None if fixed else window.interval,
-        start_times=fixed or None,
-        **values,
-    )
+    return {
+        "opens_at": window.opens,
+        "closes_at": window.closes,
+        "slot_interval_minutes": None if fixed else window.interval,
+        "start_times": fixed or None,
+    }
 
 
 def limits(world: World, room: Room, today: date) -> dict[str, int]:
@@ -375,25 +374,29 @@ def arrange(shop: Shop, world: World) -> list[str]:
     shop.venue.owner.change(
         "update public.locations set timezone = %s where id = %s", world.zone, shop.location_id
     )
-    ids = []
-    for room in world.rooms:
-        ids.append(
-            shop.add_room(
-                mode="shared" if room.shared else "private",
-                maximum_party=SEATS,
-                duration_minutes=room.duration,
-                turnaround_minutes=room.turnaround,
-            )
+    ids = [
+        shop.add_room(
+            mode="shared" if room.shared else "private",
+            maximum_party=SEATS,
+            duration_minutes=room.duration,
+            turnaround_minutes=room.turnaround,
         )
-        for weekday, day_windows in room.weekly.items():
-            for window in day_windows:
-                hours(shop, "schedules", window, room_id=ids[-1], weekday=weekday)
+        for room in world.rooms
+    ]
+    schedules = [
+        {"room_id": room_id, "weekday": weekday, **hours(window)}
+        for room_id, room in zip(ids, world.rooms, strict=True)
+        for weekday, day_windows in room.weekly.items()
+        for window in day_windows
+    ]
+    if schedules:
+        insert_all(shop.venue.owner, "schedules", schedules)
     for said in world.exceptions:
         place = (
             {"location_id": shop.location_id} if said.room is None else {"room_id": ids[said.room]}
         )
         if said.window:
-            hours(shop, "schedule_exceptions", said.window, date=said.day, **place)
+            shop.insert("schedule_exceptions", date=said.day, **hours(said.window), **place)
         else:
             shop.insert("schedule_exceptions", date=said.day, is_closed=True, **place)
     for first, more in world.blocked_dates:

@@ -337,7 +337,13 @@ class TestPgCron:
         )
         for _ in range(2):
             assert house.one("select private.schedule_sweep()") is True
-        (job,) = house.owner_sql("select * from cron.job")
+        job, telling = house.owner_sql("select * from cron.job order by name")
         assert (job["name"], job["schedule"]) == ("escapemaster-sweep", "* * * * *")
         swept = house.one(f"select to_jsonb(run.swept) from ({job['command']}) as run (swept)")
         assert set(swept) >= {"expired_holds", "ended_visits"}
+        assert (telling["name"], telling["schedule"]) == (
+            "escapemaster-sweep-notices",
+            "* * * * *",
+        )
+        told = house.one(f"select to_jsonb(run.told) from ({telling['command']}) as run (told)")
+        assert set(told) >= {"told", "digests", "boards"}

@@ -47,6 +47,7 @@ class TestTheAnswer:
         assert expires - shop.house.one("select now()") == timedelta(minutes=15)
         assert datetime.fromisoformat(held.pop("starts_at")) == start
         assert datetime.fromisoformat(held.pop("ends_at")) == start + timedelta(hours=1)
+        assert datetime.fromisoformat(held.pop("rest_payable_until")) == start
         assert held == {
             "status": "held",
             "timezone": "Europe/Madrid",
@@ -60,6 +61,7 @@ class TestTheAnswer:
             "customer_note": "",
             "currency": "EUR",
             "confirm_by_email": False,
+            "payable_cents": 4 * PRICE,
             "total_cents": 4 * PRICE,
             "due_now_cents": 4 * PRICE,
         }
@@ -481,7 +483,7 @@ class TestIdempotency:
         shop.cancel(first)
         shop.set_calendar(maximum_advance_days=1)
         # Another state is all that is different: a hold that is over must not look fresh.
-        over = {"status": "cancelled", "hold_expires_at": None}
+        over = {"status": "cancelled", "hold_expires_at": None, "payable_cents": 0}
         assert shop.hold(room, start, key="k") == {**first, **over}
         assert shop.venue.count("bookings") == 1
 

@@ -75,6 +75,7 @@ class TestLooking:
                 "directions": None,
                 "latitude": None,
                 "longitude": None,
+                "line": "Venue",
             },
             "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0, "token": None},
             "cancellable": True,

@@ -335,3 +335,21 @@ class TestQuestionsOfARoom:
             {"question": "¿?", "answer": "M"},
             {"question": "¿?", "answer": "✓"},
         ]
+
+    def test_no_mail_repeats_a_link_that_anybody_could_have_typed(self, shop: Shop) -> None:
+        room = shop.add_room()
+        shop.open_on(room, "10:00", "22:00")
+        for position, key in enumerate(("one", "two", "bare", "three")):
+            ask(shop, key=key, position=position, in_confirmation=True)
+        fields = {
+            "one": "see http://claim.example.com/now",
+            "two": "www.claim.com",
+            "bare": "evil.com",
+            "three": "3.5 m",
+        }
+        held = shop.hold(room, shop.at(1, "10:00"), fields=fields)
+        content: Any = shop.house.one(
+            "select private.booking_content(%s, %s)", shop.id, shop.id_of(held)
+        )
+        assert [answer["answer"] for answer in content["data"]["answers"]] == ["3.5 m"]
+        assert held["fields"] == fields

@@ -377,6 +377,7 @@ class TestWhatCannotBeStored:
             "https://casa.example@evil.example",
             "https://casa.example\\@evil.example",
             "https://casa.example?lang=es",
+            "https://xn--a.test/",
             "https://casa.example/#top",
             "https://casa.example/a b",
             'https://casa.example/"><b>',

@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def shop(house: House) -> Shop:
-    return open_shop(house, "Casa")
+    return open_shop(house, "Venue")
 
 
 @pytest.fixture
@@ -326,6 +326,39 @@ class TestTheRightState:
         set_status(shop, booking, "no_show", reason="Nobody")
         assert said(shop, job) is None
 
+    def test_thanks_tell_the_party_its_own_result_and_nothing_of_one_that_was_broken_off(
+        self, shop: Shop, room: str
+    ) -> None:
+        rule = only(shop, "thanks", minutes=60)
+        booking = book(shop, room)
+        shop.start_in(booking, -2 * HOUR)
+        for status in ("checked_in", "in_progress", "completed"):
+            set_status(shop, booking, status)
+        payload = {
+            "template": "thanks",
+            "rule_id": rule,
+            "booking_id": booking["id"],
+            "starts_at": shop.starts_at(booking).isoformat(),
+        }
+
+        def told(**result: object) -> object:
+            if result:
+                shop.venue.owner.call(
+                    "correct_game_result",
+                    organization_id=shop.id,
+                    booking_id=booking["id"],
+                    reason="By hand",
+                    **result,
+                )
+            return said(shop, {"payload": payload})["data"]["result"]
+
+        assert told() is None
+        # Whether or not it agreed that others see it: the mail is its own.
+        escaped = {"outcome": "escaped", "escape_seconds": 1800, "hints": 2}
+        assert told(**escaped) == escaped
+        assert told(outcome="failed") == {"outcome": "failed", "escape_seconds": None, "hints": 2}
+        assert told(outcome="aborted") is None
+
     def test_a_reminder_is_not_sent_after_the_start(self, shop: Shop, room: str) -> None:
         booking = book(shop, room)
         [job] = sweep(shop, shop.at(4, "18:00"))
@@ -461,7 +494,7 @@ class TestUnsubscribing:
         assert token == self.token(shop, booking)
         for _ in range(2):
             answer = shop.house.service.call("service.unsubscribe", token=token)
-            assert answer == {"organization_name": "Casa"}
+            assert answer == {"organization_name": "Venue"}
         assert shop.venue.count("customer_consents") == 1
         assert said(shop, job) is None
 

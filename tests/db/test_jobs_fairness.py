@@ -170,3 +170,25 @@ def test_a_claim_reads_a_few_rows_of_each_share_however_many_wait(
     if analyzed:
         money.run("analyze private.jobs")
     assert rows_read_by_a_claim(money) < 200
+
+
+def test_one_mail_is_not_behind_all_those_of_more_venues_than_there_are_slots(
+    money: Database, worker: Client
+) -> None:
+    """By age alone, the slots would be those of the first venues until these have nothing left."""
+    money.run(
+        "insert into private.jobs (kind, payload, dedupe_key, run_at)"
+        " select 'email.send', jsonb_build_object('account', 'venue ' || mod(n, 30)),"
+        " gen_random_uuid()::text, now() - interval '1 hour' from generate_series(1, 600) as n"
+    )
+    money.run(
+        "insert into private.jobs (kind, payload, dedupe_key)"
+        " values ('email.send', '{\"account\": \"late\"}', 'late')"
+    )
+    claimed: list[str] = []
+    # Its chance is a third each time: that it is not among 400 of 600 is one in ten million.
+    while "late" not in claimed and len(claimed) < 400:
+        for job in claim(worker, max_jobs=10):
+            claimed.append(job["payload"]["account"])
+            done(worker, job)
+    assert "late" in claimed

@@ -101,6 +101,55 @@ class TestRefusedQuestions:
         with refused(429, "rate_limited"):
             player.call("get_calendar", slug="no-such")
 
+    def test_who_guesses_a_feed_takes_nothing_from_its_subscribers(
+        self, limited: House, shop: Shop
+    ) -> None:
+        """All of them come by the address of the edge function."""
+        create = {"organization_id": shop.id, "name": "Reception"}
+        token = shop.venue.owner.call("create_calendar_feed", **create)["token"]
+        everybody = limited.nobody.sending(x_forwarded_for=somewhere())
+        for _ in range(LIMIT):
+            with refused(404, "feed_not_found"):
+                everybody.call("get_calendar_feed", token="x")
+        with refused(429, "rate_limited"):
+            everybody.call("get_calendar_feed", token="x")
+        assert everybody.call("get_calendar_feed", token=token)["name"] == "Reception"
+
+    def test_a_large_body_counts_by_its_size_before_it_is_read(self, limited: House) -> None:
+        check = "select private.check_request()"
+        visitor = limited.nobody.sending(x_forwarded_for=somewhere(), content_length="80001")
+        visitor.select(check)
+        with refused(429, "rate_limited"):
+            visitor.select(check)
+        for few in ("4000", "0"):
+            visitor.sending(content_length=few).select(check)
+        member = limited.sign_up("ana")
+        for _ in range(LIMIT + 1):
+            member.sending(x_forwarded_for=somewhere(), content_length="900000").select(check)
+
+    @pytest.mark.parametrize(
+        ("headers", "refusal"),
+        [
+            ({"content_length": "262145"}, (413, "body_too_large")),
+            ({"content_length": "9" * 40}, (413, "body_too_large")),
+            ({"content_length": "-5000"}, (413, "body_too_large")),
+            ({"transfer_encoding": "Chunked"}, (411, "length_required")),
+        ],
+    )
+    def test_what_is_too_large_is_refused_before_it_is_read(
+        self, house: House, headers: dict[str, str], refusal: tuple[int, str]
+    ) -> None:
+        with refused(*refusal):
+            house.nobody.sending(**headers).select("select private.check_request()")
+
+    def test_who_is_signed_in_may_send_more(self, house: House) -> None:
+        member = house.sign_up("ana")
+        member.sending(content_length="1048576").select("select private.check_request()")
+        with refused(413, "body_too_large") as caught:
+            member.sending(content_length="1048577").select("select private.check_request()")
+        assert caught.value.details == {"maximum_bytes": 1_048_576}
+        house.service.sending(content_length="20000000").select("select private.check_request()")
+
     def test_the_service_asks_for_many_from_its_one_address(self, limited: House) -> None:
         service = limited.service.sending(x_forwarded_for=somewhere())
         for _ in range(2 * LIMIT):

@@ -40,6 +40,20 @@ def test_a_limit_that_is_reached_leaves_nothing_in_the_log(house: House) -> None
     assert lines_with(word) == []
 
 
+def test_what_cannot_be_read_of_a_large_body_is_not_written_down(house: House) -> None:
+    """PostgreSQL's own refusal holds the whole value, and the statement."""
+
+    def written(size: int) -> bool:
+        word = uuid4().hex
+        visitor = house.nobody.sending(content_length=str(size))
+        with pytest.raises(Refused, match="22P02"):
+            visitor.select(f"select private.check_request(), concat('{word}', 'no id')::uuid")
+        return lines_with(word) != []
+
+    assert written(400)
+    assert not written(5000)
+
+
 def test_a_failure_is_written_down_also_after_a_refusal(house: House) -> None:
     word = uuid4().hex
     with refused(404, "calendar_not_found"):

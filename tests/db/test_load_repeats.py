@@ -14,35 +14,61 @@ from matrix.promises import refused
 
 #: Asked again, they say the same and do nothing: those below, each with its test.
 SAME_ANSWER = {
+    "add_notice_address",  # tests/db/test_notices.py
     "accept_waitlist_offer",  # tests/db/test_waitlist.py
+    "announce_late",  # tests/db/test_games_late.py
     "assign_game_master",
     "cancel_booking",
     "cancel_voucher",
+    "change_booking_comment",  # tests/db/test_desk_edits.py, as the next two
+    "change_booking_details",
+    "change_coupon",
+    "close_organization",  # with it goes the permission; so with leave_, transfer_, set_role_…
     "claim_session_as_game_master",
     "confirm_booking",  # tests/db/test_mail_limits.py
     "disable_join_code",
     "email_my_bookings",  # tests/db/test_resending.py
+    "correct_game_result",  # tests/db/test_games_clock.py
+    "end_left_open",  # tests/db/test_tenancy_visits.py
     "end_support_entry",
+    "finish_game",  # the same, as all of the clock
+    "leave_organization",
     "leave_waitlist",
+    "moderate_team_name",  # tests/db/test_games_leaderboard.py
+    "pause_game",
+    "publish_game_result",  # tests/db/test_games_leaderboard.py
+    "mark_notifications_read",  # tests/db/test_notices.py
     "reactivate_member",
     "remove_waitlist_entry",
+    "rename_role",  # tests/db/test_desk_edits.py
+    "reset_sign_in",  # tests/db/test_proven_addresses.py
+    "resume_game",
     "revoke_api_key",
     "revoke_calendar_feed",
     "revoke_invitation",
     "revoke_waiver_kiosk",
     "set_coupon_status",
+    "set_incident_status",  # tests/db/test_games_rooms.py
     "set_member_role",
+    "set_notification_preference",  # tests/db/test_notices.py
     "set_role_permissions",
+    "start_game",
     "suspend_member",
     "switch_organization",
+    "tick_checklist_item",  # tests/db/test_games_rooms.py
+    "transfer_ownership",
     "transition_booking",
     "unassign_game_master",
     "unblock_room",
     "withdraw_consent",
     "withdraw_refund",  # tests/db/test_money_promises.py
+    "correct_payment",  # tests/db/test_money_ledger.py
+    "open_cash_day",  # tests/db/test_money_cash.py
 }
 #: They take an idempotency key.
 BY_KEY = {
+    "add_booking_comment",
+    "add_hint",
     "change_booking",
     "create_booking",
     "hold_booking",
@@ -51,6 +77,7 @@ BY_KEY = {
     "record_payment",
     "record_refund",
     "refund_booking",
+    "report_incident",
     "resend_booking_email",
     "reschedule_booking",
     "sign_waiver",
@@ -62,7 +89,9 @@ READS = {
     "get_calendar",
     "get_calendar_feed",
     "get_currencies",
+    "get_game_result",
     "get_join_code",
+    "get_leaderboard",
     "get_waitlist_entry",
     "get_waiver",
     "get_waiver_kiosk",
@@ -75,12 +104,12 @@ READS = {
 REFUSAL_SAYS_IT = {
     "accept_invitation": "409 invitation_used",
     "block_room": "409 slot_taken, with the block among the conflicts",
-    "close_organization": "403 permission_denied: nobody is a member of what is closed",
+    "close_cash_day": "409 cash_day_closed",
     "create_coupon": "409 coupon_code_taken",
+    "delete_booking_comment": "404 comment_not_found",
     "delete_role": "404 role_not_found",
     "erase_customer": "404 customer_not_found",
     "join_organization": "409 already_member",
-    "leave_organization": "404 organization_not_found",
     "lift_member_bar": "404 bar_not_found",
     "merge_customers": "404 customer_not_found",
     "platform_erase_organization": "404 organization_not_found",
@@ -88,7 +117,6 @@ REFUSAL_SAYS_IT = {
     "platform_reactivate_organization": "sets the status again",
     "platform_suspend_organization": "sets the status again",
     "remove_member": "404 member_not_found",
-    "transfer_ownership": "403 permission_denied: the ownership is another's",
 }
 #: A second one is a second one, which does no harm and can be taken back; lists show both.
 MAKES_ANOTHER = {
@@ -98,11 +126,15 @@ MAKES_ANOTHER = {
     "create_organization",
     "create_role",
     "create_waiver_kiosk",
+    "create_webhook_endpoint",
     "export_organization",
     "invite_member",
     "platform_enter_organization",
     "publish_waiver",
+    "replay_webhook_delivery",  # the same event, with its webhook-id
+    "replay_webhook_period",
     "rotate_join_code",
+    "rotate_webhook_secret",
 }
 
 
@@ -192,6 +224,78 @@ def test_an_expired_hold_cannot_be_moved_to_expired(shop: Shop, held: Row) -> No
     shop.house.owner_sql("select private.sweep()")
     with refused(409, "transition_not_allowed"):
         shop.move(held, "expired")
+
+
+class TestWhoLosesThePermissionByTheActItself:
+    """Whose answer was lost asks again, and may not any more: they are answered all the same."""
+
+    def test_and_closes_the_organization(self, house: House, shop: Shop) -> None:
+        venue = shop.venue
+        wish = {"organization_id": venue.id, "confirm_slug": venue.slug}
+        admin = venue.hire("boss", "admin")
+        closed = venue.owner.call("close_organization", **wish)
+        assert venue.owner.call("close_organization", **wish) == closed
+        assert closed["status"] == "closed"
+        for other in (admin, house.sign_up("ana")):
+            with refused(403, "permission_denied"):
+                other.call("close_organization", **wish)
+        with refused(403, "permission_denied"):
+            venue.owner.call("close_organization", organization_id=venue.id, confirm_slug="x")
+
+    def test_and_leaves(self, house: House, shop: Shop) -> None:
+        member, stranger = shop.venue.hire("leaver", "manager"), house.sign_up("ana")
+        for _ in range(2):
+            member.call("leave_organization", organization_id=shop.id)
+        with refused(404, "organization_not_found"):
+            stranger.call("leave_organization", organization_id=shop.id)
+        house.owner_sql(
+            "update private.member_addresses set left_at = left_at - interval '31 d'"
+            " where left_at is not null"
+        )
+        house.owner_sql("select private.sweep()")
+        with refused(404, "organization_not_found"):
+            member.call("leave_organization", organization_id=shop.id)
+
+    def test_and_hands_the_ownership_on(self, house: House, shop: Shop) -> None:
+        venue = shop.venue
+        heir, other, admin = (venue.hire(name, "admin") for name in ("heir", "other", "boss"))
+        wish = {"organization_id": venue.id, "user_id": heir.id}
+        owner = venue.owner.call("transfer_ownership", **wish)
+        assert owner["role"]["key"] == "owner"
+        assert venue.owner.call("transfer_ownership", **wish) == owner
+        # Not who never had it, nor another wish, nor once it is another's again.
+        with refused(403, "permission_denied"):
+            admin.call("transfer_ownership", **wish)
+        with refused(403, "permission_denied"):
+            venue.owner.call("transfer_ownership", **{**wish, "user_id": other.id})
+        heir.call("transfer_ownership", organization_id=venue.id, user_id=other.id)
+        with refused(403, "permission_denied"):
+            venue.owner.call("transfer_ownership", **wish)
+        # Handed back and on, it is handed on.
+        other.call("transfer_ownership", organization_id=venue.id, user_id=venue.owner.id)
+        assert venue.owner.call("transfer_ownership", **wish) == owner
+        assert (
+            house.one(
+                "select count(*) from public.memberships as m join public.roles as r"
+                " on r.organization_id = m.organization_id and r.id = m.role_id"
+                " where m.organization_id = %s and r.key = 'owner' and r.is_system",
+                venue.id,
+            )
+            == 1
+        )
+
+    def test_and_takes_the_right_to_it_from_their_own_role(self, shop: Shop) -> None:
+        venue = shop.venue
+        role = venue.make_role("Lead", ["roles:manage", "roles:read", "bookings:read"])
+        member = venue.hire("lead", role)
+        wish = {"organization_id": venue.id, "role_id": role, "permissions": ["bookings:read"]}
+        less = member.call("set_role_permissions", **wish)
+        assert member.call("set_role_permissions", **wish) == less
+        for more in (["bookings:read", "roles:manage"], [], ["rooms:read"]):
+            with refused(403, "permission_denied"):
+                member.call("set_role_permissions", **{**wish, "permissions": more})
+        with refused(403, "permission_denied"):
+            venue.hire("boss", "manager").call("set_role_permissions", **wish)
 
 
 class TestStaffs:

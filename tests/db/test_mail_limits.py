@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import date
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -214,8 +213,7 @@ def owner_of(venue: Venue, email: str, *, proven: bool = True) -> Client:
     """Somebody who signed up with the address, in a network of their own."""
     database = venue.database
     user = database.sign_up()
-    with psycopg.connect(database.admin_dsn) as admin:
-        admin.execute("update auth.users set email = %s where id = %s", (email, user))
+    database.admin.execute("update auth.users set email = %s where id = %s", (email, user))
     account = database.client(Caller.person(user)).sending(x_forwarded_for=address())
     if proven:
         prove(venue, account)
@@ -775,6 +773,75 @@ def test_a_booking_s_mails_say_what_the_provider_reported(venue: Venue) -> None:
         ("booking_cancelled", "waiting"),
         ("booking_confirmed", "bounced"),
     ]
+
+
+def test_who_is_not_reached_is_shown_in_the_list_and_on_the_board_until_a_later_mail_is_sent(
+    venue: Venue,
+) -> None:
+    wrong, right = (f"{uuid.uuid4()}@example.com" for _ in range(2))
+    held = hold(venue, wrong)
+    here = {"organization_id": venue.organization_id, "booking_id": booking_id(venue, held)}
+
+    def problem() -> str | None:
+        """As the list of bookings has it; the board says the same."""
+        [row] = venue.owner.select(
+            "select b.starts_at, p.problem from public.bookings as b"
+            " left join public.booking_mail_problems as p"
+            " on p.organization_id = b.organization_id and p.booking_id = b.id where b.id = %s",
+            here["booking_id"],
+        )
+        board = venue.owner.call(
+            "get_board", organization_id=venue.organization_id, date=row["starts_at"].date()
+        )
+        shown = {
+            booking["id"]: booking["mail_problem"]
+            for room in board["locations"][0]["rooms"]
+            for session in room["sessions"]
+            for booking in session["bookings"]
+        }
+        assert shown == {here["booking_id"]: row["problem"]}
+        return str(row["problem"]) if row["problem"] else None
+
+    def report(kind: str, minute: int) -> None:
+        """Resend tells what became of the first mail, which is the oldest."""
+        message = venue.database.one(
+            "select provider_message_id from private.email_messages where booking_id = %s"
+            " and sent_at is not null order by job_id limit 1",
+            here["booking_id"],
+        )
+        event = {
+            "id": str(uuid.uuid4()),
+            "type": f"email.{kind}",
+            "created_at": f"2030-01-01T00:{minute:02}:00Z",
+            "data": {"email_id": message, "to": [wrong], "bounce": {"type": "Permanent"}},
+        }
+        venue.service.call("service.record_email_event", event=event)
+
+    send_what_is_due(venue)
+    assert problem() is None
+    report("bounced", 1)
+    assert problem() == "bounced"
+    # Sent again to the same address nothing goes out, and it says so.
+    resend = {**here, "kind": "booking"}
+    venue.owner.call("resend_booking_email", **resend, idempotency_key="same address")
+    assert problem() == "bounced"
+    send_what_is_due(venue)
+    assert problem() == "suppressed"
+    venue.owner.change("update public.customers set email = %s where email = %s", right, wrong)
+    assert problem() == "suppressed"
+    venue.owner.call("resend_booking_email", **resend, idempotency_key="corrected")
+    assert [mail["to"]["email"] for mail in send_what_is_due(venue)] == [right]
+    assert problem() is None
+    # What is heard late of the mail to the old address says nothing of this one.
+    report("bounced", 2)
+    assert problem() is None
+    # The mailbox refuses it for good.
+    venue.owner.call("resend_booking_email", **resend, idempotency_key="once more")
+    [job] = venue.service.call("service.claim_jobs", worker="w", max_jobs=1, lease_seconds=60)
+    lease = {"job_id": job["id"], "lease_token": job["lease_token"]}
+    venue.service.call("service.prepare_email", **lease)
+    venue.service.call("service.fail_job", **lease, error="address_refused: SMTP 550", retry=False)
+    assert problem() == "dead"
 
 
 def test_a_booking_s_mails_are_for_its_staff_and_addresses_for_those_who_see_customers(

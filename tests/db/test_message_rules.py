@@ -16,7 +16,7 @@ REVIEWS = "https://search.google.com/local/writereview?placeid=ChIJ_x-9"
 
 @pytest.fixture
 def shop(house: House) -> Shop:
-    return open_shop(house, "Casa")
+    return open_shop(house, "Venue")
 
 
 def rules(shop: Shop) -> list[Row]:

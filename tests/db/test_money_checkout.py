@@ -75,6 +75,9 @@ def test_it_says_all_that_the_provider_has_to_know(venue: Venue) -> None:
         "delayed_methods": False,
         "checkout_url": None,
         "site_url": None,
+        "platform_fee_cents": 0,
+        "closing": False,
+        "session_id": None,
     }
 
 
@@ -431,6 +434,25 @@ def test_where_people_are_sent_to_pay_never_changes(venue: Venue) -> None:
         expires_at=venue.database.one("select now() + interval '1 year'"),
     )
     assert open_checkout(venue, booking) == was
+
+
+@pytest.mark.parametrize(
+    ("url", "lasts"), [("javascript:alert(1)", "30 minutes"), ("https://pay.example/x", "10 years")]
+)
+def test_only_a_page_to_pay_on_is_recorded(venue: Venue, url: str, lasts: str) -> None:
+    booking = venue.hold()
+    opened = open_checkout(venue, booking)
+    with pytest.raises(Refused) as refused:
+        venue.service.call(
+            "service.record_checkout",
+            attempt_id=opened["attempt_id"],
+            attempt_token=opened["attempt_token"],
+            session_id="cs_1",
+            url=url,
+            expires_at=venue.database.one("select now() + %s::interval", lasts),
+        )
+    assert (refused.value.status, refused.value.code) == (422, "checkout_page_invalid")
+    assert open_checkout(venue, booking) == opened
 
 
 def test_a_session_that_was_never_recorded_finds_its_attempt(venue: Venue) -> None:

@@ -12,7 +12,11 @@ from escapemaster.payments.stripe_gateway import RECONCILED_EVENTS
 from escapemaster.worker.handlers import sync_stripe_object
 
 #: Of "charge.dispute.created" the object is the dispute; a Checkout Session keeps both its words.
-_OBJECTS = {"charge.dispute": "dispute", "customer.subscription": "subscription"}
+_OBJECTS = {
+    "charge.dispute": "dispute",
+    "customer.subscription": "subscription",
+    "account.application": "account",
+}
 
 
 @pytest.mark.parametrize("event_type", RECONCILED_EVENTS)
@@ -25,6 +29,8 @@ def test_an_event_that_is_asked_for_is_queued_and_handled(money: Database, event
         event={
             "id": f"evt_{uuid.uuid4().hex}",
             "type": event_type,
+            # An account speaks for itself only.
+            **({"account": object_id} if object_type == "account" else {}),
             "data": {"object": {"object": object_type, "id": object_id}},
         },
     )

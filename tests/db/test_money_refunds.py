@@ -55,6 +55,7 @@ def test_cancelling_promises_the_money_back(venue: Venue) -> None:
         "payment_intent": session["payment_intent"],
         "stripe_account": None,
         "provider_refund_id": None,
+        "refund_fee": False,
     }
     assert venue.balance(booking) == (TOTAL, 0)
 

@@ -94,8 +94,34 @@ class TestKept:
         shop.cancel(held)
         assert promised(shop, held) == []
 
+    def test_nobody_agrees_to_other_terms_than_the_quote_showed(
+        self, shop: Shop, room: str
+    ) -> None:
+        shown = shop.quote(room, shop.at(3))["terms"]
+        assert shown == LENIENT
+        make_strict(shop, room)
+        with refused(409, "terms_changed") as caught:
+            shop.hold(room, shop.at(3), expected_terms=shown)
+        assert caught.value.details == {"terms": STRICT}
+        held = shop.hold(room, shop.at(3), expected_terms=STRICT)
+        assert shop.look(held)["terms"] == STRICT
+        # A client that shows nothing agrees to what counts.
+        assert shop.look(shop.hold(room, shop.at(4)))["terms"] == STRICT
+
 
 class TestMoved:
+    def test_nobody_agrees_to_other_terms_than_the_quote_of_the_move_showed(
+        self, shop: Shop, room: str
+    ) -> None:
+        held = paid(shop, room)
+        shown = quote(shop, held, starts_at=shop.at(4))["terms"]
+        make_strict(shop, room)
+        with refused(409, "terms_changed"):
+            reschedule(shop, held, total=TOTAL, starts_at=shop.at(4), expected_terms=shown)
+        assert shop.look(held)["terms"] == LENIENT
+        reschedule(shop, held, total=TOTAL, starts_at=shop.at(4), expected_terms=STRICT)
+        assert shop.look(held)["terms"] == STRICT
+
     def test_a_customer_agrees_to_the_terms_that_the_move_shows(
         self, shop: Shop, room: str, strict_room: str
     ) -> None:

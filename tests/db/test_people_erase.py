@@ -91,6 +91,17 @@ def live_a_life(shop: Shop, room: str) -> Row:
         booking_id,
     )
     change(owner, "bookings", {"staff_note": NOTE}, id=booking_id)
+    _, gone = (
+        owner.call(
+            "add_booking_comment",
+            organization_id=shop.id,
+            booking_id=booking_id,
+            body=body,
+            idempotency_key=key,
+        )
+        for key, body in (("kept", NOTE), ("gone", f"{NAME}, and gone"))
+    )
+    owner.call("delete_booking_comment", organization_id=shop.id, comment_id=gone["id"])
     sign(shop, visit, "Zora Q.", OTHER_EMAIL)
     sign(shop, visit, NAME, EMAIL)
     customer = customer_of(shop)
@@ -160,6 +171,7 @@ class TestErasing:
             "customer_tags",
             "bookings",
             "booking_reasons",
+            "booking_comments",
             "waiver_signatures",
             "private.waiver_drawings",
             "private.email_messages",
@@ -579,8 +591,10 @@ class TestExporting:
             "bookings": 1,
             "booking_contacts": 1,
             "booking_lines": 1,
+            "booking_mail_problems": 1,
             "booking_history": 0,
             "booking_reasons": 1,
+            "booking_comments": 1,
             "payments": 1,
             "waiver_signatures": 2,
             "email_messages": 1,
@@ -640,6 +654,8 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("booking_lines.description", "booking_lines.kind"),
         *("booking_history.from_status", "booking_history.to_status", "booking_history.actor_kind"),
         *("booking_history.change", "booking_history.refund", "bookings.cancel_refund"),
+        *("game_results.outcome", "game_results.name_status", "game_results.language"),
+        *("game_results.level", "late_arrivals.outcome", "booking_mail_problems.problem"),
         *("bookings.terms", "disputes.currency", "disputes.status", "disputes.reason"),
         *("disputes.provider_dispute_id", "waitlist_entries.locale", "waitlist_entries.status"),
         *("customers.locale", "customer_consents.kind", "customer_consents.locale"),
@@ -649,17 +665,27 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("invitations.email", "member_bars.email", "profiles.email", "profiles.full_name"),
         *("member_addresses.email", "member_bars.other_emails", "proven_addresses.email"),
         "profiles.phone",
+        # Of whoever signs in, and gone within the hour.
+        *("auth_emails.new_email", "auth_emails.recipient"),
+        *("notifications.type", "notifications.data"),
+        *("notice_events.kind", "notice_events.problem"),
         # By which the venue is reached.
         *("locations.phone", "organizations.contact_email", "organizations.phone"),
+        "notice_addresses.email",
         # The platform's, so that no tenant makes it write to an address that refused its mails.
         "email_suppressions.email",
+        # What happened, without the person, who is in webhook_events.personal.
+        *("webhook_events.event", "webhook_events.type"),
         # What the customer read, which is the venue's text.
         "customer_consents.wording",
         # Staff are asked not to name anybody there, and say it after the person is gone.
         *("customer_erasures.reason", "customer_erasures.erased_by", "price_overrides.set_by"),
+        "booking_comments.written_by",
         # The ledger stays: amounts, ids of the provider, and which member of staff wrote it down.
+        *("ledger_entries.source", "ledger_entries.debit", "ledger_entries.credit"),
+        "ledger_entries.currency",
         *("payments.currency", "payments.method", "payments.provider_payment_id"),
-        *("payments.provider_session_id", "payments.recorded_by"),
+        *("payments.provider_session_id", "payments.recorded_by", "payments.stripe_account"),
         *("refunds.currency", "refunds.kind", "refunds.method", "refunds.provider_refund_id"),
         *("refunds.recorded_by", "refund_requests.currency", "refund_requests.reason"),
         *("refund_requests.provider_refund_id", "refund_requests.requested_by"),

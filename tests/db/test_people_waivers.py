@@ -41,9 +41,15 @@ class Desk:
         )
         return published
 
-    def book(self, clock: str = "12:00", party_size: int = 2, status: str = "confirmed") -> Row:
+    def book(
+        self,
+        clock: str = "12:00",
+        party_size: int = 2,
+        status: str = "confirmed",
+        day: int = 1,
+    ) -> Row:
         booking = self.shop.hold(
-            self.room, self.shop.at(1, clock), party_size=party_size, total=PRICE * party_size
+            self.room, self.shop.at(day, clock), party_size=party_size, total=PRICE * party_size
         )
         if status != "held":
             self.shop.move(booking, "confirmed")
@@ -218,12 +224,34 @@ class TestReading:
             "token": None,
         }
         unpublished = open_desk(house, "Silent")
-        other = unpublished.waiver(unpublished.book())["token"]
-        for wrong in (token, other, "x", None):
+        silent = unpublished.book()
+        made = house.one(
+            "select private.derived_token('waiver', %s)", unpublished.shop.id_of(silent)
+        )
+        for wrong in (token, made, "x", None):
             with refused(404, "waiver_not_found"):
                 desk.shop.visitor.call("get_waiver", token=wrong)
             with refused(404, "waiver_not_found"):
                 desk.sign(str(wrong))
+
+    @pytest.mark.parametrize(("policy", "needed"), [("optional", 0), ("required", 2)])
+    def test_without_a_published_text_nobody_is_offered_to_sign(
+        self, house: House, policy: str, needed: int
+    ) -> None:
+        """Where signing is required the text is missed all the same: no game starts without it."""
+        silent = open_desk(house, f"Silent {policy}", policy)
+        booking = silent.book()
+        assert silent.waiver(booking) == {
+            "policy": policy,
+            "signed": 0,
+            "needed": needed,
+            "missing": needed,
+            "token": None,
+        }
+        silent.publish()
+        seen = silent.waiver(booking)
+        assert seen["missing"] == seen["needed"] == 2
+        silent.shop.visitor.call("get_waiver", token=seen["token"])
 
     def test_a_closed_venue_s_links_are_dead(self, desk: Desk, booking: Row) -> None:
         token = desk.waiver(booking)["token"]
@@ -330,6 +358,14 @@ class TestSigning:
         for wrong in wrongs:
             with refused(422, "minors_invalid"):
                 desk.sign(booking, minors=wrong)
+        for wrong, position, field in (
+            ([good, {**good, "full_name": "evil.com"}, {}], 1, "full_name"),
+            ([{**good, "full_name": "\u3164"}], 0, "full_name"),
+            ([good, {**good, "birth_year": year - 19}], 1, "birth_year"),
+        ):
+            with refused(422, "minors_invalid") as caught:
+                desk.sign(booking, minors=wrong)
+            assert caught.value.details == {"position": position, "field": field}
         with refused(422, "minors_invalid"):
             desk.sign(booking, signer={"full_name": "Ana", "plays": False})
         assert desk.venue.count("waiver_signatures") == 0
@@ -490,7 +526,8 @@ class TestAtTheVenue:
         return opened
 
     def soon(self, desk: Desk, **delay: int) -> Row:
-        booking = desk.book(f"{2 * next(_keys) % 22:02}:00")
+        # On a day that none is moved to: late in the evening, in five hours is tomorrow.
+        booking = desk.book(f"{2 * next(_keys) % 22:02}:00", day=2)
         start = datetime.fromisoformat(booking["starts_at"])
         now: datetime = desk.shop.house.one("select now()")
         desk.shop.move_in_time(booking, now + timedelta(**delay) - start)

@@ -779,7 +779,7 @@ class TestComingBack:
     def settle(self, shop: Shop, booking: Row, cents: int) -> str:
         shop.house.owner_sql(
             "select private.receive_payment(row(organization_id, null, id, 'cash', %s, currency,"
-            " null, null, now(), null, null)::public.payments)"
+            " null, null, now(), null, null, null, 0)::public.payments)"
             " from public.bookings where organization_id = %s and reference = %s",
             cents,
             shop.id,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from db.booking_world import Row, Shop, change, open_shop
+from db.booking_world import Row, Shop, change, insert_all, open_shop
 from matrix.house import House
 
 ZONES = (
@@ -280,6 +280,11 @@ def shelves(draw: st.DrawFn) -> Shelf:
     )
 
 
+def entered(shop: Shop, table: str, rows: list[Row]) -> list[str]:
+    """The ids of rows that the owner enters in one request."""
+    return [str(row["id"]) for row in insert_all(shop.venue.owner, table, rows)] if rows else []
+
+
 def arrange(shop: Shop, shelf: Shelf) -> tuple[str, list[str], Row]:
     """The same shelf as a venue would enter it: room, ids of rules, options of the quote."""
     shop.venue.owner.change(
@@ -298,38 +303,51 @@ def arrange(shop: Shop, shelf: Shelf) -> tuple[str, list[str], Row]:
         deposit_kind=shelf.deposit[0],
         deposit_value=shelf.deposit[1],
     )
-    for minimum, price in shelf.tiers.items():
-        shop.insert("price_tiers", room_id=room, minimum_party=minimum, price_cents=price)
-    ids = [
-        str(
-            shop.insert(
-                "price_rules",
-                room_id=room if rule.own else None,
-                name="Rule",
-                priority=rule.priority,
-                weekdays=sorted(rule.weekdays),
-                from_time=rule.from_time,
-                until_time=rule.until_time,
-                from_date=rule.from_date,
-                until_date=rule.until_date,
-                kind=rule.kind,
-                value=rule.value,
-                is_active=rule.active,
-            )["id"]
-        )
-        for rule in shelf.rules
-    ]
+    entered(
+        shop,
+        "price_tiers",
+        [
+            {"room_id": room, "minimum_party": minimum, "price_cents": price}
+            for minimum, price in shelf.tiers.items()
+        ],
+    )
+    ids = entered(
+        shop,
+        "price_rules",
+        [
+            {
+                "room_id": room if rule.own else None,
+                "name": "Rule",
+                "priority": rule.priority,
+                "weekdays": sorted(rule.weekdays),
+                "from_time": rule.from_time,
+                "until_time": rule.until_time,
+                "from_date": rule.from_date,
+                "until_date": rule.until_date,
+                "kind": rule.kind,
+                "value": rule.value,
+                "is_active": rule.active,
+            }
+            for rule in shelf.rules
+        ],
+    )
+    extra_ids = entered(
+        shop,
+        "extras",
+        [
+            {
+                "names": Jsonb({"en": "Photo"}),
+                "price_per": extra.per,
+                "price_cents": extra.price,
+                "tax_rate_bp": extra.rate,
+                "maximum_quantity": 3,
+            }
+            for extra in shelf.extras
+        ],
+    )
     extras = [
-        {
-            "extra_id": shop.add_extra(
-                price_per=extra.per,
-                price_cents=extra.price,
-                tax_rate_bp=extra.rate,
-                maximum_quantity=3,
-            ),
-            "quantity": extra.quantity,
-        }
-        for extra in shelf.extras
+        {"extra_id": extra_id, "quantity": extra.quantity}
+        for extra_id, extra in zip(extra_ids, shelf.extras, strict=True)
     ]
     options: Row = {"calendar_id": shop.calendar_id, "extras": extras}
     if shelf.wants_exclusive:

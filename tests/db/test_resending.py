@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from client import Refused
+from client import SERVICE, Client, Refused
 from db.booking_world import Row, Shop, open_shop
 from matrix.house import House
 from matrix.promises import refused
@@ -15,7 +15,7 @@ from matrix.promises import refused
 
 @pytest.fixture
 def shop(house: House) -> Shop:
-    return open_shop(house, "Casa")
+    return open_shop(house, "Venue")
 
 
 @pytest.fixture
@@ -162,6 +162,46 @@ class TestSendingAgain:
         with refused(409, "nothing_to_send"):
             resend(shop, booking, "more", kind="payment")
 
+    def test_a_link_that_staff_copy_pays_and_does_nothing_else(self, shop: Shop, room: str) -> None:
+        """Who may take money, and whoever has the link later, read nobody's name by it."""
+        booking = book(shop, room)
+        cashier = shop.venue.hire("till", shop.venue.make_role("Till", ["payments:create"]))
+        given = cashier.call("get_payment_link", organization_id=shop.id, booking_id=booking["id"])
+        opens = {"reference": given["reference"], "manage_token": given["pay_token"]}
+        own = {"reference": booking["reference"], "manage_token": booking["manage_token"]}
+        mine = shop.visitor.call("get_booking", **own)
+        seen = shop.visitor.call("get_booking", **opens)
+        assert seen["payable_cents"] == given["payable_cents"] == mine["payable_cents"] > 0
+        assert (seen["room_name"], seen["starts_at"]) == (mine["room_name"], mine["starts_at"])
+        assert seen["customer"] == {"full_name": "", "email": None}
+        assert not seen["cancellable"] and not seen["reschedulable"]
+        for word in (mine["customer"]["full_name"], mine["customer"]["email"]):
+            assert word and word not in str(seen)
+        for function, more in (
+            ("cancel_booking", {}),
+            ("withdraw_consent", {"kind": "marketing"}),
+            ("quote_reschedule", {"party_size": 3}),
+            ("announce_late", {"minutes": 5}),
+            ("get_game_result", {}),
+        ):
+            with refused(404, "booking_not_found"):
+                shop.visitor.call(function, **opens, **more)
+        other = book(shop, room, 6)
+        for wrong in (
+            {**opens, "reference": other["reference"]},
+            {**opens, "manage_token": opens["manage_token"][:-1] + "_"},
+            {**opens, "manage_token": "A" * 86},
+        ):
+            with refused(404, "booking_not_found"):
+                shop.visitor.call("get_booking", **wrong)
+        service = Client(shop.house.connection, SERVICE)
+        opened = service.call("service.open_checkout", **opens)
+        assert (opened["reference"], opened["customer_email"]) == (booking["reference"], None)
+        assert (
+            service.call("service.open_checkout", **own)["customer_email"]
+            == mine["customer"]["email"]
+        )
+
     def test_asked_again_with_its_key_it_is_one_mail(self, shop: Shop, room: str) -> None:
         booking = book(shop, room)
         first = resend(shop, booking)
@@ -207,6 +247,26 @@ class TestSendingAgain:
                 booking_id=booking["id"],
                 idempotency_key="mine",
             )
+
+
+class TestPreviews:
+    def test_a_preview_says_what_a_mail_would_without_sending_it_or_showing_a_secret(
+        self, shop: Shop, room: str
+    ) -> None:
+        booking = book(shop, room)
+        queued = len(jobs(shop, "booking_pending"))
+        about = {"organization_id": shop.id, "booking_id": booking["id"]}
+        seen = shop.venue.owner.call("preview_booking_email", **about)
+        assert seen["to_name"] == "Ana García"
+        assert seen["data"]["reference"] == booking["reference"]
+        assert seen["data"]["payable_cents"] == booking["total_cents"]
+        assert len(jobs(shop, "booking_pending")) == queued
+        for secret in (booking["manage_token"], "ana@example.test"):
+            assert secret not in str(seen)
+        assert seen["data"]["manage_url_token"] == "preview"
+        assert "check_in_code" not in seen["data"]
+        with refused(403, "permission_denied"):
+            shop.venue.hire("gus").call("preview_booking_email", **about)
 
 
 class TestLostMails:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -13,14 +14,14 @@ from escapemaster_dev.schema import migration, register, types
 from escapemaster_dev.schema.project import PROJECT, SchemaError
 from escapemaster_dev.schema.server import Server
 from escapemaster_dev.schema.supabase_cli import run_supabase
+from matrix.databases import Databases
 
 
 @pytest.fixture(scope="module")
-def pushed(server: Server) -> Iterator[str]:
+def pushed(server: Server, databases: Databases, migrated: str) -> Iterator[str]:
     """A database made by the migrations, in the way that deployments take."""
-    with server.scratch("pushed") as dsn:
-        run_supabase("db", "push", f"--remote={dsn}", "--yes")
-        yield dsn
+    with databases.copy_of(migrated) as admin_dsn:
+        yield server.dsn(urlsplit(admin_dsn).path.removeprefix("/"))
 
 
 def test_the_migrations_give_the_database_that_sql_describes(pushed: str, sources_dsn: str) -> None:
@@ -46,10 +47,10 @@ def test_a_difference_is_shown_line_by_line(pushed: str, sources_dsn: str) -> No
     assert "pg-delta: remove acl:(table:public.organizations).anon" in difference
 
 
-def test_the_client_types_are_fresh(server: Server) -> None:
+def test_the_client_types_are_fresh(sources_dsn: str) -> None:
     stale = [
         str(path.relative_to(PROJECT.root))
-        for path, content in types.generate_types(server=server).items()
+        for path, content in types.types_of(sources_dsn).items()
         if not path.exists() or path.read_text() != content
     ]
     assert stale == [], "run `make types`"

@@ -179,6 +179,7 @@ def _render(project: Project, server: Server, name: str) -> str:
     assert re.fullmatch(rf"\d{{14}}_{name}\.sql", path.name)
     content = path.read_text()
     assert is_untouched(content)
+    assert re.search(r"\A(?:--.*\n)+\nset lock_timeout = '5s';\n", content)
     return content
 
 

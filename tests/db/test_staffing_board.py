@@ -67,6 +67,7 @@ def test_it_shows_who_comes_what_is_owed_and_who_runs_it(crew: Crew, room: str) 
     (session,) = shown["sessions"]
     (party,) = session.pop("bookings")
     (person,) = session.pop("staff")
+    assert session.pop("game")["state"] == "ready"
     assert session == {
         "id": booking["session_id"],
         "starts_at": session["starts_at"],
@@ -95,6 +96,8 @@ def test_it_shows_who_comes_what_is_owed_and_who_runs_it(crew: Crew, room: str) 
         "refunded_cents": 0,
         "open_cents": PRICE,
         "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0},
+        "late_minutes": None,
+        "mail_problem": None,
     }
     assert person == {
         "user_id": master.id,

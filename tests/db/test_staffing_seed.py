@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
+from db.invariants import broken_ledger
 from escapemaster_dev.seed.bookings import fill
 from escapemaster_dev.seed.catalogue import OpenVenue, set_up
-from escapemaster_dev.seed.clients import Account
+from escapemaster_dev.seed.clients import Account, Client, as_owner
 from escapemaster_dev.seed.crew import staff
+from escapemaster_dev.seed.games import tell_results
 from escapemaster_dev.seed.venues import VENUES, Venue
 
 
@@ -44,7 +46,10 @@ def test_the_coming_games_of_a_demo_venue_have_game_masters(race_dsn: str, venue
         now: datetime = row["now"]
         today = now.astimezone(ZoneInfo(venue.timezone)).date()
         opened = set_up(connection, venue, accounts, today)
-        fill(connection, opened, now)
+        filled = fill(connection, opened, now)
+        results = tell_results(opened, Client(connection, None), filled.played)
+        _holds_a_leaderboard(connection, opened, results)
+        _has_a_ledger(connection, opened)
         staffed = staff(opened, today)
 
         assert staffed > 10
@@ -58,6 +63,33 @@ def test_the_coming_games_of_a_demo_venue_have_game_masters(race_dsn: str, venue
         }
         assert _unassigned(opened, today.isoformat()) >= 0
         connection.rollback()
+
+
+def _has_a_ledger(connection: psycopg.Connection[DictRow], opened: OpenVenue) -> None:
+    """Of the past too, which is not written by what clients call."""
+    entries = opened.staff["manager"].rows(
+        "select min(occurred_at) < now() - interval '1 day' as old from public.ledger_entries"
+    )
+    assert entries == [{"old": True}]
+
+    def ask(query: str, *values: object) -> list[DictRow]:
+        return as_owner(connection).execute(query.encode(), values).fetchall()
+
+    assert broken_ledger(ask, opened.organization_id) == {}
+
+
+def _holds_a_leaderboard(
+    connection: psycopg.Connection[DictRow], opened: OpenVenue, results: int
+) -> None:
+    """Every game that is over has a result, and every room somebody on the leaderboard."""
+    completed = opened.staff["manager"].rows(
+        "select count(*) as n from public.bookings where status = 'completed'"
+    )
+    assert 10 < results <= completed[0]["n"]
+    shown = Client(connection, None).call("get_leaderboard", slug=opened.venue.slug, max_rows=100)
+    on_sale = {opened.rooms[room.slug] for room in opened.venue.rooms if room.is_published}
+    assert {entry["room_id"] for entry in shown["entries"]} == on_sale
+    assert {entry["team_name"] is None for entry in shown["entries"]} == {True, False}
 
 
 def _unassigned(opened: OpenVenue, day: str) -> int:

@@ -21,10 +21,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from client import SERVICE, Client, Refused
 from db.money_world import Database, Venue, make_venue
-from escapemaster.cli.subscriptions import report
+from db.plans_world import billing_pass
+from escapemaster.cli.subscriptions import queue_all, read, report
+from escapemaster.cli.subscriptions import subscriptions as commands
 from escapemaster.database.billing import BillingDatabase
 from escapemaster.database.functions import Functions
 from escapemaster.database.queue import Job
@@ -32,6 +35,7 @@ from escapemaster.errors import DomainError, PaymentError
 from escapemaster.payments import subscriptions
 from escapemaster.payments.checkout import ReturnAddresses
 from escapemaster.payments.stripe_gateway import RECONCILED_EVENTS, StripeGateway
+from escapemaster.settings import Settings as ServiceSettings
 from escapemaster.worker.handlers import Tools, sync_stripe_object
 from escapemaster_dev.sandbox.stripe import billing
 from escapemaster_dev.sandbox.stripe.app import create_app
@@ -89,6 +93,7 @@ class World:
         """The address of the page."""
         return self.service(
             subscriptions.start_subscription,
+            get_pass=self.get_pass,
             plan=plan,
             interval=interval,
             return_url=None,
@@ -96,7 +101,12 @@ class World:
         )
 
     def change(self, plan: str, interval: str = "month") -> str:
-        return self.service(subscriptions.change_plan, plan=plan, interval=interval)
+        return self.service(
+            subscriptions.change_plan, get_pass=self.get_pass, plan=plan, interval=interval
+        )
+
+    async def get_pass(self) -> str:
+        return billing_pass(self.venue)
 
     @property
     def customer(self) -> str:
@@ -235,7 +245,9 @@ _APP: list[Any] = []
 
 @contextmanager
 def open_world(money: Database) -> Iterator[World]:
-    app = create_app(Settings(secret_key="sk_test_1", webhook_secret="whsec_1"))
+    app = create_app(
+        Settings(secret_key="sk_test_1", webhook_secret="whsec_1", public_url="https://stripe.test")
+    )
     _APP[:] = [app]
     venue = make_venue(money)
     sandbox: Sandbox = app.state.sandbox
@@ -461,6 +473,7 @@ def test_one_customer_that_stripe_does_not_know_hides_no_other(
     money.client(SERVICE).call(
         "service.record_stripe_customer",
         organization_id=lost.organization_id,
+        billing_pass=billing_pass(lost),
         customer_id=f"cus_{uuid.uuid4().hex}",
     )
     world.subscribe()
@@ -480,6 +493,76 @@ def test_the_operators_command_says_what_changed(world: World) -> None:
     assert "status: none -> trialing" in said
     again = world.run(subscriptions.sync_customer(world.database, world.gateway, world.customer))
     assert report(again) == "Nothing has changed."
+
+
+def test_only_an_operator_who_says_so_takes_a_customer_off_that_stripe_does_not_know(
+    world: World,
+) -> None:
+    world.subscribe("pro")
+    world.hear()
+    known = world.customer
+    world.advance(15)
+    world.card(works=False)
+    world.advance(31)
+    world.hear()
+    assert world.status() == "past_due"
+    lost = f"cus_{uuid.uuid4().hex}"
+    rename = "update private.stripe_customers set customer_id = %s where organization_id = %s"
+    world.venue.database.run(rename, lost, world.id)
+    with pytest.raises(PaymentError) as error:
+        world.run(subscriptions.sync_customer(world.database, world.gateway, lost))
+    assert (error.value.code, world.status()) == ("resource_missing", "past_due")
+    world.run(subscriptions.forget_customer(world.database, world.gateway, lost))
+    row = world.row()
+    assert (row["status"], row["overdue_since"], row["grace_until"]) == ("canceled", None, None)
+    assert world.venue.database.one(
+        "select writes_end_at is null from public.organizations where id = %s", world.id
+    )
+    world.subscribe("starter")
+    world.hear()
+    assert world.customer not in (lost, known)
+    assert (world.status(), world.row()["plan_key"]) == ("active", "starter")
+    # One that Stripe knows is read, and not forgotten.
+    world.run(subscriptions.forget_customer(world.database, world.gateway, world.customer))
+    assert world.status() == "active"
+
+
+def test_the_operators_command_puts_right_that_a_customer_was_said_to_be_deleted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escapemaster.clients.service_database", lambda *_: world.database)
+    monkeypatch.setattr("escapemaster.clients.stripe_gateway", lambda *_: world.gateway)
+    world.subscribe("pro")
+    world.hear()
+    forged = {"customer": world.customer, "deleted": True, "as_of": "now", "subscriptions": []}
+    world.venue.service.call("service.apply_billing", billing=forged)
+    assert world.status() == "canceled"
+    for forget in (False, True):
+        world.run(read(cast("ServiceSettings", None), str(world.id), forget=forget))
+        assert world.status() == "trialing"
+    world.agrees()
+
+
+@pytest.mark.parametrize("words", [[], ["a-venue", "--all"], ["--all", "--forget-customer"]])
+def test_the_operators_command_takes_one_organization_or_all(words: list[str]) -> None:
+    assert CliRunner().invoke(commands, ["sync", *words]).exit_code == 2
+
+
+def test_reading_everybody_ends_although_a_worker_reads_meanwhile(world: World) -> None:
+    world.subscribe("pro")
+    world.hear()
+
+    async def queue_and_work(older_than_seconds: int) -> int:
+        queued = int(
+            world.venue.service.call(
+                "service.queue_stale_subscriptions", older_than_seconds=older_than_seconds
+            )
+        )
+        await asyncio.to_thread(world.work)
+        return queued
+
+    busy = cast("BillingDatabase", SimpleNamespace(queue_stale_subscriptions=queue_and_work))
+    assert world.run(queue_all(busy)) >= 1
 
 
 def test_the_portal_cancels_resumes_and_changes(world: World) -> None:

@@ -170,7 +170,10 @@ def test_a_customer_is_one_organizations(money: Database, subscriber: Subscriber
 
 def test_the_first_customer_that_was_recorded_stays(subscriber: Subscriber) -> None:
     again = subscriber.venue.service.call(
-        "service.record_stripe_customer", organization_id=subscriber.id, customer_id="cus_other"
+        "service.record_stripe_customer",
+        organization_id=subscriber.id,
+        billing_pass=subscriber.billing_pass(),
+        customer_id="cus_other",
     )
     assert again == subscriber.customer
 
@@ -535,11 +538,16 @@ def test_nobody_writes_it(subscriber: Subscriber) -> None:
 
 
 def open_checkout(
-    subscriber: Subscriber, plan: str = "pro", interval: str = "month"
+    subscriber: Subscriber,
+    plan: str = "pro",
+    interval: str = "month",
+    *,
+    billing_pass: str | None = None,
 ) -> dict[str, object]:
     opened: dict[str, object] = subscriber.venue.service.call(
         "service.open_subscription_checkout",
         organization_id=subscriber.id,
+        billing_pass=billing_pass or subscriber.billing_pass(),
         plan_key=plan,
         billing_interval=interval,
     )
@@ -550,6 +558,7 @@ def record(subscriber: Subscriber, opened: dict[str, object], session: str) -> s
     recorded: str = subscriber.venue.service.call(
         "service.record_subscription_checkout",
         organization_id=subscriber.id,
+        billing_pass=subscriber.billing_pass(),
         attempt_id=opened["attempt_id"],
         session_id=session,
         url=f"https://pay.example/{session}",
@@ -588,6 +597,7 @@ def test_giving_up_a_page_leaves_another_organizations_alone(
         given_up = subscriber.venue.service.call(
             "service.close_subscription_checkout",
             organization_id=subscriber.id,
+            billing_pass=subscriber.billing_pass(),
             attempt_id=attempt["attempt_id"],
         )
         assert given_up is found
@@ -598,7 +608,11 @@ def test_giving_up_a_page_leaves_another_organizations_alone(
 
 def test_a_page_that_could_not_be_made_is_given_up(subscriber: Subscriber) -> None:
     opened = open_checkout(subscriber)
-    here = {"organization_id": subscriber.id, "attempt_id": opened["attempt_id"]}
+    here = {
+        "organization_id": subscriber.id,
+        "billing_pass": subscriber.billing_pass(),
+        "attempt_id": opened["attempt_id"],
+    }
     assert subscriber.venue.service.call("service.close_subscription_checkout", **here) is True
     assert subscriber.venue.service.call("service.close_subscription_checkout", **here) is False
     assert open_checkout(subscriber)["attempt_id"] != opened["attempt_id"]
@@ -621,12 +635,13 @@ def test_only_what_is_offered_can_be_had(subscriber: Subscriber, plan: str, inte
 
 
 def test_a_closed_organization_subscribes_to_nothing(subscriber: Subscriber) -> None:
+    billing_pass = subscriber.billing_pass()
     subscriber.database.run(
         "update public.organizations set status = 'closed', closed_at = now() where id = %s",
         subscriber.id,
     )
     with refused(404, "organization_not_found"):
-        open_checkout(subscriber)
+        open_checkout(subscriber, billing_pass=billing_pass)
 
 
 @pytest.mark.parametrize(
@@ -662,6 +677,7 @@ def plan_change(subscriber: Subscriber, plan: str, interval: str) -> dict[str, o
     change: dict[str, object] = subscriber.venue.service.call(
         "service.plan_subscription_change",
         organization_id=subscriber.id,
+        billing_pass=subscriber.billing_pass(),
         plan_key=plan,
         billing_interval=interval,
     )
@@ -696,6 +712,149 @@ def test_an_account_is_found_by_id_and_by_slug(subscriber: Subscriber) -> None:
         assert account["subscription_id"] == live["id"]
     with refused(404, "organization_not_found"):
         subscriber.venue.service.call("service.get_billing_account", organization="nobody")
+
+
+# -- what the service's key alone does not do ------------------------------------------------------
+
+#: The functions that act for a person, each with what it takes beside organization and pass.
+FOR_A_PERSON: dict[str, dict[str, object]] = {
+    "open_subscription_checkout": {"plan_key": "pro", "billing_interval": "month"},
+    "record_stripe_customer": {"customer_id": "cus_evil123"},
+    "record_subscription_checkout": {
+        "attempt_id": None,
+        "session_id": "cs_evil",
+        "url": "https://evil.example/pay",
+        "expires_at": datetime.now(UTC) + timedelta(hours=1),
+    },
+    "close_subscription_checkout": {"attempt_id": None},
+    "plan_subscription_change": {"plan_key": "pro", "billing_interval": "month"},
+    "open_stripe_account": {"anew": True},
+    "record_stripe_account": {"id": str(uuid.uuid4()), "account_id": "acct_evil123"},
+    "connect_stripe_account": {"account_id": "acct_evil123"},
+}
+
+
+def billing_rows(subscriber: Subscriber) -> list[dict[str, object]]:
+    """All that is written about it."""
+    rows: list[dict[str, object]] = subscriber.database.all(
+        "select to_jsonb(x) as row from private.stripe_customers as x where organization_id = %s"
+        " union all"
+        " select to_jsonb(a) from private.subscription_checkouts as a where organization_id = %s"
+        " union all"
+        " select to_jsonb(p) from public.stripe_accounts as p where organization_id = %s",
+        *[subscriber.id] * 3,
+    )
+    return rows
+
+
+def pass_of(subscriber: Subscriber, windows_ago: int) -> str:
+    return str(
+        subscriber.database.one("select private.billing_pass(%s, %s)", subscriber.id, windows_ago)
+    )
+
+
+def test_without_a_pass_the_service_does_nothing_for_a_person(
+    money: Database, subscriber: Subscriber
+) -> None:
+    """A leaked key leads no owner to a page of the thief's, and makes nobody another's customer."""
+    one = Subscriber(make_venue(money))
+    attempt = open_checkout(one)["attempt_id"]
+    before = billing_rows(one)
+    others = subscriber.billing_pass()
+    for_reading = one.venue.owner.call("open_billing", organization_id=one.id, reading=True)[
+        "token"
+    ]
+    for function, arguments in FOR_A_PERSON.items():
+        more = {**arguments, **({"attempt_id": attempt} if "attempt_id" in arguments else {})}
+        for shown in (None, "", "x", others, for_reading, pass_of(one, 2), pass_of(one, -1)):
+            with refused(403, "billing_pass_invalid"):
+                one.venue.service.call(
+                    f"service.{function}", organization_id=one.id, billing_pass=shown, **more
+                )
+            assert billing_rows(one) == before, function
+
+
+def test_a_pass_outlives_the_window_in_which_it_was_given(subscriber: Subscriber) -> None:
+    for shown in (pass_of(subscriber, 0), pass_of(subscriber, 1)):
+        assert open_checkout(subscriber, billing_pass=shown)["attempt_id"]
+
+
+def test_a_pass_says_until_when_it_counts(subscriber: Subscriber) -> None:
+    found = subscriber.venue.owner.call("open_billing", organization_id=subscriber.id)
+    left = datetime.fromisoformat(found["expires_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=9) < left <= timedelta(minutes=20)
+
+
+PAGE = "https://checkout.stripe.com/c/pay/cs_test_a1#fidkdWxOYHwnPyd1blpxYHZxWjA0SE%2FbYHdrYGFgKScl"
+
+
+def test_only_a_page_to_pay_on_that_ends_within_a_day_is_recorded(subscriber: Subscriber) -> None:
+    day = timedelta(hours=24)
+    for url, lasts in (
+        ("javascript:alert(1)", day),
+        ("http://evil.example/pay", day),
+        ("https://checkout.stripe.com@evil.example/pay", day),
+        ("https://evil.example\\@checkout.stripe.com/", day),
+        ("https://checkout.stripe.com/c/pay/a b", day),
+        ("https://checkout.stripe.com/\n", day),
+        ("http://127.0.0.1.evil.example/", day),
+        ("//evil.example", day),
+        ("https:///pay", day),
+        ("", day),
+        (None, day),
+        (PAGE, timedelta(hours=26)),
+        (PAGE, timedelta(days=3650)),
+        (PAGE, None),
+    ):
+        opened = open_checkout(subscriber)
+        before = billing_rows(subscriber)
+        with refused(422, "checkout_page_invalid"):
+            record_page(subscriber, opened, url, lasts)
+        assert billing_rows(subscriber) == before, url
+    for url in (PAGE, "https://pay.venue.example", "http://127.0.0.1:54390/c/pay/cs_1"):
+        opened = open_checkout(subscriber)
+        assert record_page(subscriber, opened, url, day) == url
+        # The next one needs an attempt of its own.
+        subscriber.apply(subscription())
+        subscriber.apply(subscription(status="canceled"))
+
+
+def record_page(
+    subscriber: Subscriber, opened: dict[str, object], url: str | None, lasts: timedelta | None
+) -> str:
+    recorded: str = subscriber.venue.service.call(
+        "service.record_subscription_checkout",
+        organization_id=subscriber.id,
+        billing_pass=subscriber.billing_pass(),
+        attempt_id=opened["attempt_id"],
+        session_id="cs_1",
+        url=url,
+        expires_at=None if lasts is None else datetime.now(UTC) + lasts,
+    )
+    return recorded
+
+
+def test_who_is_said_to_be_deleted_is_read_on_and_gets_back_what_is_paid(
+    money: Database, subscriber: Subscriber
+) -> None:
+    """The platform's log says it, once: a thief with the service's key can say it too."""
+    live = subscription("pro")
+    subscriber.apply(live)
+    for _ in range(2):
+        subscriber.apply(deleted=True)
+    logged = money.all(
+        "select action, reason from private.platform_log where organization_id = %s", subscriber.id
+    )
+    assert logged == [{"action": "billing:customer_deleted", "reason": subscriber.customer}]
+    account = subscriber.venue.service.call(
+        "service.get_billing_account", organization=subscriber.id
+    )
+    assert (account["customer_id"], account["deleted_customer_id"]) == (None, subscriber.customer)
+    while queue_stale(money, 0):
+        pass
+    assert queued_for(subscriber) == 1
+    subscriber.apply(live)
+    assert subscriber.plan() == "pro"
 
 
 # -- reconciliation --------------------------------------------------------------------------------

@@ -141,7 +141,9 @@ def changed_after_and_proved_later(
 ) -> None:
     bar(house, venue, ana)
     change_address(house, ana, "ana_new", proven=False)
-    house.owner_sql("select private.prove_address(%s, %s, 'mail')", ana.id, email_of("ana_new"))
+    house.owner_sql(
+        "select private.prove_address(%s, %s, 'mail', true)", ana.id, email_of("ana_new")
+    )
 
 
 def comes_back_as(house: House, ana: Client, name: str) -> Client:
@@ -242,7 +244,22 @@ def test_addresses_of_whoever_left_in_peace_are_forgotten(house: House, venue: V
     known = "select count(*) from private.member_addresses where user_id = %s"
     assert house.one(known, ana.id) == 2
     ana.call("leave_organization", organization_id=venue.id)
+    house.owner_sql("update private.member_addresses set left_at = left_at - interval '29 days'")
+    house.owner_sql("select private.sweep()")
+    assert house.one(known, ana.id) == 2
+    house.owner_sql("update private.member_addresses set left_at = left_at - interval '2 days'")
+    house.owner_sql("select private.sweep()")
     assert house.one(known, ana.id) == 0
+    with refused(404, "member_not_found"):
+        venue.owner.call("remove_member", organization_id=venue.id, user_id=ana.id)
+
+
+def test_whoever_comes_back_is_a_member_like_before(house: House, venue: Venue) -> None:
+    ana = venue.hire("ana")
+    ana.call("leave_organization", organization_id=venue.id)
+    by_join_code(house, venue, ana)
+    left = "select count(left_at) from private.member_addresses where user_id = %s"
+    assert house.one(left, ana.id) == 0
 
 
 def test_no_function_that_is_written_tomorrow_lets_them_in(house: House, venue: Venue) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client import Client
+from client import Client, Refused
 from matrix.house import House, Venue, email_of
 from matrix.promises import refused
 
@@ -168,8 +168,23 @@ def test_a_removed_member_is_a_stranger_from_the_next_request_on(
     assert person.call("my_context")["organizations"] == []
     with refused(403, "permission_denied"):
         person.call("get_join_code", organization_id=venue.id)
+    # A repeated wish is fulfilled.
+    admin.call("remove_member", organization_id=venue.id, user_id=person.id)
+
+
+def test_who_leaves_a_moment_before_is_removed_all_the_same(venue: Venue, admin: Client) -> None:
+    code = venue.owner.call("rotate_join_code", organization_id=venue.id)["code"]
+    person = venue.hire("ana")
+    person.call("leave_organization", organization_id=venue.id)
+
+    admin.call("remove_member", organization_id=venue.id, user_id=person.id)
+
+    for known in (code, venue.owner.call("get_join_code", organization_id=venue.id)["code"]):
+        with pytest.raises(Refused) as caught:
+            person.call("join_organization", code=known)
+        assert caught.value.code in {"join_code_not_found", "member_barred"}
     with refused(404, "member_not_found"):
-        admin.call("remove_member", organization_id=venue.id, user_id=person.id)
+        admin.call("remove_member", organization_id=venue.id, user_id=NOWHERE)
 
 
 def test_a_removed_member_s_stored_choice_is_forgotten(house: House, venue: Venue) -> None:
@@ -226,8 +241,9 @@ def test_a_member_leaves(venue: Venue) -> None:
     person = venue.hire("ana")
     person.call("leave_organization", organization_id=venue.id)
     assert venue.role_of(person) is None
-    with refused(404, "organization_not_found"):
-        person.call("leave_organization", organization_id=venue.id)
+    # Asked again, it has left.
+    person.call("leave_organization", organization_id=venue.id)
+    assert venue.role_of(person) is None
 
 
 def test_leaving_a_stranger_s_organization_is_leaving_none(house: House, venue: Venue) -> None:
@@ -283,8 +299,12 @@ def test_the_ownership_is_handed_on(venue: Venue, admin: Client) -> None:
     assert handed["role"]["key"] == "owner"
     assert venue.role_of(admin) == "owner"
     assert venue.role_of(venue.owner) == "admin"
+    again = venue.owner.call("transfer_ownership", organization_id=venue.id, user_id=admin.id)
+    assert again == handed
+    # What is no longer theirs they hand to nobody else.
+    other = venue.hire("mary", "manager")
     with refused(403, "permission_denied"):
-        venue.owner.call("transfer_ownership", organization_id=venue.id, user_id=admin.id)
+        venue.owner.call("transfer_ownership", organization_id=venue.id, user_id=other.id)
 
 
 def test_escalation_by_transfer_needs_the_current_owner(venue: Venue, admin: Client) -> None:

@@ -158,6 +158,7 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
 ) -> None:
     """The links of mails carry what opens the booking, and every guest of later trusts them."""
     owner, evil = shop.venue.owner, "https://evil.example.test/book"
+    shop.add_room()
     rule = "insert into public.message_rules (kind, minutes, review_url) values"
     owner.change(f"{rule} ('review_request', 60, 'https://reviews.example.test')")
     words = "insert into public.email_template_overrides (template, locale, body) values"
@@ -172,6 +173,15 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
         f"insert into public.calendars (slug, name, site_url) values ('evil', 'Evil', '{evil}')",
         f"update public.message_rules set review_url = '{evil}' where kind = 'review_request'",
         f"{rule} ('review_request', 90, '{evil}')",
+        "update public.organizations set contact_email = 'evil@example.test'",
+        f"update public.organizations set website = '{evil}'",
+        "update public.locations set phone = '+34600000000'",
+        """update public.locations set directions = '{"es": "evil.example.test"}' """,
+        """update public.locations set arrival_hints = '{"es": "evil.example.test"}' """,
+        """insert into public.locations (name, timezone, directions)
+        values ('Evil', 'Europe/Madrid', '{"es": "evil.example.test"}')""",
+        """update public.calendars set terms = '{"es": "No refunds"}' """,
+        f"update public.rooms set video_url = '{evil}'",
     ):
         with refused(403, "refused_in_a_visit"):
             visitor.change(statement)
@@ -186,10 +196,39 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
     # What support is for goes on.
     assert visitor.change("update public.calendars set name = 'New', site_url = site_url") == 1
     visitor.change("insert into public.calendars (slug, name) values ('second', 'B')")
+    assert visitor.change("update public.locations set name = 'New', city = 'Vic'") == 1
+    assert visitor.change("update public.rooms set video_url = video_url, color = '#112233'") == 1
     assert visitor.change("update public.message_rules set minutes = 61 where minutes = 60") == 1
     # The venue's own people change all of it, before and after.
     assert owner.change("update public.calendars set site_url = null, slug = slug || '-b'") == 2
     assert owner.change("update public.email_template_overrides set body = 'Bon dia'") == 1
+
+
+def test_no_address_of_a_file_is_signed_that_overwrites_it_or_outlives_a_visit(
+    shop: Shop, operator: Client
+) -> None:
+    """Storage tells its policies what it does, and asks them no more once an address is signed."""
+    enter(operator, shop.venue, role="admin")
+
+    def folder(client: Client, permission: str, operation: str) -> str | None:
+        [row] = client.select(
+            "select set_config('storage.operation', %s, true) as operation,"
+            " private.folder_with(%s) as folder",
+            f"storage.object.{operation}",
+            permission,
+        )
+        found: str | None = row["folder"]
+        return found
+
+    visitor = operator.at(shop.id)
+    for client in (shop.venue.owner, visitor):
+        for operation in ("upload", "upload_update", "move"):
+            assert folder(client, "documents:manage", operation) == shop.id
+        assert folder(client, "documents:manage", "sign_upload_url") is None
+        assert folder(client, "documents:read", "get_authenticated") == shop.id
+    for operation in ("sign", "sign_many"):
+        assert folder(shop.venue.owner, "documents:read", operation) == shop.id
+        assert folder(visitor, "documents:read", operation) is None
 
 
 def test_a_visitor_reads_no_code_that_is_worth_money(shop: Shop, operator: Client) -> None:
@@ -281,3 +320,51 @@ def test_whoever_removes_a_member_is_shown_what_that_person_made(house: House, s
     assert listed(None) == everything[1:]
     with refused(403, "permission_denied"):
         venue.hire("mary", "manager").call("list_left_open", organization_id=venue.id)
+
+
+def test_whoever_suspends_a_member_is_shown_what_that_person_made_and_ends_it_in_one_call(
+    house: House, shop: Shop
+) -> None:
+    """Secrets that the person knows would go on opening the venue."""
+    venue = shop.venue
+    adam = venue.hire("adam", "admin")
+    who = {"organization_id": venue.id, "user_id": adam.id}
+    for maker in (adam, venue.owner):
+        give_links(shop, maker)
+        maker.call(
+            "create_api_key", organization_id=venue.id, name="Till", permissions=["rooms:read"]
+        )
+        maker.call(
+            "create_webhook_endpoint",
+            organization_id=venue.id,
+            name="Books",
+            url="https://hooks.example.com/x",
+            events=["booking.confirmed"],
+        )
+    everything = ["api_key", "calendar_feed", "waiver_kiosk", "webhook_endpoint"]
+
+    def still_open(user_id: str) -> list[str]:
+        rows = venue.owner.select("select * from public.list_left_open(%s, %s)", venue.id, user_id)
+        return [row["kind"] for row in rows]
+
+    with refused(409, "member_active"):
+        venue.owner.call("end_left_open", **who)
+    suspended = venue.owner.call("suspend_member", **who)
+    assert suspended["status"] == "suspended"
+    assert [item["kind"] for item in suspended["left_open"]] == everything
+    with refused(403, "permission_denied"):
+        adam.call("end_left_open", **who)
+    # Who may suspend and no more ends nothing, and is told what is still open.
+    lead = venue.hire("lead", venue.make_role("Lead", ["users:manage", "users:read"]))
+    assert [item["kind"] for item in lead.call("end_left_open", **who)] == everything
+    assert venue.owner.call("end_left_open", **who) == []
+    assert venue.owner.call("end_left_open", **who) == []
+    assert still_open(adam.id) == []
+    assert still_open(venue.owner.id) == everything
+    rows = house.owner_sql(
+        "select is_active, disabled_reason from public.webhook_endpoints where created_by = %s",
+        adam.id,
+    )
+    assert [tuple(row.values()) for row in rows] == [(False, "by_hand")]
+    with refused(409, "member_active"):
+        venue.owner.call("end_left_open", organization_id=venue.id, user_id=None)

@@ -209,7 +209,11 @@ class TestLocations:
             "longitude": PLACE["longitude"],
         }
         assert told.items() <= shop.look(held)["location"].items()
-        assert told.items() <= mail_about(shop, held).items()
+        mail = mail_about(shop, held)
+        assert told.items() <= mail.items()
+        # One event says one place, whether it came by the mail or by the link.
+        seen = shop.look(held)["location"]
+        assert seen["line"] == mail["place"] == f"{seen['name']}, Carrer Major 1, 17001 Girona"
         assert "2B" not in str(calendar_of(shop))
 
     def test_without_a_phone_of_its_own_it_is_reached_by_the_organization_s(
@@ -234,6 +238,9 @@ class TestLocations:
             ({"phone": "call me"}, "phone_can_be_called"),
             ({"phone": "1" * 41}, "phone_can_be_called"),
             ({"phone": "600 000\n000"}, "phone_can_be_called"),
+            ({"phone": "<b>600</b>"}, "phone_can_be_called"),
+            ({"phone": "600 evil.com"}, "phone_can_be_called"),
+            ({"phone": "https://evil.test/600"}, "phone_can_be_called"),
             ({"province": "x" * 121}, "province_is_a_line"),
             ({"latitude": 90.000001, "longitude": 0}, "latitude_is_in_degrees"),
             ({"latitude": -90.000001, "longitude": 0}, "latitude_is_in_degrees"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import random
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from stack import Mailbox, Stack
+from stack import Mailbox, Stack, Users
 
 PASSWORD = "a long enough password"
 #: Every request by which somebody without a session makes Auth write to an address.
@@ -21,6 +24,14 @@ ASKING: dict[str, dict[str, Any]] = {
     "otp": {"create_user": False},
     "resend": {"type": "signup"},
 }
+
+
+@pytest.fixture
+def gateway(stack: Stack) -> Iterator[httpx.Client]:
+    """Plain HTTP from a network address of this test's: the mails of one are limited."""
+    transport = httpx.HTTPTransport(local_address=f"127.{random.randint(1, 254)}.0.2")
+    with httpx.Client(base_url=stack.url, timeout=30, trust_env=False, transport=transport) as http:
+        yield http
 
 
 def post(stack: Stack, gateway: httpx.Client, path: str, **body: object) -> httpx.Response:
@@ -67,7 +78,7 @@ def test_requests_at_once_are_one_mail(
     assert sorted(answer.result().status_code for answer in asked) == [200] + 15 * [429]
 
 
-@pytest.mark.parametrize("path", ["recover", "magiclink", "resend"])
+@pytest.mark.parametrize("path", ["recover", "magiclink", "resend", "otp"])
 def test_the_answers_do_not_say_whether_an_address_is_known(
     stack: Stack, gateway: httpx.Client, path: str
 ) -> None:
@@ -79,14 +90,7 @@ def test_the_answers_do_not_say_whether_an_address_is_known(
     strangers = answers(unknown())
     assert [status for status, _ in strangers] == [200, 429, 429]
     # An account that has confirmed its address, and so is asked for nothing.
-    assert answers(_confirmed(stack, gateway)) == strangers
-
-
-def _confirmed(stack: Stack, gateway: httpx.Client) -> str:
-    email = unknown()
-    # The local Auth confirms whoever asks for a link without having an account.
-    assert post(stack, gateway, "otp", email=email).status_code == 200
-    return email
+    assert answers(Users(stack, gateway).make().email) == strangers
 
 
 @pytest.mark.parametrize("path", ASKING)
@@ -123,6 +127,19 @@ def test_a_mailbox_is_one_under_whatever_address_it_is_named(
     assert answers == [200, 429, 200]
 
 
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF8, b" \n\t"])
+def test_what_stands_before_the_json_makes_no_other_request(
+    stack: Stack, gateway: httpx.Client, mark: bytes
+) -> None:
+    body = json.dumps({"email": known(stack, gateway)}).encode()
+    headers = {"apikey": stack.publishable_key, "Content-Type": "application/json"}
+    answers = [
+        gateway.post("/auth/v1/otp", headers=headers, content=mark * (turn != 1) + body)
+        for turn in range(3)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+
+
 def test_what_is_asked_without_an_address_is_auth_s_to_refuse(
     stack: Stack, gateway: httpx.Client
 ) -> None:
@@ -152,3 +169,24 @@ def test_json_of_another_shape_is_refused_and_no_fault(
             content=json.dumps(body),
         )
         assert answer.status_code == 400, (body, answer.status_code, answer.text)
+
+
+def test_one_network_address_makes_auth_write_forty_times_an_hour_and_no_more(
+    stack: Stack, gateway: httpx.Client
+) -> None:
+    # Enough for two hours, should one end meanwhile.
+    told = [post(stack, gateway, "recover", email=unknown()).status_code for _ in range(82)]
+    assert told[:40] == [200] * 40
+    assert told[-1] == 429
+    # The client cannot say who it is.
+    refused = gateway.post(
+        "/auth/v1/recover",
+        headers={"apikey": stack.publishable_key, "X-Forwarded-For": "203.0.113.9"},
+        json={"email": unknown()},
+    )
+    assert refused.status_code == 429
+
+
+def test_the_hook_that_is_not_set_up_says_so(stack: Stack, gateway: httpx.Client) -> None:
+    answer = gateway.post("/functions/v1/auth-email", content=b"{}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_set_up")

@@ -171,15 +171,21 @@ def test_nobody_is_written_to_about_bookings_that_nobody_made_but_one_reminder_a
 ) -> None:
     coming = {str(one["id"]): one for one in bookings if one["status"] == "confirmed"}
     with psycopg.connect(stack.owner_dsn) as connection:
+        organizations = list({one["organization_id"] for one in bookings})
         mails = connection.execute(
             "select j.organization_id, j.payload ->> 'template', j.payload ->> 'booking_id',"
             " (select c.email from public.customers as c where c.id = b.customer_id)"
             " from private.jobs as j"
             " left join public.bookings as b on b.id = (j.payload ->> 'booking_id')::uuid"
             " where j.organization_id = any (%s) and j.kind = 'email.send'",
-            (list({one["organization_id"] for one in bookings}),),
+            (organizations,),
+        ).fetchall()
+        news = connection.execute(
+            "select kind from private.notice_events where organization_id = any (%s)",
+            (organizations,),
         ).fetchall()
 
+    assert news == []
     assert [template for _, template, *_ in mails] == ["reminder"] * len(VENUES)
     assert len({organization for organization, *_ in mails}) == len(VENUES)
     for _, _, booking, email in mails:

@@ -73,7 +73,7 @@ def test_a_session_that_was_ended_is_nobody_to_storage_and_401_to_everybody_else
     with psycopg.connect(stack.owner_dsn) as connection:
         # As when the link of a mail comes back (tests/e2e/test_proven_addresses.py).
         connection.execute(
-            "select private.prove_address(%s, %s, 'mail')", [user.id, f"new-{user.email}"]
+            "select private.prove_address(%s, %s, 'mail', true)", [user.id, f"new-{user.email}"]
         )
     refused = [
         rest.rpc("my_context"),

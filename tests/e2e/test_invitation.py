@@ -7,10 +7,11 @@ from collections.abc import Callable
 from html import unescape
 from uuid import uuid4
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from stack import Mailbox, Rest, User
+from stack import Mailbox, Rest, Stack, User
 from venues import Venue, answer, open_venue
 
 
@@ -30,11 +31,14 @@ def invite(venue: Venue, mailbox: Mailbox) -> tuple[str, str]:
     return address, link
 
 
+PASSWORD = f"correct-{uuid4().hex}"
+
+
 def sign_up(page: Page, address: str, link: str) -> None:
     """Follow an invitation's link and make an account on its page."""
     page.goto(link)
     page.get_by_label("E-mail").fill(address)
-    page.get_by_label("Password").fill(f"correct-{uuid4().hex}")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make an account and accept").click()
     expect(page.get_by_text(f"We sent a code to {address}.")).to_be_visible(timeout=20_000)
 
@@ -44,13 +48,23 @@ def confirmation_of(mailbox: Mailbox, address: str) -> str:
     return str(mailbox.wait_for(address, count=2)[1]["html"])
 
 
+def signs_in(stack: Stack, gateway: httpx.Client, address: str) -> bool:
+    """Whether the password that was chosen opens the account."""
+    answered = gateway.post(
+        "/auth/v1/token?grant_type=password",
+        headers={"apikey": stack.publishable_key},
+        json={"email": address, "password": PASSWORD},
+    )
+    return answered.is_success
+
+
 def members_of(venue: Venue) -> set[str]:
     members = answer(venue.owner.get("memberships", select="profiles(email)"))
     return {member["profiles"]["email"] for member in members}
 
 
 def test_the_link_of_an_invitation_leads_to_a_page_that_accepts_it(
-    page: Page, mailbox: Mailbox, venue: Venue
+    page: Page, mailbox: Mailbox, venue: Venue, stack: Stack, gateway: httpx.Client
 ) -> None:
     address, link = invite(venue, mailbox)
     secret = link.partition("invitation=")[2]
@@ -69,13 +83,14 @@ def test_the_link_of_an_invitation_leads_to_a_page_that_accepts_it(
         expect(said).to_contain_text(heard, timeout=20_000)
         assert (address in members_of(venue)) == (typed == code[1])
 
+    assert signs_in(stack, gateway, address)
     # The server of the page and its logs never hear of the secret.
     assert all(secret not in request.url for request in asked)
     assert page.evaluate("Object.values(localStorage)") == []
 
 
 def test_the_link_of_the_confirmation_leads_back_to_the_invitation(
-    page: Page, mailbox: Mailbox, venue: Venue
+    page: Page, mailbox: Mailbox, venue: Venue, stack: Stack, gateway: httpx.Client
 ) -> None:
     address, link = invite(venue, mailbox)
     sign_up(page, address, link)
@@ -90,8 +105,10 @@ def test_the_link_of_the_confirmation_leads_back_to_the_invitation(
     expect(accept).to_be_visible(timeout=20_000)
     assert "access_token" not in tab.url
     assert address not in members_of(venue)
+    tab.get_by_label("Password").fill(PASSWORD)
     accept.click()
     expect(tab.get_by_role("status")).to_contain_text("You are now a member of", timeout=20_000)
 
     assert address in members_of(venue)
     assert tab.evaluate("Object.values(localStorage)") == []
+    assert signs_in(stack, gateway, address)

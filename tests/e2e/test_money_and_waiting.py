@@ -123,8 +123,10 @@ def test_what_a_bigger_party_costs_more_is_paid_by_the_same_link(
             "update private.jobs set run_at = now() where status = 'queued'"
             " and payload ->> 'template' = 'booking_rescheduled'"
         )
-    _, changed = mailbox.wait_for(player.email, count=2)
-    assert changed["subject"].startswith("Booking changed")
+    _, *later = mailbox.wait_for(player.email, count=3)
+    changed, received = sorted(mail["subject"] for mail in later)
+    assert changed.startswith("Booking changed")
+    assert received.startswith("Payment received")
 
 
 def test_a_voucher_pays_a_whole_booking_and_is_full_again_when_it_is_cancelled(
@@ -151,3 +153,54 @@ def test_a_voucher_pays_a_whole_booking_and_is_full_again_when_it_is_cancelled(
     assert (cancelled["status"], cancelled["refunded_cents"]) == ("cancelled", 6000)
     assert balance() == 9000
     assert "Booking cancelled" in mailbox.wait_for(player.email, count=2)[1]["subject"]
+
+
+def test_a_venue_opens_its_account_and_is_paid_deposit_and_rest(
+    player: Player, venue: Venue, stack: Stack
+) -> None:
+    """Onboarding, deposit, rest and a partial refund, all of it in the venue's own account."""
+    answer(
+        venue.owner.update(
+            "rooms", {"deposit_kind": "percent", "deposit_value": 25}, slug=f"eq.{ROOM}"
+        )
+    )
+    headers = {"Authorization": venue.owner.headers["Authorization"]}
+    path = f"/v1/organizations/{venue.organization_id}/stripe-account"
+    before = answer(player.api.get(path, headers=headers))
+    assert (before["missing"], before["account_id"]) == ("account", None)
+    opened = answer(player.api.post(path, headers=headers, json={}))
+    with httpx.Client(base_url=stack.stripe_url, trust_env=False) as page:
+        told = page.post(urlsplit(opened["url"]).path, data={"do": "complete"})
+    assert told.headers["location"].endswith("stripe_account=returned")
+    after = answer(player.api.get(path, headers=headers))
+    assert (after["payments"], after["missing"]) == ("own_account", None)
+
+    held = player.hold(2)
+    assert (held["due_now_cents"], held["payable_cents"]) == (1000, 4000)
+    assert player.pay(held) == 1000
+    assert player.paid(held, 1000)["payable_cents"] == 3000
+    assert player.pay(held) == 3000
+    settled = player.paid(held, 4000)
+    assert (settled["status"], settled["open_cents"]) == ("confirmed", 0)
+    payments = answer(venue.owner.get("payments", select="stripe_account,amount_cents,booking_id"))
+    assert {p["stripe_account"] for p in payments} == {after["account_id"]}
+    answer(
+        venue.owner.rpc(
+            "refund_booking",
+            organization_id=venue.organization_id,
+            booking_id=payments[0]["booking_id"],
+            amount_cents=500,
+            reason="A prop was broken",
+            idempotency_key=uuid4().hex,
+        )
+    )
+    wait_until(lambda: player.booking(held)["refunded_cents"] == 500 or None)
+    with httpx.Client(base_url=stack.stripe_url, trust_env=False) as stripe:
+        balance = stripe.get(
+            "/v1/balance",
+            headers={
+                "Authorization": f"Bearer {stack.variables['STRIPE_SECRET_KEY']}",
+                "Stripe-Account": after["account_id"],
+            },
+        ).json()
+    assert balance["available"][0]["amount"] == 3500

@@ -148,8 +148,11 @@ def _assert_apart(place: Place, stack: Stack) -> None:
     key = {"apikey": ours["SUPABASE_PUBLISHABLE_KEY"]}
     assert ours["SUPABASE_URL"] != stack.url
     with httpx.Client(trust_env=False) as http:
-        assert http.get(f"{ours['SUPABASE_URL']}/rest/v1/", headers=key).status_code == 200
-        assert http.get(f"{stack.url}/rest/v1/", headers=key).status_code == 401
+        for url, status in ((ours["SUPABASE_URL"], 404), (stack.url, 401)):
+            asked = http.post(
+                f"{url}/rest/v1/rpc/get_calendar", headers=key, json={"slug": "no-such"}
+            )
+            assert asked.status_code == status
     assert place.command("up", "--no-seed").returncode == 1
 
 

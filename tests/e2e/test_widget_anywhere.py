@@ -216,6 +216,22 @@ def test_a_tab_closed_before_paying_is_found_again(venues: Venues, email: str) -
     expect(again.get_by_role("heading", name="It is yours for now")).to_be_visible(timeout=PATIENCE)
 
 
+def test_a_reload_while_a_time_is_held_leads_back_to_the_calendar(
+    venues: Venues, email: str
+) -> None:
+    page = venues.open()
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    to_payment(page, email)
+    page.reload()
+    expect(page.get_by_role("timer")).to_be_visible(timeout=PATIENCE)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Your details")).to_be_visible(timeout=PATIENCE)
+    page.go_back()
+    expect(page.locator(".slot").first).to_be_visible(timeout=PATIENCE)
+    assert thrown == []
+
+
 # ---- the network ----
 
 

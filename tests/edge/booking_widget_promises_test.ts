@@ -29,6 +29,7 @@ import {
   type Setting,
   setting,
   slot,
+  soldOut,
   stringsFor,
   texts,
   toDetails,
@@ -463,9 +464,9 @@ Deno.test("being looked at again while offline leaves what is shown", async () =
 Deno.test("each step is an entry of the history, and back goes one step back", async () => {
   const made = setting();
   await toDetails(made);
-  assert.deepEqual(made.past.map((mark) => mark?.step), [undefined, "details"]);
+  assert.deepEqual(made.past.map((mark) => mark?.step), ["choose", "details"]);
   await made.flow.details.submitDetails();
-  assert.deepEqual(made.past.map((mark) => mark?.step), [undefined, "details", "pay"]);
+  assert.deepEqual(made.past.map((mark) => mark?.step), ["choose", "details", "pay"]);
   await made.flow.trail.back();
   await new Promise((resolve) => setTimeout(resolve));
   assert.equal(made.flow.state.step, "details");
@@ -473,7 +474,21 @@ Deno.test("each step is an entry of the history, and back goes one step back", a
   assert.ok(made.calls.includes("cancelBooking"));
   await made.flow.trail.back();
   assert.equal(made.flow.state.step, "choose");
-  assert.deepEqual(made.past, [null]);
+  assert.deepEqual(made.past.map((mark) => mark?.step), ["choose"]);
+});
+
+Deno.test("a link to a place on the page leaves the visitor where they are", async () => {
+  const made = setting();
+  await toDetails(made);
+  made.past.push(null);
+  await made.flow.trail.follow();
+  assert.equal(made.flow.state.step, "details");
+  assert.deepEqual(made.past.map((mark) => mark?.step), ["choose", "details", "details"]);
+  made.past.pop();
+  await made.flow.trail.follow();
+  assert.equal(made.flow.state.step, "details");
+  await made.flow.trail.back();
+  assert.equal(made.flow.state.step, "choose");
 });
 
 Deno.test("forward leads to the details of the same time again", async () => {
@@ -609,6 +624,7 @@ Deno.test("the event says the place as the one in the mails does, whatever the v
     directions: null,
     latitude: null,
     longitude: null,
+    line: "Casa, Calle Mayor 1, Madrid",
   };
   const at = { ...confirmed, location, organization: { name: "Casa", slug: "casa" } };
   assert.match(eventFile(at), /^LOCATION:Casa\\, Calle Mayor 1\\, Madrid\r$/m);
@@ -1150,6 +1166,7 @@ const placed: Booking = {
     directions: "Five minutes from the station.",
     latitude: null,
     longitude: null,
+    line: "Sala Nord, Carrer Major 1, 08001 Barcelona",
   },
   event: { uid: "0190-uid", sequence: 2, updated_at: "2026-11-23T10:00:00Z" },
 };
@@ -1275,4 +1292,170 @@ Deno.test("a single picture is not turned over, and no picture leaves no gap", a
   assert.ok(classes().includes("gallery") && !classes().includes("turn"));
   await made.flow.choosing.selectRoom("r2");
   assert.ok(!classes().includes("gallery"));
+});
+
+// ---- a page that was opened in the middle ----
+
+Deno.test("a reload while a time is held leads back to the details and to the calendar's day", async () => {
+  const made = setting();
+  await toDetails(made);
+  await made.flow.choosing.setPartySize(5);
+  await made.flow.details.submitDetails();
+  const again = setting({}, {}, made.store, {}, made.past);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "pay");
+  await again.flow.trail.back();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(again.flow.state.step, "details");
+  assert.equal((again.asked("quote")[0] as { party_size: number }).party_size, 5);
+  assert.deepEqual(again.flow.questions, calendar.fields);
+  await again.flow.trail.back();
+  await new Promise((resolve) => setTimeout(resolve));
+  const { step, month, day } = again.flow.state;
+  assert.deepEqual([step, month, day], ["choose", "2026-12", "2026-12-04"]);
+  assert.ok(texts(again.flow).includes("December 2026"));
+});
+
+Deno.test("going back gives nothing back that was paid meanwhile", async () => {
+  let present: Booking = booking;
+  const made = setting({ getBooking: () => Promise.resolve(present) });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  present = confirmed;
+  await made.flow.trail.back();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(!made.calls.includes("cancelBooking"));
+  assert.equal(made.flow.state.step, "booking");
+});
+
+Deno.test("a full day that was looked at stays over the waitlist, with and without a reload", async () => {
+  const lists = { ...soldOut("2026-12-02"), getCalendar: () => Promise.resolve(rich) };
+  const made = setting(lists);
+  await made.flow.start();
+  made.flow.choosing.selectDay("2026-12-02");
+  await made.flow.choosing.openWaitlist();
+  const again = setting(lists, {}, made.store, {}, [...made.past]);
+  await again.flow.start();
+  for (const { flow } of [made, again]) {
+    assert.equal(flow.state.step, "waitlist");
+    await flow.trail.back();
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.deepEqual([flow.state.step, flow.state.day], ["choose", "2026-12-02"]);
+  }
+});
+
+Deno.test("a page can name a day that is sold out, where one can wait for it", async () => {
+  for (const [waitlist, day] of [[true, "2026-12-02"], [false, "2026-12-04"]] as const) {
+    const made = setting(
+      { ...soldOut("2026-12-02"), getCalendar: () => Promise.resolve({ ...rich, waitlist }) },
+      {},
+      undefined,
+      { preset: { date: "2026-12-02" } },
+    );
+    await made.flow.start();
+    assert.equal(made.flow.state.day, day);
+  }
+});
+
+Deno.test("a reload stays on a waiver that was opened at the booking", async () => {
+  const waiver = { policy: "required" as const, signed: 0, needed: 2, missing: 2, token: "w" };
+  const answers = { getBooking: () => Promise.resolve({ ...confirmed, waiver }) };
+  const made = setting(answers, returned);
+  await made.flow.start();
+  await made.flow.more!.waivers.open("w");
+  const again = setting(answers, returned, made.store, {}, made.past);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "waiver");
+  assert.deepEqual(again.past.map((mark) => mark?.step), ["booking", "waiver"]);
+  await again.flow.trail.back();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(again.flow.state.step, "booking");
+});
+
+Deno.test("a refused name is marked on the waiver, the signer's and each minor's", async () => {
+  for (
+    const [code, details, marked] of [
+      ["signer_invalid", { field: "full_name" }, { waiver_name: "invalidName" }],
+      ["minors_invalid", { position: 1, field: "full_name" }, { "minor-1": "invalidName" }],
+      ["minors_invalid", { position: 0, field: "birth_year" }, { "year-0": "invalidYear" }],
+      ["signature_invalid", {}, { signature: "invalidSignature" }],
+    ] as const
+  ) {
+    const made = setting({ signWaiver: refuse(code, details) }, { waiver: "w" });
+    await made.flow.start();
+    const { waivers } = made.flow.more!;
+    for (const index of [0, 1]) {
+      waivers.addMinor();
+      waivers.changeMinor(index, { name: "evil.com", year: "2015" });
+    }
+    waivers.change({ name: "Ana", agreed: true, drawing: "data:," });
+    await waivers.sign((name) => name);
+    assert.deepEqual(made.flow.state.fieldErrors, marked);
+    assert.equal(made.flow.state.focus?.target, `field-${Object.keys(marked)[0]}`);
+    assert.equal(made.flow.state.notice, null);
+  }
+});
+
+Deno.test("a payment that was begun is looked for by itself, for a while", async () => {
+  let present: Booking = {
+    ...booking,
+    hold_expires_at: new Date(now + 10 * 3_600_000).toISOString(),
+  };
+  const made = setting({ getBooking: () => Promise.resolve(present) }, {}, undefined, {
+    redirect: () => "tab",
+  });
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  const looks = () => made.calls.filter((call) => call === "getBooking").length;
+  const pass = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      made.clock += 1_000;
+      made.flow.paying.tick();
+      await new Promise((resolve) => queueMicrotask(() => resolve(null)));
+    }
+  };
+  await pass(60);
+  assert.equal(looks(), 0);
+  // A frame that is loaded anew comes back to the time that it holds.
+  await made.flow.paying.pay();
+  const again = setting({ getBooking: () => Promise.resolve(present) }, {}, made.store);
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "pay");
+  await pass(60);
+  assert.ok(looks() >= 8 && looks() <= 16, `${looks()}`);
+  await pass(3_600);
+  const all = looks();
+  assert.ok(all <= 61, `${all}`);
+  await pass(600);
+  assert.equal(looks(), all);
+  present = confirmed;
+  again.flow.paying.tick();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(again.flow.state.step, "booking");
+  assert.deepEqual(again.events, ["confirmed ABCD-2345"]);
+});
+
+Deno.test("what was said of one step is not said on the next", async () => {
+  const made = richly();
+  await made.flow.start();
+  (await made.flow.loadMore()).waitlist.open("2026-12-01", "2026-12-02");
+  await made.flow.more!.waitlist.join();
+  assert.match(read(made.flow.state.announcement?.text) ?? "", /another look/);
+  made.flow.details.type("full_name", "Maria");
+  made.flow.details.type("email", "maria@example.test");
+  made.flow.details.answer("select", "m");
+  made.flow.details.agree(true);
+  await made.flow.more!.waitlist.join();
+  assert.equal(made.flow.state.step, "waiting");
+  assert.equal(made.flow.state.announcement, null);
+});
+
+Deno.test("a key that the API refuses is named as a missing one is", async () => {
+  for (const body of [{ message: "Invalid API key" }, { code: "PGRST301", message: "x" }, null]) {
+    assert.equal(toError(401, body).code, "key_refused");
+  }
+  const made = setting({ getCalendar: () => Promise.reject(toError(401, {})) });
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "failed");
+  assert.match(texts(made.flow).join(" "), /not set up: publishable-key is wrong/);
 });

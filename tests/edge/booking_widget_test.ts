@@ -328,6 +328,7 @@ Deno.test("a hold sends the quoted total and the trimmed customer, once", async 
     party_size: 2,
     customer: { full_name: "Maria Ferrer", email: "maria@example.test", locale: "es" },
     expected_total_cents: 8900,
+    expected_terms: quote.terms,
     idempotency_key: "key-1",
   });
   assert.equal(made.flow.state.step, "pay");
@@ -386,6 +387,44 @@ Deno.test("a changed total is shown and asked about before it is accepted", asyn
   await made.flow.details.submitDetails();
   assert.equal(made.flow.state.step, "pay");
   assert.notEqual(made.holds[0]?.idempotency_key, made.holds[1]?.idempotency_key);
+});
+
+Deno.test("changed terms are shown before they are agreed to", async () => {
+  const tiers = [{ hours_before: 48, refund_percent: 50 }];
+  let terms = quote.terms;
+  const made = setting({
+    quote: () => Promise.resolve({ ...quote, terms }),
+    hold: (request) =>
+      request.expected_terms === terms
+        ? Promise.resolve({ ...booking, manage_token: "secret" })
+        : Promise.reject(new ApiError("terms_changed", 409, { terms })),
+  });
+  await toDetails(made);
+  terms = { tiers, no_show_fee_percent: 0 };
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "details");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /cancelling has just changed/);
+  assert.ok(texts(made.flow).some((text) => text.includes("48 hours")), String(texts(made.flow)));
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "pay");
+});
+
+Deno.test("a move whose terms changed is asked about again", async () => {
+  let terms = changeQuote.terms;
+  const made = await toMove({
+    quoteReschedule: () => Promise.resolve({ ...changeQuote, terms }),
+    reschedule: (request) =>
+      request.expected_terms === terms
+        ? Promise.resolve({})
+        : Promise.reject(new ApiError("terms_changed", 409, { terms })),
+  });
+  await made.flow.choosing.chooseSlot(later);
+  terms = { tiers: [{ hours_before: 48, refund_percent: 50 }], no_show_fee_percent: 0 };
+  await made.flow.more!.moving.confirm();
+  assert.match(read(made.flow.state.notice?.text) ?? "", /cancelling has just changed/);
+  assert.deepEqual(made.flow.state.moveQuote?.terms, terms);
+  await made.flow.more!.moving.confirm();
+  assert.equal(made.flow.state.step, "booking");
 });
 
 Deno.test("a field that the database refuses is marked in the form", async () => {
@@ -812,6 +851,7 @@ Deno.test("how to get there is told with the details, how to get in with the boo
     directions: null,
     latitude: null,
     longitude: null,
+    line: "Casa",
   };
   const come = (status: "confirmed" | "cancelled") =>
     setting({ getBooking: async () => await { ...confirmed, status, location } }, returned);
@@ -982,6 +1022,7 @@ Deno.test("going back from the payment gives the time back and keeps what was ty
   await made.flow.paying.backToDetails();
   assert.ok(made.calls.includes("cancelBooking"));
   assert.equal(made.flow.state.step, "details");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /no longer keep this time/);
   assert.equal(made.flow.state.form.email, "maria@example.test");
   assert.equal(made.flow.state.answers.select, "m");
   assert.equal(made.store.open("casa"), null);
@@ -1349,6 +1390,7 @@ Deno.test("a booking is moved to another time after its price was shown", async 
     room_id: "r1",
     party_size: 2,
     expected_total_cents: 9900,
+    expected_terms: changeQuote.terms,
     idempotency_key: "key-1",
   }]);
   assert.equal(made.flow.state.step, "booking");
@@ -1434,6 +1476,40 @@ Deno.test("what is still open is shown, and paid where that can be done online",
   await refused.flow.start();
   await refused.flow.paying.pay();
   assert.match(read(refused.flow.state.notice?.text) ?? "", /at the venue/);
+});
+
+Deno.test("who owes a deposit chooses between it and all, and the rest is what can be paid", async () => {
+  const due = { ...booking, due_now_cents: 3000, payable_cents: 8900 };
+  const amounts: unknown[] = [];
+  const made = richly({
+    getBooking: () => Promise.resolve(due),
+    checkout: (_key, _back, amount) => {
+      amounts.push(amount);
+      return Promise.reject(new Error("not here"));
+    },
+  }, returned);
+  await made.flow.start();
+  assert.ok(texts(made.flow).includes("Pay €30.00"));
+  assert.ok(texts(made.flow).includes("Pay all of it now: €89.00"));
+  await made.flow.paying.pay();
+  await made.flow.paying.pay("all");
+  assert.deepEqual(amounts, ["due", "all"]);
+
+  // Where only the deposit is taken online there is nothing to choose.
+  const only = { ...due, payable_cents: 3000 };
+  const plain = richly({ getBooking: () => Promise.resolve(only) }, returned);
+  await plain.flow.start();
+  assert.ok(!texts(plain.flow).some((text) => text.startsWith("Pay all")));
+
+  const rest = { ...confirmed, total_cents: 8900, paid_cents: 3000, open_cents: 5900 };
+  for (const [payable_cents, label] of [[5900, "Pay €59.00"], [0, null]] as const) {
+    const opened = richly({
+      getBooking: () => Promise.resolve({ ...rest, payable_cents }),
+    }, returned);
+    await opened.flow.start();
+    const pays = texts(opened.flow).filter((text) => text.startsWith("Pay "));
+    assert.deepEqual(pays, label === null ? [] : [label]);
+  }
 });
 
 // ---- waivers ----

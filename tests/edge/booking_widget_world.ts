@@ -131,6 +131,7 @@ export const quote: Quote = {
   tax_cents: 1545,
   due_now_cents: 8900,
   voucher_cents: 0,
+  terms: { tiers: [], no_show_fee_percent: 0 },
 };
 export const changeQuote: RescheduleQuote = {
   room_id: "r1",
@@ -168,6 +169,8 @@ export const booking: Booking = {
   total_cents: 8900,
   due_now_cents: 8900,
   confirm_by_email: false,
+  payable_cents: 8900,
+  rest_payable_until: null,
   paid_cents: 0,
   refunded_cents: 0,
   customer: { full_name: "Maria", email: "maria@example.test" },

@@ -11,7 +11,9 @@ Deno = Callable[..., subprocess.CompletedProcess[str]]
 
 def test_the_deno_tests_pass(deno: Deno) -> None:
     # Types are checked with the rest of the code, by `make check`.
-    result = deno("test", "--no-remote", "--no-check", Path(__file__).parent)
+    # Which functions the widget calls, and with what the database lists that they refuse.
+    readable = "--allow-read=docs/functions.md,edge/booking-widget/src/api.ts"
+    result = deno("test", "--no-remote", "--no-check", readable, Path(__file__).parent)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -69,6 +69,8 @@ def cast(facts: Facts, expected: Expectations) -> list[Actor]:
         person("player", people["player"]),
         # Has the address of somebody who is invited, and no mail to it came back.
         person("unproven", people["unproven"]),
+        # Proven by a mail that a scanner opened, and signed in with the password from before it.
+        person("scanned", people["scanned"]),
         # An administrator with a token from before the account proved its address.
         Actor(
             "outlived",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from client import Connection
 from matrix.actors import Actor
 from matrix.expectations import (
+    AND,
     EVERYONE,
     NOBODY,
     OWN,
@@ -80,6 +81,8 @@ class TableCells:
         visible = "false"
         if table.verbs["select"] == EVERYONE or self._holds(actor, table, "select"):
             visible = table.tenant
+            if table.mine is not None:
+                visible = f"({visible}) and ({table.mine})"
         if table.own is not None:
             visible = f"({visible}) or ({table.own})"
         return Cell(name, read, "ok", self._truth(actor, table, visible))
@@ -153,12 +156,11 @@ class TableCells:
 
     def _rests(self, actor: Actor, table: TableExpectation, verb: str) -> bool:
         """Whether a suspended organization refuses this in so many words."""
-        permission = self._expected.permissions.get(table.verbs[verb])
+        permissions = table.verbs[verb].split(AND)
         return (
             actor.suspended
-            and permission is not None
-            and permission.changes
-            and table.verbs[verb] in actor.holds
+            and all(permission in actor.holds for permission in permissions)
+            and any(self._expected.permissions[permission].changes for permission in permissions)
         )
 
     def _is_ended(self, actor: Actor, table: TableExpectation) -> bool:

@@ -18,11 +18,14 @@ from escapemaster_dev.schema.server import Server
 from escapemaster_dev.schema.sources import apply_files
 from escapemaster_dev.stack.platform import create_platform_database
 
+SOURCES = "sources"
 SCHEMA = "matrix_schema"
 
 #: Worlds are bigger than what costs nothing, as an installation without subscriptions is. Tests of
 #: the limits put their own venues on the plans that limit (tests/db/plans_world.py).
-WITHOUT_PLAN_LIMITS = "update private.billing_settings set default_plan = 'pro'"
+WITHOUT_PLAN_LIMITS = (
+    "update private.billing_settings set default_plan = 'pro', platform_account = true"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,22 @@ class Databases:
         """The superuser's URL of a database."""
         return urlunsplit(urlsplit(self.server.admin_dsn)._replace(path=f"/{name}"))
 
+    def sources(self) -> str:
+        """The template that is made by `sql/`, and nothing else."""
+
+        def fill(name: str) -> None:
+            apply_files(self.server.dsn(name), PROJECT.source_files())
+
+        return self.template(SOURCES, None, fill)
+
     def schema(self) -> str:
         """The template that is made by `sql/` and holds no rows beside its reference data."""
 
         def fill(name: str) -> None:
-            apply_files(self.server.dsn(name), PROJECT.source_files())
             with psycopg.connect(self.server.dsn(name)) as connection:
                 connection.execute(WITHOUT_PLAN_LIMITS)
 
-        return self.template(SCHEMA, None, fill)
+        return self.template(SCHEMA, self.sources(), fill)
 
     def template(self, name: str, parent: str | None, fill: Callable[[str], None]) -> str:
         """A template, made by the first of all workers that asks for it.
@@ -117,7 +127,8 @@ class Databases:
                 sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
             )
             connection.execute(
-                sql.SQL("create database {} template {} owner postgres").format(
+                # Page by page through the log it takes three times as long, and fills the buffers.
+                sql.SQL("create database {} template {} owner postgres strategy file_copy").format(
                     sql.Identifier(name), sql.Identifier(template)
                 )
             )

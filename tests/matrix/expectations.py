@@ -33,6 +33,8 @@ class TableExpectation:
             NOBODY, EVERYONE, OWN.
         tenant: Which rows are the tenant's.
         own: Which rows are the caller's own, if any.
+        mine: Of the tenant's rows those that the caller sees; None: all of them.
+        also: A permission that some rows take beside it, if any do.
         scope: Which rows of the relation are meant at all.
         only: The same as values of columns, or empty for all.
         page: The order in which clients leaf through it, or empty for the primary key's.
@@ -43,6 +45,8 @@ class TableExpectation:
     verbs: Mapping[str, str]
     tenant: str
     own: str | None
+    mine: str | None
+    also: str | None
     scope: str
     only: Mapping[str, str]
     writes: tuple[str, ...]
@@ -191,6 +195,8 @@ def _table(name: str, entry: dict[str, Any]) -> TableExpectation:
         verbs={verb: entry.get(verb, NOBODY) for verb in VERBS},
         tenant=entry.get("tenant", "organization_id = :organization"),
         own=entry.get("own"),
+        mine=entry.get("mine"),
+        also=entry.get("also"),
         scope=" and ".join(f"{c} = {literal(v)}" for c, v in only.items()) or "true",
         only=only,
         writes=tuple(entry.get("writes", ())),
@@ -210,6 +216,8 @@ def _bucket(name: str, entry: dict[str, Any]) -> TableExpectation:
         verbs={verb: entry.get(verb, NOBODY) for verb in VERBS},
         tenant="(storage.foldername(name))[1] = :organization",
         own=None,
+        mine=None,
+        also=None,
         scope=f"bucket_id = {literal(name)}",
         only={},
         writes=("bucket_id", "name"),

@@ -22,6 +22,7 @@ from matrix.databases import Databases
 from matrix.house import House
 from matrix.probe import install
 from matrix.world import Facts, build, load
+from pool import Pool
 
 _PATIENCE = 20.0
 
@@ -63,6 +64,14 @@ def race_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     """The superuser's URL of another one, in which requests are committed."""
     with _given_or_copied(request, RACE_DATABASE) as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def race_pool(race_dsn: str) -> Iterator[Pool]:
+    """Sessions of it. The mutation tool waits for their ends, and makes the database anew."""
+    pool = Pool(race_dsn, keeps=0) if RACE_DATABASE in os.environ else Pool(race_dsn)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +125,7 @@ def world_template(databases: Databases) -> str:
     def fill(name: str) -> None:
         with psycopg.connect(databases.admin_dsn(name), autocommit=True) as connection:
             build(connection)
-            connection.execute("analyze")
+        _analyze(databases.admin_dsn(name))
 
     return databases.template(WORLD, databases.schema(), fill)
 
@@ -127,9 +136,16 @@ def busy_template(databases: Databases) -> str:
     def fill(name: str) -> None:
         with psycopg.connect(databases.admin_dsn(name), autocommit=True) as connection:
             furnish(connection)
-            connection.execute("analyze")
+        _analyze(databases.admin_dsn(name))
 
     return databases.template(BUSY, world_template(databases), fill)
+
+
+def _analyze(dsn: str) -> None:
+    """In a session of its own: each table's new figures are held against every plan that the
+    session has kept, and one that has made a world has kept all."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("analyze")
 
 
 @pytest.fixture
@@ -172,9 +188,14 @@ class Track:
     connection. Names are made unique, since nothing is rolled back."""
 
     house: House
-    dsn: str
+    pool: Pool
     stack: ExitStack
     suffix: str = field(default_factory=lambda: uuid4().hex[:12])
+
+    @property
+    def dsn(self) -> str:
+        """The superuser's URL of the database."""
+        return self.pool.dsn
 
     def name(self, name: str) -> str:
         """A name that no other test uses."""
@@ -182,7 +203,7 @@ class Track:
 
     def alone(self, client: Client) -> Client:
         """The same caller on a connection of its own."""
-        connection = self.stack.enter_context(psycopg.connect(self.dsn, autocommit=True))
+        connection = self.stack.enter_context(self.pool.connection())
         return replace(client, connection=connection)
 
     def start(self, client: Client, work: Callable[[], T]) -> Racer[T]:
@@ -205,8 +226,8 @@ class Track:
 
 
 @pytest.fixture
-def track(race_dsn: str) -> Iterator[Track]:
+def track(race_pool: Pool) -> Iterator[Track]:
     """Where requests race on real connections."""
     with ExitStack() as stack:
-        connection = stack.enter_context(psycopg.connect(race_dsn, autocommit=True))
-        yield Track(House(connection), race_dsn, stack)
+        connection = stack.enter_context(race_pool.connection())
+        yield Track(House(connection), race_pool, stack)

@@ -227,11 +227,14 @@ class Catalogue:
         return [
             exclusion
             for exclusion in self.exclusions
-            if Catalogue(
-                self.bodies, self.triggers, [e for e in self.exclusions if e is not exclusion]
-            ).codes
-            == self.codes
+            if self._with([e for e in self.exclusions if e is not exclusion]).codes == self.codes
         ]
+
+    def _with(self, exclusions: Sequence[Exclusion]) -> Catalogue:
+        """The same with other exclusions; what was read from the texts need not be read again."""
+        other = Catalogue(self.bodies, self.triggers, exclusions)
+        other.__dict__.update(statuses=self.statuses, _own=self._own, _calls=self._calls)
+        return other
 
     @cached_property
     def codes(self) -> Mapping[str, frozenset[str]]:

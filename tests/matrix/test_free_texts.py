@@ -26,7 +26,12 @@ _OF_NOBODY: dict[str, str] = {
         "about a coupon or a role, which are not one person's": (
             "coupons.description roles.description"
         ),
-        "written for whoever runs the game": "bookings.staff_note",
+        "written for whoever runs the game": (
+            "bookings.staff_note game_events.note game_results.notes game_results.correction_reason"
+        ),
+        "what is broken in a room: about the venue, for whoever runs its games": (
+            "room_incidents.description room_incidents.resolution"
+        ),
         "a gift's own words, which come with the gift's permission": "vouchers.message",
         "the platform's, about its visit": "support_entries.reason",
     }.items()

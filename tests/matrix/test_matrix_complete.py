@@ -242,14 +242,15 @@ def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
     # Raising and refusing give nothing away, and wrappers may do it themselves. PostgREST calls
     # check_request before every request, as its role.
     harmless = ("private.fail(", "private.keep_out_of_log(", "private.check_request(")
-    # What checks of texts and the trigger before them call in turn: arithmetic on a text.
+    # What checks of texts, the trigger before them and indexes call in turn: arithmetic on a text.
     of_texts = tuple(
         f"private.{name}("
         for name in (
             *("clean_text", "clean_note", "clean_json"),
             *("without_invisible", "is_visible", "says_something"),
             *("holds_link", "is_domain_ending"),
-            *("is_encoded_label", "punycode_decoded"),
+            *("is_encoded_label", "punycode_decoded", "typed_email"),
+            "search_text",
         )
     )
     assert [f for f in led_to if not f.startswith((*harmless, *of_texts))] == []

@@ -22,7 +22,10 @@ _CALLED_BY_MEMBERS = [
 ]
 
 #: Naming somebody who has nothing to do with it is no mistake: it is so already, whoever that is.
-_SO_ALREADY = {("public.unassign_game_master", "user_id")}
+_SO_ALREADY = {
+    ("public.end_left_open", "user_id"),
+    ("public.unassign_game_master", "user_id"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +192,8 @@ def test_rows_cannot_be_put_into_or_moved_to_another_tenant(
 def test_a_name_that_another_tenant_uses_is_free(
     name: str, world: Connection, facts: Facts, owner: Actor
 ) -> None:
-    """Unique keys start with the tenant. What is unique everywhere is a public address."""
+    """Unique keys start with the tenant. What is unique everywhere is a public address, or a domain
+    of the internet's, which has one owner."""
     rows = world.execute(
         """
         select array_agg(a.attname order by k.n)
@@ -202,7 +206,11 @@ def test_a_name_that_another_tenant_uses_is_free(
         """,
         [name],
     )
-    public_addresses = {"organizations": ["slug"], "calendars": ["slug"]}
+    public_addresses = {
+        "organizations": ["slug"],
+        "calendars": ["slug"],
+        "sender_domains": ["domain"],
+    }
     for (columns,) in rows:
         assert columns[0] == "organization_id" or columns == public_addresses[name], columns
 

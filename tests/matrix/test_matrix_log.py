@@ -21,7 +21,8 @@ _SILENT: dict[str, str] = {
     for reason, names in {
         "reads, and counts the request for its limit": (
             "public.get_availability public.get_booking public.get_calendar"
-            " public.get_calendar_feed public.get_currencies public.get_join_code"
+            " public.get_calendar_feed public.get_currencies public.get_game_result"
+            " public.get_join_code public.get_leaderboard"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
             " public.quote_booking public.quote_reschedule public.validate_coupon"
         ),
@@ -31,7 +32,8 @@ _SILENT: dict[str, str] = {
             " service.apply_dispute service.apply_refund service.finish_export"
         ),
         "the sample asks for what is so already": (
-            "public.platform_reactivate_organization public.reactivate_member"
+            "public.open_cash_day"
+            " public.platform_reactivate_organization public.reactivate_member"
             " public.set_role_permissions service.sweep"
         ),
         "the log of the organization that it makes": "public.create_organization",
@@ -42,7 +44,10 @@ _SILENT: dict[str, str] = {
         "the queue and its mails: what caused the work has its entry": (
             "service.claim_jobs service.complete_job service.extend_job service.fail_job"
             " service.prepare_email service.record_email service.record_email_event"
-            " service.queue_stale_checkouts service.queue_stale_subscriptions service.retry_job"
+            " service.prepare_webhook service.record_webhook public.replay_webhook_delivery"
+            " public.replay_webhook_period service.queue_auth_emails service.queue_stale_checkouts"
+            " service.queue_stale_subscriptions service.retry_job"
+            " service.queue_stale_stripe_accounts"
         ),
         "a page of the provider: the payment has its entry": (
             "service.fail_checkout service.open_checkout service.record_checkout"
@@ -52,15 +57,27 @@ _SILENT: dict[str, str] = {
             " service.record_stripe_customer service.record_subscription_checkout"
         ),
         "the sample is of a customer that no organization is": "service.apply_billing",
+        "the sample is of somebody who works here": "public.end_left_open",
+        "the sample's pass, or lease, is nobody's": (
+            "service.apply_stripe_account service.connect_stripe_account"
+            " service.open_stripe_account service.record_stripe_account"
+        ),
         "an inbox: what it is about is read anew": "service.receive_stripe_event",
-        "the sample's token is not the mail's": "public.confirm_booking service.unsubscribe",
+        "the sample's token is not the mail's": (
+            "public.confirm_booking service.answer_notice_link service.unsubscribe"
+        ),
+        "what one person was told, which the log has already": (
+            "public.mark_notifications_read service.sweep_notices"
+        ),
         "one export waits already, and is answered again": "public.export_organization",
         "queues a mail, which booking_emails shows": "public.resend_booking_email",
         "queues a mail, and counts for the limits of who asks": "public.email_my_bookings",
         "reads, and counts for the limit of who asks": "public.my_booking_token",
+        "the person's own account, which is no organization's": "public.reset_sign_in",
         "counts for a limit, and nothing else": "service.limit_checkouts",
         "what the service found of words, or tries again; who wrote them has an entry": (
-            "service.record_email_words service.retry_dead_jobs"
+            "service.record_email_words service.retry_dead_jobs service.record_sender_domain"
+            " service.doubt_sender_domain"
         ),
         "the sample is of a payment that nobody knows": "service.apply_dispute",
         "that a key was used is a column of its own, to the minute": "service.exchange_api_key",
@@ -134,6 +151,8 @@ def test_every_function_that_changes_something_leaves_an_entry(
     assert sorted(silent) == sorted(_SILENT)
 
 
+#: What was sent of rows that are in the log themselves.
+_COPIES = ("private.webhook_events",)
 #: What says nothing of anybody.
 _EMPTY = "('null', '\"\"', '{}', '[]')"
 
@@ -173,22 +192,25 @@ def test_who_may_not_read_customers_finds_nothing_of_theirs_anywhere_in_the_log(
         "select relation, split_part(relation, '.', 2), column_name from private.personal_columns"
         " where relation <> 'private.email_messages'"
     ).fetchall()
-    given = set()
+    given, logged = set(), set()
     for relation, table, column in listed:
-        given |= values(
+        found = values(
             world,
             f"select to_jsonb(t) -> '{column}' from {relation} as t where organization_id = %s",
             here,
         )
+        given |= found
+        if relation not in _COPIES:
+            logged |= found
         for image in ("before", "after"):
             said = f"select {image} -> '{column}' from public.audit_log where table_name = %s"
             assert values(world, said, table) == set(), (table, column)
-    assert len(given) >= 5
+    assert len(logged) >= 5
 
     masked, whole = log_of(world, actors["key:audit:read"]), log_of(world, actors["admin"])
     assert here in masked
     assert [value for value in given if value in masked] == []
-    assert [value for value in given if value not in whole] == []
+    assert [value for value in logged if value not in whole] == []
 
 
 def logged_tables(connection: Connection) -> set[str]:

@@ -110,9 +110,10 @@ def test_a_page_asks_once_for_the_permission_and_reads_the_index_in_order(
     asked = [n for n in everything if n.get("Parent Relationship") == "InitPlan"]
     (scan,) = [n for n in everything if n.get("Relation Name") == name]
     found = 1 if name in _ONE_A_TENANT else _PAGE
-    # Once for each permission that the table takes, and never again for a row; and of the log, once
-    # which tables' entries are seen.
+    # Once for each permission that the table takes and once who asks where rows are a person's own,
+    # and never again for a row; and of the log, once which tables' entries are seen.
     questions = len(table.verbs["select"].split(" and ")) + name.startswith("audit_log")
+    questions += bool(table.mine) + bool(table.also)
     assert len(asked) == questions
     assert {question["Actual Loops"] for question in asked} == {1}
     assert not [n for n in everything if "Sort" in n["Node Type"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import jwt
 import pytest
 
 from client import Connection
@@ -62,15 +61,9 @@ def ask(
     if method == "HEAD":
         # PostgREST sends a refusal's body after a HEAD, which the next answer would begin with.
         sent.append(("Connection", "close"))
-    if actor.caller.role != "anon":
-        token = jwt.encode(
-            {**actor.caller.claims, "role": actor.caller.role}, postgrest.secret, "HS256"
-        )
-        sent.append(("Authorization", f"Bearer {token}"))
-    if organization:
-        sent.append(("x-organization-id", organization))
-    answer = postgrest.http.request(method, path, headers=sent)
-    code = answer.json().get("message", "") if answer.is_error and answer.content else ""
+    answer = postgrest.send(actor.caller, organization or None, method, path, sent)
+    refused = answer.status_code >= 400 and answer.text
+    code = answer.json().get("message", "") if refused else ""
     return answer.status_code, code, answer.headers.get("Content-Range")
 
 

@@ -17,37 +17,62 @@ _STATUSES = (
     ),
     Exclusion(
         callee="private.transition",
-        codes=("transition_not_allowed", "reason_missing", "undo_too_late", "too_early"),
+        codes=("transition_not_allowed", "reason_missing", "undo_too_late"),
         only=("private.transition_booking",),
-        reason="Others ask for one move, listed, neither an undoing nor opening at an hour, after"
-        " they looked at the booking's status under its lock.",
+        reason="Others ask for one move, listed and not an undoing, after they looked at the"
+        " booking's status under its lock.",
+    ),
+    Exclusion(
+        callee="private.transition",
+        codes=("too_early",),
+        only=("private.transition_booking", "private.start_game"),
+        reason="Others ask for moves that open at no hour, or end what has begun.",
     ),
     Exclusion(
         callee="private.refuse_without_waiver",
         only=("private.transition",),
-        reason="It is for in_progress, and only the desk starts a game.",
+        reason="It is for in_progress, and only the desk and the clock start a game.",
     ),
     Exclusion(
         callee="private.transition",
         codes=("waiver_missing",),
-        only=("private.transition_booking",),
-        reason="It is for in_progress, and only the desk starts a game.",
+        only=("private.transition_booking", "private.start_game"),
+        reason="It is for in_progress, and only the desk and the clock start a game.",
     ),
     Exclusion(
         callee="private.retake_options",
-        only=("private.reclaim_booking",),
-        reason="Only expired and cancelled bookings have no seats, and only reclaim_booking moves"
-        " them on: the transitions that are left lead from one status with seats to another.",
+        only=("private.reclaim_booking", "private.undo_cancellation"),
+        reason="Only expired and cancelled bookings have no seats, and only these two move them"
+        " on: the transitions that are left lead from one status with seats to another.",
     ),
 )
 
 #: Rows that are there because the caller has them, or a row that refers to them.
 _ROWS = (
     Exclusion(
+        callee="private.unblock_room",
+        callers=("private.lift_incident_block",),
+        codes=("block_not_found",),
+        reason="It has seen that the block stands; who lifts it meanwhile leaves sessions that are"
+        " cancelled, which is what was wished.",
+    ),
+    Exclusion(
         callee="private.bound_rows",
         callers=("private.seed_message_rules",),
         codes=("too_many_rows",),
         reason="It makes a new organization's first three rules, of which forty are allowed.",
+    ),
+    Exclusion(
+        callee="private.bound_rows",
+        callers=("private.seed_notice_rules",),
+        codes=("too_many_rows",),
+        reason="It makes a new organization's first three rules, of which twenty are allowed.",
+    ),
+    Exclusion(
+        callee="private.locked_booking",
+        callers=("private.own_comment",),
+        codes=("booking_not_found",),
+        reason="It has read the comment, which hangs on a booking, and bookings are never deleted.",
     ),
     Exclusion(
         callee="private.locked_booking",
@@ -69,6 +94,7 @@ _ROWS = (
             "private.settle_booking",
             "private.receive_payment",
             "private.end_waiting",
+            "private.correct_payment",
             "private.locked_refund_request",
             "private.apply_refund",
             "private.sign_waiver",
@@ -76,6 +102,12 @@ _ROWS = (
         codes=("booking_not_found",),
         reason="They come with a booking that was read, or with a row that refers to it, and no"
         " booking is deleted while its organization is there.",
+    ),
+    Exclusion(
+        callee="private.apply_change",
+        callers=("private.change_booking",),
+        codes=("terms_changed",),
+        reason="Staff say with new_terms which count, and send none that they showed.",
     ),
     Exclusion(
         callee="private.locked_for_change",
@@ -159,7 +191,7 @@ _PEOPLE = (
     ),
     Exclusion(
         callee="private.set_member_status",
-        callers=("public.suspend_member",),
+        callers=("private.suspend_member",),
         codes=("member_barred",),
         reason="The trigger is only for a membership that becomes active.",
     ),
@@ -278,7 +310,7 @@ _PRICES = (
         reason="Customers take no other coupon, and one that a booking has it keeps.",
     ),
     Exclusion(
-        callee="private.booking_with_token",
+        callee="private.booking_to_pay",
         callers=("private.open_checkout",),
         codes=("rate_limited",),
         reason="private.count_attempt does not count the service.",
@@ -299,7 +331,7 @@ _PLANS = (
     ),
     Exclusion(
         callee="private.set_member_status",
-        callers=("public.suspend_member",),
+        callers=("private.suspend_member",),
         codes=("plan_limit_reached",),
         reason="A suspended member counts no more.",
     ),

@@ -61,7 +61,12 @@ def added(facts: Mapping[str, str]) -> dict[str, str]:
 
 def kept(facts: Mapping[str, str]) -> dict[str, str]:
     """Facts for the sample that is there to be deleted."""
-    return {**facts, "n": "2", "spare_room": facts["kept_room"]}
+    return {
+        **facts,
+        "n": "2",
+        "spare_room": facts["kept_room"],
+        "spare_notice_rule": facts["kept_notice_rule"],
+    }
 
 
 @dataclass(slots=True)
@@ -76,6 +81,7 @@ class _Builder:
         for tenant, venue in venues.items():
             code = venue.owner.call("get_join_code", organization_id=venue.id)["code"]
             _Keeper(self.house, tenant)(join_code=code)
+            self._notices(venue)
             self._fill_the_rest(tenant, venue)
             self._keep_samples(tenant)
         operator.call(
@@ -114,11 +120,22 @@ class _Builder:
         keep(support_entry=entry["id"])
         if tenant != NORTH:
             operator.call("end_support_entry", **mine, support_entry_id=entry["id"])
+        endpoint = owner.call(
+            "create_webhook_endpoint",
+            **mine,
+            name="Accounts",
+            url="https://hooks.example/",
+            events=["booking.held", "booking.confirmed"],
+            includes_personal_data=True,
+        )
+        keep(webhook_endpoint=endpoint["id"])
         self._catalogue(venue, keep)
         self._bookings(venue, keep)
+        self._webhooks(venue, keep)
         self._waitlist(venue, keep)
         self._people(venue, keep)
         self._staffing(venue, keep)
+        self._games(venue, keep)
         for bucket in expectations().buckets:
             self.house.owner_sql(
                 "insert into storage.objects (bucket_id, name) values (%s, %s)",
@@ -181,6 +198,22 @@ class _Builder:
         rule = add("message_rules", kind="reminder", minutes=90, all_rooms=False)
         add_link("message_rule_rooms", rule_id=rule, room_id=room)
         keep(message_rule=rule)
+        rooms = add("notice_rules", kinds=["booking_new"], all_rooms=False)
+        add_link("notice_rule_rooms", rule_id=rooms, room_id=room)
+        address = owner.call(
+            "add_notice_address",
+            organization_id=venue.id,
+            email=f"{venue.slug}@example.test",
+            locale="es",
+        )["id"]
+        add_link("notice_rule_addresses", rule_id=rooms, address_id=address)
+        add_link("notice_rule_members", rule_id=rooms, user_id=owner.id)
+        keep(
+            notice_rule=rooms,
+            spare_notice_rule=add("notice_rules", kinds=["booking_cancelled"]),
+            kept_notice_rule=add("notice_rules", kinds=["booking_cancelled"]),
+            notice_address=address,
+        )
         mine = {"organization_id": venue.id}
         coupon = owner.call(
             "create_coupon", **mine, code="MATRIX", kind="fixed", value=100, room_ids=[UUID(room)]
@@ -321,12 +354,38 @@ class _Builder:
             booking_id=arriving["id"],
             to_status="confirmed",
         )
+        counted = {"organization_id": venue.id, "cash_day_id": self._open_cash_day(venue, facts)}
+        part = venue.owner.call(
+            "record_payment",
+            organization_id=venue.id,
+            booking_id=arriving["id"],
+            method="cash",
+            amount_cents=100,
+            idempotency_key="a part",
+        )
+        venue.owner.call("close_cash_day", **counted, cash_cents=90)
+        comment = venue.owner.call(
+            "add_booking_comment",
+            organization_id=venue.id,
+            booking_id=confirmed["id"],
+            body="Wants the hard game",
+            idempotency_key="comment",
+        )
         keep(
+            desk_payment=part["payment_id"],
+            cash_day=self._open_cash_day(venue, facts),
+            comment=comment["id"],
             arriving_booking=arriving["id"],
+            late_reference=arriving["reference"],
+            late_manage_token=arriving["manage_token"],
             refund_request=promised[0]["refund_request_id"],
             booking=confirmed["id"],
             reference=confirmed["reference"],
             manage_token=confirmed["manage_token"],
+            check_in_code=self.house.one(
+                "select private.check_in_code(b) from public.bookings as b where id = %s",
+                confirmed["id"],
+            ),
             returned_booking=returned["id"],
             given_booking=given["id"],
             given_reference=given["reference"],
@@ -336,6 +395,24 @@ class _Builder:
             open_reference=open_["reference"],
             open_manage_token=open_["manage_token"],
             free_slot=slots[-1]["starts_at"].isoformat(),
+        )
+
+    def _open_cash_day(self, venue: Venue, facts: Mapping[str, str]) -> str:
+        opened = venue.owner.call(
+            "open_cash_day", organization_id=venue.id, location_id=facts["location"]
+        )
+        return str(opened["cash_day_id"])
+
+    def _webhooks(self, venue: Venue, keep: _Keeper) -> None:
+        """What the bookings have told so far: the events of a transaction come with its end."""
+        trigger = "public.tell_booking_webhook"
+        self.house.connection.execute(f"set constraints {trigger} immediate".encode())
+        self.house.connection.execute(f"set constraints {trigger} deferred".encode())
+        keep(
+            webhook_delivery=self.house.one(
+                "select min(id::text) from private.webhook_deliveries where organization_id = %s",
+                venue.id,
+            )
         )
 
     def _waitlist(self, venue: Venue, keep: _Keeper) -> None:
@@ -427,6 +504,95 @@ class _Builder:
             "assign_game_master", organization_id=venue.id, session_id=session, user_id=person
         )
 
+    def _games(self, venue: Venue, keep: _Keeper) -> None:
+        """Games that are over, paused, on and about to begin, one after the other in one room."""
+        facts = load(self.house.connection)[keep.tenant]
+        mine = {"organization_id": venue.id}
+        parties: list[dict[str, Any]] = []
+        lives = (("start_game", "finish_game"), ("start_game", "pause_game"), ("start_game",), ())
+        for n, calls in enumerate(lives):
+            booking = venue.owner.call(
+                "create_booking",
+                **mine,
+                room_id=facts["spare_room"],
+                # The last within the hours in which a party is checked in.
+                starts_at=self.house.one(
+                    "select now() - interval '50 minutes' + make_interval(mins => 90 * %s)", n
+                ),
+                party_size=2,
+                customer={"full_name": "Eva"},
+                idempotency_key=f"game {n}",
+            )
+            booking["session_id"] = self.house.one(
+                "select session_id from public.bookings where id = %s", booking["id"]
+            )
+            parties.append(booking)
+            for to_status in ("confirmed", "checked_in"):
+                venue.owner.call(
+                    "transition_booking", **mine, booking_id=booking["id"], to_status=to_status
+                )
+            for call in calls:
+                ended = {"outcome": "failed", "team_name": "The Matrix"}
+                venue.owner.call(
+                    call,
+                    **mine,
+                    session_id=booking["session_id"],
+                    **(ended if call == "finish_game" else {}),
+                )
+        over, paused, running, ready = parties
+        item = venue.owner.select(
+            "insert into public.checklist_items (room_id, phase, title, is_required)"
+            " values (%s, 'reset', 'Reset the locks', false) returning id::text",
+            facts["spare_room"],
+        )[0]["id"]
+        incident = venue.owner.call(
+            "report_incident",
+            **mine,
+            room_id=facts["room"],
+            description="A lock is stuck",
+            idempotency_key="incident",
+        )
+        keep(
+            game_booking=over["id"],
+            game_reference=over["reference"],
+            game_manage_token=over["manage_token"],
+            paused_session=paused["session_id"],
+            game_session=running["session_id"],
+            ready_session=ready["session_id"],
+            checklist_item=item,
+            incident=incident["incident_id"],
+        )
+
+    def _notices(self, venue: Venue) -> None:
+        """What was told of all that, and how people want to be told: the owner, and all others."""
+        self.house.service.call("service.sweep_notices")
+        venue.owner.call(
+            "set_notification_preference",
+            organization_id=venue.id,
+            type="booking_changed",
+            in_app=True,
+            mail=False,
+        )
+        # Rows are a person's own: whoever has none is shown none, whatever the policy says.
+        self.house.owner_sql(
+            "insert into public.notifications"
+            " (organization_id, user_id, type, event_id, booking_id, data, created_at)"
+            " select m.organization_id, m.user_id, n.type, n.event_id, n.booking_id, n.data,"
+            " n.created_at from public.memberships as m cross join ("
+            " select * from public.notifications where organization_id = %s"
+            " order by id limit 1) as n where m.organization_id = n.organization_id"
+            " on conflict do nothing",
+            venue.id,
+        )
+        self.house.owner_sql(
+            "insert into public.notification_preferences"
+            " select m.organization_id, m.user_id, p.type, p.in_app, p.mail"
+            " from public.memberships as m join public.notification_preferences as p"
+            " on p.organization_id = m.organization_id where m.organization_id = %s"
+            " on conflict do nothing",
+            venue.id,
+        )
+
     def _cast(self, venue: Venue, operator: Client) -> None:
         """The people of the matrix: each system role, each permission alone, all but each."""
         keep = _Keeper(self.house, EVERYWHERE)
@@ -445,6 +611,14 @@ class _Builder:
         venue.owner.call("remove_member", **member, user_id=former.id)
         keep(suspended=suspended.id, former=former.id, player=self.house.sign_up("player").id)
         keep(unproven=self.house.sign_up(f"{NORTH}_guest", proven=False).id)
+        scanned = self.house.sign_up("scanned", proven=False)
+        self.house.owner_sql(
+            "insert into private.proven_addresses (user_id, email, proven_by, sign_in_trusted)"
+            " values (%s, %s, 'mail', false)",
+            scanned.id,
+            email_of("scanned"),
+        )
+        keep(scanned=scanned.id)
         self._let_a_session_end(venue.hire("outlived", "admin"), keep)
         past = self.house.sign_up("past_visitor")
         self.house.admit_platform_admin(past)
@@ -476,7 +650,9 @@ class _Builder:
             "insert into auth.sessions (id, user_id) values (%s, %s)", [session, person.id]
         )
         self.house.owner_sql(
-            "select private.prove_address(%s, %s, 'mail')", person.id, email_of("outlived_later")
+            "select private.prove_address(%s, %s, 'mail', true)",
+            person.id,
+            email_of("outlived_later"),
         )
         keep(outlived=person.id, outlived_session=session)
 

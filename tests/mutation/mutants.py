@@ -44,7 +44,7 @@ _REFUSAL = re.compile(
     re.MULTILINE,
 )
 _CALLER = re.compile(r"(:= )private\.(require_user|require_platform_admin)\(\)")
-_ADDRESS = re.compile(r"\bprivate\.(?:require_proven_email\(\)|proven_email\((\w+)\))")
+_ADDRESS = re.compile(r"\bprivate\.(?:(?:require|caller)_proven_email\(\)|proven_email\((\w+)\))")
 _ASSIGNED = re.compile(
     r"^([ \t]*)(\w+) := private\.require_role_within_reach\(([\w.]+), ([\w.]+)\);", re.MULTILINE
 )

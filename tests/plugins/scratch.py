@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from escapemaster_dev.schema.project import PROJECT
-from escapemaster_dev.schema.server import Server
-from escapemaster_dev.schema.sources import apply_files
+from matrix.databases import Databases
 
 
 @pytest.fixture(scope="session")
-def sources_dsn(server: Server) -> Iterator[str]:
-    """A database made by `sql/`, which nobody changes for good."""
-    with server.scratch("sources") as dsn:
-        apply_files(dsn, PROJECT.source_files())
-        yield dsn
+def sources_dsn(databases: Databases) -> Iterator[str]:
+    """A database made by `sql/`, which nobody changes for good: `sql/` is applied once a run."""
+    with databases.copy_of(databases.sources()) as dsn:
+        yield databases.server.dsn(urlsplit(dsn).path.removeprefix("/"))
 
 
 @pytest.fixture

@@ -238,6 +238,7 @@ def _running_stack() -> Stack:
     where = StackConfig.from_environment()
     if not is_running(where):
         raise SystemExit("no stack runs here: `make up` starts one")
+    stack_of_the_run.join(where)
     return Stack.of(where)
 
 

@@ -9,6 +9,7 @@ import type {
   Quote,
   RescheduleQuote,
   Slot,
+  Terms,
   WaitlistEntry,
   Waiver,
 } from "../../_shared/booking.ts";
@@ -68,6 +69,8 @@ export interface Consent {
 export interface HoldRequest extends QuoteRequest {
   readonly customer: Customer;
   readonly expected_total_cents: number;
+  /** What the visitor saw. */
+  readonly expected_terms: Terms;
   readonly idempotency_key: string;
   readonly fields?: Readonly<Record<string, Answer>>;
   readonly customer_note?: string;
@@ -138,11 +141,13 @@ export interface Api {
     key: { readonly reference: string; readonly confirmation_token: string },
   ): Promise<ConfirmedBooking>;
   cancelBooking(key: BookingKey): Promise<Booking>;
-  checkout(key: BookingKey, returnUrl: string): Promise<Checkout>;
+  /** `amount`: what is due, or all that is open at once. */
+  checkout(key: BookingKey, returnUrl: string, amount?: "due" | "all"): Promise<Checkout>;
   quoteReschedule(request: RescheduleRequest): Promise<RescheduleQuote>;
   reschedule(
     request: RescheduleRequest & {
       readonly expected_total_cents: number;
+      readonly expected_terms: Terms;
       readonly idempotency_key: string;
     },
   ): Promise<unknown>;
@@ -184,8 +189,8 @@ export function createApi(options: ApiOptions): Api {
     getBooking: (key) => rpc("get_booking", key),
     confirmBooking: (key) => rpc("confirm_booking", key),
     cancelBooking: (key) => rpc("cancel_booking", key),
-    checkout: (key, return_url) =>
-      post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url }, 1, {}),
+    checkout: (key, return_url, amount = "due") =>
+      post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url, amount }, 1, {}),
     quoteReschedule: (request) => rpc("quote_reschedule", request),
     reschedule: (request) => rpc("reschedule_booking", request),
     emailMyBookings: (request) => rpc("email_my_bookings", request),
@@ -241,7 +246,11 @@ async function send<T>(
   // A function that answers nothing says so with an empty body.
   const answer = text === "" ? null : parse(text);
   if (response.ok && answer !== undefined) return answer as T;
-  throw toError(response.status, answer);
+  const error = toError(response.status, answer);
+  if (error.code === "key_refused") {
+    console.error("escape-booking: the API refuses the attribute publishable-key");
+  }
+  throw error;
 }
 
 /** PostgREST says a domain code in `message`, the service in `code`; anything else is unexpected. */
@@ -252,8 +261,10 @@ export function toError(status: number, answer: unknown): ApiError {
   const known = typeof code === "string" && /^[a-z][a-z_]*$/.test(code);
   // PostgREST's `details` is a string that holds an object; the service has none.
   const details = typeof body.details === "string" ? parse(body.details) : body.details;
+  // No token is sent beside the key, so it is the key that is refused.
+  const other = status === 401 ? "key_refused" : status === 429 ? "rate_limited" : "unexpected";
   return new ApiError(
-    known ? code as string : status === 429 ? "rate_limited" : "unexpected",
+    known ? code as string : other,
     status,
     typeof details === "object" && details !== null ? details as Record<string, unknown> : {},
     outcomeIsUnknown(status, answer),

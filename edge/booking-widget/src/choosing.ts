@@ -9,6 +9,9 @@ import { fitWishes } from "./wishes.ts";
 /** How long to wait before what could not be loaded is asked for again, each time. */
 const PATIENCE_MS = [3_000, 12_000];
 
+/** `kept`: the chosen day stays; `quiet`: besides, nothing is said. */
+type Manner = "kept" | "quiet";
+
 export class Choosing {
   readonly #free: Availability;
   #byDay = new WeakMap<readonly Slot[], Map<string, Slot[]>>();
@@ -164,6 +167,8 @@ export class Choosing {
   async chooseSlot(slot: Slot): Promise<void> {
     const { flow } = this;
     if (flow.state.step === "move") return await flow.more?.moving.quote(slot);
+    // A page that was opened at a booking has not shown the calendar yet.
+    if (flow.state.month === "") this.at(slot.local_date);
     flow.set({
       step: "details",
       slot,
@@ -177,7 +182,7 @@ export class Choosing {
     });
     flow.trail.push();
     // What comes after the details is fetched while the visitor types.
-    flow.prepareMore();
+    void flow.prepareMore();
     await flow.pricing.requote();
   }
 
@@ -195,7 +200,8 @@ export class Choosing {
       notice: null,
       focus: flow.focusOn("heading"),
     });
-    void this.loadMonth();
+    flow.trail.replace();
+    void this.loadMonth("kept");
   }
 
   /** Back to what is free, with the reason why. */
@@ -233,9 +239,10 @@ export class Choosing {
     const { flow } = this;
     const { first } = flow.range;
     this.#free.forget();
-    const begin = this.clamp(day ?? first);
-    flow.set({ month: monthOf(begin), focusDay: begin, day: day ? begin : null, slots: null });
-    if (day) return await this.loadMonth();
+    this.at(day ?? first);
+    flow.set({ slots: null });
+    if (day) return await this.loadMonth("kept");
+    flow.set({ day: null });
     // Late in a month what is free is often in the next: the first look takes both.
     const next = addMonths(monthOf(first), 1);
     const months = this.canShow(next) ? [monthOf(first), next] : [monthOf(first)];
@@ -246,7 +253,13 @@ export class Choosing {
     });
   }
 
-  async loadMonth(manner?: "quiet"): Promise<void> {
+  /** Look at a day, without asking what is free. */
+  at(wished: string): void {
+    const day = this.clamp(wished);
+    this.flow.set({ month: monthOf(day), focusDay: day, day });
+  }
+
+  async loadMonth(manner?: Manner): Promise<void> {
     const { flow } = this;
     const { month } = flow.state;
     if (!this.#free.knows(month)) flow.set({ slots: null });
@@ -259,7 +272,7 @@ export class Choosing {
    */
   async #look(
     ask: () => Promise<{ readonly month: string; readonly slots: readonly Slot[] }>,
-    manner?: "quiet",
+    manner?: Manner,
   ): Promise<void> {
     const { flow } = this;
     const search = ++this.#search;
@@ -291,18 +304,18 @@ export class Choosing {
   /** Whether the party can have it, and need not wait for it. */
   #fits = (slot: Slot): boolean => slot.seats_available >= this.flow.state.partySize;
 
-  #showSlots(all: readonly Slot[], manner?: "quiet"): void {
+  #showSlots(all: readonly Slot[], manner?: Manner): void {
     const { flow } = this;
     const slots = all.filter(this.#fits);
-    flow.set({ taken: all.filter((slot) => !this.#fits(slot)) });
+    flow.set({ slots, taken: all.filter((slot) => !this.#fits(slot)) });
     const days = new Set(slots.map((slot) => slot.local_date));
     const { day, month, focusDay } = flow.state;
-    // A full day that was chosen for its waitlist stays chosen when it is only looked at again.
-    const waits = manner === "quiet" && day !== null && this.canWaitFor(day);
-    const kept = day !== null && (days.has(day) || waits) ? day : slots[0]?.local_date ?? null;
+    // A full day that was chosen stays chosen as long as it leads anywhere.
+    const kept = day !== null && (days.has(day) || (manner && this.canSelect(day)))
+      ? day
+      : slots[0]?.local_date ?? null;
     const inside = monthOf(focusDay) === month && flow.state.focus?.target === `day-${focusDay}`;
     flow.set({
-      slots,
       day: kept,
       // The keyboard's day stays where the visitor put it.
       focusDay: inside ? focusDay : kept ?? this.clamp(firstDay(month)),

@@ -26,6 +26,7 @@ export type FieldProblem =
   | "requiredTick"
   | "requiredTerms"
   | "requiredSignature"
+  | "invalidSignature"
   | "invalidYear"
   | "invalidDates";
 

@@ -207,6 +207,7 @@ export class Details {
       party_size: quote.party_size,
       ...this.person(),
       expected_total_cents: quote.total_cents,
+      expected_terms: quote.terms,
       ...toOptions(wishes),
       ...(note.trim() === "" ? {} : { customer_note: note.trim() }),
     };
@@ -276,8 +277,14 @@ export class Details {
       }
       return;
     }
+    if (code === "terms_changed") {
+      flow.set({ quote: null });
+      await flow.pricing.requote();
+      return await flow.explain(error);
+    }
     const kind = codeRefusal.exec(code)?.[1];
     if (kind === "coupon" || kind === "voucher") {
+      await flow.prepareMore();
       // What can be had without the code is shown beside what is wrong with it.
       flow.set({
         wishes: { ...wishes, [kind]: null },

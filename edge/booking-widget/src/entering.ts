@@ -1,13 +1,15 @@
 /** Entering: what the address, the browser and the page say of where the visitor begins. */
-import type { Booking } from "../../_shared/booking.ts";
+import type { Booking, BookingCalendar } from "../../_shared/booking.ts";
 import { ApiError } from "./api.ts";
-import { monthOf } from "./dates.ts";
 import type { Flow } from "./flow.ts";
 import type { State } from "./state.ts";
 import type { Mark } from "./trail.ts";
 import type { Entry } from "./world.ts";
 
 export class Entering {
+  /** The calendar where the way did not begin at it; null where it could not be had. */
+  dressed: Promise<BookingCalendar | null> | BookingCalendar | null = null;
+
   constructor(
     readonly flow: Flow,
     /** What the address said; nothing once the visitor has gone on to something else. */
@@ -79,42 +81,42 @@ export class Entering {
     }
     if (entry.reference !== null) flow.base = "booking";
     const mark = flow.trail.read();
-    const slot = mark?.slot;
-    if (slot) flow.set({ slot });
+    if (mark?.slot) {
+      const { slot, roomId = null, partySize = booking.party_size } = mark;
+      flow.set({ slot, roomId, partySize });
+    }
     const show = () => flow.paying.show(booking, entry.payment);
-    if (mark?.step !== "moveQuote" || !slot) return await show();
-    // A reload on the price of a move stays there.
+    // A reload on the price of a move, or on a waiver, stays there.
+    if (!/^(move|waiver)/.test(mark?.step ?? "")) return await show();
     await flow.trail.quietly(async () => {
       await show();
-      if (flow.state.step === "booking") await flow.more?.moving.resume(slot, mark.partySize);
+      if (flow.state.step === "booking") await flow.trail.resume();
     });
     flow.trail.replace();
   }
 
   /** The calendar's colours and languages, where the way does not begin at it. */
   #dress(): void {
+    this.dressed = this.#calendar().catch(() => null);
+  }
+
+  async #calendar(): Promise<BookingCalendar> {
     const { flow } = this;
-    flow.world.api.getCalendar(flow.world.slug).then(
-      (calendar) => {
-        if (calendar.now) flow.clock.hear(calendar.now);
-        flow.set({ calendar: flow.state.calendar ?? calendar });
-      },
-      () => {},
-    );
+    const calendar = flow.state.calendar ?? await flow.world.api.getCalendar(flow.world.slug);
+    if (!flow.state.calendar) {
+      flow.clock.hear(calendar.now);
+      flow.set({ calendar });
+      flow.details.recall(calendar);
+    }
+    return this.dressed = calendar;
   }
 
   async choose(focus: State["focus"] = null): Promise<void> {
     const { flow } = this;
-    const { preset, api, slug } = flow.world;
+    const { preset } = flow.world;
     const mark = flow.trail.read();
     try {
-      const known = flow.state.calendar;
-      const calendar = known ?? await api.getCalendar(slug);
-      if (!known) {
-        flow.clock.hear(calendar.now);
-        flow.details.recall(calendar);
-      }
-      flow.set({ calendar });
+      const calendar = await this.#calendar();
       if (calendar.rooms.length === 0) throw new ApiError("calendar_not_found", 404);
       if (!flow.room) {
         const named = (name: string | null | undefined) =>
@@ -132,12 +134,8 @@ export class Entering {
       if (mark?.step === "details" && mark.slot) return await this.#resume(mark);
       const { waiting } = mark ?? {};
       if (waiting && calendar.waitlist) {
-        const day = flow.choosing.clamp(waiting.from);
-        flow.set({ month: monthOf(day), focusDay: day });
-        await flow.withMore(({ waitlist }) => {
-          waitlist.open(waiting.from, waiting.to, waiting.slot);
-          waitlist.change(waiting);
-        });
+        flow.choosing.at(mark?.day ?? waiting.from);
+        await flow.withMore(({ waitlist }) => waitlist.resume(waiting));
         if (flow.state.step === "choose") await flow.choosing.loadMonth();
         return;
       }
@@ -153,7 +151,6 @@ export class Entering {
   async #resume({ slot }: Mark): Promise<void> {
     const { flow } = this;
     if (!slot || !flow.roomOf(slot.room_id)) return await flow.choosing.firstMonth();
-    flow.set({ month: monthOf(slot.local_date), day: slot.local_date, focusDay: slot.local_date });
     const { shown } = flow.details;
     await flow.choosing.chooseSlot(slot);
     flow.details.compare(shown);

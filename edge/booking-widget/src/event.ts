@@ -2,9 +2,8 @@
 import type { Booking } from "../../_shared/booking.ts";
 import { renderCalendar, utcStamp } from "../../_shared/ical.ts";
 
-/** Where the visit takes place, as the event in the mails says it: one event says one place. */
-const locationOf = ({ location }: Booking) =>
-  [location?.name, location?.address].filter(Boolean).join(", ");
+/** Where the visit takes place, as the event in the mails says it: the database writes both. */
+const locationOf = ({ location }: Booking) => location?.line ?? "";
 
 /** Where the visit takes place, in words beside the venue's name. */
 export function placeOf({ location, organization }: Booking): string {

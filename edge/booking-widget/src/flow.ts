@@ -47,6 +47,7 @@ export class Flow {
   /** The step of the entry at which the page was opened. */
   base: Step = "choose";
   #changed: () => void = () => {};
+  #said = 0;
 
   constructor(readonly world: World) {
     this.entering = new Entering(this, world.entry);
@@ -151,8 +152,8 @@ export class Flow {
   }
 
   /** Fetch it while there is time; whether that worked is asked when it is needed. */
-  prepareMore(): void {
-    this.loadMore().catch(() => {});
+  prepareMore(): Promise<unknown> {
+    return this.loadMore().catch(() => {});
   }
 
   /** Go where the second script is needed, or say why that cannot be done now. */
@@ -189,12 +190,12 @@ export class Flow {
     this.world.clearAddress();
     this.entering.entry = { reference: null, token: null, payment: null };
     this.token = null;
+    this.base = "choose";
     this.choosing.forget();
   }
 
   async bookAnother(): Promise<void> {
     this.forget();
-    this.base = "choose";
     this.set({
       step: this.state.month === "" ? "loading" : "choose",
       booking: null,
@@ -251,12 +252,12 @@ export class Flow {
   /** Say what is wrong; what is rare is said in the words of the second script. */
   async explain(error: unknown): Promise<void> {
     const { errors } = stringsFor(this.world.locale());
-    if (!(refusalOf(error).code in errors)) await this.loadMore().catch(() => {});
+    if (!(refusalOf(error).code in errors)) await this.prepareMore();
     this.set({ notice: this.problem(error), focus: this.focusOn("notice") });
   }
 
   say(text: Text): State["announcement"] {
-    return { id: (this.state.announcement?.id ?? 0) + 1, text };
+    return { id: ++this.#said, text };
   }
 
   focusOn(target: string): State["focus"] {
@@ -280,14 +281,17 @@ export class Flow {
   }
 
   set(change: Partial<State>): void {
-    const { step } = this.state;
+    const { step, busy } = this.state;
     this.state = { ...this.state, ...change };
     // What prices the booking survives a reload, as what was typed does.
     if (this.state.step === "details" && (change.wishes || change.quote)) this.details.keep();
     if (this.state.step !== step) {
+      // What was said of another step is not so any more.
+      if (!change.announcement) this.state = { ...this.state, announcement: null };
       const chosen = this.state.step === "choose" || this.state.step === "details";
       this.emit("step", chosen ? null : this.state.booking);
     }
     this.#changed();
+    if (busy && !this.state.busy) this.trail.idle();
   }
 }

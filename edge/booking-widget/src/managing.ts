@@ -3,13 +3,40 @@ import type { Booking } from "../../_shared/booking.ts";
 import { ApiError, refusalOf } from "./api.ts";
 import { localDate, monthOf } from "./dates.ts";
 import type { Flow } from "./flow.ts";
-import { moreText } from "./state.ts";
+import { moreText, type Step } from "./state.ts";
+import type { Mark } from "./trail.ts";
 
 /** What was confirmed no longer ago was confirmed by what is done here. */
 const JUST_MS = 60_000;
 
 export class Managing {
   constructor(readonly flow: Flow) {}
+
+  /** To a step that the browser names, from wherever its history leads there. */
+  async lead(to: Step, mark: Mark | null): Promise<void> {
+    const { flow } = this;
+    const { step, booking, signing, calendar } = flow.state;
+    const { moving, waivers, waitlist, resending } = await flow.loadMore();
+    const signs = step === "waiver" || step === "signed";
+    const moves = step === "move" || step === "moveQuote";
+    if (to === "booking" && booking) {
+      if (moves) moving.leave();
+      else if (signs) await waivers.leave();
+    } else if (to === "move" && moves) await moving.backToMove();
+    else if (to === "move" && step === "booking") await moving.start();
+    else if (to === "moveQuote" && mark?.slot) {
+      if (step === "move") await moving.quote(mark.slot);
+      else if (step === "booking") await moving.resume(mark.slot, mark.partySize);
+    } else if (to === "waiver" && (signs || step === "booking")) {
+      const token = signing?.token ?? booking?.waiver?.token;
+      if (token) await waivers.open(token);
+    } else if (step === "choose" || step === "details") {
+      if (to === "lost") resending.open();
+      else if (to === "waitlist" && mark?.waiting && calendar?.waitlist) {
+        waitlist.resume(mark.waiting);
+      }
+    } else if (to === "lost" && step === "resent") resending.open();
+  }
 
   enter(booking: Booking, fresh: boolean): void {
     const { flow } = this;
@@ -28,6 +55,7 @@ export class Managing {
   /** The booking is held until the link in the mail about it is opened. */
   awaitMail(booking: Booking): void {
     const { flow } = this;
+    const { step } = flow.state;
     flow.set({
       step: "mailed",
       booking,
@@ -35,7 +63,7 @@ export class Managing {
       notice: null,
       focus: flow.focusOn("heading"),
     });
-    flow.trail.push();
+    flow.trail.push(step);
   }
 
   /** Whether the link has been opened, maybe on another device. */

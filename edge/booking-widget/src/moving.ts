@@ -94,7 +94,11 @@ export class Moving {
     const { moveQuote, busy, booking } = flow.state;
     const request = this.#request();
     if (!moveQuote || !request || !booking || busy) return;
-    const full = { ...request, expected_total_cents: moveQuote.total_cents };
+    const full = {
+      ...request,
+      expected_total_cents: moveQuote.total_cents,
+      expected_terms: moveQuote.terms,
+    };
     flow.set({ busy: "move", notice: null });
     try {
       const { api } = flow.world;
@@ -122,10 +126,15 @@ export class Moving {
         notice,
         focus: flow.focusOn("notice"),
       });
+      flow.trail.replace();
     } else if (code === "total_changed" && moveQuote) {
       flow.set({ moveQuote: null });
       await this.#quote();
       flow.set({ oldTotal: moveQuote.total_cents, focus: flow.focusOn("notice") });
+    } else if (code === "terms_changed") {
+      flow.set({ moveQuote: null });
+      await this.#quote();
+      flow.set({ notice, focus: flow.focusOn("notice") });
     } else if (moveQuote && (lost || code === "unexpected" || code === "rate_limited")) {
       // The same attempt may be made again.
       flow.set({ notice, focus: flow.focusOn("notice") });
@@ -145,12 +154,15 @@ export class Moving {
       notice: null,
       focus: flow.focusOn("heading"),
     });
+    flow.trail.replace();
   }
+
   /** Back from the price of a move to the grid. */
   async backToMove(): Promise<void> {
     const { flow } = this;
     const focus = flow.focusOn("heading");
     flow.set({ step: "move", slot: null, moveQuote: null, notice: null, focus });
+    flow.trail.replace();
     await flow.choosing.loadMonth();
   }
 }

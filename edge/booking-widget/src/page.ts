@@ -20,12 +20,12 @@ function ownAddress(): string {
  * may stay, so that a reload in this tab shows the same again.
  */
 export function takeEntry(slug: string, store: Store): Entry | null {
-  const address = new URL(location.href);
+  const address = new URL(ownAddress());
   const fragment = new URLSearchParams(address.hash.slice(1));
   const get = (name: string) => address.searchParams.get(name) ?? fragment.get(name);
   const given = get("token");
   const keep = (name: string, value: string) => {
-    const kept = new URL(cleanAddress(location.href));
+    const kept = new URL(cleanAddress(ownAddress()));
     kept.searchParams.set(name, value);
     rewrite(kept.href);
   };

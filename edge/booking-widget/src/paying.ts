@@ -7,9 +7,12 @@ import { dueNow, moreText, type Notice } from "./state.ts";
 
 const CONFIRM_LIMIT_MS = 60_000;
 /** Codes of a payment page that will not open later either. */
-const lastCodes = /^(not_payable|booking_not_found|amount_too_small)$/;
+const lastCodes = /^(not_payable|booking_not_found|amount_too_small|online_payment_unavailable)$/;
 /** A window that is not gone after that is not going. */
 const FORBIDDEN_MS = 5_000;
+/** After a payment was begun the booking is looked at again after so long, then ever more rarely. */
+const LOOK_MS = 4_000;
+const MOST_LOOKS = 60;
 
 /** Whether the money is on its way or there, and the booking about to say so. */
 function settling(booking: Booking): boolean {
@@ -17,6 +20,9 @@ function settling(booking: Booking): boolean {
 }
 
 export class Paying {
+  #looks = 0;
+  #lookAt = 0;
+
   constructor(readonly flow: Flow) {}
 
   /** A time is held for the visitor from now on. */
@@ -30,6 +36,7 @@ export class Paying {
 
   async enter(booking: Booking, notice: Notice | null = null): Promise<void> {
     const { flow } = this;
+    const { step } = flow.state;
     if (!await this.#more()) return;
     flow.set({
       step: "pay",
@@ -40,7 +47,7 @@ export class Paying {
       notice,
       focus: flow.focusOn("heading"),
     });
-    flow.trail.push();
+    flow.trail.push(step);
   }
 
   /** The second script, which shows what comes now; null, and said, where it cannot be loaded. */
@@ -53,10 +60,33 @@ export class Paying {
     }
   }
 
-  /** Called every second while a hold is shown. */
+  /**
+   * A payment that was begun is paid elsewhere: in another tab, or in the window around a frame that
+   * comes back without telling. The booking says when.
+   */
+  async #look(booking: Booking): Promise<void> {
+    const { flow } = this;
+    const { now, store } = flow.world;
+    if (store.load(booking.reference)?.paid === undefined || this.#looks >= MOST_LOOKS) return;
+    if (now() < this.#lookAt) return;
+    this.#lookAt = now() + LOOK_MS * 1.03 ** this.#looks++;
+    const seen = await flow.world.api.getBooking(flow.key(booking.reference)).catch(() => null);
+    const { state } = flow;
+    // What the visitor does meanwhile goes first.
+    if (!seen || state.booking?.reference !== seen.reference || state.busy) return;
+    if (state.step === "pay" && seen.status === "held" && !settling(seen)) {
+      return flow.set({ booking: seen, remaining: flow.clock.secondsLeft(seen) });
+    }
+    if (state.step === "pay" || (state.step === "slow" && seen.status === "confirmed")) {
+      await this.show(seen, "success");
+    }
+  }
+
+  /** Called twice a second. */
   tick(): void {
     const { flow } = this;
     const { step, booking, remaining, busy } = flow.state;
+    if (booking && !busy && (step === "pay" || step === "slow")) void this.#look(booking);
     if ((step !== "pay" && step !== "mailed") || !booking) return;
     const now = flow.clock.secondsLeft(booking);
     if (now === remaining) return;
@@ -73,7 +103,8 @@ export class Paying {
     if (now === 0 && !busy) void this.checkAgain();
   }
 
-  async pay(): Promise<void> {
+  /** `amount`: what is due now, or all of it at once, as the visitor chooses. */
+  async pay(amount: "due" | "all" = "due"): Promise<void> {
     const { flow } = this;
     const { booking, busy, step } = flow.state;
     if (!booking || busy) return;
@@ -84,6 +115,7 @@ export class Paying {
       const { checkout_url } = await flow.world.api.checkout(
         flow.key(booking.reference),
         flow.world.returnUrl(),
+        amount,
       );
       if (!/^https?:\/\//.test(checkout_url)) throw new ApiError("unexpected", 500);
       await this.#leaveFor(checkout_url);
@@ -160,23 +192,36 @@ export class Paying {
   }
 
   /** Give the held time back and go on changing the details. */
-  async backToDetails(): Promise<void> {
+  async backToDetails(slot = this.flow.state.slot): Promise<void> {
     const { flow } = this;
-    const { slot } = flow.state;
+    const held = flow.state.remaining > 0;
     if (!await this.#giveBack()) return;
-    if (!slot) return await flow.bookAnother();
+    // What is asked there is the calendar's to say.
+    if (!slot || !await flow.entering.dressed) return await flow.bookAnother();
     flow.forget();
     flow.set({ booking: null });
     await flow.choosing.chooseSlot(slot);
+    if (!held || flow.state.step !== "details" || flow.state.notice) return;
+    flow.set({ notice: { tone: "info", text: moreText((strings) => strings.givenBack) } });
   }
 
   async #giveBack(): Promise<boolean> {
     const { flow } = this;
     const { booking, busy } = flow.state;
     if (!booking || busy) return false;
+    if (flow.state.remaining === 0) return true;
+    const { api } = flow.world;
+    const key = flow.key(booking.reference);
     flow.set({ busy: "release" });
     try {
-      await flow.world.api.cancelBooking(flow.key(booking.reference));
+      const now = await api.getBooking(key);
+      // It was paid meanwhile: that is not given back by going back.
+      if (now.status !== "held" || settling(now)) {
+        flow.set({ busy: null });
+        await this.show(now, "success");
+        return false;
+      }
+      await api.cancelBooking(key);
     } catch {
       // It lapses by itself.
     }

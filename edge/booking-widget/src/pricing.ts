@@ -98,6 +98,8 @@ export class Pricing {
         if (problem !== `${kind}_not_found`) break;
       }
     }
+    // Its words are there.
+    await flow.prepareMore();
     flow.set({ busy: null });
     if (codeRefusal.test(problem)) {
       flow.set({ codeProblem: problem, focus: flow.focusOn("code") });

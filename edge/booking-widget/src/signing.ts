@@ -1,6 +1,6 @@
 /** Signing a waiver by its link: read, name oneself and one's minors, sign. */
-import { ApiError, isRefusal } from "./api.ts";
-import { controlOf, type FieldErrors, type FieldProblem } from "./customer.ts";
+import { ApiError, isRefusal, refusalOf } from "./api.ts";
+import type { FieldErrors, FieldProblem } from "./customer.ts";
 import type { Flow } from "./flow.ts";
 import type { Managing } from "./managing.ts";
 import type { Minor, Signing } from "./state.ts";
@@ -19,6 +19,7 @@ export class Waivers {
   /** Raises what the database refuses, when the page was opened for this. */
   async open(token: string): Promise<void> {
     const { flow } = this;
+    const { step } = flow.state;
     flow.set({ busy: "waiver", notice: null });
     try {
       const waiver = await flow.world.api.getWaiver(token, flow.world.locale());
@@ -44,7 +45,7 @@ export class Waivers {
         },
         focus: flow.focusOn("heading"),
       });
-      flow.trail.push();
+      flow.trail.push(step);
     } catch (error) {
       flow.set({ busy: null });
       if (flow.state.step === "loading") throw error;
@@ -100,14 +101,8 @@ export class Waivers {
     const { signing, busy } = flow.state;
     if (!signing || busy) return;
     const fieldErrors = problems(signing, this.#year());
-    const wrong = Object.keys(fieldErrors);
     flow.set({ fieldErrors, notice: null });
-    if (wrong[0]) {
-      return flow.set({
-        focus: flow.focusOn(controlOf(wrong[0])),
-        announcement: flow.say((strings) => strings.checkFields(wrong.length)),
-      });
-    }
+    if (Object.keys(fieldErrors).length > 0) return flow.details.focusOnProblem();
     const name = signing.name.trim();
     const request = {
       token: signing.token,
@@ -127,8 +122,14 @@ export class Waivers {
       this.#attempt.done();
       flow.world.store.saveSigner(signing.token, null);
       flow.set({ busy: null, step: "signed", focus: flow.focusOn("heading") });
+      flow.trail.replace();
     } catch (error) {
       flow.set({ busy: null });
+      const refused = refusedFields(error, signing.minors.length);
+      if (Object.keys(refused).length > 0) {
+        flow.set({ fieldErrors: refused });
+        return flow.details.focusOnProblem();
+      }
       // The text has changed since it was shown: it has to be read again.
       if (isRefusal(error) && error.code === "waiver_outdated") {
         this.change({ agreed: false });
@@ -144,6 +145,17 @@ export class Waivers {
     this.flow.set({ signing: null, fieldErrors: {}, notice: null });
     await this.managing.afterWaiver();
   }
+}
+
+/** What the database refused, at the controls that it is about; empty where it is about none. */
+function refusedFields(error: unknown, minors: number): FieldErrors {
+  const { code, details: { field, position } } = refusalOf(error);
+  if (code === "signer_invalid" && field === "full_name") return { waiver_name: "invalidName" };
+  if (code === "signature_invalid") return { signature: "invalidSignature" };
+  if (code !== "minors_invalid" || typeof position !== "number" || !(position < minors)) return {};
+  return field === "birth_year"
+    ? { [`year-${position}`]: "invalidYear" }
+    : { [`minor-${position}`]: "invalidName" };
 }
 
 function problems(signing: Signing, year: number): FieldErrors {

@@ -305,9 +305,9 @@ const texts = {
     "Digue'ns el teu correu electrònic.",
   ),
   invalidEmail: say(
-    "This e-mail does not look complete.",
-    "Este correo no parece completo.",
-    "Aquest correu no sembla complet.",
+    "Check this address: it cannot receive mail.",
+    "Revisa esta dirección: no puede recibir correo.",
+    "Revisa aquesta adreça: no pot rebre correu.",
   ),
   invalidPhone: say(
     "This phone number does not look right.",
@@ -315,9 +315,9 @@ const texts = {
     "Aquest telèfon no sembla correcte.",
   ),
   invalidName: say(
-    "This name cannot be used.",
-    "Este nombre no se puede usar.",
-    "Aquest nom no es pot fer servir.",
+    "Only a name here, please: no links, no symbols alone.",
+    "Aquí solo un nombre, por favor: sin enlaces ni solo símbolos.",
+    "Aquí només un nom, si us plau: sense enllaços ni només símbols.",
   ),
   invalidField: say(
     "Please check this field.",
@@ -578,6 +578,11 @@ const errors = {
     "Algo ha fallado por nuestra parte. Inténtalo dentro de un momento.",
     "Alguna cosa ha fallat per part nostra. Torna-ho a provar d'aquí a un moment.",
   ),
+  key_refused: say(
+    "This booking calendar is not set up: publishable-key is wrong.",
+    "Este calendario de reservas no está configurado: publishable-key no vale.",
+    "Aquest calendari de reserves no està configurat: publishable-key no val.",
+  ),
   slot_taken: say(
     "Somebody was faster: this time has just been taken. Here is what is still free.",
     "Alguien ha sido más rápido: acaban de reservar esta hora. Esto es lo que queda libre.",
@@ -642,51 +647,6 @@ const errors = {
     "Type a code first.",
     "Escribe primero un código.",
     "Escriu primer un codi.",
-  ),
-  code_expired: say(
-    "This code has expired.",
-    "Este código ha caducado.",
-    "Aquest codi ha caducat.",
-  ),
-  code_not_active: say(
-    "This code is not active.",
-    "Este código no está activo.",
-    "Aquest codi no està actiu.",
-  ),
-  code_not_valid_yet: say(
-    "This code is not valid yet.",
-    "Este código todavía no es válido.",
-    "Aquest codi encara no és vàlid.",
-  ),
-  code_max_uses: say(
-    "This code has been used up.",
-    "Este código se ha agotado.",
-    "Aquest codi s'ha exhaurit.",
-  ),
-  code_max_uses_per_customer: say(
-    "You have already used this code.",
-    "Ya has usado este código.",
-    "Ja has fet servir aquest codi.",
-  ),
-  code_min_amount: say(
-    "This code needs a higher amount.",
-    "Este código pide un importe mayor.",
-    "Aquest codi demana un import més alt.",
-  ),
-  code_not_for_room: say(
-    "This code is not for this room.",
-    "Este código no es para esta sala.",
-    "Aquest codi no és per a aquesta sala.",
-  ),
-  code_empty: say(
-    "There is nothing left on this gift voucher.",
-    "A esta tarjeta regalo no le queda saldo.",
-    "A aquesta targeta regal no li queda saldo.",
-  ),
-  code_not_found: say(
-    "We do not know this code. Check it for typing mistakes.",
-    "No conocemos este código. Comprueba que esté bien escrito.",
-    "No coneixem aquest codi. Comprova que estigui ben escrit.",
   ),
 };
 

@@ -42,6 +42,11 @@ const texts = {
     (amount) => `Pagar ${amount}`,
     (amount) => `Paga ${amount}`,
   ),
+  payAll: say(
+    (amount: string) => `Pay all of it now: ${amount}`,
+    (amount) => `Pagarlo todo ahora: ${amount}`,
+    (amount) => `Paga-ho tot ara: ${amount}`,
+  ),
   opening: say(
     "Opening the payment page…",
     "Abriendo la página de pago…",
@@ -53,14 +58,14 @@ const texts = {
     "Pagues a la pàgina segura del nostre proveïdor de pagaments i tornes aquí.",
   ),
   paidElsewhere: say(
-    "The payment page is open in another tab. This page shows your booking once it is paid.",
-    "La página de pago está abierta en otra pestaña. Aquí verás tu reserva cuando esté pagada.",
-    "La pàgina de pagament és oberta en una altra pestanya. Aquí veuràs la reserva quan estigui pagada.",
+    "The payment page is open in another tab. This page shows your booking once it is paid. If paying does not work there, copy the link into a new window.",
+    "La página de pago está abierta en otra pestaña. Aquí verás tu reserva cuando esté pagada. Si allí no puedes pagar, copia el enlace en una ventana nueva.",
+    "La pàgina de pagament és oberta en una altra pestanya. Aquí veuràs la reserva quan estigui pagada. Si allà no pots pagar, copia l'enllaç en una finestra nova.",
   ),
   cannotLeave: say(
-    "This page does not let us open the payment. Open it with the button; if nothing happens, copy the link into a new tab.",
-    "Esta página no nos deja abrir el pago. Ábrelo con el botón; si no pasa nada, copia el enlace en una pestaña nueva.",
-    "Aquesta pàgina no ens deixa obrir el pagament. Obre'l amb el botó; si no passa res, copia l'enllaç en una pestanya nova.",
+    "This page does not let us open the payment. Open it with the button; if nothing happens or paying does not work there, copy the link into a new window.",
+    "Esta página no nos deja abrir el pago. Ábrelo con el botón; si no pasa nada o allí no puedes pagar, copia el enlace en una ventana nueva.",
+    "Aquesta pàgina no ens deixa obrir el pagament. Obre'l amb el botó; si no passa res o allà no pots pagar, copia l'enllaç en una finestra nova.",
   ),
   openPayment: say(
     "Open the payment page",
@@ -76,6 +81,11 @@ const texts = {
     "The payment was not completed. Your time is still kept.",
     "El pago no se ha completado. Seguimos guardando tu hora.",
     "El pagament no s'ha completat. Encara et guardem l'hora.",
+  ),
+  givenBack: say(
+    "We no longer keep this time for you. Continue to keep it again.",
+    "Ya no te guardamos esta hora. Continúa para volver a guardarla.",
+    "Ja no et guardem aquesta hora. Continua per tornar-la a guardar.",
   ),
   holdEnded: say(
     "The time we were keeping for you has run out.",
@@ -564,6 +574,11 @@ const texts = {
     "Dibuja tu firma o elige escribirla.",
     "Dibuixa la signatura o tria escriure-la.",
   ),
+  invalidSignature: say(
+    "This signature could not be read. Draw it again, in fewer strokes, or type it.",
+    "Esta firma no se ha podido leer. Dibújala otra vez, con menos trazos, o escríbela.",
+    "Aquesta signatura no s'ha pogut llegir. Torna-la a dibuixar, amb menys traços, o escriu-la.",
+  ),
   sign: say(
     "Sign",
     "Firmar",
@@ -639,7 +654,95 @@ const statuses = {
   ),
 };
 
+/** Of a move: while one books, what cannot be added is taken out and said. */
+const notAdded = say(
+  "What was added to your booking cannot be had then. Choose another time or room, or ask the venue.",
+  "Lo que añadiste a tu reserva no está disponible entonces. Elige otra hora u otra sala, o pregunta al local.",
+  "El que vas afegir a la reserva no està disponible aleshores. Tria una altra hora o sala, o pregunta al local.",
+);
+
+const offerOver = say(
+  "This offer is over. You can join the waitlist again.",
+  "Esta oferta ha terminado. Puedes apuntarte otra vez a la lista de espera.",
+  "Aquesta oferta s'ha acabat. Et pots tornar a apuntar a la llista d'espera.",
+);
+
 const errors = {
+  extra_sold_out: notAdded,
+  extra_not_found: notAdded,
+  extra_quantity_invalid: notAdded,
+  exclusive_not_offered: notAdded,
+  online_payment_unavailable: say(
+    "The venue cannot be paid online at the moment. Please ask it.",
+    "Ahora no se puede pagar al local en línea. Pregúntale.",
+    "Ara no es pot pagar al local en línia. Pregunta-li.",
+  ),
+  plan_limit_reached: say(
+    "No more bookings are taken online this month. Ask the venue.",
+    "Este mes no se aceptan más reservas en línea. Pregunta al local.",
+    "Aquest mes no s'accepten més reserves en línia. Pregunta al local.",
+  ),
+  waitlist_not_offered: say(
+    "There is no waitlist here any more. Look at what is free.",
+    "Aquí ya no hay lista de espera. Mira lo que queda libre.",
+    "Aquí ja no hi ha llista d'espera. Mira què queda lliure.",
+  ),
+  waitlist_offer_not_found: offerOver,
+  code_expired: say(
+    "This code has expired.",
+    "Este código ha caducado.",
+    "Aquest codi ha caducat.",
+  ),
+  code_not_active: say(
+    "This code is not active.",
+    "Este código no está activo.",
+    "Aquest codi no està actiu.",
+  ),
+  code_not_valid_yet: say(
+    "This code is not valid yet.",
+    "Este código todavía no es válido.",
+    "Aquest codi encara no és vàlid.",
+  ),
+  code_max_uses: say(
+    "This code has been used up.",
+    "Este código se ha agotado.",
+    "Aquest codi s'ha exhaurit.",
+  ),
+  code_max_uses_per_customer: say(
+    "You have already used this code.",
+    "Ya has usado este código.",
+    "Ja has fet servir aquest codi.",
+  ),
+  code_min_amount: say(
+    "This code needs a higher amount.",
+    "Este código pide un importe mayor.",
+    "Aquest codi demana un import més alt.",
+  ),
+  code_not_for_room: say(
+    "This code is not for this room.",
+    "Este código no es para esta sala.",
+    "Aquest codi no és per a aquesta sala.",
+  ),
+  code_empty: say(
+    "There is nothing left on this gift voucher.",
+    "A esta tarjeta regalo no le queda saldo.",
+    "A aquesta targeta regal no li queda saldo.",
+  ),
+  code_not_found: say(
+    "We do not know this code. Check it for typing mistakes.",
+    "No conocemos este código. Comprueba que esté bien escrito.",
+    "No coneixem aquest codi. Comprova que estigui ben escrit.",
+  ),
+  coupon_min_amount: say(
+    "With the discount code of this booking nothing cheaper can be had. Ask the venue.",
+    "Con el código de descuento de esta reserva no se puede elegir nada más barato. Pregunta al local.",
+    "Amb el codi de descompte d'aquesta reserva no es pot triar res més barat. Pregunta al local.",
+  ),
+  coupon_not_for_room: say(
+    "The discount code of this booking is not for this room. Choose another, or ask the venue.",
+    "El código de descuento de esta reserva no es para esta sala. Elige otra o pregunta al local.",
+    "El codi de descompte d'aquesta reserva no és per a aquesta sala. Tria'n una altra o pregunta al local.",
+  ),
   payment_unavailable: say(
     "The payment page cannot be opened now. Your time is still kept: try again.",
     "No se puede abrir la página de pago. Seguimos guardando tu hora: inténtalo de nuevo.",
@@ -665,11 +768,7 @@ const errors = {
     "Ya hay una plaza libre: elígela aquí.",
     "Ja hi ha una plaça lliure: tria-la aquí.",
   ),
-  waitlist_offer_over: say(
-    "This offer is over. You can join the waitlist again.",
-    "Esta oferta ha terminado. Puedes apuntarte otra vez a la lista de espera.",
-    "Aquesta oferta s'ha acabat. Et pots tornar a apuntar a la llista d'espera.",
-  ),
+  waitlist_offer_over: offerOver,
   checkout_closing: say(
     "The former payment page is being closed. Try again in a minute.",
     "Se está cerrando la página de pago anterior. Inténtalo en un minuto.",
@@ -744,6 +843,11 @@ const errors = {
     "Choose at most three months.",
     "Elige como máximo tres meses.",
     "Tria com a màxim tres mesos.",
+  ),
+  terms_changed: say(
+    "What counts about cancelling has just changed. Read it before you go on.",
+    "Las condiciones de cancelación acaban de cambiar. Léelas antes de continuar.",
+    "Les condicions de cancel·lació acaben de canviar. Llegeix-les abans de continuar.",
   ),
   booking_changed: say(
     "This booking has just been changed. Look at it again.",

@@ -268,7 +268,7 @@ h4 { margin: 0; font-size: inherit; }
 .about-pictures { display: none; }
 .gallery { display: grid; gap: 8px; margin-bottom: 10px; }
 .pictures { display: flex; gap: 8px; overflow-x: auto; scroll-snap-type: x mandatory; scrollbar-width: thin; border-radius: var(--radius); }
-.pictures img { flex: none; width: 100%; max-width: 32rem; aspect-ratio: 8 / 5; object-fit: cover; scroll-snap-align: start; border-radius: var(--radius); background: var(--raised); }
+.pictures img { flex: none; width: 100%; max-width: 32rem; aspect-ratio: 8 / 5; object-fit: cover; scroll-snap-align: start; scroll-snap-stop: always; border-radius: var(--radius); background: var(--raised); }
 .pictures img[hidden] { display: none; }
 .turn { display: flex; gap: 8px; }
 @media (prefers-reduced-motion: no-preference) { .pictures { scroll-behavior: smooth; } }

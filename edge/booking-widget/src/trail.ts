@@ -15,6 +15,8 @@ export interface Mark {
   readonly slot?: Slot;
   readonly roomId?: string | null;
   readonly partySize?: number;
+  /** The day that is looked at. */
+  readonly day?: string | null;
   /** Of the waitlist's form. */
   readonly waiting?: Waiting;
 }
@@ -28,11 +30,20 @@ export interface Past {
   back(): void;
 }
 
+/** Steps that come and go by themselves, or where nothing could be shown: no entry is about them. */
+const passing = /^(loading|failed|confirming|slow|elsewhere)$/;
+
 export class Trail {
   /** Where the browser has led the flow itself, no step is to be added. */
   #led = false;
+  /** The browser went on while something was being done: it is followed once that is done. */
+  #missed = false;
+  /** How many steps lie before what is shown. */
+  #depth: number;
 
-  constructor(readonly flow: Flow, readonly past: Past) {}
+  constructor(readonly flow: Flow, readonly past: Past) {
+    this.#depth = this.read()?.depth ?? 0;
+  }
 
   /** The mark that was left by this calendar, if the page was opened at one. */
   read(): Mark | null {
@@ -41,43 +52,76 @@ export class Trail {
   }
 
   #mark(depth: number): Mark {
-    const { step, slot, roomId, partySize, waiting } = this.flow.state;
+    const { step, slot, roomId, partySize, day, waiting } = this.flow.state;
     const calendar = this.flow.world.slug;
+    this.#depth = depth;
     return {
       calendar,
       step,
       depth,
       roomId,
       partySize,
+      day,
       ...(slot ? { slot } : {}),
       ...(step === "waitlist" && waiting ? { waiting } : {}),
     };
   }
 
-  /** The step that is shown now is a step further. */
-  push(): void {
+  /** The step that is shown now is a step further; the first of all is where the page was opened. */
+  push(from?: Step): void {
     if (this.#led) return;
     const before = this.read();
-    if (before?.step === this.flow.state.step) return this.replace();
+    if (before?.step === this.flow.state.step || from === "loading") return this.replace();
+    // An entry without a mark is the page's own.
+    const { world: { slug: calendar }, base: step } = this.flow;
+    if (!this.past.read()) this.past.replace({ calendar, step, depth: 0 });
     this.past.push(this.#mark((before?.depth ?? 0) + 1));
   }
 
   /** The step that is shown now stands in the place of the one before. */
   replace(): void {
-    if (this.#led) return;
-    this.past.replace(this.#mark(this.read()?.depth ?? 0));
+    if (!this.#led) this.past.replace(this.#mark(this.read()?.depth ?? 0));
   }
 
   /** One step back: by the history when the step before is in it, else to where one comes from. */
   async back(): Promise<void> {
     if ((this.read()?.depth ?? 0) > 0) return this.past.back();
+    if (this.flow.state.busy) return;
     await this.#lead(parents[this.flow.state.step] ?? "choose", null);
+    this.#settle();
   }
 
   /** The browser went to another entry: show what it was about, as far as that is still there. */
   async follow(): Promise<void> {
+    this.#missed = this.#led || this.flow.state.busy !== null;
+    if (this.#missed) return;
+    // A link to a place on the page made an entry of its own, which is about what is shown.
+    if (!this.past.read() && this.flow.state.step !== this.flow.base) return this.replace();
+    await this.quietly(() => this.resume());
+  }
+
+  /** Nothing is being done any more. */
+  idle(): void {
+    if (this.#missed) void this.follow();
+  }
+
+  /** Show what the present entry is about. */
+  async resume(): Promise<void> {
     const mark = this.read();
-    await this.quietly(() => this.#lead(mark?.step ?? this.flow.base, mark));
+    await this.#lead(mark?.step ?? this.flow.base, mark);
+    if (!this.#missed) this.#settle();
+  }
+
+  /** The entry is about what is shown, whatever it was about before. */
+  #settle(): void {
+    const { state: { step }, base } = this.flow;
+    const mark = this.read();
+    const depth = mark?.depth ?? 0;
+    if (passing.test(step)) return;
+    if ((mark?.step ?? base) === step) this.#depth = depth;
+    // Further on lies what is over, such as a payment whose time was given back.
+    else if (depth > this.#depth) this.past.back();
+    else this.past.replace(this.#mark(depth));
   }
 
   /** Go somewhere without a trace: the entry for it is there. */
@@ -87,33 +131,32 @@ export class Trail {
       await go();
     } finally {
       this.#led = false;
+      this.idle();
     }
   }
 
   async #lead(to: Step, mark: Mark | null): Promise<void> {
     const { flow } = this;
-    const { step, busy } = flow.state;
-    if (to === step || busy) return;
-    if ((step === "pay" || step === "mailed") && flow.state.remaining > 0) {
-      if (to === "details") return await flow.paying.backToDetails();
+    const { step, month } = flow.state;
+    if (to === step) return;
+    if (step === "pay" || step === "mailed") {
+      if (to === "details") return await flow.paying.backToDetails(mark?.slot);
       if (to === "choose") return await flow.paying.release();
     }
     // It was asked for where a link led nowhere: back to where that is said.
     const lost = step === "lost" || step === "resent";
-    if (lost && flow.state.month === "") return await flow.retry();
+    if (lost && month === "") return await flow.retry();
+    const form = lost || step === "details" || step === "waitlist" || step === "waiting";
     switch (to) {
       case "choose":
-        if (lost || step === "details" || step === "waitlist") return flow.choosing.backToChoose();
-        return await flow.bookAnother();
+        return form ? flow.choosing.backToChoose() : await flow.bookAnother();
       case "details":
-        if (step === "choose" && mark?.slot) await flow.choosing.chooseSlot(mark.slot);
-        return;
-      case "move":
-        if (step === "moveQuote") await flow.more?.moving.backToMove();
-        return;
-      case "booking":
-        if (step === "move" || step === "moveQuote") return flow.more?.moving.leave();
-        if (step === "waiver" || step === "signed") await flow.more?.waivers.leave();
+        if ((form || step === "choose") && mark?.slot) {
+          return await flow.choosing.chooseSlot(mark.slot);
+        }
+        return await flow.bookAnother();
+      default:
+        await flow.more?.managing.lead(to, mark);
     }
   }
 }

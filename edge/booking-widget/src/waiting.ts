@@ -25,6 +25,12 @@ export class Waitlist {
     flow.trail.push();
   }
 
+  /** The form as it was left. */
+  resume(waiting: Waiting): void {
+    this.open(waiting.from, waiting.to, waiting.slot);
+    this.change(waiting);
+  }
+
   change(change: Partial<Waiting>): void {
     const { waiting } = this.flow.state;
     if (!waiting) return;
@@ -82,6 +88,7 @@ export class Waitlist {
   /** It asks before it acts. */
   askToLeave(): void {
     this.flow.set({ step: "leave", focus: this.flow.focusOn("heading") });
+    this.flow.trail.replace();
   }
 
   /** The link in a mail leads here, and a reload after the place was given up. */
@@ -103,6 +110,7 @@ export class Waitlist {
       partySize: entry.party_size,
       focus: flow.focusOn("heading"),
     });
+    flow.trail.replace();
   }
 
   async leave(token: string): Promise<void> {
@@ -112,6 +120,7 @@ export class Waitlist {
     try {
       await flow.world.api.leaveWaitlist(token);
       flow.set({ busy: null, step: "left", focus: flow.focusOn("heading") });
+      flow.trail.replace();
     } catch (error) {
       flow.set({ busy: null });
       await flow.explain(error);

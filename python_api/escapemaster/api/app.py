@@ -21,6 +21,8 @@ from escapemaster.api.routes import (
     checkout,
     email_templates,
     health,
+    notices,
+    stripe_accounts,
     subscriptions,
     tokens,
     unsubscribe,
@@ -42,6 +44,7 @@ opening payment pages and hearing from providers.
 _TAGS: Final = [
     {"name": "Access", "description": "Access for other programs."},
     {"name": "Payments", "description": "Paying for bookings."},
+    {"name": "Stripe account", "description": "Into which an organization's players pay."},
     {"name": "Subscription", "description": "What an organization pays the platform."},
     {"name": "Mail", "description": "What mails say."},
     {"name": "Webhooks", "description": "What providers tell us. Signed; not for clients."},
@@ -87,7 +90,17 @@ def create_app(
     )
     app.state.metrics = metrics
     problems.install(app)
-    for module in (tokens, checkout, subscriptions, email_templates, unsubscribe, webhooks, health):
+    for module in (
+        tokens,
+        checkout,
+        stripe_accounts,
+        subscriptions,
+        email_templates,
+        notices,
+        unsubscribe,
+        webhooks,
+        health,
+    ):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 

@@ -15,6 +15,7 @@ from escapemaster import clients
 from escapemaster.api.auth import Jwks, KeySource, SharedSecret, TokenVerifier
 from escapemaster.api.tokens import TokenSigner, signer_of
 from escapemaster.database import PersonDatabase, ServiceDatabase, connection_pool
+from escapemaster.payments.accounts import ConnectState
 from escapemaster.payments.checkout import ReturnAddresses
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
@@ -40,6 +41,7 @@ class Services:
     tokens: TokenVerifier
     signer: TokenSigner | None
     return_addresses: ReturnAddresses
+    connect_state: ConnectState
 
     def person_database(
         self, token: str, organization_id: UUID | None, request_id: str
@@ -81,6 +83,7 @@ async def open_services(
             return_addresses=ReturnAddresses(
                 settings.public_site_url, settings.allowed_return_origins
             ),
+            connect_state=ConnectState(settings.stripe_secret_key.get_secret_value()),
         )
 
 

@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from escapemaster.api.auth import AUDIENCE
 from escapemaster.database import ApiKey
+from escapemaster.keys import read_private_key
 from escapemaster.settings import Settings
 
 #: How long a token is good for, unless its key ends earlier.
@@ -85,26 +84,9 @@ def signer_of(settings: Settings) -> TokenSigner | None:
     """
     issuer, key_id = settings.supabase_jwt_issuer, settings.api_token_key_id
     if settings.api_token_private_key is not None:
-        key, own_id = _private_key(settings.api_token_private_key.get_secret_value())
+        key, own_id = read_private_key(settings.api_token_private_key.get_secret_value())
         return TokenSigner(key, "ES256", key_id or own_id, issuer)
     secret = settings.api_token_secret or settings.supabase_jwt_secret
     if secret is not None:
         return TokenSigner(secret.get_secret_value(), "HS256", key_id, issuer)
     return None
-
-
-def _private_key(text: str) -> tuple[ec.EllipticCurvePrivateKey, str | None]:
-    """Read a key as PEM, or as the JWK that `supabase gen signing-key` writes, with its `kid`."""
-    key_id: str | None = None
-    try:
-        if text.lstrip().startswith("{"):
-            jwk = jwt.PyJWK.from_json(text)
-            key, key_id = jwk.key, jwk.key_id
-        else:
-            # Not every place for variables keeps line breaks.
-            key = load_pem_private_key(text.replace("\\n", "\n").encode(), password=None)
-        if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-            return key, key_id
-    except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError):
-        pass  # its words could quote the key
-    raise ValueError("API_TOKEN_PRIVATE_KEY is no P-256 private key")

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from escapemaster.database import DeadJob, ServiceDatabase
+    from escapemaster.database import DeadJob, QueueStatistics, ServiceDatabase
     from escapemaster.settings import Settings
 
 T = TypeVar("T")
 
 jobs = typer.Typer(
-    help="Work that was given up: mails, refunds, exports.", invoke_without_command=True
+    help="How much work waits, and what was given up: mails, refunds, exports.",
+    invoke_without_command=True,
 )
 
 
@@ -35,9 +36,20 @@ def list_jobs(
         int | None, typer.Option(help="Only older ones: the last id of the page before.")
     ] = None,
 ) -> None:
-    """List the jobs that were given up, and why."""
+    """Say how the queue is doing, and list the jobs that were given up, and why."""
     if context.invoked_subcommand is None:
-        show(Console(), _ask(lambda database: database.list_dead_jobs(limit, before)))
+        queue, dead = _ask(lambda database: _looked(database, limit, before))
+        typer.echo(
+            f"{queue.queued} waiting (the oldest due one for {queue.oldest_queued_seconds:.0f} s),"
+            f" {queue.running} running, {queue.dead} given up"
+        )
+        show(Console(), dead)
+
+
+async def _looked(
+    database: ServiceDatabase, limit: int, before: int | None
+) -> tuple[QueueStatistics, list[DeadJob]]:
+    return await database.queue_statistics(), await database.list_dead_jobs(limit, before)
 
 
 @jobs.command()
@@ -111,6 +123,6 @@ async def _with_database(work: Callable[[ServiceDatabase], Awaitable[T]], settin
 
 
 def _settings() -> Settings:
-    from escapemaster.settings import get_settings
+    from escapemaster.cli.configuration import settings_or_exit
 
-    return get_settings()
+    return settings_or_exit()

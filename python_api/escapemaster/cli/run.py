@@ -22,6 +22,10 @@ def serve(
     """Run the HTTP service, configured by the environment (see `settings.py`)."""
     import uvicorn
 
+    from escapemaster.cli.configuration import settings_or_exit
+    from escapemaster.settings import SERVICE_NEEDS
+
+    settings_or_exit(SERVICE_NEEDS)
     uvicorn.run(
         "escapemaster.api.app:create_app",
         factory=True,
@@ -39,7 +43,10 @@ def serve(
 
 def worker() -> None:
     """Run the worker: e-mail, Stripe, refunds, reconciliation."""
-    from escapemaster.settings import get_settings
+    from escapemaster.cli.configuration import settings_or_exit
+    from escapemaster.settings import WORKER_NEEDS
+
+    settings = settings_or_exit(WORKER_NEEDS)
     from escapemaster.worker.main import run
 
-    run(get_settings())
+    run(settings)

@@ -6,7 +6,13 @@ level security decides. One call is one transaction. A module a subject; errors 
 one place (`errors`).
 """
 
-from escapemaster.database.email import EmailOverride, EmailWords, PreparedEmail, Recipient
+from escapemaster.database.email import (
+    EmailOverride,
+    EmailWords,
+    PreparedEmail,
+    Recipient,
+    SenderDomain,
+)
 from escapemaster.database.functions import RETRY_DELAYS, connection_pool
 from escapemaster.database.organizations import ApiKey
 from escapemaster.database.payments import CheckoutAttempt, OpenCheckout, RefundRequest
@@ -32,6 +38,7 @@ __all__ = [
     "Recipient",
     "RefundRequest",
     "Retried",
+    "SenderDomain",
     "ServiceDatabase",
     "connection_pool",
 ]

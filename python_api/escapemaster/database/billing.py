@@ -29,13 +29,17 @@ class SubscriptionOrder(Row):
 
 
 class BillingAccount(Row):
-    """Who an organization is at Stripe. `subscription_id`: the one that counts and goes on."""
+    """Who an organization is at Stripe.
+
+    `subscription_id`: the one that counts and goes on. `deleted_customer_id`: who it was there.
+    """
 
     organization_id: UUID
     customer_id: str | None
     subscription_id: str | None
     status: str | None
     locale: str
+    deleted_customer_id: str | None = None
 
 
 class SubscriptionChange(Row):
@@ -71,12 +75,16 @@ _TEXT: Final = TypeAdapter[str](str)
 
 
 class BillingDatabase:
-    """The calls about subscriptions. Whoever calls them for a person asked for `billing:manage`."""
+    """The calls about subscriptions. What is done for a person takes a pass of `open_billing`.
+
+    Raises:
+        DomainError: 403 `billing_pass_invalid` from each that takes a pass.
+    """
 
     _functions: Functions
 
     async def open_subscription_checkout(
-        self, organization_id: UUID, plan: str, interval: str
+        self, organization_id: UUID, billing_pass: str, plan: str, interval: str
     ) -> SubscriptionOrder:
         """Open the page on which an organization subscribes, or return the open one.
 
@@ -87,20 +95,32 @@ class BillingDatabase:
         return await self._functions.call(
             "open_subscription_checkout",
             _ORDER,
-            {"organization_id": organization_id, "plan_key": plan, "billing_interval": interval},
+            {
+                "organization_id": organization_id,
+                "billing_pass": billing_pass,
+                "plan_key": plan,
+                "billing_interval": interval,
+            },
         )
 
-    async def record_stripe_customer(self, organization_id: UUID, customer_id: str) -> str:
+    async def record_stripe_customer(
+        self, organization_id: UUID, billing_pass: str, customer_id: str
+    ) -> str:
         """Remember who an organization is at Stripe. Returns the first that was recorded."""
         return await self._functions.call(
             "record_stripe_customer",
             _TEXT,
-            {"organization_id": organization_id, "customer_id": customer_id},
+            {
+                "organization_id": organization_id,
+                "billing_pass": billing_pass,
+                "customer_id": customer_id,
+            },
         )
 
     async def record_subscription_checkout(
         self,
         organization_id: UUID,
+        billing_pass: str,
         attempt_id: UUID,
         session_id: str,
         url: str,
@@ -109,13 +129,15 @@ class BillingDatabase:
         """Remember an attempt's page. Returns the address of the first that was recorded.
 
         Raises:
-            DomainError: 409 `checkout_closing`: something else was chosen meanwhile.
+            DomainError: 409 `checkout_closing`: something else was chosen meanwhile; 422
+                `checkout_page_invalid`: nobody can be sent there to pay.
         """
         return await self._functions.call(
             "record_subscription_checkout",
             _TEXT,
             {
                 "organization_id": organization_id,
+                "billing_pass": billing_pass,
                 "attempt_id": attempt_id,
                 "session_id": session_id,
                 "url": url,
@@ -123,12 +145,18 @@ class BillingDatabase:
             },
         )
 
-    async def close_subscription_checkout(self, organization_id: UUID, attempt_id: UUID) -> bool:
+    async def close_subscription_checkout(
+        self, organization_id: UUID, billing_pass: str, attempt_id: UUID
+    ) -> bool:
         """Give up an attempt; False: it was over."""
         return await self._functions.call(
             "close_subscription_checkout",
             BOOLEAN,
-            {"organization_id": organization_id, "attempt_id": attempt_id},
+            {
+                "organization_id": organization_id,
+                "billing_pass": billing_pass,
+                "attempt_id": attempt_id,
+            },
         )
 
     async def get_billing_account(self, organization: str) -> BillingAccount:
@@ -142,7 +170,7 @@ class BillingDatabase:
         )
 
     async def plan_subscription_change(
-        self, organization_id: UUID, plan: str, interval: str
+        self, organization_id: UUID, billing_pass: str, plan: str, interval: str
     ) -> SubscriptionChange:
         """How an organization's subscription gets to a plan.
 
@@ -152,7 +180,12 @@ class BillingDatabase:
         return await self._functions.call(
             "plan_subscription_change",
             _CHANGE,
-            {"organization_id": organization_id, "plan_key": plan, "billing_interval": interval},
+            {
+                "organization_id": organization_id,
+                "billing_pass": billing_pass,
+                "plan_key": plan,
+                "billing_interval": interval,
+            },
         )
 
     async def apply_billing(self, billing: Mapping[str, object]) -> AppliedBilling:

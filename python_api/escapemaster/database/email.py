@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue, TypeAdapter
 
-from escapemaster.database.functions import IGNORED, Functions, Row
+from escapemaster.database.functions import BOOLEAN, IGNORED, Functions, Row
 from escapemaster.database.received import RECEIVED, Received
 
 
@@ -34,6 +35,20 @@ class PreparedEmail(Row):
     to: Recipient
     data: dict[str, JsonValue]
     override: EmailOverride | None = None
+    sender_address: str | None = None
+
+
+class SenderDomain(Row):
+    """A venue's own sender domain that is to be read.
+
+    Attributes:
+        provider_id: What the provider calls it; None: it is to be made there.
+        claimed_at: One that the provider had before then is somebody else's.
+    """
+
+    domain: str
+    provider_id: str | None
+    claimed_at: datetime
 
 
 class EmailWords(EmailOverride):
@@ -49,8 +64,17 @@ class Unsubscribed(Row):
     organization_name: str
 
 
+class AnsweredNoticeLink(Row):
+    """What became of an address for notices."""
+
+    organization_name: str
+    is_told: bool
+
+
+_ANSWERED_NOTICE_LINK: Final = TypeAdapter[AnsweredNoticeLink](AnsweredNoticeLink)
 _UNSUBSCRIBED: Final = TypeAdapter[Unsubscribed](Unsubscribed)
 _PREPARED_EMAIL: Final = TypeAdapter[PreparedEmail | None](PreparedEmail | None)
+_SENDER_DOMAIN: Final = TypeAdapter[SenderDomain | None](SenderDomain | None)
 _EMAIL_WORDS: Final = TypeAdapter[EmailWords | None](EmailWords | None)
 
 
@@ -108,9 +132,48 @@ class EmailCalls:
             },
         )
 
+    async def read_sender_domain(self, job_id: int, lease_token: UUID) -> SenderDomain | None:
+        """Read which sender domain a job is about, or None if it was given up."""
+        return await self._functions.call(
+            "read_sender_domain", _SENDER_DOMAIN, {"job_id": job_id, "lease_token": lease_token}
+        )
+
+    async def record_sender_domain(
+        self,
+        job_id: int,
+        lease_token: UUID,
+        provider_id: str | None,
+        status: str,
+        records: Sequence[Mapping[str, object]],
+    ) -> bool:
+        """Write down what the provider says of it. False: it was given up meanwhile."""
+        return await self._functions.call(
+            "record_sender_domain",
+            BOOLEAN,
+            {
+                "job_id": job_id,
+                "lease_token": lease_token,
+                "provider_id": provider_id,
+                "status": status,
+                "records": records,
+            },
+        )
+
+    async def doubt_sender_domain(self, job_id: int, lease_token: UUID) -> None:
+        """Say that the provider refused a mail's own sender: later ones have the platform's."""
+        await self._functions.call(
+            "doubt_sender_domain", IGNORED, {"job_id": job_id, "lease_token": lease_token}
+        )
+
     async def unsubscribe(self, token: str) -> Unsubscribed:
         """Take back a customer's consent to marketing, by the link in a mail."""
         return await self._functions.call("unsubscribe", _UNSUBSCRIBED, {"token": token})
+
+    async def answer_notice_link(self, token: str) -> AnsweredNoticeLink:
+        """Begin or end the notices to an address, by the link in a mail to it."""
+        return await self._functions.call(
+            "answer_notice_link", _ANSWERED_NOTICE_LINK, {"token": token}
+        )
 
     async def record_email_event(self, event: Mapping[str, object]) -> Received:
         """Put what became of a mail (delivered, bounced, complained) into the inbox, once."""

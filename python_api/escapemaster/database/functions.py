@@ -16,11 +16,14 @@ from uuid import UUID
 import httpx
 from postgrest import APIError, AsyncPostgrestClient
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+from structlog.contextvars import get_contextvars
 
 from escapemaster.database.errors import OUTCOME_UNKNOWN, reason, translated
 from escapemaster.errors import UnavailableError, UnexpectedError
 
 T = TypeVar("T")
+
+_REQUEST_ID: Final = "x-request-id"
 
 #: A repeated call waits this long (seconds) before each further try.
 RETRY_DELAYS: Final = (0.05, 0.2, 0.6)
@@ -135,8 +138,12 @@ class Functions:
             "dict[str, str]", {name: _json_value(value) for name, value in parameters.items()}
         )
         for delay in (*self._retry_delays, None):
+            call = self._client.rpc(function, body)
+            if request_id := get_contextvars().get("request_id"):
+                # Whoever acts: the log of the database names the request that it came from.
+                call.request.headers.setdefault(_REQUEST_ID, request_id)
             try:
-                response = await self._client.rpc(function, body).execute()
+                response = await call.execute()
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 failure: Exception = error
             except (httpx.NetworkError, httpx.RemoteProtocolError) as error:

@@ -33,6 +33,11 @@ class OpenCheckout(Row):
     delayed_methods: bool = False
     checkout_url: str | None = None
     site_url: str | None = None
+    platform_fee_cents: int = 0
+    #: The page of another amount, which is being closed first.
+    closing: bool = False
+    #: To be asked about before anybody is sent to its page.
+    session_id: str | None = None
 
 
 class CheckoutAttempt(Row):
@@ -55,6 +60,7 @@ class RefundRequest(Row):
     currency: str
     status: str
     provider_refund_id: str | None = None
+    refund_fee: bool = False
 
 
 _OPEN_CHECKOUT: Final = TypeAdapter[OpenCheckout](OpenCheckout)
@@ -75,18 +81,22 @@ class PaymentCalls:
         """
         await self._functions.call("limit_checkouts", IGNORED, {"address": address})
 
-    async def open_checkout(self, reference: str, manage_token: str) -> OpenCheckout:
+    async def open_checkout(
+        self, reference: str, manage_token: str, *, whole: bool = False
+    ) -> OpenCheckout:
         """Open the booking's payment attempt, or return the one that is open.
 
-        Extends the hold once, so that it outlasts the provider's session.
+        Extends the hold once, so that it outlasts the provider's session. `whole`: for all that is
+        open, not only what is due now.
 
         Raises:
-            DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`.
+            DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`,
+                `online_payment_unavailable`.
         """
         return await self._functions.call(
             "open_checkout",
             _OPEN_CHECKOUT,
-            {"reference": reference, "manage_token": manage_token},
+            {"reference": reference, "manage_token": manage_token, "whole": whole},
         )
 
     async def record_checkout(

@@ -115,13 +115,28 @@ class QueueCalls:
         )
 
     async def fail_job(
-        self, job_id: int, lease_token: UUID, error: str, *, retry: bool
+        self,
+        job_id: int,
+        lease_token: UUID,
+        error: str,
+        *,
+        retry: bool,
+        retry_after: int | None = None,
     ) -> str | None:
-        """Hand a job back (`queued`) or give it up (`dead`). None if the lease has been lost."""
+        """Hand a job back (`queued`) or give it up (`dead`). None if the lease has been lost.
+
+        `retry_after`: seconds; the attempt does not count then.
+        """
         return await self._functions.call(
             "fail_job",
             _OPTIONAL_TEXT,
-            {"job_id": job_id, "lease_token": lease_token, "error": error, "retry": retry},
+            {
+                "job_id": job_id,
+                "lease_token": lease_token,
+                "error": error,
+                "retry": retry,
+                **({} if retry_after is None else {"retry_after_seconds": retry_after}),
+            },
         )
 
     async def extend_job(self, job_id: int, lease_token: UUID, lease_seconds: int) -> bool:
@@ -154,6 +169,10 @@ class QueueCalls:
     async def sweep(self) -> dict[str, JsonValue]:
         """Do what deadlines ask for (expire lapsed holds, …). Returns counts for the log."""
         return await self._functions.call("sweep", _COUNTS, {}) or {}
+
+    async def sweep_notices(self) -> dict[str, JsonValue]:
+        """Tell staff of what happened, and of what their hour has come for. Returns counts."""
+        return await self._functions.call("sweep_notices", _COUNTS, {}) or {}
 
     async def queue_statistics(self) -> QueueStatistics:
         """How the queue is doing."""

@@ -6,15 +6,25 @@ from collections.abc import Sequence
 
 import httpx
 
+from escapemaster.database.accounts import AccountDatabase
 from escapemaster.database.billing import BillingDatabase
 from escapemaster.database.email import EmailCalls
 from escapemaster.database.functions import RETRY_DELAYS, Functions
 from escapemaster.database.organizations import OrganizationCalls
 from escapemaster.database.payments import PaymentCalls
 from escapemaster.database.queue import QueueCalls
+from escapemaster.database.webhooks import WebhookCalls
 
 
-class ServiceDatabase(PaymentCalls, BillingDatabase, EmailCalls, OrganizationCalls, QueueCalls):
+class ServiceDatabase(
+    PaymentCalls,
+    AccountDatabase,
+    BillingDatabase,
+    EmailCalls,
+    OrganizationCalls,
+    QueueCalls,
+    WebhookCalls,
+):
     """The functions of schema `service`, as the service itself.
 
     The secret key travels in `apikey` alone: the gateway maps it to the role `service_role`, here

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import JsonValue
 
+from escapemaster.email.check_in import check_in_picture
 from escapemaster.email.content import (
     Colour,
     Content,
@@ -16,13 +18,14 @@ from escapemaster.email.content import (
     Row,
     Site,
     Typed,
+    VenueData,
     capital,
     instant_words,
     printable,
 )
 from escapemaster.email.event import BookingEvent, booking_calendar
-from escapemaster.email.formatting import clock, day, money
-from escapemaster.email.links import calendar_url, manage_url, with_secret
+from escapemaster.email.formatting import clock, date_in_words, day, money
+from escapemaster.email.links import calendar_url, check_in_url, manage_url, with_secret
 from escapemaster.email.message import Attachment
 from escapemaster.email.texts import Texts
 
@@ -30,6 +33,11 @@ from escapemaster.email.texts import Texts
 _REFUND_METHODS: Final = frozenset(
     {"stripe", "voucher", "cash", "card_terminal", "transfer", "bizum"}
 )
+
+
+#: Opens the map program of whatever the reader has
+#: (https://developers.google.com/maps/documentation/urls/get-started#search-action).
+MAPS_URL: Final = "https://www.google.com/maps/search/?"
 
 
 class Extra(MailData):
@@ -57,10 +65,17 @@ class Previous(MailData):
 
 
 class RefundPart(MailData):
-    """What goes back by one way: stripe, voucher, cash, card_terminal, transfer, bizum."""
+    """What goes back by one way: stripe, voucher, cash, card_terminal, transfer, bizum.
+
+    Attributes:
+        by_hand: Somebody at the venue hands it over, as what a cancelled voucher had paid.
+        valid_until: The last day of the voucher that it is on again.
+    """
 
     method: str
     amount_cents: int
+    by_hand: bool = False
+    valid_until: date | None = None
 
 
 class Tier(MailData):
@@ -77,13 +92,13 @@ class Terms(MailData):
     no_show_fee_percent: int
 
 
-class BookingData(MailData):
+class BookingData(VenueData):
     """What the database hands over about a booking. Amounts in minor units of `currency`."""
 
-    organization_name: Typed
     room_name: Typed
     location_name: Typed | None = None
     address: Typed | None = None
+    place: Typed | None = None
     phone: Typed | None = None
     arrival_hints: str | None = None
     directions: str | None = None
@@ -98,6 +113,7 @@ class BookingData(MailData):
     reference: str
     manage_url_token: str
     waiver_token: str | None = None
+    check_in_code: str | None = None
     calendar_slug: str | None = None
     site_url: str | None = None
     accent_color: Colour | None = None
@@ -125,12 +141,15 @@ SAMPLE_BOOKING: Final[dict[str, JsonValue]] = {
     "room_name": "La cripta",
     "location_name": "Casa Laberinto Centro",
     "address": "Calle Mayor 1, 28013 Madrid",
+    "place": "Casa Laberinto Centro, Calle Mayor 1, 28013 Madrid",
     "phone": "+34 910 000 000",
     "arrival_hints": "Llamad al 2.º B: la cripta está en el sótano.",
     "timezone": "Europe/Madrid",
     "starts_at": "2027-05-15T17:30:00Z",
     "ends_at": "2027-05-15T18:30:00Z",
     "party_size": 4,
+    "contact_email": "hola@casa-laberinto.test",
+    "website": "https://casa-laberinto.test/",
     "reference": "ABCD-2345",
     "manage_url_token": "sample",
     "calendar_slug": None,
@@ -207,9 +226,14 @@ def booking_content(
             ),
             "waiver_url": with_secret(waiver, booking.waiver_token) if booking.waiver_token else "",
             "book_url": calendar_url(page, booking.calendar_slug),
+            "check_in": "",
+            "map_url": map_url(booking),
         },
         rows=rows,
         accent=booking.accent_color,
+        reply_to=booking.contact_email,
+        contact=booking.contact,
+        logo=booking.logo(site),
     )
 
 
@@ -220,6 +244,18 @@ def arrival_sentences(booking: BookingData) -> list[str]:
         for words in (booking.directions, booking.arrival_hints)
         if words
     ]
+
+
+def map_url(booking: BookingData) -> str:
+    """Where a map shows the venue; empty where its place is not known."""
+    if booking.latitude is not None and booking.longitude is not None:
+        return MAPS_URL + urlencode(
+            {"api": "1", "query": f"{booking.latitude},{booking.longitude}"}
+        )
+    if not booking.address:
+        return ""
+    # By the address alone: the name of a venue may be another place's.
+    return MAPS_URL + urlencode({"api": "1", "query": booking.address})
 
 
 def with_event(
@@ -238,7 +274,7 @@ def with_event(
             ends_at=booking.ends_at,
             summary=f"{booking.room_name} · {booking.organization_name}",
             description=text("event"),
-            location=", ".join(filter(None, (booking.location_name, booking.address))),
+            location=booking.place or "",
             organizer=booking.organization_name,
             organizer_address=site.email_from,
         )
@@ -247,15 +283,36 @@ def with_event(
     return replace(content, attachments=attachments)
 
 
+def with_check_in(content: Content, booking: BookingData, site: Site) -> Content:
+    """The content with the picture that the desk scans when the party comes."""
+    if booking.check_in_code is None:
+        return content
+    page = site.of_venue(booking.site_url).public_url
+    url = check_in_url(page, booking.calendar_slug, booking.check_in_code)
+    picture = check_in_picture(url)
+
+    def attachments(text: Texts) -> tuple[Attachment, ...]:
+        return (*content.attachments(text), picture)
+
+    values = {**content.values, "check_in": f"cid:{picture.content_id}"}
+    return replace(content, values=values, attachments=attachments)
+
+
 def refund_sentences(booking: BookingData, language: str, text: Texts) -> list[str]:
     """What goes back, a sentence for each way."""
-    return [
-        text(
-            f"refund_{part.method if part.method in _REFUND_METHODS else 'other'}",
-            back=booking.amount(part.amount_cents, language),
+
+    def sentence(part: RefundPart) -> str:
+        back = booking.amount(part.amount_cents, language)
+        if part.method == "voucher" and part.by_hand:
+            return text("refund_of_voucher", back=back)
+        if part.method == "voucher" and part.valid_until:
+            until = date_in_words(part.valid_until, language)
+            return text("refund_voucher_until", back=back, until=until)
+        return text(
+            f"refund_{part.method if part.method in _REFUND_METHODS else 'other'}", back=back
         )
-        for part in refund_parts(booking)
-    ]
+
+    return [sentence(part) for part in refund_parts(booking)]
 
 
 def refund_parts(booking: BookingData) -> tuple[RefundPart, ...]:

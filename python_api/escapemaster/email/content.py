@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Final, Generic, TypeVar
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
@@ -17,6 +18,9 @@ from escapemaster.email.texts import Texts
 
 #: What XML, and so MJML, cannot hold (https://www.w3.org/TR/xml/#charsets), and line breaks.
 _UNPRINTABLE: Final = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+#: Of the pictures that the bucket takes those that every mail program shows: Outlook knows no WebP.
+_SHOWN_PICTURES: Final = (".png", ".jpg", ".jpeg")
 
 
 def printable(text: str) -> str:
@@ -40,6 +44,28 @@ class MailData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class VenueData(MailData):
+    """What every mail of a venue is told about it, for whoever wants to answer."""
+
+    organization_name: Typed
+    contact_email: Typed | None = None
+    website: Typed | None = None
+    logo_path: str | None = None
+
+    @property
+    def contact(self) -> tuple[str, ...]:
+        """Who it is and where it is reached, for the end of a mail."""
+        known = (self.organization_name, self.contact_email, self.website)
+        return tuple(filter(None, known)) if any(known[1:]) else ()
+
+    def logo(self, site: Site) -> str:
+        """The address of its logo; empty without one that mail programs show."""
+        path = self.logo_path or ""
+        if site.logos_url is None or not path.lower().endswith(_SHOWN_PICTURES):
+            return ""
+        return f"{site.logos_url}/{quote(path)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where mails lead to and come from.
@@ -48,11 +74,13 @@ class Site:
         public_url: The platform's page, to which links lead unless the venue has its own.
         email_from: The sender, `Name <address>`.
         service_url: Where the internet reaches the service; None: not known.
+        logos_url: Under which address the public bucket of logos is; None: not known.
     """
 
     public_url: str
     email_from: str = "bookings@escapemaster.test"
     service_url: str | None = None
+    logos_url: str | None = None
 
     def of_venue(self, site_url: str | None) -> Site:
         """The same with the venue's own page, if it has one."""
@@ -77,6 +105,10 @@ class Content:
         accent: The venue's colour, if it has one.
         unsubscribe_url: Of a mail that is not about its reader's own booking: what ends such mails,
             empty where the service's address is not known. None: the mail is about a booking.
+        reply_to: Where an answer goes; None: to the sender's address.
+        contact: Who the sender is and where it is reached, said at the end.
+        logo: The address of the sender's picture, shown in place of its name; empty: none.
+        variant: Which of several wordings it has: `subject_<variant>` goes before `subject`.
     """
 
     sender: str
@@ -87,6 +119,10 @@ class Content:
     attachments: Callable[[Texts], tuple[Attachment, ...]] = lambda _: ()
     accent: str | None = None
     unsubscribe_url: str | None = None
+    reply_to: str | None = None
+    contact: tuple[str, ...] = ()
+    logo: str = ""
+    variant: str = ""
 
 
 D = TypeVar("D", bound=MailData)

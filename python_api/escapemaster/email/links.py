@@ -21,6 +21,11 @@ def leave_url(public_site_url: str, calendar: str | None, token: str) -> str:
     return with_secret(calendar_url(public_site_url, calendar, waitlist="leave"), token)
 
 
+def check_in_url(public_site_url: str, calendar: str | None, code: str) -> str:
+    """What a party's picture says: the code that staff resolve, behind an address of the venue."""
+    return with_secret(calendar_url(public_site_url, calendar), code, "check_in")
+
+
 def unsubscribe_url(service_url: str | None, token: str, language: str) -> str:
     """The link that ends requests, which mail programs open themselves; empty without a service.
 
@@ -49,3 +54,13 @@ def calendar_url(
 def with_secret(address: str, secret: str, name: str = "token") -> str:
     """A link with its secret."""
     return f"{address}#{urlencode({name: secret})}"
+
+
+def notice_link_url(service_url: str | None, token: str, language: str) -> str:
+    """The link that begins or ends the notices to an address; empty without a service.
+
+    Its secret is in the query, as that of `unsubscribe_url` is.
+    """
+    if service_url is None:
+        return ""
+    return f"{service_url}/v1/notices?{urlencode({'token': token, 'lang': language})}"

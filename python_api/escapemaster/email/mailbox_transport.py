@@ -103,20 +103,37 @@ def _mime(message: Message, message_id: str, email_from: str, now: datetime) -> 
     mail = EmailMessage()
     mail["Message-ID"] = message_id
     mail["Date"] = format_datetime(now)
-    name, address = sender_address(message.sender, email_from)
+    name, address = sender_address(message.sender, message.sender_address or email_from)
     try:
         # Not as text: that is read anew, and a decoded name could then be taken for addresses.
         mail["From"] = Address(name, addr_spec=address)
         mail["To"] = Address(display_name(message.to_name), addr_spec=message.to_address)
     except (ValueError, IndexError) as error:
         raise EmailError("address_invalid", type(error).__name__, retryable=False) from None
+    if message.reply_to:
+        mail["Reply-To"] = message.reply_to
     mail["Subject"] = message.subject
     mail["X-Template"] = message.template
     for name, value in message.list_headers().items():
         mail[name] = value
     mail.set_content(message.text)
     mail.add_alternative(message.html, subtype="html")
+    _, page = mail.iter_parts()
     for file in message.attachments:
+        if file.content_id is None:
+            continue
+        kind, subtype = file.content_type.split("/")
+        page.add_related(
+            file.content,
+            maintype=kind,
+            subtype=subtype,
+            filename=file.filename,
+            disposition="inline",
+            cid=f"<{file.content_id}>",
+        )
+    for file in message.attachments:
+        if file.content_id is not None:
+            continue
         kind, subtype = file.content_type.split("/")
         mail.add_attachment(
             file.content,

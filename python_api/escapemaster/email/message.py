@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import formataddr, parseaddr
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 #: What looks like an address inside a name, or like a name that is encoded already (RFC 2047, 2),
 #: and what no header holds.
@@ -18,12 +21,18 @@ _LONGEST_NAME: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that comes with a mail. `method`: of a calendar (RFC 5546)."""
+    """A file that comes with a mail.
+
+    Attributes:
+        method: Of a calendar (RFC 5546).
+        content_id: Of a picture that the page shows where it says `cid:<content_id>`.
+    """
 
     filename: str
     content_type: str
     content: bytes
     method: str | None = None
+    content_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class Message:
     Attributes:
         sender: Shown as the name of whoever the mail is about.
         unsubscribe_url: As in `Content`.
+        reply_to: As in `Content`.
+        sender_address: The sender's own address; None: the configured one.
     """
 
     template: str
@@ -45,6 +56,8 @@ class Message:
     text: str
     attachments: tuple[Attachment, ...] = ()
     unsubscribe_url: str | None = None
+    reply_to: str | None = None
+    sender_address: str | None = None
 
     def list_headers(self) -> dict[str, str]:
         """What lets a mail program end such mails with one click (RFC 2369, RFC 8058)."""
@@ -54,6 +67,17 @@ class Message:
             "List-Unsubscribe": f"<{self.unsubscribe_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
+
+
+def page_by_itself(message: Message) -> str:
+    """The page with its pictures inside of it, for whoever has no mail around it."""
+    page = message.html
+    for file in message.attachments:
+        if file.content_id is not None:
+            content = base64.b64encode(file.content).decode("ascii")
+            source = f"data:{file.content_type};base64,{content}"
+            page = page.replace(f"cid:{file.content_id}", source)
+    return page
 
 
 class Transport(Protocol):
@@ -74,6 +98,60 @@ class Transport(Protocol):
             EmailError: It was not taken, or it is not known whether it was.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SenderState:
+    """What a provider says of a venue's own sender domain.
+
+    Attributes:
+        provider_id: What it calls it; None: it has none, or somebody else's.
+        records: What is to be set in its DNS: {type, name, value, priority, status}.
+    """
+
+    provider_id: str | None
+    status: Literal["pending", "verified", "failed"]
+    records: tuple[Mapping[str, object], ...] = ()
+
+
+class Senders(Protocol):
+    """The provider's sender domains."""
+
+    async def state(
+        self, domain: str, provider_id: str | None, claimed_at: datetime
+    ) -> SenderState:
+        """How a domain does. Without an id it is made; called again, it is found.
+
+        Args:
+            domain: Its name.
+            provider_id: What the provider calls it.
+            claimed_at: Since when it is the venue's: an older one is somebody else's.
+
+        Raises:
+            EmailError: The provider did not say.
+        """
+        ...
+
+    async def remove(self, provider_id: str) -> None:
+        """Remove a domain; one that is gone is removed.
+
+        Raises:
+            EmailError: The provider did not.
+        """
+        ...
+
+
+class LocalSenders:
+    """A local stack sends to its own mailbox only: any domain is as good as verified."""
+
+    async def state(
+        self, domain: str, provider_id: str | None, claimed_at: datetime
+    ) -> SenderState:
+        """See `Senders.state`."""
+        return SenderState(provider_id or f"local-{domain}-{claimed_at.timestamp()}", "verified")
+
+    async def remove(self, provider_id: str) -> None:
+        """See `Senders.remove`."""
 
 
 def display_name(name: str) -> str:

@@ -39,8 +39,13 @@ _MAX_DEPTH: Final = 24
 MAX_SUBJECT: Final = 200
 MAX_BODY: Final = 5000
 
-#: Letters and signs that show nothing, beside Unicode's spaces, controls and formats.
-_BLANK: Final = frozenset("\u2800\u115f\u1160\u3164\uffa0")
+#: What nobody sees, spaces and controls aside, as `private.without_invisible` has it: a test holds
+#: the two to be the same.
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 
 Values = Mapping[str, str | int]
 
@@ -115,7 +120,12 @@ def paragraphs(text: str) -> list[str]:
 
 def is_visible(text: str) -> bool:
     """Whether a reader sees anything of it."""
-    return any(unicodedata.category(char)[0] not in "CZ" and char not in _BLANK for char in text)
+    return any(
+        unicodedata.category(char) not in ("Cc", "Cs")
+        and not char.isspace()
+        and not _INVISIBLE.match(char)
+        for char in text
+    )
 
 
 def _speaks(parts: Sequence[nodes.Node]) -> bool:

@@ -121,7 +121,7 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
 
     words = {**content.words, "to_name": printable(prepared.to.name)}
     # The sentences are plain text; the HTML template escapes them where it places them.
-    text = Texts(prepared.template, language, {**words, **content.values})
+    text = Texts(prepared.template, language, {**words, **content.values}, content.variant)
     own = prepared.override or EmailOverride()
     subject = " ".join(_own("subject", own.subject, words, MAX_SUBJECT).split())
     opening = paragraphs(_own("body", own.body, words, None))
@@ -133,6 +133,8 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         "subject": subject,
         "opening": opening or [text("intro")],
         "own_words": bool(opening),
+        "contact": " · ".join(content.contact),
+        "logo": content.logo,
         "rows": content.rows(text),
         **{name: said(text) for name, said in content.paragraphs.items()},
         "colours": colours(content.accent),
@@ -156,6 +158,8 @@ def render_strictly(prepared: PreparedEmail, site: Site) -> Message:
         text=_tidy(template(f"{prepared.template}/mail.txt.j2").render(context)),
         attachments=content.attachments(text),
         unsubscribe_url=content.unsubscribe_url,
+        reply_to=content.reply_to,
+        sender_address=prepared.sender_address,
     )
 
 

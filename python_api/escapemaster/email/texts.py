@@ -21,13 +21,19 @@ Sentence = Mapping[str, str]
 class Texts:
     """The sentences of one mail in one language, filled in."""
 
-    def __init__(self, mail: str, language: str, values: Mapping[str, object]) -> None:
+    def __init__(
+        self, mail: str, language: str, values: Mapping[str, object], variant: str = ""
+    ) -> None:
         self._mail = mail
         self._language = language
         self._values = values
+        self._variant = variant
 
     def __call__(self, name: str, **more: str) -> str:
         """A sentence, with `more` values beside the mail's own."""
+        special = f"{name}_{self._variant}"
+        if self._variant and special in sentences(self._mail):
+            name = special
         return _sentence(self._mail, name, self._language).render(self._values, **more)
 
 

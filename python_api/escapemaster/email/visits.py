@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import urlencode
 
 from escapemaster.email.booking import BookingData, booking_content
 from escapemaster.email.content import Content, Row, Site, capital, instant_words
@@ -14,9 +13,6 @@ from escapemaster.email.texts import Texts
 
 #: How long before the start a party is asked to come.
 EARLY: Final = timedelta(minutes=10)
-#: Opens the map program of whatever the reader has
-#: (https://developers.google.com/maps/documentation/urls/get-started#search-action).
-MAPS_URL: Final = "https://www.google.com/maps/search/?"
 
 
 class VisitData(BookingData):
@@ -58,21 +54,11 @@ def coming_content(visit: VisitData, language: str, site: Site) -> Content:
             **content.words,
             "arrival": clock(visit.starts_at - EARLY, visit.timezone, language),
             "due_now": payable,
+            "unsigned": visit.unsigned_waivers,
         },
         values={
             **content.values,
             "waiver_url": content.values["waiver_url"] if visit.unsigned_waivers else "",
-            "map_url": _map_url(visit),
         },
         rows=rows,
     )
-
-
-def _map_url(visit: VisitData) -> str:
-    """Where a map shows the venue; empty where its place is not known."""
-    if visit.latitude is not None and visit.longitude is not None:
-        return MAPS_URL + urlencode({"api": "1", "query": f"{visit.latitude},{visit.longitude}"})
-    if not visit.address:
-        return ""
-    # By the address alone: the name of a venue may be another place's.
-    return MAPS_URL + urlencode({"api": "1", "query": visit.address})

@@ -7,14 +7,18 @@ The order is what makes it safe to be killed anywhere, and to be asked twice:
 3. The database records the session. Only now does anybody get to know its address.
 
 Killed after 2, nobody can pay on that session; the next call gets the same one.
+
+Where somebody is sent comes from Stripe each time, never from what was recorded: whoever has a
+booking's link and the service's key could record a page of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -30,6 +34,8 @@ PROVIDER_SECONDS: Final = 10.0
 
 #: Parsed as browsers parse, so that both see the same origin in a crafted address.
 _BROWSER_URL: Final = TypeAdapter(HttpUrl)
+
+T = TypeVar("T")
 
 _log = get_logger("checkout")
 
@@ -47,7 +53,9 @@ class Checkout:
 class CheckoutDatabase(Protocol):
     """What is asked of the database here."""
 
-    async def open_checkout(self, reference: str, manage_token: str) -> OpenCheckout:
+    async def open_checkout(
+        self, reference: str, manage_token: str, *, whole: bool = False
+    ) -> OpenCheckout:
         """See `ServiceDatabase`."""
         ...
 
@@ -71,6 +79,12 @@ class CheckoutProvider(Protocol):
     """What is asked of Stripe here."""
 
     async def create_checkout_session(self, order: CheckoutOrder) -> CheckoutSession:
+        """See `StripeGateway`."""
+        ...
+
+    async def retrieve_checkout_session(
+        self, session_id: str, account: str | None = None
+    ) -> CheckoutSession:
         """See `StripeGateway`."""
         ...
 
@@ -120,6 +134,7 @@ async def start_checkout(
     manage_token: str,
     return_url: str | None,
     addresses: ReturnAddresses,
+    whole: bool = False,
 ) -> Checkout:
     """Open the payment page of a booking, or return the one that is open.
 
@@ -130,29 +145,33 @@ async def start_checkout(
         manage_token: Proves that it is the player's.
         return_url: Where the browser is wished to go afterwards.
         addresses: Where it may go, beside the page of the venue that sold the booking.
+        whole: Whether all that is open is paid, not only what is due now.
 
     Raises:
         DomainError: 404 `booking_not_found`; 409 `nothing_due`, `not_payable`,
-            `checkout_in_progress`, `amount_too_small`; 422 `return_url_not_allowed`.
+            `online_payment_unavailable`, `checkout_in_progress`, `checkout_closing`,
+            `amount_too_small`; 422 `return_url_not_allowed`.
         PaymentError: Stripe made no page. The attempt is closed, so that another may open.
         UnavailableError: The database did not answer. Asking again is safe.
     """
-    attempt = await database.open_checkout(reference, manage_token)
+    attempt = await database.open_checkout(reference, manage_token, whole=whole)
+    if attempt.closing:
+        raise _closing()
     try:
         back = addresses.choose(return_url, attempt.site_url)
     except DomainError as error:
-        if attempt.checkout_url is None:
+        if attempt.session_id is None:
             await _close(database, attempt, error)
         raise
-    if attempt.checkout_url is not None:
-        return _checkout(attempt, attempt.checkout_url)
+    if attempt.session_id is not None:
+        return await _open_page(provider, attempt, attempt.session_id)
     try:
         session = await _created(provider, _order(attempt, back))
         url = _address_of(session)
     except PaymentError as error:
         if error.code == "idempotency_conflict":
             # Somebody else is opening the same attempt with another way back.
-            return await _already_open(database, reference, manage_token)
+            return await _already_open(database, provider, reference, manage_token, whole=whole)
         _log.warning(
             "checkout.provider_failed",
             attempt_id=str(attempt.attempt_id),
@@ -174,7 +193,7 @@ async def start_checkout(
         )
     except DomainError as error:
         if error.code == "attempt_has_session":
-            return await _already_open(database, reference, manage_token)
+            return await _already_open(database, provider, reference, manage_token, whole=whole)
         raise
     _log.info(
         "checkout.opened",
@@ -187,20 +206,66 @@ async def start_checkout(
 
 async def _created(provider: CheckoutProvider, order: CheckoutOrder) -> CheckoutSession:
     """The page. One that comes later is nobody's: its address is told to no one."""
+    return await _in_time(provider.create_checkout_session(order))
+
+
+async def _open_page(
+    provider: CheckoutProvider, attempt: OpenCheckout, session_id: str
+) -> Checkout:
+    """The page of an attempt that has one, as Stripe says."""
+    try:
+        session = await _in_time(
+            provider.retrieve_checkout_session(session_id, attempt.stripe_account)
+        )
+    except PaymentError as error:
+        if error.code != "resource_missing":
+            raise
+        session = None
+    if session is None or session.client_reference_id != str(attempt.attempt_id):
+        # Nobody pays on what is not this attempt's: the reconciler closes it.
+        _log.error("checkout.page_unknown", attempt_id=str(attempt.attempt_id))
+        raise _closing()
+    if session.status == "complete":
+        raise DomainError(
+            "nothing_due", 409, "It was paid just now: look at the booking in a minute."
+        )
+    if session.url is None:
+        raise _closing()
+    return Checkout(session.url, attempt.expires_at, attempt.amount_cents, attempt.currency)
+
+
+async def _in_time(work: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(PROVIDER_SECONDS):
-            return await provider.create_checkout_session(order)
+            return await work
     except TimeoutError as error:
         raise PaymentError("stripe_unreachable", "no answer in time", retryable=True) from error
 
 
-async def _already_open(database: CheckoutDatabase, reference: str, manage_token: str) -> Checkout:
-    attempt = await database.open_checkout(reference, manage_token)
-    if attempt.checkout_url is None:
+async def _already_open(
+    database: CheckoutDatabase,
+    provider: CheckoutProvider,
+    reference: str,
+    manage_token: str,
+    *,
+    whole: bool,
+) -> Checkout:
+    attempt = await database.open_checkout(reference, manage_token, whole=whole)
+    if attempt.closing:
+        raise _closing()
+    if attempt.session_id is None:
         raise DomainError(
             "checkout_in_progress", 409, "A payment page is being opened. Try again in a minute."
         )
-    return _checkout(attempt, attempt.checkout_url)
+    return await _open_page(provider, attempt, attempt.session_id)
+
+
+def _closing() -> DomainError:
+    return DomainError(
+        "checkout_closing",
+        409,
+        "The former page is being closed. Try again in a minute.",
+    )
 
 
 async def _close(
@@ -221,10 +286,6 @@ def _address_of(session: CheckoutSession) -> str:
     return session.url
 
 
-def _checkout(attempt: OpenCheckout, url: str) -> Checkout:
-    return Checkout(url, attempt.expires_at, attempt.amount_cents, attempt.currency)
-
-
 def _order(attempt: OpenCheckout, return_url: str) -> CheckoutOrder:
     return CheckoutOrder(
         attempt_id=attempt.attempt_id,
@@ -239,6 +300,7 @@ def _order(attempt: OpenCheckout, return_url: str) -> CheckoutOrder:
         success_url=_with_outcome(return_url, attempt.reference, "success"),
         cancel_url=_with_outcome(return_url, attempt.reference, "cancelled"),
         stripe_account=attempt.stripe_account,
+        application_fee_cents=attempt.platform_fee_cents or None,
         delayed_methods=attempt.delayed_methods,
     )
 

@@ -80,6 +80,8 @@ class RefundOrder:
     amount_cents: int
     currency: str
     stripe_account: str | None = None
+    #: Whether the platform took a fee of the payment: its part goes back, too.
+    refund_fee: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,25 @@ class CustomerBilling:
 
     def as_json(self) -> dict[str, object]:
         """The shape that `service.apply_billing` takes."""
+        return _plain(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccount:
+    """What a venue's own account may do. `deauthorized`: nothing else is known of it."""
+
+    id: str
+    deauthorized: bool
+    as_of: datetime
+    charges_enabled: bool = False
+    payouts_enabled: bool = False
+    details_submitted: bool = False
+    requirements: tuple[str, ...] = ()
+    requirements_due_at: datetime | None = None
+    disabled_reason: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that `service.apply_stripe_account` takes."""
         return _plain(asdict(self))
 
 

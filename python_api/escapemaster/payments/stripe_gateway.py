@@ -1,4 +1,4 @@
-"""Stripe: with `billing_calls` and `stripe_errors` the only modules that import its SDK.
+"""Stripe: with `account_calls`, `billing_calls` and `stripe_errors` all that imports its SDK.
 
 Objects come back in our own words (`model`), errors as `PaymentError`. Every write carries an
 idempotency key that is derived from the thing it does, so a repeated job or a lost answer never
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -24,6 +25,7 @@ from stripe.params.checkout import (
 
 from escapemaster.currencies import CURRENCIES
 from escapemaster.errors import PaymentError, SignatureError
+from escapemaster.payments.account_calls import AccountCalls
 from escapemaster.payments.billing_calls import BillingCalls
 from escapemaster.payments.model import (
     CheckoutOrder,
@@ -62,6 +64,8 @@ RECONCILED_EVENTS: Final = (
     "customer.subscription.resumed",
     "invoice.paid",
     "invoice.payment_failed",
+    "account.updated",
+    "account.application.deauthorized",
 )
 
 #: Stripe's page speaks no Catalan; Spanish is what its readers understand best.
@@ -93,7 +97,7 @@ DELAYED_METHODS: Final = (
 _MAX_EVENT_PAGES: Final = 20
 
 
-class StripeGateway(BillingCalls):
+class StripeGateway(AccountCalls, BillingCalls):
     """What this product asks of Stripe.
 
     Every method takes the connected account for which it acts, or None for the platform's own.
@@ -108,6 +112,8 @@ class StripeGateway(BillingCalls):
         *,
         secret_key: str,
         webhook_secret: str,
+        connect_webhook_secret: str | None = None,
+        connect_client_id: str | None = None,
         api_base: str | None = None,
         max_network_retries: int = 2,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -118,18 +124,26 @@ class StripeGateway(BillingCalls):
             http: Connections to Stripe.
             secret_key: `sk_…` or a restricted key.
             webhook_secret: `whsec_…` of the endpoint.
+            connect_webhook_secret: That of the endpoint for events of connected accounts.
+            connect_client_id: `ca_…`, by which existing accounts are connected; None: they are not.
             api_base: Another address than Stripe's, such as the sandbox's.
             max_network_retries: Further tries within one call, with the same idempotency key.
             now: The clock, for tests.
         """
-        self._stripe = stripe.StripeClient(
+        base = api_base.rstrip("/") if api_base else None
+        self._client = stripe.StripeClient(
             secret_key,
             stripe_version=API_VERSION,
-            base_addresses={"api": api_base.rstrip("/")} if api_base else None,
+            base_addresses={"api": base, "connect": base} if base else None,
             max_network_retries=max_network_retries,
             http_client=_HttpxClient(http),
-        ).v1
-        self._webhook_secret = webhook_secret
+        )
+        self._stripe = self._client.v1
+        self._webhook_secrets = [webhook_secret]
+        if connect_webhook_secret:
+            self._webhook_secrets.append(connect_webhook_secret)
+        self._connect_client_id = connect_client_id
+        self._live = "_live_" in secret_key
         self._now = now
 
     # -- checkout ------------------------------------------------------------------------------
@@ -243,6 +257,8 @@ class StripeGateway(BillingCalls):
                 "organization_id": str(order.organization_id),
             },
         }
+        if order.refund_fee:
+            parameters["refund_application_fee"] = True
         asked = self._now()
         with translated_errors():
             refund = await self._stripe.refunds.create_async(
@@ -298,9 +314,12 @@ class StripeGateway(BillingCalls):
     # -- events --------------------------------------------------------------------------------
 
     async def list_recent_events(
-        self, since: datetime, types: Sequence[str] = RECONCILED_EVENTS
+        self,
+        since: datetime,
+        types: Sequence[str] = RECONCILED_EVENTS,
+        account: str | None = None,
     ) -> AsyncIterator[StripeEvent]:
-        """The platform account's events since `since`, newest first: what webhooks may have lost.
+        """An account's events since `since`, newest first: what webhooks may have lost.
 
         https://docs.stripe.com/webhooks/process-undelivered-events
         """
@@ -314,12 +333,13 @@ class StripeGateway(BillingCalls):
             if last is not None:
                 parameters["starting_after"] = last
             with translated_errors():
-                page = await self._stripe.events.list_async(parameters)
+                page = await self._stripe.events.list_async(parameters, {"stripe_account": account})
             for event in page.data:
                 last = event.id
                 parsed = _event(_Envelope.model_validate(event.to_dict()))
                 if parsed is not None:
-                    yield parsed
+                    # Stripe names the account in what it delivers, not in the account's list.
+                    yield replace(parsed, account=account)
             if not page.has_more:
                 return
 
@@ -331,21 +351,33 @@ class StripeGateway(BillingCalls):
             signature: The header `Stripe-Signature`.
 
         Returns:
-            The event, or None if its object has no identity to look up (such as a balance).
+            The event, or None if its object has no identity to look up (such as a balance), or if
+            it is a rehearsal: Stripe sends those of connected accounts to live endpoints, too.
 
         Raises:
             SignatureError: Not signed with our secret, too old, or not an event.
         """
         try:
             # Stripe's own check: https://docs.stripe.com/webhooks#verify-manually
-            stripe.WebhookSignature.verify_header(
-                body, signature, self._webhook_secret, WEBHOOK_TOLERANCE
-            )
-            return _event(_Envelope.model_validate_json(body))
+            self._verify(body, signature)
+            event = _event(_Envelope.model_validate_json(body))
         except (stripe.SignatureVerificationError, UnicodeDecodeError):
             raise SignatureError("signature does not match") from None
         except ValidationError:
             raise SignatureError("the body is not a Stripe event") from None
+        rehearsal = event is not None and event.account is not None and not event.livemode
+        return None if rehearsal and self._live else event
+
+    def _verify(self, body: bytes, signature: str | None) -> None:
+        for secret in self._webhook_secrets[:-1]:
+            try:
+                stripe.WebhookSignature.verify_header(body, signature, secret, WEBHOOK_TOLERANCE)
+            except stripe.SignatureVerificationError:
+                continue
+            return
+        stripe.WebhookSignature.verify_header(
+            body, signature, self._webhook_secrets[-1], WEBHOOK_TOLERANCE
+        )
 
 
 class _EventObject(BaseModel):

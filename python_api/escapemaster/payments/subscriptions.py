@@ -2,13 +2,16 @@
 
 Whatever is changed at Stripe is read back at once and applied, as an event of it would be;
 the event comes all the same and changes nothing more.
+
+What is done for a person is done with a pass (`public.open_billing`) that the database gave under
+that person's own token: the service's key alone neither opens nor records a page.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -16,15 +19,37 @@ from escapemaster.database.billing import AppliedBilling, BillingDatabase
 from escapemaster.errors import DomainError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.checkout import ReturnAddresses
-from escapemaster.payments.model import CheckoutSession, SubscriptionPage
+from escapemaster.payments.model import CheckoutSession, CustomerBilling, SubscriptionPage
 from escapemaster.payments.stripe_gateway import StripeGateway
 
-#: Seconds that a person waits for Stripe in all.
-PROVIDER_SECONDS: Final = 20.0
+#: Seconds after which a person is answered, however many calls of Stripe were made until then.
+PROVIDER_SECONDS: Final = 10.0
+
+#: Gets a pass as the person who asks; only asked for once nothing else stands against it.
+GetPass = Callable[[], Awaitable[str]]
 
 T = TypeVar("T")
 
 _log = get_logger("subscriptions")
+
+
+class _Deadline:
+    """The time that one request of a person has, all its calls of Stripe together."""
+
+    def __init__(self) -> None:
+        self._ends = asyncio.get_running_loop().time() + PROVIDER_SECONDS
+
+    async def wait_for(self, work: Awaitable[T]) -> T:
+        """The answer, if it comes before the time is over.
+
+        Raises:
+            PaymentError: `stripe_unreachable`.
+        """
+        try:
+            async with asyncio.timeout_at(self._ends):
+                return await work
+        except TimeoutError as error:
+            raise PaymentError("stripe_unreachable", "no answer in time", retryable=True) from error
 
 
 async def start_subscription(
@@ -32,6 +57,7 @@ async def start_subscription(
     provider: StripeGateway,
     organization_id: UUID,
     *,
+    get_pass: GetPass,
     plan: str,
     interval: str,
     return_url: str | None,
@@ -45,12 +71,14 @@ async def start_subscription(
         PaymentError: Stripe made no page. Asking again is safe.
     """
     back = addresses.choose(return_url)
-    order = await database.open_subscription_checkout(organization_id, plan, interval)
+    deadline = _Deadline()
+    billing_pass = await get_pass()
+    order = await database.open_subscription_checkout(organization_id, billing_pass, plan, interval)
     if order.checkout_url is not None:
         return order.checkout_url
     customer = order.customer_id
     if customer is None:
-        made = await _in_time(
+        made = await deadline.wait_for(
             provider.create_customer(
                 organization_id,
                 name=order.organization_name,
@@ -59,11 +87,11 @@ async def start_subscription(
                 key=order.customer_key,
             )
         )
-        customer = await database.record_stripe_customer(organization_id, made)
+        customer = await database.record_stripe_customer(organization_id, billing_pass, made)
     if order.former_session_id is not None:
-        await _close_former(database, provider, order.former_session_id, customer)
+        await _close_former(database, provider, order.former_session_id, customer, deadline)
     try:
-        session = await _in_time(
+        session = await deadline.wait_for(
             provider.create_subscription_checkout(
                 SubscriptionPage(
                     attempt_id=order.attempt_id,
@@ -81,12 +109,14 @@ async def start_subscription(
         _log.warning("subscription.checkout_failed", code=error.code)
         if not error.retryable:
             # Such as another way back under the same key, or a customer that was deleted there.
-            await database.close_subscription_checkout(organization_id, order.attempt_id)
-            await _refresh(database, provider, customer)
+            await database.close_subscription_checkout(
+                organization_id, billing_pass, order.attempt_id
+            )
+            await _refresh(database, provider, customer, deadline)
         raise
     _log.info("subscription.checkout_opened", organization_id=str(organization_id), plan=plan)
     return await database.record_subscription_checkout(
-        organization_id, order.attempt_id, session.id, url, expires_at
+        organization_id, billing_pass, order.attempt_id, session.id, url, expires_at
     )
 
 
@@ -104,11 +134,12 @@ async def open_portal(
         DomainError: 409 `subscription_missing` before the first checkout; 422
             `return_url_not_allowed`.
     """
+    deadline = _Deadline()
     back = addresses.choose(return_url)
     account = await database.get_billing_account(str(organization_id))
     if account.customer_id is None:
         raise DomainError("subscription_missing", 409, "Subscribe first: there is no account yet.")
-    return await _in_time(
+    return await deadline.wait_for(
         provider.open_portal(account.customer_id, return_url=back, locale=account.locale)
     )
 
@@ -118,6 +149,7 @@ async def change_plan(
     provider: StripeGateway,
     organization_id: UUID,
     *,
+    get_pass: GetPass,
     plan: str,
     interval: str,
 ) -> str:
@@ -127,14 +159,17 @@ async def change_plan(
         DomainError: 409 `subscription_missing`, `subscription_overdue`, `payment_failed`; 422
             `plan_not_offered`.
     """
-    change = await database.plan_subscription_change(organization_id, plan, interval)
+    deadline = _Deadline()
+    change = await database.plan_subscription_change(
+        organization_id, await get_pass(), plan, interval
+    )
     if change.kind == "upgrade":
         work = provider.upgrade_subscription(change.subscription_id, change.lookup_key)
     elif change.kind == "downgrade":
         work = provider.downgrade_subscription(change.subscription_id, change.lookup_key)
     else:
         work = provider.resume_subscription(change.subscription_id)
-    await _changed(database, provider, organization_id, work)
+    await _changed(database, provider, organization_id, work, deadline)
     return change.kind
 
 
@@ -144,8 +179,10 @@ async def cancel(database: BillingDatabase, provider: StripeGateway, organizatio
     Raises:
         DomainError: 409 `subscription_missing`.
     """
+    deadline = _Deadline()
     subscription = await _live(database, organization_id)
-    await _changed(database, provider, organization_id, provider.cancel_subscription(subscription))
+    work = provider.cancel_subscription(subscription)
+    await _changed(database, provider, organization_id, work, deadline)
 
 
 async def resume(database: BillingDatabase, provider: StripeGateway, organization_id: UUID) -> None:
@@ -154,15 +191,42 @@ async def resume(database: BillingDatabase, provider: StripeGateway, organizatio
     Raises:
         DomainError: 409 `subscription_missing`.
     """
+    deadline = _Deadline()
     subscription = await _live(database, organization_id)
-    await _changed(database, provider, organization_id, provider.resume_subscription(subscription))
+    work = provider.resume_subscription(subscription)
+    await _changed(database, provider, organization_id, work, deadline)
 
 
 async def sync_customer(
     database: BillingDatabase, provider: StripeGateway, customer_id: str
 ) -> AppliedBilling:
     """Read all that a customer has at Stripe, and apply it."""
-    billing = await provider.read_billing(customer_id)
+    return await _apply(database, await provider.read_billing(customer_id))
+
+
+async def forget_customer(
+    database: BillingDatabase, provider: StripeGateway, customer_id: str
+) -> AppliedBilling:
+    """Read a customer, and take one that Stripe does not know for deleted there.
+
+    For an operator who knows that the key is the right one. Nothing is lost by it at Stripe, and
+    until the organization subscribes anew a reading that finds the customer puts all back.
+
+    Raises:
+        PaymentError: Stripe did not answer, or refused for another reason.
+    """
+    try:
+        return await sync_customer(database, provider, customer_id)
+    except PaymentError as error:
+        if error.code != "resource_missing":
+            raise
+    _log.warning("subscription.customer_forgotten", customer=customer_id)
+    return await _apply(
+        database, CustomerBilling(customer_id, deleted=True, as_of=datetime.now(UTC))
+    )
+
+
+async def _apply(database: BillingDatabase, billing: CustomerBilling) -> AppliedBilling:
     applied = await database.apply_billing(billing.as_json())
     if applied.unknown_prices:
         _log.error(
@@ -193,10 +257,14 @@ async def _live(database: BillingDatabase, organization_id: UUID) -> str:
 
 
 async def _changed(
-    database: BillingDatabase, provider: StripeGateway, organization_id: UUID, work: Awaitable[None]
+    database: BillingDatabase,
+    provider: StripeGateway,
+    organization_id: UUID,
+    work: Awaitable[None],
+    deadline: _Deadline,
 ) -> None:
     try:
-        await _in_time(work)
+        await deadline.wait_for(work)
     except PaymentError as error:
         if error.code in ("card_declined", "card_error", "authentication_required"):
             raise DomainError(
@@ -205,30 +273,28 @@ async def _changed(
         raise
     account = await database.get_billing_account(str(organization_id))
     if account.customer_id is not None:
-        await _refresh(database, provider, account.customer_id)
+        await _refresh(database, provider, account.customer_id, deadline)
 
 
-async def _refresh(database: BillingDatabase, provider: StripeGateway, customer_id: str) -> None:
+async def _refresh(
+    database: BillingDatabase, provider: StripeGateway, customer_id: str, deadline: _Deadline
+) -> None:
     """Apply what is so now. If Stripe does not say, its event or the reconciler will."""
     try:
-        await _in_time(sync_customer(database, provider, customer_id))
+        await deadline.wait_for(sync_customer(database, provider, customer_id))
     except PaymentError as error:
         _log.warning("subscription.not_read_back", code=error.code)
 
 
 async def _close_former(
-    database: BillingDatabase, provider: StripeGateway, session_id: str, customer_id: str
+    database: BillingDatabase,
+    provider: StripeGateway,
+    session_id: str,
+    customer_id: str,
+    deadline: _Deadline,
 ) -> None:
     """Close the page for something else; who has paid on it meanwhile has a subscription."""
-    former = await _in_time(provider.expire_checkout_session(session_id))
+    former = await deadline.wait_for(provider.expire_checkout_session(session_id))
     if former.status == "complete":
-        await _refresh(database, provider, customer_id)
+        await _refresh(database, provider, customer_id, deadline)
         raise DomainError("subscription_exists", 409, "Change the subscription that there is.")
-
-
-async def _in_time(work: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(PROVIDER_SECONDS):
-            return await work
-    except TimeoutError as error:
-        raise PaymentError("stripe_unreachable", "no answer in time", retryable=True) from error

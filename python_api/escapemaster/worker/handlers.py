@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
@@ -21,14 +21,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from escapemaster.database import Job, RefundRequest, ServiceDatabase
 from escapemaster.email.content import Site
 from escapemaster.email.mails import sample
-from escapemaster.email.message import Transport
+from escapemaster.email.message import LocalSenders, Senders, Transport
 from escapemaster.email.rendering import compose
+from escapemaster.email.resend_transport import SENDER_REFUSED
 from escapemaster.errors import EmailError, EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
+from escapemaster.payments.accounts import sync_account
 from escapemaster.payments.model import RefundOrder
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.payments.subscriptions import sync_customer
 from escapemaster.storage import Storage
+from escapemaster.webhooks.posting import Poster
 from escapemaster.worker.export import write_rows
 
 #: Where exports are kept: private, read through signed URLs.
@@ -36,6 +39,8 @@ EXPORTS_BUCKET: Final = "exports"
 #: An export is given up after so many attempts, some ten minutes: somebody is waiting for it, and
 #: can ask for another.
 EXPORT_ATTEMPTS: Final = 8
+#: Events that one job posts at most, one after the other: each may take ten seconds of its time.
+WEBHOOKS_A_JOB: Final = 8
 
 _log = get_logger("jobs")
 
@@ -49,6 +54,8 @@ class Tools:
     mail: Transport
     storage: Storage
     site: Site
+    webhooks: Poster = field(default_factory=Poster)
+    senders: Senders = field(default_factory=LocalSenders)
 
 
 class UnknownJobError(EscapemasterError):
@@ -104,9 +111,35 @@ async def send_email(job: Job, tools: Tools) -> None:
     if message.unsubscribe_url == "":
         # An operator mends it; until then nobody gets what they could not end.
         raise EmailError("service_url_missing", "SERVICE_URL", retryable=True)
-    message_id = await tools.mail.send(message, email_key(job))
+    try:
+        message_id = await tools.mail.send(message, email_key(job))
+    except EmailError as error:
+        if error.code == SENDER_REFUSED:
+            # The next attempt, and every other mail of the venue, has the platform's.
+            await tools.database.doubt_sender_domain(job.id, job.lease_token)
+        raise
     await tools.database.record_email(job.id, job.lease_token, tools.mail.name, message_id)
     _log.info("email.sent", template=message.template, provider=tools.mail.name)
+
+
+async def read_sender_domain(job: Job, tools: Tools) -> None:
+    """`sender.read`: have the provider make a venue's own sender domain, or read its status."""
+    wanted = await tools.database.read_sender_domain(job.id, job.lease_token)
+    if wanted is None:
+        return
+    state = await tools.senders.state(wanted.domain, wanted.provider_id, wanted.claimed_at)
+    kept = await tools.database.record_sender_domain(
+        job.id, job.lease_token, state.provider_id, state.status, state.records
+    )
+    if not kept and wanted.provider_id is None and state.provider_id is not None:
+        # Given up while it was made.
+        await tools.senders.remove(state.provider_id)
+    _log.info("sender.read", status=state.status)
+
+
+async def remove_sender_domain(job: Job, tools: Tools) -> None:
+    """`sender.remove`: remove a sender domain that was given up at the provider."""
+    await tools.senders.remove(_payload(job, _RemovePayload).provider_id)
 
 
 async def check_words(job: Job, tools: Tools) -> None:
@@ -133,6 +166,8 @@ async def sync_stripe_object(job: Job, tools: Tools) -> None:
             dispute = await tools.stripe.retrieve_dispute(wanted.object_id, wanted.account)
             await tools.database.apply_dispute(job, dispute.as_json())
             _log.warning("stripe.dispute_applied", status=dispute.status, reason=dispute.reason)
+        case "account":
+            await sync_account(tools.database, tools.stripe, wanted.object_id, job)
         case "subscription" | "invoice" | "customer":
             await _sync_billing(wanted, tools)
         case _:
@@ -209,6 +244,7 @@ async def refund(job: Job, tools: Tools) -> None:
         amount_cents=request.amount_cents,
         currency=request.currency,
         stripe_account=request.stripe_account,
+        refund_fee=request.refund_fee,
     )
     try:
         made = await tools.stripe.create_refund(order)
@@ -286,16 +322,55 @@ async def erase_files(job: Job, tools: Tools) -> None:
         raise failed
 
 
+async def deliver_webhooks(job: Job, tools: Tools) -> None:
+    """`webhook.deliver`: post what waits about a booking to an endpoint, the first one first.
+
+    Ends with the first that does not arrive: those after it wait for it.
+    """
+    for _ in range(WEBHOOKS_A_JOB):
+        prepared = await tools.database.prepare_webhook(job)
+        if prepared is None:
+            return
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "Escapemaster-Webhooks/1",
+            "webhook-id": str(prepared.event_id),
+            "webhook-timestamp": prepared.webhook_timestamp,
+            "webhook-signature": prepared.webhook_signature,
+        }
+        posted = await tools.webhooks.post(prepared.url, headers, prepared.body.encode())
+        recorded = await tools.database.record_webhook(
+            job,
+            prepared,
+            outcome=posted.outcome,
+            answer_code=posted.code,
+            duration_ms=posted.milliseconds,
+        )
+        _log.info(
+            "webhook.posted",
+            delivery_id=str(prepared.delivery_id),
+            outcome=posted.outcome,
+            status=recorded.status,
+        )
+        if recorded.endpoint_disabled:
+            _log.warning("webhook.endpoint_disabled", delivery_id=str(prepared.delivery_id))
+        if recorded.status != "delivered":
+            return
+
+
 #: What this worker can do.
 HANDLERS: Final[Mapping[str, Handler]] = {
     "email.send": send_email,
     "email.check": check_words,
+    "sender.read": read_sender_domain,
+    "sender.remove": remove_sender_domain,
     "stripe.sync": sync_stripe_object,
     "stripe.read_billing": sync_stripe_object,
     "stripe.refund": refund,
     "stripe.expire_checkout": expire_checkout,
     "organization.export": export_organization,
     "storage.erase": erase_files,
+    "webhook.deliver": deliver_webhooks,
 }
 
 #: Kinds of job that take their time, with the seconds that one attempt may last.
@@ -317,6 +392,10 @@ class _SyncPayload(_Payload):
 class _ExportPayload(_Payload):
     organization_id: UUID
     export_id: UUID
+
+
+class _RemovePayload(_Payload):
+    provider_id: str
 
 
 class _ErasePayload(_Payload):

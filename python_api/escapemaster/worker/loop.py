@@ -8,6 +8,7 @@ begun. A worker that is told to stop finishes what it has, or hands it back.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
@@ -16,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from escapemaster.database import Job
-from escapemaster.errors import EscapemasterError
+from escapemaster.errors import EmailError, EscapemasterError
 from escapemaster.logging import get_logger
 from escapemaster.worker.metrics import WorkerMetrics
 
@@ -44,7 +45,13 @@ class Queue(Protocol):
         ...
 
     async def fail_job(
-        self, job_id: int, lease_token: UUID, error: str, *, retry: bool
+        self,
+        job_id: int,
+        lease_token: UUID,
+        error: str,
+        *,
+        retry: bool,
+        retry_after: int | None = None,
     ) -> str | None:
         """See `ServiceDatabase`."""
         ...
@@ -155,7 +162,7 @@ class Worker:
 
     async def _work(self, job: Job) -> None:
         with structlog.contextvars.bound_contextvars(
-            job_id=job.id, kind=job.kind, attempt=job.attempt
+            job_id=job.id, kind=job.kind, attempt=job.attempt, request_id=f"job-{job.id}"
         ):
             started = time.perf_counter()
             outcome = "lost"
@@ -202,7 +209,9 @@ class Worker:
             # A mistake of ours: mended by the next version, so the work is kept. Its message is
             # left out, because it may quote personal data.
             reason, retry = type(failure).__name__, True
-        outcome = await self._queue.fail_job(job.id, job.lease_token, reason, retry=retry)
+        outcome = await self._queue.fail_job(
+            job.id, job.lease_token, reason, retry=retry, retry_after=_retry_after(job, failure)
+        )
         _log.error("job.failed", retry=retry, became=outcome, exc_info=failure)
         return outcome or "lost"
 
@@ -219,6 +228,17 @@ class Worker:
                 _log.warning("lease.not_extended", exc_info=error)
                 if time.monotonic() >= held_until:
                     return
+
+
+def _retry_after(job: Job, failure: BaseException) -> int | None:
+    """When a mail that the provider did not take is tried again, without counting the attempt.
+
+    An attempt before this one may have been taken and its answer lost: such a job keeps to its
+    pauses, which end while the provider remembers its idempotency key.
+    """
+    if isinstance(failure, EmailError) and failure.retry_after is not None and job.attempt == 1:
+        return math.ceil(failure.retry_after)
+    return None
 
 
 async def _cancelled(*tasks: asyncio.Future[None]) -> None:

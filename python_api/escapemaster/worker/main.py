@@ -87,4 +87,6 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
             mail=clients.mail_transport(settings, http),
             storage=clients.file_storage(settings, files),
             site=clients.mail_site(settings),
+            webhooks=clients.webhook_poster(settings),
+            senders=clients.mail_senders(settings),
         )

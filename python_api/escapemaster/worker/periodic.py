@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from escapemaster.errors import EscapemasterError
+from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.worker.handlers import Tools
 
@@ -20,6 +20,8 @@ from escapemaster.worker.handlers import Tools
 STALE_AFTER: Final = 60
 #: Every customer's subscriptions are read once in so long (seconds), whatever events came.
 SUBSCRIPTIONS_READ_EVERY: Final = 24 * 60 * 60
+#: So is every account of a venue's, in so long (seconds): whether it may charge is wanted sooner.
+ACCOUNTS_READ_EVERY: Final = 6 * 60 * 60
 #: Pages of 100 that one look queues at most; the next look goes on.
 MAX_PAGES: Final = 50
 #: How far back a starting worker looks for events that no webhook brought. Stripe itself delivers
@@ -46,9 +48,11 @@ def periodic_tasks(
     """All of them."""
     return [
         Periodic("sweep", 15, lambda: sweep(tools)),
+        Periodic("sweep_notices", 5, lambda: sweep_notices(tools)),
         Periodic("reconcile_checkouts", 15, lambda: reconcile_checkouts(tools)),
         Periodic("reconcile_events", 300, EventReconciler(tools, now)),
         Periodic("reconcile_subscriptions", 600, lambda: reconcile_subscriptions(tools)),
+        Periodic("reconcile_accounts", 600, lambda: reconcile_accounts(tools)),
     ]
 
 
@@ -72,6 +76,13 @@ async def sweep(tools: Tools) -> None:
     counts = await tools.database.sweep()
     if any(counts.values()):
         _log.info("sweep", counts=counts)
+
+
+async def sweep_notices(tools: Tools) -> None:
+    """Let the database tell staff of what happened."""
+    counts = await tools.database.sweep_notices()
+    if any(counts.values()):
+        _log.info("sweep_notices", counts=counts)
 
 
 async def reconcile_checkouts(tools: Tools, older_than_seconds: int = STALE_AFTER) -> None:
@@ -102,21 +113,54 @@ async def reconcile_subscriptions(
         _log.info("reconcile.subscriptions_queued", subscriptions=queued)
 
 
+async def reconcile_accounts(tools: Tools, older_than_seconds: int = ACCOUNTS_READ_EVERY) -> None:
+    """Have the venues' accounts read that were not read for so long, a job each."""
+    queued = 0
+    for _ in range(MAX_PAGES):
+        page = await tools.database.queue_stale_stripe_accounts(older_than_seconds)
+        queued += page
+        if page == 0:
+            break
+    if queued:
+        _log.info("reconcile.accounts_queued", accounts=queued)
+
+
 class EventReconciler:
-    """Reads Stripe's list of events and receives those that no webhook brought."""
+    """Reads every account's list of events and receives those that no webhook brought."""
 
     def __init__(self, tools: Tools, now: Callable[[], datetime]) -> None:
         self._tools = tools
         self._now = now
-        self._since: datetime | None = None
+        #: Until when each account was looked at; None is the platform's own.
+        self._since: dict[str | None, datetime] = {}
 
     async def __call__(self) -> None:
-        """Look once."""
+        """Look once at every account. One that cannot be looked at hides no other."""
+        failed: EscapemasterError | None = None
+        for account in (None, *await self._tools.database.list_stripe_accounts()):
+            try:
+                await self._look(account)
+            except EscapemasterError as error:
+                _log.error("reconcile.account_failed", account=account, exc_info=error)
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def _look(self, account: str | None) -> None:
+        try:
+            await self._read(account)
+        except PaymentError as error:
+            if account is None or error.code != "account_invalid":
+                raise
+            # Taken away, and its last event was lost.
+            await self._tools.database.queue_stale_stripe_accounts(0, account)
+
+    async def _read(self, account: str | None) -> None:
         began = self._now()
-        since = self._since or began - FIRST_LOOK
+        since = self._since.get(account, began - FIRST_LOOK)
         missed = 0
         failed: EscapemasterError | None = None
-        async for event in self._tools.stripe.list_recent_events(since):
+        async for event in self._tools.stripe.list_recent_events(since, account=account):
             try:
                 received = await self._tools.database.receive_stripe_event(event.as_json())
             except EscapemasterError as error:
@@ -126,8 +170,8 @@ class EventReconciler:
             else:
                 missed += not received.duplicate
         if missed:
-            _log.warning("reconcile.events_missed", events=missed)
+            _log.warning("reconcile.events_missed", events=missed, account=account)
         if failed is not None:
             # A look that failed half-way is repeated in full.
             raise failed
-        self._since = began - OVERLAP
+        self._since[account] = began - OVERLAP

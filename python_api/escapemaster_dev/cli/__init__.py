@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from escapemaster.cli import jobs, run
+from escapemaster.cli import jobs, run, subscriptions
 from escapemaster_dev.cli import data, local
 
 app = typer.Typer(
@@ -35,12 +35,15 @@ local.register(app)
 data.register(app)
 run.register(app)
 jobs.register(app)
+subscriptions.register(app)
 
 
 @app.callback()
 def prepare(context: typer.Context) -> None:
     """Let what the service would run on a server use the local stack's keys."""
-    if context.invoked_subcommand == "jobs" and "SUPABASE_SECRET_KEY" not in os.environ:
+    asked = context.invoked_subcommand in {"jobs", "subscriptions"}
+    helped = not {"-h", "--help"}.isdisjoint(sys.argv)
+    if asked and not helped and "SUPABASE_SECRET_KEY" not in os.environ:
         data.use_stack_environment()
 
 

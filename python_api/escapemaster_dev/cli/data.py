@@ -73,18 +73,20 @@ def schema_diff() -> None:
 
 
 def pages() -> None:
-    """Write what the docs say of the database: the definer register and three pages of docs/."""
+    """Write what docs/ says of the database: pages, definer register, webhooks' schema."""
     from escapemaster_dev.schema.cli import (
         functions_command,
         permissions_command,
         register_command,
         tables_command,
+        webhooks_command,
     )
 
     register_command()
     permissions_command()
     functions_command()
     tables_command()
+    webhooks_command()
 
 
 def use_stack_environment() -> StackConfig:

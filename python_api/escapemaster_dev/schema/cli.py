@@ -16,6 +16,7 @@ from escapemaster_dev.schema import (
     register,
     table_page,
     types,
+    webhook_schema,
 )
 from escapemaster_dev.schema.project import PROJECT, SchemaError
 from escapemaster_dev.schema.server import scratch_server
@@ -97,6 +98,14 @@ def tables_command() -> None:
     with _database() as connection:
         table_page.path_of(PROJECT).write_text(table_page.render(connection))
     typer.echo("Wrote docs/tables.md.")
+
+
+@app.command("webhooks")
+def webhooks_command() -> None:
+    """Write docs/webhooks.schema.json: the body of a webhook."""
+    with _database() as connection:
+        webhook_schema.path_of(PROJECT).write_text(webhook_schema.render(connection))
+    typer.echo("Wrote docs/webhooks.schema.json.")
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from escapemaster_dev.schema.project import SchemaError
 from escapemaster_dev.schema.reference import Connection
 
 _NULL = re.compile(r"\bnull\b")
-_LISTED = re.compile(r"\bone of: ([\w-]+(?:, [\w-]+)*)\.?$")
+_VALUE = r"[\w-]+(?:\.[\w-]+)*"
+_LISTED = re.compile(rf"\bone of: ({_VALUE}(?:, {_VALUE})*)\.?$")
 _COLUMN = re.compile(r"\bone of (\w+)\.(\w+)\.?$")
 _NAMED = re.compile(r"\bAnswers ((?:public|service)\.\w+)( or null)?\.")
 

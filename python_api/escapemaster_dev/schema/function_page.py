@@ -50,13 +50,16 @@ _ABOUT_ERRORS = (
 _COMMON_ERRORS = (
     "Beside what is listed, any request may be refused with 401 `token_invalid` (a token of another"
     " project) and `session_ended` (one from before the account proved its address), 400"
-    " `count_not_exact` (an estimated count) and 406 `plan_refused` (a plan); whatever asks for a"
+    " `count_not_exact` (an estimated count), 403 `description_refused` (the description of"
+    " everything) and 406 `plan_refused` (a plan), 411 `length_required`"
+    " and 413 `body_too_large` (more than 256 kB, or 1 MB of who is signed in), and of who is"
+    " signed in with 429 `rate_limited` (too much of theirs runs at once); whatever asks for a"
     " permission with 400 `organization_header_invalid` (an `x-organization-id` that is none),"
     " 401 `not_authenticated`, 403 `permission_denied`, and while the organization is suspended,"
     " if the permission changes something, 403 `organization_suspended`, while what it pays the"
-    " platform is overdue beyond its grace likewise 403 `subscription_overdue`; and whatever needs"
-    " no account with 503 `unavailable` (it took too long: ask again in a moment, with the same"
-    " idempotency key)."
+    " platform is overdue beyond its grace likewise 403 `subscription_overdue`; and every"
+    " function of `public` with 503 `unavailable` (it took too long: ask again in a moment, with"
+    " the same idempotency key)."
 )
 _ABOUT_TABLES = (
     "Who may write which table is in [permissions.md](permissions.md). A row that breaks a rule of"

@@ -46,6 +46,8 @@ _HEADER = """\
 -- Generated from sql/ by `make migration name={name}`. Do not edit: change sql/ and render again.
 -- Digest of what follows: {digest}
 """
+#: A migration that waits for a lock has everybody else wait behind it: it gives up instead.
+_TIMEOUT = "\nset lock_timeout = '5s';\n"
 _COMMENT_ON_COLUMN = re.compile(r"comment on column (.+?)\.[^.\s]+ is ")
 _DIGEST = re.compile(r"\A(?:--[^\n]*\n)*?-- Digest of what follows: ([0-9a-f]{64})\n")
 
@@ -129,6 +131,8 @@ def render_migration(
                 "sql/ has to say by a repeatable statement of its own (a new field of a type that\n"
                 f"there is goes last, since a migration can only append it):\n{left}"
             )
+    if "baseline" not in name:
+        body = _TIMEOUT + body
     project.migrations.mkdir(parents=True, exist_ok=True)
     path = project.migrations / f"{_next_timestamp(project)}_{name}.sql"
     path.write_text(with_header(name, body))

@@ -53,16 +53,21 @@ def generate_types(*, project: Project = PROJECT, server: Server | None = None) 
     """The content that each file of generated types should have."""
     with scratch_server(server) as on, on.scratch("types") as dsn:
         apply_files(dsn, project.source_files())
-        with psycopg.connect(dsn) as connection:
-            told = _Told(
-                known_values.known_values(connection),
-                composites.composites(connection),
-                composites.answers(connection),
-            )
-        return {
-            project.typescript_types: _typescript(dsn, told),
-            project.python_types: _python(dsn, told),
-        }
+        return types_of(dsn, project)
+
+
+def types_of(dsn: str, project: Project = PROJECT) -> dict[Path, str]:
+    """The same, of a database that was made by `sql/`."""
+    with psycopg.connect(dsn) as connection:
+        told = _Told(
+            known_values.known_values(connection),
+            composites.composites(connection),
+            composites.answers(connection),
+        )
+    return {
+        project.typescript_types: _typescript(dsn, told),
+        project.python_types: _python(dsn, told),
+    }
 
 
 def _generate(dsn: str, language: str) -> str:

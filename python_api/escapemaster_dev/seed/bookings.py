@@ -41,8 +41,16 @@ class Booked:
     manage_token: str
 
 
-def fill(connection: Connection, opened: OpenVenue, now: datetime) -> int:
-    """Book a venue's past and what is to come; how many bookings were made."""
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How many bookings were made, and those whose game is over."""
+
+    bookings: int
+    played: Sequence[Booked]
+
+
+def fill(connection: Connection, opened: OpenVenue, now: datetime) -> Filled:
+    """Book a venue's past and what is to come."""
     desk = _Desk(connection, opened)
     today = now.astimezone(ZoneInfo(opened.venue.timezone)).date()
     past = desk.book(
@@ -58,7 +66,8 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> int:
     desk.move_to("no_show", "game_master", _of(past, "no_show"))
     desk.move_to("checked_in", "game_master", came)
     desk.move_to("in_progress", "game_master", came)
-    desk.move_to("completed", "game_master", [one for one in came if one.visit.ends_at <= now])
+    played = [one for one in came if one.visit.ends_at <= now]
+    desk.move_to("completed", "game_master", played)
     # Only now: the sweep completes visits of which nobody has said how they went.
     as_owner(connection).execute("select service.sweep()")
     _take_money_then(connection, opened, _of(past, "came", "no_show"))
@@ -75,7 +84,7 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> int:
     desk.move_to("pending", "receptionist", _of(coming, "pending"))
     desk.cancel(_of(coming, "cancelled"))
     desk.block_a_slot(full_day + timedelta(days=1))
-    return len(past) + len(coming) + desk.sell_out(full_day)
+    return Filled(len(past) + len(coming) + desk.sell_out(full_day), played)
 
 
 class _Desk:

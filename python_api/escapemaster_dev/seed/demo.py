@@ -1,11 +1,11 @@
 """Fills a local stack with the demo: `main`.
 
 What a client can do is done as a client. The owner's connection (`DATABASE_URL`) is used for
-five things that no client can: to make accounts whose addresses need no mail (`register`), to give
-each venue a plan for a year, to move
+six things that no client can: to make accounts whose addresses need no mail (`register`), to give
+each venue a plan for a year and an account that can be paid (`onboard`), to move
 a part of the bookings into the past (see `escapemaster_dev.seed.bookings`), to take back the mails
-about bookings that nobody made, to send one reminder before its time, and to keep each venue in one
-transaction.
+and the news for staff about bookings that nobody made, to send one reminder before its time, and to
+keep each venue in one transaction.
 
 Run again it finds everything and changes nothing.
 """
@@ -22,10 +22,19 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import dict_row
 
+from escapemaster_dev.seed.accounts import onboard
 from escapemaster_dev.seed.bookings import fill
 from escapemaster_dev.seed.catalogue import ask_for_waivers, picture_file, set_up
-from escapemaster_dev.seed.clients import Account, Connection, Gateway, as_owner, register
+from escapemaster_dev.seed.clients import (
+    Account,
+    Client,
+    Connection,
+    Gateway,
+    as_owner,
+    register,
+)
 from escapemaster_dev.seed.crew import staff
+from escapemaster_dev.seed.games import tell_results
 from escapemaster_dev.seed.pictures import read_picture
 from escapemaster_dev.seed.settings import SeedSettings
 from escapemaster_dev.seed.venues import PASSWORD, SPARE_GUEST, VENUES, Venue
@@ -92,7 +101,7 @@ def _make(
                 )
         signed_in = requests.map(gateway.sign_in, venue.staff)
         accounts = {account.person.email: account for account in signed_in}
-        bookings, staffed = _open(connection, venue, accounts)
+        bookings, staffed = _open(settings, connection, venue, accounts)
     made = (
         f"{len(accounts)} people, {len(venue.rooms)} rooms, {bookings} bookings,"
         f" {staffed} games with a game master"
@@ -101,7 +110,9 @@ def _make(
     return line, accounts[venue.person("manager").email]
 
 
-def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account]) -> tuple[int, int]:
+def _open(
+    settings: SeedSettings, connection: Connection, venue: Venue, accounts: Mapping[str, Account]
+) -> tuple[int, int]:
     """Set the venue up, fill and staff it; how many bookings, and games with a game master."""
     (row,) = connection.execute(
         "select now() as now, coalesce((select max(id) from private.jobs), 0) as last_job"
@@ -109,15 +120,21 @@ def _open(connection: Connection, venue: Venue, accounts: Mapping[str, Account])
     now: datetime = row["now"]
     today = now.astimezone(ZoneInfo(venue.timezone)).date()
     opened = set_up(connection, venue, accounts, today)
-    bookings = fill(connection, opened, now)
+    onboard(connection, settings, opened.organization_id)
+    filled = fill(connection, opened, now)
+    tell_results(opened, Client(connection, None), filled.played)
     ask_for_waivers(opened)
     staffed = staff(opened, today)
     as_owner(connection).execute(
         "delete from private.jobs where id > %s and organization_id = %s and kind = 'email.send'",
         (row["last_job"], opened.organization_id),
     )
+    # Their mails would be queued by the first sweep after this transaction.
+    as_owner(connection).execute(
+        "delete from private.notice_events where organization_id = %s", (opened.organization_id,)
+    )
     _remind(connection, opened.organization_id)
-    return bookings, staffed
+    return filled.bookings, staffed
 
 
 def _remind(connection: Connection, organization_id: str) -> None:

@@ -24,6 +24,9 @@ class SeedSettings:
     database_url: str
     site_url: str
     report: Path
+    #: The sandbox of Stripe; None: real test keys are used.
+    stripe_url: str | None = None
+    stripe_key: str = ""
 
     def __post_init__(self) -> None:
         for url in (self.supabase_url, self.database_url):
@@ -39,4 +42,6 @@ class SeedSettings:
             database_url=environment["DATABASE_URL"],
             site_url=environment["PUBLIC_SITE_URL"],
             report=report,
+            stripe_url=environment.get("STRIPE_API_BASE") or None,
+            stripe_key=environment.get("STRIPE_SECRET_KEY", ""),
         )

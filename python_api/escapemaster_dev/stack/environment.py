@@ -37,6 +37,7 @@ def stack_environment(config: StackConfig, credentials: Credentials) -> dict[str
         "RESEND_WEBHOOK_SECRET": credentials.resend_webhook_secret,
         "EMAIL_FROM": "Escapemaster <bookings@escapemaster.test>",
         "PUBLIC_SITE_URL": f"{gateway}/demo/",
+        "WEBHOOKS_ALLOW_LOOPBACK": "true",
         "ALLOWED_RETURN_ORIGINS": f"{gateway},http://localhost:{ports.gateway}",
         "EDGE_FUNCTIONS_URL": f"{gateway}/functions/v1",
     }

@@ -17,7 +17,10 @@ NAME = "Auth and Storage"
 USER = "supabase_auth_admin"
 
 #: Loaded before their own code.
-_MENDS = [Path(__file__).with_name(name) for name in ("lite_mends.mjs", "lite_mail_pause.mjs")]
+_MENDS = [
+    Path(__file__).with_name(name)
+    for name in ("lite_mends.mjs", "lite_mail_pause.mjs", "lite_sign_in.mjs")
+]
 
 #: What the local program understands of `[auth]` besides the tables below.
 _AUTH_KEYS = (

@@ -59,6 +59,9 @@ _NOT_DURABLE = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum_naptime": "15s",
+    # Nobody guesses the password of a server that is gone in minutes, and 4,096 rounds at either
+    # end were 3 of the 7 ms of processor time that a connection costs.
+    "scram_iterations": "1",
 }
 
 
@@ -114,7 +117,7 @@ class Cluster:
                     "--builtin-locale=C.UTF-8",
                     "--locale=C",
                     "--no-instructions",
-                    *([] if self.durable else ["--no-sync"]),
+                    *([] if self.durable else ["--no-sync", "--set=scram_iterations=1"]),
                 ],
                 cwd=self.directory,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},

@@ -172,6 +172,7 @@ class Supervisor:
         if migrations.pending(database_url, self._config.root):
             with step(self._reporter, "migrations"):
                 migrations.push(database_url, self._config.root)
+        migrations.set_up_for_development(database_url)
 
     def _begin_seed(self, variables: dict[str, str]) -> Child:
         """The demo is made by a command of its own, beside what is still starting."""

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from escapemaster_dev.sandbox.stripe import connect
 from escapemaster_dev.sandbox.stripe.app import create_app
 from escapemaster_dev.sandbox.stripe.settings import Settings
 
@@ -161,7 +162,11 @@ def running(
         webhook_url=hook,
         state=str(state / "stripe.sqlite3") if state else ":memory:",
     )
-    with serving(create_app(settings, clock)) as url, httpx.Client(base_url=url) as http:
+    app = create_app(settings, clock)
+    for account in ("acct_1Venue", "acct_1Other"):
+        if app.state.sandbox.store.find(connect.KIND, account) is None:
+            connect.make(app.state.sandbox, account_id=account, works=True)
+    with serving(app) as url, httpx.Client(base_url=url) as http:
         client = stripe.StripeClient(SECRET_KEY, base_addresses={"api": url}, max_network_retries=0)
         yield Bench(url, clock, receiver, client, http)
 

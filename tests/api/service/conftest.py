@@ -8,6 +8,7 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from escapemaster.api.app import create_app
 from escapemaster.api.services import Transports
@@ -33,6 +34,10 @@ def _quiet_logs() -> Iterator[None]:
 @pytest.fixture
 def settings() -> Settings:
     """The configuration of a service that reaches nothing."""
+    return _settings()
+
+
+def _settings() -> Settings:
     return Settings.model_validate(
         {
             "supabase_url": "http://gateway.test",
@@ -78,13 +83,43 @@ def files() -> FakeStorage:
     return FakeStorage()
 
 
+def _no_keys(request: httpx.Request) -> httpx.Response:
+    """Whoever verifies by the secret asks nobody for keys."""
+    raise AssertionError(f"asked for {request.url}")
+
+
+@pytest.fixture(scope="session")
+def _included() -> list[BaseRoute]:
+    """What an application includes of the modules of routes, which holds nothing of it.
+
+    FastAPI reads what they take and answer at an application's first request: that was half of what
+    a test cost.
+    """
+    return [r for r in create_app(_settings()).router.routes if not hasattr(r, "methods")]
+
+
 @pytest.fixture
-def app(settings: Settings, postgrest: FakePostgrest, stripe_api: FakeStripe) -> FastAPI:
+def app(
+    settings: Settings,
+    postgrest: FakePostgrest,
+    stripe_api: FakeStripe,
+    _included: list[BaseRoute],
+) -> FastAPI:
     """The application."""
-    return create_app(
+    app = create_app(
         settings,
-        transports=Transports(database=postgrest.transport, stripe=stripe_api.transport),
+        transports=Transports(
+            database=postgrest.transport,
+            stripe=stripe_api.transport,
+            # A client without a transport reads all certificates of the machine.
+            jwks=httpx.MockTransport(_no_keys),
+        ),
     )
+    # The description and its page are the application's own.
+    own = [route for route in app.router.routes if hasattr(route, "methods")]
+    assert len(app.router.routes) == len(own) + len(_included)
+    app.router.routes[:] = [*own, *_included]
+    return app
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from escapemaster.payments.checkout import PROVIDER_SECONDS, ReturnAddresses
 from .fakes import FakePostgrest, FakeStripe, stripe_error, stripe_session
 
 ATTEMPT = "018f0000-0000-7000-8000-000000000001"
+OPEN_PAGE = "https://pay.example.test/old"
 ORDER = {"reference": "ABCD-2345", "manage_token": "a-secret"}
 
 
@@ -36,6 +37,13 @@ def attempt(**changes: Any) -> dict[str, Any]:
     }
 
 
+def recorded(**changes: Any) -> dict[str, Any]:
+    """An attempt that has a page, whose address somebody with the service's key has written."""
+    return attempt(
+        session_id="cs_old", attempt_token=None, checkout_url="https://evil.test/pay", **changes
+    )
+
+
 @pytest.fixture(autouse=True)
 def payable(postgrest: FakePostgrest, stripe_api: FakeStripe) -> None:
     """A booking that can be paid."""
@@ -44,6 +52,7 @@ def payable(postgrest: FakePostgrest, stripe_api: FakeStripe) -> None:
     postgrest.answer("record_checkout", {"status": "open"})
     postgrest.answer("fail_checkout", {"status": "failed"})
     stripe_api.answer("POST /v1/checkout/sessions", stripe_session())
+    stripe_api.answer("GET /v1/checkout/sessions/cs_old", stripe_session(url=OPEN_PAGE))
 
 
 async def test_a_held_booking_gets_a_page_to_pay_on(
@@ -91,10 +100,44 @@ async def test_no_log_line_tells_whose_booking_it_is(client: httpx.AsyncClient) 
 async def test_a_page_that_is_open_is_given_again(
     client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
-    postgrest.answer("open_checkout", attempt(checkout_url="https://pay.example.test/old"))
+    postgrest.answer("open_checkout", recorded(stripe_account="acct_1"))
     response = await client.post("/v1/checkout", json=ORDER)
-    assert response.json()["checkout_url"] == "https://pay.example.test/old"
-    assert stripe_api.calls == []
+    assert response.json()["checkout_url"] == OPEN_PAGE
+    [asked] = stripe_api.calls
+    assert (asked.method, asked.headers["stripe-account"]) == ("GET", "acct_1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (
+            stripe_error(404, "invalid_request_error", code="resource_missing"),
+            409,
+            "checkout_closing",
+        ),
+        (stripe_session(client_reference_id="another's"), 409, "checkout_closing"),
+        (stripe_session(client_reference_id=None), 409, "checkout_closing"),
+        (stripe_session(status="expired", url=None), 409, "checkout_closing"),
+        (stripe_session(status="complete", url=None), 409, "nothing_due"),
+        (stripe_error(500, "api_error"), 502, "payment_provider_failed"),
+    ],
+    ids=["unknown", "of another", "of nobody", "over", "paid", "no answer"],
+)
+async def test_nobody_is_sent_to_a_page_that_stripe_does_not_show_for_the_attempt(
+    client: httpx.AsyncClient,
+    postgrest: FakePostgrest,
+    stripe_api: FakeStripe,
+    answer: Any,
+    status: int,
+    code: str,
+) -> None:
+    """Whoever has a booking's link and the service's key can record a page of their own."""
+    postgrest.answer("open_checkout", recorded())
+    stripe_api.answer("GET /v1/checkout/sessions/cs_old", answer)
+    response = await client.post("/v1/checkout", json=ORDER)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert "evil.test" not in response.text
+    assert not postgrest.called("fail_checkout")
 
 
 @pytest.mark.parametrize(
@@ -149,10 +192,10 @@ async def test_of_two_who_press_at_once_the_second_gets_the_first_one_s_page(
     client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
     stripe_api.answer("POST /v1/checkout/sessions", stripe_error(400, "idempotency_error"))
-    postgrest.answer("open_checkout", attempt(), attempt(checkout_url="https://pay.test/first"))
+    postgrest.answer("open_checkout", attempt(), recorded())
     response = await client.post("/v1/checkout", json=ORDER)
     assert response.status_code == 201
-    assert response.json()["checkout_url"] == "https://pay.test/first"
+    assert response.json()["checkout_url"] == OPEN_PAGE
     assert not postgrest.called("fail_checkout")
 
 
@@ -167,10 +210,10 @@ async def test_a_page_that_is_just_being_opened_is_waited_for(
 async def test_a_session_that_lost_the_race_gives_way_to_the_recorded_one(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    postgrest.answer("open_checkout", attempt(), attempt(checkout_url="https://pay.test/first"))
+    postgrest.answer("open_checkout", attempt(), recorded())
     postgrest.refuse("record_checkout", "PT409", "attempt_has_session")
     response = await client.post("/v1/checkout", json=ORDER)
-    assert response.json()["checkout_url"] == "https://pay.test/first"
+    assert response.json()["checkout_url"] == OPEN_PAGE
 
 
 async def test_a_page_of_a_booking_cancelled_meanwhile_is_not_shown(
@@ -224,7 +267,28 @@ async def test_what_was_pasted_is_the_databases_to_read(
     )
     assert response.status_code == 201
     asked = next(call for call in postgrest.calls if call.function == "open_checkout")
-    assert asked.arguments == {"reference": reference, "manage_token": token}
+    assert asked.arguments == {"reference": reference, "manage_token": token, "whole": False}
+
+
+async def test_all_can_be_paid_at_once_and_goes_with_its_fee_to_the_venues_account(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("open_checkout", attempt(stripe_account="acct_1", platform_fee_cents=75))
+    response = await client.post("/v1/checkout", json={**ORDER, "amount": "all"})
+    assert response.status_code == 201
+    assert postgrest.called("open_checkout")[0]["whole"] is True
+    [call] = stripe_api.calls
+    assert call.headers["stripe-account"] == "acct_1"
+    assert call.form["payment_intent_data[application_fee_amount]"] == "75"
+
+
+async def test_a_page_of_another_amount_is_closed_first(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("open_checkout", recorded(closing=True))
+    response = await client.post("/v1/checkout", json={**ORDER, "amount": "all"})
+    assert (response.status_code, response.json()["code"]) == (409, "checkout_closing")
+    assert stripe_api.calls == []
 
 
 async def test_a_return_address_of_an_allowed_origin_keeps_its_own_parameters(
@@ -276,13 +340,12 @@ async def test_nobody_is_sent_to_a_place_that_a_stranger_chose(
 async def test_nor_by_asking_for_a_page_that_is_open(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    open_page = "https://pay.example.test/old"
-    postgrest.answer("open_checkout", attempt(checkout_url=open_page))
+    postgrest.answer("open_checkout", recorded())
     evil = {**ORDER, "return_url": "https://evil.test/"}
     assert (await client.post("/v1/checkout", json=evil)).status_code == 422
     assert not postgrest.called("fail_checkout")
     again = await client.post("/v1/checkout", json=ORDER)
-    assert again.json()["checkout_url"] == open_page
+    assert again.json()["checkout_url"] == OPEN_PAGE
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from escapemaster.database.version import NEWEST_MIGRATION
+
 from .fakes import FakePostgrest
 
 CHECKS = [
@@ -30,11 +32,12 @@ CHECKS = [
 @pytest.fixture
 def description(app: FastAPI, postgrest: FakePostgrest) -> BaseSchema:
     """The service's OpenAPI, over a database that knows nobody."""
-    health = {"database": "ok", "migration": "20260101000000", "requests_checked": True}
+    health = {"database": "ok", "migration": NEWEST_MIGRATION, "requests_checked": True}
     postgrest.answer("health", health)
     postgrest.refuse("exchange_api_key", "PT401", "api_key_invalid", hint="Check it.")
     postgrest.answer("limit_checkouts", None)
     postgrest.refuse("open_checkout", "PT404", "booking_not_found", hint="Check it.")
+    postgrest.refuse("answer_notice_link", "PT404", "link_invalid", hint="Open it once more.")
     postgrest.refuse("unsubscribe", "PT404", "link_invalid", hint="Open it once more.")
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 

@@ -7,6 +7,7 @@ import base64
 import email
 import email.policy
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ from jinja2 import Environment, meta
 from structlog.testing import capture_logs
 
 from escapemaster.database import EmailOverride, PreparedEmail
+from escapemaster.email.booking import MAPS_URL
+from escapemaster.email.check_in import check_in_picture
 from escapemaster.email.content import Site
 from escapemaster.email.formatting import LOCALES, city, clock, day, money
 from escapemaster.email.links import manage_url
@@ -38,9 +41,8 @@ from escapemaster.email.mails import MAILS, sample
 from escapemaster.email.message import Attachment, Message, from_header
 from escapemaster.email.overrides import MAX_SUBJECT
 from escapemaster.email.rendering import WordsInvalidError, compose, render, render_strictly
-from escapemaster.email.resend_transport import ResendTransport
+from escapemaster.email.resend_transport import Pace, ResendTransport
 from escapemaster.email.texts import Sentence, sentences
-from escapemaster.email.visits import MAPS_URL
 from escapemaster.errors import EmailError
 
 from .conftest import JWT_SECRET
@@ -61,6 +63,7 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "room_name": "The Attic",
                 "location_name": "Enigma Gràcia",
                 "address": "Carrer de Verdi 12, 08012 Barcelona",
+                "place": "Enigma Gràcia, Carrer de Verdi 12, 08012 Barcelona",
                 "timezone": "Europe/Madrid",
                 "starts_at": "2026-02-14T18:30:00Z",
                 "ends_at": "2026-02-14T19:30:00Z",
@@ -101,6 +104,21 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "payable_cents": 4000,
                 "review_url": "https://reviews.example.test/enigma",
                 "unsubscribe_token": "o.b.t",
+                "received_cents": 4000,
+                "unsigned_waivers": data.get("unsigned_waivers", 3),
+                "waiver_token": "waiver_-1" if template == "waiver_request" else None,
+                "kind": "signup",
+                "link": "https://auth.example.test/auth/v1/verify?token=h",
+                "type": "booking_changed",
+                "happened": "booking_changed",
+                "start_token": "start.o.a.t",
+                "items": MAILS["notice_digest"].sample["items"],
+                "date": "2026-02-14",
+                "sessions": MAILS["day_board"].sample["sessions"],
+                "endpoint_name": "Contabilidad",
+                "host": "hooks.example.com",
+                "gone": False,
+                "disabled_at": "2026-02-14T18:30:00Z",
                 "a_field_of_tomorrow": True,
                 **data,
             },
@@ -266,6 +284,9 @@ def test_a_confirmation_tells_how_to_get_there_and_in_and_whom_to_call() -> None
     assert "Occasion?: A birthday" in message.text
     assert "Occasion?" not in render(prepared("booking_held", "en", **told), SITE).text
     assert "Five minutes from the station.\n\nRing at 2B.\nNot <b>before</b> five." in message.text
+    for template in ("booking_confirmed", "booking_rescheduled"):
+        links = Page(render(prepared(template, "en"), SITE).html).links
+        assert [link for link in links if link.startswith(MAPS_URL)], template
     words = " ".join(Page(message.html).words)
     for said in ("+34 972 00 00 00", "Ring at 2B.", "Not <b>before</b> five.", "station."):
         assert said in words
@@ -431,7 +452,7 @@ def test_whatever_a_name_is_the_event_is_one_event(name: str) -> None:
 
 
 def test_an_event_whose_end_or_place_is_not_known_leaves_them_out() -> None:
-    _, event = event_of(render(prepared(ends_at=None, location_name="", address="", **EVENT), SITE))
+    _, event = event_of(render(prepared(ends_at=None, location_name="", place="", **EVENT), SITE))
     assert not {"DTEND", "LOCATION"} & set(event)
 
 
@@ -569,6 +590,19 @@ def test_money_that_goes_back_by_several_ways_is_said_for_each() -> None:
         text = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE).text
         assert "We are refunding €15.00 to the card" in text
         assert "€10.00 is back on the voucher" in text
+
+
+@pytest.mark.parametrize("template", ["booking_cancelled", "booking_rescheduled"])
+def test_what_a_voucher_paid_is_said_to_be_where_it_is(template: str) -> None:
+    lives: dict[str, object] = {"method": "voucher", "amount_cents": 1000}
+    lives |= {"by_hand": False, "valid_until": "2027-03-01"}
+    dead = {"method": "voucher", "amount_cents": 1500, "by_hand": True, "valid_until": "2026-01-01"}
+    refunds = [lives, dead]
+    message = render(prepared(template, "en", refund_cents=2500, refunds=refunds), SITE)
+    text = Page(message.html).text
+    assert "used again at once, until Monday, 1 March 2027." in text
+    assert "no longer valid: the venue gives you €15.00 back. Please contact the venue." in text
+    assert "€15.00 is back" not in text
 
 
 @pytest.mark.parametrize(
@@ -810,10 +844,12 @@ def test_no_words_hold_up_a_mail(source: str) -> None:
 
 @pytest.mark.parametrize("template", MAILS)
 def test_every_mail_has_a_sample_and_takes_own_words(template: str) -> None:
+    # The platform's own names no venue.
+    sender = MAILS[template].sample.get("organization_name", "Escapemaster")
     words = EmailOverride(subject="Hi {{ to_name }}", body="From {{ organization_name }}")
     message = render_strictly(sample(template, "ca", words), SITE)
     assert message.subject == "Hi Marta"
-    assert "From Casa Laberinto\n" in message.text
+    assert f"From {sender}\n" in message.text
 
 
 async def test_a_preview_shows_the_mail(
@@ -826,6 +862,15 @@ async def test_a_preview_shows_the_mail(
     assert shown["subject"] == "Hi Marta"
     assert "La cripta!" in shown["html"] and "La cripta!" in shown["text"]
     assert postgrest.called("has_permission") == [{"permission": "templates:read"}]
+
+
+async def test_a_preview_shows_the_pictures_that_come_with_the_mail(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=True)
+    html = (await preview(client, subject="Hi")).json()["html"]
+    assert 'src="data:image/png;base64,' in html
+    assert "cid:" not in html
 
 
 async def test_every_mail_can_be_previewed_and_no_other(
@@ -861,13 +906,57 @@ async def test_a_preview_is_for_those_who_may_see_the_words(
     assert (await client.post("/v1/email-templates/preview", json={})).status_code == 401
 
 
-async def preview(client: httpx.AsyncClient, **words: str) -> httpx.Response:
+FACTS: dict[str, Any] = {
+    "to_name": "Ada Byron",
+    "data": {
+        **MAILS["booking_confirmed"].sample,
+        "room_name": "The attic",
+        "phone": None,
+        "manage_url_token": "preview",
+        "expires_at": None,
+        "result": None,
+    },
+}
+
+
+async def test_a_preview_of_a_real_booking_says_what_is_so_and_nothing_of_the_sample(
+    client: httpx.AsyncClient, postgrest: FakePostgrest
+) -> None:
+    postgrest.returns(has_permission=True, preview_booking_email=FACTS)
+    organization, booking = str(uuid4()), str(uuid4())
+    about = {"booking_id": booking, "subject": "{{ to_name }}: {{ room_name }}"}
+    shown = (await preview(client, organization, **about)).json()
+    assert shown["subject"] == "Ada Byron: The attic"
+    # It has no phone, so none is shown.
+    assert "+34 910 000 000" not in shown["text"]
+    assert "#token=preview" in shown["text"]
+    asked = {"organization_id": organization, "booking_id": booking}
+    assert postgrest.called("preview_booking_email") == [asked]
+    # A mail needs what the booking does not have any more: that is the sample's.
+    held = (await preview(client, organization, template="booking_held", **about)).json()
+    assert "The attic" in held["text"]
+    for template, organization_id, code in (
+        ("invitation", organization, "template_not_of_a_booking"),
+        ("booking_confirmed", None, "organization_missing"),
+    ):
+        refused = await preview(client, organization_id, template=template, booking_id=booking)
+        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    postgrest.refuse("preview_booking_email", "PT404", "booking_not_found", hint="Another one.")
+    assert (await preview(client, organization, booking_id=booking)).status_code == 404
+
+
+async def preview(
+    client: httpx.AsyncClient, organization: str | None = None, **words: str
+) -> httpx.Response:
     claims = {"sub": str(uuid4()), "aud": "authenticated", "role": "authenticated"}
     token = jwt.encode({**claims, "exp": time.time() + 60}, JWT_SECRET, algorithm="HS256")
     return await client.post(
         "/v1/email-templates/preview",
         json={"template": "booking_confirmed", "locale": "en", **words},
-        headers={"authorization": f"Bearer {token}"},
+        headers={
+            "authorization": f"Bearer {token}",
+            **({"x-organization-id": organization} if organization else {}),
+        },
     )
 
 
@@ -893,12 +982,23 @@ class Resend:
         default_factory=lambda: httpx.Response(200, json={"id": "em_1"})
     )
     requests: list[httpx.Request] = field(default_factory=list)
+    #: What it answers first, before `answer`.
+    first: list[httpx.Response] = field(default_factory=list)
+    #: Its client's clock, which moves when somebody waits; and for how long each did.
+    now: float = 1000.0
+    waited: list[float] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if self.first:
+            return self.first.pop(0)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        self.now += seconds
 
 
 @pytest.fixture
@@ -909,7 +1009,8 @@ def resend_api() -> Resend:
 @pytest.fixture
 async def resend_transport(resend_api: Resend) -> AsyncIterator[ResendTransport]:
     async with httpx.AsyncClient(transport=httpx.MockTransport(resend_api)) as http:
-        yield ResendTransport(http, api_key="re_1", email_from="E <bookings@example.test>")
+        pace = Pace(lambda: resend_api.now, resend_api.sleep)
+        yield ResendTransport(http, api_key="re_1", email_from="E <b@example.test>", pace=pace)
 
 
 async def test_resend_is_given_the_mail_and_the_key_that_names_it(
@@ -921,7 +1022,7 @@ async def test_resend_is_given_the_mail_and_the_key_that_names_it(
     assert request.headers["authorization"] == "Bearer re_1"
     assert request.headers["idempotency-key"] == "email-1-abc"
     assert json.loads(request.content) == {
-        "from": "Enigma <bookings@example.test>",
+        "from": "Enigma <b@example.test>",
         "to": ["marta@example.test"],
         "subject": "Reserva confirmada",
         "html": "<p>Hola</p>",
@@ -1000,6 +1101,56 @@ async def test_resend_s_failures_are_named_and_quote_nobody(
     assert failed.value.code == code
     assert failed.value.retryable is retryable
     assert "marta" not in str(failed.value)
+
+
+def limited(name: str, **headers: str) -> httpx.Response:
+    answer = resend_error(429, name)
+    answer.headers.update({key.replace("_", "-"): value for key, value in headers.items()})
+    return answer
+
+
+async def test_a_rate_is_waited_for_as_long_as_resend_says(
+    resend_transport: ResendTransport, resend_api: Resend
+) -> None:
+    resend_api.first = [limited("rate_limit_exceeded", retry_after="3")]
+    assert await resend_transport.send(MESSAGE, "k") == "em_1"
+    keys = [request.headers["idempotency-key"] for request in resend_api.requests]
+    assert (keys, resend_api.waited) == (["k", "k"], [3])
+    resend_api.answer = httpx.Response(
+        200, json={"id": "em_2"}, headers={"ratelimit-remaining": "0", "ratelimit-reset": "1"}
+    )
+    await resend_transport.send(MESSAGE, "l")
+    await resend_transport.send(MESSAGE, "m")
+    assert resend_api.waited == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "seconds"),
+    [
+        ("rate_limit_exceeded", {"retry_after": "90"}, 90),
+        ("daily_quota_exceeded", {}, 1800),
+        ("daily_quota_exceeded", {"retry_after": "7200"}, 7200),
+        ("monthly_quota_exceeded", {}, 21600),
+    ],
+)
+async def test_a_limit_that_lasts_sends_mails_back_to_the_queue_and_asks_nothing_meanwhile(
+    resend_transport: ResendTransport,
+    resend_api: Resend,
+    name: str,
+    headers: dict[str, str],
+    seconds: float,
+) -> None:
+    resend_api.first = [limited(name, **headers)]
+    for asked, key in ((seconds, "k"), (seconds, "l"), (seconds - 60, "m")):
+        resend_api.now = 1000 + seconds - asked
+        with pytest.raises(EmailError) as failed:
+            await resend_transport.send(MESSAGE, key)
+        assert (failed.value.code, failed.value.retry_after) == (name, asked)
+        assert failed.value.retryable
+    assert len(resend_api.requests) == 1
+    assert resend_api.waited == []
+    resend_api.now = 1000 + seconds
+    assert await resend_transport.send(MESSAGE, "k") == "em_1"
 
 
 async def test_a_mail_that_was_sent_with_other_words_is_not_sent_again(
@@ -1083,6 +1234,44 @@ async def test_a_mail_lands_in_the_mailbox_in_both_forms() -> None:
     forms = {part.get_content_type(): part for part in mail.iter_parts()}
     assert list(forms) == ["text/plain", "text/html"]
     assert "Hola" in forms["text/html"].get_content()
+
+
+async def test_a_picture_of_the_page_comes_with_it_and_an_answer_reaches_the_venue(
+    resend_transport: ResendTransport, resend_api: Resend
+) -> None:
+    message = render(prepared(check_in_code="ab.cd", contact_email="hola@enigma.test"), SITE)
+    [source] = re.findall(r'<img[^>]* src="(cid:[^"]+)"', message.html)
+    [picture] = [file for file in message.attachments if file.content_type == "image/png"]
+    assert source == f"cid:{picture.content_id}"
+
+    mail = _mime(message, "<1@x.test>", "b@example.test", datetime(2026, 2, 14, tzinfo=UTC))
+    read = email.message_from_bytes(bytes(mail), policy=email.policy.default)
+    assert read["Reply-To"] == "hola@enigma.test"
+    kinds = [part.get_content_type() for part in read.walk()]
+    assert kinds == [
+        "multipart/alternative", "text/plain", "multipart/related",
+        "text/html", "image/png",
+    ]  # fmt: skip
+    [shown] = [part for part in read.walk() if part.get_content_type() == "image/png"]
+    assert (shown["Content-ID"], shown.get_content_disposition()) == ("<check-in>", "inline")
+
+    await resend_transport.send(message, "k")
+    sent = json.loads(resend_api.requests[0].content)
+    assert sent["reply_to"] == "hola@enigma.test"
+    assert sent["attachments"][0]["content_id"] == "check-in"
+
+
+def test_the_picture_is_a_link_with_the_code_which_scanners_read() -> None:
+    [picture] = [
+        file
+        for file in render(prepared(check_in_code="ab.cd", calendar_slug="e"), SITE).attachments
+        if file.content_type == "image/png"
+    ]
+    link = "https://play.example.test/demo/?lang=es&calendar=e#check_in=ab.cd"
+    assert picture == check_in_picture(link)
+    assert picture != check_in_picture(link.replace("cd", "ce"))
+    # PNG; black on white, also where the page around it is dark.
+    assert picture.content.startswith(b"\x89PNG\r\n")
 
 
 async def test_files_land_in_the_mailbox_beside_both_forms() -> None:
@@ -1233,7 +1422,7 @@ async def test_a_mailbox_that_is_away_is_tried_again() -> None:
     assert transport.name == "mailbox"
 
 
-@pytest.mark.parametrize("template", sorted(MAILS.keys() - {"invitation"}))
+@pytest.mark.parametrize("template", sorted(MAILS.keys() - {"invitation", "auth"}))
 def test_every_link_of_a_venue_with_a_page_of_its_own_leads_there(template: str) -> None:
     own = {"site_url": "https://enigma.example.test/reservas", "waiver_token": "sign_-1"}
     message = render(prepared(template, **own), SITE)
@@ -1502,3 +1691,25 @@ def test_the_headers_that_end_requests_reach_the_mailbox_s_mail() -> None:
     mail = _mime(message, "<1@example.test>", SERVED.email_from, datetime(2026, 2, 1, tzinfo=UTC))
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail["List-Unsubscribe"] == f"<{message.unsubscribe_url}>"
+
+
+@pytest.mark.parametrize(
+    ("language", "result", "said"),
+    [
+        ("en", ("escaped", 3127, 2), "You escaped in 52:07. With 2 hints."),
+        ("es", ("escaped", 3127, 1), "Salisteis en 52:07. Con una pista."),
+        ("ca", ("failed", None, 0), "la sala ha pogut més que vosaltres. Sense cap pista."),
+    ],
+)
+def test_thanks_tell_what_came_of_the_game_where_that_is_known(
+    language: str, result: tuple[str, int | None, int], said: str
+) -> None:
+    told = dict(zip(("outcome", "escape_seconds", "hints"), result, strict=True))
+    played = prepared("thanks", result=told).model_copy(update={"locale": language})
+    unknown = prepared("thanks", result=None).model_copy(update={"locale": language})
+    for form in ("html", "text"):
+        assert said in getattr(render(played, SITE), form)
+        assert said not in getattr(render(unknown, SITE), form)
+    assert "photos" not in render(prepared("thanks"), SITE).text
+    photos = {"photos_url": "https://photos.example.test/1"}
+    assert photos["photos_url"] in render(prepared("thanks", **photos), SITE).text

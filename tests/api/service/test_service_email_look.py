@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from hypothesis import example, given
@@ -20,7 +21,8 @@ from escapemaster.email.rendering import render
 from escapemaster.errors import EmailError
 from escapemaster_dev.stack.config import ROOT
 
-SITE: Final = Site("https://play.example.test/")
+#: Logos are where nobody answers, so that their text is shown.
+SITE: Final = Site("https://play.example.test/", logos_url="http://127.0.0.1:9/logos")
 AXE: Final = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 #: Dark, light, in between, and the ends.
@@ -31,7 +33,9 @@ def mail(template: str, locale: str, accent: str | None) -> PreparedEmail:
     prepared = sample(template, locale)
     if template == "invitation":
         return prepared
-    more = {"accent_color": accent, "waiver_token": "w"}
+    # Whoever has a colour has a logo, too.
+    logo = "0190/Our logo.png" if accent else None
+    more = {"accent_color": accent, "waiver_token": "w", "logo_path": logo}
     return prepared.model_copy(update={"data": {**prepared.data, **more}})
 
 
@@ -67,6 +71,43 @@ OF_A_VENUE = [name for name, mail in MAILS.items() if "accent_color" in mail.dat
 def test_a_mail_with_a_venue_s_links_takes_the_venue_s_colour() -> None:
     linked = [name for name, mail in MAILS.items() if "site_url" in mail.data.model_fields]
     assert linked == OF_A_VENUE
+
+
+#: The smallest picture.
+_DOT: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_logo_stands_in_place_of_the_name_and_can_be_seen_on_any_colour(
+    browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    for accent in filter(None, ACCENTS):
+        shown = browser.new_page(color_scheme=scheme, viewport={"width": 360, "height": 800})
+        shown.route("**/*.png", lambda route: route.fulfill(body=_DOT, content_type="image/png"))
+        shown.set_content(page("booking_confirmed", "en", accent))
+        logo = shown.get_by_role("img", name="Casa Laberinto")
+        assert logo.get_attribute("src") == f"{SITE.logos_url}/0190/Our%20logo.png"
+        ground, high, wide = logo.evaluate(
+            "node => [getComputedStyle(node).backgroundColor, node.clientHeight, node.clientWidth]"
+        )
+        assert ground == "rgb(255, 255, 255)"
+        assert (high, wide <= 264) == (64, True)
+        shown.close()
+
+
+def test_a_picture_that_mail_programs_do_not_show_leaves_the_name() -> None:
+    for path, site in (
+        (None, SITE),
+        ("0190/logo.webp", SITE),
+        ("0190/logo.png", Site("https://a.test")),
+    ):
+        made = mail("booking_confirmed", "en", None)
+        made = made.model_copy(update={"data": {**made.data, "logo_path": path}})
+        html = render(made, site).html
+        assert "logo" not in html
+        assert ">Casa Laberinto</div>" in html
 
 
 @pytest.mark.parametrize("template", OF_A_VENUE)

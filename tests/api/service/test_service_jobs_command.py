@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from escapemaster import database
 from escapemaster.cli import app
 from escapemaster.settings import Settings, get_settings
+from escapemaster_dev.cli import app as local_app
 
 from .fakes import FakePostgrest
 
@@ -21,6 +23,8 @@ JOB = {
     "last_error": "HTTP 401 [missing_api_key]",
     "finished_at": "2026-02-14T18:30:00Z",
 }
+
+QUEUE = {"queued": 7, "running": 2, "dead": 1, "oldest_queued_seconds": 93}
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +46,12 @@ def run(*arguments: str) -> Result:
 
 def test_it_lists_what_was_given_up_and_why(postgrest: FakePostgrest) -> None:
     postgrest.answer("list_dead_jobs", [JOB])
+    postgrest.answer("queue_statistics", QUEUE)
     shown = run("--limit", "5", "--before", "20")
     assert shown.exit_code == 0
+    assert shown.output.startswith(
+        "7 waiting (the oldest due one for 93 s), 2 running, 1 given up\n"
+    )
     for said in ("12", "email.send", "2026-02-14 18:30", "HTTP 401 [missing_api_key]"):
         assert said in shown.output
     assert postgrest.called("list_dead_jobs") == [{"max_jobs": 5, "before_id": 20}]
@@ -51,6 +59,7 @@ def test_it_lists_what_was_given_up_and_why(postgrest: FakePostgrest) -> None:
 
 def test_it_says_so_when_nothing_was(postgrest: FakePostgrest) -> None:
     postgrest.answer("list_dead_jobs", [])
+    postgrest.answer("queue_statistics", QUEUE)
     assert "No job was given up." in run().output
 
 
@@ -104,9 +113,19 @@ def test_the_environment_says_whose_jobs(
 ) -> None:
     monkeypatch.undo()
     get_settings.cache_clear()
-    for name in ("URL", "PUBLISHABLE_KEY", "SECRET_KEY"):
-        monkeypatch.setenv(f"SUPABASE_{name}", f"theirs-{name}")
-    for name in ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "PUBLIC_SITE_URL"):
-        monkeypatch.setenv(name, "x")
-    assert get_settings().supabase_url == "theirs-URL"
+    for name, value in {
+        "SUPABASE_URL": "http://theirs.test",
+        "SUPABASE_PUBLISHABLE_KEY": "theirs",
+        "SUPABASE_SECRET_KEY": "theirs",
+        "STRIPE_SECRET_KEY": "sk_test_x",
+        "STRIPE_WEBHOOK_SECRET": "whsec_x",
+        "PUBLIC_SITE_URL": "http://site.test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert get_settings().supabase_url == "http://theirs.test"
     get_settings.cache_clear()
+
+
+def test_what_a_deployment_runs_the_local_command_knows_too() -> None:
+    deployed, local = (set(get_group(one).commands) for one in (app, local_app))
+    assert deployed - local == set()

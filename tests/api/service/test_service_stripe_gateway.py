@@ -352,7 +352,7 @@ async def test_events_are_read_page_by_page_to_the_end(
 ) -> None:
     stripe_api.answer(
         "GET /v1/events",
-        {"object": "list", "has_more": True, "data": [stripe_event(id="evt_3", account="acct_1")]},
+        {"object": "list", "has_more": True, "data": [stripe_event(id="evt_3")]},
         {
             "object": "list",
             "has_more": False,
@@ -362,12 +362,14 @@ async def test_events_are_read_page_by_page_to_the_end(
             ],
         },
     )
-    events = [event async for event in gateway.list_recent_events(NOW)]
+    events = [event async for event in gateway.list_recent_events(NOW, account="acct_1")]
+    # The list of an account does not name it.
     assert [(event.id, event.account) for event in events] == [
         ("evt_3", "acct_1"),
-        ("evt_1", None),
+        ("evt_1", "acct_1"),
     ]
     first, second = stripe_api.calls
+    assert first.headers["stripe-account"] == second.headers["stripe-account"] == "acct_1"
     assert first.query["created[gte]"] == str(int(NOW.timestamp()))
     assert first.query["types[0]"] == "checkout.session.completed"
     assert "starting_after" not in first.query
@@ -473,6 +475,59 @@ def test_a_signed_event_is_reduced_to_what_it_is_about(gateway: StripeGateway) -
         "account": "acct_1",
         "data": {"object": {"object": "checkout.session", "id": "cs_1"}},
     }
+
+
+@pytest.mark.parametrize("key", ["whsec_stripe", "whsec_connect"])
+@pytest.mark.parametrize(
+    ("secret_key", "livemode", "account", "heard"),
+    [
+        ("sk_live_1", True, "acct_1", True),
+        ("sk_live_1", False, "acct_1", False),
+        ("sk_test_1", False, "acct_1", True),
+        ("sk_live_1", False, None, True),
+    ],
+)
+def test_connected_accounts_sign_with_a_secret_of_their_own_and_rehearse_elsewhere(
+    key: str, secret_key: str, livemode: bool, account: str | None, heard: bool
+) -> None:
+    gateway = StripeGateway(
+        httpx.AsyncClient(),
+        secret_key=secret_key,
+        webhook_secret="whsec_stripe",
+        connect_webhook_secret="whsec_connect",
+    )
+    named = {"account": account} if account else {}
+    body = json.dumps(stripe_event(livemode=livemode, **named))
+    assert (gateway.verify_webhook(body.encode(), signed(body, key=key)) is not None) is heard
+    with pytest.raises(SignatureError):
+        gateway.verify_webhook(body.encode(), signed(body, key="whsec_other"))
+
+
+async def test_an_account_that_was_taken_away_is_said_to_be(
+    gateway: StripeGateway, stripe_api: FakeStripe
+) -> None:
+    error = {"error": {"type": "invalid_request_error", "code": "account_invalid", "message": "x"}}
+    stripe_api.answer("GET /v1/accounts/acct_1", httpx.Response(403, json=error))
+    read = await gateway.read_account("acct_1")
+    assert (read.deauthorized, read.charges_enabled) == (True, False)
+    stripe_api.answer("POST /v1/refunds", httpx.Response(403, json=error))
+    with pytest.raises(PaymentError) as gone:
+        await gateway.create_refund(refund_order(stripe_account="acct_1"))
+    assert (gone.value.code, gone.value.retryable) == ("account_invalid", False)
+    # Another refusal is the operator's to mend, and says nothing of the account.
+    denied = {"error": {"type": "invalid_request_error", "message": "x"}}
+    stripe_api.answer("GET /v1/accounts/acct_1", httpx.Response(403, json=denied))
+    with pytest.raises(PaymentError) as refused:
+        await gateway.read_account("acct_1")
+    assert refused.value.retryable
+
+
+async def test_the_platforms_part_of_a_refund_goes_back(
+    gateway: StripeGateway, stripe_api: FakeStripe
+) -> None:
+    stripe_api.answer("POST /v1/refunds", stripe_refund())
+    await gateway.create_refund(refund_order(stripe_account="acct_1", refund_fee=True))
+    assert stripe_api.calls[0].form["refund_application_fee"] == "true"
 
 
 def test_an_event_about_nothing_in_particular_is_no_event_for_us(gateway: StripeGateway) -> None:

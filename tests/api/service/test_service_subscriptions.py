@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
 
 import httpx
 import pytest
+
+from escapemaster.database.billing import BillingDatabase, SubscriptionOrder
+from escapemaster.errors import PaymentError
+from escapemaster.payments import subscriptions
+from escapemaster.payments.checkout import ReturnAddresses
+from escapemaster.payments.stripe_gateway import StripeGateway
 
 from .fakes import FakePostgrest, FakeStripe, stripe_error
 from .test_service_auth import token
@@ -61,6 +71,7 @@ def bearer() -> dict[str, str]:
 def allowed(postgrest: FakePostgrest) -> FakePostgrest:
     """Somebody who may do everything."""
     postgrest.answer("has_permission", True)
+    postgrest.answer("open_billing", {"token": "pass", "expires_at": "2027-01-01T00:00:00Z"})
     return postgrest
 
 
@@ -190,6 +201,121 @@ async def test_a_card_that_is_refused_is_said_so(
     [asked] = stripe_api.called("POST /v1/subscriptions/sub_1")
     assert asked.form["payment_behavior"] == "error_if_incomplete"
     assert asked.form["proration_behavior"] == "always_invoice"
+
+
+async def test_the_pass_is_asked_for_as_the_person_and_handed_on(
+    client: httpx.AsyncClient, allowed: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    allowed.answer("open_subscription_checkout", {**ORDER, "customer_id": None})
+    allowed.answer("record_stripe_customer", "cus_1")
+    allowed.answer("record_subscription_checkout", SESSION["url"])
+    allowed.refuse("plan_subscription_change", "PT409", "subscription_missing")
+    price(stripe_api)
+    stripe_api.answer("POST /v1/customers", {"id": "cus_1", "object": "customer"})
+    stripe_api.answer("POST /v1/checkout/sessions", SESSION)
+    headers = bearer()
+    await client.post(f"{HERE}/checkout", json=CHOICE, headers=headers)
+    await client.post(f"{HERE}/change", json=CHOICE, headers=headers)
+    asked = [call for call in allowed.calls if call.function == "open_billing"]
+    assert [call.headers["authorization"] for call in asked] == [headers["Authorization"]] * 2
+    assert asked[0].arguments == {
+        "organization_id": ORDER["organization_id"],
+        "reading": False,
+    }
+    acts = [call for call in allowed.calls if "billing_pass" in call.arguments]
+    assert {call.arguments["billing_pass"] for call in acts} == {"pass"}
+    assert [call.function for call in acts] == [
+        "open_subscription_checkout",
+        "record_stripe_customer",
+        "record_subscription_checkout",
+        "plan_subscription_change",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/checkout", "/change"])
+async def test_who_gets_no_pass_is_refused_and_nothing_is_asked_for_them(
+    client: httpx.AsyncClient, allowed: FakePostgrest, stripe_api: FakeStripe, path: str
+) -> None:
+    allowed.refuse("open_billing", "PT403", "permission_denied")
+    answer = await client.post(HERE + path, json=CHOICE, headers=bearer())
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+    assert {call.function for call in allowed.calls} == {"has_permission", "open_billing"}
+    assert stripe_api.calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/checkout", "GET /v1/prices"),
+        ("/portal", "POST /v1/billing_portal/sessions"),
+        ("/change", "GET /v1/prices"),
+        ("/cancel", "GET /v1/subscriptions/sub_1"),
+        ("/resume", "GET /v1/subscriptions/sub_1"),
+    ],
+)
+async def test_a_person_waits_for_a_hanging_provider_no_longer_than_the_budget(
+    client: httpx.AsyncClient,
+    allowed: FakePostgrest,
+    stripe_api: FakeStripe,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    asked: str,
+) -> None:
+    assert subscriptions.PROVIDER_SECONDS == 10
+    monkeypatch.setattr(subscriptions, "PROVIDER_SECONDS", 0.1)
+    change = {"subscription_id": "sub_1", "lookup_key": "x", "kind": "upgrade"}
+    allowed.returns(
+        open_subscription_checkout=ORDER,
+        plan_subscription_change=change,
+        get_billing_account=ACCOUNT,
+    )
+    # Each try fails at once; the pauses between them are longer than the budget.
+    stripe_api.answer(asked, httpx.ReadTimeout("x"))
+    body = CHOICE if path in ("/checkout", "/change") else {}
+    more: dict[str, Any] = {} if path in ("/cancel", "/resume") else {"json": body}
+    answer = await client.post(HERE + path, headers=bearer(), **more)
+    assert (answer.status_code, answer.json()["code"]) == (502, "payment_provider_failed")
+    assert answer.headers["retry-after"]
+    assert len(stripe_api.calls) == 1
+
+
+async def test_the_calls_of_one_request_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "PROVIDER_SECONDS", 0.1)
+    made: list[str] = []
+
+    def slow(name: str, answer: object) -> Callable[..., Awaitable[object]]:
+        async def called(*_: object, **__: object) -> object:
+            await asyncio.sleep(0.07)
+            made.append(name)
+            return answer
+
+        return called
+
+    provider = SimpleNamespace(
+        create_customer=slow("customer", "cus_1"),
+        create_subscription_checkout=slow("page", None),
+    )
+
+    async def order(*_: object) -> SubscriptionOrder:
+        return SubscriptionOrder.model_validate({**ORDER, "customer_id": None})
+
+    async def text(*_: object) -> str:
+        return "x"
+
+    database = SimpleNamespace(open_subscription_checkout=order, record_stripe_customer=text)
+    with pytest.raises(PaymentError) as error:
+        await subscriptions.start_subscription(
+            cast("BillingDatabase", database),
+            cast("StripeGateway", provider),
+            UUID(ORDER["organization_id"]),
+            get_pass=text,
+            plan="pro",
+            interval="month",
+            return_url=None,
+            addresses=ReturnAddresses("https://play.example.test/", []),
+        )
+    assert (error.value.code, error.value.retryable) == ("stripe_unreachable", True)
+    assert "page" not in made
 
 
 @pytest.mark.parametrize("path", ["/portal", "/cancel", "/resume"])

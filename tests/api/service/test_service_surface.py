@@ -19,6 +19,7 @@ from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from escapemaster.api.app import create_app
+from escapemaster.database.version import NEWEST_MIGRATION
 from escapemaster.errors import DomainError, PaymentError, UnavailableError, UnexpectedError
 from escapemaster.logging import REDACTED, configure_logging, describe_exception, get_logger
 from escapemaster.settings import Settings, get_settings
@@ -140,7 +141,7 @@ async def test_the_service_lives_without_its_database(client: httpx.AsyncClient)
 async def test_the_service_is_ready_when_the_database_answers(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
-    health = {"database": "ok", "migration": "20260101000000", "requests_checked": True}
+    health = {"database": "ok", "migration": NEWEST_MIGRATION, "requests_checked": True}
     postgrest.answer("health", health, refusal("PT400", "count_not_exact"))
     response = await client.get("/health/ready")
     told = {"status": "ok", **health, "preferences_checked": True}
@@ -166,6 +167,21 @@ async def test_the_service_is_not_ready_when_the_database_does_not_answer(
 ) -> None:
     postgrest.answer("health", httpx.ReadTimeout("x"))
     assert (await client.get("/health/ready")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("migration", "status"), [("20260101000000", 503), ("99990101000000", 200)]
+)
+async def test_the_service_is_not_ready_for_a_database_that_is_behind_its_code(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, migration: str, status: int
+) -> None:
+    health = {"database": "ok", "migration": migration, "requests_checked": True}
+    postgrest.answer("health", health, refusal("PT400", "count_not_exact"))
+    response = await client.get("/health/ready")
+    assert response.status_code == status
+    if status == 503:
+        assert response.json()["code"] == "schema_unavailable"
+        assert response.headers["retry-after"]
 
 
 async def test_numbers_tell_requests_by_route_and_the_queue(

@@ -68,8 +68,11 @@ async def test_a_key_is_exchanged_for_a_token(
 ) -> None:
     postgrest.answer("exchange_api_key", found(datetime.now(UTC) + timedelta(days=30)))
     with capture_logs() as lines:
-        answer = await client.post("/v1/token", json={"api_key": SECRET})
+        answer = await client.post(
+            "/v1/token", json={"api_key": SECRET}, headers={"x-request-id": "mine-4"}
+        )
     assert answer.status_code == 200
+    assert [call.headers["x-request-id"] for call in postgrest.calls] == ["mine-4"]
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
     token = body.pop("access_token")

@@ -20,7 +20,8 @@ from structlog.testing import capture_logs
 from escapemaster.database import Job, ServiceDatabase, connection_pool
 from escapemaster.email.content import Site
 from escapemaster.email.mails import sample
-from escapemaster.email.message import Message
+from escapemaster.email.message import Message, SenderState
+from escapemaster.email.resend_transport import SENDER_REFUSED
 from escapemaster.errors import (
     DomainError,
     EmailError,
@@ -192,6 +193,53 @@ async def test_words_that_cannot_be_used_are_told_to_the_organization_and_the_ma
     assert (told["subject"], told["body"]) == (None, body)
     assert (told["problem"]["field"], told["problem"]["line"]) == ("body", 1)
     assert told["problem"]["problem"].endswith(".")
+
+
+async def test_a_mail_whose_own_sender_is_refused_is_tried_again_from_the_platform_s(
+    tools: Tools, postgrest: FakePostgrest, mail: FakeMail
+) -> None:
+    prepared = {
+        "template": "booking_confirmed",
+        "locale": "en",
+        "to": {"name": "Marta", "email": "marta@example.test"},
+        "data": BOOKING,
+    }
+    postgrest.answer("prepare_email", {**prepared, "sender_address": "a@v.example"}, prepared)
+    postgrest.returns(doubt_sender_domain=None, record_email={"recorded": True})
+    mail.failure = EmailError(SENDER_REFUSED, "HTTP 403", retryable=True)
+    with pytest.raises(EmailError):
+        await handle(job("email.send", **MAIL_JOB), tools)
+    assert len(postgrest.called("doubt_sender_domain")) == 1
+    mail.failure = None
+    await handle(job("email.send", **MAIL_JOB), tools)
+    assert [message.sender_address for message, _ in mail.sent] == [None]
+
+
+async def test_a_sender_domain_is_read_and_one_that_was_given_up_is_removed(
+    tools: Tools, postgrest: FakePostgrest
+) -> None:
+    removed: list[str] = []
+
+    class Provider:
+        async def state(self, domain: str, provider_id: str | None, _: datetime) -> SenderState:
+            return SenderState(provider_id or f"d_{domain}", "pending")
+
+        async def remove(self, provider_id: str) -> None:
+            removed.append(provider_id)
+
+    tools = replace(tools, senders=Provider())
+    claimed = {"domain": "v.example", "provider_id": None, "claimed_at": "2026-01-01T00:00:00Z"}
+    postgrest.answer("read_sender_domain", claimed, claimed, None)
+    postgrest.answer("record_sender_domain", True, False)
+    await handle(job("sender.read"), tools)
+    [told] = postgrest.called("record_sender_domain")
+    assert (told["provider_id"], told["status"]) == ("d_v.example", "pending")
+    assert removed == []
+    await handle(job("sender.read"), tools)
+    assert removed == ["d_v.example"]
+    await handle(job("sender.read"), tools)
+    await handle(job("sender.remove", provider_id="d_1"), tools)
+    assert removed == ["d_v.example", "d_1"]
 
 
 @pytest.mark.parametrize(
@@ -679,9 +727,16 @@ class FakeQueue:
         return self.complete()
 
     async def fail_job(
-        self, job_id: int, lease_token: UUID, error: str, *, retry: bool
+        self,
+        job_id: int,
+        lease_token: UUID,
+        error: str,
+        *,
+        retry: bool,
+        retry_after: int | None = None,
     ) -> str | None:
-        self._told("failed", job_id, error, retry, lease_token=lease_token)
+        later = () if retry_after is None else (retry_after,)
+        self._told("failed", job_id, error, retry, *later, lease_token=lease_token)
         return self.failed()
 
     async def extend_job(self, job_id: int, lease_token: UUID, lease_seconds: int) -> bool:
@@ -793,6 +848,21 @@ async def test_a_failure_is_reported_with_its_reason_and_whether_to_try_again(
     async with at_work(queue, fail):
         await queue.until(lambda: bool(queue.told))
     assert queue.told == [("failed", 1, reason, retry)]
+
+
+@pytest.mark.parametrize(("attempt", "told"), [(1, (61,)), (2, ())])
+async def test_a_mail_that_nobody_has_taken_waits_as_long_as_the_provider_says(
+    attempt: int, told: tuple[int, ...]
+) -> None:
+    # An earlier attempt may have been taken: its key is remembered for a day only.
+    queue = FakeQueue([job(attempt=attempt)])
+
+    async def fail(_: Job) -> None:
+        raise EmailError("daily_quota_exceeded", "HTTP 429", retryable=True, retry_after=60.2)
+
+    async with at_work(queue, fail):
+        await queue.until(lambda: bool(queue.told))
+    assert queue.told == [("failed", 1, "daily_quota_exceeded: HTTP 429", True, *told)]
 
 
 async def test_a_job_that_hangs_is_ended_and_tried_again() -> None:
@@ -955,16 +1025,37 @@ async def test_every_periodic_task_does_its_work(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:
     postgrest.answer("sweep", {"expired_holds": 2})
+    postgrest.answer("sweep_notices", {"told": 1})
     postgrest.answer("queue_stale_checkouts", 0)
     postgrest.answer("queue_stale_subscriptions", 100, 3, 0)
+    postgrest.answer("list_stripe_accounts", ["acct_1"])
+    postgrest.answer("queue_stale_stripe_accounts", 1, 0)
     stripe_api.answer("GET /v1/events", {"object": "list", "data": [], "has_more": False})
     for task in periodic_tasks(tools):
         await task.do()
     assert [call.function for call in postgrest.calls] == [
-        *("sweep", "queue_stale_checkouts"),
+        *("sweep", "sweep_notices", "queue_stale_checkouts", "list_stripe_accounts"),
         *["queue_stale_subscriptions"] * 3,
+        *["queue_stale_stripe_accounts"] * 2,
     ]
-    assert stripe_api.called("GET /v1/events")
+    # The platform's own account is asked for events, and every venue's.
+    assert [call.headers.get("stripe-account") for call in stripe_api.calls] == [None, "acct_1"]
+
+
+async def test_an_account_that_was_taken_away_hides_no_other_and_is_noted(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    gone = {"error": {"type": "invalid_request_error", "code": "account_invalid", "message": "x"}}
+    nothing = {"object": "list", "data": [], "has_more": False}
+    postgrest.answer("list_stripe_accounts", ["acct_1", "acct_2"])
+    postgrest.answer("queue_stale_stripe_accounts", 1)
+    stripe_api.answer("GET /v1/events", nothing, httpx.Response(403, json=gone), nothing)
+    await EventReconciler(tools, lambda: datetime(2026, 2, 14, tzinfo=UTC))()
+    assert postgrest.called("queue_stale_stripe_accounts") == [
+        {"older_than_seconds": 0, "account_id": "acct_1"}
+    ]
+    asked = [call.headers.get("stripe-account") for call in stripe_api.calls]
+    assert asked == [None, "acct_1", "acct_2"]
 
 
 async def test_a_sweep_that_found_something_says_how_much(
@@ -1054,6 +1145,7 @@ async def test_an_event_that_cannot_be_received_does_not_hide_the_others(
     events = [stripe_event(id=f"evt_{number}") for number in (3, 2, 1)]
     stripe_api.answer("GET /v1/events", {"object": "list", "data": events, "has_more": False})
     postgrest.answer("receive_stripe_event", httpx.ReadTimeout("x"), {"duplicate": False})
+    postgrest.answer("list_stripe_accounts", [])
     reconcile = EventReconciler(tools, lambda: datetime(2026, 2, 14, tzinfo=UTC))
     with pytest.raises(UnavailableError):
         await reconcile()
@@ -1082,6 +1174,7 @@ async def test_events_that_no_webhook_brought_are_received(
     events = [stripe_event(id="evt_2"), stripe_event(id="evt_1")]
     stripe_api.answer("GET /v1/events", {"object": "list", "data": events, "has_more": False})
     postgrest.answer("receive_stripe_event", {"duplicate": False}, {"duplicate": True})
+    postgrest.answer("list_stripe_accounts", [])
     reconcile = EventReconciler(tools, lambda: now)
     with capture_logs() as lines:
         await reconcile()
@@ -1103,6 +1196,7 @@ async def test_a_look_that_failed_half_way_is_repeated_in_full(
         "GET /v1/events", {"object": "list", "data": [stripe_event()], "has_more": False}
     )
     postgrest.answer("receive_stripe_event", httpx.ReadTimeout("x"), {"duplicate": True})
+    postgrest.answer("list_stripe_accounts", [])
     reconcile = EventReconciler(tools, lambda: datetime(2026, 2, 14, tzinfo=UTC))
     with pytest.raises(UnavailableError):
         await reconcile()

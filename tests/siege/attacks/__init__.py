@@ -33,13 +33,15 @@ _LONG = frozenset(
         "no_input_of_a_member_is_a_fault",
         "a_burner_burns_only_its_own_limit",
         "a_venue_that_writes_to_thousands_delays_nobody",
+        "reading_deep_and_wide_holds_up_nobody",
+        "asking_for_the_description_holds_up_nobody",
     }
 )
 
 
 def all_attacks() -> list[Attack]:
     """Every attack, in the order of their subjects."""
-    from siege.attacks import identity, inputs, mail, money, tenancy
+    from siege.attacks import identity, inputs, mail, money, tenancy, waiting
 
     return [
         Attack(
@@ -49,7 +51,7 @@ def all_attacks() -> list[Attack]:
             function,
             name not in _LONG,
         )
-        for module in (identity, tenancy, money, mail, inputs)
+        for module in (identity, tenancy, money, mail, inputs, waiting)
         for name, function in vars(module).items()
         if callable(function)
         and not name.startswith("_")

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
+from html import unescape
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +34,26 @@ def a_strangers_account_with_my_address_sees_nothing(ground: Ground) -> None:
             not found.is_success or found.json() == [],
             f"my_bookings of an unproven account: {found.text[:200]}",
         )
+
+
+def a_scanner_that_opens_my_mail_gives_a_stranger_nothing(ground: Ground) -> None:
+    """A password from before the mail was opened gets none of the address's bookings."""
+    guest = address("scanned")
+    answer(ground.hold(ground.visitor(), ground.times()[0], guest))
+    credentials = {"email": guest, "password": "a long enough password"}
+    headers = {"apikey": ground.stack.publishable_key}
+    http = ground.http()
+    http.post("/auth/v1/signup", headers=headers, json=credentials)
+    mails = ground.mailbox().wait_for(guest)
+    link = re.findall(r'href="([^"]*/auth/v1/verify[^"]*)"', mails[0]["html"])[0]
+    http.get(unescape(link))
+    signed_in = http.post(
+        "/auth/v1/token", params={"grant_type": "password"}, headers=headers, json=credentials
+    )
+    stranger = ground.bearer(answer(signed_in)["access_token"])
+    for call in ("my_bookings", "reset_sign_in"):
+        found = stranger.rpc(call)
+        hold_true(message(found) == "email_not_proven", f"{call}: {found.text[:200]}")
 
 
 def nobody_signs_in_with_an_address_that_is_not_confirmed(ground: Ground) -> None:

@@ -6,6 +6,7 @@ import json
 from uuid import uuid4
 
 from siege.ground import Ground, address, hold_true, in_parallel, message
+from stack import Rest
 from venues import answer
 
 
@@ -168,6 +169,58 @@ def a_leaked_service_key_pays_no_booking(ground: Ground) -> None:
         )
     )
     hold_true(seen["paid_cents"] == 0, "a forged session was taken for money")
+
+
+def a_leaked_service_key_subscribes_for_nobody(ground: Ground) -> None:
+    """With the service's key alone nobody is led to a page, made another's customer, or read.
+
+    What a thief can say of a customer that is known, docs/security.md says.
+    """
+    thief = ground.service_key()
+    mine = {"organization_id": ground.north.organization_id}
+    owner = ground.north.owner
+    checkout = f"/v1/organizations/{ground.north.organization_id}/subscription/checkout"
+    signed_in = {"Authorization": owner.headers["Authorization"]}
+
+    def page() -> str:
+        told = ground.api().post(
+            checkout, json={"plan": "pro", "interval": "month"}, headers=signed_in
+        )
+        return str(answer(told)["url"])
+
+    opened = page()
+    account = answer(thief.rpc("get_billing_account", organization=ground.north.organization_id))
+    rivals = ground.south.owner.rpc("open_billing", organization_id=ground.south.organization_id)
+    refused = ground.south.owner.rpc("open_billing", **mine)
+    hold_true(refused.status_code == 403, f"a rival's pass: {refused.text[:120]}")
+    as_service = Rest(thief.http, thief.headers).rpc("open_billing", **mine)
+    hold_true(not as_service.is_success, f"a pass for the key: {as_service.text[:120]}")
+    choice = {"plan_key": "pro", "billing_interval": "month"}
+    attempt = {"attempt_id": str(uuid4())}
+    forged = {
+        "session_id": "cs_evil",
+        "url": "https://evil.test/pay",
+        "expires_at": "2026-01-01T00:00:00Z",
+    }
+    for billing_pass in (None, "", "x", answer(rivals)["token"]):
+        for function, more in (
+            ("open_subscription_checkout", choice),
+            ("plan_subscription_change", choice),
+            ("record_stripe_customer", {"customer_id": "cus_evil123"}),
+            ("record_subscription_checkout", attempt | forged),
+            ("close_subscription_checkout", attempt),
+            ("open_stripe_account", {"anew": True}),
+            ("record_stripe_account", {"id": str(uuid4()), "account_id": "acct_evil123"}),
+            ("connect_stripe_account", {"account_id": "acct_evil123"}),
+        ):
+            told = thief.rpc(function, **mine, billing_pass=billing_pass, **more)
+            hold_true(
+                (told.status_code, message(told)) == (403, "billing_pass_invalid"),
+                f"{function}: {told.status_code} {told.text[:120]}",
+            )
+    after = answer(thief.rpc("get_billing_account", organization=ground.north.organization_id))
+    hold_true(after == account, f"who it is at Stripe was changed: {after}")
+    hold_true(page() == opened, "the page on which the owner pays was exchanged")
 
 
 def the_way_back_leads_to_the_venue(ground: Ground) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
+import psycopg
+
 from siege.ground import Ground, address, hold_true, in_parallel, message
 from venues import answer
 
@@ -150,11 +152,16 @@ def a_game_master_reads_no_customer(ground: Ground) -> None:
         )
     )
     _, game_master = ground.hire("game_master")
-    described = answer(game_master.get(""))
-    tables = [
-        path.strip("/") for path in described["paths"] if path.count("/") == 1 and path != "/"
-    ]
-    hold_true(len(tables) > 20, "the API does not list its tables")
+    with psycopg.connect(ground.stack.owner_dsn) as connection:
+        tables = [
+            table
+            for (table,) in connection.execute(
+                "select relname from pg_class where relnamespace = 'public'::regnamespace"
+                " and relkind in ('r', 'p', 'v') and has_any_column_privilege("
+                "'authenticated', oid, 'select')"
+            )
+        ]
+    hold_true(len(tables) > 60, f"only {len(tables)} tables may be read")
     for table in tables:
         seen = game_master.get(table, select="*")
         hold_true(secret not in seen.text, f"{table} tells a game master the customer's name")

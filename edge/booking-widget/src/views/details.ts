@@ -247,7 +247,7 @@ function summary(view: View): Child {
     }),
     quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
     quote && due(view),
-    policy(view, flow.room.cancellation),
+    quote && policy(view, quote.terms.tiers),
     placeOf(view),
   );
 }

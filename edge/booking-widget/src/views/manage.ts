@@ -13,12 +13,12 @@ export function booked(view: MoreView): Child {
   const cancelled = booking.status === "cancelled";
   const confirmed = booking.status === "confirmed";
   const open = stillOpen(booking);
-  // Money is owed to the venue; the page of the provider takes it when the database says so.
+  // Money is owed to the venue; how much of it the provider's page takes, the database says.
   const payable = booking.status === "held" || booking.status === "pending"
     ? dueNow(booking)
     : booking.open_cents === undefined
     ? 0
-    : open;
+    : Math.min(open, booking.payable_cents);
   const movable = confirmed && booking.reschedulable !== false;
   // What is over, or was cancelled, needs no signature.
   const waiver = ["confirmed", "checked_in"].includes(booking.status) ? booking.waiver : null;
@@ -80,7 +80,7 @@ export function booked(view: MoreView): Child {
         confirmed && booking.location?.arrival_hints &&
           row(strings.arrival, way(booking.location.arrival_hints)),
         booking.location?.phone && row(strings.venuePhone, booking.location.phone),
-        row(strings.bookedBy, booking.customer.full_name),
+        booking.customer.full_name && row(strings.bookedBy, booking.customer.full_name),
         waiver && waiver.needed > 0 &&
           row(strings.waiver, strings.waiverSigned(waiver.signed, waiver.needed)),
         booking.paid_cents > 0 &&

@@ -13,6 +13,7 @@ export function pay(view: MoreView): Child {
   const now = dueNow(booking);
   const kept = booking.paid_cents - booking.refunded_cents;
   const later = booking.total_cents - kept - now;
+  const all = booking.payable_cents;
   const money = (cents: number) => format.money(cents, booking.currency);
   return [
     // Without the details there is nothing to go back to; leaving a place is asked for by its name.
@@ -47,6 +48,13 @@ export function pay(view: MoreView): Child {
                 ? strings.pay(money(now))
                 : strings.reserveFree,
               press: () => void flow.paying.pay(),
+            }),
+            // Where the venue lets the rest be paid online, it can be paid with the deposit.
+            now > 0 && all > now && !state.checkoutUrl && button({
+              kind: "plain",
+              busy: state.busy === "pay",
+              label: strings.payAll(money(all)),
+              press: () => void flow.paying.pay("all"),
             }),
             now > 0 && h("p", { class: "muted small", key: "hint" }, strings.payHint),
             button({

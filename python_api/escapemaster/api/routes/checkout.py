@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,6 +57,15 @@ class CheckoutRequest(Body):
         ),
     ] = None
 
+    amount: Annotated[
+        Literal["due", "all"],
+        Field(
+            description="`due`: what confirms the booking, and of a confirmed one all that is "
+            "open. `all`: everything at once, where the venue lets the rest be paid online; "
+            "`payable_cents` of the booking says how much that is."
+        ),
+    ] = "due"
+
 
 class CheckoutResponse(BaseModel):
     """The page on which the booking is paid."""
@@ -74,7 +83,7 @@ class CheckoutResponse(BaseModel):
 
     checkout_url: Annotated[str, Field(description="Send the browser here.")]
     expires_at: Annotated[datetime, Field(description="Until when the page can be paid on.")]
-    amount_cents: Annotated[int, Field(description="What is due now, in minor units.")]
+    amount_cents: Annotated[int, Field(description="What is paid there, in minor units.")]
     currency: Annotated[str, Field(description="ISO 4217.")]
 
 
@@ -89,14 +98,16 @@ class CheckoutResponse(BaseModel):
 async def open_checkout(
     order: CheckoutRequest, request: Request, services: ServicesOf
 ) -> CheckoutResponse:
-    """Open the page on which a held booking is paid, or return the one that is already open.
+    """Open the page on which a booking is paid, or return the one that is already open.
 
     The hold is extended once, so that the place cannot be lost while the page is open. Asking
-    again is safe: a booking never has two open pages.
+    again is safe: a booking never has two open pages. Of a confirmed booking what is open is paid,
+    as long as the venue takes it online.
 
-    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `checkout_in_progress`,
-    `amount_too_small` (409); `return_url_not_allowed`, `invalid_request` (422); `rate_limited`
-    (429, with `Retry-After`); `payment_provider_failed` (502).
+    Codes: `booking_not_found` (404); `nothing_due`, `not_payable`, `online_payment_unavailable`,
+    `checkout_in_progress`, `checkout_closing`, `amount_too_small` (409);
+    `return_url_not_allowed`, `invalid_request` (422); `rate_limited` (429, with `Retry-After`);
+    `payment_provider_failed` (502).
     """
     await services.database.limit_checkouts(
         client_address(request, services.settings.trusted_proxy_count)
@@ -108,6 +119,7 @@ async def open_checkout(
         manage_token=order.manage_token,
         return_url=order.return_url,
         addresses=services.return_addresses,
+        whole=order.amount == "all",
     )
     return CheckoutResponse(
         checkout_url=checkout.url,

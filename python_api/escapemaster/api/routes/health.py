@@ -10,7 +10,11 @@ from pydantic import BaseModel, Field
 from escapemaster.api.metrics import CONTENT_TYPE, Metrics
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
-from escapemaster.errors import EscapemasterError
+from escapemaster.database.version import NEWEST_MIGRATION
+from escapemaster.errors import EscapemasterError, UnavailableError
+from escapemaster.logging import get_logger
+
+_log = get_logger("health")
 
 router = APIRouter(tags=["Operations"])
 
@@ -53,8 +57,16 @@ async def live() -> Alive:
     responses=responses(),
 )
 async def ready(services: ServicesOf) -> Ready:
-    """Asks the database. Send no traffic while this is a 503."""
+    """Asks the database. Send no traffic while this is a 503.
+
+    It is one, too, while the database lacks a migration that this code was released with
+    (`schema_unavailable`). A newer database is well: its migrations leave this code working.
+    """
     health = await services.database.health()
+    # None: a database that was built without migrations.
+    if health.migration is not None and health.migration < NEWEST_MIGRATION:
+        _log.warning("ready.schema_behind", has=health.migration, needs=NEWEST_MIGRATION)
+        raise UnavailableError("schema", f"at {health.migration}, {NEWEST_MIGRATION} is needed")
     return Ready(
         database=health.database,
         migration=health.migration,

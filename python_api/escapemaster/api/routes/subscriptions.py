@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from escapemaster.api.auth import Person, require_permission_in_path
+from escapemaster.api.billing_pass import billing_pass_of
 from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
@@ -132,7 +133,7 @@ async def get_subscription(organization_id: UUID, person: Reader) -> Overview:
     responses=responses(400, 401, 403, 404, 409, 502),
 )
 async def open_subscription_checkout(
-    organization_id: UUID, choice: CheckoutChoice, services: ServicesOf, _: Manager
+    organization_id: UUID, choice: CheckoutChoice, services: ServicesOf, person: Manager
 ) -> Page:
     """Open the page, or return the one that is open for the same plan. Needs `billing:manage`.
 
@@ -148,6 +149,7 @@ async def open_subscription_checkout(
         services.database,
         services.stripe,
         organization_id,
+        get_pass=billing_pass_of(person, organization_id),
         plan=choice.plan,
         interval=choice.interval,
         return_url=choice.return_url,
@@ -207,6 +209,7 @@ async def change_subscription(
         services.database,
         services.stripe,
         organization_id,
+        get_pass=billing_pass_of(person, organization_id),
         plan=choice.plan,
         interval=choice.interval,
     )

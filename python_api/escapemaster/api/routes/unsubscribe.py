@@ -7,37 +7,17 @@ with a button: programs that look at links before a person does must not end any
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated, Final, Literal
+from typing import Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from escapemaster.api.link_pages import Language, Token, page
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
 
 router = APIRouter(prefix="/v1/unsubscribe", tags=["Mail"])
-
-#: A page without anything of anybody else's, shown in no frame, and kept by nobody.
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
-
-Token = Annotated[
-    str,
-    Query(
-        max_length=200, pattern=r"^[^\x00-\x1f]*$", description="As it stands in the mail's link."
-    ),
-]
-Language = Annotated[
-    Literal["es", "en", "ca"], Query(alias="lang", description="Of the page: es, en or ca.")
-]
 
 _ASK: Final = {
     "es": ("¿No recibir más peticiones?", "No recibir más", "Los correos de tus reservas siguen."),
@@ -66,7 +46,7 @@ async def ask_to_unsubscribe(token: Token, language: Language = "en") -> HTMLRes
     """A page with a button. Nothing is changed, and nothing is said of whose link it is."""
     question, button, rest = _ASK[language]
     action = f"?{urlencode({'token': token, 'lang': language})}"
-    return _page(
+    return page(
         language,
         question,
         f'<form method="post" action="{escape(action)}"><button>{escape(button)}</button></form>'
@@ -92,16 +72,4 @@ async def unsubscribe(
     """
     ended = await services.database.unsubscribe(token)
     title, done = _DONE[language]
-    return _page(language, title, f"<p>{escape(done.format(venue=ended.organization_name))}</p>")
-
-
-def _page(language: str, title: str, body: str) -> HTMLResponse:
-    return HTMLResponse(
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>"
-        "<style>:root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;"
-        "max-width:32rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.7rem 1.5rem}"
-        f"</style></head><body><main><h1>{escape(title)}</h1>{body}</main></body></html>",
-        headers=_HEADERS,
-    )
+    return page(language, title, f"<p>{escape(done.format(venue=ended.organization_name))}</p>")

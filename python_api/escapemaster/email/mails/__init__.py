@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from escapemaster.database import EmailOverride, PreparedEmail, Recipient
+from escapemaster.email.booking import BookingData
 from escapemaster.email.content import Mail
 from escapemaster.email.formatting import LOCALES
 from escapemaster.email.texts import sentences
@@ -50,6 +51,42 @@ def sample(name: str, locale: str, override: EmailOverride | None = None) -> Pre
         data=dict(MAILS[name].sample),
         override=override,
     )
+
+
+def of_booking(
+    name: str,
+    locale: str,
+    override: EmailOverride,
+    to_name: str,
+    facts: Mapping[str, JsonValue],
+) -> PreparedEmail:
+    """A mail about a booking as it is, to be looked at.
+
+    What the mail needs and the booking does not have (when a hold ends that is confirmed by now) is
+    the sample's.
+
+    Args:
+        name: One of `MAILS` that is about a booking: its data have a reference and a party.
+        locale: es, en or ca.
+        override: An organization's own words.
+        to_name: Whom it greets.
+        facts: What the database says of the booking, by the names that mails use.
+    """
+    mail = MAILS[name]
+    data = {**mail.sample, **facts}
+    try:
+        mail.data.model_validate(data)
+    except ValidationError as error:
+        lacking = {str(found["loc"][0]) for found in error.errors()}
+        data |= {field: mail.sample[field] for field in lacking if field in mail.sample}
+    return sample(name, locale, override).model_copy(
+        update={"to": Recipient(name=to_name, email="preview@example.test"), "data": data}
+    )
+
+
+def is_about_a_booking(name: str) -> bool:
+    """Whether a mail tells of one booking, to whoever made it."""
+    return issubclass(MAILS[name].data, BookingData)
 
 
 def _discovered() -> dict[str, Mail[Any]]:

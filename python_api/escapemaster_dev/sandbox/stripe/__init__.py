@@ -29,6 +29,9 @@ For tests, from this machine only (any other caller gets 404):
     the session ends as if its time were up; 409 when it is complete already.
 ``POST /_sandbox/payments/{id}/dispute``
     the customer's bank disputes a payment intent; answers the dispute.
+``POST /_sandbox/accounts/{id}`` with JSON ``{"happens": "completed"}``
+    something happens to a connected account: completed, restricted, warned, deauthorized or
+    reauthorized.
 ``POST /_sandbox/customers/{id}/advance`` with JSON ``{"seconds": 86400}``
     moves a customer's clock ahead: trials end, subscriptions renew, fail and end.
 ``POST /_sandbox/customers/{id}/card`` with JSON ``{"works": false}``

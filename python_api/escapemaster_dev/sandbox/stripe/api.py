@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -17,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from escapemaster_dev.sandbox.stripe import billing, objects, payments, sessions
+from escapemaster_dev.sandbox.stripe import billing, connect, objects, payments, sessions
 from escapemaster_dev.sandbox.stripe.core import Cause, Sandbox
 from escapemaster_dev.sandbox.stripe.errors import StripeError, no_such
 from escapemaster_dev.sandbox.stripe.params import Params, decode
@@ -82,6 +81,11 @@ def routes() -> list[Route]:
         ("GET", "/v1/refunds", list_refunds),
         ("GET", "/v1/refunds/{id}", retrieve("refund", "id")),
         ("GET", "/v1/disputes/{id}", retrieve("dispute", "dispute")),
+        ("POST", "/v1/accounts", create_account),
+        ("GET", "/v1/accounts/{id}", read_account),
+        ("POST", "/v1/account_links", create_account_link),
+        ("POST", "/oauth/token", exchange_code),
+        ("GET", "/v1/application_fees/{id}", retrieve("application_fee", "id")),
         ("POST", "/v1/customers", create_customer),
         ("GET", "/v1/customers/{id}", retrieve("customer", "id")),
         ("DELETE", "/v1/customers/{id}", delete_customer),
@@ -170,6 +174,28 @@ def list_events(call: Call) -> StripeObject:
         "/v1/events",
         {"type": [kind] if kind else kinds, "pending_webhooks": waiting},
     )
+
+
+def create_account(call: Call) -> StripeObject:
+    """POST /v1/accounts."""
+    return connect.create(call.sandbox, call.params, call.cause)
+
+
+def read_account(call: Call) -> StripeObject:
+    """GET /v1/accounts/{id}."""
+    call.params.finish()
+    return connect.read(call.sandbox, call.object_id)
+
+
+def create_account_link(call: Call) -> StripeObject:
+    """POST /v1/account_links."""
+    base = call.sandbox.settings.public_url or call.base_url
+    return connect.create_link(call.sandbox, call.params, base)
+
+
+def exchange_code(call: Call) -> StripeObject:
+    """POST /oauth/token."""
+    return connect.exchange(call.sandbox, call.params)
 
 
 def create_customer(call: Call) -> StripeObject:
@@ -360,7 +386,7 @@ def _answer(
 ) -> tuple[Answer, dict[str, str]]:
     """Run the handler, or repeat what its idempotency key was answered before."""
     _authenticate(sandbox, request.headers.get("authorization"))
-    account = _account(request.headers.get("stripe-account"))
+    account = _account(sandbox, request.headers.get("stripe-account"))
     key = request.headers.get("idempotency-key") if request.method == "POST" else None
     pairs = _pairs(request, body)
     asked = _text([request.method, request.url.path, sorted(pairs)])
@@ -435,16 +461,10 @@ def _authenticate(sandbox: Sandbox, header: str | None) -> None:
     raise StripeError(f"Invalid API Key provided: {key[:8]}****{key[-4:]}", status=401)
 
 
-def _account(header: str | None) -> str:
+def _account(sandbox: Sandbox, header: str | None) -> str:
     if header is None:
         return ""
-    if not re.fullmatch(r"acct_[A-Za-z0-9]+", header):
-        raise StripeError(
-            f"The provided key does not have access to account '{header}' (or that account does"
-            " not exist). Application access may have been revoked.",
-            status=403,
-            code="account_invalid",
-        )
+    connect.need(sandbox, header)
     return header
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 
-from escapemaster_dev.sandbox.stripe import api, page, portal, switchboard
+from escapemaster_dev.sandbox.stripe import api, connect, page, portal, switchboard
 from escapemaster_dev.sandbox.stripe.core import Sandbox
 from escapemaster_dev.sandbox.stripe.courier import Courier
 from escapemaster_dev.sandbox.stripe.settings import Settings
@@ -41,7 +41,13 @@ def create_app(
             sandbox.store.close()
 
     app = Starlette(
-        routes=[*switchboard.routes(), *page.routes(), *portal.routes(), *api.routes()],
+        routes=[
+            *switchboard.routes(),
+            *page.routes(),
+            *portal.routes(),
+            *connect.routes(),
+            *api.routes(),
+        ],
         lifespan=lifespan,
     )
     app.state.sandbox = sandbox

@@ -74,7 +74,7 @@ def settle_intent(sandbox: Sandbox, account: str, intent: StripeObject, payer: P
     charge = objects.charge(
         amount=intent["amount"],
         amount_captured=intent["amount"],
-        application_fee=objects.new_id("fee_") if fee else None,
+        application_fee=None,
         application_fee_amount=fee,
         balance_transaction=objects.new_id("txn_3"),
         captured=True,
@@ -106,6 +106,8 @@ def settle_intent(sandbox: Sandbox, account: str, intent: StripeObject, payer: P
         "payment_method": charge["payment_method"],
         "status": "succeeded",
     }
+    if fee:
+        charge["application_fee"] = _collect_fee(sandbox, account, charge)
     sandbox.store.add(Entry(charge, account, {}))
     sandbox.store.replace(intent)
     sandbox.announce("payment_intent.succeeded", intent, account)
@@ -122,7 +124,7 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
     amount = params.integer("amount", minimum=1)
     reason = params.text("reason", choices=REFUND_REASONS)
     metadata = params.metadata()
-    params.flag("refund_application_fee")
+    with_fee = params.flag("refund_application_fee")
     params.flag("reverse_transfer")
     params.finish()
 
@@ -149,6 +151,8 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
             executed=True,
         )
 
+    if with_fee:
+        _return_fee(sandbox, charge, amount)
     refund = objects.refund(
         amount=amount,
         charge=charge["id"],
@@ -211,6 +215,36 @@ def balance(sandbox: Sandbox, account: str) -> StripeObject:
         available=[_money(amount, currency) for currency, amount in sorted(sums.items())],
         pending=[_money(0, currency) for currency in sorted(sums)],
         connect_reserved=[{"amount": 0, "currency": currency} for currency in sorted(sums)],
+    )
+
+
+def _collect_fee(sandbox: Sandbox, account: str, charge: StripeObject) -> str:
+    """The platform's part of a charge, which is the platform's own object."""
+    fee = objects.fixture(
+        "application_fee",
+        id=objects.new_id("fee_1"),
+        account=account,
+        amount=charge["application_fee_amount"],
+        amount_refunded=0,
+        charge=charge["id"],
+        created=sandbox.now(),
+        currency=charge["currency"],
+        refunded=False,
+    )
+    sandbox.store.add(Entry(fee, "", {}))
+    return str(fee["id"])
+
+
+def _return_fee(sandbox: Sandbox, charge: StripeObject, amount: int) -> None:
+    """Give back as much of the fee as of the charge: https://docs.stripe.com/connect/direct-charges."""
+    if charge["application_fee"] is None:
+        raise StripeError(
+            "There is no application fee to refund on this charge.", param="refund_application_fee"
+        )
+    fee = sandbox.store.need(charge["application_fee"]).body
+    returned = fee["amount"] * (charge["amount_refunded"] + amount) // charge["amount"]
+    sandbox.store.replace(
+        {**fee, "amount_refunded": returned, "refunded": returned == fee["amount"]}
     )
 
 

@@ -51,6 +51,10 @@ def create(sandbox: Sandbox, account: str, params: Params, page_base: str) -> St
     success_url = params.url("success_url")
     if success_url is None:
         raise missing("success_url")
+    if account and not sandbox.store.need(account).body["charges_enabled"]:
+        raise StripeError(
+            "Your account cannot currently make live charges.", code="account_not_chargeable"
+        )
     items = [_line_item(line) for line in params.children("line_items")]
     if not items:
         raise missing("line_items")

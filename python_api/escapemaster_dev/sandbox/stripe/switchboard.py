@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from escapemaster_dev.sandbox.stripe import billing, payments, sessions
+from escapemaster_dev.sandbox.stripe import billing, connect, payments, sessions
 from escapemaster_dev.sandbox.stripe.core import BY_ITSELF, Sandbox
 from escapemaster_dev.sandbox.stripe.courier import Courier, Mode
 
@@ -28,6 +28,7 @@ def routes() -> list[Route]:
         Route("/_sandbox/customers/{id}/advance", loopback(advance), methods=["POST"]),
         Route("/_sandbox/customers/{id}/card", loopback(set_card), methods=["POST"]),
         Route("/_sandbox/after-dunning", loopback(after_dunning), methods=["POST"]),
+        Route("/_sandbox/accounts/{id}", loopback(change_account), methods=["POST"]),
         Route("/_sandbox/payments/{id}/dispute", loopback(dispute), methods=["POST"]),
     ]
 
@@ -148,6 +149,36 @@ async def after_dunning(request: Request) -> Response:
         return _refusal(422, 'send {"becomes": "canceled"} or "unpaid"')
     sandbox.store.set_switch("after_dunning", becomes)
     return JSONResponse({"becomes": becomes})
+
+
+async def change_account(request: Request) -> Response:
+    """Let something happen to a connected account."""
+    sandbox: Sandbox = request.app.state.sandbox
+    entry = sandbox.store.find(connect.KIND, request.path_params["id"])
+    if entry is None:
+        return _refusal(404, "no such account")
+    try:
+        happens = json.loads(await request.body())["happens"]
+    except (ValueError, KeyError, TypeError):
+        happens = None
+    account = entry.body["id"]
+    if happens == "completed":
+        connect.complete(sandbox, account)
+    elif happens == "restricted":
+        connect.restrict(sandbox, account, ["external_account"])
+    elif happens == "warned":
+        connect.restrict(sandbox, account, ["company.tax_id"], days=14)
+    elif happens == "deauthorized":
+        connect.deauthorize(sandbox, account)
+    elif happens == "reauthorized":
+        connect.reauthorize(sandbox, account)
+    else:
+        return _refusal(
+            422,
+            'send {"happens": "completed"}, "restricted", "warned", "deauthorized" or'
+            ' "reauthorized"',
+        )
+    return JSONResponse({"happens": happens})
 
 
 async def dispute(request: Request) -> Response:

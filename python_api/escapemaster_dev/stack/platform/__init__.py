@@ -40,7 +40,8 @@ def create_platform_database(admin_dsn: str, name: str) -> None:
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(database))
         connection.execute(
-            sql.SQL("create database {} template {} owner {}").format(
+            # Its files are copied: page by page through the log takes three times as long.
+            sql.SQL("create database {} template {} owner {} strategy file_copy").format(
                 database, sql.Identifier(PLATFORM_TEMPLATE), sql.Identifier(OWNER)
             )
         )

@@ -49,8 +49,8 @@ for each row execute function auth.unwrap_metadata();
 
 -- Hosted, `postgres` holds all privileges on Auth's tables; here those that ours uses.
 grant select, insert, update, references, trigger on auth.users to postgres;
-grant select, insert, trigger on auth.identities to postgres;
-grant select, delete on auth.sessions to postgres;
+grant select, insert, delete, trigger on auth.identities to postgres;
+grant select, delete on auth.sessions, auth.flow_state to postgres;
 
 -- Row level security decides about objects and buckets, not privileges.
 grant all on storage.objects, storage.buckets to anon, authenticated, service_role;

@@ -14,6 +14,7 @@ from escapemaster.email.content import (
     MailData,
     Site,
     Typed,
+    VenueData,
     capital,
     instant_words,
 )
@@ -30,10 +31,9 @@ class Coming(MailData):
     manage_url_token: str
 
 
-class MyBookingsData(MailData):
+class MyBookingsData(VenueData):
     """What the database hands over about the bookings of one customer at one venue."""
 
-    organization_name: Typed
     calendar_slug: str | None = None
     site_url: str | None = None
     accent_color: Colour | None = None
@@ -59,6 +59,9 @@ def _content(mine: MyBookingsData, language: str, site: Site) -> Content:
         values={"links": links},
         rows=lambda _: [],
         accent=mine.accent_color,
+        reply_to=mine.contact_email,
+        contact=mine.contact,
+        logo=mine.logo(site),
     )
 
 

@@ -8,10 +8,10 @@ from escapemaster.email.content import (
     Colour,
     Content,
     Mail,
-    MailData,
     Row,
     Site,
     Typed,
+    VenueData,
     capital,
     printable,
 )
@@ -20,10 +20,9 @@ from escapemaster.email.links import calendar_url
 from escapemaster.email.texts import Texts
 
 
-class Data(MailData):
+class Data(VenueData):
     """What the database hands over. Amounts in minor units of `currency`."""
 
-    organization_name: Typed
     code: Typed
     currency: str
     initial_cents: int
@@ -61,6 +60,9 @@ def _content(voucher: Data, language: str, site: Site) -> Content:
         },
         rows=rows,
         accent=voucher.accent_color,
+        reply_to=voucher.contact_email,
+        contact=voucher.contact,
+        logo=voucher.logo(site),
     )
 
 

@@ -8,10 +8,10 @@ from escapemaster.email.content import (
     Colour,
     Content,
     Mail,
-    MailData,
     Row,
     Site,
     Typed,
+    VenueData,
     capital,
     instant_words,
 )
@@ -20,10 +20,9 @@ from escapemaster.email.links import leave_url
 from escapemaster.email.texts import Texts
 
 
-class Data(MailData):
+class Data(VenueData):
     """What the database hands over. Dates are the venue's."""
 
-    organization_name: Typed
     room_name: Typed | None = None
     from_date: date
     to_date: date
@@ -73,6 +72,9 @@ def _content(entry: Data, language: str, site: Site) -> Content:
         },
         rows=rows,
         accent=entry.accent_color,
+        reply_to=entry.contact_email,
+        contact=entry.contact,
+        logo=entry.logo(site),
     )
 
 

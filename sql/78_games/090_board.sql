@@ -27,7 +27,9 @@ create type public.board_booking as (
   paid_cents bigint,
   refunded_cents bigint,
   open_cents bigint,
-  waiver public.waiver_progress
+  waiver public.waiver_progress,
+  late_minutes int,
+  mail_problem text
 );
 
 comment on type public.board_booking is 'A booking on the board.';
@@ -45,6 +47,9 @@ comment on column public.board_booking.paid_cents is 'All payments, in minor uni
 comment on column public.board_booking.refunded_cents is 'All refunds, in minor units; null without payments:read.';
 comment on column public.board_booking.open_cents is 'What can still be asked for, in minor units; null without payments:read.';
 comment on column public.board_booking.waiver is 'What the party still has to sign.';
+comment on column public.board_booking.late_minutes is 'How much later than agreed the party said that it comes; null: it said nothing.';
+comment on column public.board_booking.mail_problem is
+  'Why its last mail did not reach its customer, whose address is to be corrected; null: it did, as far as is known. one of booking_mail_problems.problem';
 
 create type public.board_person as (
   user_id uuid,
@@ -74,7 +79,8 @@ create type public.board_session as (
   bookings public.board_booking [],
   is_unassigned boolean,
   staff public.board_person [],
-  candidates uuid []
+  candidates uuid [],
+  game public.game_clock
 );
 
 comment on type public.board_session is 'A session that somebody has booked or holds.';
@@ -91,6 +97,7 @@ comment on column public.board_session.bookings is 'In the order in which they w
 comment on column public.board_session.is_unassigned is 'Whether nobody runs it.';
 comment on column public.board_session.staff is 'Who runs it, by name.';
 comment on column public.board_session.candidates is 'User ids of who could run it: skilled, on shift and free; null without shifts:read, and where somebody runs it.';
+comment on column public.board_session.game is 'Its clock at this moment; null without games:read.';
 
 create type public.board_block as (
   session_id uuid,
@@ -176,6 +183,7 @@ declare
   sees_money boolean;
   sees_people boolean;
   sees_shifts boolean;
+  sees_games boolean;
 begin
   perform private.require_permission(get_board.organization_id, 'bookings:read');
   if get_board.date is null or not isfinite(get_board.date) then
@@ -188,13 +196,14 @@ begin
   end if;
   held := array(
     select part.permission
-    from unnest(array['customers:read', 'payments:read', 'users:read', 'shifts:read']) as part (permission)
+    from unnest(array['customers:read', 'payments:read', 'users:read', 'shifts:read', 'games:read']) as part (permission)
     where private.has_permission(get_board.organization_id, part.permission)
   );
   sees_customers := 'customers:read' = any (held);
   sees_money := 'payments:read' = any (held);
   sees_people := 'users:read' = any (held);
   sees_shifts := 'shifts:read' = any (held);
+  sees_games := 'games:read' = any (held);
 
   return (
     with
@@ -231,6 +240,16 @@ begin
             (
               select row(w.policy, w.signed, w.needed, w.missing)::public.waiver_progress
               from private.booking_waiver(b) as w
+            ),
+            (
+              select k.minutes
+              from public.late_arrivals as k
+              where k.organization_id = b.organization_id and k.booking_id = b.id and k.session_id = b.session_id
+            ),
+            (
+              select p.problem
+              from public.booking_mail_problems as p
+              where p.organization_id = b.organization_id and p.booking_id = b.id
             )
           )::public.board_booking
           order by b.created_at, b.id
@@ -288,7 +307,8 @@ begin
               where f.session_id = s.id and f.is_skilled and f.is_on_shift and f.is_free
               order by f.user_id
             )
-          end
+          end,
+          case when sees_games then private.game_clock(s, clock_timestamp()) end
         )::public.board_session as entry
       from booking as b
       join public.sessions as s on s.organization_id = get_board.organization_id and s.id = b.session_id
@@ -374,6 +394,9 @@ begin
     )::public.board
     from place as p
   );
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 

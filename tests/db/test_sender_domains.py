@@ -1,0 +1,161 @@
+"""A venue's own sender: whose a domain is, and when mails come from it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from client import Refused
+from db.money_world import Database, Venue, make_venue
+
+RECORDS = [
+    {"type": "MX", "name": "send.mail", "value": "feedback", "priority": 10, "status": "pending"},
+    {"type": "TXT", "name": "_dkim", "value": "p=MIG", "priority": None, "status": "pending"},
+]
+
+
+@pytest.fixture
+def venue(money: Database) -> Venue:
+    money.run("delete from private.jobs")
+    return make_venue(money)
+
+
+def name() -> str:
+    return f"mail.{uuid.uuid4().hex}.example"
+
+
+def claim(venue: Venue, domain: str) -> None:
+    venue.owner.change(
+        "insert into public.sender_domains (organization_id, domain) values (%s, %s)",
+        venue.organization_id,
+        domain,
+    )
+
+
+def seen(venue: Venue) -> dict[str, Any]:
+    [row] = venue.owner.select(
+        "select d.*, to_jsonb(records) as told from public.sender_domains as d"
+    )
+    return row
+
+
+def read(venue: Venue, status: str) -> Any:
+    """A worker's turn with what was queued: what it was to read."""
+    queued = "delete from private.jobs where organization_id = %s and kind = 'sender.read'"
+    assert venue.database.run(queued, venue.organization_id) == 1
+    with venue.does("sender.read", sender_domain_id=str(seen(venue)["id"])) as lease:
+        wanted = venue.service.call("service.read_sender_domain", **lease)
+        kept = venue.service.call(
+            "service.record_sender_domain",
+            **lease,
+            provider_id=wanted["provider_id"] or f"d_{uuid.uuid4().hex}",
+            status=status,
+            records=Jsonb(RECORDS),
+        )
+        assert kept is True
+    return wanted
+
+
+def sender(venue: Venue) -> str | None:
+    """From which address of its own the next mail of the venue comes."""
+    booking = venue.hold()
+    venue.pay(booking)
+    with venue.does("email.send", booking_id=booking.id, template="booking_confirmed") as lease:
+        prepared = venue.service.call("service.prepare_email", **lease)
+    address = prepared["sender_address"]
+    return None if address is None else str(address)
+
+
+def test_mails_come_from_the_venue_s_domain_while_it_is_verified_and_at_no_other_time(
+    venue: Venue,
+) -> None:
+    domain = name()
+    claim(venue, domain)
+    assert (seen(venue)["status"], seen(venue)["told"]) == ("pending", [])
+    wanted = read(venue, "pending")
+    assert (wanted["domain"], wanted["provider_id"]) == (domain, None)
+    assert seen(venue)["told"] == RECORDS
+    assert sender(venue) is None
+    venue.database.run("update public.sender_domains set checked_at = now() - interval '3 min'")
+    venue.service.call("service.sweep")
+    assert read(venue, "verified")["provider_id"] == seen(venue)["provider_id"]
+    assert sender(venue) == f"bookings@{domain}"
+    venue.owner.change("update public.sender_domains set local_part = 'reservas'")
+    assert sender(venue) == f"reservas@{domain}"
+    # The provider refuses a mail of that sender.
+    booking = venue.hold()
+    venue.pay(booking)
+    with venue.does("email.send", booking_id=booking.id, template="booking_confirmed") as lease:
+        venue.service.call("service.doubt_sender_domain", **lease)
+        assert venue.service.call("service.prepare_email", **lease)["sender_address"] is None
+    assert seen(venue)["status"] == "failed"
+    read(venue, "verified")
+    assert sender(venue) == f"reservas@{domain}"
+    # Given up: at once, and it is removed at the provider.
+    known = seen(venue)["provider_id"]
+    assert venue.owner.change("delete from public.sender_domains") == 1
+    assert sender(venue) is None
+    removed = "select payload ->> 'provider_id' from private.jobs where kind = 'sender.remove'"
+    assert venue.database.one(removed) == known
+
+
+def test_a_domain_is_one_organization_s_and_a_claim_that_nobody_proves_lapses(
+    venue: Venue,
+) -> None:
+    other, domain, lasting = make_venue(venue.database), name(), name()
+    claim(venue, domain)
+    with pytest.raises(Refused, match="sender_domains_domain_key"):
+        claim(other, domain)
+    for wrong in ("Venue.example", "venue", "a@venue.example", "mail.local", "1.2.3.4", ""):
+        with pytest.raises(Refused, match="sender_domains_domain_is_one"):
+            claim(other, wrong)
+    # Nobody writes that it is verified, and nobody else sees or gives it up.
+    with pytest.raises(Refused):
+        venue.owner.change("update public.sender_domains set status = 'verified'")
+    assert other.owner.select("select 1 from public.sender_domains") == []
+    assert other.owner.change("delete from public.sender_domains") == 0
+    read(venue, "failed")
+    claim(other, lasting)
+    read(other, "verified")
+    venue.database.run(
+        "update public.sender_domains set created_at = now() - %s", timedelta(days=8)
+    )
+    venue.service.call("service.sweep")
+    left = venue.database.all(
+        "select domain from public.sender_domains where domain = any (%s)",
+        [
+            domain,
+            lasting,
+        ],
+    )
+    assert left == [{"domain": lasting}]
+    assert other.owner.change("delete from public.sender_domains") == 1
+    claim(other, domain)
+
+
+def test_of_several_domains_the_newest_that_is_verified_is_used(venue: Venue) -> None:
+    first, second, third = name(), name(), name()
+    claim(venue, first)
+    read(venue, "verified")
+    claim(venue, second)
+    assert sender(venue) == f"bookings@{first}"
+    venue.database.run(
+        "update public.sender_domains set status = 'verified' where domain = %s", second
+    )
+    assert sender(venue) == f"bookings@{second}"
+    claim(venue, third)
+    with pytest.raises(Refused, match="too_many_rows"):
+        claim(venue, name())
+
+
+def test_a_domain_that_was_given_up_while_it_was_made_is_not_kept(venue: Venue) -> None:
+    claim(venue, name())
+    with venue.does("sender.read", sender_domain_id=str(seen(venue)["id"])) as lease:
+        venue.owner.change("delete from public.sender_domains")
+        assert venue.service.call("service.read_sender_domain", **lease) is None
+        told = {"provider_id": "d_1", "status": "pending", "records": Jsonb([])}
+        assert venue.service.call("service.record_sender_domain", **lease, **told) is False

@@ -1,0 +1,238 @@
+/**
+ * Whatever the functions that the widget calls refuse a visitor with is said in words of its own, or
+ * marked at a field. The codes are read from docs/functions.md, which the database writes.
+ */
+import assert from "node:assert/strict";
+import type { Booking } from "../../edge/_shared/booking.ts";
+import { type Api, ApiError } from "../../edge/booking-widget/src/api.ts";
+import {
+  booking,
+  confirmed,
+  quote,
+  read,
+  rich,
+  richly,
+  type Setting,
+  slot,
+  stringsFor,
+  toRichDetails,
+} from "./booking_widget_world.ts";
+
+const page = await Deno.readTextFile(new URL("../../docs/functions.md", import.meta.url));
+const calls = await Deno.readTextFile(
+  new URL("../../edge/booking-widget/src/api.ts", import.meta.url),
+);
+
+/** The refusals of a function as its page lists them, with their statuses. */
+function listed(name: string): (readonly [code: string, status: number])[] {
+  const section = page.split(`\n### ${name}\n`)[1]?.split("\n### ")[0];
+  assert.ok(section, name);
+  const found = [...section.matchAll(/^- (\d{3}) (.*)$/gm)].flatMap(([, status, said]) =>
+    // What stands in parentheses, or after the code of another function, explains.
+    [...said!.replace(/\([^)]*\)/g, "").matchAll(/`([a-z_]+)`/g)]
+      .map(([, code]) => [code!, Number(status)] as const)
+  );
+  const inherited = found.some(([code]) => code === "quote_booking") ? listed("quote_booking") : [];
+  return [...found.filter(([code]) => code !== "quote_booking"), ...inherited];
+}
+
+/** What a refusal tells of the field that it is about. */
+const details: Record<string, readonly object[]> = {
+  customer_invalid: [{ field: "full_name" }, { field: "email" }, { field: "phone" }],
+  field_invalid: [{ field: "select", rule: "options" }, { field: "number", rule: "number" }],
+  signer_invalid: [{ field: "full_name" }],
+  minors_invalid: [{ position: 0, field: "full_name" }, { position: 0, field: "birth_year" }],
+  extra_sold_out: [{ extra_id: "x1", left: 0 }],
+  total_changed: [{ total_cents: 9900 }],
+  terms_changed: [{ terms: { tiers: [], no_show_fee_percent: 0 } }],
+};
+
+const offered: Booking = { ...booking, due_now_cents: 0 };
+const link = { reference: "ABCD-2345", token: "secret" };
+const movable: Booking = {
+  ...confirmed,
+  reschedulable: true,
+  waiver: { policy: "required", signed: 0, needed: 2, missing: 2, token: "w" },
+};
+type Refusing = (api: Partial<Api>, entry?: object) => Setting;
+
+async function atBooking(visit: Refusing, of = movable): Promise<Setting> {
+  const made = visit({ getBooking: () => Promise.resolve(of) }, link);
+  await made.flow.start();
+  return made;
+}
+
+async function waiting(visit: Refusing): Promise<Setting> {
+  const made = visit({});
+  await toRichDetails(made);
+  made.flow.choosing.backToChoose();
+  (await made.flow.loadMore()).waitlist.open(slot.local_date, slot.local_date);
+  return made;
+}
+
+/** How a visitor comes to each function, and has it refuse. */
+const reach: Record<keyof Api, ((visit: Refusing) => Promise<Setting>) | null> = {
+  serverTime: null,
+  // The service's: docs/money.md lists what it answers, and a test of the promises what is said.
+  checkout: null,
+  getCalendar: async (visit) => {
+    const made = visit({});
+    await made.flow.start();
+    return made;
+  },
+  getAvailability: async (visit) => {
+    const made = visit({});
+    await made.flow.start();
+    return made;
+  },
+  quote: async (visit) => {
+    const made = visit({});
+    const { flow } = made;
+    await flow.start();
+    flow.set({ wishes: { extras: { x1: 1 }, exclusive: false, coupon: "ONE", voucher: "TWO" } });
+    await flow.choosing.chooseSlot(slot);
+    return made;
+  },
+  hold: async (visit) => {
+    const made = visit({});
+    await toRichDetails(made);
+    made.flow.state = {
+      ...made.flow.state,
+      wishes: { extras: { x1: 1 }, exclusive: false, coupon: "ONE", voucher: "TWO" },
+    };
+    await made.flow.details.submitDetails();
+    return made;
+  },
+  getBooking: async (visit) => {
+    const made = visit({}, link);
+    await made.flow.start();
+    return made;
+  },
+  confirmBooking: async (visit) => {
+    const made = visit({}, { reference: "ABCD-2345", confirm: "c" });
+    await made.flow.start();
+    return made;
+  },
+  cancelBooking: async (visit) => {
+    const made = await atBooking(visit);
+    await made.flow.more!.managing.confirmCancel();
+    return made;
+  },
+  quoteReschedule: async (visit) => {
+    const made = await atBooking(visit);
+    await made.flow.more!.moving.start();
+    await made.flow.choosing.chooseSlot(slot);
+    return made;
+  },
+  reschedule: async (visit) => {
+    const made = await atBooking(visit);
+    await made.flow.more!.moving.start();
+    await made.flow.choosing.chooseSlot(slot);
+    await made.flow.more!.moving.confirm();
+    return made;
+  },
+  emailMyBookings: async (visit) => {
+    const made = visit({});
+    await made.flow.start();
+    (await made.flow.loadMore()).resending.open();
+    made.flow.details.type("email", "maria@example.test");
+    await made.flow.more!.resending.send();
+    return made;
+  },
+  joinWaitlist: async (visit) => {
+    const made = await waiting(visit);
+    await made.flow.more!.waitlist.join();
+    return made;
+  },
+  getWaitlistEntry: async (visit) => {
+    const made = visit({}, { leave: "l" });
+    await made.flow.start();
+    return made;
+  },
+  leaveWaitlist: async (visit) => {
+    const made = visit({}, { leave: "l" });
+    await made.flow.start();
+    await made.flow.more!.waitlist.leave("l");
+    return made;
+  },
+  acceptOffer: async (visit) => {
+    const made = await atBooking(visit, offered);
+    await made.flow.paying.pay();
+    return made;
+  },
+  getWaiver: async (visit) => {
+    const made = visit({}, { waiver: "w" });
+    await made.flow.start();
+    return made;
+  },
+  signWaiver: async (visit) => {
+    const made = visit({}, { waiver: "w" });
+    await made.flow.start();
+    const { waivers } = made.flow.more!;
+    waivers.addMinor();
+    waivers.changeMinor(0, { name: "Kim", year: "2015" });
+    waivers.change({ name: "Maria", agreed: true, manner: "type" });
+    await waivers.sign((name) => name);
+    return made;
+  },
+};
+
+/** What cannot come to pass, by the function and the code (or the code alone), with the reason. */
+const unreached: Record<string, string> = {
+  idempotency_key_invalid: "the widget makes its keys",
+  consents_invalid: "it sends kinds and words as they are asked for",
+  customer_note_too_long: "the field takes no more than the database does",
+  expected_total_missing: "it sends the quoted total",
+  payment_due: "it accepts only what nothing is due for",
+  "get_availability date_range_invalid": "it asks for months within the calendar's range",
+  "get_availability date_range_too_long": "it asks for two months at most",
+  "get_availability party_size_invalid": "it asks for what the room takes",
+};
+
+const methods = [...calls.matchAll(/(\w+): \([^)]*\) => rpc\("(\w+)"/g)]
+  .map(([, method, name]) => [method as keyof Api, name!] as const);
+
+Deno.test("each function that is called is reached by this test", () => {
+  const reached = Object.entries(reach).filter(([, come]) => come).map(([method]) => method);
+  assert.deepEqual(methods.map(([method]) => method).sort(), reached.sort());
+  assert.equal(methods.length, 16);
+});
+
+for (const [method, name] of methods) {
+  Deno.test(`whatever ${name} refuses is said, or marked where it can be mended`, async () => {
+    const codes = listed(name);
+    assert.ok(codes.length > 0, name);
+    const unexpected = stringsFor("en").errors.unexpected;
+    for (const [code, status] of codes) {
+      if (unreached[code] ?? unreached[`${name} ${code}`]) continue;
+      for (const told of details[code] ?? [{}]) {
+        let refusals = 0;
+        const refusing = () => {
+          // What is asked for without the code, or the extra, has a price.
+          if (refusals++ > 0 && method === "quote") return Promise.resolve(quote);
+          return Promise.reject(new ApiError(code, status, { ...told }));
+        };
+        const made = await reach[method]!((api, entry) =>
+          richly({
+            getCalendar: () => Promise.resolve(rich),
+            ...api,
+            [method]: refusing,
+          }, entry)
+        );
+        assert.ok(refusals > 0, `${name} ${code} was not asked`);
+        const { notice, fieldErrors, codeProblem, oldTotal, step } = made.flow.state;
+        const where = `${name} ${code} ${JSON.stringify(told)}`;
+        const said = read(notice?.text);
+        assert.notEqual(said, unexpected, where);
+        if (codeProblem) {
+          const key = codeProblem.replace(/^(coupon|voucher)_/, "code_");
+          assert.ok(stringsFor("en").errors[key], where);
+        }
+        assert.ok(
+          said || codeProblem || oldTotal !== null || Object.keys(fieldErrors).length > 0,
+          `${where}: nothing is said on ${step}`,
+        );
+      }
+    }
+  });
+}
