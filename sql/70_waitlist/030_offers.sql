@@ -376,6 +376,14 @@ begin
     where e.status = 'waiting'
       and e.looked_at < now() - interval '10 minutes'
       and e.waits_until > now()
+      -- Whoever has an offer can be made no other: such entries must not fill the batch, or
+      -- nobody is looked for until their offers are over.
+      and not exists (
+        select from public.waitlist_entries as other
+        where other.organization_id = e.organization_id
+          and other.customer_id = e.customer_id
+          and other.status = 'offered'
+      )
     order by e.looked_at
     limit maximum
   loop

@@ -170,18 +170,19 @@ begin
   from (
     select s.*
     from public.sender_domains as s
-    where s.checked_at < now() - 
+    where s.checked_at < now() -
       case when s.status = 'pending' or s.provider_id is null then interval '2 minutes' else interval '6 hours' end
+      -- One that waits keeps its pause; one that died is tried anew after a day. Neither takes the
+      -- place of one that can be read.
+      and not exists (
+        select from private.jobs as j
+        where j.kind = 'sender.read'
+          and j.dedupe_key = 'sender.read:' || s.id
+          and (j.status in ('queued', 'running') or (j.status = 'dead' and j.finished_at > now() - interval '1 day'))
+      )
     order by s.checked_at
     limit 100
-  ) as d
-  where not exists (
-    select from private.jobs as j
-    where j.kind = 'sender.read'
-      and j.dedupe_key = 'sender.read:' || d.id
-      -- One that waits keeps its pause; one that died is tried anew after a day.
-      and (j.status in ('queued', 'running') or (j.status = 'dead' and j.finished_at > now() - interval '1 day'))
-  );
+  ) as d;
   return queued;
 end
 $$;

@@ -103,6 +103,40 @@ def test_mails_come_from_the_venue_s_domain_while_it_is_verified_and_at_no_other
     assert venue.database.one(removed) == known
 
 
+def test_domains_whose_reading_died_do_not_take_the_turn_of_another(venue: Venue) -> None:
+    domain = name()
+    claim(venue, domain)
+    run = venue.database.run
+    # A venue claims three at most: here one stands for a hundred venues.
+    run("alter table public.sender_domains disable trigger sender_domains_are_bounded")
+    run(
+        "insert into public.sender_domains (organization_id, domain, checked_at)"
+        " select %s, 'mail' || n || '.example', now() - interval '1 hour'"
+        " from generate_series(1, 100) as n",
+        venue.organization_id,
+    )
+    run("alter table public.sender_domains enable trigger sender_domains_are_bounded")
+    dead = (
+        "update private.jobs set status = 'dead', attempts = 8, finished_at = now()"
+        " where kind = 'sender.read'"
+    )
+    assert run(dead) == 101
+    run(
+        "delete from private.jobs where dedupe_key = (select 'sender.read:' || id"
+        " from public.sender_domains where domain = %s)",
+        domain,
+    )
+    run(
+        "update public.sender_domains set checked_at = now() - interval '3 min' where domain = %s",
+        domain,
+    )
+    venue.service.call("service.sweep")
+    assert venue.database.one(
+        "select array_agg(d.domain) from private.jobs as j join public.sender_domains as d"
+        " on j.dedupe_key = 'sender.read:' || d.id where j.status = 'queued'"
+    ) == [domain]
+
+
 def test_a_domain_is_one_organization_s_and_a_claim_that_nobody_proves_lapses(
     venue: Venue,
 ) -> None:

@@ -785,6 +785,34 @@ class TestWhatFreesAPlace:
         assert swept["waitlist_offers"] == 1
         assert (status(shop, first), status(shop, second)) == ("waiting", "offered")
 
+    def test_those_who_have_an_offer_do_not_keep_others_from_being_looked_for(
+        self, shop: Shop, room: str
+    ) -> None:
+        """A sweep looks at 20 entries, and at none whose person can be offered nothing now."""
+        people = [f"w{n}" for n in range(20)]
+        full = full_on(shop, room, 4)
+        taken(shop, room)
+        for name in people:
+            join(shop, name)
+            join(shop, name, day=4, room_id=full)
+        for _ in range(2):
+            shop.open_on(
+                shop.add_room(), "08:00", "23:00", (shop.today + timedelta(3)).isoweekday()
+            )
+        while len(mails(shop)) < len(people):
+            overlook(shop)
+            assert sweep(shop)["waitlist_offers"] > 0
+        overlook(shop)
+        last = join(shop, "eva", day=4, room_id=full)
+        shop.open_on(full, "18:00", "19:00", (shop.today + timedelta(4)).isoweekday())
+        shop.house.owner_sql(
+            "update public.waitlist_entries set looked_at = now() - interval '10.5 minutes'"
+            " where id = %s",
+            id_of(shop, last),
+        )
+        sweep(shop)
+        assert status(shop, last) == "offered"
+
     def test_one_sweep_offers_every_place_that_it_finds_to_those_who_joined_first(
         self, shop: Shop, room: str
     ) -> None:
