@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: b2a179981792663d785f4f1b95b54e55d62ab09014b6d19202bb08a27ef23a33
+-- Digest of what follows: ff27e2d49c8dfccfe26a58048ea8e3ebfd44dafe2bf99c48d68be1ae8bcaab04
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -7053,6 +7053,14 @@ begin
     where e.status = 'waiting'
       and e.looked_at < now() - interval '10 minutes'
       and e.waits_until > now()
+      -- Whoever has an offer can be made no other: such entries must not fill the batch, or
+      -- nobody is looked for until their offers are over.
+      and not exists (
+        select from public.waitlist_entries as other
+        where other.organization_id = e.organization_id
+          and other.customer_id = e.customer_id
+          and other.status = 'offered'
+      )
     order by e.looked_at
     limit maximum
   loop
@@ -14932,18 +14940,19 @@ begin
   from (
     select s.*
     from public.sender_domains as s
-    where s.checked_at < now() - 
+    where s.checked_at < now() -
       case when s.status = 'pending' or s.provider_id is null then interval '2 minutes' else interval '6 hours' end
+      -- One that waits keeps its pause; one that died is tried anew after a day. Neither takes the
+      -- place of one that can be read.
+      and not exists (
+        select from private.jobs as j
+        where j.kind = 'sender.read'
+          and j.dedupe_key = 'sender.read:' || s.id
+          and (j.status in ('queued', 'running') or (j.status = 'dead' and j.finished_at > now() - interval '1 day'))
+      )
     order by s.checked_at
     limit 100
-  ) as d
-  where not exists (
-    select from private.jobs as j
-    where j.kind = 'sender.read'
-      and j.dedupe_key = 'sender.read:' || d.id
-      -- One that waits keeps its pause; one that died is tried anew after a day.
-      and (j.status in ('queued', 'running') or (j.status = 'dead' and j.finished_at > now() - interval '1 day'))
-  );
+  ) as d;
   return queued;
 end
 $$;
