@@ -382,6 +382,20 @@ def test_last_minute_news_comes_at_once_and_the_rest_waits_for_the_digest(
     assert len(mails(shop, "notice_digest")) == 1
 
 
+def test_what_waits_for_a_digest_is_sent_when_there_is_none_any_more(crew: Crew, room: str) -> None:
+    shop = crew.shop
+    told_of = rule(shop, to_owners=True, kinds=["booking_new"], digest_at="08:00")
+    book(shop, room, 9)
+    sweep(shop)
+    assert mails(shop, "notice_digest") == []
+    change(shop.venue.owner, "notice_rules", {"digest_at": None}, id=told_of)
+    [digest] = mails(shop, "notice_digest")
+    assert len(digest["says"]["data"]["items"]) == 1
+    book(shop, room, 10)
+    sweep(shop)
+    assert (len(mails(shop)), len(mails(shop, "notice_digest"))) == (1, 1)
+
+
 def test_a_game_master_is_told_of_the_own_sessions_alone(crew: Crew) -> None:
     shop = crew.shop
     one, two = crew.add_room(), crew.add_room()
