@@ -258,6 +258,8 @@ set search_path = ''
 as $$
 begin
   return private.is_name(written, most)
+    -- What a spreadsheet would run, where the list of names is opened in one.
+    and normalize(written, nfkc) !~ '^([=+-]|@[^ ]*\()'
     and private.says_something(written)
     and not private.holds_link(written, bare => true);
 end

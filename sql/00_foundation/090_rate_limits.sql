@@ -213,6 +213,24 @@ begin
 end
 $$;
 
+create function private.refuse_long_query(maximum int)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- The statement that the request became. What is asked for is in its text, what is sent is not:
+  -- a column that is named a thousand times makes a thousand of it in every row of the answer.
+  if length(current_query()) > maximum then
+    perform private.fail('query_too_long', 414, 'Ask for fewer columns at once, or for all of them by *.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_long_query is
+  'Refuses a request whose select and conditions make a statement of more characters than maximum; values are parameters and do not count. Raises 414 query_too_long.';
+
 create function private.count_attempt(weight int default 1)
 returns void
 language plpgsql
@@ -231,6 +249,8 @@ declare
   value bigint;
   counted bigint;
 begin
+  -- The longest that a visitor needs, hold_booking with all that it answers, is about 3,000.
+  perform private.refuse_long_query(6000);
   -- Nobody's: the owner's own session. The service asks for many from its one address.
   if address is null or claims ->> 'role' = 'service_role' or weight < 1 then
     return;
@@ -259,7 +279,7 @@ end
 $$;
 
 comment on function private.count_attempt is
-  'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
+  'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule, 414 query_too_long for a question that names columns without end; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
 
 create function private.refusal(code text, status int, hint text)
 returns jsonb

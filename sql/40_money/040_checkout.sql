@@ -28,6 +28,7 @@ create table private.payment_attempts (
   stripe_account text,
   platform_fee_cents bigint not null default 0,
   covers_rest boolean not null default false,
+  shows_customer boolean not null default true,
   session_id text,
   url text,
   error text,
@@ -53,6 +54,8 @@ comment on column private.payment_attempts.stripe_account is 'The connected acco
 comment on column private.payment_attempts.platform_fee_cents is 'What the platform takes of it, in minor units of currency.';
 comment on column private.payment_attempts.covers_rest is
   'Whether more is paid than was due to confirm the booking: its rest, or all of it at once.';
+comment on column private.payment_attempts.shows_customer is
+  'Whether its page shows the customer''s address: who has a pay link only is shown another page.';
 comment on column private.payment_attempts.as_of is 'The newest instant at which the provider''s state was read.';
 
 -- for: private.open_checkout; two people who press "pay" at once get the same attempt
@@ -224,7 +227,7 @@ comment on column service.open_checkout.closing is
 comment on column service.open_checkout.site_url is 'The page of its calendar, to come back to; null: none.';
 
 create function private.shown_checkout(
-  booking public.bookings, attempt private.payment_attempts, closing boolean, only_pays boolean
+  booking public.bookings, attempt private.payment_attempts, closing boolean
 )
 returns service.open_checkout
 language plpgsql
@@ -246,7 +249,7 @@ begin
         ' · ', private.room_name(r, booking.locale), o.name,
         to_char(booking.starts_at at time zone l.timezone, 'DD/MM/YYYY HH24:MI')
       ),
-      case when not shown_checkout.only_pays then c.email end,
+      case when attempt.shows_customer then c.email end,
       attempt.expires_at,
       attempt.stripe_account,
       o.delayed_methods,
@@ -265,7 +268,7 @@ begin
 end
 $$;
 
-comment on function private.shown_checkout is 'An attempt as the service gets to know it; only_pays: without the customer''s address, which the provider''s page would show.';
+comment on function private.shown_checkout is 'An attempt as the service gets to know it.';
 
 create function private.open_checkout(reference text, manage_token text, whole boolean)
 returns service.open_checkout
@@ -338,13 +341,16 @@ begin
     set status = 'expired', error = 'no access to its account'
     where a.organization_id = attempt.organization_id and a.id = attempt.id;
     attempt := null;
-  elsif attempt.session_id is not null and attempt.amount_cents <> due then
-    -- The payer wants to pay another amount now. Answered, not raised: an error would take the closing back.
+  elsif attempt.session_id is not null and (attempt.amount_cents <> due or only_pays and attempt.shows_customer) then
+    -- The payer wants to pay another amount now, or may not see whose the page is. Answered, not raised: an error would
+    -- take the closing back.
     if attempt.amount_cents = private.payable_online(booking, attempt.covers_rest) then
       perform private.request_checkout_expiry(attempt);
-      return private.shown_checkout(booking, attempt, true, only_pays);
+      return private.shown_checkout(booking, attempt, true);
     end if;
     perform private.fail('checkout_closing', 409, 'The booking was changed, and the former page is being closed: try again in a minute.');
+  elsif attempt.id is not null and attempt.session_id is null and only_pays and attempt.shows_customer then
+    perform private.fail('checkout_closing', 409, 'The customer is about to pay: try again in a minute.');
   elsif attempt.session_id is not null and attempt.expires_at <= now() then
     perform private.fail('not_payable', 409, 'The time to pay is over. Look at the booking in a minute: if it was paid it will be confirmed.');
   end if;
@@ -366,7 +372,8 @@ begin
     end if;
 
     insert into private.payment_attempts (
-      organization_id, booking_id, amount_cents, currency, expires_at, stripe_account, platform_fee_cents, covers_rest
+      organization_id, booking_id, amount_cents, currency, expires_at, stripe_account, platform_fee_cents, covers_rest,
+      shows_customer
     )
     values (
       booking.organization_id, booking.id, due, booking.currency, session_ends, account.account_id,
@@ -376,7 +383,8 @@ begin
           private.plan_of(booking.organization_id), booking.currency, due, booking.total_cents, booking.party_size
         )
       end,
-      due > owed
+      due > owed,
+      not only_pays
     )
     returning * into attempt;
 
@@ -391,7 +399,7 @@ begin
     end if;
   end if;
 
-  return private.shown_checkout(booking, attempt, false, only_pays);
+  return private.shown_checkout(booking, attempt, false);
 end
 $$;
 

@@ -232,6 +232,28 @@ def test_an_attempt_with_a_session_cannot_be_failed(venue: Venue) -> None:
     assert answer["status"] == "open"
 
 
+def test_a_pay_link_leads_to_no_page_that_shows_whose_the_booking_is(venue: Venue) -> None:
+    booking = venue.hold()
+    link = venue.owner.call(
+        "get_payment_link", organization_id=venue.organization_id, booking_id=booking.id
+    )
+    opens = {"reference": booking.reference, "manage_token": link["pay_token"]}
+    first = open_checkout(venue, booking)
+    assert first["customer_email"] is not None
+    # The customer's page is being made, and then it is there.
+    with pytest.raises(Refused, match="checkout_closing"):
+        venue.service.call("service.open_checkout", **opens)
+    customers = venue.checkout(booking)
+    told = venue.service.call("service.open_checkout", **opens)
+    assert (told["attempt_id"], told["closing"]) == (customers["attempt_id"], True)
+    venue.apply(session_of(customers, "expired"))
+    payers = venue.service.call("service.open_checkout", **opens)
+    assert (payers["customer_email"], payers["closing"]) == (None, False)
+    # Who has the booking pays on it, too: one page at a time.
+    again = open_checkout(venue, booking)
+    assert (again["attempt_id"], again["customer_email"]) == (payers["attempt_id"], None)
+
+
 def test_recording_the_same_session_twice_changes_nothing(venue: Venue) -> None:
     opened = venue.checkout(venue.hold())
 

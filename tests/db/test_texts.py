@@ -21,6 +21,7 @@ from matrix.promises import refused
 
 #: Names that people and companies have, some of them with full stops, slashes and joiners.
 REAL_NAMES = [
+    "@juan",
     "Ana M. Pérez",
     "St. John",
     "St.John",
@@ -192,6 +193,16 @@ DOMAINS = [
 ]
 
 
+#: What a spreadsheet would run, in a list of names that is opened in one.
+FORMULAS = [
+    "=cmd|' /C calc'!A1",
+    "＝WEBSERVICE(A1)",
+    "+1+cmd|' /C calc'!A1",
+    "-2+3",
+    "@SUM(1+1)",
+]
+
+
 @pytest.fixture
 def shop(house: House) -> Shop:
     return open_shop(house, "Venue", minimum_notice_minutes=0, waitlist_minutes=60)
@@ -225,7 +236,7 @@ class TestNames:
         assert insert(shop.venue.owner, "locations", name=name, timezone="UTC")["name"] == seen
 
     @pytest.mark.parametrize(
-        "name", [*EMPTY_LOOKING, *BREAKING, *LINKS, *DOMAINS, *NAMELESS, *SYMBOLS]
+        "name", [*EMPTY_LOOKING, *BREAKING, *LINKS, *DOMAINS, *NAMELESS, *SYMBOLS, *FORMULAS]
     )
     def test_a_stranger_writes_nothing_else_into_our_mails(
         self, shop: Shop, room: str, name: str
@@ -335,6 +346,7 @@ class TestSignUp:
             ("https://evil.example", ""),
             ("evil.com", ""),
             ("evil.gift", ""),
+            ("=1+1", ""),
             ("...", ""),
             ("x" * 300, "x" * 200),
             ("y" * 199 + " z", "y" * 199),
