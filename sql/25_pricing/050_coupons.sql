@@ -176,6 +176,24 @@ $$;
 
 comment on function private.coupon_with_code is 'The coupon with a code. Raises 422 coupon_not_found.';
 
+create function private.count_typed_code(organization_id uuid, code text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- A key that takes bookings must not find out the codes by trying: twenty a minute from an address,
+  -- wrong ones too.
+  if coalesce(code, '') <> '' and not private.has_permission(count_typed_code.organization_id, 'coupons:read') then
+    perform private.count_attempt(50);
+  end if;
+end
+$$;
+
+comment on function private.count_typed_code is
+  'Counts a code that somebody types who may not read the codes. Raises 429 rate_limited.';
+
 create function private.refuse_coupon(coupon public.coupons, room_id uuid, cents bigint)
 returns void
 language plpgsql

@@ -255,6 +255,7 @@ declare
 begin
   perform private.require_permission(create_booking.organization_id, 'bookings:create');
   perform private.check_override(create_booking.organization_id, request.price_cents, request.override_reason);
+  perform private.count_typed_code(create_booking.organization_id, request.coupon_code);
   stored := private.idempotent_begin(scope, create_booking.idempotency_key, to_jsonb(request));
   if stored is null then
     if request.source is null or request.source not in ('direct', 'marketplace', 'api') then

@@ -28,6 +28,7 @@ declare
 begin
   perform private.require_permission(quote_change.organization_id, 'bookings:update');
   perform private.check_override(quote_change.organization_id, change.price_cents, change.override_reason);
+  perform private.count_typed_code(quote_change.organization_id, change.coupon_code);
   select b.* into booking
   from public.bookings as b
   where b.organization_id = quote_change.organization_id and b.id = change.booking_id;
@@ -104,6 +105,7 @@ declare
 begin
   perform private.require_permission(change_booking.organization_id, 'bookings:update');
   perform private.check_override(change_booking.organization_id, change.price_cents, change.override_reason);
+  perform private.count_typed_code(change_booking.organization_id, change.coupon_code);
   stored := private.idempotent_begin(scope, change_booking.idempotency_key, to_jsonb(change));
   if stored is not null then
     return jsonb_populate_record(null::public.desk_booking, stored);

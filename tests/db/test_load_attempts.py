@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from client import Refused
+from client import Client, Refused
 from db.booking_world import Shop, open_shop
 from matrix.databases import Databases
 from matrix.house import House
@@ -211,6 +211,31 @@ class TestAddresses:
         with refused(429, "too_many_holds"):
             by = house.nobody.sending(x_forwarded_for=str(network[9]))
             shop.hold(room, shop.at(1, "13:00"), by=by)
+
+    def test_a_key_finds_out_no_coupon_s_code_by_trying(self, limited: House, shop: Shop) -> None:
+        """Who may read the codes types as many as need be."""
+        tries = 3
+        limited.owner_sql(RULE.replace(f"max_hits = {LIMIT}", f"max_hits = {50 * tries}"))
+        room = shop.add_room()
+        shop.open_on(room, "10:00", "22:00")
+        booking = shop.hold(room, shop.at(1, "10:00"))
+        key, _ = shop.venue.make_key(["bookings:read", "bookings:update"])
+
+        def guess(by: Client, status: int, code: str) -> None:
+            with refused(status, code):
+                by.call(
+                    "quote_change",
+                    organization_id=shop.id,
+                    booking_id=shop.id_of(booking),
+                    coupon_code="GUESS",
+                )
+
+        key, owner = (by.sending(x_forwarded_for=somewhere()) for by in (key, shop.venue.owner))
+        for _ in range(tries):
+            guess(key, 422, "coupon_not_found")
+        guess(key, 429, "rate_limited")
+        for _ in range(tries + 1):
+            guess(owner, 422, "coupon_not_found")
 
 
 @pytest.fixture
