@@ -263,6 +263,27 @@ def test_a_game_master_writes_about_the_games_that_they_ran(game: Game) -> None:
     assert (result["team_name"], result["notes"], result["level"]) == ("One", "", "hard")
 
 
+def test_what_is_no_result_is_refused_and_changes_nothing(game: Game) -> None:
+    game.do("start_game")
+    for wrong, code in (
+        ({"outcome": "won"}, "outcome_invalid"),
+        ({"team_name": "x" * 61}, "team_name_invalid"),
+        ({"notes": "x" * 2_001}, "note_too_long"),
+        ({"language": "English"}, "language_invalid"),
+        ({"level": "brutal"}, "level_invalid"),
+    ):
+        with refused(422, code):
+            game.finish(**{"outcome": "failed", **wrong})
+    with refused(422, "note_too_long"):
+        game.do("add_hint", words="x" * 501, idempotency_key="long")
+    assert (game.clock()["state"], game.clock()["hints"]) == ("running", 0)
+    game.finish("failed")
+    for hints in (-1, 1_001):
+        with refused(422, "hints_invalid"):
+            game.correct(outcome="failed", hints=hints, reason="They say so")
+    assert [result["hints"] for result in game.results()] == [0]
+
+
 def _told(answers: list[Any], ask: Callable[[], Any]) -> None:
     answers.append(ask())
 

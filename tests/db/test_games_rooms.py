@@ -160,6 +160,20 @@ class TestIncidents:
             **values,
         )
 
+    def test_what_is_wrong_is_said_and_an_incident_is_one_s_own(self, game: Game) -> None:
+        for said in ("", "  ", "x" * 2_001):
+            with refused(422, "description_invalid"):
+                self.report(game, description=said)
+        reported = self.report(game)
+        other = open_crew(game.crew.house, "Other")
+        with refused(404, "incident_not_found"):
+            other.by.call(
+                "set_incident_status",
+                organization_id=other.shop.id,
+                incident_id=reported["incident_id"],
+                status="solved",
+            )
+
     def test_an_incident_takes_the_room_off_sale_until_it_is_solved(self, game: Game) -> None:
         shop, room = game.crew.shop, room_of(game)
         booked = game.crew.book(room, shop.at(1, "18:00"))

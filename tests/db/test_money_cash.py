@@ -69,6 +69,21 @@ def counts(day: dict[str, Any]) -> dict[str, tuple[object, ...]]:
     }
 
 
+def test_a_cash_day_is_one_s_own(venue: Venue) -> None:
+    day = open_day(venue, float_cents=0)
+    other = make_venue(venue.database)
+    for call in (
+        lambda: close(other, day, 0),
+        lambda: other.owner.call(
+            "get_cash_day",
+            organization_id=other.organization_id,
+            cash_day_id=day["cash_day_id"],
+        ),
+    ):
+        with pytest.raises(Refused, match="cash_day_not_found"):
+            call()
+
+
 def test_a_closing_says_what_was_taken_by_whom_and_what_is_missing(venue: Venue) -> None:
     clerk = member(venue, "receptionist")
     booking, other = venue.hold(), venue.hold()

@@ -53,6 +53,14 @@ def test_a_role_needs_a_name(venue: Venue, admin: Client, name: str | None) -> N
         admin.call("create_role", organization_id=venue.id, name=name, permissions=[])
 
 
+def test_a_role_s_description_has_an_end(venue: Venue, admin: Client) -> None:
+    role = {"organization_id": venue.id, "name": "Night", "description": "x" * 501}
+    with refused(422, "description_too_long"):
+        admin.call("create_role", **role, permissions=[])
+    with refused(422, "description_too_long"):
+        admin.call("rename_role", **role, role_id=venue.make_role("Day", []))
+
+
 @pytest.mark.parametrize("name", ["Night", "owner", "Game Master"])
 def test_two_roles_of_one_name_are_refused(venue: Venue, admin: Client, name: str) -> None:
     venue.make_role("Night", [])

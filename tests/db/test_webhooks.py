@@ -859,6 +859,18 @@ def test_an_address_that_is_not_public_is_refused_at_saving(hook: Hook) -> None:
     assert hook.row()["url"] == URL
 
 
+def test_an_endpoint_has_a_name_and_asks_for_events_that_there_are(venue: Venue) -> None:
+    right = {"organization_id": venue.organization_id, "url": URL, "name": "x"}
+    for wrong, code in (
+        ({"name": " ", "events": ["booking.held"]}, "name_invalid"),
+        ({"name": "x" * 81, "events": ["booking.held"]}, "name_invalid"),
+        ({"events": []}, "webhook_events_invalid"),
+        ({"events": ["booking.held", "no.such"]}, "webhook_events_invalid"),
+    ):
+        with pytest.raises(Refused, match=code):
+            venue.owner.call("create_webhook_endpoint", **{**right, **wrong})
+
+
 def test_a_stack_for_development_allows_its_own_machine(venue: Venue) -> None:
     assert venue.database.one("select allows_loopback from private.webhook_settings") is False
     with psycopg.connect(venue.database.dsn) as other:

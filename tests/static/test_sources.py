@@ -139,3 +139,20 @@ def test_layout_and_comments_do_not_make_another_statement(tmp_path: Path) -> No
         tmp_path, "comment on schema public is 'x';\nCOMMENT ON SCHEMA public\n  IS /* y */ 'x';\n"
     )
     assert one.canonical() == other.canonical()
+
+
+_RAISED = re.compile(r"private\.(?:fail|refusal)\(\s*'(\w+)'")
+
+
+def test_every_refusal_is_met_by_a_test_that_names_it() -> None:
+    """A code that no test asks for may be raised by nothing, or for everything."""
+    raised = {code for path in SOURCES for code in _RAISED.findall(path.read_text())}
+    tests = PROJECT.root / "tests"
+    # What may be raised and what is never reached are lists, not tests.
+    lists = {tests / "matrix" / "unreached_refusals.py"}
+    named: set[str] = set()
+    for path in (found for kind in ("*.py", "*.ts", "*.mjs") for found in tests.rglob(kind)):
+        if path not in lists:
+            named.update(re.findall(r"\w+", path.read_text()))
+    assert len(raised) > 200
+    assert sorted(raised - named) == []
