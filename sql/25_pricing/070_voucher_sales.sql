@@ -2,12 +2,12 @@
 -- escape for four. Until it says so, none.
 
 create table public.voucher_settings (
-  organization_id uuid not null default private.organization_with('vouchers:manage'),
-  is_sold boolean not null default false,
+  organization_id uuid not null,
+  is_sold boolean not null,
   minimum_cents bigint,
   maximum_cents bigint,
-  validity_months int default 12,
-  refund_days int not null default 14,
+  validity_months int,
+  refund_days int not null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint voucher_settings_pkey primary key (organization_id),
@@ -32,13 +32,7 @@ comment on column public.voucher_settings.validity_months is
 comment on column public.voucher_settings.refund_days is
   'For how many days after its payment a voucher of which nothing was spent may be given back; 0: it may not.';
 
-grant select, delete on public.voucher_settings to authenticated;
-grant insert (
-  organization_id, is_sold, minimum_cents, maximum_cents, validity_months, refund_days
-) on public.voucher_settings to authenticated;
-grant update (
-  is_sold, minimum_cents, maximum_cents, validity_months, refund_days
-) on public.voucher_settings to authenticated;
+grant select on public.voucher_settings to authenticated;
 
 alter table public.voucher_settings enable row level security;
 
@@ -46,26 +40,96 @@ create policy voucher_settings_select on public.voucher_settings
 for select to authenticated
 using (organization_id = (select private.organization_with('vouchers:read')));
 
-create policy voucher_settings_insert on public.voucher_settings
-for insert to authenticated
-with check (organization_id = (select private.organization_with('vouchers:manage')));
-
-create policy voucher_settings_update on public.voucher_settings
-for update to authenticated
-using (organization_id = (select private.organization_with('vouchers:manage')))
-with check (organization_id = (select private.organization_with('vouchers:manage')));
-
-create policy voucher_settings_delete on public.voucher_settings
-for delete to authenticated
-using (organization_id = (select private.organization_with('vouchers:manage')));
-
-create trigger voucher_settings_refuse_uneven_amounts
-before insert or update on public.voucher_settings
-for each row execute function private.refuse_uneven_amounts('minimum_cents', 'maximum_cents');
-
 create trigger voucher_settings_touch_updated_at
 before update on public.voucher_settings
 for each row execute function private.touch_updated_at();
+
+create function private.set_voucher_sales(
+  organization_id uuid,
+  is_sold boolean,
+  minimum_cents bigint,
+  maximum_cents bigint,
+  validity_months int,
+  refund_days int
+)
+returns public.voucher_settings
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  step int;
+  field text;
+  kept public.voucher_settings;
+begin
+  perform private.require_permission(set_voucher_sales.organization_id, 'vouchers:manage');
+  select private.amount_step(o.currency) into step
+  from public.organizations as o
+  where o.id = set_voucher_sales.organization_id;
+  field := case
+    when set_voucher_sales.is_sold is null then 'is_sold'
+    when set_voucher_sales.minimum_cents < 1 or set_voucher_sales.minimum_cents % step <> 0
+      or set_voucher_sales.minimum_cents is null and set_voucher_sales.maximum_cents is not null then 'minimum_cents'
+    when set_voucher_sales.maximum_cents not between set_voucher_sales.minimum_cents and 100000000
+      or set_voucher_sales.maximum_cents % step <> 0
+      or set_voucher_sales.maximum_cents is null and set_voucher_sales.minimum_cents is not null then 'maximum_cents'
+    when set_voucher_sales.validity_months not between 1 and 120 then 'validity_months'
+    when (set_voucher_sales.refund_days between 0 and 365) is not true then 'refund_days'
+  end;
+  if field is not null then
+    perform private.fail(
+      'voucher_sales_invalid', 422,
+      'Give both amounts or none, in minor units, 1 to 120 months or null, and 0 to 365 days.',
+      jsonb_build_object('field', field)
+    );
+  end if;
+  insert into public.voucher_settings as s (
+    organization_id, is_sold, minimum_cents, maximum_cents, validity_months, refund_days
+  )
+  values (
+    set_voucher_sales.organization_id, set_voucher_sales.is_sold, set_voucher_sales.minimum_cents,
+    set_voucher_sales.maximum_cents, set_voucher_sales.validity_months, set_voucher_sales.refund_days
+  )
+  on conflict on constraint voucher_settings_pkey do update
+  set is_sold = excluded.is_sold,
+    minimum_cents = excluded.minimum_cents,
+    maximum_cents = excluded.maximum_cents,
+    validity_months = excluded.validity_months,
+    refund_days = excluded.refund_days
+  returning s.* into kept;
+  return kept;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.set_voucher_sales is 'definer: an organization has one row, which no client may write.';
+grant execute on function private.set_voucher_sales to authenticated;
+
+create function public.set_voucher_sales(
+  organization_id uuid,
+  is_sold boolean,
+  minimum_cents bigint default null,
+  maximum_cents bigint default null,
+  validity_months int default 12,
+  refund_days int default 14
+)
+returns public.voucher_settings
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.set_voucher_sales(
+    organization_id, is_sold, minimum_cents, maximum_cents, validity_months, refund_days
+  )
+$$;
+
+comment on function public.set_voucher_sales is
+  'Says which gift vouchers the organization sells online from now on: amounts from minimum_cents to maximum_cents (null: only its voucher_products), for how many months one pays (null: without an end), and for how many days an unspent one may be given back. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 422 voucher_sales_invalid (details {"field"}).';
+grant execute on function public.set_voucher_sales to authenticated;
 
 create table public.voucher_products (
   organization_id uuid not null default private.organization_with('vouchers:manage'),

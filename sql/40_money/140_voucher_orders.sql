@@ -2,7 +2,7 @@
 --
 -- An order is also its attempt to pay: one order, one page of the provider, at most one payment. So
 -- it is paid once by its form, and whoever lets a page pass orders anew. The steps are those of a
--- booking's attempt (040_checkout.sql), and a kill between two of them does as little harm:
+-- booking's attempt, and a kill between two of them does as little harm:
 --   order_voucher           writes the order; nobody can pay it yet.
 --   open_voucher_checkout   fixes the account, the fee and when the page ends; the order's id is the
 --                           idempotency key and the client_reference_id at the provider.
@@ -114,8 +114,9 @@ create index voucher_orders_stale_idx on public.voucher_orders ((coalesce(as_of,
 where status = 'open' and session_id is not null;
 -- for: private.forget_voucher_orders
 create index voucher_orders_unpaid_idx on public.voucher_orders (created_at) where status <> 'paid';
--- for: the foreign keys
+-- for: the foreign key
 create index voucher_orders_calendar_id_idx on public.voucher_orders (organization_id, calendar_id);
+-- for: the foreign key
 create index voucher_orders_product_id_idx on public.voucher_orders (organization_id, product_id);
 
 grant select on public.voucher_orders to authenticated;

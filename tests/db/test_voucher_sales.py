@@ -47,11 +47,17 @@ def selling(world: World) -> Shop:
     made = world.shop()
     made.plan_fee("starter")
     made.onboard()
-    made.venue.owner.change(
-        "insert into public.voucher_settings (is_sold, minimum_cents, maximum_cents)"
-        " values (true, 1000, 50000)"
-    )
+    sells(made)
     return made
+
+
+def sells(shop: Shop, *, is_sold: bool = True, **changes: Any) -> None:
+    shop.venue.owner.call(
+        "set_voucher_sales",
+        organization_id=shop.id,
+        is_sold=is_sold,
+        **{"minimum_cents": 1000, "maximum_cents": 50000, **changes},
+    )
 
 
 @dataclass
@@ -241,7 +247,7 @@ def test_a_product_of_the_venue_costs_and_is_worth_what_it_says(shop: Shop) -> N
 def test_what_a_venue_does_not_offer_is_not_ordered(shop: Shop) -> None:
     venue = shop.venue
     today = venue.database.one("select (now() at time zone 'Europe/Madrid')::date")
-    for field_name, changes in {
+    wrong: dict[str, Row] = {
         "amount_cents": {"amount_cents": 999},
         "buyer_name": {"buyer_name": "Win at evil.com"},
         "buyer_email": {"buyer_email": "nobody"},
@@ -250,7 +256,8 @@ def test_what_a_venue_does_not_offer_is_not_ordered(shop: Shop) -> None:
         "message": {"message": "Look: evil.com/win"},
         "deliver_on": {"deliver_on": today - timedelta(days=1)},
         "locale": {"locale": "xx"},
-    }.items():
+    }
+    for field_name, changes in wrong.items():
         with pytest.raises(Refused) as refused:
             order(shop, **changes)
         assert (refused.value.code, refused.value.details["field"]) == (
@@ -264,7 +271,7 @@ def test_what_a_venue_does_not_offer_is_not_ordered(shop: Shop) -> None:
         order(shop, product_id=uuid.uuid4())
     assert unknown.value.code == "voucher_product_not_found"
     waiting = order(shop)
-    venue.owner.change("update public.voucher_settings set is_sold = false")
+    sells(shop, is_sold=False)
     with pytest.raises(Refused) as unsold:
         order(shop)
     assert (unsold.value.code, unsold.value.status) == ("vouchers_not_sold", 409)
@@ -273,7 +280,7 @@ def test_what_a_venue_does_not_offer_is_not_ordered(shop: Shop) -> None:
 
 
 def test_the_same_request_is_one_order_and_only_its_token_opens_it(shop: Shop) -> None:
-    same = {"idempotency_key": "once", "buyer_email": "j@example.com", "recipient_email": None}
+    same: Row = {"idempotency_key": "once", "buyer_email": "j@example.com", "recipient_email": None}
     first, again = order(shop, **same), order(shop, **same)
     assert (first.id, first.token) == (again.id, again.token)
     with pytest.raises(Refused) as other:
