@@ -203,7 +203,7 @@ begin
     perform private.fail('not_payable', 409, 'The time to pay is over. Order the voucher anew.');
   end if;
   if bought.opened_at is null then
-    perform private.act_as('customer', null);
+    perform private.act_as('system', null);
     if private.venue_is_closed(bought.organization_id) or not exists (
       select from public.voucher_settings as s where s.organization_id = bought.organization_id and s.is_sold
     ) then

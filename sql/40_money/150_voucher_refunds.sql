@@ -484,7 +484,6 @@ as $$
 declare
   bought public.voucher_orders;
 begin
-  perform private.require_permission(staff_voucher_order.organization_id, 'payments:refund');
   select o.* into bought
   from public.voucher_orders as o
   where o.organization_id = staff_voucher_order.organization_id and o.id = staff_voucher_order.order_id
@@ -497,7 +496,7 @@ end
 $$;
 
 comment on function private.staff_voucher_order is
-  'An order, locked, for members with payments:refund. Raises 403 permission_denied, organization_suspended; 404 voucher_order_not_found.';
+  'An order of an organization, locked. Raises 404 voucher_order_not_found.';
 
 create function private.refund_voucher_order(organization_id uuid, order_id uuid)
 returns public.voucher_refunds
@@ -507,13 +506,13 @@ security definer
 set search_path = ''
 as $$
 declare
-  bought public.voucher_orders := private.staff_voucher_order(
-    refund_voucher_order.organization_id, refund_voucher_order.order_id
-  );
+  bought public.voucher_orders;
   voucher public.vouchers;
   refund public.voucher_refunds;
   gone bigint;
 begin
+  perform private.require_permission(refund_voucher_order.organization_id, 'payments:refund');
+  bought := private.staff_voucher_order(refund_voucher_order.organization_id, refund_voucher_order.order_id);
   if bought.status <> 'paid' then
     perform private.fail('voucher_not_paid', 409, 'Nothing was paid for it.');
   end if;
@@ -586,11 +585,11 @@ security definer
 set search_path = ''
 as $$
 declare
-  bought public.voucher_orders := private.staff_voucher_order(
-    withdraw_voucher_refund.organization_id, withdraw_voucher_refund.order_id
-  );
+  bought public.voucher_orders;
   refund public.voucher_refunds;
 begin
+  perform private.require_permission(withdraw_voucher_refund.organization_id, 'payments:refund');
+  bought := private.staff_voucher_order(withdraw_voucher_refund.organization_id, withdraw_voucher_refund.order_id);
   select r.* into refund
   from public.voucher_refunds as r
   where r.organization_id = bought.organization_id and r.order_id = bought.id and r.reason = 'staff'
