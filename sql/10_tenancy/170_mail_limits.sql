@@ -1,8 +1,8 @@
 -- How much mail may be sent to addresses that somebody merely typed.
 --
--- Limited is what nobody paid for online and whose address nobody has proven: gift vouchers,
--- invitations, bookings by staff, and by visitors bookings without payment and places in a waiting
--- list. It is refused where somebody asks for it, and waits for the answer; an address that staff give
+-- Limited is what nobody paid for online and whose address nobody has proven: gift vouchers that staff
+-- issue (one that is bought online is mailed once it is paid), invitations, bookings by staff, and by
+-- visitors bookings without payment and places in a waiting list. It is refused where somebody asks for it, and waits for the answer; an address that staff give
 -- a customer later is asked for like one that they type with a booking. What follows (confirmations,
 -- changes, cancellations) and reminders of holds are asked for by nobody who could be told no: they are
 -- counted when they are sent, or not sent, and the booking says so. Mails of a booking that was paid

@@ -22,7 +22,7 @@ create table public.vouchers (
   constraint vouchers_code_is_crockford_base32 check (code ~ '^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}$'),
   constraint vouchers_currency_is_iso_4217 check (private.is_currency(currency)),
   constraint vouchers_balance_is_never_negative check (balance_cents >= 0),
-  constraint vouchers_status_is_known check (status in ('active', 'cancelled')),
+  constraint vouchers_status_is_known check (status in ('active', 'blocked', 'cancelled')),
   constraint vouchers_last_date_is_finite check (isfinite(valid_until)),
   constraint vouchers_recipient_is_a_name_or_empty check (recipient_name = '' or private.is_name(recipient_name, 200)),
   constraint vouchers_message_is_a_text check (private.is_text(message, 1000)),
@@ -33,7 +33,8 @@ create table public.vouchers (
 comment on table public.vouchers is 'A gift voucher: whoever knows its code can pay with its balance.';
 comment on column public.vouchers.code is 'Twelve random characters of Crockford''s base 32, 60 bits, as ABCD-2345-WXYZ. Unique in the organization.';
 comment on column public.vouchers.balance_cents is 'Minor units of currency: the sum of its entries, kept by their trigger only.';
-comment on column public.vouchers.status is 'active, or cancelled: it pays nothing any more.';
+comment on column public.vouchers.status is
+  'active; blocked: it pays nothing while a dispute withholds the money that it was bought with; cancelled: it pays nothing any more.';
 comment on column public.vouchers.valid_until is 'Last date on which it pays, included, by the venue''s clock; null: without an end.';
 comment on column public.vouchers.recipient_email is 'Whom the code was mailed to, if anybody.';
 comment on column public.vouchers.locale is 'Language of its mail: es, en or ca.';
@@ -158,7 +159,7 @@ begin
   elsif private.voucher_paid(voucher, valid_voucher.booking_id) > 0 then
     return voucher;
   elsif voucher.status <> 'active' then
-    perform private.fail('voucher_not_active', 422, 'Leave the voucher out: it was cancelled.');
+    perform private.fail('voucher_not_active', 422, 'Leave the voucher out: it was cancelled, or is blocked.');
   elsif voucher.valid_until < (private.dates_at_venues(voucher.organization_id)).earliest then
     perform private.fail('voucher_expired', 422, 'Leave the voucher out: its time is over.');
   elsif voucher.balance_cents = 0 then

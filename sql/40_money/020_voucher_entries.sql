@@ -14,9 +14,11 @@ create table public.voucher_entries (
   references public.vouchers (organization_id, id) on delete restrict,
   constraint voucher_entries_payment_fkey foreign key (organization_id, payment_id)
   references public.payments (organization_id, id),
-  constraint voucher_entries_kind_is_known check (kind in ('issued', 'redeemed', 'returned', 'cancelled')),
+  constraint voucher_entries_kind_is_known check (
+    kind in ('issued', 'redeemed', 'returned', 'cancelled', 'revoked', 'restored')
+  ),
   constraint voucher_entries_sign_is_its_kind_s check (
-    amount_cents <> 0 and (amount_cents > 0) = (kind in ('issued', 'returned'))
+    amount_cents <> 0 and (amount_cents > 0) = (kind in ('issued', 'returned', 'restored'))
   ),
   constraint voucher_entries_payments_are_named check ((payment_id is not null) = (kind in ('redeemed', 'returned')))
 );
@@ -24,7 +26,7 @@ create table public.voucher_entries (
 comment on table public.voucher_entries is
   'Append-only. A voucher''s balance is the sum of its entries; the trigger follow_voucher_entry keeps it, and a check keeps it from going below zero.';
 comment on column public.voucher_entries.kind is
-  'issued; redeemed (paid for a booking), returned (of such a payment), cancelled (what was left).';
+  'issued; redeemed (paid for a booking), returned (of such a payment), cancelled (what was left); revoked: the money that it was bought with went back, or is to; restored: it did not.';
 comment on column public.voucher_entries.amount_cents is 'Minor units of the voucher''s currency; negative when it goes off.';
 comment on column public.voucher_entries.payment_id is 'The payment that was made with it, or that came back.';
 comment on column public.voucher_entries.recorded_by is 'Who wrote it down: {kind, id} as in private.current_actor.';

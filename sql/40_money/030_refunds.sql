@@ -339,7 +339,7 @@ begin
   where e.organization_id = request.organization_id and e.payment_id = request.payment_id and e.kind = 'redeemed'
   for no key update of v;
   -- Who cancelled it may have had to, as when its code became known: then a person decides.
-  if voucher.status <> 'active' then
+  if voucher.status = 'cancelled' then
     return;
   end if;
 
@@ -501,8 +501,8 @@ create type service.refund_request as (
 comment on type service.refund_request is 'A promised refund of one payment, to be carried out by the provider.';
 comment on column service.refund_request.refund_request_id is 'The promise.';
 comment on column service.refund_request.organization_id is 'The venue.';
-comment on column service.refund_request.booking_id is 'The booking.';
-comment on column service.refund_request.reference is 'The booking''s.';
+comment on column service.refund_request.booking_id is 'The booking; null: a gift voucher was bought.';
+comment on column service.refund_request.reference is 'The booking''s, or the id of the voucher''s order.';
 comment on column service.refund_request.status is 'pending while there is something to do. one of: pending, succeeded, failed, withdrawn';
 comment on column service.refund_request.amount_cents is 'Minor units of currency.';
 comment on column service.refund_request.currency is 'ISO 4217, upper case.';
@@ -545,6 +545,9 @@ begin
   where q.organization_id = job.organization_id
     and q.id = (job.payload ->> 'refund_request_id')::uuid;
   if not found then
+    answer := private.voucher_refund_request(job);
+  end if;
+  if answer.refund_request_id is null then
     perform private.fail('refund_request_not_found', 404, 'Check the ids: the organization has no such refund request.');
   end if;
   return answer;
@@ -706,7 +709,7 @@ begin
       where q.organization_id = job.organization_id
         and q.id = (job.payload ->> 'refund_request_id')::uuid
         and p.provider_payment_id = refund ->> 'payment_intent'
-    )
+    ) or private.is_voucher_refund(job, refund ->> 'payment_intent')
     else private.syncs(job, 'refund', refund ->> 'id')
   end);
   perform private.act_as('system', null);
@@ -721,10 +724,13 @@ begin
     end
   order by p.created_at
   limit 1;
-  if not found and job.payload ->> 'account' is not null and job.attempts > 8 then
+  if not found and (private.voucher_order_of_payment(job, refund ->> 'payment_intent')).id is not null then
+    return private.apply_voucher_refund(private.voucher_order_of_payment(job, refund ->> 'payment_intent'), refund);
+  end if;
+  if payment.id is null and job.payload ->> 'account' is not null and job.attempts > 8 then
     -- What the venue sells elsewhere by the same account: a payment of ours would have come long ago.
     return row(null, 'unknown')::service.applied_refund;
-  elsif not found then
+  elsif payment.id is null then
     -- The refund overtook its payment: 503 makes the job come back.
     perform private.fail('payment_unknown', 503, 'Try again after the payment was applied.');
   end if;

@@ -204,12 +204,12 @@ create type service.open_checkout as (
   session_id text
 );
 
-comment on type service.open_checkout is 'The open attempt to pay a booking.';
+comment on type service.open_checkout is 'The open attempt to pay a booking, or a gift voucher.';
 comment on column service.open_checkout.attempt_id is 'Names the attempt at the provider.';
 comment on column service.open_checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
 comment on column service.open_checkout.organization_id is 'The venue.';
-comment on column service.open_checkout.booking_id is 'The booking.';
-comment on column service.open_checkout.reference is 'The booking''s.';
+comment on column service.open_checkout.booking_id is 'The booking; null: a gift voucher is bought.';
+comment on column service.open_checkout.reference is 'The booking''s, or the id of the voucher''s order.';
 comment on column service.open_checkout.amount_cents is 'Minor units of currency.';
 comment on column service.open_checkout.currency is 'ISO 4217, upper case.';
 comment on column service.open_checkout.locale is 'The payer''s language. one of: es, en, ca';
@@ -555,21 +555,30 @@ grant execute on function service.get_checkout_attempt to service_role;
 
 create function private.queue_stale_checkouts(older_than_seconds int)
 returns int
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
+declare
+  queued int;
+begin
   with stale as (
     select a.organization_id, a.id, a.session_id, a.stripe_account, k.dedupe_key
-    from private.payment_attempts as a
+    from (
+      select p.organization_id, p.id, p.session_id, p.stripe_account, coalesce(p.as_of, p.created_at) as heard_at
+      from private.payment_attempts as p
+      where p.status = 'open' and p.session_id is not null
+      union all
+      select o.organization_id, o.id, o.session_id, o.stripe_account, coalesce(o.as_of, o.opened_at)
+      from public.voucher_orders as o
+      where o.status = 'open' and o.session_id is not null
+    ) as a
     cross join lateral (
       -- As private.receive_stripe_event names it: what an event asks for as well is read once.
       select concat_ws(':', 'stripe.sync', a.stripe_account, 'checkout.session', a.session_id) as dedupe_key
     ) as k
-    where a.status = 'open'
-      and a.session_id is not null
-      and coalesce(a.as_of, a.created_at) < now() - queue_stale_checkouts.older_than_seconds * interval '1 second'
+    where a.heard_at < now() - queue_stale_checkouts.older_than_seconds * interval '1 second'
       -- One that waits for its next try keeps its pause. One that died is looked at by a person, or
       -- tried anew when an event comes, or after a day.
       and not exists (
@@ -583,7 +592,7 @@ as $$
           and j.status = 'dead'
           and j.finished_at > now() - interval '1 day'
       )
-    order by coalesce(a.as_of, a.created_at)
+    order by a.heard_at
     limit 100
   )
   select count(private.enqueue(
@@ -594,7 +603,10 @@ as $$
     s.dedupe_key,
     s.organization_id
   ))::int
-  from stale as s
+  into queued
+  from stale as s;
+  return queued;
+end
 $$;
 
 comment on function private.queue_stale_checkouts is 'definer: the service may read no table, and the queue is visible to nobody.';
@@ -608,5 +620,5 @@ set search_path = ''
 as $$ select private.queue_stale_checkouts(older_than_seconds) $$;
 
 comment on function service.queue_stale_checkouts is
-  'Queues asking the provider about open attempts of which nothing was heard for so long: a job each (stripe.sync), up to 100, longest first, so that one which fails hides no other. Returns how many it queued; none for one whose job is unfinished, or died within a day.';
+  'Queues asking the provider about open attempts, and ordered vouchers, of which nothing was heard for so long: a job each (stripe.sync), up to 100, longest first, so that one which fails hides no other. Returns how many it queued; none for one whose job is unfinished, or died within a day.';
 grant execute on function service.queue_stale_checkouts to service_role;

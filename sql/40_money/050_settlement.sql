@@ -161,12 +161,12 @@ create type service.applied_checkout as (
 );
 
 comment on type service.applied_checkout is 'What the provider''s report of a session made of its attempt and booking.';
-comment on column service.applied_checkout.attempt_id is 'The attempt; null: the session is not ours.';
+comment on column service.applied_checkout.attempt_id is 'The attempt, or a gift voucher''s order; null: the session is not ours.';
 comment on column service.applied_checkout.status is
   'The attempt''s; unknown: the session is not ours. one of: open, failed, expired, paid, unknown';
-comment on column service.applied_checkout.booking_id is 'The booking; null: the session is not ours.';
+comment on column service.applied_checkout.booking_id is 'The booking; null: a gift voucher is bought, or the session is not ours.';
 comment on column service.applied_checkout.booking_status is
-  'The booking''s; null: the session is not ours. one of: held, pending, confirmed, checked_in, in_progress, completed, expired, cancelled, no_show';
+  'The booking''s; null: there is none. one of: held, pending, confirmed, checked_in, in_progress, completed, expired, cancelled, no_show';
 
 create function private.apply_checkout_session(job_id bigint, lease_token uuid, session jsonb)
 returns service.applied_checkout
@@ -205,6 +205,9 @@ begin
   -- Other products may share the account: their references are not ours to read.
   if session ->> 'client_reference_id' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
     attempt_id := session ->> 'client_reference_id';
+  end if;
+  if exists (select from public.voucher_orders as o where o.id = attempt_id) then
+    return private.apply_voucher_session(job, attempt_id, session);
   end if;
   attempt := private.lock_attempt(attempt_id);
   -- Who owns another account writes whatever reference they like on what is paid into it.

@@ -95,7 +95,7 @@ create type service.applied_dispute as (
 comment on type service.applied_dispute is 'What the provider''s report of a dispute was about.';
 comment on column service.applied_dispute.dispute_id is 'Ours; null: newer news is there, or the payment is not ours.';
 comment on column service.applied_dispute.organization_id is 'Whose payment it is; null: not ours.';
-comment on column service.applied_dispute.booking_id is 'What was paid; null: the payment is not ours.';
+comment on column service.applied_dispute.booking_id is 'What was paid; null: a gift voucher, or the payment is not ours.';
 comment on column service.applied_dispute.status is 'The provider''s word; unknown: the payment is not ours.';
 
 create function private.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
@@ -120,7 +120,13 @@ begin
   order by p.created_at
   limit 1;
   if not found then
-    -- Of another product that shares the account: a payment of ours was applied weeks before.
+    if (private.voucher_order_of_payment(job, dispute ->> 'payment_intent')).id is not null then
+      return private.apply_voucher_dispute(private.voucher_order_of_payment(job, dispute ->> 'payment_intent'), dispute);
+    elsif job.attempts <= 8 then
+      -- The dispute overtook its payment: 503 makes the job come back.
+      perform private.fail('payment_unknown', 503, 'Try again after the payment was applied.');
+    end if;
+    -- Of another product that shares the account: a payment of ours would have come long ago.
     return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
   insert into public.disputes as d (
@@ -157,5 +163,5 @@ set search_path = ''
 as $$ select private.apply_dispute(job_id, lease_token, dispute) $$;
 
 comment on function service.apply_dispute is
-  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Errors: 409 lease_lost, lease_of_another.';
+  'Records the provider''s current state of a dispute, under the lease of the job that is about it (stripe.sync): {id, status, reason, amount (minor units), currency, payment_intent, respond_by or null, as_of}; the owners are told of a new one. Any order and any number of calls end the same. Errors: 409 lease_lost, lease_of_another; 503 payment_unknown, when the payment was not applied yet.';
 grant execute on function service.apply_dispute to service_role;

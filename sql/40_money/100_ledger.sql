@@ -55,7 +55,10 @@ create table public.ledger_entries (
   -- Also the index for: what was written of a source, of which the next step is the difference.
   constraint ledger_entries_source_key unique (organization_id, source, source_id, step),
   constraint ledger_entries_source_is_known check (
-    source in ('payment', 'refund', 'booking', 'voucher_entry', 'voucher', 'dispute', 'cash_day')
+    source in (
+      'payment', 'refund', 'booking', 'voucher_entry', 'voucher', 'dispute', 'cash_day', 'voucher_order', 'voucher_refund',
+      'voucher_dispute'
+    )
   ),
   constraint ledger_entries_step_is_positive check (step > 0),
   constraint ledger_entries_accounts_are_known check (
@@ -70,7 +73,7 @@ create table public.ledger_entries (
 comment on table public.ledger_entries is
   'Double entry, append-only: an amount that goes to one account (debit) from another (credit), so that all accounts together are always zero. Written by the database alone, in the transaction that moves the money. An account''s balance is its debits less its credits.';
 comment on column public.ledger_entries.source is
-  'The kind of row that it follows from: payment, refund, booking (what of its money is sales and tax), voucher_entry, voucher (past its last date), dispute, cash_day (what was counted otherwise).';
+  'The kind of row that it follows from: payment, refund, booking (what of its money is sales and tax), voucher_entry, voucher (past its last date), dispute, cash_day (what was counted otherwise); voucher_order, voucher_refund and voucher_dispute: money of a voucher that was bought online.';
 comment on column public.ledger_entries.source_id is 'The row''s id.';
 comment on column public.ledger_entries.step is 'Which of its entries, from 1: with the source unique.';
 comment on column public.ledger_entries.debit is
@@ -355,12 +358,12 @@ end
 $$;
 
 comment on function private.ledger_voucher_entry is
-  'Writes what the venue owes by a voucher into the ledger: from its issue until it is cancelled.';
+  'Writes what the venue owes by a voucher into the ledger: from its issue until it is cancelled, or its money went back.';
 
 -- What one pays, and what comes back on it, is a payment and a refund, and in the ledger by them.
 create trigger ledger_voucher_entry
 after insert on public.voucher_entries
-for each row when (new.kind in ('issued', 'cancelled'))
+for each row when (new.kind in ('issued', 'cancelled', 'revoked', 'restored'))
 execute function private.ledger_voucher_entry();
 
 create function private.ledger_voucher()

@@ -535,6 +535,22 @@ comment on function private.invitation_content is
 
 select private.email_template_upsert('invitation', 'invitation_content');
 
+create function private.voucher_went_back(voucher public.vouchers)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return voucher.balance_cents = 0 and exists (
+    select from public.voucher_entries as e
+    where e.organization_id = voucher.organization_id and e.voucher_id = voucher.id and e.kind = 'revoked'
+  );
+end
+$$;
+
+comment on function private.voucher_went_back is 'Whether what is left of a bought voucher was given back, so that its code is worth nothing.';
+
 create function private.voucher_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -561,6 +577,12 @@ begin
         'valid_until', v.valid_until,
         'recipient_name', v.recipient_name,
         'message', v.message,
+        -- Of one that was bought online.
+        'buyer_name', (
+          select b.buyer_name
+          from public.voucher_orders as b
+          where b.organization_id = v.organization_id and b.voucher_id = v.id
+        ),
         'calendar_slug', k.slug,
         'site_url', k.site_url,
         'accent_color', k.accent_color
@@ -579,14 +601,63 @@ begin
       and v.id = (cause ->> 'voucher_id')::uuid
       and v.status = 'active'
       and v.recipient_email is not null
+      and not private.voucher_went_back(v)
   );
 end
 $$;
 
 comment on function private.voucher_content is
-  'What the mail with a gift voucher says; no row when it was cancelled or names nobody to write to.';
+  'What the mail with a gift voucher says; no row when it was cancelled, given back or blocked, or names nobody to write to.';
 
 select private.email_template_upsert('voucher_issued', 'voucher_content');
+
+create function private.bought_voucher_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', b.locale,
+      'to', jsonb_build_object('name', b.buyer_name, 'email', b.buyer_email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
+        'code', v.code,
+        'currency', b.currency,
+        'amount_cents', b.amount_cents,
+        'product', private.text_in(b.product_names, b.locale),
+        'valid_until', v.valid_until,
+        'recipient_name', b.recipient_name,
+        'recipient_email', b.recipient_email,
+        'message', b.message,
+        'deliver_on', b.deliver_on,
+        'calendar_slug', c.slug,
+        'site_url', c.site_url,
+        'accent_color', c.accent_color
+      )
+    )
+    from public.voucher_orders as b
+    join public.organizations as o on o.id = b.organization_id
+    join public.vouchers as v on v.organization_id = b.organization_id and v.id = b.voucher_id
+    left join public.calendars as c
+      on c.organization_id = b.organization_id and c.id = b.calendar_id and c.is_active
+    where b.organization_id = bought_voucher_content.organization_id
+      and b.id = (cause ->> 'voucher_order_id')::uuid
+      and v.status = 'active'
+      and not private.voucher_went_back(v)
+  );
+end
+$$;
+
+comment on function private.bought_voucher_content is
+  'What the mail to the buyer of a gift voucher says; no row when it went back meanwhile, or the buyer was erased.';
+
+select private.email_template_upsert('voucher_bought', 'bought_voucher_content');
 
 create function private.dispute_content(organization_id uuid, cause jsonb)
 returns jsonb
@@ -601,7 +672,7 @@ begin
       'to', jsonb_build_object('name', f.full_name, 'email', f.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'reference', b.reference,
+        'reference', d.reference,
         'currency', d.currency,
         'amount_cents', d.amount_cents,
         'reason', d.reason,
@@ -609,13 +680,22 @@ begin
         'timezone', o.timezone
       )
     )
-    from public.disputes as d
+    from (
+      select p.organization_id, p.id, b.reference, p.currency, p.amount_cents, p.reason, p.respond_by, p.status
+      from public.disputes as p
+      join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
+      union all
+      -- Of a voucher's code its end: who has all of it can pay.
+      select p.organization_id, p.id, '…-' || right(v.code, 4), p.currency, p.amount_cents, p.reason, p.respond_by, p.status
+      from public.voucher_disputes as p
+      join public.voucher_orders as b on b.organization_id = p.organization_id and b.id = p.order_id
+      join public.vouchers as v on v.organization_id = b.organization_id and v.id = b.voucher_id
+    ) as d
     join public.organizations as o on o.id = d.organization_id
-    join public.bookings as b on b.organization_id = d.organization_id and b.id = d.booking_id
     join public.memberships as m on m.organization_id = d.organization_id and m.status = 'active'
     join public.profiles as f on f.user_id = m.user_id
     where d.organization_id = dispute_content.organization_id
-      and d.id = (cause ->> 'dispute_id')::uuid
+      and d.id = coalesce(cause ->> 'dispute_id', cause ->> 'voucher_dispute_id')::uuid
       and d.status not in ('won', 'lost', 'warning_closed')
       and m.user_id = (cause ->> 'user_id')::uuid
   );

@@ -17,6 +17,11 @@ values
 ('public.vouchers', 'recipient_email', 'null', true),
 ('public.vouchers', 'recipient_name', '""', false),
 ('public.vouchers', 'message', '""', false),
+('public.voucher_orders', 'buyer_email', 'null', true),
+('public.voucher_orders', 'buyer_name', '"Erased"', false),
+('public.voucher_orders', 'recipient_email', 'null', true),
+('public.voucher_orders', 'recipient_name', '""', false),
+('public.voucher_orders', 'message', '""', false),
 ('private.refund_requests', 'note', '""', false),
 ('private.refund_requests', 'withdrawn_reason', 'null', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),
@@ -168,6 +173,9 @@ begin
             select from pg_catalog.pg_attribute as a
             where a.attrelid = c.oid and a.attname in ('customer_id', 'booking_id') and not a.attisdropped
           )
+          or exists (
+            select from private.personal_columns as p where p.is_address and to_regclass(p.relation) = c.oid
+          )
         )
       )
     order by c.relname
@@ -197,6 +205,21 @@ begin
       into found_rows
       from jsonb_array_elements(found_rows) as row;
     end if;
+    if source.name = 'voucher_orders' then
+      -- Who was given a voucher learns nothing new of who bought it.
+      select coalesce(
+        jsonb_agg(
+          case when row ->> 'buyer_email' = any (addresses) then row else row - '{buyer_name,buyer_email}'::text [] end
+        ),
+        '[]'
+      )
+      into found_rows
+      from jsonb_array_elements(found_rows) as row;
+    elsif source.name = 'vouchers' then
+      -- A code is money, and the file passes through hands.
+      select coalesce(jsonb_agg(row - 'code'), '[]') into found_rows
+      from jsonb_array_elements(found_rows) as row;
+    end if;
     answer := answer || jsonb_build_object(source.name, found_rows);
   end loop;
   return jsonb_build_object('exported_at', now(), 'addresses', addresses, 'tables', answer);
@@ -218,7 +241,7 @@ set search_path = ''
 as $$ select private.export_customer(organization_id, customer_id) $$;
 
 comment on function public.export_customer is
-  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
+  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), vouchers (without their codes), voucher_orders (of those that others bought not by whom), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.export_customer to authenticated;
 
 create function private.blanked(image jsonb, erased jsonb)
@@ -394,6 +417,13 @@ begin
             l.row_key = any (case when source.relation = 'public.customers'::regclass then ids::text [] end)
             or l.before ->> 'customer_id' = any (ids::text [])
             or l.before ->> 'booking_id' = any (booking_ids::text [])
+            or exists (
+              select from public.audit_log_personal as p
+              join private.personal_columns as c on c.relation = 'public.' || source.name and c.is_address
+              where p.organization_id = l.organization_id
+                and p.id = l.id
+                and p.before ->> c.column_name = any (addresses)
+            )
           )
       );
     end if;

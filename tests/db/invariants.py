@@ -93,6 +93,59 @@ _LEDGER = {
           ) as of (account, sign, statuses) on status = any (of.statuses)
           where organization_id = %(venue)s
           union all
+          -- Of vouchers that were bought online.
+          select 'stripe_balance', currency, amount_cents
+          from public.voucher_orders
+          where organization_id = %(venue)s and status = 'paid'
+          union all
+          select 'stripe_balance', currency, -amount_cents
+          from public.voucher_refunds
+          where organization_id = %(venue)s and status = 'succeeded'
+          union all
+          select account, o.currency, sign * (
+            o.platform_fee_cents - round(o.platform_fee_cents::numeric * coalesce((
+              select sum(r.amount_cents) from public.voucher_refunds as r
+              where r.organization_id = o.organization_id and r.order_id = o.id
+                and r.status = 'succeeded'
+            ), 0) / o.amount_cents)
+          )
+          from public.voucher_orders as o
+          cross join (values ('platform_fees', 1), ('stripe_balance', -1)) as of (account, sign)
+          where o.organization_id = %(venue)s and o.status = 'paid'
+          union all
+          select account, currency, sign * amount_cents
+          from public.voucher_disputes
+          join (values
+            ('stripe_balance', -1, array['needs_response', 'under_review', 'lost']),
+            ('disputes', 1, array['needs_response', 'under_review'])
+          ) as of (account, sign, statuses) on status = any (of.statuses)
+          where organization_id = %(venue)s
+          union all
+          -- What a lost dispute took of what was spent before.
+          select 'dispute_losses', o.currency, least(gone.lost, greatest(0, least(
+            gone.lost + gone.refunded, o.amount_cents
+          ) - gone.off))
+          from public.voucher_orders as o
+          cross join lateral (
+            select
+              (
+                select coalesce(sum(d.amount_cents), 0) from public.voucher_disputes as d
+                where d.organization_id = o.organization_id and d.order_id = o.id
+                  and d.status = 'lost'
+              ) as lost,
+              (
+                select coalesce(sum(r.amount_cents), 0) from public.voucher_refunds as r
+                where r.organization_id = o.organization_id and r.order_id = o.id
+                  and r.status in ('pending', 'succeeded')
+              ) as refunded,
+              (
+                select coalesce(-sum(e.amount_cents), 0) from public.voucher_entries as e
+                where e.organization_id = o.organization_id and e.voucher_id = o.voucher_id
+                  and e.kind in ('revoked', 'restored', 'cancelled')
+              ) as off
+          ) as gone
+          where o.organization_id = %(venue)s and o.status = 'paid'
+          union all
           select account, currency, sign * balance_cents
           from public.vouchers
           join (values ('voucher_liability', -1, false), ('vouchers_expired', -1, true))

@@ -15,6 +15,7 @@ _OF_NOBODY: dict[str, str] = {
             "calendars.terms calendars.descriptions calendar_fields.label calendar_fields.help"
             " calendar_fields.options calendar_fields.placeholder"
             " room_images.alt extras.descriptions locations.address locations.directions"
+            " voucher_products.descriptions"
             " rooms.description rooms.descriptions organizations.descriptions waiver_texts.texts"
             " email_template_overrides.body"
         ),
@@ -32,7 +33,9 @@ _OF_NOBODY: dict[str, str] = {
         "what is broken in a room: about the venue, for whoever runs its games": (
             "room_incidents.description room_incidents.resolution"
         ),
-        "a gift's own words, which come with the gift's permission": "vouchers.message",
+        "a gift's own words, which come with the gift's permission": (
+            "vouchers.message voucher_orders.message"
+        ),
         "the platform's, about its visit": "support_entries.reason",
     }.items()
     for name in names.split()

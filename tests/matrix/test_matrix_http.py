@@ -43,7 +43,9 @@ _STATUS = {
     "invitation_for_another_email": 403,
     "last_owner": 409,
     "organization_not_erasable": 409,
+    "nothing_due": 409,
     "payment_unknown": 503,
+    "refund_not_pending": 409,
     "session_ended": 401,
     "session_has_game_master": 409,
 }

@@ -23,12 +23,14 @@ _SILENT: dict[str, str] = {
             "public.get_availability public.get_booking public.get_calendar"
             " public.get_calendar_feed public.get_currencies public.get_game_result"
             " public.get_join_code public.get_leaderboard"
+            " public.get_voucher_offer public.get_voucher_order"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
             " public.quote_booking public.quote_reschedule public.validate_coupon"
         ),
         "the sample is refused: what it would write is a row of a tenant's table": (
             "public.accept_invitation public.accept_waitlist_offer"
-            " public.claim_session_as_game_master service.apply_checkout_session"
+            " public.claim_session_as_game_master public.withdraw_voucher_refund"
+            " service.apply_checkout_session"
             " service.apply_dispute service.apply_refund service.finish_export"
         ),
         "the sample asks for what is so already": (
@@ -51,6 +53,8 @@ _SILENT: dict[str, str] = {
         ),
         "a page of the provider: the payment has its entry": (
             "service.fail_checkout service.open_checkout service.record_checkout"
+            " service.fail_voucher_checkout service.open_voucher_checkout"
+            " service.record_voucher_checkout"
         ),
         "a page of the provider, and who is there: the subscription has its entry": (
             "service.close_subscription_checkout service.open_subscription_checkout"

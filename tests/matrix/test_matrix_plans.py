@@ -22,7 +22,7 @@ _TENANT_TABLES = {
 }
 _PAGE = 50
 #: Tables with one row a tenant.
-_ONE_A_TENANT = ("organizations", "subscriptions")
+_ONE_A_TENANT = ("organizations", "subscriptions", "voucher_settings")
 #: The superuser's URL of a big database that is there already.
 _DATABASE = "ESCAPEMASTER_BULK_DATABASE"
 

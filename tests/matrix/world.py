@@ -219,7 +219,15 @@ class _Builder:
             "create_coupon", **mine, code="MATRIX", kind="fixed", value=100, room_ids=[UUID(room)]
         )
         voucher = owner.call("issue_voucher", **mine, amount_cents=5000, idempotency_key="world")
+        owner.call(
+            "set_voucher_sales", **mine, is_sold=True, minimum_cents=1000, maximum_cents=50000
+        )
+        product = add("voucher_products", names='{"en": "Escape for 4"}', amount_cents=4000)
+        bought = self._voucher_order(venue, self.house.nobody, product)
         keep(
+            voucher_product=product,
+            voucher_order=bought["order_id"],
+            voucher_order_token=bought["order_token"],
             extra=extra,
             coupon=coupon["id"],
             coupon_code=coupon["code"],
@@ -241,6 +249,47 @@ class _Builder:
             ends_at="2100-01-01T12:00Z",
         )
         keep(block=block["session_id"])
+
+    def _voucher_order(self, venue: Venue, nobody: Client, product: str) -> dict[str, Any]:
+        """A voucher that was bought online, of which a part was refunded and disputed in vain."""
+        slug = self.house.one(
+            "select slug from public.calendars where organization_id = %s order by id limit 1",
+            venue.id,
+        )
+        bought: dict[str, Any] = nobody.call(
+            "order_voucher",
+            slug=slug,
+            idempotency_key="world",
+            buyer_name="Joan",
+            buyer_email=email_of("joan"),
+            product_id=product,
+            message="Have fun",
+        )
+        self.house.owner_sql(
+            "update public.voucher_orders set opened_at = now(), session_id = 'cs_' || id"
+            " where id = %s",
+            bought["order_id"],
+        )
+        self.house.owner_sql(
+            "select private.fulfil_voucher_order(o, o.amount_cents, 'pi_' || o.id, now())"
+            " from public.voucher_orders as o where o.id = %s",
+            bought["order_id"],
+        )
+        for table, columns in {
+            "voucher_refunds": "reason, status, provider_refund_id",
+            "voucher_disputes": "reason, status, provider_dispute_id, as_of",
+        }.items():
+            values = {
+                "voucher_refunds": "'provider', 'failed', 're_' || id",
+                "voucher_disputes": "'general', 'won', 'du_' || id, now()",
+            }[table]
+            self.house.owner_sql(
+                f"insert into public.{table} (organization_id, order_id, amount_cents, currency,"
+                f" {columns}) select organization_id, id, 100, currency, {values}"
+                " from public.voucher_orders where id = %s",
+                bought["order_id"],
+            )
+        return bought
 
     def _bookings(self, venue: Venue, keep: _Keeper) -> None:
         """A confirmed one, one that waits for its money, and one that got it back."""

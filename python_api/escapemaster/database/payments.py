@@ -21,7 +21,8 @@ class OpenCheckout(Row):
     #: Proves who opened the attempt, when its page is recorded or given up; None once there is one.
     attempt_token: str | None = None
     organization_id: UUID
-    booking_id: UUID
+    #: None: a gift voucher is bought.
+    booking_id: UUID | None
     reference: str
     amount_cents: int
     currency: str
@@ -126,6 +127,48 @@ class PaymentCalls:
             "fail_checkout",
             IGNORED,
             {"attempt_id": attempt_id, "attempt_token": attempt_token, "error": error},
+        )
+
+    async def open_voucher_checkout(self, order_id: UUID, order_token: str) -> OpenCheckout:
+        """What the page of an ordered gift voucher asks for; its attempt is the order.
+
+        Raises:
+            DomainError: 404 `voucher_order_not_found`; 409 `nothing_due`, `not_payable`,
+                `online_payment_unavailable`.
+        """
+        return await self._functions.call(
+            "open_voucher_checkout",
+            _OPEN_CHECKOUT,
+            {"order_id": order_id, "order_token": order_token},
+        )
+
+    async def record_voucher_checkout(
+        self,
+        attempt_id: UUID,
+        attempt_token: str | None,
+        session_id: str,
+        url: str,
+        expires_at: datetime,
+    ) -> None:
+        """Remember the provider's session of an ordered gift voucher."""
+        await self._functions.call(
+            "record_voucher_checkout",
+            IGNORED,
+            {
+                "attempt_id": attempt_id,
+                "attempt_token": attempt_token,
+                "session_id": session_id,
+                "url": url,
+                "expires_at": expires_at,
+            },
+        )
+
+    async def fail_voucher_checkout(self, attempt_id: UUID, attempt_token: str | None) -> None:
+        """End an order of a gift voucher for which the provider made no session."""
+        await self._functions.call(
+            "fail_voucher_checkout",
+            IGNORED,
+            {"attempt_id": attempt_id, "attempt_token": attempt_token},
         )
 
     async def receive_stripe_event(self, event: Mapping[str, object]) -> Received:

@@ -293,7 +293,7 @@ def _open(venue: Venue, organization_id: str, manager: Client, today: date) -> d
 def _price(
     venue: Venue, organization_id: str, manager: Client, rooms: Mapping[str, str]
 ) -> list[str]:
-    """Tiers, rules, extras, a coupon and a gift voucher; the ids of the extras."""
+    """Tiers, rules, extras, a coupon, gift vouchers that are sold and one; the extras' ids."""
     manager.insert(
         "price_tiers",
         [
@@ -350,5 +350,19 @@ def _price(
         amount_cents=venue.voucher_cents,
         idempotency_key="demo",
         recipient_name=venue.guests[0],
+    )
+    manager.call(
+        "set_voucher_sales",
+        organization_id=organization_id,
+        is_sold=True,
+        minimum_cents=1000,
+        maximum_cents=30000,
+    )
+    manager.insert(
+        "voucher_products",
+        [
+            {"names": gift.names, "descriptions": gift.descriptions, "amount_cents": gift.cents}
+            for gift in venue.gifts
+        ],
     )
     return extras

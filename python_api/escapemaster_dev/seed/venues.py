@@ -114,6 +114,15 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True)
+class Gift:
+    """A gift voucher with a name."""
+
+    names: dict[str, str]
+    descriptions: dict[str, str]
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What a calendar asks beside name and address, and what the guests of the demo answer."""
 
@@ -179,6 +188,8 @@ class Venue:
     coupon: Coupon
     voucher_cents: int
     """What a gift voucher is worth that somebody has bought."""
+    gifts: tuple[Gift, ...]
+    """Gift vouchers that are sold online under a name, beside amounts."""
     exclusive: tuple[str, int]
     """A shared room that a party may have for itself, and what that costs."""
     look: Look
@@ -429,6 +440,13 @@ CASA_LABERINTO = Venue(
     ),
     coupon=Coupon("LABERINTO10", "percent", 10, "Bienvenida"),
     voucher_cents=6000,
+    gifts=(
+        Gift(
+            {"es": "Escape para 4", "ca": "Escape per a 4", "en": "Escape for 4"},
+            {"es": "Una hora de misterio, el día que quieran.", "en": "An hour of mystery."},
+            8800,
+        ),
+    ),
     exclusive=("submarino-a-la-deriva", 11000),
     look=Look("room_first", "#b3462b"),
     terms={
@@ -669,6 +687,9 @@ THE_LOCKED_ATTIC = Venue(
     ),
     coupon=Coupon("ATTIC5", "fixed", 500, "Five pounds off", maximum_uses=200),
     voucher_cents=10000,
+    gifts=(
+        Gift({"en": "Escape for 4", "es": "Escape para 4"}, {"en": "Any room, any day."}, 10400),
+    ),
     exclusive=("last-train-to-nowhere", 13000),
     look=Look("date_first", "#5b4bb0"),
     terms={

@@ -1,9 +1,10 @@
-"""Paying for a booking."""
+"""Paying for a booking, or a gift voucher."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,8 @@ from escapemaster.api.addresses import client_address
 from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
-from escapemaster.payments.checkout import start_checkout
+from escapemaster.payments.checkout import Checkout, start_checkout
+from escapemaster.payments.voucher_checkout import start_voucher_checkout
 
 router = APIRouter(prefix="/v1", tags=["Payments"])
 
@@ -67,8 +69,39 @@ class CheckoutRequest(Body):
     ] = "due"
 
 
+class VoucherCheckoutRequest(Body):
+    """Which ordered gift voucher is to be paid, and where the browser goes afterwards."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "order_id": "01a9b1c4-7d2e-7c31-9a34-2f2d7f0a8f11",
+                "order_token": "lZ1gq0H3bXyUO6m3n0rS8Q",
+                "return_url": "https://venue.example/gift",
+            }
+        },
+    )
+
+    order_id: Annotated[UUID, Field(description="As `order_voucher` answers it.")]
+    order_token: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="The order's secret token, or the link that holds it.",
+        ),
+    ]
+    return_url: Annotated[
+        str | None,
+        Field(
+            max_length=2048,
+            description="As for `POST /v1/checkout`; `reference` is the order's id.",
+        ),
+    ] = None
+
+
 class CheckoutResponse(BaseModel):
-    """The page on which the booking is paid."""
+    """The page on which the booking or the voucher is paid."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -121,6 +154,45 @@ async def open_checkout(
         addresses=services.return_addresses,
         whole=order.amount == "all",
     )
+    return _response(checkout)
+
+
+@router.post(
+    "/voucher-checkout",
+    status_code=201,
+    operation_id="open_voucher_checkout",
+    summary="Open the payment page of a gift voucher",
+    response_description="The page is open",
+    responses=responses(400, 404, 409, 429, 502),
+)
+async def open_voucher_checkout(
+    order: VoucherCheckoutRequest, request: Request, services: ServicesOf
+) -> CheckoutResponse:
+    """Open the page on which an ordered gift voucher is paid, or return the one that is open.
+
+    Asking again is safe: an order never has two pages. When the time to pay is over, order anew.
+
+    Codes: `voucher_order_not_found` (404); `nothing_due`, `not_payable`,
+    `online_payment_unavailable`, `checkout_in_progress`, `checkout_closing`, `amount_too_small`
+    (409); `return_url_not_allowed`, `invalid_request` (422); `rate_limited` (429, with
+    `Retry-After`); `payment_provider_failed` (502).
+    """
+    await services.database.limit_checkouts(
+        client_address(request, services.settings.trusted_proxy_count)
+    )
+    return _response(
+        await start_voucher_checkout(
+            services.database,
+            services.stripe,
+            order_id=order.order_id,
+            order_token=order.order_token,
+            return_url=order.return_url,
+            addresses=services.return_addresses,
+        )
+    )
+
+
+def _response(checkout: Checkout) -> CheckoutResponse:
     return CheckoutResponse(
         checkout_url=checkout.url,
         expires_at=checkout.expires_at,

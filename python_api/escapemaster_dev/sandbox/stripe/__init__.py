@@ -29,6 +29,10 @@ For tests, from this machine only (any other caller gets 404):
     the session ends as if its time were up; 409 when it is complete already.
 ``POST /_sandbox/payments/{id}/dispute``
     the customer's bank disputes a payment intent; answers the dispute.
+``POST /_sandbox/disputes/{id}`` with JSON ``{"status": "lost"}``
+    the bank decides: under_review, won or lost; answers the dispute.
+``POST /_sandbox/refunds/{id}/return``
+    the customer's bank sends a refund back, which has failed then; answers the refund.
 ``POST /_sandbox/accounts/{id}`` with JSON ``{"happens": "completed"}``
     something happens to a connected account: completed, restricted, warned, deauthorized or
     reauthorized.

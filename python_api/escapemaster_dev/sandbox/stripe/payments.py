@@ -198,6 +198,35 @@ def dispute_charge(sandbox: Sandbox, account: str, intent_id: str) -> StripeObje
     return dispute
 
 
+def decide_dispute(
+    sandbox: Sandbox, account: str, dispute: StripeObject, status: str
+) -> StripeObject:
+    """The bank says what becomes of a dispute: `under_review`, `won` or `lost`."""
+    decided = {**dispute, "status": status}
+    closed = status in ("won", "lost")
+    with sandbox.store.transaction():
+        sandbox.store.replace(decided)
+        sandbox.announce(
+            "charge.dispute.closed" if closed else "charge.dispute.updated",
+            decided,
+            account,
+            previous={"status": dispute["status"]},
+        )
+    return decided
+
+
+def return_refund(sandbox: Sandbox, account: str, refund: StripeObject) -> StripeObject:
+    """The customer's bank sends a refund back: https://docs.stripe.com/refunds#failed-refunds."""
+    charge = sandbox.store.need(refund["charge"]).body
+    failed = {**refund, "status": "failed", "failure_reason": "unknown"}
+    left = charge["amount_refunded"] - refund["amount"]
+    with sandbox.store.transaction():
+        sandbox.store.replace(failed)
+        sandbox.store.replace({**charge, "amount_refunded": left, "refunded": False})
+        sandbox.announce("refund.failed", failed, account, previous={"status": refund["status"]})
+    return failed
+
+
 def balance(sandbox: Sandbox, account: str) -> StripeObject:
     """What was charged less what was refunded, by currency; available at once."""
     charges = sandbox.store.newest_first(

@@ -30,6 +30,8 @@ def routes() -> list[Route]:
         Route("/_sandbox/after-dunning", loopback(after_dunning), methods=["POST"]),
         Route("/_sandbox/accounts/{id}", loopback(change_account), methods=["POST"]),
         Route("/_sandbox/payments/{id}/dispute", loopback(dispute), methods=["POST"]),
+        Route("/_sandbox/disputes/{id}", loopback(decide), methods=["POST"]),
+        Route("/_sandbox/refunds/{id}/return", loopback(send_back), methods=["POST"]),
     ]
 
 
@@ -188,6 +190,30 @@ async def dispute(request: Request) -> Response:
     if intent is None or intent.body["latest_charge"] is None:
         return _refusal(404, "no such payment")
     return JSONResponse(payments.dispute_charge(sandbox, intent.account, intent.body["id"]))
+
+
+async def decide(request: Request) -> Response:
+    """Let the bank decide a dispute."""
+    sandbox: Sandbox = request.app.state.sandbox
+    found = sandbox.store.find("dispute", request.path_params["id"])
+    if found is None:
+        return _refusal(404, "no such dispute")
+    try:
+        status = json.loads(await request.body())["status"]
+    except (ValueError, KeyError, TypeError):
+        status = None
+    if status not in ("under_review", "won", "lost"):
+        return _refusal(422, 'send {"status": "under_review"}, "won" or "lost"')
+    return JSONResponse(payments.decide_dispute(sandbox, found.account, found.body, status))
+
+
+async def send_back(request: Request) -> Response:
+    """Let the customer's bank send a refund back."""
+    sandbox: Sandbox = request.app.state.sandbox
+    found = sandbox.store.find("refund", request.path_params["id"])
+    if found is None or found.body["status"] != "succeeded":
+        return _refusal(404, "no such refund that went out")
+    return JSONResponse(payments.return_refund(sandbox, found.account, found.body))
 
 
 def _refusal(status: int, message: str) -> Response:

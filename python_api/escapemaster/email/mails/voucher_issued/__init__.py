@@ -29,6 +29,8 @@ class Data(VenueData):
     valid_until: date | None = None
     recipient_name: Typed | None = None
     message: str | None = None
+    #: Of one that was bought online.
+    buyer_name: Typed | None = None
     calendar_slug: str | None = None
     site_url: str | None = None
     accent_color: Colour | None = None
@@ -41,6 +43,8 @@ def _content(voucher: Data, language: str, site: Site) -> Content:
 
     def rows(text: Texts) -> list[Row]:
         found = [(text("value"), value, "")]
+        if voucher.buyer_name:
+            found.insert(0, (text("from"), voucher.buyer_name, ""))
         if until:
             found.append((text("valid_until"), capital(until), ""))
         return found
@@ -77,6 +81,7 @@ MAIL = Mail(
         "valid_until": "2028-05-15",
         "recipient_name": "Marta",
         "message": "Happy birthday!\nSee you in the dark.",
+        "buyer_name": "Joan",
         "calendar_slug": None,
     },
 )
