@@ -167,6 +167,7 @@ def test_every_row_policy_and_grant_is_the_same_and_what_was_there_is_gone(
     populate(databases, target)
     with psycopg.connect(target.database_url) as connection:
         connection.execute("insert into private.token_issuers values ('https://new.example')")
+        connection.execute("select nextval('private.jobs_id_seq') from generate_series(1, 9)")
     file = tmp_path / "whole.age"
     make.make_backup(source, file, KEY.recipient, QUIET)
     restore(target, file, replace=True)
