@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from escapemaster.cli import jobs, run, subscriptions
-from escapemaster_dev.cli import backups, data, local
+from escapemaster_dev.cli import backups, data, database, local
 
 app = typer.Typer(
     name="escapemaster",
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 local.register(app)
 data.register(app)
+database.register(app)
 backups.register(app)
 run.register(app)
 jobs.register(app)
