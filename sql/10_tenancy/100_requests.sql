@@ -194,9 +194,12 @@ begin
     where s.setrole = 'authenticator'::regrole
       and s.setdatabase = 0
       and s.setconfig @> '{pgrst.db_pre_request=private.check_request,pgrst.db_plan_enabled=false}'
+      and s.setconfig @> '{idle_in_transaction_session_timeout=60s}'
   ) then
     alter role authenticator set pgrst.db_pre_request = 'private.check_request';
     alter role authenticator set pgrst.db_plan_enabled = 'false';
+    -- PostgREST never pauses within a transaction: one that does has lost its client, and holds locks.
+    alter role authenticator set idle_in_transaction_session_timeout = '60s';
     notify pgrst, 'reload config';
   end if;
 exception
@@ -209,6 +212,6 @@ end
 $$;
 
 comment on function private.ask_before_requests is
-  'Lets PostgREST ask private.check_request. Run by the migration; where the owner may not set it, it warns and the operator does it.';
+  'Lets PostgREST ask private.check_request, and ends transactions that it left open. Run by the migration; where the owner may not set it, it warns and the operator does it.';
 
 select private.ask_before_requests();

@@ -315,6 +315,34 @@ def test_statistics_count_what_waits_runs_and_died(money: Database, worker: Clie
     assert 90 <= statistics["oldest_queued_seconds"] < 120
 
 
+def test_measures_tell_the_queue_by_kind_and_the_connections(
+    money: Database, worker: Client
+) -> None:
+    def measured() -> dict[tuple[str, str | None], float]:
+        rows = worker.call("service.measures")
+        return {(row["name"], row["kind"]): row["value"] for row in rows}
+
+    empty = measured()
+    assert {name for name, _ in empty if name.startswith("job")} == set()
+    assert empty["connections", "active"] >= 1
+    assert empty["connections_max", None] == int(money.one("show max_connections"))
+    for kind in ("stripe.sync", "stripe.refund"):
+        for n in range(3):
+            enqueue(money, f"job {n}", kind)
+    [running, dead] = claim(worker, 2)
+    fail(worker, dead, retry=False)
+    money.run("update private.jobs set run_at = now() - interval '90 s' where status = 'queued'")
+    enqueue(money, "later", "stripe.sync")
+    money.run("update private.jobs set run_at = now() + interval '1 h' where dedupe_key = 'later'")
+    now = measured()
+    assert now["jobs_running", running["kind"]] == 1
+    assert now["jobs_dead", dead["kind"]] == 1
+    assert sum(v for (name, _), v in now.items() if name == "jobs_due") == 4
+    assert sum(v for (name, _), v in now.items() if name == "jobs_queued") == 5
+    for kind in ("stripe.sync", "stripe.refund"):
+        assert 90 <= now["job_oldest_due_seconds", kind] < 120
+
+
 # -- what was given up ------------------------------------------------------------------------
 
 

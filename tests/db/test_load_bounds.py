@@ -53,6 +53,7 @@ ROWS_BOUNDED_BY = {
     "public.remove_member": "1000, by private.left_open",
     "service.claim_jobs": "max_jobs, 100 at most",
     "service.list_dead_jobs": "max_jobs, 1000 at most",
+    "service.measures": "five for each kind of job that there is",
     "service.read_organization": "max_rows, 10000 at most",
 }
 

@@ -62,6 +62,7 @@ NOTHING = {
     "health",
     "limit_checkouts",
     "list_dead_jobs",
+    "measures",
     "list_stripe_accounts",
     "queue_auth_emails",
     "queue_stale_checkouts",

@@ -160,6 +160,7 @@ def test_the_migration_itself_lets_postgrest_ask_first(world: Connection, server
     ).fetchone() or ([],)
     assert "pgrst.db_pre_request=private.check_request" in settings
     assert "pgrst.db_plan_enabled=false" in settings
+    assert "idle_in_transaction_session_timeout=60s" in settings
 
 
 def test_the_owner_who_may_not_set_it_is_warned_and_migrates_all_the_same(

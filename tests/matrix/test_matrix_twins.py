@@ -37,7 +37,7 @@ _TENANCY = {
 _OF_EVERYBODY = re.compile(
     r"public\.(platform_|my_context)"
     r"|service\.(health|sweep|queue_statistics|list_dead_jobs|claim_jobs|queue_stale_checkouts"
-    r"|list_stripe_accounts|queue_stale_stripe_accounts)"
+    r"|measures|list_stripe_accounts|queue_stale_stripe_accounts)"
 )
 #: What finds a row on the whole platform finds the first venue's.
 _INSTEAD = {

@@ -17,7 +17,7 @@ from escapemaster.database.functions import RETRY_DELAYS, connection_pool
 from escapemaster.database.organizations import ApiKey
 from escapemaster.database.payments import CheckoutAttempt, OpenCheckout, RefundRequest
 from escapemaster.database.person import PersonDatabase
-from escapemaster.database.queue import DeadJob, Health, Job, QueueStatistics, Retried
+from escapemaster.database.queue import DeadJob, Health, Job, Measure, QueueStatistics, Retried
 from escapemaster.database.received import Received
 from escapemaster.database.service import ServiceDatabase
 
@@ -30,6 +30,7 @@ __all__ = [
     "EmailWords",
     "Health",
     "Job",
+    "Measure",
     "OpenCheckout",
     "PersonDatabase",
     "PreparedEmail",

@@ -52,6 +52,14 @@ class QueueStatistics(Row):
     oldest_queued_seconds: Annotated[float, BeforeValidator(lambda value: value or 0)] = 0
 
 
+class Measure(Row):
+    """A number of now: of a kind of job, of a state of connections, or of the whole platform."""
+
+    name: str
+    kind: str | None = None
+    value: float
+
+
 class Health(Row):
     """What the database says of itself: `ok`, its newest migration, and whether it is asked first.
 
@@ -70,6 +78,7 @@ _DEAD_JOBS: Final = TypeAdapter[list[DeadJob]](list[DeadJob])
 _OPTIONAL_TEXT: Final = TypeAdapter[str | None](str | None)
 _COUNTS: Final = TypeAdapter[dict[str, JsonValue] | None](dict[str, JsonValue] | None)
 _QUEUE_STATISTICS: Final = TypeAdapter[QueueStatistics](QueueStatistics)
+_MEASURES: Final = TypeAdapter[list[Measure]](list[Measure])
 _HEALTH: Final = TypeAdapter[Health](Health)
 
 
@@ -177,6 +186,10 @@ class QueueCalls:
     async def queue_statistics(self) -> QueueStatistics:
         """How the queue is doing."""
         return await self._functions.call("queue_statistics", _QUEUE_STATISTICS, {})
+
+    async def measures(self) -> list[Measure]:
+        """What an operator watches."""
+        return await self._functions.call("measures", _MEASURES, {})
 
     async def health(self) -> Health:
         """Whether the database answers, and which migration it is at."""

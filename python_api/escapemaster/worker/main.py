@@ -66,7 +66,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             )
         _log.info("worker.started", worker=name, mail=tools.mail.name)
         async with asyncio.TaskGroup() as group:
-            for task in periodic_tasks(tools):
+            for task in periodic_tasks(tools, metrics=metrics):
                 group.create_task(repeat(task, stop))
             group.create_task(worker.run(stop))
         _log.info("worker.stopped", worker=name)

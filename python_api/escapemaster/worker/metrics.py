@@ -26,6 +26,16 @@ class WorkerMetrics:
             "escapemaster_jobs_running", "Jobs in work right now.", registry=self._registry
         )
 
+        self._missed = Counter(
+            "escapemaster_events_missed",
+            "Events of Stripe that no webhook had brought, found by looking.",
+            registry=self._registry,
+        )
+
+    def missed(self, count: int) -> None:
+        """Count events that a look has found."""
+        self._missed.inc(count)
+
     def running(self, count: int) -> None:
         """How many jobs this worker has in hand."""
         self._running.set(count)

@@ -15,6 +15,7 @@ from typing import Final
 from escapemaster.errors import EscapemasterError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.worker.handlers import Tools
+from escapemaster.worker.metrics import WorkerMetrics
 
 #: An open payment page of which nothing was heard for so long (seconds) is asked about.
 STALE_AFTER: Final = 60
@@ -43,14 +44,16 @@ class Periodic:
 
 
 def periodic_tasks(
-    tools: Tools, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    tools: Tools,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    metrics: WorkerMetrics | None = None,
 ) -> list[Periodic]:
-    """All of them."""
+    """All of them; what they find is counted in `metrics`."""
     return [
         Periodic("sweep", 15, lambda: sweep(tools)),
         Periodic("sweep_notices", 5, lambda: sweep_notices(tools)),
         Periodic("reconcile_checkouts", 15, lambda: reconcile_checkouts(tools)),
-        Periodic("reconcile_events", 300, EventReconciler(tools, now)),
+        Periodic("reconcile_events", 300, EventReconciler(tools, now, metrics)),
         Periodic("reconcile_subscriptions", 600, lambda: reconcile_subscriptions(tools)),
         Periodic("reconcile_accounts", 600, lambda: reconcile_accounts(tools)),
     ]
@@ -128,8 +131,11 @@ async def reconcile_accounts(tools: Tools, older_than_seconds: int = ACCOUNTS_RE
 class EventReconciler:
     """Reads every account's list of events and receives those that no webhook brought."""
 
-    def __init__(self, tools: Tools, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, tools: Tools, now: Callable[[], datetime], metrics: WorkerMetrics | None = None
+    ) -> None:
         self._tools = tools
+        self._metrics = metrics or WorkerMetrics()
         self._now = now
         #: Until when each account was looked at; None is the platform's own.
         self._since: dict[str | None, datetime] = {}
@@ -170,6 +176,7 @@ class EventReconciler:
             else:
                 missed += not received.duplicate
         if missed:
+            self._metrics.missed(missed)
             _log.warning("reconcile.events_missed", events=missed, account=account)
         if failed is not None:
             # A look that failed half-way is repeated in full.

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from escapemaster.cli import jobs, run, subscriptions
-from escapemaster_dev.cli import data, local
+from escapemaster_dev.cli import backups, data, database, local
 
 app = typer.Typer(
     name="escapemaster",
@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 local.register(app)
 data.register(app)
+database.register(app)
+backups.register(app)
 run.register(app)
 jobs.register(app)
 subscriptions.register(app)
@@ -72,6 +74,7 @@ def _mendable() -> tuple[type[Exception], ...]:
     names = {
         "escapemaster_dev.stack.errors": "StackError",
         "escapemaster_dev.schema.project": "SchemaError",
+        "escapemaster_dev.backup.errors": "BackupError",
     }
     return tuple(
         getattr(sys.modules[module], name)

@@ -40,7 +40,12 @@ def list_facts(connection: Connection) -> list[str]:
     """The snapshot of a connection's database, inside its transaction."""
     # Names are shown with their schema unless the search path holds it.
     connection.execute("set local search_path = ''")
-    return [*_structure(connection), *_rows(connection)]
+    return [*list_structure(connection), *_rows(connection)]
+
+
+def list_structure(connection: Connection) -> list[str]:
+    """The snapshot without what it says of rows. The search path must be empty."""
+    return list(_structure(connection))
 
 
 def difference(before: list[str], after: list[str], names: tuple[str, str]) -> str:

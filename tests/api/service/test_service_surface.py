@@ -191,6 +191,13 @@ async def test_numbers_tell_requests_by_route_and_the_queue(
         "queue_statistics",
         {"queued": 3, "running": 1, "dead": 2, "oldest_queued_seconds": 4.5},
     )
+    by_kind = [("jobs_due", "email.send", 3), ("connections", "idle", 8)]
+    measures = [
+        *({"name": name, "kind": kind, "value": value} for name, kind, value in by_kind),
+        {"name": "connections_max", "kind": None, "value": 200},
+        {"name": "of_a_newer_database", "kind": None, "value": 1},
+    ]
+    postgrest.answer("measures", measures, [])
     await client.get("/health/live")
     await client.get("/nowhere/1")
     await client.get("/nowhere/2")
@@ -207,6 +214,12 @@ async def test_numbers_tell_requests_by_route_and_the_queue(
     assert 'escapemaster_jobs{state="dead"} 2.0' in lines
     assert "escapemaster_oldest_queued_job_seconds 4.5" in lines
     assert "escapemaster_database_up 1.0" in lines
+    due = 'escapemaster_queue_jobs_due{kind="email.send"} 3.0'
+    assert due in lines
+    assert 'escapemaster_database_connections{state="idle"} 8.0' in lines
+    assert "escapemaster_database_connections_max 200.0" in lines
+    assert "of_a_newer_database" not in response.text
+    assert due not in (await client.get("/metrics")).text, "what there is no more stays told"
 
 
 async def test_numbers_are_given_also_without_the_database(

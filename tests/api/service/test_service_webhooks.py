@@ -154,6 +154,10 @@ async def test_what_became_of_a_mail_is_recorded_without_its_content(
         }
     ]
     assert "player@example.test" not in str(lines)
+    numbers = (await client.get("/metrics")).text.splitlines()
+    labels = 'duplicate="false",provider="resend",type="email.bounced"'
+    assert f"escapemaster_webhooks_received_total{{{labels}}} 1.0" in numbers
+    assert 'escapemaster_webhook_lag_seconds_count{provider="resend"} 1.0' in numbers
 
 
 @pytest.mark.parametrize(

@@ -1175,7 +1175,8 @@ async def test_events_that_no_webhook_brought_are_received(
     stripe_api.answer("GET /v1/events", {"object": "list", "data": events, "has_more": False})
     postgrest.answer("receive_stripe_event", {"duplicate": False}, {"duplicate": True})
     postgrest.answer("list_stripe_accounts", [])
-    reconcile = EventReconciler(tools, lambda: now)
+    metrics = WorkerMetrics()
+    reconcile = EventReconciler(tools, lambda: now, metrics)
     with capture_logs() as lines:
         await reconcile()
     assert [line["events"] for line in lines] == [1]
@@ -1187,6 +1188,7 @@ async def test_events_that_no_webhook_brought_are_received(
     first, second = stripe_api.calls
     assert first.query["created[gte]"] == str(int((now - timedelta(hours=24)).timestamp()))
     assert second.query["created[gte]"] == str(int((now - timedelta(minutes=10)).timestamp()))
+    assert b"escapemaster_events_missed_total 1.0" in metrics.exposition()
 
 
 async def test_a_look_that_failed_half_way_is_repeated_in_full(

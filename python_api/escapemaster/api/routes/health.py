@@ -83,10 +83,11 @@ async def ready(services: ServicesOf) -> Ready:
     responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
 )
 async def metrics(request: Request, services: ServicesOf) -> Response:
-    """Requests by route and status, their durations, and the state of the queue."""
+    """Requests, what providers delivered, the queue by kind, and connections to the database."""
     numbers: Metrics = request.app.state.metrics
     try:
         numbers.queue(await services.database.queue_statistics())
+        numbers.measured(await services.database.measures())
     except EscapemasterError:
         numbers.queue(None)
     return Response(numbers.exposition(), media_type=CONTENT_TYPE)

@@ -6,11 +6,13 @@ else happens later, in the worker. Any other answer than 200 makes the provider 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, Field
 
+from escapemaster.api.metrics import Metrics
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
 from escapemaster.email.resend_transport import verify_webhook as verify_resend
@@ -60,6 +62,9 @@ async def receive_stripe_event(
     if event is None:
         return Receipt(duplicate=False)
     received = await services.database.receive_stripe_event(event.as_json())
+    numbers: Metrics = request.app.state.metrics
+    happened_at = datetime.fromtimestamp(event.created, UTC)
+    numbers.received("stripe", event.type, happened_at, duplicate=received.duplicate)
     _log.info("stripe.event", event_id=event.id, type=event.type, duplicate=received.duplicate)
     return Receipt(duplicate=received.duplicate)
 
@@ -93,5 +98,7 @@ async def receive_resend_event(
         secret.get_secret_value() if secret else "",
     )
     received = await services.database.record_email_event(event.as_json())
+    numbers: Metrics = request.app.state.metrics
+    numbers.received("resend", event.type, event.created_at, duplicate=received.duplicate)
     _log.info("resend.event", event_id=event.id, type=event.type, duplicate=received.duplicate)
     return Receipt(duplicate=received.duplicate)

@@ -57,8 +57,10 @@ def mend_after_auth(dsn: str) -> None:
     """Make `auth` and `storage` as hosted again, after Auth and Storage have started."""
     with psycopg.connect(dsn) as connection:
         connection.execute(_script("after_auth.sql"))
-        # Hosted, supautils lets it set this (supautils.privileged_role_allowed_configs).
-        connection.execute("grant set on parameter log_min_messages to postgres")
+        # Hosted, supautils lets it set these (supautils.privileged_role_allowed_configs).
+        connection.execute(
+            "grant set on parameter log_min_messages, session_replication_role to postgres"
+        )
 
 
 def make_template(

@@ -48,7 +48,7 @@ before insert or update on auth.users
 for each row execute function auth.unwrap_metadata();
 
 -- Hosted, `postgres` holds all privileges on Auth's tables; here those that ours uses.
-grant select, insert, update, references, trigger on auth.users to postgres;
+grant select, insert, update, delete, references, trigger on auth.users to postgres;
 grant select, insert, delete, trigger on auth.identities to postgres;
 grant select, delete on auth.sessions, auth.flow_state to postgres;
 

@@ -17,6 +17,8 @@ grant anon to postgres with admin option;
 grant authenticated to postgres with admin option;
 grant service_role to postgres with admin option;
 grant authenticator to postgres with admin option;
+-- Everybody's statements and connections are counted and shown, as to `supabase inspect db`.
+grant pg_monitor to postgres;
 -- Hosted projects let `postgres` give the authenticator PostgREST's settings (supautils: pgrst.*).
 do $$
 begin
