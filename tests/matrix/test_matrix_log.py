@@ -220,7 +220,7 @@ def logged_tables(connection: Connection) -> set[str]:
         for (name,) in connection.execute(
             "select distinct c.relname from pg_trigger as w"
             " join pg_class as c on c.oid = w.tgrelid"
-            " where w.tgname in ('audit_insert', 'audit_join_code')"
+            " where w.tgname in ('audit_delete', 'audit_join_code')"
         )
     }
 
@@ -317,7 +317,7 @@ def test_no_column_that_clients_may_not_read_is_in_an_image(world: Connection) -
         "select c.relname, a.attname from pg_trigger as w"
         " join pg_class as c on c.oid = w.tgrelid and c.relnamespace = 'public'::regnamespace"
         " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-        " where w.tgname = 'audit_insert'"
+        " where w.tgname = 'audit_delete'"
         " and not has_column_privilege('authenticated', c.oid, a.attnum, 'select')"
     ).fetchall()
     assert hidden == []
