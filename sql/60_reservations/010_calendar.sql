@@ -774,7 +774,6 @@ declare
   notice_minutes int;
   advance_days int;
   bookable tstzrange;
-  local_date date;
   slot private.slot;
 begin
   if party_size is null or party_size not between room.minimum_party and room.maximum_party then
@@ -806,14 +805,8 @@ begin
     );
   end if;
 
-  local_date := (starts_at at time zone timezone)::date;
-  select s.* into slot
-  from private.slots(
-    room.organization_id, array[room.id], local_date, local_date, offered_slot.party_size,
-    notice_minutes, advance_days, calendar.id
-  ) as s
-  where s.starts_at = offered_slot.starts_at;
-  if not found then
+  slot := private.slot_at(room, timezone, offered_slot.starts_at, offered_slot.party_size, calendar.id);
+  if slot.room_id is null then
     perform private.fail('slot_not_offered', 422, 'Choose one of the times that get_availability lists.');
   end if;
   return slot;

@@ -20,9 +20,9 @@ _SILENT: dict[str, str] = {
     name: reason
     for reason, names in {
         "reads, and counts the request for its limit": (
-            "public.get_availability public.get_availability_days public.get_booking public.get_calendar"
-            " public.get_calendar_feed public.get_currencies public.get_game_result"
-            " public.get_join_code public.get_leaderboard"
+            "public.get_availability public.get_availability_days public.get_booking"
+            " public.get_calendar public.get_calendar_feed public.get_currencies"
+            " public.get_game_result public.get_join_code public.get_leaderboard"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
             " public.quote_booking public.quote_reschedule public.validate_coupon"
         ),
