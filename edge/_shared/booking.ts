@@ -55,6 +55,12 @@ export type BookingCalendar = Answer<"calendar", {
 }>;
 
 export type Slot = Answer<"available_slot">;
+/** What differs from time to time; the rest of a {@link Slot} the calendar tells. */
+export type Time = Pick<
+  Slot,
+  "room_id" | "starts_at" | "seats_available" | "price_cents" | "is_empty"
+>;
+export type Day = Answer<"available_day">;
 export type PriceLine = Answer<"price_line">;
 export type Quote = Answer<"quote", { readonly lines: readonly PriceLine[] }>;
 

@@ -252,6 +252,10 @@ volatile
 set search_path = ''
 as $$
 begin
+  -- Nearly always there are none, and an insert of no row calls its triggers all the same.
+  if private.shown_reason(keep_reason.reason) is distinct from 'written' then
+    return;
+  end if;
   insert into public.booking_reasons (organization_id, history_id, booking_id, reason)
   select h.organization_id, h.id, h.booking_id, keep_reason.reason
   from (

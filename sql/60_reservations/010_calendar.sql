@@ -519,26 +519,21 @@ $$;
 comment on function private.refuse_too_many_slots is
   'Raises 422 too_many_slots, details {"maximum", "days"}: how many days from from_date on can be answered.';
 
-create function private.get_availability(
-  slug text,
+create function private.asked_slots(
+  calendar public.calendars,
   from_date date,
   to_date date,
   room_id uuid,
   party_size int,
   include_taken boolean
 )
-returns setof public.available_slot
+returns private.slot []
 language plpgsql
 volatile
-security definer
-set jit = off
 set search_path = ''
 as $$
 declare
-  calendar public.calendars := private.public_calendar(get_availability.slug);
-  currency text;
   room_ids uuid [];
-  slots private.slot [];
   starts bigint;
   rules bigint;
 begin
@@ -550,9 +545,9 @@ begin
   elsif party_size < 1 then
     perform private.fail('party_size_invalid', 422, 'Choose a party of at least one person.');
   end if;
-  if get_availability.room_id is not null then
+  if asked_slots.room_id is not null then
     declare
-      room public.rooms := private.public_room(calendar, get_availability.room_id);
+      room public.rooms := private.public_room(calendar, asked_slots.room_id);
     begin
       if party_size not between room.minimum_party and room.maximum_party then
         perform private.refuse_party(room);
@@ -560,17 +555,13 @@ begin
     end;
   end if;
 
-  select o.currency into currency
-  from public.organizations as o
-  where o.id = calendar.organization_id;
-
   select array_agg(r.id) into room_ids
   from public.calendar_rooms as cr
   join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
   where cr.organization_id = calendar.organization_id
     and cr.calendar_id = calendar.id
     and r.is_published
-    and (get_availability.room_id is null or r.id = get_availability.room_id);
+    and (asked_slots.room_id is null or r.id = asked_slots.room_id);
 
   -- What it costs follows from what is expanded, free or not: refused before, and counted.
   starts := private.count_starts(
@@ -588,17 +579,47 @@ begin
   where u.organization_id = calendar.organization_id and u.is_active;
   perform private.count_attempt((starts * (20 + rules) / 100000)::int);
 
-  slots := array(
+  return array(
     select s
     from private.slots(
-      calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
-      get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
+      calendar.organization_id, room_ids, asked_slots.from_date, asked_slots.to_date,
+      asked_slots.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
     ) as s
-    where s.seats_available >= s.party_size or get_availability.include_taken
+    where s.seats_available >= s.party_size or asked_slots.include_taken
   );
+end
+$$;
+
+comment on function private.asked_slots is
+  'What a visitor who asks for free times is told of, in order of time and room; the question is counted, several times where it costs much. Raises 404 room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots, party_size_invalid; 429 rate_limited.';
+
+create function private.get_availability(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid,
+  party_size int,
+  include_taken boolean
+)
+returns setof public.available_slot
+language plpgsql
+volatile
+security definer
+set jit = off
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_availability.slug);
+  slots private.slot [] := private.asked_slots(calendar, from_date, to_date, room_id, party_size, include_taken);
+  currency text;
+begin
   if cardinality(slots) > private.most_slots() then
     perform private.refuse_too_many_slots(slots[private.most_slots() + 1].local_start::date - from_date);
   end if;
+
+  select o.currency into currency
+  from public.organizations as o
+  where o.id = calendar.organization_id;
 
   return query
   select
@@ -646,8 +667,96 @@ as $$
 $$;
 
 comment on function public.get_availability is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days and 20,000 times: all there are, or an error), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: so many days from from_date on can be answered, a day always for 50 rooms with a start each five minutes), party_size_invalid; 429 rate_limited.';
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days and 20,000 times: all there are, or an error), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For a month at a time get_availability_days says as much as a calendar shows. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: so many days from from_date on can be answered, a day always for 50 rooms with a start each five minutes), party_size_invalid; 429 rate_limited.';
 grant execute on function public.get_availability to anon, authenticated;
+
+create type public.available_day as (
+  local_date date,
+  free int,
+  taken int,
+  price_cents bigint,
+  highest_price_cents bigint
+);
+
+comment on type public.available_day is
+  'A day on which something is offered. Zone, duration and currency are in get_calendar, once for each room.';
+comment on column public.available_day.local_date is 'On the venue''s clock.';
+comment on column public.available_day.free is 'How many times the party can book.';
+comment on column public.available_day.taken is
+  'How many times have no or too few seats left: each can be waited for where the calendar has a waitlist.';
+comment on column public.available_day.price_cents is
+  'What the cheapest free time costs the party, in minor units, tax included; null: none is free.';
+comment on column public.available_day.highest_price_cents is
+  'What the dearest free time costs; null: none is free.';
+
+create function private.get_availability_days(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid,
+  party_size int
+)
+returns setof public.available_day
+language plpgsql
+volatile
+security definer
+set jit = off
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_availability_days.slug);
+  slots private.slot [] := private.asked_slots(calendar, from_date, to_date, room_id, party_size, true);
+begin
+  return query
+  select
+    d.local_date,
+    (count(*) filter (where d.is_free))::int,
+    (count(*) filter (where not d.is_free))::int,
+    min(d.cents) filter (where d.is_free),
+    max(d.cents) filter (where d.is_free)
+  from (
+    select
+      s.local_start::date as local_date,
+      s.seats_available >= s.party_size as is_free,
+      s.quantity * s.unit_cents as cents
+    from rows from (
+      unnest(slots),
+      private.base_prices(calendar.organization_id, slots)
+    ) as s (
+      room_id, starts_at, ends_at, occupied_until, local_start, timezone, mode, capacity,
+      seats_available, party_size, quantity, unit_cents
+    )
+  ) as d
+  group by d.local_date
+  order by d.local_date;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_availability_days is
+  'definer: shows visitors, who may read no table, on which days there are free times.';
+grant execute on function private.get_availability_days to anon, authenticated;
+
+create function public.get_availability_days(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid default null,
+  party_size int default null
+)
+returns setof public.available_day
+language sql
+volatile
+set search_path = ''
+as $$
+  select * from private.get_availability_days(slug, from_date, to_date, room_id, party_size)
+$$;
+
+comment on function public.get_availability_days is
+  'What a month shows: for each of the local dates from_date to to_date (at most 92) on which something is offered, how many times a party can book, how many are taken, and what the free ones cost; of one room or all of the calendar''s, for a party or for the room''s smallest one. The day''s times, by get_availability, count to the same. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: more starts than that are looked at for nobody, and so many days from from_date on can be answered), party_size_invalid; 429 rate_limited.';
+grant execute on function public.get_availability_days to anon, authenticated;
 
 create function private.offered_slot(
   calendar public.calendars,
@@ -665,7 +774,6 @@ declare
   notice_minutes int;
   advance_days int;
   bookable tstzrange;
-  local_date date;
   slot private.slot;
 begin
   if party_size is null or party_size not between room.minimum_party and room.maximum_party then
@@ -697,14 +805,8 @@ begin
     );
   end if;
 
-  local_date := (starts_at at time zone timezone)::date;
-  select s.* into slot
-  from private.slots(
-    room.organization_id, array[room.id], local_date, local_date, offered_slot.party_size,
-    notice_minutes, advance_days, calendar.id
-  ) as s
-  where s.starts_at = offered_slot.starts_at;
-  if not found then
+  slot := private.slot_at(room, timezone, offered_slot.starts_at, offered_slot.party_size, calendar.id);
+  if slot.room_id is null then
     perform private.fail('slot_not_offered', 422, 'Choose one of the times that get_availability lists.');
   end if;
   return slot;

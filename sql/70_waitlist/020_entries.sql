@@ -145,6 +145,13 @@ as $$
 declare
   became text := case new.status when 'expired' then 'lapsed' when 'cancelled' then 'declined' else 'booked' end;
 begin
+  -- Most bookings come from no waiting list, and an update of no row calls its triggers all the same.
+  if not exists (
+    select from public.waitlist_entries as e
+    where e.organization_id = new.organization_id and e.booking_id = new.id
+  ) then
+    return null;
+  end if;
   -- Nobody can answer a mail that did not leave: the worker or the provider was away. Its job
   -- sends nothing any more, since the offer is over.
   if became = 'lapsed' and exists (

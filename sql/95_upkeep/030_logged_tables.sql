@@ -3,7 +3,7 @@
 -- Every tenant table of public, so that a new one cannot be forgotten, and promised refunds, which
 -- staff see through a function. Not notifications: they tell one person what the log has already, and
 -- reading one changes nothing of the tenant's. Not the ledger: triggers alone write it, from rows that the log
--- has already, and none of it ever changes.
+-- has already, and none of it ever changes. What is inserted into private.own_logs makes no entry.
 do $$
 declare
   tenant_table record;
@@ -39,11 +39,13 @@ begin
     if tenant_table.key_length > 3 then
       raise exception 'private.audit_changes takes three key columns, % has more', tenant_table.name;
     end if;
-    execute format(
-      'create trigger audit_insert after insert on %1$s referencing new table as new_rows
-       for each statement execute function private.audit_changes(%3$L, %2$s)',
-      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
-    );
+    if tenant_table.name <> all (private.own_logs()) then
+      execute format(
+        'create trigger audit_insert after insert on %1$s referencing new table as new_rows
+         for each statement execute function private.audit_changes(%3$L, %2$s)',
+        tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
+      );
+    end if;
     execute format(
       'create trigger audit_update after update on %1$s referencing old table as old_rows new table as new_rows
        for each statement execute function private.audit_changes(%3$L, %2$s)',
@@ -67,7 +69,7 @@ where p.schemaname = 'public'
   and p.cmd = 'SELECT'
   and exists (
     select from pg_catalog.pg_trigger as w
-    where w.tgrelid = to_regclass(format('public.%I', p.tablename)) and w.tgname = 'audit_insert'
+    where w.tgrelid = to_regclass(format('public.%I', p.tablename)) and w.tgname = 'audit_delete'
   )
 union all
 -- No client reads these tables; the functions that show them ask for it.

@@ -510,3 +510,72 @@ def test_the_database_offers_the_same_slots_as_the_model(
     order = [(row["starts_at"], row["room_id"]) for row in rows]
     assert order == sorted(order)
     assert found == model(world, sessions, now)
+
+
+DISAGREEMENTS = """
+with given as materialized (
+  select
+    %s::uuid as shop, %s::uuid[] as rooms, %s::date as first, %s::date as last, %s::int as party,
+    %s::uuid as calendar
+),
+offered as materialized (
+  select s.*
+  from given as g
+  cross join lateral private.slots(
+    g.shop, g.rooms, g.first, g.last, g.party, null, null, g.calendar
+  ) as s
+),
+asked as (
+  select
+    r as room, l.timezone, near.starts_at, coalesce(g.party, r.minimum_party) as party_size,
+    g.calendar
+  from given as g
+  join public.rooms as r on r.organization_id = g.shop and r.id = any (g.rooms)
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  cross join lateral (
+    -- Each start of any room, and what is around it: between windows, across midnight, in a fold.
+    select distinct o.starts_at + make_interval(mins => minutes) as starts_at
+    from offered as o
+    cross join unnest(array[-1440, -60, -30, -5, 0, 5, 30, 60, 1440]) as minutes
+  ) as near
+  where (near.starts_at at time zone l.timezone)::date between g.first and g.last
+    and coalesce(g.party, r.minimum_party) between r.minimum_party and r.maximum_party
+)
+select *
+from (
+  select
+    asked.starts_at,
+    case when o.room_id is not null then to_jsonb(o) end as expanded,
+    case when one.room_id is not null then to_jsonb(one) end as one
+  from asked
+  cross join lateral private.slot_at(
+    asked.room, asked.timezone, asked.starts_at, asked.party_size, asked.calendar
+  ) as one
+  left join offered as o on o.room_id = (asked.room).id and o.starts_at = asked.starts_at
+) as answer
+where answer.expanded is distinct from answer.one
+"""
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(world=worlds())
+def test_one_start_is_offered_when_the_expansion_of_its_day_has_it(
+    house: House, shop: Shop, world: World
+) -> None:
+    with house.connection.transaction(force_rollback=True):
+        ids = arrange(shop, world)
+        occupy(shop, world, ids)
+        differ = house.owner_sql(
+            DISAGREEMENTS,
+            shop.id,
+            ids,
+            world.first,
+            world.last,
+            world.party,
+            shop.calendar_id,
+        )
+    assert differ == []

@@ -75,6 +75,7 @@ def test_reading_is_limited_by_address(house: House, shop: Shop, room: str) -> N
     reads: dict[str, dict[str, object]] = {
         "get_calendar": {"slug": shop.slug},
         "get_availability": {"slug": shop.slug, "from_date": day, "to_date": day},
+        "get_availability_days": {"slug": shop.slug, "from_date": day, "to_date": day},
         "quote_booking": {
             "slug": shop.slug,
             "room_id": room,

@@ -40,6 +40,7 @@ ROWS_BOUNDED_BY = {
     "public.booking_emails": "200",
     "public.end_left_open": "1000, by private.left_open",
     "public.get_availability": "private.most_slots()",
+    "public.get_availability_days": "92",
     "public.get_changes": "max_rows, 1000 at most",
     "public.get_currencies": "the currencies that there are",
     "public.get_pending_refunds": "500",

@@ -85,6 +85,7 @@ BY_KEY = {
 #: They read: only their counters make them volatile.
 READS = {
     "get_availability",
+    "get_availability_days",
     "get_booking",
     "get_calendar",
     "get_calendar_feed",

@@ -16,7 +16,8 @@ from matrix.house import House
 #: What clients ask without changing anything, in functions that count the question first, so that
 #: each of their statements sees a moment of its own; and what makes the answer one.
 COUNTED = {
-    "get_availability": "private.free_slots reads what is taken in one statement",
+    "get_availability": "private.slots reads what is taken in one statement",
+    "get_availability_days": "private.slots reads what is taken in one statement",
     "get_booking": "private.managed_booking_json",
     "get_calendar": "one statement",
     "get_calendar_feed": "one statement reads the sessions",

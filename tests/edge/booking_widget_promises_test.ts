@@ -17,6 +17,7 @@ import {
   calendar,
   changeQuote,
   confirmed,
+  daysOf,
   elements,
   nodes,
   now,
@@ -38,10 +39,14 @@ import {
 
 const lost = () => Promise.reject(new ApiError("network", 0));
 
-/** Answers of `getAvailability`, one after the other; the last for ever. */
+/** What is told of the days, one answer after the other, the last for ever; their times as told. */
 function answering(...answers: (() => Promise<Slot[]>)[]): Partial<Api> {
   let asked = 0;
-  return { getAvailability: () => answers[Math.min(asked++, answers.length - 1)]!() };
+  const told = (index: number) => answers[Math.min(index, answers.length - 1)]!();
+  return {
+    getAvailabilityDays: async ({ party_size }) => daysOf(await told(asked++), party_size),
+    getAvailability: () => told(asked - 1),
+  };
 }
 
 // ---- two scripts ----
@@ -417,17 +422,79 @@ Deno.test("what could not be loaded is not called full, and is tried again", asy
 
 Deno.test("it gives up after a while, and goes on when the network is back", async () => {
   let reached = false;
+  const soon = { ...slot, local_date: "2026-11-28" };
   const made = setting({
-    getAvailability: () => reached ? Promise.resolve([slot]) : lost(),
+    getAvailability: () => reached ? Promise.resolve([soon]) : lost(),
   });
   await made.flow.start();
   assert.equal(made.flow.state.unreachable, true);
-  assert.equal(made.asked("getAvailability").length, 3);
+  assert.equal(made.asked("getAvailabilityDays").length, 3);
   reached = true;
   await made.flow.wake();
   assert.equal(made.flow.state.unreachable, false);
   assert.equal(made.flow.state.notice, null);
+  assert.equal(made.flow.state.day, soon.local_date);
+});
+
+Deno.test("a month asks for its days and the times of one; a day's times when it is chosen", async () => {
+  const other = { ...slot, starts_at: "2026-12-05T17:00:00Z", local_date: "2026-12-05" };
+  const made = setting({
+    getAvailability: ({ from_date }) =>
+      Promise.resolve([slot, other].filter((time) => time.local_date === from_date)),
+    getAvailabilityDays: ({ party_size, to_date }) =>
+      Promise.resolve(daysOf(to_date > "2026-12" ? [slot, other] : [], party_size)),
+  });
+  await made.flow.start();
+  const spans = () =>
+    made.asked("getAvailability").map((one) =>
+      [(one as { from_date: string }).from_date, (one as { to_date: string }).to_date].join(" ")
+    );
+  assert.deepEqual(spans(), ["2026-12-04 2026-12-04"]);
+  await made.flow.choosing.selectDay("2026-12-05");
+  assert.deepEqual(made.flow.state.slots, [other]);
+  await made.flow.choosing.selectDay("2026-12-04");
+  assert.deepEqual(made.flow.state.slots, [slot]);
+  // What has been heard is remembered for a while.
+  assert.deepEqual(spans(), ["2026-12-04 2026-12-04", "2026-12-05 2026-12-05"]);
+  const months = made.asked("getAvailabilityDays").length;
+  made.clock += 61_000;
+  await made.flow.choosing.selectDay("2026-12-05");
+  assert.equal(spans().length, 3);
+  assert.equal(made.asked("getAvailabilityDays").length, months);
+});
+
+Deno.test("a late answer about another day is not shown under the chosen one", async () => {
+  const other = { ...slot, starts_at: "2026-12-05T17:00:00Z", local_date: "2026-12-05" };
+  let answer: ((times: Slot[]) => void) | null = null;
+  const made = setting({
+    getAvailabilityDays: ({ party_size, to_date }) =>
+      Promise.resolve(daysOf([slot, other].filter((one) => one.local_date <= to_date), party_size)),
+    getAvailability: ({ from_date }) =>
+      from_date === other.local_date
+        ? new Promise((resolve) => answer = resolve)
+        : Promise.resolve([slot]),
+  });
+  await made.flow.start();
+  const late = made.flow.choosing.selectDay(other.local_date);
+  while (!answer) await Promise.resolve();
+  assert.equal(made.flow.state.slots, null);
+  await made.flow.choosing.selectDay(slot.local_date);
+  (answer as (times: Slot[]) => void)([other]);
+  await late;
   assert.equal(made.flow.state.day, slot.local_date);
+  assert.deepEqual(made.flow.state.slots, [slot]);
+});
+
+Deno.test("what is the same for all times of a room comes from the calendar, not from each time", async () => {
+  const { local_date: _1, local_time: _2, timezone: _3, currency: _4, ends_at: _5, ...time } = slot;
+  const made = setting({
+    getAvailabilityDays: ({ party_size }) => Promise.resolve(daysOf([slot], party_size)),
+    getAvailability: () => Promise.resolve([time, { ...time, room_id: "unheard-of" }]),
+  });
+  await made.flow.start();
+  assert.deepEqual(made.flow.state.slots, [
+    { ...slot, local_time: "", ends_at: "2026-12-04T18:00:00.000Z" },
+  ]);
 });
 
 Deno.test("a page that was opened offline starts when the network is back", async () => {
@@ -879,34 +946,35 @@ Deno.test("money that arrives while the page looks is waited for, not offered as
 Deno.test("what is too much for one answer is asked for in as many days as the database says", async () => {
   const spans: string[] = [];
   const made = setting({
-    getAvailability: ({ from_date, to_date }) => {
+    getAvailabilityDays: ({ from_date, to_date, party_size }) => {
       const days = (Date.parse(to_date) - Date.parse(from_date)) / 86_400_000 + 1;
       if (days > 10) {
         return Promise.reject(new ApiError("too_many_slots", 422, { maximum: 20_000, days: 10 }));
       }
       spans.push(`${from_date} ${to_date}`);
       const inside = from_date <= slot.local_date && slot.local_date <= to_date;
-      return Promise.resolve(inside ? [slot] : []);
+      return Promise.resolve(inside ? daysOf([slot], party_size) : []);
     },
   });
   await made.flow.start();
   assert.deepEqual(spans, [
-    "2026-11-23 2026-12-02",
-    "2026-12-03 2026-12-12",
-    "2026-12-13 2026-12-22",
-    "2026-12-23 2026-12-31",
+    "2026-11-23 2026-11-30",
+    "2026-12-01 2026-12-10",
+    "2026-12-11 2026-12-20",
+    "2026-12-21 2026-12-30",
+    "2026-12-31 2026-12-31",
   ]);
   assert.deepEqual(made.flow.state.slots, [slot]);
 });
 
 Deno.test("a day that is too much by itself is an error, not a question without end", async () => {
   const made = setting({
-    getAvailability: () =>
+    getAvailabilityDays: () =>
       Promise.reject(new ApiError("too_many_slots", 422, { maximum: 20_000, days: 0 })),
   });
   await made.flow.start();
   assert.ok(made.flow.state.notice);
-  assert.equal(made.calls.filter((call) => call === "getAvailability").length, 1);
+  assert.equal(made.calls.filter((call) => call === "getAvailabilityDays").length, 1);
 });
 
 // ---- what was agreed, and what is still to pay ----
@@ -989,7 +1057,7 @@ Deno.test("the server's clock says what today is, also to a visitor whose clock 
     made.clock = now + days * 86_400_000;
     await made.flow.start();
     assert.equal(made.flow.range.first, "2026-11-23", String(days));
-    const asked = made.asked("getAvailability")[0] as { from_date: string };
+    const asked = made.asked("getAvailabilityDays")[0] as { from_date: string };
     assert.equal(asked.from_date, "2026-11-23");
   }
   const told = setting({
@@ -1036,7 +1104,9 @@ const full = {
 const showing = { ...rich, flow: "room_first" as const, shows_taken_times: true };
 
 Deno.test("sold-out times are shown where the venue wants it, and can be waited for", async () => {
-  const taken = { getAvailability: () => Promise.resolve([slot, full]) };
+  const taken: Partial<Api> = {
+    getAvailability: ({ include_taken }) => Promise.resolve(include_taken ? [slot, full] : [slot]),
+  };
   const plain = setting(taken);
   await plain.flow.start();
   assert.ok(!texts(plain.flow).includes("Sold out"));
@@ -1332,7 +1402,7 @@ Deno.test("a full day that was looked at stays over the waitlist, with and witho
   const lists = { ...soldOut("2026-12-02"), getCalendar: () => Promise.resolve(rich) };
   const made = setting(lists);
   await made.flow.start();
-  made.flow.choosing.selectDay("2026-12-02");
+  await made.flow.choosing.selectDay("2026-12-02");
   await made.flow.choosing.openWaitlist();
   const again = setting(lists, {}, made.store, {}, [...made.past]);
   await again.flow.start();

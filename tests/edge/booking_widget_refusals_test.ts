@@ -80,6 +80,11 @@ const reach: Record<keyof Api, ((visit: Refusing) => Promise<Setting>) | null> =
     await made.flow.start();
     return made;
   },
+  getAvailabilityDays: async (visit) => {
+    const made = visit({});
+    await made.flow.start();
+    return made;
+  },
   getAvailability: async (visit) => {
     const made = visit({});
     await made.flow.start();
@@ -184,8 +189,11 @@ const unreached: Record<string, string> = {
   customer_note_too_long: "the field takes no more than the database does",
   expected_total_missing: "it sends the quoted total",
   payment_due: "it accepts only what nothing is due for",
-  "get_availability date_range_invalid": "it asks for months within the calendar's range",
-  "get_availability date_range_too_long": "it asks for two months at most",
+  "get_availability_days date_range_invalid": "it asks for months within the calendar's range",
+  "get_availability_days date_range_too_long": "it asks for a month",
+  "get_availability_days party_size_invalid": "it asks for what the room takes",
+  "get_availability date_range_invalid": "it asks for one day",
+  "get_availability date_range_too_long": "it asks for one day",
   "get_availability party_size_invalid": "it asks for what the room takes",
 };
 
@@ -195,7 +203,7 @@ const methods = [...calls.matchAll(/(\w+): \([^)]*\) => rpc\("(\w+)"/g)]
 Deno.test("each function that is called is reached by this test", () => {
   const reached = Object.entries(reach).filter(([, come]) => come).map(([method]) => method);
   assert.deepEqual(methods.map(([method]) => method).sort(), reached.sort());
-  assert.equal(methods.length, 16);
+  assert.equal(methods.length, 17);
 });
 
 for (const [method, name] of methods) {

@@ -3,6 +3,7 @@ import type {
   Booking,
   BookingCalendar,
   CustomField,
+  Day,
   Quote,
   RescheduleQuote,
   Slot,
@@ -120,6 +121,20 @@ export const slot: Slot = {
   currency: "EUR",
   is_empty: true,
 };
+/** What the days' answer says of the times that the other one lists. */
+export const daysOf = (times: readonly Slot[], party: number): Day[] =>
+  [...new Set(times.map((time) => time.local_date))].sort().map((local_date) => {
+    const all = times.filter((time) => time.local_date === local_date);
+    const prices = all.filter((time) => time.seats_available >= party)
+      .map((time) => time.price_cents);
+    return {
+      local_date,
+      free: prices.length,
+      taken: all.length - prices.length,
+      price_cents: prices.length > 0 ? Math.min(...prices) : null,
+      highest_price_cents: prices.length > 0 ? Math.max(...prices) : null,
+    };
+  });
 export const quote: Quote = {
   room_id: "r1",
   starts_at: slot.starts_at,
@@ -242,6 +257,7 @@ export function setting(
   });
   const defaults: Api = {
     getCalendar: () => Promise.resolve(calendar),
+    getAvailabilityDays: () => Promise.resolve([]),
     getAvailability: ({ from_date, to_date }) =>
       Promise.resolve(from_date <= slot.local_date && slot.local_date <= to_date ? [slot] : []),
     quote: ({ party_size }) => Promise.resolve({ ...quote, party_size }),
@@ -266,6 +282,14 @@ export function setting(
     acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
     getWaiver: () => Promise.resolve(waiver),
     signWaiver: () => Promise.resolve({ signed: 1, needed: 2 }),
+  };
+  // The days are those of the times that the world offers, if it says nothing else of them.
+  const getAvailability = api.getAvailability ?? defaults.getAvailability;
+  defaults.getAvailabilityDays = async (request) => {
+    const times = await getAvailability({ ...request, include_taken: true }) as Slot[];
+    return daysOf(times, request.party_size).filter(({ local_date }) =>
+      request.from_date <= local_date && local_date <= request.to_date
+    );
   };
   const { serverTime, ...answers } = { ...defaults, ...api };
   const traced = Object.fromEntries(

@@ -20,9 +20,9 @@ _SILENT: dict[str, str] = {
     name: reason
     for reason, names in {
         "reads, and counts the request for its limit": (
-            "public.get_availability public.get_booking public.get_calendar"
-            " public.get_calendar_feed public.get_currencies public.get_game_result"
-            " public.get_join_code public.get_leaderboard"
+            "public.get_availability public.get_availability_days public.get_booking"
+            " public.get_calendar public.get_calendar_feed public.get_currencies"
+            " public.get_game_result public.get_join_code public.get_leaderboard"
             " public.get_voucher_offer public.get_voucher_order"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
             " public.quote_booking public.quote_reschedule public.validate_coupon"
@@ -224,7 +224,7 @@ def logged_tables(connection: Connection) -> set[str]:
         for (name,) in connection.execute(
             "select distinct c.relname from pg_trigger as w"
             " join pg_class as c on c.oid = w.tgrelid"
-            " where w.tgname in ('audit_insert', 'audit_join_code')"
+            " where w.tgname in ('audit_delete', 'audit_join_code')"
         )
     }
 
@@ -321,7 +321,7 @@ def test_no_column_that_clients_may_not_read_is_in_an_image(world: Connection) -
         "select c.relname, a.attname from pg_trigger as w"
         " join pg_class as c on c.oid = w.tgrelid and c.relnamespace = 'public'::regnamespace"
         " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-        " where w.tgname = 'audit_insert'"
+        " where w.tgname = 'audit_delete'"
         " and not has_column_privilege('authenticated', c.oid, a.attnum, 'select')"
     ).fetchall()
     assert hidden == []

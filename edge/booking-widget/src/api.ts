@@ -5,11 +5,12 @@ import type {
   Checkout,
   ConfirmedBooking,
   Customer,
+  Day,
   HeldBooking,
   Quote,
   RescheduleQuote,
-  Slot,
   Terms,
+  Time,
   WaitlistEntry,
   Waiver,
 } from "../../_shared/booking.ts";
@@ -121,8 +122,6 @@ export interface AvailabilityRequest {
   /** Left out: every room that takes the party. */
   readonly room_id?: string;
   readonly party_size: number;
-  /** Also what the party can only wait for: `seats_available` is less than it needs. */
-  readonly include_taken?: boolean;
 }
 
 export interface BookingKey {
@@ -132,7 +131,12 @@ export interface BookingKey {
 
 export interface Api {
   getCalendar(slug: string): Promise<BookingCalendar>;
-  getAvailability(request: AvailabilityRequest): Promise<Slot[]>;
+  /** The days on which something is offered, to a month's dates. */
+  getAvailabilityDays(request: AvailabilityRequest): Promise<readonly Day[]>;
+  getAvailability(
+    // Also what the party can only wait for: `seats_available` is less than it needs.
+    request: AvailabilityRequest & { readonly include_taken?: boolean },
+  ): Promise<readonly Time[]>;
   quote(request: QuoteRequest & { readonly locale: string }): Promise<Quote>;
   hold(request: HoldRequest): Promise<HeldBooking>;
   getBooking(key: BookingKey): Promise<Booking>;
@@ -171,19 +175,22 @@ export interface ApiOptions {
 }
 
 const TIMEOUT_MS = 20_000;
+/** Half of what a time would weigh with what is the same for all of a room. */
+const TIME_COLUMNS = "?select=room_id,starts_at,seats_available,price_cents,is_empty";
 
 export function createApi(options: ApiOptions): Api {
   // The heard time and when it was heard, by a clock that nobody sets.
   let heard: { readonly server: number; readonly at: number } | null = null;
   // Reading again harms nobody, what has an idempotency key is done once however often it is asked
   // for, and the others answer as the first time.
-  const rpc = <T>(name: string, body: object) =>
-    post<T>(`${options.apiUrl}/rest/v1/rpc/${name}`, body, 2, {
+  const rpc = <T>(name: string, body: object, columns = "") =>
+    post<T>(`${options.apiUrl}/rest/v1/rpc/${name}${columns}`, body, 2, {
       apikey: options.publishableKey,
     }, (date) => heard = { server: date, at: performance.now() });
   return {
     getCalendar: (slug) => rpc("get_calendar", { slug }),
-    getAvailability: (request) => rpc("get_availability", request),
+    getAvailabilityDays: (request) => rpc("get_availability_days", request),
+    getAvailability: (request) => rpc("get_availability", request, TIME_COLUMNS),
     quote: (request) => rpc("quote_booking", request),
     hold: (request) => rpc("hold_booking", request),
     getBooking: (key) => rpc("get_booking", key),

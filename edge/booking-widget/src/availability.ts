@@ -1,13 +1,13 @@
-/** What is free, month by month, remembered for a minute. */
-import type { Slot } from "../../_shared/booking.ts";
-import { type AvailabilityRequest, refusalOf } from "./api.ts";
-import { addDays, firstDay, lastDay, monthOf } from "./dates.ts";
+/** What is free: a month's days, and the times of a day. Remembered for a minute. */
+import type { Day, Slot } from "../../_shared/booking.ts";
+import { refusalOf } from "./api.ts";
+import { addDays, firstDay, lastDay } from "./dates.ts";
 import type { Flow } from "./flow.ts";
 
 const FRESH_MS = 60_000;
 
 export class Availability {
-  #cache = new Map<string, { readonly at: number; readonly slots: readonly Slot[] }>();
+  #cache = new Map<string, { readonly at: number; readonly answer: unknown }>();
 
   constructor(readonly flow: Flow) {}
 
@@ -16,59 +16,88 @@ export class Availability {
   }
 
   /** What is free for the room and the party that are chosen depends on both. */
-  #key(month: string): string {
+  #key(date: string): string {
     const { roomId, partySize } = this.flow.state;
-    return `${roomId} ${partySize} ${month}`;
+    return `${roomId} ${partySize} ${date}`;
   }
 
   knows(month: string): boolean {
     return this.#cache.has(this.#key(month));
   }
 
-  async slots(month: string): Promise<readonly Slot[]> {
-    const cached = this.#cache.get(this.#key(month));
-    if (cached && this.flow.world.now() - cached.at < FRESH_MS) return cached.slots;
-    return await this.months([month]);
+  async #remember<T>(date: string, ask: () => Promise<T>): Promise<T> {
+    const { world } = this.flow;
+    const key = this.#key(date);
+    const known = this.#cache.get(key);
+    if (known && world.now() - known.at < FRESH_MS) return known.answer as T;
+    const answer = await ask();
+    this.#cache.set(key, { at: world.now(), answer });
+    return answer;
   }
 
-  /** All of it, however many answers it takes: each holds so many days as the database says. */
-  async #ask(request: AvailabilityRequest, most = Infinity): Promise<readonly Slot[]> {
-    const { from_date, to_date } = request;
-    const until = most === Infinity ? to_date : addDays(from_date, most - 1);
-    if (until < to_date) {
-      const first = await this.#ask({ ...request, to_date: until }, most);
-      return [...first, ...await this.#ask({ ...request, from_date: addDays(until, 1) }, most)];
-    }
-    try {
-      return await this.flow.world.api.getAvailability(request);
-    } catch (error) {
-      const { code, details: { days } } = refusalOf(error);
-      const fewer = code === "too_many_slots" && typeof days === "number" && days >= 1 &&
-        addDays(from_date, days - 1) < to_date;
-      if (!fewer) throw error;
-      return await this.#ask(request, Math.floor(days));
-    }
-  }
-
-  /** Some months, one after the other, by one question. */
-  async months(months: readonly string[]): Promise<readonly Slot[]> {
-    const { world, choosing, state } = this.flow;
-    const { calendar, roomId, partySize } = state;
-    const keys = months.map((month) => this.#key(month));
-    const slots = await this.#ask({
+  #request(from_date: string, to_date: string) {
+    const { world, state: { roomId, partySize } } = this.flow;
+    return {
       slug: world.slug,
-      from_date: choosing.clamp(firstDay(months[0]!)),
-      to_date: choosing.clamp(lastDay(months.at(-1)!)),
+      from_date,
+      to_date,
       ...(roomId === null ? {} : { room_id: roomId }),
       party_size: partySize,
-      ...(calendar?.waitlist || calendar?.shows_taken_times ? { include_taken: true } : {}),
-    });
-    months.forEach((month, index) =>
-      this.#cache.set(keys[index]!, {
-        at: world.now(),
-        slots: slots.filter((slot) => monthOf(slot.local_date) === month),
-      })
+    };
+  }
+
+  /** The days of a month on which something is offered. */
+  days(month: string): Promise<readonly Day[]> {
+    const { choosing } = this.flow;
+    const { to_date, ...request } = this.#request(
+      choosing.clamp(firstDay(month)),
+      choosing.clamp(lastDay(month)),
     );
-    return slots;
+    // All of them, however many answers it takes: each holds so many days as the database says.
+    const ask = async (from_date: string, most: number): Promise<readonly Day[]> => {
+      const last = addDays(from_date, most - 1);
+      const until = last < to_date ? last : to_date;
+      try {
+        const first = await this.flow.world.api.getAvailabilityDays({
+          ...request,
+          from_date,
+          to_date: until,
+        });
+        return until < to_date ? [...first, ...await ask(addDays(until, 1), most)] : first;
+      } catch (error) {
+        const { code, details: { days } } = refusalOf(error);
+        const fewer = code === "too_many_slots" && typeof days === "number" && days >= 1 &&
+          addDays(from_date, days - 1) < until;
+        if (!fewer) throw error;
+        return await ask(from_date, Math.floor(days));
+      }
+    };
+    return this.#remember(month, () => ask(request.from_date, 31));
+  }
+
+  /** The times of a day; what is the same for each of them the calendar has told. */
+  slots(day: string): Promise<readonly Slot[]> {
+    const { flow } = this;
+    const { calendar, step } = flow.state;
+    return this.#remember(day, async () => {
+      const times = await flow.world.api.getAvailability({
+        ...this.#request(day, day),
+        ...(calendar?.shows_taken_times && step === "choose" ? { include_taken: true } : {}),
+      });
+      return times.flatMap((time) => {
+        const room = flow.roomOf(time.room_id);
+        // A room that the calendar sells since it was asked is not shown yet.
+        return room && calendar
+          ? {
+            ends_at: new Date(Date.parse(time.starts_at) + room.duration_minutes * 60_000).toJSON(),
+            local_date: day,
+            local_time: "",
+            timezone: room.timezone,
+            currency: calendar.currency,
+            ...time,
+          }
+          : [];
+      });
+    });
   }
 }

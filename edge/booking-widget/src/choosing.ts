@@ -1,5 +1,5 @@
 /** Choosing: which room, how many players, which day, which time. */
-import type { Slot } from "../../_shared/booking.ts";
+import type { Day, Slot } from "../../_shared/booking.ts";
 import { Availability } from "./availability.ts";
 import { addMonths, firstDay, inMonth, lastDay, monthOf } from "./dates.ts";
 import type { Flow } from "./flow.ts";
@@ -12,9 +12,10 @@ const PATIENCE_MS = [3_000, 12_000];
 /** `kept`: the chosen day stays; `quiet`: besides, nothing is said. */
 type Manner = "kept" | "quiet";
 
+const isFree = (day: Day | undefined): boolean => day !== undefined && day.free > 0;
+
 export class Choosing {
   readonly #free: Availability;
-  #byDay = new WeakMap<readonly Slot[], Map<string, Slot[]>>();
   #search = 0;
   /** Whether the notice that is shown is about what could not be loaded. */
   #lost = false;
@@ -79,63 +80,40 @@ export class Choosing {
     if (turned) await this.loadMonth();
   }
 
+  dayOf(date: string | null): Day | undefined {
+    return this.flow.state.days?.find((day) => day.local_date === date);
+  }
+
   /** Whether choosing the day leads anywhere: to times, or to the waitlist. */
-  canSelect(day: string): boolean {
-    return this.slotsOn(day).length > 0 || this.canWaitFor(day) || this.takenOn(day).length > 0;
+  canSelect(date: string): boolean {
+    const { step, calendar } = this.flow.state;
+    const day = this.dayOf(date);
+    return isFree(day) || this.canWaitFor(date) ||
+      (day !== undefined && step === "choose" && calendar?.shows_taken_times === true);
   }
 
   /** Whether something that is taken on a day, or in the shown month, could become free. */
   canWaitFor(date: string): boolean {
-    const { step, slots, taken, calendar } = this.flow.state;
-    return step === "choose" && slots !== null && calendar?.waitlist === true &&
-      taken.some((slot) => slot.local_date.startsWith(date));
+    const { step, days, calendar } = this.flow.state;
+    return step === "choose" && days !== null && calendar?.waitlist === true &&
+      days.some((day) => day.taken > 0 && day.local_date.startsWith(date));
   }
 
-  selectDay(day: string): void {
+  async selectDay(day: string): Promise<void> {
     const { flow } = this;
-    if (!this.canSelect(day)) return;
-    const times = this.slotsOn(day).length;
+    const { month, days } = flow.state;
+    if (!days || !this.canSelect(day)) return;
+    const times = this.dayOf(day)?.free ?? 0;
     flow.set({
       day,
       focusDay: day,
+      slots: null,
       notice: null,
       announcement: flow.say((strings, format) =>
         `${format.day(day)}: ${times > 0 ? strings.dayFree(times) : strings.dayFull}`
       ),
     });
-  }
-
-  slotsOn(day: string): readonly Slot[] {
-    const { slots } = this.flow.state;
-    return slots ? this.#onDay(slots, day) : [];
-  }
-
-  /** What is sold out on a day, where the venue shows it. */
-  takenOn(day: string): readonly Slot[] {
-    const { taken, calendar, step } = this.flow.state;
-    return calendar?.shows_taken_times && step === "choose" ? this.#onDay(taken, day) : [];
-  }
-
-  #onDay(slots: readonly Slot[], day: string): readonly Slot[] {
-    let days = this.#byDay.get(slots);
-    if (!days) {
-      days = new Map();
-      for (const slot of slots) {
-        const found = days.get(slot.local_date);
-        if (found) found.push(slot);
-        else days.set(slot.local_date, [slot]);
-      }
-      this.#byDay.set(slots, days);
-    }
-    return days.get(day) ?? [];
-  }
-
-  /** The least that a time of the day costs; null when none is free. */
-  cheapestOn(day: string): Slot | null {
-    return this.slotsOn(day).reduce<Slot | null>(
-      (least, slot) => least && least.price_cents <= slot.price_cents ? least : slot,
-      null,
-    );
+    await this.#look(() => Promise.resolve({ month, days }), "quiet");
   }
 
   /** Look at month after month until one has something free. */
@@ -145,12 +123,13 @@ export class Choosing {
     flow.set({ busy: "search" });
     try {
       for (let month = flow.state.month; this.canShow(month); month = addMonths(month, 1)) {
-        const slots = await this.#free.slots(month);
+        const days = await this.#free.days(month);
         if (search !== this.#search) return;
-        if (slots.some(this.#fits)) {
+        if (days.some(isFree)) {
           flow.set({ month, busy: null });
-          this.#showSlots(slots);
-          return flow.set({ focus: flow.focusOn(`day-${flow.state.focusDay}`) });
+          this.#showDays(days);
+          flow.set({ focus: flow.focusOn(`day-${flow.state.focusDay}`) });
+          return await this.#loadTimes(search);
         }
       }
       const { last } = flow.range;
@@ -223,8 +202,8 @@ export class Choosing {
 
   /** Ask to be told when something becomes free: a time, the chosen day, or the shown month. */
   async openWaitlist(slot: Slot | null = null): Promise<void> {
-    const { day, month, slots } = this.flow.state;
-    const whole = slot === null && (slots?.length === 0 || day === null);
+    const { day, month, days } = this.flow.state;
+    const whole = slot === null && (day === null || !days?.some(isFree));
     const from = slot?.local_date ?? (whole ? firstDay(month) : day);
     const to = slot?.local_date ?? (whole ? lastDay(month) : day);
     await this.flow.withMore((more) =>
@@ -240,16 +219,17 @@ export class Choosing {
     const { first } = flow.range;
     this.#free.forget();
     this.at(day ?? first);
-    flow.set({ slots: null });
+    flow.set({ days: null, slots: null });
     if (day) return await this.loadMonth("kept");
     flow.set({ day: null });
-    // Late in a month what is free is often in the next: the first look takes both.
-    const next = addMonths(monthOf(first), 1);
-    const months = this.canShow(next) ? [monthOf(first), next] : [monthOf(first)];
+    // Late in a month what is free is often in the next.
     await this.#look(async () => {
-      const slots = await this.#free.months(months);
-      const found = monthOf(slots.find(this.#fits)?.local_date ?? first);
-      return { month: found, slots: slots.filter((slot) => monthOf(slot.local_date) === found) };
+      const month = monthOf(first);
+      const days = await this.#free.days(month);
+      const next = addMonths(month, 1);
+      if (days.some(isFree) || !this.canShow(next)) return { month, days };
+      const later = await this.#free.days(next);
+      return later.some(isFree) ? { month: next, days: later } : { month, days };
     });
   }
 
@@ -262,8 +242,8 @@ export class Choosing {
   async loadMonth(manner?: Manner): Promise<void> {
     const { flow } = this;
     const { month } = flow.state;
-    if (!this.#free.knows(month)) flow.set({ slots: null });
-    await this.#look(async () => ({ month, slots: await this.#free.slots(month) }), manner);
+    if (!this.#free.knows(month)) flow.set({ days: null, slots: null });
+    await this.#look(async () => ({ month, days: await this.#free.days(month) }), manner);
   }
 
   /**
@@ -271,7 +251,7 @@ export class Choosing {
    * is not the same as nothing free: it is tried again by itself, at most twice.
    */
   async #look(
-    ask: () => Promise<{ readonly month: string; readonly slots: readonly Slot[] }>,
+    ask: () => Promise<{ readonly month: string; readonly days: readonly Day[] }>,
     manner?: Manner,
   ): Promise<void> {
     const { flow } = this;
@@ -279,11 +259,15 @@ export class Choosing {
     flow.set({ unreachable: false });
     for (const pause of [...PATIENCE_MS, 0]) {
       try {
-        const { month, slots } = await ask();
+        const { month, days } = await ask();
         if (search !== this.#search) return;
-        flow.set({ month, unreachable: false, ...(this.#lost ? { notice: null } : {}) });
+        flow.set({ month });
+        this.#showDays(days, manner);
+        await this.#loadTimes(search);
+        if (search !== this.#search) return;
+        flow.set({ unreachable: false, ...(this.#lost ? { notice: null } : {}) });
         this.#lost = false;
-        return this.#showSlots(slots, manner);
+        return;
       } catch (error) {
         if (search !== this.#search) return;
         const lost = this.#lost = flow.isTransient(error);
@@ -292,7 +276,7 @@ export class Choosing {
         flow.set({
           notice: flow.problem(error),
           unreachable: lost && !kept,
-          ...(lost ? {} : { slots: [] }),
+          ...(lost ? {} : { days: [], slots: [] }),
         });
         if (!lost || pause === 0) return;
       }
@@ -301,19 +285,17 @@ export class Choosing {
     }
   }
 
-  /** Whether the party can have it, and need not wait for it. */
-  #fits = (slot: Slot): boolean => slot.seats_available >= this.flow.state.partySize;
-
-  #showSlots(all: readonly Slot[], manner?: Manner): void {
+  /** Show a month; the first day that has something free is chosen unless another was. */
+  #showDays(days: readonly Day[], manner?: Manner): void {
     const { flow } = this;
-    const slots = all.filter(this.#fits);
-    flow.set({ slots, taken: all.filter((slot) => !this.#fits(slot)) });
-    const days = new Set(slots.map((slot) => slot.local_date));
+    flow.set({ days });
+    const free = days.filter(isFree);
     const { day, month, focusDay } = flow.state;
     // A full day that was chosen stays chosen as long as it leads anywhere.
-    const kept = day !== null && (days.has(day) || (manner && this.canSelect(day)))
+    const kept = day !== null && (isFree(this.dayOf(day)) || (manner && this.canSelect(day)))
       ? day
-      : slots[0]?.local_date ?? null;
+      : free[0]?.local_date ?? null;
+    if (manner !== "quiet" || kept !== day) flow.set({ slots: null });
     const inside = monthOf(focusDay) === month && flow.state.focus?.target === `day-${focusDay}`;
     flow.set({
       day: kept,
@@ -323,11 +305,19 @@ export class Choosing {
     if (manner === "quiet") return;
     flow.set({
       announcement: flow.say((strings, format) =>
-        days.size > 0
-          ? strings.monthFree(format.month(month), days.size)
+        free.length > 0
+          ? strings.monthFree(format.month(month), free.length)
           : strings.monthFull(format.month(month))
       ),
     });
+  }
+
+  /** Show the times of the chosen day, unless another question has been asked since. */
+  async #loadTimes(search: number): Promise<void> {
+    const { flow } = this;
+    const { day } = flow.state;
+    const slots = day === null ? [] : await this.#free.slots(day);
+    if (search === this.#search) flow.set({ slots });
   }
 
   clamp(day: string): string {

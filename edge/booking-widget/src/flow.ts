@@ -208,7 +208,7 @@ export class Flow {
       fresh: false,
       promisedCents: 0,
       notice: null,
-      slots: null,
+      days: null,
     });
     const focus = this.focusOn("heading");
     this.trail.replace();

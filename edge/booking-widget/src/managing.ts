@@ -168,6 +168,8 @@ export class Managing {
     });
     flow.trail.push();
     flow.set({ partySize: flow.choosing.fitParty(booking.party_size) });
+    // One moves to what is free: what is sold out is not shown here.
+    flow.choosing.forget();
     const within = flow.choosing.clamp(day);
     flow.set({ focusDay: within, month: monthOf(within) });
     await flow.choosing.loadMonth();

@@ -2,6 +2,7 @@
 import type {
   Booking,
   BookingCalendar,
+  Day,
   Quote,
   RescheduleQuote,
   Slot,
@@ -98,10 +99,10 @@ export interface State {
   /** The day that the keyboard is on in the grid, and the day whose times are shown. */
   readonly focusDay: string;
   readonly day: string | null;
-  /** The free slots of the shown month; null while they are not known. */
+  /** The days of the shown month on which something is offered; null while they are not known. */
+  readonly days: readonly Day[] | null;
+  /** The times of the chosen day, sold-out ones too where the venue shows them; null: not known. */
   readonly slots: readonly Slot[] | null;
-  /** What could not be had in the shown month, and may become free. */
-  readonly taken: readonly Slot[];
   /** What is shown could not be loaded: nobody knows what is free. */
   readonly unreachable: boolean;
   readonly slot: Slot | null;
@@ -170,8 +171,8 @@ export const initial: State = {
   month: "",
   focusDay: "",
   day: null,
+  days: null,
   slots: null,
-  taken: [],
   unreachable: false,
   slot: null,
   quote: null,

@@ -264,11 +264,6 @@ const texts = {
     "¿Ya has reservado? Pide tu enlace",
     "Ja has reservat? Demana l'enllaç",
   ),
-  backToTimes: say(
-    "Back to the calendar",
-    "Volver al calendario",
-    "Torna al calendari",
-  ),
   name: say(
     "Full name",
     "Nombre y apellidos",

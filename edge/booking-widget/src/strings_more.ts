@@ -3,6 +3,11 @@ import { count, type InLanguage, inLanguage, type Language, say } from "./langua
 import type { Strings } from "./strings.ts";
 
 const texts = {
+  backToTimes: say(
+    "Back to the calendar",
+    "Volver al calendario",
+    "Torna al calendari",
+  ),
   heldTitle: say(
     "It is yours for now",
     "Es tuya, de momento",

@@ -188,8 +188,7 @@ export function players(view: View): Child {
 function timesPanel(view: View): VNode {
   const { state, strings, format, flow } = view;
   const { choosing } = flow;
-  const free = state.day ? choosing.slotsOn(state.day) : [];
-  const slots = state.day ? inOrder(free, choosing.takenOn(state.day)) : [];
+  const slots = state.day && state.slots || [];
   // Nobody is asked to pick a day when the days could not be loaded.
   if (state.unreachable) return h("section", { class: "times" });
   return h(
@@ -208,17 +207,14 @@ function timesPanel(view: View): VNode {
         strings.priceNote(strings.playerCount(state.partySize)),
       ),
     ],
-    free.length === 0 &&
-      (choosing.canWaitFor(state.day ?? state.month) ? waitOffer(view) : slots.length === 0 && h(
+    !choosing.dayOf(state.day)?.free && choosing.canWaitFor(state.day ?? state.month)
+      ? waitOffer(view)
+      : slots.length === 0 && h(
         "p",
         { class: "muted", key: "none" },
         state.slots === null ? strings.loadingTimes : strings.pickDay,
-      )),
+      ),
   );
-}
-
-function inOrder(...slots: readonly (readonly Slot[])[]): readonly Slot[] {
-  return slots.flat().sort((one, other) => Date.parse(one.starts_at) - Date.parse(other.starts_at));
 }
 
 function waitOffer({ strings, flow }: View): VNode {

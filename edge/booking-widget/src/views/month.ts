@@ -25,9 +25,10 @@ export function monthPanel(view: View): VNode {
     );
   };
   const names = format.weekdays();
-  const empty = state.slots?.length === 0 && !state.busy;
+  const open = state.days?.filter((day) => day.free > 0);
+  const empty = open?.length === 0 && !state.busy;
   // A price under each day tells something only where the days differ.
-  const prices = new Set(state.slots?.map((slot) => slot.price_cents));
+  const prices = new Set(open?.flatMap((day) => [day.price_cents, day.highest_price_cents]));
   return h(
     "section",
     { class: "month", "aria-label": strings.chooseDay },
@@ -48,7 +49,7 @@ export function monthPanel(view: View): VNode {
         class: "grid",
         role: "grid",
         "aria-labelledby": "month",
-        "aria-busy": state.slots === null ? "true" : "false",
+        "aria-busy": state.days === null ? "true" : "false",
         onkeydown: (event: KeyboardEvent) => onGridKey(event, view),
       },
       h(
@@ -123,14 +124,14 @@ function onGridKey(event: KeyboardEvent, view: View): void {
 function dayCell(view: View, day: string | null, column: number, priced: boolean): VNode {
   const { state, strings, format, flow } = view;
   if (day === null) return h("td", { key: `blank-${column}`, class: "blank" });
-  const slots = flow.choosing.slotsOn(day);
-  const times = slots.length;
-  const known = state.slots !== null;
+  const offered = flow.choosing.dayOf(day);
+  const times = offered?.free ?? 0;
+  const known = state.days !== null;
   const kind = times === 0 ? "none" : times <= FEW ? "few" : "free";
   const today = day === flow.range.first;
-  const cheapest = flow.choosing.cheapestOn(day);
-  const price = cheapest && format.shortMoney(cheapest.price_cents, cheapest.currency);
-  const several = slots.some((slot) => slot.price_cents !== cheapest?.price_cents);
+  const cents = offered?.price_cents ?? null;
+  const price = cents !== null && format.shortMoney(cents, state.calendar?.currency ?? "EUR");
+  const several = cents !== offered?.highest_price_cents;
   const label = [
     format.day(day),
     today ? strings.dayToday : "",
@@ -159,7 +160,7 @@ function dayCell(view: View, day: string | null, column: number, priced: boolean
         "aria-disabled": flow.choosing.canSelect(day) ? undefined : "true",
         tabindex: day === state.focusDay ? 0 : -1,
         onclick: () => {
-          flow.choosing.selectDay(day);
+          void flow.choosing.selectDay(day);
           view.reveal(".times");
         },
       },
