@@ -1,8 +1,9 @@
 """`make bench`: what the database's own rules cost, as ratios within one run.
 
-Six things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
+Nine things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
 free times of a calendar, holding a place among many and one that everybody wants, the staff's page
-of bookings under row-level security, the desk's search, and a sweep that finds no message due.
+of bookings under row-level security, the desk's search, a sweep that finds no message due, and the
+reports of a year's revenue and bookings and of a month's occupancy.
 Figures are medians of alternating rounds; the ratio is what counts, since machines differ and this
 one may be busy.
 Commits wait for the disk, as they do where the product runs; `--forgetful` says what is left when
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import LiteralString
@@ -255,6 +257,55 @@ def search(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
     return Result("search_bookings, against one name looked up by hand", "ms", ours, raw)
 
 
+#: What is asked of a report, the query by hand beside it, and what both are called.
+REPORTS: tuple[tuple[LiteralString, LiteralString, str], ...] = (
+    (
+        "select * from public.get_revenue_report(bench.id(2, %(venue)s, 0), 'year')",
+        "select * from bench.revenue_by_hand(%(venue)s)",
+        "get_revenue_report of a year, against two sums by hand",
+    ),
+    (
+        "select * from public.get_bookings_report(bench.id(2, %(venue)s, 0), 'year')",
+        "select * from bench.bookings_by_hand(%(venue)s)",
+        "get_bookings_report of a year, against a count by status",
+    ),
+    (
+        (
+            "select * from public.get_occupancy_report(bench.id(2, %(venue)s, 0), null,"
+            " current_date - 10, current_date + 20)"
+        ),
+        "select * from bench.availability_by_hand(%(venue)s, %(rooms)s)",
+        "get_occupancy_report, 62 days × 10 rooms, against the free times of 31 by hand",
+    ),
+)
+
+
+def reports(dsn: str, scale: Scale, advance: Callable[[], None]) -> list[Result]:
+    """The reports of the owners of several venues, in milliseconds in the database."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+
+        def timed(statement: LiteralString) -> float:
+            samples = []
+            for venue in range(1, min(scale.venues, 21) + 1):
+                claims = {
+                    "sub": f"0001{venue:04x}-0000-7000-8000-000000000000",
+                    "role": "authenticated",
+                }
+                connection.execute(
+                    "select set_config('request.jwt.claims', %s, false)", [json.dumps(claims)]
+                )
+                started = time.perf_counter()
+                connection.execute(statement, {"venue": venue, "rooms": scale.rooms}).fetchall()
+                samples.append((time.perf_counter() - started) * 1000)
+            return statistics.median(samples)
+
+        results = []
+        for asked, by_hand, name in REPORTS:
+            ours, raw = alternate(partial(timed, asked), partial(timed, by_hand), 3, advance)
+            results.append(Result(name, "ms", ours, raw))
+        return results
+
+
 def idle_sweep(dsn: str, advance: Callable[[], None]) -> Result:
     """Asking what is due at an hour at which nothing is, against the bare looks into indexes."""
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -309,6 +360,11 @@ def main() -> None:
     if given.scale == "both":
         small, large = (measured[name][0].ours for name in ("small", "large"))
         console.print(f"get_availability with ten times the bookings: {large / small:.2f} of it")
+        for small_report, large_report in zip(
+            measured["small"][-len(REPORTS) :], measured["large"][-len(REPORTS) :], strict=True
+        ):
+            grown = large_report.ours / small_report.ours
+            console.print(f"{small_report.name.split(',')[0]}: {grown:.2f} of it")
     if given.json:
         figures = {
             name: [asdict(result) | {"ratio": result.ratio} for result in results]
@@ -325,7 +381,7 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
         Progress(console=console) as progress,
     ):
         dsn = server.dsn(database)
-        task = progress.add_task("measuring", total=26)
+        task = progress.add_task("measuring", total=35)
 
         def advance() -> None:
             progress.advance(task)
@@ -337,6 +393,7 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
             hot_slot(dsn, seconds, advance),
             idle_sweep(dsn, advance),
             search(dsn, scale, advance),
+            *reports(dsn, scale, advance),
         ]
 
 

@@ -44,6 +44,7 @@ ROWS_BOUNDED_BY = {
     "public.get_changes": "max_rows, 1000 at most",
     "public.get_currencies": "the currencies that there are",
     "public.get_pending_refunds": "500",
+    "public.get_revenue_report": "the currencies of the organization's money",
     "public.ledger_balances": "the accounts that there are, of each currency",
     "public.list_left_open": "1000",
     "public.list_payments": "max_rows, 200 at most",
