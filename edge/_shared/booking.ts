@@ -79,7 +79,14 @@ export type Customer = {
 export type HeldBooking = Answer<"held_booking">;
 
 /** What only reading a booking tells: what has just been held is shown without it. */
-type Read = "location" | "event" | "waiver" | "reschedulable" | "open_cents" | "terms";
+type Read =
+  | "location"
+  | "event"
+  | "waiver"
+  | "reschedulable"
+  | "open_cents"
+  | "terms"
+  | "payment_open";
 
 /** A booking as the widget shows it. */
 export type Booking = Answer<

@@ -94,7 +94,8 @@ create type public.booking as (
   history public.booking_step [],
   manage_token text,
   payable_cents bigint,
-  rest_payable_until timestamptz
+  rest_payable_until timestamptz,
+  payment_open boolean
 );
 
 comment on type public.booking is 'A booking for whoever manages it.';
@@ -108,6 +109,8 @@ comment on column public.booking.cancellable is 'Whether its customer may cancel
 comment on column public.booking.cancellation is 'What cancelling now would give back.';
 comment on column public.booking.reschedulable is 'Whether its customer may move it now (reschedule_booking).';
 comment on column public.booking.history is 'In order of time; empty to whoever only pays it.';
+comment on column public.booking.payment_open is
+  'Whether a payment page was opened for it of which the provider has not said yet that nothing comes of it: only then money may be under way.';
 comment on column public.booking.manage_token is
   'The secret by which it is managed, told by confirm_booking; null to whoever has brought it.';
 

@@ -316,7 +316,14 @@ begin
       ),
       null,
       private.payable_online(booking, whole => true),
-      private.rest_payable_until(booking)
+      private.rest_payable_until(booking),
+      exists (
+        select from private.payment_attempts as a
+        where a.organization_id = booking.organization_id
+          and a.booking_id = booking.id
+          and a.status = 'open'
+          and a.session_id is not null
+      )
     )::public.booking
     from public.customers as c
     join public.organizations as o on o.id = c.organization_id

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, FrameLocator, Page, Route, expect
 
@@ -369,6 +370,51 @@ def test_a_visitors_clock_a_day_off_changes_nothing(venues: Venues, days: int) -
     marked = datetime.fromisoformat(current.removeprefix("day-")).date()
     # Around midnight the venue's day is another one than the machine's.
     assert abs(marked - today) <= timedelta(days=0 if 2 <= datetime.now(UTC).hour < 21 else 1)
+
+
+@pytest.mark.parametrize("hours", [-1, 2])
+def test_a_clock_that_is_set_while_a_time_is_held_moves_nothing(
+    venues: Venues, email: str, hours: int
+) -> None:
+    page = venues.open()
+    to_payment(page, email)
+    left = page.locator(".countdown-clock")
+    expect(left).to_have_text(re.compile(r"1[45]:"))
+    page.evaluate(
+        f"""() => {{
+          const Kept = Date, now = Date.now.bind(Date), by = {hours} * 3600000;
+          window.Date = class extends Kept {{
+            constructor(...given) {{ given.length ? super(...given) : super(now() + by); }}
+            static now() {{ return now() + by; }}
+          }};
+        }}"""
+    )
+    before = left.inner_text()
+    expect(left).not_to_have_text(before)
+    expect(left).to_have_text(re.compile(r"1[45]:"))
+    kept = f"localStorage['escape-booking:left:{venues.venue.calendar}']"
+    assert page.evaluate(kept) is not None
+
+
+def test_a_payment_that_is_refused_since_the_time_ran_out_is_no_payment(
+    venues: Venues, email: str
+) -> None:
+    page = venues.open()
+    to_payment(page, email)
+    key = f"localStorage['escape-booking:left:{venues.venue.calendar}']"
+    reference = json.loads(page.evaluate(key))["reference"]
+    with psycopg.connect(venues.stack.owner_dsn) as owner:
+        owner.execute(
+            "update public.bookings set hold_expires_at = now() - interval '2 seconds'"
+            " where reference = %s",
+            (reference,),
+        )
+    page.get_by_role("button", name="Pay €").click()
+    heading = page.get_by_role("heading", name="The time we were keeping for you has run out.")
+    expect(heading).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Nothing was charged.")).to_be_visible()
+    page.get_by_role("button", name="Choose a time").click()
+    expect(page.locator(".slot").first).to_be_visible(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("languages", [["en-US@posix"], ["en-"], ["C.UTF-8"], [""], []])

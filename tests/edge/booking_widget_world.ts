@@ -324,6 +324,7 @@ export function setting(
     entry: { reference: null, token: null, payment: null, ...entry },
     locale: () => "es",
     now: () => made.clock,
+    wallClock: () => made.clock,
     wait: (milliseconds) => {
       made.clock += milliseconds;
       return Promise.resolve();

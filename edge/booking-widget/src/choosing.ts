@@ -154,6 +154,7 @@ export class Choosing {
       wishes: fitWishes(flow.state.wishes, flow.roomOf(slot.room_id), slot),
       quote: null,
       oldTotal: null,
+      oldTerms: null,
       fieldErrors: {},
       codeProblem: null,
       notice: null,

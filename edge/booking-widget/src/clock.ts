@@ -1,4 +1,4 @@
-/** The server's clock, which counts: the visitor's may be a day off. */
+/** The server's clock, which counts: the visitor's may be a day off, and set while the page is open. */
 import type { Booking } from "../../_shared/booking.ts";
 import type { Flow } from "./flow.ts";
 
@@ -8,7 +8,7 @@ const TOLERANCE_MS = 30_000;
 type Held = Pick<Booking, "status" | "hold_expires_at">;
 
 export class Clock {
-  /** Milliseconds to add to the visitor's clock to get the server's. */
+  /** Milliseconds to add to what counts evenly here to get the server's time. */
   skew = 0;
 
   constructor(readonly flow: Flow) {}
@@ -44,6 +44,7 @@ export class Clock {
 
   /** Whether an answer that came late tells of a hold that is over by now. */
   lapsed(held: Held): boolean {
+    this.hear();
     return held.status === "expired" || (held.status === "held" && this.secondsLeft(held) === 0);
   }
 }

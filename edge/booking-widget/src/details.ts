@@ -248,6 +248,7 @@ export class Details {
       customer: { full_name: request.customer.full_name, email: request.customer.email },
       organization: calendar?.organization ?? { name: "", slug: "" },
       lines: quote.lines,
+      terms: quote.terms,
       cancellable: false,
       cancellation: { refund_percent: 0, refund_cents: 0 },
       history: [],
@@ -269,18 +270,13 @@ export class Details {
       this.#attempt.done();
       return await flow.choosing.lookAgain(error, "choose");
     }
-    if (code === "total_changed" && quote) {
+    if (/^(total|terms)_changed$/.test(code) && quote) {
       flow.set({ quote: null });
       await flow.pricing.requote();
-      if (flow.state.quote) {
-        flow.set({ oldTotal: quote.total_cents, focus: flow.focusOn("notice") });
-      }
-      return;
-    }
-    if (code === "terms_changed") {
-      flow.set({ quote: null });
-      await flow.pricing.requote();
-      return await flow.explain(error);
+      if (!flow.state.quote) return;
+      flow.set({ oldTerms: quote.terms });
+      if (code === "terms_changed") return await flow.explain(error);
+      return flow.set({ oldTotal: quote.total_cents, focus: flow.focusOn("notice") });
     }
     const kind = codeRefusal.exec(code)?.[1];
     if (kind === "coupon" || kind === "voucher") {

@@ -71,11 +71,7 @@ export class Entering {
       return await this.choose();
     }
     flow.clock.hear();
-    const unfinished = booking.status === "held" || booking.status === "pending";
-    const over = unfinished
-      ? flow.clock.secondsLeft(booking) === 0
-      : booking.status !== "confirmed";
-    if (entry.reference === null && over) {
+    if (entry.reference === null && !/^(held|pending|confirmed)$/.test(booking.status)) {
       store.setOpen(slug, null);
       return await this.choose();
     }

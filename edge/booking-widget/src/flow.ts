@@ -147,7 +147,10 @@ export class Flow {
   // ---- the second script ----
 
   async loadMore(): Promise<More> {
-    this.more ??= (await this.world.loadMore())(this);
+    if (!this.more) {
+      this.more = (await this.world.loadMore())(this);
+      this.#changed();
+    }
     return this.more;
   }
 

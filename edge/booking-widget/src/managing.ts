@@ -6,6 +6,7 @@ import type { Flow } from "./flow.ts";
 import { moreText, type Step } from "./state.ts";
 import type { Mark } from "./trail.ts";
 
+const CONFIRM_LIMIT_MS = 60_000;
 /** What was confirmed no longer ago was confirmed by what is done here. */
 const JUST_MS = 60_000;
 
@@ -50,6 +51,31 @@ export class Managing {
       focus: flow.focusOn("heading"),
     });
     flow.trail.replace();
+  }
+
+  /** Money is on its way: wait for it until the booking says that it has arrived, or that none comes. */
+  async awaitPayment(booking: Booking): Promise<void> {
+    const { flow } = this;
+    const { api, now, wait } = flow.world;
+    flow.set({ step: "confirming", booking, notice: null, focus: flow.focusOn("heading") });
+    const until = now() + CONFIRM_LIMIT_MS;
+    for (let pause = 500; now() < until && !flow.stopped; pause *= 1.4) {
+      await wait(Math.min(pause, 4_000));
+      try {
+        const seen = await api.getBooking(flow.key(booking.reference));
+        const paid = seen.paid_cents !== booking.paid_cents || booking.status !== "confirmed";
+        if (!["held", "pending", "expired"].includes(seen.status) && paid) {
+          return await flow.paying.enterPaid(seen);
+        }
+        if (seen.status === "expired" && !flow.paying.mayBePaid(seen)) {
+          return await flow.paying.show(seen, null);
+        }
+        flow.set({ booking: seen });
+      } catch {
+        // The next look may succeed.
+      }
+    }
+    flow.set({ step: "slow", focus: flow.focusOn("heading") });
   }
 
   /** The booking is held until the link in the mail about it is opened. */

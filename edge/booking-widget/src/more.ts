@@ -20,6 +20,7 @@ import { booked } from "./views/manage.ts";
 import { move, moveQuote } from "./views/move.ts";
 import type { MoreView } from "./views/parts.ts";
 import { pay } from "./views/pay.ts";
+import { agreed } from "./views/terms.ts";
 import { leave, waiting, waitlist } from "./views/waitlist.ts";
 import { signed, waiver } from "./views/waiver.ts";
 import { Waitlist } from "./waiting.ts";
@@ -31,6 +32,8 @@ export interface More {
   readonly waitlist: Waitlist;
   readonly waivers: Waivers;
   readonly views: Partial<Record<Step, (view: MoreView) => Child>>;
+  /** What is agreed to, below what is to be booked. */
+  readonly terms: typeof agreed;
   readonly styles: string;
   strings(strings: Strings, language: Language): MoreStrings;
 }
@@ -61,6 +64,7 @@ export function createMore(flow: Flow): More {
       waiver,
       signed,
     },
+    terms: agreed,
     styles: moreStyles,
     strings: withMoreStrings,
   };

@@ -60,7 +60,8 @@ export class Moving {
 
   async quote(slot: Slot): Promise<void> {
     const { flow } = this;
-    flow.set({ slot, step: "moveQuote", moveQuote: null, oldTotal: null, notice: null });
+    flow.set({ slot, step: "moveQuote", moveQuote: null, notice: null });
+    flow.set({ oldTotal: null, oldTerms: null });
     flow.set({ focus: flow.focusOn("heading") });
     flow.trail.push();
     await this.#quote();
@@ -130,11 +131,12 @@ export class Moving {
     } else if (code === "total_changed" && moveQuote) {
       flow.set({ moveQuote: null });
       await this.#quote();
-      flow.set({ oldTotal: moveQuote.total_cents, focus: flow.focusOn("notice") });
-    } else if (code === "terms_changed") {
+      const { total_cents: oldTotal, terms: oldTerms } = moveQuote;
+      flow.set({ oldTotal, oldTerms, focus: flow.focusOn("notice") });
+    } else if (code === "terms_changed" && moveQuote) {
       flow.set({ moveQuote: null });
       await this.#quote();
-      flow.set({ notice, focus: flow.focusOn("notice") });
+      flow.set({ oldTerms: moveQuote.terms, notice, focus: flow.focusOn("notice") });
     } else if (moveQuote && (lost || code === "unexpected" || code === "rate_limited")) {
       // The same attempt may be made again.
       flow.set({ notice, focus: flow.focusOn("notice") });

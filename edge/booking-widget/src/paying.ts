@@ -5,14 +5,15 @@ import type { Flow } from "./flow.ts";
 import type { More } from "./more.ts";
 import { dueNow, moreText, type Notice } from "./state.ts";
 
-const CONFIRM_LIMIT_MS = 60_000;
 /** Codes of a payment page that will not open later either. */
 const lastCodes = /^(not_payable|booking_not_found|amount_too_small|online_payment_unavailable)$/;
 /** A window that is not gone after that is not going. */
 const FORBIDDEN_MS = 5_000;
-/** After a payment was begun the booking is looked at again after so long, then ever more rarely. */
+/** The booking is looked at again after so long, then ever more rarely. */
 const LOOK_MS = 4_000;
 const MOST_LOOKS = 60;
+/** Two clocks that part by more than that did so at once. */
+const SLEPT_MS = 5_000;
 
 /** Whether the money is on its way or there, and the booking about to say so. */
 function settling(booking: Booking): boolean {
@@ -22,6 +23,8 @@ function settling(booking: Booking): boolean {
 export class Paying {
   #looks = 0;
   #lookAt = 0;
+  /** By how much the visitor's own clock is ahead of the one that counts evenly. */
+  #ahead = 0;
 
   constructor(readonly flow: Flow) {}
 
@@ -62,34 +65,45 @@ export class Paying {
 
   /**
    * A payment that was begun is paid elsewhere: in another tab, or in the window around a frame that
-   * comes back without telling. The booking says when.
+   * comes back without telling. The booking says when, and that a hold whose time seems over is.
    */
-  async #look(booking: Booking): Promise<void> {
+  async #look(booking: Booking, ended: boolean): Promise<void> {
     const { flow } = this;
     const { now, store } = flow.world;
-    if (store.load(booking.reference)?.paid === undefined || this.#looks >= MOST_LOOKS) return;
-    if (now() < this.#lookAt) return;
-    this.#lookAt = now() + LOOK_MS * 1.03 ** this.#looks++;
+    const begun = store.load(booking.reference)?.paid !== undefined && this.#looks < MOST_LOOKS;
+    if (!(begun || ended) || now() < this.#lookAt) return;
+    this.#lookAt = now() + LOOK_MS * (ended ? 1 : 1.03 ** this.#looks++);
     const seen = await flow.world.api.getBooking(flow.key(booking.reference)).catch(() => null);
     const { state } = flow;
     // What the visitor does meanwhile goes first.
     if (!seen || state.booking?.reference !== seen.reference || state.busy) return;
-    if (state.step === "pay" && seen.status === "held" && !settling(seen)) {
-      return flow.set({ booking: seen, remaining: flow.clock.secondsLeft(seen) });
-    }
-    if (state.step === "pay" || (state.step === "slow" && seen.status === "confirmed")) {
-      await this.show(seen, "success");
-    }
+    if (state.step !== "slow" && seen.status === "held" && !settling(seen)) return this.#keep(seen);
+    if (state.step !== "slow" || seen.status === "confirmed") await this.show(seen, "success");
+  }
+
+  /** The server has just said that the time is still kept, and what the time is. */
+  #keep(booking: Booking): void {
+    const { flow } = this;
+    flow.clock.hear();
+    flow.set({ booking, remaining: flow.clock.secondsLeft(booking) });
   }
 
   /** Called twice a second. */
   tick(): void {
     const { flow } = this;
     const { step, booking, remaining, busy } = flow.state;
-    if (booking && !busy && (step === "pay" || step === "slow")) void this.#look(booking);
-    if ((step !== "pay" && step !== "mailed") || !booking) return;
+    // The machine slept, and what counts evenly may have stood still.
+    const ahead = flow.world.wallClock() - flow.world.now();
+    const slept = Math.abs(ahead - this.#ahead) > SLEPT_MS;
+    this.#ahead = ahead;
+    const holds = step === "pay" || step === "mailed";
+    if (!booking || !(holds || step === "slow")) return;
     const now = flow.clock.secondsLeft(booking);
-    if (now === remaining) return;
+    // The server knows best: a payment page that is open has made the hold longer.
+    const ended = holds && now === 0 && booking.status === "held";
+    if (slept) this.#lookAt = 0;
+    if (!busy) void this.#look(booking, ended || slept);
+    if (!holds || now === remaining) return;
     const spoken = step === "pay" && [300, 60, 30].find((mark) => now <= mark && remaining > mark);
     flow.set({
       remaining: now,
@@ -99,8 +113,6 @@ export class Paying {
         ),
       }),
     });
-    // The server knows best: a payment page that is open has made the hold longer.
-    if (now === 0 && !busy) void this.checkAgain();
   }
 
   /** `amount`: what is due now, or all of it at once, as the visitor chooses. */
@@ -126,7 +138,7 @@ export class Paying {
       flow.set({ busy: null });
       const over = code === "nothing_due" || code === "not_payable";
       if (over && step === "pay") await this.checkAgain();
-      if (flow.state.step !== step) return;
+      if (flow.state.step !== step || flow.state.booking?.status === "expired") return;
       const passing = /^(network|rate_limited|checkout_\w+)$/.test(code);
       if (passing || (step === "pay" && lastCodes.test(code))) return await flow.explain(error);
       const text = moreText((strings) =>
@@ -194,7 +206,7 @@ export class Paying {
   /** Give the held time back and go on changing the details. */
   async backToDetails(slot = this.flow.state.slot): Promise<void> {
     const { flow } = this;
-    const held = flow.state.remaining > 0;
+    const held = flow.state.booking?.status === "held";
     if (!await this.#giveBack()) return;
     // What is asked there is the calendar's to say.
     if (!slot || !await flow.entering.dressed) return await flow.bookAnother();
@@ -209,7 +221,7 @@ export class Paying {
     const { flow } = this;
     const { booking, busy } = flow.state;
     if (!booking || busy) return false;
-    if (flow.state.remaining === 0) return true;
+    if (booking.status === "expired") return true;
     const { api } = flow.world;
     const key = flow.key(booking.reference);
     flow.set({ busy: "release" });
@@ -238,7 +250,7 @@ export class Paying {
       const now = await flow.world.api.getBooking(flow.key(booking.reference));
       flow.set({ busy: null });
       if ((step === "pay" || step === "mailed") && now.status === "held" && !settling(now)) {
-        return flow.set({ booking: now, remaining: flow.clock.secondsLeft(now) });
+        return this.#keep(now);
       }
       const success = step === "slow" || flow.state.checkoutUrl ||
         (step === "mailed" && now.status === "confirmed");
@@ -253,12 +265,13 @@ export class Paying {
     const { flow } = this;
     if (booking.confirm_by_email) return await this.#awaitMail(booking);
     const waiting = booking.status === "held" || booking.status === "pending";
-    const late = payment === "success" && booking.status === "expired";
+    const late = booking.status === "expired" && this.mayBePaid(booking);
     // More was paid for a booking that was confirmed before: the money shows when it is there.
     const more = payment === "success" && booking.status === "confirmed" &&
       booking.paid_cents === flow.world.store.load(booking.reference)?.paid;
     if ((waiting && (payment === "success" || settling(booking))) || late || more) {
-      return await this.#awaitConfirmation(booking);
+      // The page reads the booking, not the redirect: it waits until the money has arrived.
+      return await (await this.#more())?.managing.awaitPayment(booking);
     }
     if (waiting) {
       const notice: Notice = {
@@ -271,12 +284,21 @@ export class Paying {
       flow.world.store.setOpen(flow.world.slug, null);
       return await this.enter(booking);
     }
-    if (payment === "success") await this.#enterPaid(booking);
+    if (payment === "success") await this.enterPaid(booking);
     else await flow.enterBooking(booking, false);
   }
 
+  /**
+   * Whether money may be under way: the provider has sent the visitor back here from its page, or
+   * has not told the server yet that nothing comes of it.
+   */
+  mayBePaid({ reference, payment_open }: Booking): boolean {
+    const { entry } = this.flow.entering;
+    return payment_open || (entry.payment === "success" && entry.reference === reference);
+  }
+
   /** The first payment confirms a booking, what comes later only pays for it. */
-  async #enterPaid(booking: Booking): Promise<void> {
+  async enterPaid(booking: Booking): Promise<void> {
     const { flow } = this;
     const before = flow.world.store.load(booking.reference)?.paid ?? 0;
     const confirmed = booking.status === "confirmed";
@@ -289,28 +311,6 @@ export class Paying {
   /** Nothing is due, and the place is kept until the link in the mail is opened. */
   async #awaitMail(booking: Booking): Promise<void> {
     (await this.#more())?.managing.awaitMail(booking);
-  }
-
-  /** The page reads the booking, not the redirect: it waits until the money has arrived. */
-  async #awaitConfirmation(booking: Booking): Promise<void> {
-    const { flow } = this;
-    if (!await this.#more()) return;
-    flow.set({ step: "confirming", booking, notice: null, focus: flow.focusOn("heading") });
-    const until = flow.world.now() + CONFIRM_LIMIT_MS;
-    for (let pause = 500; flow.world.now() < until && !flow.stopped; pause *= 1.4) {
-      await flow.world.wait(Math.min(pause, 4_000));
-      try {
-        const now = await flow.world.api.getBooking(flow.key(booking.reference));
-        const paid = now.paid_cents !== booking.paid_cents || booking.status !== "confirmed";
-        if (!["held", "pending", "expired"].includes(now.status) && paid) {
-          return await this.#enterPaid(now);
-        }
-        flow.set({ booking: now });
-      } catch {
-        // The next look may succeed.
-      }
-    }
-    flow.set({ step: "slow", focus: flow.focusOn("heading") });
   }
 
   /** `paid`: what was paid when the visitor left for the payment page. */

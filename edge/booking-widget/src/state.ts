@@ -6,6 +6,7 @@ import type {
   Quote,
   RescheduleQuote,
   Slot,
+  Terms,
   Waiver,
 } from "../../_shared/booking.ts";
 import { type Answers, type CustomerForm, emptyForm, type FieldErrors } from "./customer.ts";
@@ -121,6 +122,8 @@ export interface State {
   readonly fieldErrors: FieldErrors;
   /** The price moved between the quote and the hold: the visitor must agree. */
   readonly oldTotal: number | null;
+  /** The terms that were shown before the present ones took their place before the visitor's eyes. */
+  readonly oldTerms: Terms | null;
   readonly waiting: Waiting | null;
   readonly booking: Booking | null;
   /** The booking was confirmed before the visitor's eyes, not opened later by its link. */
@@ -187,6 +190,7 @@ export const initial: State = {
   marketing: false,
   fieldErrors: {},
   oldTotal: null,
+  oldTerms: null,
   waiting: null,
   booking: null,
   fresh: false,

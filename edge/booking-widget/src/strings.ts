@@ -539,23 +539,6 @@ const texts = {
     "Reservar otra partida",
     "Reserva una altra partida",
   ),
-  policy: say(
-    "Cancelling",
-    "Cancelación",
-    "Cancel·lació",
-  ),
-  policyTier: say(
-    (time: string, percent: string) =>
-      `Cancel up to ${time} before: ${percent ? `${percent} back` : "all of it back"}`,
-    (time, percent) =>
-      `Si cancelas hasta ${time} antes: ${
-        percent ? `te devolvemos el ${percent}` : "te devolvemos todo"
-      }`,
-    (time, percent) =>
-      `Si cancel·les fins a ${time} abans: ${
-        percent ? `et tornem el ${percent}` : "t'ho tornem tot"
-      }`,
-  ),
 };
 
 /**

@@ -363,6 +363,25 @@ const texts = {
     "No hay nada que devolver.",
     "No hi ha res a tornar.",
   ),
+  policy: say(
+    "Cancelling",
+    "Cancelación",
+    "Cancel·lació",
+  ),
+  policyTier: say(
+    (time: string, percent: string) =>
+      `Cancel ${time ? `up to ${time} before` : "before the start"}: ${
+        percent ? `${percent} back` : "all of it back"
+      }`,
+    (time, percent) =>
+      `Si cancelas ${time ? `hasta ${time} antes` : "antes de empezar"}: ${
+        percent ? `te devolvemos el ${percent}` : "te devolvemos todo"
+      }`,
+    (time, percent) =>
+      `Si cancel·les ${time ? `fins a ${time} abans` : "abans de començar"}: ${
+        percent ? `et tornem el ${percent}` : "t'ho tornem tot"
+      }`,
+  ),
   noShow: say(
     (percent: string) => `If you do not come: ${percent} of the price`,
     (percent) => `Si no venís: el ${percent} del precio`,

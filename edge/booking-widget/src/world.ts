@@ -55,7 +55,10 @@ export interface World {
   readonly past: Past;
   /** The language to write to the customer in. */
   locale(): Language;
+  /** Milliseconds that count evenly, whatever is done to the visitor's clock; from where it stood. */
   now(): number;
+  /** What the visitor's clock says. */
+  wallClock(): number;
   wait(milliseconds: number): Promise<void>;
   newKey(): string;
   /** Leave the page for the payment provider's. */

@@ -1,5 +1,5 @@
 /** What is booked, and what it costs. */
-import type { Booking, PriceLine, Tier } from "../../../_shared/booking.ts";
+import type { Booking, PriceLine } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { icon, nightOf, type View } from "./parts.ts";
 
@@ -87,25 +87,6 @@ export function costs({ strings, format }: View, { lines, currency, total_cents 
 
 export function row(name: string, value: Child, key = name): VNode {
   return h("div", { class: "row", key }, h("dt", {}, name), h("dd", {}, value));
-}
-
-/** What cancelling gives back, by when. */
-export function policy({ strings, format }: View, tiers: readonly Tier[] = []): Child {
-  if (tiers.length === 0) return null;
-  return h(
-    "ul",
-    { class: "policy muted small", key: "policy", "aria-label": strings.policy },
-    [...tiers].sort((one, other) => other.hours_before - one.hours_before).map((tier) =>
-      h(
-        "li",
-        { key: `tier-${tier.hours_before}` },
-        strings.policyTier(
-          format.hours(tier.hours_before),
-          tier.refund_percent >= 100 ? "" : format.percent(tier.refund_percent * 100),
-        ),
-      )
-    ),
-  );
 }
 
 /** How much of a total is paid now, and how much later, where that is not all the same. */

@@ -3,8 +3,18 @@ import type { Extra, Quote } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { codeRefusal, payableNow } from "../state.ts";
 import { control, optional, tick } from "./controls.ts";
-import { costs, dues, policy, row, ticket } from "./costs.ts";
-import { back, button, header, icon, nameOf, notice, stepper, type View } from "./parts.ts";
+import { costs, dues, row, ticket } from "./costs.ts";
+import {
+  back,
+  button,
+  header,
+  icon,
+  type MoreView,
+  nameOf,
+  notice,
+  stepper,
+  type View,
+} from "./parts.ts";
 import { consents, contactFields, questions } from "./person.ts";
 
 export function details(view: View): Child {
@@ -247,7 +257,8 @@ function summary(view: View): Child {
     }),
     quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
     quote && due(view),
-    quote && policy(view, quote.terms.tiers),
+    // Nothing is held before they are there.
+    quote && flow.more?.terms(view as MoreView, quote.terms, state.oldTerms),
     placeOf(view),
   );
 }

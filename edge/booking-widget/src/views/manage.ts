@@ -1,10 +1,11 @@
 /** The booking as its link shows it: see it, change it, cancel it. */
-import type { Booking, Terms } from "../../../_shared/booking.ts";
+import type { Booking } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { download, googleLink, outlookLink, placeOf } from "../event.ts";
 import { dueNow, stillOpen } from "../state.ts";
-import { bookingTicket, costs, policy, row } from "./costs.ts";
+import { bookingTicket, costs, row } from "./costs.ts";
 import { button, heading, icon, linkRow, type MoreView, notice } from "./parts.ts";
+import { agreed } from "./terms.ts";
 
 export function booked(view: MoreView): Child {
   const { state, strings, format, flow } = view;
@@ -90,7 +91,8 @@ export function booked(view: MoreView): Child {
         open > 0 && row(strings.open, format.money(open, booking.currency)),
       ),
       costs(view, booking),
-      (booking.cancellable || movable) && agreed(view, booking.terms),
+      // As agreed when it was booked, which is not always what its room's terms are by now.
+      (confirmed || booking.cancellable) && agreed(view, booking.terms),
     ),
     state.checkoutUrl && linkRow(view, state.checkoutUrl, strings.openPayment),
     confirmed && calendars(view, booking),
@@ -162,18 +164,6 @@ function waiverLink(view: MoreView, token: string): VNode {
     h("summary", {}, strings.waiverShare),
     linkRow(view, flow.world.linkTo("waiver", "sign", token), strings.waiverShare),
   );
-}
-
-/** The terms of a booking, which are not always those of its room by now. */
-export function agreed(view: MoreView, terms: Terms | undefined): Child {
-  if (!terms) return null;
-  const { strings, format } = view;
-  const { no_show_fee_percent: fee } = terms;
-  return [
-    policy(view, terms.tiers),
-    fee > 0 &&
-    h("p", { class: "muted small", key: "no-show" }, strings.noShow(format.percent(fee * 100))),
-  ];
 }
 
 /** Cancelling is asked twice, with what it gives back in between. */

@@ -1,9 +1,9 @@
 /** Moving a booking: the grid at what is booked now, and what the change would cost. */
 import { type Child, h } from "../dom.ts";
 import { players, rooms, when } from "./choose.ts";
-import { agreed } from "./manage.ts";
 import { bookingTicket, costs, row, ticket } from "./costs.ts";
 import { back, button, header, icon, type MoreView, nameOf, notice } from "./parts.ts";
+import { agreed } from "./terms.ts";
 
 export function move(view: MoreView): Child {
   const { state, strings, format, flow } = view;
@@ -109,7 +109,7 @@ export function moveQuote(view: MoreView): Child {
           open > 0 && strings.moveOpen(money(open)),
         ].filter(Boolean).join(" "),
       ),
-      agreed(view, moveQuote.terms),
+      agreed(view, moveQuote.terms, state.oldTerms),
       h(
         "div",
         { class: "actions", key: "actions" },

@@ -4,12 +4,14 @@ import { clock } from "../format.ts";
 import { dueNow } from "../state.ts";
 import { bookingTicket, costs, dues, row } from "./costs.ts";
 import { back, button, header, linkRow, type MoreView, notice } from "./parts.ts";
+import { agreed } from "./terms.ts";
 
 export function pay(view: MoreView): Child {
   const { state, strings, format, flow } = view;
   const { booking } = state;
   if (!booking) return null;
-  const ended = state.remaining === 0;
+  // The server's word, and not the countdown's.
+  const ended = booking.status !== "held";
   const now = dueNow(booking);
   const kept = booking.paid_cents - booking.refunded_cents;
   const later = booking.total_cents - kept - now;
@@ -77,6 +79,7 @@ export function pay(view: MoreView): Child {
           row(strings.dueNow, money(now), "now"),
           later > 0 && row(strings.dueLater, money(later), "later"),
         ),
+        agreed(view, booking.terms),
       ),
     ),
   ];

@@ -1,0 +1,283 @@
+/** What is said of a time that is held: whether money comes, how long it is kept, and on which terms. */
+import assert from "node:assert/strict";
+import type { Booking, Terms, Tier } from "../../edge/_shared/booking.ts";
+import { ApiError } from "../../edge/booking-widget/src/api.ts";
+import { createStore } from "../../edge/booking-widget/src/store.ts";
+import {
+  booking,
+  changeQuote,
+  confirmed,
+  elements,
+  now,
+  quote,
+  read,
+  refuse,
+  returned,
+  type Setting,
+  setting,
+  slot,
+  texts,
+  toDetails,
+} from "./booking_widget_world.ts";
+
+const expired: Booking = { ...booking, status: "expired", hold_expires_at: null };
+const paying: Booking = { ...expired, payment_open: true };
+const ranOut = "The time we were keeping for you has run out.";
+
+async function toPay(made: Setting): Promise<Setting> {
+  await toDetails(made);
+  await made.flow.details.submitDetails();
+  assert.equal(made.flow.state.step, "pay");
+  return made;
+}
+
+const sees = (made: Setting, seen: Booking) => {
+  made.flow.world.api.getBooking = () => {
+    made.calls.push("getBooking");
+    return Promise.resolve(seen);
+  };
+};
+const settle = () => new Promise((resolve) => setTimeout(resolve));
+const looks = (made: Setting) => made.calls.filter((name) => name === "getBooking").length;
+
+function endsUnpaid(made: Setting): void {
+  assert.equal(made.flow.state.step, "pay");
+  const said = texts(made.flow);
+  assert.ok(said.includes(ranOut), said.join("|"));
+  assert.ok(!said.some((text) => /on its way|Confirming|came after/.test(text)), said.join("|"));
+  assert.equal(made.store.open("casa"), null);
+}
+
+// ---- money that nobody paid ----
+
+Deno.test("nobody is told of a payment when no page for it was opened", async () => {
+  const made = await toPay(setting({ checkout: refuse("not_payable") }));
+  sees(made, expired);
+  await made.flow.paying.pay();
+  endsUnpaid(made);
+  assert.equal(looks(made), 1);
+  assert.equal(made.flow.state.notice, null);
+});
+
+Deno.test("nobody is told of a payment when the hold lapses behind the open step", async () => {
+  const begun = await toPay(setting({ checkout: refuse("online_payment_unavailable") }));
+  await begun.flow.paying.pay();
+  sees(begun, expired);
+  begun.clock += 10_000;
+  begun.flow.paying.tick();
+  await settle();
+  endsUnpaid(begun);
+
+  const back = await toPay(setting());
+  sees(back, expired);
+  await back.flow.paying.release();
+  endsUnpaid(back);
+
+  const woken = await toPay(setting());
+  sees(woken, expired);
+  await woken.flow.wake();
+  endsUnpaid(woken);
+});
+
+Deno.test("a page that is still open may have been paid: that is waited for, until it is known", async () => {
+  const made = await toPay(setting());
+  const answers = [paying, paying, expired];
+  made.flow.world.api.getBooking = () => Promise.resolve(answers.shift() ?? expired);
+  await made.flow.wake();
+  assert.deepEqual(answers, []);
+  endsUnpaid(made);
+
+  const paid = await toPay(setting());
+  const late = [paying, paying];
+  paid.flow.world.api.getBooking = () => Promise.resolve(late.shift() ?? confirmed);
+  await paid.flow.wake();
+  assert.equal(paid.flow.state.step, "booking");
+});
+
+Deno.test("who comes back from the provider's page is told of the money that came late", async () => {
+  const made = setting({ getBooking: () => Promise.resolve(expired) }, {
+    ...returned,
+    payment: "success",
+  });
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "slow");
+  assert.ok(texts(made.flow).some((text) => text.includes("came after the time ran out")));
+});
+
+// ---- the clock ----
+
+Deno.test("a visitor's clock that is set while a time is held moves nothing", async () => {
+  for (const hours of [-1, 2]) {
+    let wall = now;
+    const made = setting({}, {}, undefined, { wallClock: () => wall });
+    await toPay(made);
+    made.flow.paying.tick();
+    wall += hours * 3_600_000;
+    made.clock += 1000;
+    made.flow.paying.tick();
+    assert.equal(made.flow.state.remaining, 899, String(hours));
+    assert.ok(texts(made.flow).includes("14:59"));
+  }
+});
+
+Deno.test("as long as the server says held, it is held, whatever the countdown says", async () => {
+  const made = await toPay(setting());
+  sees(made, { ...booking });
+  made.clock += 16 * 60_000;
+  for (let look = 1; look <= 3; look++) {
+    made.flow.paying.tick();
+    await settle();
+    assert.equal(looks(made), look);
+    assert.equal(made.flow.state.remaining, 0);
+    assert.equal(made.store.open("casa"), booking.reference);
+    const said = texts(made.flow);
+    assert.ok(said.includes("0:00") && !said.includes(ranOut), said.join("|"));
+    made.clock += 4_000;
+  }
+  sees(made, expired);
+  made.flow.paying.tick();
+  await settle();
+  endsUnpaid(made);
+});
+
+Deno.test("a held time that seems over is found again all the same", async () => {
+  const store = createStore(() => {
+    throw new Error("no storage in tests");
+  });
+  store.save(booking.reference, { token: "secret", calendar: "casa", skew: 0 });
+  store.setOpen("casa", booking.reference);
+  // Nothing has told the time yet.
+  const made = setting({ getCalendar: () => new Promise(() => {}) }, {}, store);
+  made.clock += 16 * 60_000;
+  await made.flow.start();
+  assert.equal(made.flow.state.step, "pay");
+  assert.equal(store.open("casa"), booking.reference);
+});
+
+Deno.test("after a sleep, in which nothing counted, the server is asked what the time is", async () => {
+  let server = now;
+  let wall = now;
+  const made = setting({ serverTime: () => server }, {}, undefined, { wallClock: () => wall });
+  await toPay(made);
+  made.flow.paying.tick();
+  sees(made, booking);
+  server += 10 * 60_000;
+  wall += 10 * 60_000;
+  made.flow.paying.tick();
+  await settle();
+  made.flow.paying.tick();
+  await settle();
+  assert.equal(looks(made), 1);
+  assert.equal(made.flow.state.remaining, 300);
+});
+
+// ---- terms ----
+
+const tier: Tier = { hours_before: 48, refund_percent: 50 };
+const agreed: Terms = { tiers: [tier], no_show_fee_percent: 0 };
+/** Each field with another value; a field that is missing here is an error of its type. */
+const tiers: { readonly [Field in keyof Tier]: Tier } = {
+  hours_before: { ...tier, hours_before: 24 },
+  refund_percent: { ...tier, refund_percent: 80 },
+};
+const others: { readonly [Field in keyof Terms]: readonly Terms[] } = {
+  tiers: [
+    { ...agreed, tiers: [] },
+    { ...agreed, tiers: [{ hours_before: 72, refund_percent: 100 }, tier] },
+    ...Object.values(tiers).map((one) => ({ ...agreed, tiers: [one] })),
+  ],
+  no_show_fee_percent: [{ ...agreed, no_show_fee_percent: 100 }],
+};
+
+/** What a visitor reads, with these terms, in each step where they agree to them or look them up. */
+async function shown(terms: Terms): Promise<Record<string, string>> {
+  const seen = { ...booking, terms };
+  const made = setting({
+    quote: () => Promise.resolve({ ...quote, terms }),
+    quoteReschedule: () => Promise.resolve({ ...changeQuote, terms }),
+    getBooking: () => Promise.resolve(seen),
+  });
+  const said: Record<string, string> = {};
+  const note = () => said[made.flow.state.step] = texts(made.flow).join("|");
+  await toDetails(made);
+  note();
+  await made.flow.details.submitDetails();
+  note();
+  await made.flow.wake();
+  said.paidLater = texts(made.flow).join("|");
+  await made.flow.enterBooking({ ...seen, ...confirmed, terms, cancellable: false }, true);
+  note();
+  await made.flow.enterBooking({ ...seen, ...confirmed, terms, reschedulable: true }, true);
+  await made.flow.more!.moving.start();
+  await made.flow.more!.moving.quote(slot);
+  note();
+  return said;
+}
+
+Deno.test("every field of the terms is shown wherever they are agreed to", async () => {
+  const usual = await shown(agreed);
+  assert.deepEqual(Object.keys(usual), ["details", "pay", "paidLater", "booking", "moveQuote"]);
+  for (const other of Object.values(others).flat()) {
+    for (const [step, said] of Object.entries(await shown(other))) {
+      assert.notEqual(said, usual[step], `${step}: ${JSON.stringify(other)}`);
+    }
+  }
+  const { details } = await shown({ ...agreed, no_show_fee_percent: 100 });
+  assert.match(details!, /If you do not come: 100\s?% of the price/);
+  assert.match(
+    (await shown({ ...agreed, tiers: [] })).details!,
+    /before the start: all of it back/,
+  );
+});
+
+const marked = (made: Setting, tag: string) =>
+  elements(made.flow).filter((node) => node.tag === tag).map((node) => node.children.join(""));
+
+Deno.test("terms that change before one's eyes are marked, the old ones beside the new", async () => {
+  const dearer: Terms = { tiers: [{ ...tier, hours_before: 24 }], no_show_fee_percent: 100 };
+  let terms = agreed;
+  const made = setting({
+    quote: () => Promise.resolve({ ...quote, terms }),
+    quoteReschedule: () => Promise.resolve({ ...changeQuote, terms }),
+    hold: refuse("terms_changed"),
+    reschedule: refuse("terms_changed"),
+  });
+  const expected = {
+    ins: ["Cancel up to 24 hours before: 50% back", "If you do not come: 100% of the price"],
+    del: ["Cancel up to 48 hours before: 50% back"],
+  };
+  const tells = () => {
+    assert.match(read(made.flow.state.notice?.text) ?? "", /has just changed/);
+    const said = { ins: marked(made, "ins"), del: marked(made, "del") };
+    assert.deepEqual(said, expected);
+  };
+  await toDetails(made);
+  assert.deepEqual(marked(made, "ins"), []);
+  terms = dearer;
+  await made.flow.details.submitDetails();
+  tells();
+
+  terms = agreed;
+  await made.flow.enterBooking({ ...confirmed, reschedulable: true }, false);
+  await made.flow.more!.moving.start();
+  await made.flow.more!.moving.quote(slot);
+  assert.deepEqual(marked(made, "ins"), []);
+  terms = dearer;
+  await made.flow.more!.moving.confirm();
+  tells();
+});
+
+Deno.test("terms that change with the price are marked, too, and not for another time", async () => {
+  let terms = agreed;
+  const made = setting({
+    quote: () => Promise.resolve({ ...quote, terms }),
+    hold: () => Promise.reject(new ApiError("total_changed", 409)),
+  });
+  await toDetails(made);
+  terms = { ...agreed, no_show_fee_percent: 100 };
+  await made.flow.details.submitDetails();
+  assert.deepEqual(marked(made, "ins"), ["If you do not come: 100% of the price"]);
+  made.flow.choosing.backToChoose();
+  await made.flow.choosing.chooseSlot(slot);
+  assert.deepEqual(marked(made, "ins"), []);
+});
