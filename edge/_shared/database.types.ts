@@ -1588,6 +1588,7 @@ export type Database = {
             | "review_request"
             | "subscription_overdue"
             | "thanks"
+            | "voucher_bought"
             | "voucher_issued"
             | "waitlist_joined"
             | "waitlist_offer"
@@ -1631,6 +1632,7 @@ export type Database = {
             | "review_request"
             | "subscription_overdue"
             | "thanks"
+            | "voucher_bought"
             | "voucher_issued"
             | "waitlist_joined"
             | "waitlist_offer"
@@ -1673,6 +1675,7 @@ export type Database = {
             | "review_request"
             | "subscription_overdue"
             | "thanks"
+            | "voucher_bought"
             | "voucher_issued"
             | "waitlist_joined"
             | "waitlist_offer"
@@ -2082,7 +2085,10 @@ export type Database = {
             | "voucher_entry"
             | "voucher"
             | "dispute"
-            | "cash_day";
+            | "cash_day"
+            | "voucher_order"
+            | "voucher_refund"
+            | "voucher_dispute";
           "source_id": string;
           "step": number;
           "tax_rate_bp": number | null;
@@ -2105,7 +2111,10 @@ export type Database = {
             | "voucher_entry"
             | "voucher"
             | "dispute"
-            | "cash_day";
+            | "cash_day"
+            | "voucher_order"
+            | "voucher_refund"
+            | "voucher_dispute";
           "source_id": string;
           "step": number;
           "tax_rate_bp"?: number | null;
@@ -2127,7 +2136,10 @@ export type Database = {
             | "voucher_entry"
             | "voucher"
             | "dispute"
-            | "cash_day";
+            | "cash_day"
+            | "voucher_order"
+            | "voucher_refund"
+            | "voucher_dispute";
           "source_id"?: string;
           "step"?: number;
           "tax_rate_bp"?: number | null;
@@ -4446,12 +4458,66 @@ export type Database = {
           },
         ];
       };
+      "voucher_disputes": {
+        Row: {
+          "amount_cents": number;
+          "as_of": string;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "order_id": string;
+          "organization_id": string;
+          "provider_dispute_id": string;
+          "reason": string;
+          "respond_by": string | null;
+          "status": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "as_of": string;
+          "created_at"?: string;
+          "currency": string;
+          "id"?: string;
+          "order_id": string;
+          "organization_id": string;
+          "provider_dispute_id": string;
+          "reason": string;
+          "respond_by"?: string | null;
+          "status": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "as_of"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "id"?: string;
+          "order_id"?: string;
+          "organization_id"?: string;
+          "provider_dispute_id"?: string;
+          "reason"?: string;
+          "respond_by"?: string | null;
+          "status"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "voucher_disputes_order_fkey";
+            columns: ["organization_id", "order_id"];
+            isOneToOne: false;
+            referencedRelation: "voucher_orders";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "voucher_entries": {
         Row: {
           "amount_cents": number;
           "created_at": string;
           "id": string;
-          "kind": "issued" | "redeemed" | "returned" | "cancelled";
+          "kind": "issued" | "redeemed" | "returned" | "cancelled" | "revoked" | "restored";
           "organization_id": string;
           "payment_id": string | null;
           "recorded_by": NonNullable<Json>;
@@ -4462,7 +4528,7 @@ export type Database = {
           "amount_cents": number;
           "created_at"?: string;
           "id"?: string;
-          "kind": "issued" | "redeemed" | "returned" | "cancelled";
+          "kind": "issued" | "redeemed" | "returned" | "cancelled" | "revoked" | "restored";
           "organization_id": string;
           "payment_id"?: string | null;
           "recorded_by"?: NonNullable<Json>;
@@ -4472,7 +4538,7 @@ export type Database = {
           "amount_cents"?: number;
           "created_at"?: string;
           "id"?: string;
-          "kind"?: "issued" | "redeemed" | "returned" | "cancelled";
+          "kind"?: "issued" | "redeemed" | "returned" | "cancelled" | "revoked" | "restored";
           "organization_id"?: string;
           "payment_id"?: string | null;
           "recorded_by"?: NonNullable<Json>;
@@ -4495,6 +4561,270 @@ export type Database = {
           },
         ];
       };
+      "voucher_orders": {
+        Row: {
+          "amount_cents": number;
+          "as_of": string | null;
+          "buyer_email": string | null;
+          "buyer_name": string;
+          "calendar_id": string | null;
+          "created_at": string;
+          "currency": string;
+          "deliver_on": string | null;
+          "expires_at": string | null;
+          "id": string;
+          "locale": string;
+          "message": string;
+          "opened_at": string | null;
+          "organization_id": string;
+          "paid_at": string | null;
+          "platform_fee_cents": number;
+          "product_id": string | null;
+          "product_names": Json | null;
+          "provider_payment_id": string | null;
+          "recipient_email": string | null;
+          "recipient_name": string;
+          "refund_days": number;
+          "session_id": string | null;
+          "status": "open" | "failed" | "expired" | "paid";
+          "stripe_account": string | null;
+          "updated_at": string;
+          "validity_months": number | null;
+          "voucher_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "as_of"?: string | null;
+          "buyer_email"?: string | null;
+          "buyer_name": string;
+          "calendar_id"?: string | null;
+          "created_at"?: string;
+          "currency": string;
+          "deliver_on"?: string | null;
+          "expires_at"?: string | null;
+          "id"?: string;
+          "locale": string;
+          "message"?: string;
+          "opened_at"?: string | null;
+          "organization_id": string;
+          "paid_at"?: string | null;
+          "platform_fee_cents"?: number;
+          "product_id"?: string | null;
+          "product_names"?: Json | null;
+          "provider_payment_id"?: string | null;
+          "recipient_email"?: string | null;
+          "recipient_name"?: string;
+          "refund_days": number;
+          "session_id"?: string | null;
+          "status"?: "open" | "failed" | "expired" | "paid";
+          "stripe_account"?: string | null;
+          "updated_at"?: string;
+          "validity_months"?: number | null;
+          "voucher_id"?: string | null;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "as_of"?: string | null;
+          "buyer_email"?: string | null;
+          "buyer_name"?: string;
+          "calendar_id"?: string | null;
+          "created_at"?: string;
+          "currency"?: string;
+          "deliver_on"?: string | null;
+          "expires_at"?: string | null;
+          "id"?: string;
+          "locale"?: string;
+          "message"?: string;
+          "opened_at"?: string | null;
+          "organization_id"?: string;
+          "paid_at"?: string | null;
+          "platform_fee_cents"?: number;
+          "product_id"?: string | null;
+          "product_names"?: Json | null;
+          "provider_payment_id"?: string | null;
+          "recipient_email"?: string | null;
+          "recipient_name"?: string;
+          "refund_days"?: number;
+          "session_id"?: string | null;
+          "status"?: "open" | "failed" | "expired" | "paid";
+          "stripe_account"?: string | null;
+          "updated_at"?: string;
+          "validity_months"?: number | null;
+          "voucher_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "voucher_orders_calendar_fkey";
+            columns: ["organization_id", "calendar_id"];
+            isOneToOne: false;
+            referencedRelation: "calendars";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "voucher_orders_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "voucher_orders_product_fkey";
+            columns: ["organization_id", "product_id"];
+            isOneToOne: false;
+            referencedRelation: "voucher_products";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "voucher_orders_voucher_fkey";
+            columns: ["organization_id", "voucher_id"];
+            isOneToOne: true;
+            referencedRelation: "vouchers";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "voucher_products": {
+        Row: {
+          "amount_cents": number;
+          "created_at": string;
+          "descriptions": NonNullable<Json>;
+          "id": string;
+          "is_active": boolean;
+          "names": NonNullable<Json>;
+          "organization_id": string;
+          "position": number;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "created_at"?: string;
+          "descriptions"?: NonNullable<Json>;
+          "id"?: string;
+          "is_active"?: boolean;
+          "names": NonNullable<Json>;
+          "organization_id"?: string;
+          "position"?: number;
+          "updated_at"?: string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "created_at"?: string;
+          "descriptions"?: NonNullable<Json>;
+          "id"?: string;
+          "is_active"?: boolean;
+          "names"?: NonNullable<Json>;
+          "organization_id"?: string;
+          "position"?: number;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "voucher_products_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "voucher_refunds": {
+        Row: {
+          "amount_cents": number;
+          "as_of": string | null;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "order_id": string;
+          "organization_id": string;
+          "provider_refund_id": string | null;
+          "reason": "staff" | "provider";
+          "requested_by": NonNullable<Json>;
+          "status": "pending" | "succeeded" | "failed" | "withdrawn";
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "as_of"?: string | null;
+          "created_at"?: string;
+          "currency": string;
+          "id"?: string;
+          "order_id": string;
+          "organization_id": string;
+          "provider_refund_id"?: string | null;
+          "reason": "staff" | "provider";
+          "requested_by"?: NonNullable<Json>;
+          "status"?: "pending" | "succeeded" | "failed" | "withdrawn";
+          "updated_at"?: string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "as_of"?: string | null;
+          "created_at"?: string;
+          "currency"?: string;
+          "id"?: string;
+          "order_id"?: string;
+          "organization_id"?: string;
+          "provider_refund_id"?: string | null;
+          "reason"?: "staff" | "provider";
+          "requested_by"?: NonNullable<Json>;
+          "status"?: "pending" | "succeeded" | "failed" | "withdrawn";
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "voucher_refunds_order_fkey";
+            columns: ["organization_id", "order_id"];
+            isOneToOne: false;
+            referencedRelation: "voucher_orders";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "voucher_settings": {
+        Row: {
+          "created_at": string;
+          "is_sold": boolean;
+          "maximum_cents": number | null;
+          "minimum_cents": number | null;
+          "organization_id": string;
+          "refund_days": number;
+          "updated_at": string;
+          "validity_months": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "is_sold": boolean;
+          "maximum_cents"?: number | null;
+          "minimum_cents"?: number | null;
+          "organization_id": string;
+          "refund_days": number;
+          "updated_at"?: string;
+          "validity_months"?: number | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "is_sold"?: boolean;
+          "maximum_cents"?: number | null;
+          "minimum_cents"?: number | null;
+          "organization_id"?: string;
+          "refund_days"?: number;
+          "updated_at"?: string;
+          "validity_months"?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "voucher_settings_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: true;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "vouchers": {
         Row: {
           "balance_cents": number;
@@ -4508,7 +4838,7 @@ export type Database = {
           "organization_id": string;
           "recipient_email": string | null;
           "recipient_name": string;
-          "status": "active" | "cancelled";
+          "status": "active" | "blocked" | "cancelled";
           "updated_at": string;
           "valid_until": string | null;
         };
@@ -4525,7 +4855,7 @@ export type Database = {
           "organization_id": string;
           "recipient_email"?: string | null;
           "recipient_name"?: string;
-          "status"?: "active" | "cancelled";
+          "status"?: "active" | "blocked" | "cancelled";
           "updated_at"?: string;
           "valid_until"?: string | null;
         };
@@ -4541,7 +4871,7 @@ export type Database = {
           "organization_id"?: string;
           "recipient_email"?: string | null;
           "recipient_name"?: string;
-          "status"?: "active" | "cancelled";
+          "status"?: "active" | "blocked" | "cancelled";
           "updated_at"?: string;
           "valid_until"?: string | null;
         };
@@ -5513,6 +5843,22 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "get_availability_days": {
+        Args: {
+          "from_date": string;
+          "party_size"?: number;
+          "room_id"?: string;
+          "slug": string;
+          "to_date": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["available_day"][];
+        SetofOptions: {
+          from: "*";
+          to: "available_day";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "get_board": {
         Args: { "date": string; "location_id"?: string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["board"];
@@ -5529,6 +5875,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_bookings_report": {
+        Args: {
+          "from_date"?: string;
+          "location_id"?: string;
+          "organization_id": string;
+          "period"?: string;
+          "room_id"?: string;
+          "to_date"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["bookings_report"];
+        SetofOptions: {
+          from: "*";
+          to: "bookings_report";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5643,6 +6006,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_games_report": {
+        Args: {
+          "from_date"?: string;
+          "location_id"?: string;
+          "organization_id": string;
+          "period"?: string;
+          "room_id"?: string;
+          "to_date"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["games_report"];
+        SetofOptions: {
+          from: "*";
+          to: "games_report";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_join_code": {
         Args: { "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["join_code_state"];
@@ -5673,6 +6053,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_occupancy_report": {
+        Args: {
+          "from_date"?: string;
+          "location_id"?: string;
+          "organization_id": string;
+          "period"?: string;
+          "room_id"?: string;
+          "to_date"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["occupancy_report"];
+        SetofOptions: {
+          from: "*";
+          to: "occupancy_report";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_payment_link": {
         Args: { "booking_id": string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["payment_link"];
@@ -5689,6 +6086,24 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "pending_refund";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "get_revenue_report": {
+        Args: {
+          "from_date"?: string;
+          "granularity"?: string;
+          "location_id"?: string;
+          "organization_id": string;
+          "period"?: string;
+          "room_id"?: string;
+          "to_date"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["revenue_report"][];
+        SetofOptions: {
+          from: "*";
+          to: "revenue_report";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -5723,6 +6138,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "billing_overview";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_voucher_offer": {
+        Args: { "locale"?: string; "slug": string };
+        Returns: Database["public"]["CompositeTypes"]["voucher_offer"];
+        SetofOptions: {
+          from: "*";
+          to: "voucher_offer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_voucher_order": {
+        Args: { "order_id": string; "order_token": string };
+        Returns: Database["public"]["CompositeTypes"]["voucher_order"];
+        SetofOptions: {
+          from: "*";
+          to: "voucher_order";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6060,6 +6495,28 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "order_voucher": {
+        Args: {
+          "amount_cents"?: number;
+          "buyer_email": string;
+          "buyer_name": string;
+          "deliver_on"?: string;
+          "idempotency_key": string;
+          "locale"?: string;
+          "message"?: string;
+          "product_id"?: string;
+          "recipient_email"?: string;
+          "recipient_name"?: string;
+          "slug": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["placed_voucher_order"];
+        SetofOptions: {
+          from: "*";
+          to: "placed_voucher_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "pause_game": {
         Args: { "organization_id": string; "session_id": string };
         Returns: Database["public"]["CompositeTypes"]["game_clock"];
@@ -6320,6 +6777,29 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "refund_voucher_order": {
+        Args: { "order_id": string; "organization_id": string };
+        Returns: {
+          "amount_cents": number;
+          "as_of": string | null;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "order_id": string;
+          "organization_id": string;
+          "provider_refund_id": string | null;
+          "reason": string;
+          "requested_by": NonNullable<Json>;
+          "status": string;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "voucher_refunds";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "remove_member": {
         Args: { "organization_id": string; "user_id": string };
         Returns: Database["public"]["CompositeTypes"]["left_open"][];
@@ -6570,6 +7050,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "set_voucher_sales": {
+        Args: {
+          "is_sold": boolean;
+          "maximum_cents"?: number;
+          "minimum_cents"?: number;
+          "organization_id": string;
+          "refund_days"?: number;
+          "validity_months"?: number;
+        };
+        Returns: {
+          "created_at": string;
+          "is_sold": boolean;
+          "maximum_cents": number | null;
+          "minimum_cents": number | null;
+          "organization_id": string;
+          "refund_days": number;
+          "updated_at": string;
+          "validity_months": number | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "voucher_settings";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "sign_waiver": {
         Args: {
           "idempotency_key": string;
@@ -6724,6 +7230,29 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "withdraw_voucher_refund": {
+        Args: { "order_id": string; "organization_id": string };
+        Returns: {
+          "amount_cents": number;
+          "as_of": string | null;
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "order_id": string;
+          "organization_id": string;
+          "provider_refund_id": string | null;
+          "reason": string;
+          "requested_by": NonNullable<Json>;
+          "status": string;
+          "updated_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "voucher_refunds";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
     };
     Enums: {
       [_ in never]: never;
@@ -6745,6 +7274,13 @@ export type Database = {
       "assignment_plan": {
         "assigned": (Database["public"]["CompositeTypes"]["assigned_session"])[];
         "unassigned": (Database["public"]["CompositeTypes"]["unassigned_session"])[];
+      };
+      "available_day": {
+        "local_date": string;
+        "free": number;
+        "taken": number;
+        "price_cents": number | null;
+        "highest_price_cents": number | null;
       };
       "available_slot": {
         "room_id": string;
@@ -6911,6 +7447,7 @@ export type Database = {
         "manage_token": string | null;
         "payable_cents": number;
         "rest_payable_until": string | null;
+        "payment_open": boolean;
       };
       "booking_comment": {
         "id": string;
@@ -6992,6 +7529,18 @@ export type Database = {
         "occurred_at": string;
         "change": Json | null;
       };
+      "booking_sums": {
+        "bookings": number;
+        "players": number;
+        "cancelled": number;
+        "no_shows": number;
+        "cancelled_bp": number | null;
+        "no_show_bp": number | null;
+        "lead_minutes": number | null;
+        "customers": number;
+        "new_customers": number;
+        "returning_customers": number;
+      };
       "booking_waiver": {
         "policy": "none" | "optional" | "required";
         "signed": number;
@@ -7009,6 +7558,20 @@ export type Database = {
         "expired": number;
         "cancelled": number;
         "no_show": number;
+      };
+      "bookings_report": {
+        "from_date": string;
+        "to_date": string;
+        "previous_from_date": string;
+        "previous_to_date": string;
+        "total": Database["public"]["CompositeTypes"]["booking_sums"];
+        "previous": Database["public"]["CompositeTypes"]["booking_sums"];
+        "statuses": (Database["public"]["CompositeTypes"]["status_bookings"])[];
+        "party_sizes": (Database["public"]["CompositeTypes"]["party_bookings"])[];
+        "lead_times": (Database["public"]["CompositeTypes"]["lead_bookings"])[];
+        "rooms": (Database["public"]["CompositeTypes"]["room_bookings"])[];
+        "locations": (Database["public"]["CompositeTypes"]["location_bookings"])[];
+        "channels": (Database["public"]["CompositeTypes"]["channel_bookings"])[];
       };
       "calendar": {
         "now": string;
@@ -7171,6 +7734,16 @@ export type Database = {
         "open_cents": number;
         "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
       };
+      "channel_bookings": {
+        "channel": "widget" | "direct" | "marketplace" | "api";
+        "sums": Database["public"]["CompositeTypes"]["booking_sums"];
+        "previous": Database["public"]["CompositeTypes"]["booking_sums"];
+      };
+      "channel_revenue": {
+        "channel": "widget" | "direct" | "marketplace" | "api";
+        "sums": Database["public"]["CompositeTypes"]["revenue_sums"];
+        "previous": Database["public"]["CompositeTypes"]["revenue_sums"];
+      };
       "checklist": {
         "session_id": string;
         "entries": (Database["public"]["CompositeTypes"]["checklist_entry"])[];
@@ -7235,6 +7808,12 @@ export type Database = {
         "valid_until": string | null;
         "total_cents": number | null;
         "discount_cents": number | null;
+      };
+      "coupon_use": {
+        "coupon_id": string;
+        "code": string | null;
+        "bookings": number;
+        "discount_cents": number;
       };
       "created_api_key": {
         "id": string;
@@ -7412,6 +7991,29 @@ export type Database = {
         "results": (Database["public"]["Tables"]["game_results"]["Row"])[];
         "changed": boolean;
       };
+      "game_sums": {
+        "results": number;
+        "escaped": number;
+        "failed": number;
+        "aborted": number;
+        "escaped_bp": number | null;
+        "average_escape_seconds": number | null;
+        "median_escape_seconds": number | null;
+        "hints": number;
+        "games": number;
+        "staff_minutes": number;
+        "staff_minutes_per_game": number | null;
+      };
+      "games_report": {
+        "from_date": string;
+        "to_date": string;
+        "previous_from_date": string;
+        "previous_to_date": string;
+        "total": Database["public"]["CompositeTypes"]["game_sums"];
+        "previous": Database["public"]["CompositeTypes"]["game_sums"];
+        "rooms": (Database["public"]["CompositeTypes"]["room_games"])[];
+        "locations": (Database["public"]["CompositeTypes"]["location_games"])[];
+      };
       "held_booking": {
         "reference": string;
         "status":
@@ -7484,6 +8086,11 @@ export type Database = {
         "offered_starts_at": string | null;
         "offered_ends_at": string | null;
       };
+      "lead_bookings": {
+        "from_days": number;
+        "to_days": number | null;
+        "bookings": number;
+      };
       "leaderboard": {
         "entries": (Database["public"]["CompositeTypes"]["leaderboard_entry"])[];
       };
@@ -7537,6 +8144,24 @@ export type Database = {
         "sessions": number;
         "status": "cancelled";
       };
+      "location_bookings": {
+        "location_id": string;
+        "name": string;
+        "sums": Database["public"]["CompositeTypes"]["booking_sums"];
+        "previous": Database["public"]["CompositeTypes"]["booking_sums"];
+      };
+      "location_games": {
+        "location_id": string;
+        "name": string;
+        "sums": Database["public"]["CompositeTypes"]["game_sums"];
+        "previous": Database["public"]["CompositeTypes"]["game_sums"];
+      };
+      "location_revenue": {
+        "location_id": string;
+        "name": string;
+        "sums": Database["public"]["CompositeTypes"]["revenue_sums"];
+        "previous": Database["public"]["CompositeTypes"]["revenue_sums"];
+      };
       "logged_change": {
         "id": number;
         "occurred_at": string;
@@ -7558,6 +8183,12 @@ export type Database = {
         "full_name": string;
         "status": "active" | "suspended";
         "role": Database["public"]["CompositeTypes"]["role_name"];
+      };
+      "method_revenue": {
+        "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
+        "received_cents": number;
+        "refunded_cents": number;
+        "net_cents": number;
       };
       "my_booking": {
         "id": string;
@@ -7609,6 +8240,32 @@ export type Database = {
         "read_at": string | null;
         "created_at": string;
       };
+      "occupancy_hour": {
+        "weekday": number;
+        "hour": number;
+        "sums": Database["public"]["CompositeTypes"]["occupancy_sums"];
+      };
+      "occupancy_report": {
+        "from_date": string;
+        "to_date": string;
+        "previous_from_date": string;
+        "previous_to_date": string;
+        "total": Database["public"]["CompositeTypes"]["occupancy_sums"];
+        "previous": Database["public"]["CompositeTypes"]["occupancy_sums"];
+        "rooms": (Database["public"]["CompositeTypes"]["room_occupancy"])[];
+        "hours": (Database["public"]["CompositeTypes"]["occupancy_hour"])[];
+      };
+      "occupancy_sums": {
+        "offered_games": number;
+        "sold_games": number;
+        "offered_minutes": number;
+        "sold_minutes": number;
+        "occupancy_bp": number | null;
+        "outside_games": number;
+        "outside_minutes": number;
+        "waitlisted": number;
+        "lapsed_holds": number;
+      };
       "organization": {
         "id": string;
         "name": string;
@@ -7622,6 +8279,10 @@ export type Database = {
         "active": number;
         "suspended": number;
         "closed": number;
+      };
+      "party_bookings": {
+        "party_size": number;
+        "bookings": number;
       };
       "party_result": {
         "outcome": "escaped" | "failed" | "aborted";
@@ -7683,6 +8344,12 @@ export type Database = {
         "email": string;
         "full_name": string;
         "locale": "es" | "en" | "ca";
+      };
+      "placed_voucher_order": {
+        "order_id": string;
+        "order_token": string;
+        "amount_cents": number;
+        "currency": string;
       };
       "plan_numbers": {
         "plan_key": string | null;
@@ -7811,6 +8478,39 @@ export type Database = {
           | "payment_request"
           | "waiver_request";
       };
+      "revenue_point": {
+        "from_date": string;
+        "to_date": string;
+        "sums": Database["public"]["CompositeTypes"]["revenue_sums"];
+      };
+      "revenue_report": {
+        "currency": string;
+        "from_date": string;
+        "to_date": string;
+        "previous_from_date": string;
+        "previous_to_date": string;
+        "granularity": "day" | "week" | "month" | "quarter";
+        "total": Database["public"]["CompositeTypes"]["revenue_sums"];
+        "previous": Database["public"]["CompositeTypes"]["revenue_sums"];
+        "change": Database["public"]["CompositeTypes"]["revenue_sums"];
+        "methods": (Database["public"]["CompositeTypes"]["method_revenue"])[];
+        "rooms": (Database["public"]["CompositeTypes"]["room_revenue"])[];
+        "locations": (Database["public"]["CompositeTypes"]["location_revenue"])[];
+        "channels": (Database["public"]["CompositeTypes"]["channel_revenue"])[];
+        "taxes": (Database["public"]["CompositeTypes"]["tax_revenue"])[];
+        "coupons": (Database["public"]["CompositeTypes"]["coupon_use"])[];
+        "vouchers": Database["public"]["CompositeTypes"]["voucher_use"];
+        "series": (Database["public"]["CompositeTypes"]["revenue_point"])[];
+      };
+      "revenue_sums": {
+        "received_cents": number;
+        "refunded_cents": number;
+        "net_cents": number;
+        "sales_cents": number;
+        "tax_cents": number;
+        "expected_cents": number;
+        "outstanding_cents": number;
+      };
       "revoked_token": {
         "id": string;
         "revoked_at": string;
@@ -7840,6 +8540,13 @@ export type Database = {
         "until": string | null;
         "reason": string;
       };
+      "room_bookings": {
+        "room_id": string;
+        "name": string;
+        "location_id": string;
+        "sums": Database["public"]["CompositeTypes"]["booking_sums"];
+        "previous": Database["public"]["CompositeTypes"]["booking_sums"];
+      };
       "room_deposit": {
         "kind": "full" | "none" | "percent" | "fixed" | "person";
         "value": number;
@@ -7852,9 +8559,29 @@ export type Database = {
         "per": "booking" | "person";
         "maximum_quantity": number;
       };
+      "room_games": {
+        "room_id": string;
+        "name": string;
+        "location_id": string;
+        "sums": Database["public"]["CompositeTypes"]["game_sums"];
+        "previous": Database["public"]["CompositeTypes"]["game_sums"];
+      };
       "room_image": {
         "path": string;
         "alt": Json;
+      };
+      "room_occupancy": {
+        "room_id": string;
+        "name": string;
+        "location_id": string;
+        "sums": Database["public"]["CompositeTypes"]["occupancy_sums"];
+      };
+      "room_revenue": {
+        "room_id": string;
+        "name": string;
+        "location_id": string;
+        "sums": Database["public"]["CompositeTypes"]["revenue_sums"];
+        "previous": Database["public"]["CompositeTypes"]["revenue_sums"];
       };
       "scanned_booking": {
         "booking_id": string;
@@ -7884,6 +8611,19 @@ export type Database = {
         "needed": number;
         "version": number;
       };
+      "status_bookings": {
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "bookings": number;
+      };
       "stripe_account": {
         "payments": "own_account" | "platform_account" | "unavailable";
         "missing": "account" | "details" | "requirements" | "review" | "authorization" | null;
@@ -7904,6 +8644,10 @@ export type Database = {
         "status": "active" | "suspended";
         "role": Database["public"]["CompositeTypes"]["role_name"];
         "left_open": (Database["public"]["CompositeTypes"]["left_open"])[];
+      };
+      "tax_revenue": {
+        "tax_rate_bp": number;
+        "tax_cents": number;
       };
       "unassigned_session": {
         "session_id": string;
@@ -7943,6 +8687,41 @@ export type Database = {
           | "activity_center"
           | "other"
           | null;
+      };
+      "voucher_offer": {
+        "currency": string;
+        "minimum_cents": number | null;
+        "maximum_cents": number | null;
+        "products": (Database["public"]["CompositeTypes"]["voucher_product"])[];
+        "validity_months": number | null;
+        "refund_days": number;
+        "timezone": string;
+        "last_delivery_on": string;
+      };
+      "voucher_order": {
+        "order_id": string;
+        "status": "open" | "over" | "paid" | "withdrawn";
+        "amount_cents": number;
+        "currency": string;
+        "product": string | null;
+        "recipient_name": string;
+        "message": string;
+        "deliver_on": string | null;
+        "code": string | null;
+        "valid_until": string | null;
+      };
+      "voucher_product": {
+        "id": string;
+        "name": string;
+        "description": string | null;
+        "amount_cents": number;
+      };
+      "voucher_use": {
+        "redemptions": number;
+        "redeemed_cents": number;
+        "returned_cents": number;
+        "issued_cents": number | null;
+        "expired_cents": number | null;
       };
       "waitlist_entry": {
         "status":
@@ -8370,6 +9149,16 @@ export type Database = {
         };
         Returns: string;
       };
+      "fail_voucher_checkout": {
+        Args: { "attempt_id": string; "attempt_token": string };
+        Returns: Database["service"]["CompositeTypes"]["attempt_state"];
+        SetofOptions: {
+          from: "*";
+          to: "attempt_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "finish_export": {
         Args: {
           "job_id": number;
@@ -8431,6 +9220,16 @@ export type Database = {
         };
       };
       "list_stripe_accounts": { Args: Record<PropertyKey, never>; Returns: (string)[] };
+      "measures": {
+        Args: Record<PropertyKey, never>;
+        Returns: Database["service"]["CompositeTypes"]["measure"][];
+        SetofOptions: {
+          from: "*";
+          to: "measure";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "open_checkout": {
         Args: { "manage_token": string; "reference": string; "whole"?: boolean };
         Returns: Database["service"]["CompositeTypes"]["open_checkout"];
@@ -8462,6 +9261,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "subscription_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "open_voucher_checkout": {
+        Args: { "order_id": string; "order_token": string };
+        Returns: Database["service"]["CompositeTypes"]["open_checkout"];
+        SetofOptions: {
+          from: "*";
+          to: "open_checkout";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -8612,6 +9421,22 @@ export type Database = {
           "url": string;
         };
         Returns: string;
+      };
+      "record_voucher_checkout": {
+        Args: {
+          "attempt_id": string;
+          "attempt_token": string;
+          "expires_at": string;
+          "session_id": string;
+          "url": string;
+        };
+        Returns: Database["service"]["CompositeTypes"]["attempt_state"];
+        SetofOptions: {
+          from: "*";
+          to: "attempt_state";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "record_webhook": {
         Args: {
@@ -8787,11 +9612,26 @@ export type Database = {
         "organization_id": string | null;
         "money": boolean;
       };
+      "measure": {
+        "name":
+          | "jobs_queued"
+          | "jobs_due"
+          | "jobs_running"
+          | "jobs_dead"
+          | "job_oldest_due_seconds"
+          | "webhook_deliveries_pending"
+          | "subscriptions_unread_seconds"
+          | "accounts_unread_seconds"
+          | "connections"
+          | "connections_max";
+        "kind": string | null;
+        "value": number;
+      };
       "open_checkout": {
         "attempt_id": string;
         "attempt_token": string | null;
         "organization_id": string;
-        "booking_id": string;
+        "booking_id": string | null;
         "reference": string;
         "amount_cents": number;
         "currency": string;
@@ -8847,7 +9687,7 @@ export type Database = {
       "refund_request": {
         "refund_request_id": string;
         "organization_id": string;
-        "booking_id": string;
+        "booking_id": string | null;
         "reference": string;
         "status": "pending" | "succeeded" | "failed" | "withdrawn";
         "amount_cents": number;

@@ -1230,6 +1230,7 @@ class PublicEmailTemplateOverrides(BaseModel):
         "review_request",
         "subscription_overdue",
         "thanks",
+        "voucher_bought",
         "voucher_issued",
         "waitlist_joined",
         "waitlist_offer",
@@ -1275,6 +1276,7 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "review_request",
             "subscription_overdue",
             "thanks",
+            "voucher_bought",
             "voucher_issued",
             "waitlist_joined",
             "waitlist_offer",
@@ -1323,6 +1325,7 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "review_request",
                 "subscription_overdue",
                 "thanks",
+                "voucher_bought",
                 "voucher_issued",
                 "waitlist_joined",
                 "waitlist_offer",
@@ -1638,7 +1641,16 @@ class PublicLedgerEntries(BaseModel):
     occurred_at: datetime.datetime = Field(alias="occurred_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
     source: Literal[
-        "payment", "refund", "booking", "voucher_entry", "voucher", "dispute", "cash_day"
+        "payment",
+        "refund",
+        "booking",
+        "voucher_entry",
+        "voucher",
+        "dispute",
+        "cash_day",
+        "voucher_order",
+        "voucher_refund",
+        "voucher_dispute",
     ] = Field(alias="source")
     source_id: uuid.UUID = Field(alias="source_id")
     step: int = Field(alias="step")
@@ -1656,7 +1668,18 @@ class PublicLedgerEntriesInsert(TypedDict):
     occurred_at: Annotated[datetime.datetime, Field(alias="occurred_at")]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     source: Annotated[
-        Literal["payment", "refund", "booking", "voucher_entry", "voucher", "dispute", "cash_day"],
+        Literal[
+            "payment",
+            "refund",
+            "booking",
+            "voucher_entry",
+            "voucher",
+            "dispute",
+            "cash_day",
+            "voucher_order",
+            "voucher_refund",
+            "voucher_dispute",
+        ],
         Field(alias="source"),
     ]
     source_id: Annotated[uuid.UUID, Field(alias="source_id")]
@@ -1677,7 +1700,16 @@ class PublicLedgerEntriesUpdate(TypedDict):
     source: NotRequired[
         Annotated[
             Literal[
-                "payment", "refund", "booking", "voucher_entry", "voucher", "dispute", "cash_day"
+                "payment",
+                "refund",
+                "booking",
+                "voucher_entry",
+                "voucher",
+                "dispute",
+                "cash_day",
+                "voucher_order",
+                "voucher_refund",
+                "voucher_dispute",
             ],
             Field(alias="source"),
         ]
@@ -3634,11 +3666,58 @@ class PublicSupportEntriesUpdate(TypedDict):
     started_at: NotRequired[Annotated[datetime.datetime, Field(alias="started_at")]]
 
 
+class PublicVoucherDisputes(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    as_of: datetime.datetime = Field(alias="as_of")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    order_id: uuid.UUID = Field(alias="order_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    provider_dispute_id: str = Field(alias="provider_dispute_id")
+    reason: str = Field(alias="reason")
+    respond_by: Optional[datetime.datetime] = Field(alias="respond_by")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicVoucherDisputesInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    as_of: Annotated[datetime.datetime, Field(alias="as_of")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    order_id: Annotated[uuid.UUID, Field(alias="order_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    provider_dispute_id: Annotated[str, Field(alias="provider_dispute_id")]
+    reason: Annotated[str, Field(alias="reason")]
+    respond_by: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="respond_by")]]
+    status: Annotated[str, Field(alias="status")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicVoucherDisputesUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    as_of: NotRequired[Annotated[datetime.datetime, Field(alias="as_of")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    order_id: NotRequired[Annotated[uuid.UUID, Field(alias="order_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    provider_dispute_id: NotRequired[Annotated[str, Field(alias="provider_dispute_id")]]
+    reason: NotRequired[Annotated[str, Field(alias="reason")]]
+    respond_by: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="respond_by")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicVoucherEntries(BaseModel):
     amount_cents: int = Field(alias="amount_cents")
     created_at: datetime.datetime = Field(alias="created_at")
     id: uuid.UUID = Field(alias="id")
-    kind: Literal["issued", "redeemed", "returned", "cancelled"] = Field(alias="kind")
+    kind: Literal["issued", "redeemed", "returned", "cancelled", "revoked", "restored"] = Field(
+        alias="kind"
+    )
     organization_id: uuid.UUID = Field(alias="organization_id")
     payment_id: Optional[uuid.UUID] = Field(alias="payment_id")
     recorded_by: JsonValue = Field(alias="recorded_by")
@@ -3649,7 +3728,10 @@ class PublicVoucherEntriesInsert(TypedDict):
     amount_cents: Annotated[int, Field(alias="amount_cents")]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
-    kind: Annotated[Literal["issued", "redeemed", "returned", "cancelled"], Field(alias="kind")]
+    kind: Annotated[
+        Literal["issued", "redeemed", "returned", "cancelled", "revoked", "restored"],
+        Field(alias="kind"),
+    ]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
     recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
@@ -3661,12 +3743,230 @@ class PublicVoucherEntriesUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     kind: NotRequired[
-        Annotated[Literal["issued", "redeemed", "returned", "cancelled"], Field(alias="kind")]
+        Annotated[
+            Literal["issued", "redeemed", "returned", "cancelled", "revoked", "restored"],
+            Field(alias="kind"),
+        ]
     ]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     payment_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="payment_id")]]
     recorded_by: NotRequired[Annotated[JsonValue, Field(alias="recorded_by")]]
     voucher_id: NotRequired[Annotated[uuid.UUID, Field(alias="voucher_id")]]
+
+
+class PublicVoucherOrders(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    as_of: Optional[datetime.datetime] = Field(alias="as_of")
+    buyer_email: Optional[str] = Field(alias="buyer_email")
+    buyer_name: str = Field(alias="buyer_name")
+    calendar_id: Optional[uuid.UUID] = Field(alias="calendar_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    deliver_on: Optional[datetime.date] = Field(alias="deliver_on")
+    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    message: str = Field(alias="message")
+    opened_at: Optional[datetime.datetime] = Field(alias="opened_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+    platform_fee_cents: int = Field(alias="platform_fee_cents")
+    product_id: Optional[uuid.UUID] = Field(alias="product_id")
+    product_names: Optional[JsonValue] = Field(alias="product_names")
+    provider_payment_id: Optional[str] = Field(alias="provider_payment_id")
+    recipient_email: Optional[str] = Field(alias="recipient_email")
+    recipient_name: str = Field(alias="recipient_name")
+    refund_days: int = Field(alias="refund_days")
+    session_id: Optional[str] = Field(alias="session_id")
+    status: Literal["open", "failed", "expired", "paid"] = Field(alias="status")
+    stripe_account: Optional[str] = Field(alias="stripe_account")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    validity_months: Optional[int] = Field(alias="validity_months")
+    voucher_id: Optional[uuid.UUID] = Field(alias="voucher_id")
+
+
+class PublicVoucherOrdersInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
+    buyer_email: NotRequired[Annotated[Optional[str], Field(alias="buyer_email")]]
+    buyer_name: Annotated[str, Field(alias="buyer_name")]
+    calendar_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="calendar_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    deliver_on: NotRequired[Annotated[Optional[datetime.date], Field(alias="deliver_on")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    message: NotRequired[Annotated[str, Field(alias="message")]]
+    opened_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="opened_at")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    platform_fee_cents: NotRequired[Annotated[int, Field(alias="platform_fee_cents")]]
+    product_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="product_id")]]
+    product_names: NotRequired[Annotated[Optional[JsonValue], Field(alias="product_names")]]
+    provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
+    recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
+    recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
+    refund_days: Annotated[int, Field(alias="refund_days")]
+    session_id: NotRequired[Annotated[Optional[str], Field(alias="session_id")]]
+    status: NotRequired[
+        Annotated[Literal["open", "failed", "expired", "paid"], Field(alias="status")]
+    ]
+    stripe_account: NotRequired[Annotated[Optional[str], Field(alias="stripe_account")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    validity_months: NotRequired[Annotated[Optional[int], Field(alias="validity_months")]]
+    voucher_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="voucher_id")]]
+
+
+class PublicVoucherOrdersUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
+    buyer_email: NotRequired[Annotated[Optional[str], Field(alias="buyer_email")]]
+    buyer_name: NotRequired[Annotated[str, Field(alias="buyer_name")]]
+    calendar_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="calendar_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    deliver_on: NotRequired[Annotated[Optional[datetime.date], Field(alias="deliver_on")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    message: NotRequired[Annotated[str, Field(alias="message")]]
+    opened_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="opened_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    platform_fee_cents: NotRequired[Annotated[int, Field(alias="platform_fee_cents")]]
+    product_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="product_id")]]
+    product_names: NotRequired[Annotated[Optional[JsonValue], Field(alias="product_names")]]
+    provider_payment_id: NotRequired[Annotated[Optional[str], Field(alias="provider_payment_id")]]
+    recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
+    recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
+    refund_days: NotRequired[Annotated[int, Field(alias="refund_days")]]
+    session_id: NotRequired[Annotated[Optional[str], Field(alias="session_id")]]
+    status: NotRequired[
+        Annotated[Literal["open", "failed", "expired", "paid"], Field(alias="status")]
+    ]
+    stripe_account: NotRequired[Annotated[Optional[str], Field(alias="stripe_account")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    validity_months: NotRequired[Annotated[Optional[int], Field(alias="validity_months")]]
+    voucher_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="voucher_id")]]
+
+
+class PublicVoucherProducts(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    created_at: datetime.datetime = Field(alias="created_at")
+    descriptions: JsonValue = Field(alias="descriptions")
+    id: uuid.UUID = Field(alias="id")
+    is_active: bool = Field(alias="is_active")
+    names: JsonValue = Field(alias="names")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    position: int = Field(alias="position")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicVoucherProductsInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    names: Annotated[JsonValue, Field(alias="names")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicVoucherProductsUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    is_active: NotRequired[Annotated[bool, Field(alias="is_active")]]
+    names: NotRequired[Annotated[JsonValue, Field(alias="names")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicVoucherRefunds(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    as_of: Optional[datetime.datetime] = Field(alias="as_of")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    order_id: uuid.UUID = Field(alias="order_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    provider_refund_id: Optional[str] = Field(alias="provider_refund_id")
+    reason: Literal["staff", "provider"] = Field(alias="reason")
+    requested_by: JsonValue = Field(alias="requested_by")
+    status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicVoucherRefundsInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    order_id: Annotated[uuid.UUID, Field(alias="order_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    provider_refund_id: NotRequired[Annotated[Optional[str], Field(alias="provider_refund_id")]]
+    reason: Annotated[Literal["staff", "provider"], Field(alias="reason")]
+    requested_by: NotRequired[Annotated[JsonValue, Field(alias="requested_by")]]
+    status: NotRequired[
+        Annotated[Literal["pending", "succeeded", "failed", "withdrawn"], Field(alias="status")]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicVoucherRefundsUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    order_id: NotRequired[Annotated[uuid.UUID, Field(alias="order_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    provider_refund_id: NotRequired[Annotated[Optional[str], Field(alias="provider_refund_id")]]
+    reason: NotRequired[Annotated[Literal["staff", "provider"], Field(alias="reason")]]
+    requested_by: NotRequired[Annotated[JsonValue, Field(alias="requested_by")]]
+    status: NotRequired[
+        Annotated[Literal["pending", "succeeded", "failed", "withdrawn"], Field(alias="status")]
+    ]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicVoucherSettings(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    is_sold: bool = Field(alias="is_sold")
+    maximum_cents: Optional[int] = Field(alias="maximum_cents")
+    minimum_cents: Optional[int] = Field(alias="minimum_cents")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    refund_days: int = Field(alias="refund_days")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    validity_months: Optional[int] = Field(alias="validity_months")
+
+
+class PublicVoucherSettingsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    is_sold: Annotated[bool, Field(alias="is_sold")]
+    maximum_cents: NotRequired[Annotated[Optional[int], Field(alias="maximum_cents")]]
+    minimum_cents: NotRequired[Annotated[Optional[int], Field(alias="minimum_cents")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    refund_days: Annotated[int, Field(alias="refund_days")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    validity_months: NotRequired[Annotated[Optional[int], Field(alias="validity_months")]]
+
+
+class PublicVoucherSettingsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    is_sold: NotRequired[Annotated[bool, Field(alias="is_sold")]]
+    maximum_cents: NotRequired[Annotated[Optional[int], Field(alias="maximum_cents")]]
+    minimum_cents: NotRequired[Annotated[Optional[int], Field(alias="minimum_cents")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    refund_days: NotRequired[Annotated[int, Field(alias="refund_days")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    validity_months: NotRequired[Annotated[Optional[int], Field(alias="validity_months")]]
 
 
 class PublicVouchers(BaseModel):
@@ -3681,7 +3981,7 @@ class PublicVouchers(BaseModel):
     organization_id: uuid.UUID = Field(alias="organization_id")
     recipient_email: Optional[str] = Field(alias="recipient_email")
     recipient_name: str = Field(alias="recipient_name")
-    status: Literal["active", "cancelled"] = Field(alias="status")
+    status: Literal["active", "blocked", "cancelled"] = Field(alias="status")
     updated_at: datetime.datetime = Field(alias="updated_at")
     valid_until: Optional[datetime.date] = Field(alias="valid_until")
 
@@ -3698,7 +3998,7 @@ class PublicVouchersInsert(TypedDict):
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
     recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
-    status: NotRequired[Annotated[Literal["active", "cancelled"], Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "blocked", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     valid_until: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_until")]]
 
@@ -3715,7 +4015,7 @@ class PublicVouchersUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     recipient_email: NotRequired[Annotated[Optional[str], Field(alias="recipient_email")]]
     recipient_name: NotRequired[Annotated[str, Field(alias="recipient_name")]]
-    status: NotRequired[Annotated[Literal["active", "cancelled"], Field(alias="status")]]
+    status: NotRequired[Annotated[Literal["active", "blocked", "cancelled"], Field(alias="status")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     valid_until: NotRequired[Annotated[Optional[datetime.date], Field(alias="valid_until")]]
 
@@ -3987,6 +4287,14 @@ class PublicAssignmentPlan(BaseModel):
     unassigned: List[PublicUnassignedSession] = Field(alias="unassigned")
 
 
+class PublicAvailableDay(BaseModel):
+    local_date: datetime.date = Field(alias="local_date")
+    free: int = Field(alias="free")
+    taken: int = Field(alias="taken")
+    price_cents: Optional[int] = Field(alias="price_cents")
+    highest_price_cents: Optional[int] = Field(alias="highest_price_cents")
+
+
 class PublicAvailableSlot(BaseModel):
     room_id: uuid.UUID = Field(alias="room_id")
     starts_at: datetime.datetime = Field(alias="starts_at")
@@ -4161,6 +4469,7 @@ class PublicBooking(BaseModel):
     manage_token: Optional[str] = Field(alias="manage_token")
     payable_cents: int = Field(alias="payable_cents")
     rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
+    payment_open: bool = Field(alias="payment_open")
 
 
 class PublicBookingComment(BaseModel):
@@ -4254,6 +4563,19 @@ class PublicBookingStep(BaseModel):
     change: Optional[JsonValue] = Field(alias="change")
 
 
+class PublicBookingSums(BaseModel):
+    bookings: int = Field(alias="bookings")
+    players: int = Field(alias="players")
+    cancelled: int = Field(alias="cancelled")
+    no_shows: int = Field(alias="no_shows")
+    cancelled_bp: Optional[int] = Field(alias="cancelled_bp")
+    no_show_bp: Optional[int] = Field(alias="no_show_bp")
+    lead_minutes: Optional[int] = Field(alias="lead_minutes")
+    customers: int = Field(alias="customers")
+    new_customers: int = Field(alias="new_customers")
+    returning_customers: int = Field(alias="returning_customers")
+
+
 class PublicBookingWaiver(BaseModel):
     policy: Literal["none", "optional", "required"] = Field(alias="policy")
     signed: int = Field(alias="signed")
@@ -4272,6 +4594,21 @@ class PublicBookingsByStatus(BaseModel):
     expired: int = Field(alias="expired")
     cancelled: int = Field(alias="cancelled")
     no_show: int = Field(alias="no_show")
+
+
+class PublicBookingsReport(BaseModel):
+    from_date: datetime.date = Field(alias="from_date")
+    to_date: datetime.date = Field(alias="to_date")
+    previous_from_date: datetime.date = Field(alias="previous_from_date")
+    previous_to_date: datetime.date = Field(alias="previous_to_date")
+    total: PublicBookingSums = Field(alias="total")
+    previous: PublicBookingSums = Field(alias="previous")
+    statuses: List[PublicStatusBookings] = Field(alias="statuses")
+    party_sizes: List[PublicPartyBookings] = Field(alias="party_sizes")
+    lead_times: List[PublicLeadBookings] = Field(alias="lead_times")
+    rooms: List[PublicRoomBookings] = Field(alias="rooms")
+    locations: List[PublicLocationBookings] = Field(alias="locations")
+    channels: List[PublicChannelBookings] = Field(alias="channels")
 
 
 class PublicCalendar(BaseModel):
@@ -4454,6 +4791,18 @@ class PublicChangeQuote(BaseModel):
     terms: PublicCancellationTerms = Field(alias="terms")
 
 
+class PublicChannelBookings(BaseModel):
+    channel: Literal["widget", "direct", "marketplace", "api"] = Field(alias="channel")
+    sums: PublicBookingSums = Field(alias="sums")
+    previous: PublicBookingSums = Field(alias="previous")
+
+
+class PublicChannelRevenue(BaseModel):
+    channel: Literal["widget", "direct", "marketplace", "api"] = Field(alias="channel")
+    sums: PublicRevenueSums = Field(alias="sums")
+    previous: PublicRevenueSums = Field(alias="previous")
+
+
 class PublicChecklist(BaseModel):
     session_id: uuid.UUID = Field(alias="session_id")
     entries: List[PublicChecklistEntry] = Field(alias="entries")
@@ -4525,6 +4874,13 @@ class PublicCouponOffer(BaseModel):
     valid_until: Optional[datetime.date] = Field(alias="valid_until")
     total_cents: Optional[int] = Field(alias="total_cents")
     discount_cents: Optional[int] = Field(alias="discount_cents")
+
+
+class PublicCouponUse(BaseModel):
+    coupon_id: uuid.UUID = Field(alias="coupon_id")
+    code: Optional[str] = Field(alias="code")
+    bookings: int = Field(alias="bookings")
+    discount_cents: int = Field(alias="discount_cents")
 
 
 class PublicCreatedApiKey(BaseModel):
@@ -4720,6 +5076,31 @@ class PublicGameClock(BaseModel):
     changed: bool = Field(alias="changed")
 
 
+class PublicGameSums(BaseModel):
+    results: int = Field(alias="results")
+    escaped: int = Field(alias="escaped")
+    failed: int = Field(alias="failed")
+    aborted: int = Field(alias="aborted")
+    escaped_bp: Optional[int] = Field(alias="escaped_bp")
+    average_escape_seconds: Optional[int] = Field(alias="average_escape_seconds")
+    median_escape_seconds: Optional[int] = Field(alias="median_escape_seconds")
+    hints: int = Field(alias="hints")
+    games: int = Field(alias="games")
+    staff_minutes: int = Field(alias="staff_minutes")
+    staff_minutes_per_game: Optional[int] = Field(alias="staff_minutes_per_game")
+
+
+class PublicGamesReport(BaseModel):
+    from_date: datetime.date = Field(alias="from_date")
+    to_date: datetime.date = Field(alias="to_date")
+    previous_from_date: datetime.date = Field(alias="previous_from_date")
+    previous_to_date: datetime.date = Field(alias="previous_to_date")
+    total: PublicGameSums = Field(alias="total")
+    previous: PublicGameSums = Field(alias="previous")
+    rooms: List[PublicRoomGames] = Field(alias="rooms")
+    locations: List[PublicLocationGames] = Field(alias="locations")
+
+
 class PublicHeldBooking(BaseModel):
     reference: str = Field(alias="reference")
     status: Literal[
@@ -4800,6 +5181,12 @@ class PublicLateArrival(BaseModel):
     offered_ends_at: Optional[datetime.datetime] = Field(alias="offered_ends_at")
 
 
+class PublicLeadBookings(BaseModel):
+    from_days: int = Field(alias="from_days")
+    to_days: Optional[int] = Field(alias="to_days")
+    bookings: int = Field(alias="bookings")
+
+
 class PublicLeaderboard(BaseModel):
     entries: List[PublicLeaderboardEntry] = Field(alias="entries")
 
@@ -4861,6 +5248,27 @@ class PublicLiftedBlock(BaseModel):
     status: Literal["cancelled"] = Field(alias="status")
 
 
+class PublicLocationBookings(BaseModel):
+    location_id: uuid.UUID = Field(alias="location_id")
+    name: str = Field(alias="name")
+    sums: PublicBookingSums = Field(alias="sums")
+    previous: PublicBookingSums = Field(alias="previous")
+
+
+class PublicLocationGames(BaseModel):
+    location_id: uuid.UUID = Field(alias="location_id")
+    name: str = Field(alias="name")
+    sums: PublicGameSums = Field(alias="sums")
+    previous: PublicGameSums = Field(alias="previous")
+
+
+class PublicLocationRevenue(BaseModel):
+    location_id: uuid.UUID = Field(alias="location_id")
+    name: str = Field(alias="name")
+    sums: PublicRevenueSums = Field(alias="sums")
+    previous: PublicRevenueSums = Field(alias="previous")
+
+
 class PublicLoggedChange(BaseModel):
     id: int = Field(alias="id")
     occurred_at: datetime.datetime = Field(alias="occurred_at")
@@ -4887,6 +5295,15 @@ class PublicMember(BaseModel):
     full_name: str = Field(alias="full_name")
     status: Literal["active", "suspended"] = Field(alias="status")
     role: PublicRoleName = Field(alias="role")
+
+
+class PublicMethodRevenue(BaseModel):
+    method: Literal["stripe", "cash", "card_terminal", "transfer", "bizum", "voucher"] = Field(
+        alias="method"
+    )
+    received_cents: int = Field(alias="received_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    net_cents: int = Field(alias="net_cents")
 
 
 class PublicMyBooking(BaseModel):
@@ -4944,6 +5361,35 @@ class PublicNotification(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
 
 
+class PublicOccupancyHour(BaseModel):
+    weekday: int = Field(alias="weekday")
+    hour: int = Field(alias="hour")
+    sums: PublicOccupancySums = Field(alias="sums")
+
+
+class PublicOccupancyReport(BaseModel):
+    from_date: datetime.date = Field(alias="from_date")
+    to_date: datetime.date = Field(alias="to_date")
+    previous_from_date: datetime.date = Field(alias="previous_from_date")
+    previous_to_date: datetime.date = Field(alias="previous_to_date")
+    total: PublicOccupancySums = Field(alias="total")
+    previous: PublicOccupancySums = Field(alias="previous")
+    rooms: List[PublicRoomOccupancy] = Field(alias="rooms")
+    hours: List[PublicOccupancyHour] = Field(alias="hours")
+
+
+class PublicOccupancySums(BaseModel):
+    offered_games: int = Field(alias="offered_games")
+    sold_games: int = Field(alias="sold_games")
+    offered_minutes: int = Field(alias="offered_minutes")
+    sold_minutes: int = Field(alias="sold_minutes")
+    occupancy_bp: Optional[int] = Field(alias="occupancy_bp")
+    outside_games: int = Field(alias="outside_games")
+    outside_minutes: int = Field(alias="outside_minutes")
+    waitlisted: int = Field(alias="waitlisted")
+    lapsed_holds: int = Field(alias="lapsed_holds")
+
+
 class PublicOrganization(BaseModel):
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
@@ -4958,6 +5404,11 @@ class PublicOrganizationsByStatus(BaseModel):
     active: int = Field(alias="active")
     suspended: int = Field(alias="suspended")
     closed: int = Field(alias="closed")
+
+
+class PublicPartyBookings(BaseModel):
+    party_size: int = Field(alias="party_size")
+    bookings: int = Field(alias="bookings")
 
 
 class PublicPartyResult(BaseModel):
@@ -5031,6 +5482,13 @@ class PublicPerson(BaseModel):
     email: str = Field(alias="email")
     full_name: str = Field(alias="full_name")
     locale: Literal["es", "en", "ca"] = Field(alias="locale")
+
+
+class PublicPlacedVoucherOrder(BaseModel):
+    order_id: uuid.UUID = Field(alias="order_id")
+    order_token: str = Field(alias="order_token")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
 
 
 class PublicPlanNumbers(BaseModel):
@@ -5183,6 +5641,42 @@ class PublicResentEmail(BaseModel):
     ] = Field(alias="template")
 
 
+class PublicRevenuePoint(BaseModel):
+    from_date: datetime.date = Field(alias="from_date")
+    to_date: datetime.date = Field(alias="to_date")
+    sums: PublicRevenueSums = Field(alias="sums")
+
+
+class PublicRevenueReport(BaseModel):
+    currency: str = Field(alias="currency")
+    from_date: datetime.date = Field(alias="from_date")
+    to_date: datetime.date = Field(alias="to_date")
+    previous_from_date: datetime.date = Field(alias="previous_from_date")
+    previous_to_date: datetime.date = Field(alias="previous_to_date")
+    granularity: Literal["day", "week", "month", "quarter"] = Field(alias="granularity")
+    total: PublicRevenueSums = Field(alias="total")
+    previous: PublicRevenueSums = Field(alias="previous")
+    change: PublicRevenueSums = Field(alias="change")
+    methods: List[PublicMethodRevenue] = Field(alias="methods")
+    rooms: List[PublicRoomRevenue] = Field(alias="rooms")
+    locations: List[PublicLocationRevenue] = Field(alias="locations")
+    channels: List[PublicChannelRevenue] = Field(alias="channels")
+    taxes: List[PublicTaxRevenue] = Field(alias="taxes")
+    coupons: List[PublicCouponUse] = Field(alias="coupons")
+    vouchers: PublicVoucherUse = Field(alias="vouchers")
+    series: List[PublicRevenuePoint] = Field(alias="series")
+
+
+class PublicRevenueSums(BaseModel):
+    received_cents: int = Field(alias="received_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    net_cents: int = Field(alias="net_cents")
+    sales_cents: int = Field(alias="sales_cents")
+    tax_cents: int = Field(alias="tax_cents")
+    expected_cents: int = Field(alias="expected_cents")
+    outstanding_cents: int = Field(alias="outstanding_cents")
+
+
 class PublicRevokedToken(BaseModel):
     id: uuid.UUID = Field(alias="id")
     revoked_at: datetime.datetime = Field(alias="revoked_at")
@@ -5216,6 +5710,14 @@ class PublicRoomBlock(BaseModel):
     reason: str = Field(alias="reason")
 
 
+class PublicRoomBookings(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    name: str = Field(alias="name")
+    location_id: uuid.UUID = Field(alias="location_id")
+    sums: PublicBookingSums = Field(alias="sums")
+    previous: PublicBookingSums = Field(alias="previous")
+
+
 class PublicRoomDeposit(BaseModel):
     kind: Literal["full", "none", "percent", "fixed", "person"] = Field(alias="kind")
     value: int = Field(alias="value")
@@ -5230,9 +5732,32 @@ class PublicRoomExtra(BaseModel):
     maximum_quantity: int = Field(alias="maximum_quantity")
 
 
+class PublicRoomGames(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    name: str = Field(alias="name")
+    location_id: uuid.UUID = Field(alias="location_id")
+    sums: PublicGameSums = Field(alias="sums")
+    previous: PublicGameSums = Field(alias="previous")
+
+
 class PublicRoomImage(BaseModel):
     path: str = Field(alias="path")
     alt: JsonValue = Field(alias="alt")
+
+
+class PublicRoomOccupancy(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    name: str = Field(alias="name")
+    location_id: uuid.UUID = Field(alias="location_id")
+    sums: PublicOccupancySums = Field(alias="sums")
+
+
+class PublicRoomRevenue(BaseModel):
+    room_id: uuid.UUID = Field(alias="room_id")
+    name: str = Field(alias="name")
+    location_id: uuid.UUID = Field(alias="location_id")
+    sums: PublicRevenueSums = Field(alias="sums")
+    previous: PublicRevenueSums = Field(alias="previous")
 
 
 class PublicScannedBooking(BaseModel):
@@ -5266,6 +5791,21 @@ class PublicSignedWaiver(BaseModel):
     version: int = Field(alias="version")
 
 
+class PublicStatusBookings(BaseModel):
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    bookings: int = Field(alias="bookings")
+
+
 class PublicStripeAccount(BaseModel):
     payments: Literal["own_account", "platform_account", "unavailable"] = Field(alias="payments")
     missing: Optional[Literal["account", "details", "requirements", "review", "authorization"]] = (
@@ -5289,6 +5829,11 @@ class PublicSuspendedMember(BaseModel):
     status: Literal["active", "suspended"] = Field(alias="status")
     role: PublicRoleName = Field(alias="role")
     left_open: List[PublicLeftOpen] = Field(alias="left_open")
+
+
+class PublicTaxRevenue(BaseModel):
+    tax_rate_bp: int = Field(alias="tax_rate_bp")
+    tax_cents: int = Field(alias="tax_cents")
 
 
 class PublicUnassignedSession(BaseModel):
@@ -5338,6 +5883,45 @@ class PublicVenueProfile(BaseModel):
             "other",
         ]
     ] = Field(alias="business_type")
+
+
+class PublicVoucherOffer(BaseModel):
+    currency: str = Field(alias="currency")
+    minimum_cents: Optional[int] = Field(alias="minimum_cents")
+    maximum_cents: Optional[int] = Field(alias="maximum_cents")
+    products: List[PublicVoucherProduct] = Field(alias="products")
+    validity_months: Optional[int] = Field(alias="validity_months")
+    refund_days: int = Field(alias="refund_days")
+    timezone: str = Field(alias="timezone")
+    last_delivery_on: datetime.date = Field(alias="last_delivery_on")
+
+
+class PublicVoucherOrder(BaseModel):
+    order_id: uuid.UUID = Field(alias="order_id")
+    status: Literal["open", "over", "paid", "withdrawn"] = Field(alias="status")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    product: Optional[str] = Field(alias="product")
+    recipient_name: str = Field(alias="recipient_name")
+    message: str = Field(alias="message")
+    deliver_on: Optional[datetime.date] = Field(alias="deliver_on")
+    code: Optional[str] = Field(alias="code")
+    valid_until: Optional[datetime.date] = Field(alias="valid_until")
+
+
+class PublicVoucherProduct(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    description: Optional[str] = Field(alias="description")
+    amount_cents: int = Field(alias="amount_cents")
+
+
+class PublicVoucherUse(BaseModel):
+    redemptions: int = Field(alias="redemptions")
+    redeemed_cents: int = Field(alias="redeemed_cents")
+    returned_cents: int = Field(alias="returned_cents")
+    issued_cents: Optional[int] = Field(alias="issued_cents")
+    expired_cents: Optional[int] = Field(alias="expired_cents")
 
 
 class PublicWaitlistEntry(BaseModel):
@@ -5774,11 +6358,28 @@ class ServiceJob(BaseModel):
     money: bool = Field(alias="money")
 
 
+class ServiceMeasure(BaseModel):
+    name: Literal[
+        "jobs_queued",
+        "jobs_due",
+        "jobs_running",
+        "jobs_dead",
+        "job_oldest_due_seconds",
+        "webhook_deliveries_pending",
+        "subscriptions_unread_seconds",
+        "accounts_unread_seconds",
+        "connections",
+        "connections_max",
+    ] = Field(alias="name")
+    kind: Optional[str] = Field(alias="kind")
+    value: float = Field(alias="value")
+
+
 class ServiceOpenCheckout(BaseModel):
     attempt_id: uuid.UUID = Field(alias="attempt_id")
     attempt_token: Optional[str] = Field(alias="attempt_token")
     organization_id: uuid.UUID = Field(alias="organization_id")
-    booking_id: uuid.UUID = Field(alias="booking_id")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
     reference: str = Field(alias="reference")
     amount_cents: int = Field(alias="amount_cents")
     currency: str = Field(alias="currency")
@@ -5842,7 +6443,7 @@ class ServiceRecordedWebhook(BaseModel):
 class ServiceRefundRequest(BaseModel):
     refund_request_id: uuid.UUID = Field(alias="refund_request_id")
     organization_id: uuid.UUID = Field(alias="organization_id")
-    booking_id: uuid.UUID = Field(alias="booking_id")
+    booking_id: Optional[uuid.UUID] = Field(alias="booking_id")
     reference: str = Field(alias="reference")
     status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
     amount_cents: int = Field(alias="amount_cents")

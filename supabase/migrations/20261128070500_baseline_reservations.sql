@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: ff27e2d49c8dfccfe26a58048ea8e3ebfd44dafe2bf99c48d68be1ae8bcaab04
+-- Digest of what follows: b17ac00436c02ac77dc41dc733cd9f2023c7843aadaacc759a60f3ea36c053f8
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -2537,26 +2537,21 @@ $$;
 comment on function private.refuse_too_many_slots is
   'Raises 422 too_many_slots, details {"maximum", "days"}: how many days from from_date on can be answered.';
 
-create function private.get_availability(
-  slug text,
+create function private.asked_slots(
+  calendar public.calendars,
   from_date date,
   to_date date,
   room_id uuid,
   party_size int,
   include_taken boolean
 )
-returns setof public.available_slot
+returns private.slot []
 language plpgsql
 volatile
-security definer
-set jit = off
 set search_path = ''
 as $$
 declare
-  calendar public.calendars := private.public_calendar(get_availability.slug);
-  currency text;
   room_ids uuid [];
-  slots private.slot [];
   starts bigint;
   rules bigint;
 begin
@@ -2568,9 +2563,9 @@ begin
   elsif party_size < 1 then
     perform private.fail('party_size_invalid', 422, 'Choose a party of at least one person.');
   end if;
-  if get_availability.room_id is not null then
+  if asked_slots.room_id is not null then
     declare
-      room public.rooms := private.public_room(calendar, get_availability.room_id);
+      room public.rooms := private.public_room(calendar, asked_slots.room_id);
     begin
       if party_size not between room.minimum_party and room.maximum_party then
         perform private.refuse_party(room);
@@ -2578,17 +2573,13 @@ begin
     end;
   end if;
 
-  select o.currency into currency
-  from public.organizations as o
-  where o.id = calendar.organization_id;
-
   select array_agg(r.id) into room_ids
   from public.calendar_rooms as cr
   join public.rooms as r on r.organization_id = cr.organization_id and r.id = cr.room_id
   where cr.organization_id = calendar.organization_id
     and cr.calendar_id = calendar.id
     and r.is_published
-    and (get_availability.room_id is null or r.id = get_availability.room_id);
+    and (asked_slots.room_id is null or r.id = asked_slots.room_id);
 
   -- What it costs follows from what is expanded, free or not: refused before, and counted.
   starts := private.count_starts(
@@ -2606,17 +2597,47 @@ begin
   where u.organization_id = calendar.organization_id and u.is_active;
   perform private.count_attempt((starts * (20 + rules) / 100000)::int);
 
-  slots := array(
+  return array(
     select s
     from private.slots(
-      calendar.organization_id, room_ids, get_availability.from_date, get_availability.to_date,
-      get_availability.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
+      calendar.organization_id, room_ids, asked_slots.from_date, asked_slots.to_date,
+      asked_slots.party_size, calendar.minimum_notice_minutes, calendar.maximum_advance_days, calendar.id
     ) as s
-    where s.seats_available >= s.party_size or get_availability.include_taken
+    where s.seats_available >= s.party_size or asked_slots.include_taken
   );
+end
+$$;
+
+comment on function private.asked_slots is
+  'What a visitor who asks for free times is told of, in order of time and room; the question is counted, several times where it costs much. Raises 404 room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots, party_size_invalid; 429 rate_limited.';
+
+create function private.get_availability(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid,
+  party_size int,
+  include_taken boolean
+)
+returns setof public.available_slot
+language plpgsql
+volatile
+security definer
+set jit = off
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_availability.slug);
+  slots private.slot [] := private.asked_slots(calendar, from_date, to_date, room_id, party_size, include_taken);
+  currency text;
+begin
   if cardinality(slots) > private.most_slots() then
     perform private.refuse_too_many_slots(slots[private.most_slots() + 1].local_start::date - from_date);
   end if;
+
+  select o.currency into currency
+  from public.organizations as o
+  where o.id = calendar.organization_id;
 
   return query
   select
@@ -2664,8 +2685,96 @@ as $$
 $$;
 
 comment on function public.get_availability is
-  'The times that can be booked on the local dates from_date to to_date (at most 92 days and 20,000 times: all there are, or an error), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: so many days from from_date on can be answered, a day always for 50 rooms with a start each five minutes), party_size_invalid; 429 rate_limited.';
+  'The times that can be booked on the local dates from_date to to_date (at most 92 days and 20,000 times: all there are, or an error), in order of time and room; of one room or all of the calendar''s, for a party or for the room''s smallest one. With include_taken also those that the party can only wait for (join_waitlist): their seats_available is less than it needs. For a month at a time get_availability_days says as much as a calendar shows. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: so many days from from_date on can be answered, a day always for 50 rooms with a start each five minutes), party_size_invalid; 429 rate_limited.';
 grant execute on function public.get_availability to anon, authenticated;
+
+create type public.available_day as (
+  local_date date,
+  free int,
+  taken int,
+  price_cents bigint,
+  highest_price_cents bigint
+);
+
+comment on type public.available_day is
+  'A day on which something is offered. Zone, duration and currency are in get_calendar, once for each room.';
+comment on column public.available_day.local_date is 'On the venue''s clock.';
+comment on column public.available_day.free is 'How many times the party can book.';
+comment on column public.available_day.taken is
+  'How many times have no or too few seats left: each can be waited for where the calendar has a waitlist.';
+comment on column public.available_day.price_cents is
+  'What the cheapest free time costs the party, in minor units, tax included; null: none is free.';
+comment on column public.available_day.highest_price_cents is
+  'What the dearest free time costs; null: none is free.';
+
+create function private.get_availability_days(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid,
+  party_size int
+)
+returns setof public.available_day
+language plpgsql
+volatile
+security definer
+set jit = off
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_availability_days.slug);
+  slots private.slot [] := private.asked_slots(calendar, from_date, to_date, room_id, party_size, true);
+begin
+  return query
+  select
+    d.local_date,
+    (count(*) filter (where d.is_free))::int,
+    (count(*) filter (where not d.is_free))::int,
+    min(d.cents) filter (where d.is_free),
+    max(d.cents) filter (where d.is_free)
+  from (
+    select
+      s.local_start::date as local_date,
+      s.seats_available >= s.party_size as is_free,
+      s.quantity * s.unit_cents as cents
+    from rows from (
+      unnest(slots),
+      private.base_prices(calendar.organization_id, slots)
+    ) as s (
+      room_id, starts_at, ends_at, occupied_until, local_start, timezone, mode, capacity,
+      seats_available, party_size, quantity, unit_cents
+    )
+  ) as d
+  group by d.local_date
+  order by d.local_date;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_availability_days is
+  'definer: shows visitors, who may read no table, on which days there are free times.';
+grant execute on function private.get_availability_days to anon, authenticated;
+
+create function public.get_availability_days(
+  slug text,
+  from_date date,
+  to_date date,
+  room_id uuid default null,
+  party_size int default null
+)
+returns setof public.available_day
+language sql
+volatile
+set search_path = ''
+as $$
+  select * from private.get_availability_days(slug, from_date, to_date, room_id, party_size)
+$$;
+
+comment on function public.get_availability_days is
+  'What a month shows: for each of the local dates from_date to to_date (at most 92) on which something is offered, how many times a party can book, how many are taken, and what the free ones cost; of one room or all of the calendar''s, for a party or for the room''s smallest one. The day''s times, by get_availability, count to the same. For anybody. Errors: 404 calendar_not_found, room_not_found; 422 date_range_invalid, date_range_too_long, too_many_slots (details {"maximum", "days"}: more starts than that are looked at for nobody, and so many days from from_date on can be answered), party_size_invalid; 429 rate_limited.';
+grant execute on function public.get_availability_days to anon, authenticated;
 
 create function private.offered_slot(
   calendar public.calendars,
@@ -2683,7 +2792,6 @@ declare
   notice_minutes int;
   advance_days int;
   bookable tstzrange;
-  local_date date;
   slot private.slot;
 begin
   if party_size is null or party_size not between room.minimum_party and room.maximum_party then
@@ -2715,14 +2823,8 @@ begin
     );
   end if;
 
-  local_date := (starts_at at time zone timezone)::date;
-  select s.* into slot
-  from private.slots(
-    room.organization_id, array[room.id], local_date, local_date, offered_slot.party_size,
-    notice_minutes, advance_days, calendar.id
-  ) as s
-  where s.starts_at = offered_slot.starts_at;
-  if not found then
+  slot := private.slot_at(room, timezone, offered_slot.starts_at, offered_slot.party_size, calendar.id);
+  if slot.room_id is null then
     perform private.fail('slot_not_offered', 422, 'Choose one of the times that get_availability lists.');
   end if;
   return slot;
@@ -3311,7 +3413,8 @@ create type public.booking as (
   history public.booking_step [],
   manage_token text,
   payable_cents bigint,
-  rest_payable_until timestamptz
+  rest_payable_until timestamptz,
+  payment_open boolean
 );
 
 comment on type public.booking is 'A booking for whoever manages it.';
@@ -3325,6 +3428,8 @@ comment on column public.booking.cancellable is 'Whether its customer may cancel
 comment on column public.booking.cancellation is 'What cancelling now would give back.';
 comment on column public.booking.reschedulable is 'Whether its customer may move it now (reschedule_booking).';
 comment on column public.booking.history is 'In order of time; empty to whoever only pays it.';
+comment on column public.booking.payment_open is
+  'Whether a payment page was opened for it of which the provider has not said yet that nothing comes of it: only then money may be under way.';
 comment on column public.booking.manage_token is
   'The secret by which it is managed, told by confirm_booking; null to whoever has brought it.';
 
@@ -3928,7 +4033,14 @@ begin
       ),
       null,
       private.payable_online(booking, whole => true),
-      private.rest_payable_until(booking)
+      private.rest_payable_until(booking),
+      exists (
+        select from private.payment_attempts as a
+        where a.organization_id = booking.organization_id
+          and a.booking_id = booking.id
+          and a.status = 'open'
+          and a.session_id is not null
+      )
     )::public.booking
     from public.customers as c
     join public.organizations as o on o.id = c.organization_id
@@ -4310,6 +4422,7 @@ declare
 begin
   perform private.require_permission(create_booking.organization_id, 'bookings:create');
   perform private.check_override(create_booking.organization_id, request.price_cents, request.override_reason);
+  perform private.count_typed_code(create_booking.organization_id, request.coupon_code);
   stored := private.idempotent_begin(scope, create_booking.idempotency_key, to_jsonb(request));
   if stored is null then
     if request.source is null or request.source not in ('direct', 'marketplace', 'api') then
@@ -5059,6 +5172,7 @@ declare
 begin
   perform private.require_permission(quote_change.organization_id, 'bookings:update');
   perform private.check_override(quote_change.organization_id, change.price_cents, change.override_reason);
+  perform private.count_typed_code(quote_change.organization_id, change.coupon_code);
   select b.* into booking
   from public.bookings as b
   where b.organization_id = quote_change.organization_id and b.id = change.booking_id;
@@ -5135,6 +5249,7 @@ declare
 begin
   perform private.require_permission(change_booking.organization_id, 'bookings:update');
   perform private.check_override(change_booking.organization_id, change.price_cents, change.override_reason);
+  perform private.count_typed_code(change_booking.organization_id, change.coupon_code);
   stored := private.idempotent_begin(scope, change_booking.idempotency_key, to_jsonb(change));
   if stored is not null then
     return jsonb_populate_record(null::public.desk_booking, stored);
@@ -6466,6 +6581,370 @@ comment on function public.delete_booking_comment is
 grant execute on function public.delete_booking_comment to authenticated;
 
 -- =============================================================================
+-- sql/60_reservations/170_buy_voucher.sql
+-- =============================================================================
+
+-- Buying a gift voucher: what a visitor calls.
+
+create type public.voucher_product as (
+  id uuid,
+  name text,
+  description text,
+  amount_cents bigint
+);
+
+comment on type public.voucher_product is 'A gift voucher with a name.';
+comment on column public.voucher_product.id is 'What order_voucher takes as product_id.';
+comment on column public.voucher_product.name is 'In the language asked for, else in another.';
+comment on column public.voucher_product.description is 'As name; null: there is none.';
+comment on column public.voucher_product.amount_cents is 'What it costs and is worth, in minor units of the offer''s currency.';
+
+create type public.voucher_offer as (
+  currency text,
+  minimum_cents bigint,
+  maximum_cents bigint,
+  products public.voucher_product [],
+  validity_months int,
+  refund_days int,
+  timezone text,
+  last_delivery_on date
+);
+
+comment on type public.voucher_offer is 'The gift vouchers that a venue sells online.';
+comment on column public.voucher_offer.currency is 'ISO 4217.';
+comment on column public.voucher_offer.minimum_cents is 'The least amount that may be chosen, in minor units; null: only products are sold.';
+comment on column public.voucher_offer.maximum_cents is 'The most that may be chosen; null: only products are sold.';
+comment on column public.voucher_offer.products is 'In their order.';
+comment on column public.voucher_offer.validity_months is 'For how many months from its payment one pays; null: without an end.';
+comment on column public.voucher_offer.refund_days is 'For how many days an unspent one may be given back; 0: it may not.';
+comment on column public.voucher_offer.timezone is 'The venue''s, in which deliver_on counts.';
+comment on column public.voucher_offer.last_delivery_on is 'The last date on which one can be delivered.';
+
+create function private.voucher_offer(calendar public.calendars, locale text)
+returns public.voucher_offer
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  organization public.organizations;
+  offered public.voucher_settings;
+  least_cents bigint;
+  answer public.voucher_offer;
+begin
+  select o.* into organization from public.organizations as o where o.id = calendar.organization_id;
+  select s.* into offered
+  from public.voucher_settings as s
+  where s.organization_id = organization.id and s.is_sold;
+  if not found or not (private.payment_account(organization.id)).available then
+    perform private.fail('vouchers_not_sold', 409, 'The venue sells no gift vouchers online at the moment: ask it.');
+  end if;
+  -- The provider charges no less.
+  select c.least_cents into least_cents from private.currencies as c where c.code = organization.currency;
+  answer.currency := organization.currency;
+  if offered.maximum_cents >= least_cents then
+    answer.minimum_cents := greatest(offered.minimum_cents, least_cents);
+    answer.maximum_cents := offered.maximum_cents;
+  end if;
+  answer.products := array(
+    select row(
+      p.id, private.text_in(p.names, voucher_offer.locale), private.text_in(p.descriptions, voucher_offer.locale), p.amount_cents
+    )::public.voucher_product
+    from public.voucher_products as p
+    where p.organization_id = organization.id and p.is_active and p.amount_cents >= least_cents
+    order by p.position, p.id
+  );
+  answer.validity_months := offered.validity_months;
+  answer.refund_days := offered.refund_days;
+  answer.timezone := organization.timezone;
+  answer.last_delivery_on := (now() at time zone organization.timezone)::date + 365;
+  return answer;
+end
+$$;
+
+comment on function private.voucher_offer is
+  'What the calendar''s venue sells online. Raises 409 vouchers_not_sold when nothing can be bought.';
+
+create function private.get_voucher_offer(slug text, locale text)
+returns public.voucher_offer
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(get_voucher_offer.slug);
+begin
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  return private.voucher_offer(calendar, coalesce(get_voucher_offer.locale, calendar.locales[1]));
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_voucher_offer is 'definer: visitors read no table.';
+grant execute on function private.get_voucher_offer to anon, authenticated;
+
+create function public.get_voucher_offer(slug text, locale text default null)
+returns public.voucher_offer
+language sql
+volatile
+set search_path = ''
+as $$ select private.get_voucher_offer(slug, locale) $$;
+
+comment on function public.get_voucher_offer is
+  'The gift vouchers that the venue of the calendar with this slug sells online. locale: es, en or ca; the calendar''s first if left out. For anybody. Errors: 404 calendar_not_found; 409 vouchers_not_sold; 429 rate_limited.';
+grant execute on function public.get_voucher_offer to anon, authenticated;
+
+create type public.placed_voucher_order as (
+  order_id uuid,
+  order_token text,
+  amount_cents bigint,
+  currency text
+);
+
+comment on type public.placed_voucher_order is 'A gift voucher that waits to be paid: POST /v1/voucher-checkout opens its page.';
+comment on column public.placed_voucher_order.order_id is 'The order.';
+comment on column public.placed_voucher_order.order_token is 'The buyer''s secret, which pays it and shows the code afterwards.';
+comment on column public.placed_voucher_order.amount_cents is 'What is to be paid, in minor units of currency.';
+comment on column public.placed_voucher_order.currency is 'ISO 4217.';
+
+create function private.order_voucher(
+  slug text,
+  idempotency_key text,
+  buyer_name text,
+  buyer_email text,
+  amount_cents bigint,
+  product_id uuid,
+  recipient_name text,
+  recipient_email text,
+  message text,
+  deliver_on date,
+  locale text
+)
+returns public.placed_voucher_order
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(order_voucher.slug);
+  scope text := calendar.organization_id || ':order_voucher';
+  spoken text := coalesce(order_voucher.locale, calendar.locales[1]);
+  buyer text := private.clean_text(order_voucher.buyer_name);
+  recipient text := coalesce(private.clean_text(order_voucher.recipient_name), '');
+  words text := coalesce(private.clean_note(order_voucher.message), '');
+  bought_by text := nullif(private.typed_email(order_voucher.buyer_email), '');
+  given_to text := nullif(private.typed_email(order_voucher.recipient_email), '');
+  today date;
+  stored jsonb;
+  offer public.voucher_offer;
+  product public.voucher_products;
+  cents bigint;
+  field text;
+  order_id uuid := private.uuid_v7();
+  answer public.placed_voucher_order;
+begin
+  perform private.limit_rate('order_voucher', 'address', private.client_address());
+  -- A buyer is none of the venue's customers by that.
+  perform private.act_as('system', null);
+  stored := private.idempotent_begin(scope, order_voucher.idempotency_key, jsonb_build_object(
+    'calendar', calendar.id, 'buyer_name', order_voucher.buyer_name, 'buyer_email', order_voucher.buyer_email,
+    'amount_cents', order_voucher.amount_cents, 'product_id', order_voucher.product_id,
+    'recipient_name', order_voucher.recipient_name, 'recipient_email', order_voucher.recipient_email,
+    'message', order_voucher.message, 'deliver_on', order_voucher.deliver_on, 'locale', order_voucher.locale
+  ));
+  if stored is not null then
+    answer := jsonb_populate_record(null::public.placed_voucher_order, stored);
+    answer.order_token := private.voucher_order_token(answer.order_id);
+    return answer;
+  end if;
+
+  offer := private.voucher_offer(calendar, spoken);
+  if order_voucher.product_id is not null then
+    select p.* into product
+    from public.voucher_products as p
+    where p.organization_id = calendar.organization_id
+      and p.id = order_voucher.product_id
+      and p.id = any (array(select o.id from unnest(offer.products) as o));
+    if not found then
+      perform private.fail('voucher_product_not_found', 404, 'Choose one of the products that get_voucher_offer lists.');
+    end if;
+  end if;
+  cents := coalesce(product.amount_cents, order_voucher.amount_cents);
+  today := (now() at time zone offer.timezone)::date;
+  field := case
+    when product.id is not null and order_voucher.amount_cents <> product.amount_cents then 'amount_cents'
+    when product.id is null and (
+      cents between offer.minimum_cents and offer.maximum_cents
+      and cents % private.amount_step(offer.currency) = 0
+    ) is not true then 'amount_cents'
+    when private.is_typed_name(buyer, 200) is not true then 'buyer_name'
+    when private.is_email(bought_by) is not true then 'buyer_email'
+    when recipient <> '' and not private.is_typed_name(recipient, 200) then 'recipient_name'
+    when not private.is_email(given_to) then 'recipient_email'
+    -- It goes to somebody's address in the venue's name.
+    when not private.is_text(words, 1000) or private.holds_link(words, bare => true) then 'message'
+    when order_voucher.deliver_on is not null and (
+      given_to is not null and order_voucher.deliver_on between today and offer.last_delivery_on
+    ) is not true then 'deliver_on'
+    when not private.is_locale(spoken) then 'locale'
+  end;
+  if field is not null then
+    perform private.fail(
+      'voucher_order_invalid', 422,
+      'Give an amount of the offer, who buys it with an address, a message without links, and a date for a recipient with an address.',
+      jsonb_build_object('field', field)
+    );
+  end if;
+
+  insert into public.voucher_orders (
+    organization_id, id, calendar_id, product_id, product_names, amount_cents, currency, buyer_name, buyer_email,
+    recipient_name, recipient_email, message, locale, deliver_on, validity_months, refund_days
+  )
+  values (
+    calendar.organization_id, order_id, calendar.id, product.id, product.names, cents, offer.currency, buyer, bought_by,
+    recipient, given_to, words, spoken, order_voucher.deliver_on, offer.validity_months, offer.refund_days
+  );
+  answer := row(order_id, null, cents, offer.currency)::public.placed_voucher_order;
+  perform private.idempotent_end(scope, order_voucher.idempotency_key, to_jsonb(answer));
+  answer.order_token := private.voucher_order_token(order_id);
+  -- Last: its row stays locked until the end of the transaction.
+  perform private.limit_rate('order_voucher', 'target', calendar.organization_id::text);
+  return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.order_voucher is 'definer: visitors write no table.';
+grant execute on function private.order_voucher to anon, authenticated;
+
+create function public.order_voucher(
+  slug text,
+  idempotency_key text,
+  buyer_name text,
+  buyer_email text,
+  amount_cents bigint default null,
+  product_id uuid default null,
+  recipient_name text default null,
+  recipient_email text default null,
+  message text default null,
+  deliver_on date default null,
+  locale text default null
+)
+returns public.placed_voucher_order
+language sql
+volatile
+set search_path = ''
+as $$
+  select private.order_voucher(
+    slug, idempotency_key, buyer_name, buyer_email, amount_cents, product_id, recipient_name, recipient_email, message,
+    deliver_on, locale
+  )
+$$;
+
+comment on function public.order_voucher is
+  'Orders a gift voucher of the venue of a calendar: a product, or an amount (minor units). It exists once it is paid, online only, within half an hour of opening its page (POST /v1/voucher-checkout). Then the buyer is mailed the code, and with recipient_email the recipient, with the message: at once, or on deliver_on at nine in the venue''s zone. No mail goes out before. For a day the same idempotency key and request are one order. For anybody. Errors: 404 calendar_not_found, voucher_product_not_found; 409 vouchers_not_sold; 422 voucher_order_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+grant execute on function public.order_voucher to anon, authenticated;
+
+create type public.voucher_order as (
+  order_id uuid,
+  status text,
+  amount_cents bigint,
+  currency text,
+  product text,
+  recipient_name text,
+  message text,
+  deliver_on date,
+  code text,
+  valid_until date
+);
+
+comment on type public.voucher_order is 'A gift voucher, as its buyer sees it.';
+comment on column public.voucher_order.order_id is 'The order.';
+comment on column public.voucher_order.status is
+  'open: not paid yet; over: the time to pay is over, order anew; paid; withdrawn: it was given back, cancelled or is blocked. one of: open, over, paid, withdrawn';
+comment on column public.voucher_order.amount_cents is 'What it costs and is worth, in minor units of currency.';
+comment on column public.voucher_order.currency is 'ISO 4217.';
+comment on column public.voucher_order.product is 'The product''s name in the buyer''s language; null: an amount was chosen.';
+comment on column public.voucher_order.recipient_name is 'Empty: none was given.';
+comment on column public.voucher_order.message is 'Empty: none was given.';
+comment on column public.voucher_order.deliver_on is 'When it is mailed to the recipient; null: as soon as it is paid, or to nobody but the buyer.';
+comment on column public.voucher_order.code is 'What is typed to pay with it; null: it is not paid, or withdrawn.';
+comment on column public.voucher_order.valid_until is 'Its last date, included; null: without an end, not paid, or withdrawn.';
+
+create function private.get_voucher_order(order_id uuid, order_token text)
+returns public.voucher_order
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  bought public.voucher_orders;
+  voucher public.vouchers;
+  given_back boolean;
+begin
+  perform private.count_attempt();
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  if private.typed_token_hash(get_voucher_order.order_token)
+    = private.token_hash(private.voucher_order_token(get_voucher_order.order_id))
+  then
+    select o.* into bought from public.voucher_orders as o where o.id = get_voucher_order.order_id;
+  end if;
+  if bought.id is null then
+    perform private.fail('voucher_order_not_found', 404, 'Check the link: one that nobody paid is forgotten after 30 days.');
+  end if;
+  select v.* into voucher
+  from public.vouchers as v
+  where v.organization_id = bought.organization_id and v.id = bought.voucher_id;
+  given_back := voucher.status <> 'active' or exists (
+    select from public.voucher_refunds as r
+    where r.organization_id = bought.organization_id and r.order_id = bought.id and r.status in ('pending', 'succeeded')
+    group by r.order_id
+    having sum(r.amount_cents) >= bought.amount_cents
+  );
+  return row(
+    bought.id,
+    case
+      when bought.status = 'paid' then case when given_back then 'withdrawn' else 'paid' end
+      when bought.status = 'open' and coalesce(bought.expires_at > now(), true) then 'open'
+      else 'over'
+    end,
+    bought.amount_cents,
+    bought.currency,
+    private.text_in(bought.product_names, bought.locale),
+    bought.recipient_name,
+    bought.message,
+    bought.deliver_on,
+    case when not given_back then voucher.code end,
+    case when not given_back then voucher.valid_until end
+  )::public.voucher_order;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_voucher_order is 'definer: visitors read no table. Proves the buyer by the order''s token.';
+grant execute on function private.get_voucher_order to anon, authenticated;
+
+create function public.get_voucher_order(order_id uuid, order_token text)
+returns public.voucher_order
+language sql
+volatile
+set search_path = ''
+as $$ select private.get_voucher_order(order_id, order_token) $$;
+
+comment on function public.get_voucher_order is
+  'What became of an ordered gift voucher, with its code once it is paid, for whoever has the token of order_voucher: a page to print. For anybody. Errors: 404 voucher_order_not_found; 429 rate_limited.';
+grant execute on function public.get_voucher_order to anon, authenticated;
+
+-- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
 -- =============================================================================
 
@@ -6642,6 +7121,13 @@ as $$
 declare
   became text := case new.status when 'expired' then 'lapsed' when 'cancelled' then 'declined' else 'booked' end;
 begin
+  -- Most bookings come from no waiting list, and an update of no row calls its triggers all the same.
+  if not exists (
+    select from public.waitlist_entries as e
+    where e.organization_id = new.organization_id and e.booking_id = new.id
+  ) then
+    return null;
+  end if;
   -- Nobody can answer a mail that did not leave: the worker or the provider was away. Its job
   -- sends nothing any more, since the offer is over.
   if became = 'lapsed' and exists (
@@ -11342,8 +11828,8 @@ create table public.email_template_overrides (
   -- What somebody waits for, or a deadline depends on.
   constraint email_template_overrides_some_are_always_sent check (
     is_sent or template not in (
-      'booking_to_confirm', 'my_bookings', 'voucher_issued', 'waitlist_offer', 'invitation', 'dispute_opened',
-      'subscription_overdue'
+      'booking_to_confirm', 'my_bookings', 'voucher_issued', 'voucher_bought', 'waitlist_offer', 'invitation',
+      'dispute_opened', 'subscription_overdue'
     )
   ),
   constraint email_template_overrides_subject_is_a_line_of_1_to_200 check (private.is_line(subject, 200)),
@@ -11357,7 +11843,7 @@ comment on column public.email_template_overrides.checked_at is 'When these word
 comment on column public.email_template_overrides.problem is
   'Why these words are not used: {field (subject or body), line, problem (an English sentence)}; null: they are. Written by the service only.';
 comment on column public.email_template_overrides.is_sent is
-  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, waitlist_offer, invitation, dispute_opened, subscription_overdue.';
+  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, voucher_bought, waitlist_offer, invitation, dispute_opened, subscription_overdue.';
 comment on column public.email_template_overrides.subject is 'Null: the product''s own.';
 comment on column public.email_template_overrides.body is 'Plain text; an empty line begins a paragraph. Null: the product''s own.';
 
@@ -12081,6 +12567,22 @@ comment on function private.invitation_content is
 
 select private.email_template_upsert('invitation', 'invitation_content');
 
+create function private.voucher_went_back(voucher public.vouchers)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return voucher.balance_cents = 0 and exists (
+    select from public.voucher_entries as e
+    where e.organization_id = voucher.organization_id and e.voucher_id = voucher.id and e.kind = 'revoked'
+  );
+end
+$$;
+
+comment on function private.voucher_went_back is 'Whether what is left of a bought voucher was given back, so that its code is worth nothing.';
+
 create function private.voucher_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
@@ -12107,6 +12609,12 @@ begin
         'valid_until', v.valid_until,
         'recipient_name', v.recipient_name,
         'message', v.message,
+        -- Of one that was bought online.
+        'buyer_name', (
+          select b.buyer_name
+          from public.voucher_orders as b
+          where b.organization_id = v.organization_id and b.voucher_id = v.id
+        ),
         'calendar_slug', k.slug,
         'site_url', k.site_url,
         'accent_color', k.accent_color
@@ -12125,14 +12633,63 @@ begin
       and v.id = (cause ->> 'voucher_id')::uuid
       and v.status = 'active'
       and v.recipient_email is not null
+      and not private.voucher_went_back(v)
   );
 end
 $$;
 
 comment on function private.voucher_content is
-  'What the mail with a gift voucher says; no row when it was cancelled or names nobody to write to.';
+  'What the mail with a gift voucher says; no row when it was cancelled, given back or blocked, or names nobody to write to.';
 
 select private.email_template_upsert('voucher_issued', 'voucher_content');
+
+create function private.bought_voucher_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'locale', b.locale,
+      'to', jsonb_build_object('name', b.buyer_name, 'email', b.buyer_email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
+        'code', v.code,
+        'currency', b.currency,
+        'amount_cents', b.amount_cents,
+        'product', private.text_in(b.product_names, b.locale),
+        'valid_until', v.valid_until,
+        'recipient_name', b.recipient_name,
+        'recipient_email', b.recipient_email,
+        'message', b.message,
+        'deliver_on', b.deliver_on,
+        'calendar_slug', c.slug,
+        'site_url', c.site_url,
+        'accent_color', c.accent_color
+      )
+    )
+    from public.voucher_orders as b
+    join public.organizations as o on o.id = b.organization_id
+    join public.vouchers as v on v.organization_id = b.organization_id and v.id = b.voucher_id
+    left join public.calendars as c
+      on c.organization_id = b.organization_id and c.id = b.calendar_id and c.is_active
+    where b.organization_id = bought_voucher_content.organization_id
+      and b.id = (cause ->> 'voucher_order_id')::uuid
+      and v.status = 'active'
+      and not private.voucher_went_back(v)
+  );
+end
+$$;
+
+comment on function private.bought_voucher_content is
+  'What the mail to the buyer of a gift voucher says; no row when it went back meanwhile, or the buyer was erased.';
+
+select private.email_template_upsert('voucher_bought', 'bought_voucher_content');
 
 create function private.dispute_content(organization_id uuid, cause jsonb)
 returns jsonb
@@ -12147,7 +12704,7 @@ begin
       'to', jsonb_build_object('name', f.full_name, 'email', f.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'reference', b.reference,
+        'reference', d.reference,
         'currency', d.currency,
         'amount_cents', d.amount_cents,
         'reason', d.reason,
@@ -12155,13 +12712,22 @@ begin
         'timezone', o.timezone
       )
     )
-    from public.disputes as d
+    from (
+      select p.organization_id, p.id, b.reference, p.currency, p.amount_cents, p.reason, p.respond_by, p.status
+      from public.disputes as p
+      join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
+      union all
+      -- Of a voucher's code its end: who has all of it can pay.
+      select p.organization_id, p.id, '…-' || right(v.code, 4), p.currency, p.amount_cents, p.reason, p.respond_by, p.status
+      from public.voucher_disputes as p
+      join public.voucher_orders as b on b.organization_id = p.organization_id and b.id = p.order_id
+      join public.vouchers as v on v.organization_id = b.organization_id and v.id = b.voucher_id
+    ) as d
     join public.organizations as o on o.id = d.organization_id
-    join public.bookings as b on b.organization_id = d.organization_id and b.id = d.booking_id
     join public.memberships as m on m.organization_id = d.organization_id and m.status = 'active'
     join public.profiles as f on f.user_id = m.user_id
     where d.organization_id = dispute_content.organization_id
-      and d.id = (cause ->> 'dispute_id')::uuid
+      and d.id = coalesce(cause ->> 'dispute_id', cause ->> 'voucher_dispute_id')::uuid
       and d.status not in ('won', 'lost', 'warning_closed')
       and m.user_id = (cause ->> 'user_id')::uuid
   );
@@ -20538,11 +21104,1494 @@ comment on function public.get_subscription is
 grant execute on function public.get_subscription to authenticated;
 
 -- =============================================================================
+-- sql/87_reports/030_periods.sql
+-- =============================================================================
+
+-- What reports share: who may read them, the days that they are about, and the rooms.
+
+select private.permission_upsert(
+  'reports:read', 'reports', false,
+  'See reports of revenue, bookings, games and occupancy', 'Ver informes de ingresos, reservas, partidas y ocupación',
+  array['admin', 'manager']
+);
+
+create type private.report_days as (
+  from_date date,
+  to_date date,
+  previous_from_date date,
+  previous_to_date date,
+  from_at timestamptz,
+  to_at timestamptz
+);
+
+comment on type private.report_days is
+  'The local dates of a report, both included, and those before it with which it is compared. Whatever falls on any of them on any clock lies from from_at until before to_at.';
+
+create type private.report_room as (
+  id uuid,
+  name text,
+  location_id uuid,
+  location_name text,
+  timezone text
+);
+
+comment on type private.report_room is 'A room that a report is about, and its clock.';
+
+create function private.report_rooms(organization_id uuid, location_id uuid, room_id uuid)
+returns setof private.report_room
+language plpgsql
+stable
+rows 10
+set search_path = ''
+as $$
+begin
+  return query
+  select r.id, r.name, l.id, l.name, l.timezone
+  from public.rooms as r
+  join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+  where r.organization_id = report_rooms.organization_id
+    and (report_rooms.location_id is null or r.location_id = report_rooms.location_id)
+    and (report_rooms.room_id is null or r.id = report_rooms.room_id);
+end
+$$;
+
+comment on function private.report_rooms is
+  'The rooms of a location, or of all, or one; rooms that are hidden are among them, since they have their past.';
+
+create function private.report_days(
+  organization_id uuid,
+  period text,
+  from_date date,
+  to_date date,
+  location_id uuid,
+  room_id uuid,
+  maximum_days int
+)
+returns private.report_days
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  zone text;
+  today date;
+  unit text := coalesce(report_days.period, 'month');
+  days private.report_days;
+begin
+  perform private.require_permission(report_days.organization_id, 'reports:read');
+  if report_days.location_id is not null and not exists (
+    select from public.locations as l
+    where l.organization_id = report_days.organization_id and l.id = report_days.location_id
+  ) then
+    perform private.fail('location_not_found', 404, 'Choose one of the organization''s locations, or none for all.');
+  elsif report_days.room_id is not null and not exists (
+    select from private.report_rooms(report_days.organization_id, report_days.location_id, report_days.room_id)
+  ) then
+    perform private.fail('room_not_found', 404, 'Choose one of the rooms of the organization and the location, or none for all.');
+  end if;
+  if report_days.from_date is null and report_days.to_date is null then
+    if unit not in ('today', 'week', 'month', 'quarter', 'year') then
+      perform private.fail('period_invalid', 422, 'Choose today, week, month, quarter or year, or give two dates.');
+    end if;
+    select l.timezone into zone
+    from public.locations as l
+    where l.organization_id = report_days.organization_id
+      and l.id = coalesce(report_days.location_id, (
+        select r.location_id
+        from public.rooms as r
+        where r.organization_id = report_days.organization_id and r.id = report_days.room_id
+      ));
+    if zone is null then
+      select o.timezone into zone
+      from public.organizations as o
+      where o.id = report_days.organization_id;
+    end if;
+    today := (now() at time zone zone)::date;
+    if unit = 'today' then
+      unit := 'day';
+    end if;
+    days.from_date := date_trunc(unit, today::timestamp)::date;
+    days.to_date := (date_trunc(unit, today::timestamp) + case unit
+      when 'quarter' then interval '3 months'
+      else ('1 ' || unit)::interval
+    end)::date - 1;
+    days.previous_from_date := date_trunc(unit, (days.from_date - 1)::timestamp)::date;
+  else
+    if report_days.period is not null then
+      perform private.fail('period_invalid', 422, 'Give either a period or two dates.');
+    elsif report_days.to_date < report_days.from_date
+      or not coalesce(report_days.from_date >= date '2000-01-01' and report_days.to_date <= date '2099-12-31', false)
+    then
+      perform private.fail(
+        'date_range_invalid', 422, 'Give two dates from 2000 to 2099, from_date not after to_date.'
+      );
+    end if;
+    days.from_date := report_days.from_date;
+    days.to_date := report_days.to_date;
+    days.previous_from_date := days.from_date - (days.to_date - days.from_date + 1);
+  end if;
+  if days.to_date - days.from_date >= report_days.maximum_days then
+    perform private.fail(
+      'date_range_too_long', 422, format('Ask for at most %s days at a time.', report_days.maximum_days),
+      jsonb_build_object('maximum', report_days.maximum_days)
+    );
+  end if;
+  days.previous_to_date := days.from_date - 1;
+  -- No clock is further from UTC.
+  days.from_at := (days.previous_from_date - 1)::timestamp at time zone 'UTC';
+  days.to_at := (days.to_date + 2)::timestamp at time zone 'UTC';
+  return days;
+end
+$$;
+
+comment on function private.report_days is
+  'The days of a period that has today in it, on the clock of the room or location that is asked for, else of the organization, and those of the period before; or from one date to another, and as many days before. Asks for reports:read. Raises 403 permission_denied; 404 location_not_found, room_not_found; 422 period_invalid, date_range_invalid, date_range_too_long (details {"maximum"}).';
+
+create function private.share_bp(part bigint, whole bigint)
+returns int
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return round(part * 10000.0 / nullif(whole, 0));
+end
+$$;
+
+comment on function private.share_bp is 'A part of a whole in basis points; null of nothing.';
+
+-- =============================================================================
+-- sql/87_reports/040_revenue.sql
+-- =============================================================================
+
+-- Revenue: what came in and went back, what of it is sold and taxed, and what visits still bring.
+--
+-- What was received and refunded are the rows of payments and refunds, and sales and tax those that the ledger wrote of
+-- bookings: each on the day on which the money moved. What is expected and outstanding are figures of visits, on the
+-- day of the visit. A correction is taken off what was received, on the day on which it was made, as in the ledger.
+
+create type public.revenue_sums as (
+  received_cents bigint,
+  refunded_cents bigint,
+  net_cents bigint,
+  sales_cents bigint,
+  tax_cents bigint,
+  expected_cents bigint,
+  outstanding_cents bigint
+);
+
+comment on type public.revenue_sums is 'Amounts of some days, in minor units of the report''s currency.';
+comment on column public.revenue_sums.received_cents is 'Payments on these days, less those that turned out to be none.';
+comment on column public.revenue_sums.refunded_cents is 'What went back on these days, less what the bank sent back.';
+comment on column public.revenue_sums.net_cents is 'Received less refunded: in the ledger, what was credited to customers.';
+comment on column public.revenue_sums.sales_cents is 'What of it was sold, without tax: the ledger''s sales.';
+comment on column public.revenue_sums.tax_cents is 'The tax on that: the ledger''s tax.';
+comment on column public.revenue_sums.expected_cents is
+  'What visits on these days bring: what the venue keeps of their money, of cancelled ones too, and what is outstanding.';
+comment on column public.revenue_sums.outstanding_cents is
+  'What can still be asked for of bookings whose visit is on these days, as open_cents of a booking; holds are none.';
+
+create type public.method_revenue as (
+  method text,
+  received_cents bigint,
+  refunded_cents bigint,
+  net_cents bigint
+);
+
+comment on type public.method_revenue is 'What came in and went back by one method, in minor units of the report''s currency.';
+comment on column public.method_revenue.method is 'Of the payment, or by which the refund was made. one of payments.method';
+comment on column public.method_revenue.received_cents is 'As in revenue_sums.';
+comment on column public.method_revenue.refunded_cents is 'As in revenue_sums.';
+comment on column public.method_revenue.net_cents is 'Received less refunded.';
+
+create type public.room_revenue as (
+  room_id uuid,
+  name text,
+  location_id uuid,
+  sums public.revenue_sums,
+  previous public.revenue_sums
+);
+
+comment on type public.room_revenue is 'The revenue of a room: of the bookings that are in it now.';
+comment on column public.room_revenue.room_id is 'The room.';
+comment on column public.room_revenue.name is 'As the venue calls it.';
+comment on column public.room_revenue.location_id is 'Where it is.';
+comment on column public.room_revenue.sums is 'Of the report''s days.';
+comment on column public.room_revenue.previous is 'Of the days before.';
+
+create type public.location_revenue as (
+  location_id uuid,
+  name text,
+  sums public.revenue_sums,
+  previous public.revenue_sums
+);
+
+comment on type public.location_revenue is 'The revenue of a location.';
+comment on column public.location_revenue.location_id is 'The location.';
+comment on column public.location_revenue.name is 'As the venue calls it.';
+comment on column public.location_revenue.sums is 'Of the report''s days.';
+comment on column public.location_revenue.previous is 'Of the days before.';
+
+create type public.channel_revenue as (
+  channel text,
+  sums public.revenue_sums,
+  previous public.revenue_sums
+);
+
+comment on type public.channel_revenue is 'The revenue of one channel.';
+comment on column public.channel_revenue.channel is 'Where the booking was made. one of bookings.source';
+comment on column public.channel_revenue.sums is 'Of the report''s days.';
+comment on column public.channel_revenue.previous is 'Of the days before.';
+
+create type public.tax_revenue as (
+  tax_rate_bp int,
+  tax_cents bigint
+);
+
+comment on type public.tax_revenue is 'The tax of one rate, as the ledger has it.';
+comment on column public.tax_revenue.tax_rate_bp is 'In basis points.';
+comment on column public.tax_revenue.tax_cents is 'Minor units of the report''s currency.';
+
+create type public.revenue_point as (
+  from_date date,
+  to_date date,
+  sums public.revenue_sums
+);
+
+comment on type public.revenue_point is 'A day, or a week, month or quarter as far as it is in the report.';
+comment on column public.revenue_point.from_date is 'Its first date.';
+comment on column public.revenue_point.to_date is 'Its last date.';
+comment on column public.revenue_point.sums is 'Of these dates.';
+
+create type public.coupon_use as (
+  coupon_id uuid,
+  code text,
+  bookings bigint,
+  discount_cents bigint
+);
+
+comment on type public.coupon_use is 'How a coupon was used, by bookings that stand and whose visit is on the report''s days.';
+comment on column public.coupon_use.coupon_id is 'The coupon.';
+comment on column public.coupon_use.code is 'Its code; null without coupons:read.';
+comment on column public.coupon_use.bookings is 'How many have it.';
+comment on column public.coupon_use.discount_cents is 'What they cost less, in minor units of the report''s currency.';
+
+create type public.voucher_use as (
+  redemptions bigint,
+  redeemed_cents bigint,
+  returned_cents bigint,
+  issued_cents bigint,
+  expired_cents bigint
+);
+
+comment on type public.voucher_use is 'How gift vouchers were used on the report''s days, in minor units of its currency.';
+comment on column public.voucher_use.redemptions is 'How many payments were made with one.';
+comment on column public.voucher_use.redeemed_cents is 'What these paid.';
+comment on column public.voucher_use.returned_cents is 'What went back on vouchers.';
+comment on column public.voucher_use.issued_cents is
+  'What was put on vouchers, less what was cancelled; null in the report of a location or room, of which vouchers are none.';
+comment on column public.voucher_use.expired_cents is
+  'What was left on those whose last date passed, less what was given a new one; null in the report of a location or room.';
+
+create type public.revenue_report as (
+  currency text,
+  from_date date,
+  to_date date,
+  previous_from_date date,
+  previous_to_date date,
+  granularity text,
+  total public.revenue_sums,
+  previous public.revenue_sums,
+  change public.revenue_sums,
+  methods public.method_revenue [],
+  rooms public.room_revenue [],
+  locations public.location_revenue [],
+  channels public.channel_revenue [],
+  taxes public.tax_revenue [],
+  coupons public.coupon_use [],
+  vouchers public.voucher_use,
+  series public.revenue_point []
+);
+
+comment on type public.revenue_report is 'The revenue of some days in one currency.';
+comment on column public.revenue_report.currency is 'ISO 4217.';
+comment on column public.revenue_report.from_date is 'First date, on the clock of each location.';
+comment on column public.revenue_report.to_date is 'Last date.';
+comment on column public.revenue_report.previous_from_date is 'First date of the days before.';
+comment on column public.revenue_report.previous_to_date is 'Last date of the days before.';
+comment on column public.revenue_report.granularity is 'Of the series. one of: day, week, month, quarter';
+comment on column public.revenue_report.total is 'Of these days.';
+comment on column public.revenue_report.previous is 'Of the days before.';
+comment on column public.revenue_report.change is 'Total less previous.';
+comment on column public.revenue_report.methods is 'By method, those that moved something.';
+comment on column public.revenue_report.rooms is 'By room: all that were asked for, by name.';
+comment on column public.revenue_report.locations is 'By location, by name.';
+comment on column public.revenue_report.channels is 'By channel, those that there were.';
+comment on column public.revenue_report.taxes is 'By rate, those that there were.';
+comment on column public.revenue_report.coupons is 'Those that were used, the most used first.';
+comment on column public.revenue_report.vouchers is 'Of gift vouchers.';
+comment on column public.revenue_report.series is 'In order of time, without a gap.';
+
+create function private.revenue_sums(received numeric, refunded numeric, sales numeric, tax numeric, kept numeric, outstanding numeric)
+returns public.revenue_sums
+language sql
+immutable
+set search_path = ''
+as $$
+  select row(
+    coalesce(received, 0), coalesce(refunded, 0), coalesce(received, 0) - coalesce(refunded, 0), coalesce(sales, 0),
+    coalesce(tax, 0), coalesce(kept, 0) + coalesce(outstanding, 0), coalesce(outstanding, 0)
+  )::public.revenue_sums
+$$;
+
+comment on function private.revenue_sums is 'Sums as a report says them; of nothing, zero.';
+
+create function private.get_revenue_report(
+  organization_id uuid,
+  period text,
+  from_date date,
+  to_date date,
+  location_id uuid,
+  room_id uuid,
+  granularity text
+)
+returns setof public.revenue_report
+language plpgsql
+stable
+security definer
+set jit = off
+-- A plan for these very dates: one for any joins in loops what is many rows (occupancy of a month 212 ms instead of 47).
+set plan_cache_mode = force_custom_plan
+set search_path = ''
+as $$
+declare
+  days private.report_days := private.report_days(
+    get_revenue_report.organization_id, period, from_date, to_date, location_id, room_id, 366
+  );
+  length int := days.to_date - days.from_date + 1;
+  unit text := coalesce(granularity, case when length <= 31 then 'day' when length <= 92 then 'week' else 'month' end);
+  of_all boolean := location_id is null and room_id is null;
+  sees_codes boolean;
+begin
+  if unit not in ('day', 'week', 'month', 'quarter') then
+    perform private.fail('granularity_invalid', 422, 'Choose day, week, month or quarter, or none.');
+  end if;
+  sees_codes := private.has_permission(get_revenue_report.organization_id, 'coupons:read');
+  return query
+  with
+  room as materialized (
+    select r.*
+    from private.report_rooms(get_revenue_report.organization_id, get_revenue_report.location_id, get_revenue_report.room_id) as r
+  ),
+  visit as materialized (
+    select b.id, b.room_id, b.source, b.currency, b.status, b.starts_at, case
+      when b.status in ('held', 'expired', 'cancelled') or b.hold_expires_at <= now() then 0
+      when b.status = 'no_show' then private.no_show_fee(b)
+      else b.total_cents
+    end as price
+    from public.bookings as b
+    where b.organization_id = get_revenue_report.organization_id
+      and b.starts_at >= days.from_at
+      and b.starts_at < days.to_at
+      and b.room_id in (select r.id from room as r)
+  ),
+  -- As private.booking_kept, of all of them in one pass.
+  kept as materialized (
+    select m.booking_id, sum(m.cents) as cents
+    from (
+      select p.booking_id, p.amount_cents as cents
+      from public.payments as p
+      where p.organization_id = get_revenue_report.organization_id and p.booking_id in (select v.id from visit as v)
+      union all
+      select q.booking_id, -q.amount_cents
+      from private.refund_requests as q
+      where q.organization_id = get_revenue_report.organization_id
+        and q.booking_id in (select v.id from visit as v)
+        and q.status in ('pending', 'succeeded')
+    ) as m
+    group by m.booking_id
+  ),
+  moved as materialized (
+    select
+      p.booking_id, p.occurred_at, p.currency, p.method, null::int as rate, p.amount_cents as received, 0 as refunded,
+      0 as sales, 0 as tax
+    from public.payments as p
+    where p.organization_id = get_revenue_report.organization_id
+      and p.occurred_at >= days.from_at
+      and p.occurred_at < days.to_at
+    union all
+    select
+      r.booking_id, r.occurred_at, r.currency, r.method, null,
+      case when r.kind = 'correction' then -r.amount_cents else 0 end,
+      case when r.kind = 'correction' then 0 else r.amount_cents end, 0, 0
+    from public.refunds as r
+    where r.organization_id = get_revenue_report.organization_id
+      and r.occurred_at >= days.from_at
+      and r.occurred_at < days.to_at
+    union all
+    select
+      e.booking_id, e.occurred_at, e.currency, null, e.tax_rate_bp, 0, 0,
+      case 'sales' when e.credit then e.amount_cents when e.debit then -e.amount_cents else 0 end,
+      case 'tax' when e.credit then e.amount_cents when e.debit then -e.amount_cents else 0 end
+    from public.ledger_entries as e
+    where e.organization_id = get_revenue_report.organization_id
+      and e.occurred_at >= days.from_at
+      and e.occurred_at < days.to_at
+      and e.source = 'booking'
+  ),
+  fact as (
+    select
+      f.*, r.location_id, d.date >= days.from_date as is_now,
+      case when d.date >= days.from_date then greatest(date_trunc(unit, d.date::timestamp)::date, days.from_date) end as point
+    from (
+      select b.room_id, b.source, m.*, 0::numeric as kept, 0::numeric as outstanding
+      from moved as m
+      join public.bookings as b on b.organization_id = get_revenue_report.organization_id and b.id = m.booking_id
+      union all
+      select
+        v.room_id, v.source, v.id, v.starts_at, v.currency, null, null, 0, 0, 0, 0, coalesce(k.cents, 0),
+        case when v.price > 0 then greatest(v.price - coalesce(k.cents, 0), 0) else 0 end
+      from visit as v
+      left join kept as k on k.booking_id = v.id
+    ) as f
+    join room as r on r.id = f.room_id
+    cross join lateral (select (f.occurred_at at time zone r.timezone)::date as date offset 0) as d
+    where d.date between days.previous_from_date and days.to_date
+  ),
+  -- All rows are read once; the many ways to sum them up read these few.
+  cell as materialized (
+    select
+      f.currency, f.is_now, f.room_id, f.location_id, f.source, f.method, f.rate, f.point,
+      sum(f.received) as received, sum(f.refunded) as refunded, sum(f.sales) as sales, sum(f.tax) as tax,
+      sum(f.kept) as kept, sum(f.outstanding) as outstanding, count(*) filter (where f.received > 0) as payments
+    from fact as f
+    group by f.currency, f.is_now, f.room_id, f.location_id, f.source, f.method, f.rate, f.point
+  ),
+  sums as materialized (
+    select
+      grouping(f.room_id, f.location_id, f.source, f.method, f.rate, f.point) as by,
+      f.currency, f.is_now, f.room_id, f.location_id, f.source, f.method, f.rate, f.point,
+      private.revenue_sums(
+        sum(f.received), sum(f.refunded), sum(f.sales), sum(f.tax), sum(f.kept), sum(f.outstanding)
+      ) as sums,
+      sum(f.payments)::bigint as payments
+    from cell as f
+    group by grouping sets (
+      (f.currency, f.is_now),
+      (f.currency, f.is_now, f.room_id),
+      (f.currency, f.is_now, f.location_id),
+      (f.currency, f.is_now, f.source),
+      (f.currency, f.is_now, f.method),
+      (f.currency, f.is_now, f.rate),
+      (f.currency, f.is_now, f.point)
+    )
+  ),
+  point as materialized (
+    select greatest(p.first::date, days.from_date) as first, least((p.first + case unit
+      when 'quarter' then interval '3 months'
+      else ('1 ' || unit)::interval
+    end)::date - 1, days.to_date) as last
+    from generate_series(
+      date_trunc(unit, days.from_date::timestamp), days.to_date::timestamp,
+      case unit when 'quarter' then interval '3 months' else ('1 ' || unit)::interval end
+    ) as p (first)
+  ),
+  coupon as (
+    select b.currency, u.coupon_id, c.code, count(*) as bookings, sum(u.discount_cents)::bigint as cents
+    from public.coupon_redemptions as u
+    join visit as b on b.id = u.booking_id
+    join room as r on r.id = b.room_id
+    join public.coupons as c on c.organization_id = u.organization_id and c.id = u.coupon_id
+    where u.organization_id = get_revenue_report.organization_id
+      and b.status not in ('held', 'expired', 'cancelled')
+      and (b.starts_at at time zone r.timezone)::date between days.from_date and days.to_date
+    group by b.currency, u.coupon_id, c.code
+  ),
+  voucher as (
+    select
+      e.currency,
+      sum(case 'vouchers_issued' when e.debit then e.amount_cents when e.credit then -e.amount_cents else 0 end) as issued,
+      sum(case 'vouchers_expired' when e.credit then e.amount_cents when e.debit then -e.amount_cents else 0 end) as expired
+    from public.ledger_entries as e
+    join public.organizations as o on o.id = e.organization_id
+    where of_all
+      and e.organization_id = get_revenue_report.organization_id
+      and e.occurred_at >= days.from_at
+      and e.occurred_at < days.to_at
+      and e.source in ('voucher_entry', 'voucher')
+      and (e.occurred_at at time zone o.timezone)::date between days.from_date and days.to_date
+    group by e.currency
+  ),
+  nothing as (select private.revenue_sums(0, 0, 0, 0, 0, 0) as sums)
+  select
+    c.currency, days.from_date, days.to_date, days.previous_from_date, days.previous_to_date, unit,
+    whole.now, whole.before,
+    row(
+      (whole.now).received_cents - (whole.before).received_cents,
+      (whole.now).refunded_cents - (whole.before).refunded_cents,
+      (whole.now).net_cents - (whole.before).net_cents,
+      (whole.now).sales_cents - (whole.before).sales_cents,
+      (whole.now).tax_cents - (whole.before).tax_cents,
+      (whole.now).expected_cents - (whole.before).expected_cents,
+      (whole.now).outstanding_cents - (whole.before).outstanding_cents
+    )::public.revenue_sums,
+    array(
+      select row(s.method, (s.sums).received_cents, (s.sums).refunded_cents, (s.sums).net_cents)::public.method_revenue
+      from sums as s
+      where s.by = 59 and s.currency = c.currency and s.is_now and s.method is not null
+      order by s.method
+    ),
+    array(
+      select row(r.id, r.name, r.location_id, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.room_revenue
+      from room as r
+      cross join nothing as n
+      left join sums as s on s.by = 31 and s.currency = c.currency and s.is_now and s.room_id = r.id
+      left join sums as p on p.by = 31 and p.currency = c.currency and not p.is_now and p.room_id = r.id
+      order by r.name, r.id
+    ),
+    array(
+      select row(r.location_id, r.location_name, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.location_revenue
+      from (select distinct x.location_id, x.location_name from room as x) as r
+      cross join nothing as n
+      left join sums as s on s.by = 47 and s.currency = c.currency and s.is_now and s.location_id = r.location_id
+      left join sums as p on p.by = 47 and p.currency = c.currency and not p.is_now and p.location_id = r.location_id
+      order by r.location_name, r.location_id
+    ),
+    array(
+      select row(x.source, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.channel_revenue
+      from (select distinct y.source from sums as y where y.by = 55 and y.currency = c.currency) as x
+      cross join nothing as n
+      left join sums as s on s.by = 55 and s.currency = c.currency and s.is_now and s.source = x.source
+      left join sums as p on p.by = 55 and p.currency = c.currency and not p.is_now and p.source = x.source
+      order by x.source
+    ),
+    array(
+      select row(s.rate, (s.sums).tax_cents)::public.tax_revenue
+      from sums as s
+      where s.by = 61 and s.currency = c.currency and s.is_now and s.rate is not null
+      order by s.rate
+    ),
+    array(
+      select row(u.coupon_id, case when sees_codes then u.code end, u.bookings, u.cents)::public.coupon_use
+      from coupon as u
+      where u.currency = c.currency
+      order by u.bookings desc, u.code
+    ),
+    (
+      select row(
+        coalesce(s.payments, 0), coalesce((s.sums).received_cents, 0), coalesce((s.sums).refunded_cents, 0),
+        case when of_all then coalesce(v.issued, 0) end, case when of_all then coalesce(v.expired, 0) end
+      )::public.voucher_use
+      from nothing as n
+      left join sums as s on s.by = 59 and s.currency = c.currency and s.is_now and s.method = 'voucher'
+      left join voucher as v on v.currency = c.currency
+    ),
+    array(
+      select row(x.first, x.last, coalesce(s.sums, n.sums))::public.revenue_point
+      from point as x
+      cross join nothing as n
+      left join sums as s on s.by = 62 and s.currency = c.currency and s.is_now and s.point = x.first
+      order by x.first
+    )
+  from (
+    select o.currency from public.organizations as o where o.id = get_revenue_report.organization_id
+    union
+    select s.currency from sums as s
+    union
+    select v.currency from voucher as v
+  ) as c
+  cross join lateral (
+    select
+      coalesce((select s.sums from sums as s where s.by = 63 and s.currency = c.currency and s.is_now), n.sums) as now,
+      coalesce((select s.sums from sums as s where s.by = 63 and s.currency = c.currency and not s.is_now), n.sums) as before
+    from nothing as n
+  ) as whole
+  order by c.currency;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_revenue_report is
+  'definer: sums up money and bookings in one pass, without the policy for each. Asks for reports:read.';
+grant execute on function private.get_revenue_report to authenticated;
+
+create function public.get_revenue_report(
+  organization_id uuid,
+  period text default null,
+  from_date date default null,
+  to_date date default null,
+  location_id uuid default null,
+  room_id uuid default null,
+  granularity text default null
+)
+returns setof public.revenue_report
+language sql
+stable
+set search_path = ''
+as $$
+  select * from private.get_revenue_report(
+    organization_id, period, from_date, to_date, location_id, room_id, granularity
+  )
+$$;
+
+comment on function public.get_revenue_report is
+  'Revenue of a period that has today in it (period: today, week, month, quarter or year; null: month), or from from_date to to_date, at most 366 days, each day on the clock of its location; with the period before, or as many days before. A row a currency, the organization''s among them. location_id, room_id: of it only. granularity of the series: day, week, month or quarter; null: as suits the days. For members with reports:read; codes of coupons with coupons:read. Errors: 403 permission_denied; 404 location_not_found, room_not_found; 422 period_invalid, date_range_invalid, date_range_too_long (details {"maximum"}), granularity_invalid.';
+grant execute on function public.get_revenue_report to authenticated;
+
+-- =============================================================================
+-- sql/87_reports/050_bookings.sql
+-- =============================================================================
+
+-- Bookings: how many, of whom, how long before, and what became of them. Each counts on the day of its visit.
+
+create type public.booking_sums as (
+  bookings bigint,
+  players bigint,
+  cancelled bigint,
+  no_shows bigint,
+  cancelled_bp int,
+  no_show_bp int,
+  lead_minutes bigint,
+  customers bigint,
+  new_customers bigint,
+  returning_customers bigint
+);
+
+comment on type public.booking_sums is 'The bookings of some days.';
+comment on column public.booking_sums.bookings is 'Those that stand: pending, confirmed, checked in, in progress, completed or no-show.';
+comment on column public.booking_sums.players is 'Their people.';
+comment on column public.booking_sums.cancelled is 'Those that were cancelled.';
+comment on column public.booking_sums.no_shows is 'Of those that stand, parties that did not come.';
+comment on column public.booking_sums.cancelled_bp is 'Cancelled of these and those that stand, in basis points; null: there were none.';
+comment on column public.booking_sums.no_show_bp is 'No-shows of those that stand, in basis points; null: there were none.';
+comment on column public.booking_sums.lead_minutes is
+  'From booking to visit, the median of those that stand, in minutes, rounded; null: there were none.';
+comment on column public.booking_sums.customers is 'Different customers of those that stand.';
+comment on column public.booking_sums.new_customers is 'Those whose first booking that stands, in the whole organization, is among these.';
+comment on column public.booking_sums.returning_customers is 'The others.';
+
+create type public.status_bookings as (
+  status text,
+  bookings bigint
+);
+
+comment on type public.status_bookings is 'The bookings in a status.';
+comment on column public.status_bookings.status is 'A hold whose time is over is expired. one of bookings.status';
+comment on column public.status_bookings.bookings is 'How many.';
+
+create type public.party_bookings as (
+  party_size int,
+  bookings bigint
+);
+
+comment on type public.party_bookings is 'The bookings that stand for parties of a size.';
+comment on column public.party_bookings.party_size is 'People.';
+comment on column public.party_bookings.bookings is 'How many.';
+
+create type public.lead_bookings as (
+  from_days int,
+  to_days int,
+  bookings bigint
+);
+
+comment on type public.lead_bookings is 'The bookings that stand and were made so many days before the visit.';
+comment on column public.lead_bookings.from_days is 'Whole days of 24 hours, at least.';
+comment on column public.lead_bookings.to_days is 'Whole days, at most; null: without end.';
+comment on column public.lead_bookings.bookings is 'How many.';
+
+create type public.room_bookings as (
+  room_id uuid,
+  name text,
+  location_id uuid,
+  sums public.booking_sums,
+  previous public.booking_sums
+);
+
+comment on type public.room_bookings is 'The bookings of a room.';
+comment on column public.room_bookings.room_id is 'The room.';
+comment on column public.room_bookings.name is 'As the venue calls it.';
+comment on column public.room_bookings.location_id is 'Where it is.';
+comment on column public.room_bookings.sums is 'Of the report''s days.';
+comment on column public.room_bookings.previous is 'Of the days before.';
+
+create type public.location_bookings as (
+  location_id uuid,
+  name text,
+  sums public.booking_sums,
+  previous public.booking_sums
+);
+
+comment on type public.location_bookings is 'The bookings of a location.';
+comment on column public.location_bookings.location_id is 'The location.';
+comment on column public.location_bookings.name is 'As the venue calls it.';
+comment on column public.location_bookings.sums is 'Of the report''s days.';
+comment on column public.location_bookings.previous is 'Of the days before.';
+
+create type public.channel_bookings as (
+  channel text,
+  sums public.booking_sums,
+  previous public.booking_sums
+);
+
+comment on type public.channel_bookings is 'The bookings of one channel.';
+comment on column public.channel_bookings.channel is 'Where they were made. one of bookings.source';
+comment on column public.channel_bookings.sums is 'Of the report''s days.';
+comment on column public.channel_bookings.previous is 'Of the days before.';
+
+create type public.bookings_report as (
+  from_date date,
+  to_date date,
+  previous_from_date date,
+  previous_to_date date,
+  total public.booking_sums,
+  previous public.booking_sums,
+  statuses public.status_bookings [],
+  party_sizes public.party_bookings [],
+  lead_times public.lead_bookings [],
+  rooms public.room_bookings [],
+  locations public.location_bookings [],
+  channels public.channel_bookings []
+);
+
+comment on type public.bookings_report is 'The bookings whose visit is on some days.';
+comment on column public.bookings_report.from_date is 'First date, on the clock of each location.';
+comment on column public.bookings_report.to_date is 'Last date.';
+comment on column public.bookings_report.previous_from_date is 'First date of the days before.';
+comment on column public.bookings_report.previous_to_date is 'Last date of the days before.';
+comment on column public.bookings_report.total is 'Of these days.';
+comment on column public.bookings_report.previous is 'Of the days before.';
+comment on column public.bookings_report.statuses is 'By status, those that there were.';
+comment on column public.bookings_report.party_sizes is 'By size, those that there were.';
+comment on column public.bookings_report.lead_times is 'From the same day to more than 60 days.';
+comment on column public.bookings_report.rooms is 'By room: all that were asked for, by name.';
+comment on column public.bookings_report.locations is 'By location, by name.';
+comment on column public.bookings_report.channels is 'By channel, those that there were.';
+
+create function private.get_bookings_report(
+  organization_id uuid,
+  period text,
+  from_date date,
+  to_date date,
+  location_id uuid,
+  room_id uuid
+)
+returns public.bookings_report
+language plpgsql
+stable
+security definer
+set jit = off
+-- A plan for these very dates: one for any joins in loops what is many rows (occupancy of a month 212 ms instead of 47).
+set plan_cache_mode = force_custom_plan
+set search_path = ''
+as $$
+declare
+  days private.report_days := private.report_days(
+    get_bookings_report.organization_id, period, from_date, to_date, location_id, room_id, 366
+  );
+  answer public.bookings_report;
+begin
+  with
+  room as materialized (
+    select r.*
+    from private.report_rooms(get_bookings_report.organization_id, get_bookings_report.location_id, get_bookings_report.room_id) as r
+  ),
+  visit as materialized (
+    select
+      b.id, b.room_id, r.location_id, b.source, b.customer_id, b.party_size, b.starts_at, d.date >= days.from_date as is_now,
+      state.status, state.status not in ('held', 'expired', 'cancelled') as stands,
+      greatest(extract(epoch from b.starts_at - b.created_at) / 60, 0) as lead
+    from public.bookings as b
+    join room as r on r.id = b.room_id
+    cross join lateral (select (b.starts_at at time zone r.timezone)::date as date offset 0) as d
+    cross join lateral (select case when b.hold_expires_at <= now() then 'expired' else b.status end as status offset 0) as state
+    where b.organization_id = get_bookings_report.organization_id
+      and b.starts_at >= days.from_at
+      and b.starts_at < days.to_at
+      and d.date between days.previous_from_date and days.to_date
+  ),
+  -- The first of each customer, whatever rooms are asked for.
+  first as materialized (
+    select distinct on (b.customer_id) b.customer_id, b.id
+    from public.bookings as b
+    where b.organization_id = get_bookings_report.organization_id
+      and b.customer_id in (select v.customer_id from visit as v where v.stands)
+      and b.starts_at < days.to_at
+      and b.status not in ('held', 'expired', 'cancelled')
+      and coalesce(b.hold_expires_at > now(), true)
+    order by b.customer_id, b.starts_at, b.id
+  ),
+  sums as materialized (
+    select
+      grouping(v.room_id, v.location_id, v.source) as by, v.is_now, v.room_id, v.location_id, v.source,
+      row(
+        count(*) filter (where v.stands), coalesce(sum(v.party_size) filter (where v.stands), 0),
+        count(*) filter (where v.status = 'cancelled'), count(*) filter (where v.status = 'no_show'),
+        private.share_bp(
+          count(*) filter (where v.status = 'cancelled'), count(*) filter (where v.stands or v.status = 'cancelled')
+        ),
+        private.share_bp(count(*) filter (where v.status = 'no_show'), count(*) filter (where v.stands)),
+        round((percentile_cont(0.5) within group (order by v.lead) filter (where v.stands))::numeric),
+        count(distinct v.customer_id) filter (where v.stands), count(f.id) filter (where v.stands),
+        count(distinct v.customer_id) filter (where v.stands) - count(f.id) filter (where v.stands)
+      )::public.booking_sums as sums
+    from visit as v
+    left join first as f on f.id = v.id
+    group by grouping sets (
+      (v.is_now), (v.is_now, v.room_id), (v.is_now, v.location_id), (v.is_now, v.source)
+    )
+  ),
+  nothing as (select row(0, 0, 0, 0, null, null, null, 0, 0, 0)::public.booking_sums as sums)
+  select
+    days.from_date, days.to_date, days.previous_from_date, days.previous_to_date,
+    coalesce((select s.sums from sums as s where s.by = 7 and s.is_now), n.sums),
+    coalesce((select s.sums from sums as s where s.by = 7 and not s.is_now), n.sums),
+    array(
+      select row(v.status, count(*))::public.status_bookings
+      from visit as v
+      where v.is_now
+      group by v.status
+      order by v.status
+    ),
+    array(
+      select row(v.party_size, count(*))::public.party_bookings
+      from visit as v
+      where v.is_now and v.stands
+      group by v.party_size
+      order by v.party_size
+    ),
+    array(
+      select row(x.from_days, x.to_days, count(v.id))::public.lead_bookings
+      from (
+        values (0, 0), (1, 1), (2, 3), (4, 7), (8, 14), (15, 30), (31, 60), (61, null)
+      ) as x (from_days, to_days)
+      left join visit as v
+        on v.is_now and v.stands and v.lead >= x.from_days * 1440
+        and v.lead < coalesce((x.to_days + 1) * 1440, 'infinity'::numeric)
+      group by x.from_days, x.to_days
+      order by x.from_days
+    ),
+    array(
+      select row(r.id, r.name, r.location_id, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.room_bookings
+      from room as r
+      left join sums as s on s.by = 3 and s.is_now and s.room_id = r.id
+      left join sums as p on p.by = 3 and not p.is_now and p.room_id = r.id
+      order by r.name, r.id
+    ),
+    array(
+      select row(r.location_id, r.location_name, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.location_bookings
+      from (select distinct x.location_id, x.location_name from room as x) as r
+      left join sums as s on s.by = 5 and s.is_now and s.location_id = r.location_id
+      left join sums as p on p.by = 5 and not p.is_now and p.location_id = r.location_id
+      order by r.location_name, r.location_id
+    ),
+    array(
+      select row(x.source, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.channel_bookings
+      from (select distinct y.source from sums as y where y.by = 6) as x
+      left join sums as s on s.by = 6 and s.is_now and s.source = x.source
+      left join sums as p on p.by = 6 and not p.is_now and p.source = x.source
+      order by x.source
+    )
+  into answer
+  from nothing as n;
+  return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_bookings_report is
+  'definer: counts bookings in one pass, without the policy for each. Asks for reports:read.';
+grant execute on function private.get_bookings_report to authenticated;
+
+create function public.get_bookings_report(
+  organization_id uuid,
+  period text default null,
+  from_date date default null,
+  to_date date default null,
+  location_id uuid default null,
+  room_id uuid default null
+)
+returns public.bookings_report
+language sql
+stable
+set search_path = ''
+as $$ select private.get_bookings_report(organization_id, period, from_date, to_date, location_id, room_id) $$;
+
+comment on function public.get_bookings_report is
+  'The bookings whose visit is in a period that has today in it (period: today, week, month, quarter or year; null: month), or from from_date to to_date, at most 366 days, each day on the clock of its location; with the period before, or as many days before: by status, party size, lead time, room, location and channel, with cancellations, no-shows, new and returning customers. location_id, room_id: of it only. For members with reports:read. Errors: 403 permission_denied; 404 location_not_found, room_not_found; 422 period_invalid, date_range_invalid, date_range_too_long (details {"maximum"}).';
+grant execute on function public.get_bookings_report to authenticated;
+
+-- =============================================================================
+-- sql/87_reports/060_games.sql
+-- =============================================================================
+
+-- Games: how they ended, and how long staff were with them. Each counts on the day of its session's start.
+
+create type public.game_sums as (
+  results bigint,
+  escaped bigint,
+  failed bigint,
+  aborted bigint,
+  escaped_bp int,
+  average_escape_seconds int,
+  median_escape_seconds int,
+  hints bigint,
+  games bigint,
+  staff_minutes bigint,
+  staff_minutes_per_game int
+);
+
+comment on type public.game_sums is 'The games of some days.';
+comment on column public.game_sums.results is 'Parties whose result is known.';
+comment on column public.game_sums.escaped is 'Those that escaped.';
+comment on column public.game_sums.failed is 'Those that did not.';
+comment on column public.game_sums.aborted is 'Those whose game was broken off.';
+comment on column public.game_sums.escaped_bp is 'Escaped of escaped and failed, in basis points; null: there were none.';
+comment on column public.game_sums.average_escape_seconds is 'Of those that escaped, rounded; null: none did.';
+comment on column public.game_sums.median_escape_seconds is 'Of those that escaped, rounded; null: none did.';
+comment on column public.game_sums.hints is 'How many hints they were given.';
+comment on column public.game_sums.games is 'Sessions with a party that came: checked in, in progress or completed.';
+comment on column public.game_sums.staff_minutes is
+  'The time of those who were assigned to these games, turnaround included, each person''s for itself.';
+comment on column public.game_sums.staff_minutes_per_game is 'Of each game, rounded; null: there were none.';
+
+create type public.room_games as (
+  room_id uuid,
+  name text,
+  location_id uuid,
+  sums public.game_sums,
+  previous public.game_sums
+);
+
+comment on type public.room_games is 'The games of a room.';
+comment on column public.room_games.room_id is 'The room.';
+comment on column public.room_games.name is 'As the venue calls it.';
+comment on column public.room_games.location_id is 'Where it is.';
+comment on column public.room_games.sums is 'Of the report''s days.';
+comment on column public.room_games.previous is 'Of the days before.';
+
+create type public.location_games as (
+  location_id uuid,
+  name text,
+  sums public.game_sums,
+  previous public.game_sums
+);
+
+comment on type public.location_games is 'The games of a location.';
+comment on column public.location_games.location_id is 'The location.';
+comment on column public.location_games.name is 'As the venue calls it.';
+comment on column public.location_games.sums is 'Of the report''s days.';
+comment on column public.location_games.previous is 'Of the days before.';
+
+create type public.games_report as (
+  from_date date,
+  to_date date,
+  previous_from_date date,
+  previous_to_date date,
+  total public.game_sums,
+  previous public.game_sums,
+  rooms public.room_games [],
+  locations public.location_games []
+);
+
+comment on type public.games_report is 'The games of some days.';
+comment on column public.games_report.from_date is 'First date, on the clock of each location.';
+comment on column public.games_report.to_date is 'Last date.';
+comment on column public.games_report.previous_from_date is 'First date of the days before.';
+comment on column public.games_report.previous_to_date is 'Last date of the days before.';
+comment on column public.games_report.total is 'Of these days.';
+comment on column public.games_report.previous is 'Of the days before.';
+comment on column public.games_report.rooms is 'By room: all that were asked for, by name.';
+comment on column public.games_report.locations is 'By location, by name.';
+
+create function private.get_games_report(
+  organization_id uuid,
+  period text,
+  from_date date,
+  to_date date,
+  location_id uuid,
+  room_id uuid
+)
+returns public.games_report
+language plpgsql
+stable
+security definer
+set jit = off
+-- A plan for these very dates: one for any joins in loops what is many rows (occupancy of a month 212 ms instead of 47).
+set plan_cache_mode = force_custom_plan
+set search_path = ''
+as $$
+declare
+  days private.report_days := private.report_days(
+    get_games_report.organization_id, period, from_date, to_date, location_id, room_id, 366
+  );
+  answer public.games_report;
+begin
+  with
+  room as materialized (
+    select r.*
+    from private.report_rooms(get_games_report.organization_id, get_games_report.location_id, get_games_report.room_id) as r
+  ),
+  visit as materialized (
+    select b.id, b.session_id, b.room_id, r.location_id, b.status, d.date >= days.from_date as is_now
+    from public.bookings as b
+    join room as r on r.id = b.room_id
+    cross join lateral (select (b.starts_at at time zone r.timezone)::date as date offset 0) as d
+    where b.organization_id = get_games_report.organization_id
+      and b.starts_at >= days.from_at
+      and b.starts_at < days.to_at
+      and d.date between days.previous_from_date and days.to_date
+  ),
+  game as materialized (
+    select distinct v.session_id, v.room_id, v.location_id, v.is_now
+    from visit as v
+    where v.status in ('checked_in', 'in_progress', 'completed')
+  ),
+  fact as materialized (
+    select v.room_id, v.location_id, v.is_now, g.outcome, g.escape_seconds, g.hints, null::uuid as game, 0::numeric as staff
+    from visit as v
+    join public.game_results as g on g.organization_id = get_games_report.organization_id and g.booking_id = v.id
+    union all
+    select g.room_id, g.location_id, g.is_now, null, null, 0, g.session_id, coalesce((
+      select sum(extract(epoch from upper(x.during) - lower(x.during)) / 60)
+      from public.session_staff as x
+      where x.organization_id = get_games_report.organization_id and x.session_id = g.session_id
+    ), 0)
+    from game as g
+  ),
+  sums as materialized (
+    select
+      grouping(f.room_id, f.location_id) as by, f.is_now, f.room_id, f.location_id,
+      row(
+        count(f.outcome), count(*) filter (where f.outcome = 'escaped'), count(*) filter (where f.outcome = 'failed'),
+        count(*) filter (where f.outcome = 'aborted'),
+        private.share_bp(
+          count(*) filter (where f.outcome = 'escaped'), count(*) filter (where f.outcome in ('escaped', 'failed'))
+        ),
+        round(avg(f.escape_seconds)),
+        round((percentile_cont(0.5) within group (order by f.escape_seconds))::numeric),
+        sum(f.hints), count(f.game), round(sum(f.staff)), round(sum(f.staff) / nullif(count(f.game), 0))
+      )::public.game_sums as sums
+    from fact as f
+    group by grouping sets ((f.is_now), (f.is_now, f.room_id), (f.is_now, f.location_id))
+  ),
+  nothing as (select row(0, 0, 0, 0, null, null, null, 0, 0, 0, null)::public.game_sums as sums)
+  select
+    days.from_date, days.to_date, days.previous_from_date, days.previous_to_date,
+    coalesce((select s.sums from sums as s where s.by = 3 and s.is_now), n.sums),
+    coalesce((select s.sums from sums as s where s.by = 3 and not s.is_now), n.sums),
+    array(
+      select row(r.id, r.name, r.location_id, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.room_games
+      from room as r
+      left join sums as s on s.by = 1 and s.is_now and s.room_id = r.id
+      left join sums as p on p.by = 1 and not p.is_now and p.room_id = r.id
+      order by r.name, r.id
+    ),
+    array(
+      select row(r.location_id, r.location_name, coalesce(s.sums, n.sums), coalesce(p.sums, n.sums))::public.location_games
+      from (select distinct x.location_id, x.location_name from room as x) as r
+      left join sums as s on s.by = 2 and s.is_now and s.location_id = r.location_id
+      left join sums as p on p.by = 2 and not p.is_now and p.location_id = r.location_id
+      order by r.location_name, r.location_id
+    )
+  into answer
+  from nothing as n;
+  return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_games_report is
+  'definer: counts games and staff''s time in one pass, without the policy for each. Asks for reports:read.';
+grant execute on function private.get_games_report to authenticated;
+
+create function public.get_games_report(
+  organization_id uuid,
+  period text default null,
+  from_date date default null,
+  to_date date default null,
+  location_id uuid default null,
+  room_id uuid default null
+)
+returns public.games_report
+language sql
+stable
+set search_path = ''
+as $$ select private.get_games_report(organization_id, period, from_date, to_date, location_id, room_id) $$;
+
+comment on function public.get_games_report is
+  'The games of a period that has today in it (period: today, week, month, quarter or year; null: month), or from from_date to to_date, at most 366 days, each day on the clock of its location; with the period before, or as many days before: how they ended, how often parties escaped and how fast, and how long staff were with them. location_id, room_id: of it only. For members with reports:read. Errors: 403 permission_denied; 404 location_not_found, room_not_found; 422 period_invalid, date_range_invalid, date_range_too_long (details {"maximum"}).';
+grant execute on function public.get_games_report to authenticated;
+
+-- =============================================================================
+-- sql/87_reports/070_occupancy.sql
+-- =============================================================================
+
+-- Occupancy: what was sold of what the opening hours offered, and what was asked for and not sold.
+--
+-- What is offered is as many games, one after the other, as fit into the starts that private.slots expands, without
+-- those that a block takes off sale. Starts may lie closer together than games last, so that no more than one of them
+-- can be sold; the earliest first is the most that fits. Hours are the present ones: those of the past are not kept.
+
+create type public.occupancy_sums as (
+  offered_games bigint,
+  sold_games bigint,
+  offered_minutes bigint,
+  sold_minutes bigint,
+  occupancy_bp int,
+  outside_games bigint,
+  outside_minutes bigint,
+  waitlisted bigint,
+  lapsed_holds bigint
+);
+
+comment on type public.occupancy_sums is 'What was offered and sold, and what was asked for and not sold.';
+comment on column public.occupancy_sums.offered_games is 'As many as fit into the opening hours, one after the other, without what was blocked.';
+comment on column public.occupancy_sums.sold_games is 'Sessions at one of the offered starts with a booking that stands.';
+comment on column public.occupancy_sums.offered_minutes is 'The playing time of offered_games.';
+comment on column public.occupancy_sums.sold_minutes is
+  'The playing time of sold_games; of a shared room''s the share of its seats that were sold.';
+comment on column public.occupancy_sums.occupancy_bp is 'sold_minutes of offered_minutes, in basis points; null: nothing was offered.';
+comment on column public.occupancy_sums.outside_games is
+  'Sessions with a booking that stands at another time: staff put them there, or hours or blocks were changed since.';
+comment on column public.occupancy_sums.outside_minutes is 'Their playing time, as sold_minutes.';
+comment on column public.occupancy_sums.waitlisted is
+  'Entries of the waiting list that got no place: by the start that was wanted, or else, without a weekday and hour, by the first date.';
+comment on column public.occupancy_sums.lapsed_holds is
+  'Holds and unpaid bookings that expired, unless their customer booked the same start after all, or it was an offer of the waiting list.';
+
+create type public.occupancy_hour as (
+  weekday int,
+  hour int,
+  sums public.occupancy_sums
+);
+
+comment on type public.occupancy_hour is 'The starts of an hour of a weekday, together.';
+comment on column public.occupancy_hour.weekday is 'ISO: 1 Monday to 7 Sunday, of the start.';
+comment on column public.occupancy_hour.hour is '0 to 23, of the start, on the clock of the location.';
+comment on column public.occupancy_hour.sums is 'Of these starts.';
+
+create type public.room_occupancy as (
+  room_id uuid,
+  name text,
+  location_id uuid,
+  sums public.occupancy_sums
+);
+
+comment on type public.room_occupancy is 'The occupancy of a room. Who waits for any room is in none.';
+comment on column public.room_occupancy.room_id is 'The room.';
+comment on column public.room_occupancy.name is 'As the venue calls it.';
+comment on column public.room_occupancy.location_id is 'Where it is.';
+comment on column public.room_occupancy.sums is 'Of the report''s days.';
+
+create type public.occupancy_report as (
+  from_date date,
+  to_date date,
+  previous_from_date date,
+  previous_to_date date,
+  total public.occupancy_sums,
+  previous public.occupancy_sums,
+  rooms public.room_occupancy [],
+  hours public.occupancy_hour []
+);
+
+comment on type public.occupancy_report is 'The occupancy of some days.';
+comment on column public.occupancy_report.from_date is 'First date, on the clock of each location.';
+comment on column public.occupancy_report.to_date is 'Last date.';
+comment on column public.occupancy_report.previous_from_date is 'First date of the days before.';
+comment on column public.occupancy_report.previous_to_date is 'Last date of the days before.';
+comment on column public.occupancy_report.total is 'Of these days.';
+comment on column public.occupancy_report.previous is 'Of the days before.';
+comment on column public.occupancy_report.rooms is 'By room: all that were asked for, by name.';
+comment on column public.occupancy_report.hours is 'By weekday and hour, where there is anything: a heat map.';
+
+create type private.offered_start as (
+  room_id uuid,
+  starts_at timestamptz,
+  local_start timestamp,
+  minutes int,
+  occupied_until timestamptz,
+  fits boolean
+);
+
+comment on type private.offered_start is
+  'A start that opening hours offer and no block takes; fits: whether it is one of the most that can be played one after the other.';
+
+create function private.offered_starts(organization_id uuid, room_ids uuid [], from_date date, to_date date)
+returns setof private.offered_start
+language plpgsql
+stable
+set jit = off
+set search_path = ''
+as $$
+declare
+  starts private.offered_start [];
+  start private.offered_start;
+  room_id uuid;
+  free_from timestamptz;
+begin
+  starts := array(
+    select row(
+      s.room_id, s.starts_at, s.local_start, r.duration_minutes, s.starts_at + r.occupied,
+      s.starts_at >= lag(s.starts_at + r.occupied, 1, '-infinity') over (partition by s.room_id order by s.starts_at)
+    )::private.offered_start
+    from private.slots(
+      offered_starts.organization_id, offered_starts.room_ids, offered_starts.from_date, offered_starts.to_date,
+      null, null, null
+    ) as s
+    join (
+      -- A session that is there may have other times than its room has now.
+      select
+        x.id, x.duration_minutes, make_interval(mins => x.duration_minutes + x.turnaround_minutes) as occupied,
+        (
+          select range_agg(b.during)
+          from public.sessions as b
+          where b.organization_id = offered_starts.organization_id
+            and b.room_id = x.id
+            and b.mode = 'block'
+            and b.status = 'scheduled'
+            and b.starts_at < (offered_starts.to_date + 4)::timestamp at time zone 'UTC'
+            and b.ends_at > (offered_starts.from_date - 1)::timestamp at time zone 'UTC'
+        ) as blocked
+      from public.rooms as x
+      where x.organization_id = offered_starts.organization_id and x.id = any (offered_starts.room_ids)
+      offset 0
+    ) as r on r.id = s.room_id
+    where s.seats_available > 0
+      or r.blocked is null
+      or not r.blocked && tstzrange(s.starts_at, s.starts_at + r.occupied)
+    order by s.room_id, s.starts_at
+  );
+  -- Hardly ever do starts lie closer together than games take.
+  if exists (select from unnest(starts) as s where not s.fits) then
+    for n in 1..cardinality(starts) loop
+      start := starts[n];
+      if start.room_id is distinct from room_id then
+        room_id := start.room_id;
+        free_from := '-infinity';
+      end if;
+      start.fits := start.starts_at >= free_from;
+      if start.fits then
+        free_from := start.occupied_until;
+      end if;
+      return next start;
+    end loop;
+  else
+    return query
+    select s.* from unnest(starts) as s;
+  end if;
+end
+$$;
+
+comment on function private.offered_starts is
+  'What opening hours offered on local dates, without what was blocked. All starts of a room last equally long, so taking the earliest that fits is the most.';
+
+create function private.get_occupancy_report(
+  organization_id uuid,
+  period text,
+  from_date date,
+  to_date date,
+  location_id uuid,
+  room_id uuid
+)
+returns public.occupancy_report
+language plpgsql
+stable
+security definer
+set jit = off
+-- A plan for these very dates: one for any joins in loops what is many rows (occupancy of a month 212 ms instead of 47).
+set plan_cache_mode = force_custom_plan
+set search_path = ''
+as $$
+declare
+  days private.report_days := private.report_days(
+    get_occupancy_report.organization_id, period, from_date, to_date, location_id, room_id, 92
+  );
+  room_ids uuid [] := array(
+    select r.id
+    from private.report_rooms(get_occupancy_report.organization_id, get_occupancy_report.location_id, get_occupancy_report.room_id) as r
+  );
+  length int := days.to_date - days.previous_from_date + 1;
+  starts bigint;
+  answer public.occupancy_report;
+begin
+  -- What it costs follows from what is expanded. The past is not counted: as many days from today have as many starts.
+  starts := private.count_starts(
+    get_occupancy_report.organization_id, room_ids, current_date, current_date + length - 1, null, null
+  );
+  if starts > 2 * private.most_slots() then
+    perform private.refuse_too_many_slots(((days.to_date - days.from_date + 1) * 2 * private.most_slots() / starts)::int);
+  end if;
+  with
+  room as materialized (
+    select r.*
+    from private.report_rooms(get_occupancy_report.organization_id, get_occupancy_report.location_id, get_occupancy_report.room_id) as r
+  ),
+  offered as materialized (
+    select o.*
+    from private.offered_starts(
+      get_occupancy_report.organization_id, room_ids, days.previous_from_date, days.to_date
+    ) as o
+  ),
+  visit as materialized (
+    select
+      b.id, b.session_id, b.room_id, b.customer_id, b.starts_at, b.seats, local.start,
+      b.status = 'expired' or coalesce(b.hold_expires_at <= now(), false) as has_lapsed,
+      b.status not in ('held', 'expired', 'cancelled') and coalesce(b.hold_expires_at > now(), true) as stands
+    from public.bookings as b
+    join room as r on r.id = b.room_id
+    cross join lateral (select b.starts_at at time zone r.timezone as start offset 0) as local
+    where b.organization_id = get_occupancy_report.organization_id
+      and b.starts_at >= days.from_at
+      and b.starts_at < days.to_at
+      and local.start::date between days.previous_from_date and days.to_date
+  ),
+  -- Grouped instead of joined: no guess of the planner's makes it compare each start with each session.
+  at_start as (
+    select
+      x.room_id, x.start, bool_or(x.is_offered) as is_offered, bool_or(x.fits) as fits, max(x.minutes) as minutes,
+      sum(x.sold) as sold, sum(x.sold_minutes) as sold_minutes
+    from (
+      select o.room_id, o.starts_at, o.local_start as start, true as is_offered, o.fits, o.minutes, 0 as sold, 0::numeric as sold_minutes
+      from offered as o
+      union all
+      select
+        s.room_id, s.starts_at, v.start, false, false, 0, 1,
+        extract(epoch from s.ends_at - s.starts_at) / 60
+        * case s.mode when 'shared' then v.seats::numeric / s.capacity else 1 end
+      from (
+        select y.session_id, y.start, sum(y.seats) as seats
+        from visit as y
+        where y.stands
+        group by y.session_id, y.start
+      ) as v
+      join public.sessions as s on s.organization_id = get_occupancy_report.organization_id and s.id = v.session_id
+    ) as x
+    group by x.room_id, x.starts_at, x.start
+  ),
+  fact as materialized (
+    select
+      a.room_id, a.start, a.start::date >= days.from_date as is_now,
+      a.fits::int as offered, case when a.is_offered then a.sold else 0 end as sold,
+      case when a.fits then a.minutes else 0 end as offered_minutes,
+      case when a.is_offered then a.sold_minutes else 0 end as sold_minutes,
+      case when a.is_offered then 0 else a.sold end as outside,
+      case when a.is_offered then 0 else a.sold_minutes end as outside_minutes,
+      0 as waitlisted, 0 as lapsed, true as has_hour
+    from at_start as a
+    where a.fits or a.sold > 0
+    union all
+    select v.room_id, v.start, v.start::date >= days.from_date, 0, 0, 0, 0, 0, 0, 0, 1, true
+    from visit as v
+    where v.has_lapsed
+      and not exists (
+        select from visit as b
+        where b.stands and b.customer_id = v.customer_id and b.room_id = v.room_id and b.starts_at = v.starts_at
+      )
+      and not exists (
+        select from public.waitlist_entries as e
+        where e.organization_id = get_occupancy_report.organization_id and e.booking_id = v.id
+      )
+    union all
+    select
+      e.room_id, coalesce(local.start, e.from_date::timestamp), coalesce(local.start::date, e.from_date) >= days.from_date,
+      0, 0, 0, 0, 0, 0, 1, 0, local.start is not null
+    from public.waitlist_entries as e
+    left join lateral (
+      -- Who waits for any of the calendar's rooms: on the clock of the first.
+      select r.id, r.timezone
+      from room as r
+      where case
+        when e.room_id is not null then r.id = e.room_id
+        else exists (
+          select from public.calendar_rooms as cr
+          where cr.organization_id = e.organization_id and cr.calendar_id = e.calendar_id and cr.room_id = r.id
+        )
+      end
+      order by r.name, r.id
+      limit 1
+    ) as place on true
+    cross join lateral (select e.starts_at at time zone place.timezone as start offset 0) as local
+    where e.organization_id = get_occupancy_report.organization_id
+      and e.status <> 'booked'
+      and e.from_date between days.previous_from_date - 1 and days.to_date + 1
+      and place.id is not null
+      and coalesce(local.start::date, e.from_date) between days.previous_from_date and days.to_date
+  ),
+  hour as materialized (
+    select f.*, extract(isodow from f.start)::int as weekday, extract(hour from f.start)::int as hour
+    from fact as f
+  ),
+  sums as materialized (
+    select
+      grouping(h.room_id, h.weekday) as by, h.is_now, h.has_hour, h.room_id, h.weekday, h.hour,
+      row(
+        sum(h.offered), sum(h.sold), sum(h.offered_minutes), round(sum(h.sold_minutes)),
+        round(sum(h.sold_minutes) * 10000 / nullif(sum(h.offered_minutes), 0)),
+        sum(h.outside), round(sum(h.outside_minutes)), sum(h.waitlisted), sum(h.lapsed)
+      )::public.occupancy_sums as sums
+    from hour as h
+    group by grouping sets ((h.is_now), (h.is_now, h.room_id), (h.is_now, h.has_hour, h.weekday, h.hour))
+  ),
+  nothing as (select row(0, 0, 0, 0, null, 0, 0, 0, 0)::public.occupancy_sums as sums)
+  select
+    days.from_date, days.to_date, days.previous_from_date, days.previous_to_date,
+    coalesce((select s.sums from sums as s where s.by = 3 and s.is_now), n.sums),
+    coalesce((select s.sums from sums as s where s.by = 3 and not s.is_now), n.sums),
+    array(
+      select row(r.id, r.name, r.location_id, coalesce(s.sums, n.sums))::public.room_occupancy
+      from room as r
+      left join sums as s on s.by = 1 and s.is_now and s.room_id = r.id
+      order by r.name, r.id
+    ),
+    array(
+      select row(s.weekday, s.hour, s.sums)::public.occupancy_hour
+      from sums as s
+      where s.by = 2 and s.is_now and s.has_hour
+      order by s.weekday, s.hour
+    )
+  into answer
+  from nothing as n;
+  return answer;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.get_occupancy_report is
+  'definer: reads hours, sessions, bookings and the waiting list in one pass, without the policy for each. Asks for reports:read.';
+grant execute on function private.get_occupancy_report to authenticated;
+
+create function public.get_occupancy_report(
+  organization_id uuid,
+  period text default null,
+  from_date date default null,
+  to_date date default null,
+  location_id uuid default null,
+  room_id uuid default null
+)
+returns public.occupancy_report
+language sql
+stable
+set search_path = ''
+as $$ select private.get_occupancy_report(organization_id, period, from_date, to_date, location_id, room_id) $$;
+
+comment on function public.get_occupancy_report is
+  'What was sold of what opening hours offer, and what was asked for and not sold, in a period that has today in it (period: today, week, month or quarter; null: month), or from from_date to to_date, at most 92 days, each day on the clock of its location; with the period before, or as many days before; by room, and by weekday and hour. location_id, room_id: of it only. Hours are the present ones; refused holds and searches that found nothing are not kept, and in no figure. For members with reports:read. Errors: 403 permission_denied; 404 location_not_found, room_not_found; 422 period_invalid, date_range_invalid, date_range_too_long (details {"maximum"}), too_many_slots (details {"maximum", "days"}).';
+grant execute on function public.get_occupancy_report to authenticated;
+
+-- =============================================================================
 -- sql/90_audit/010_audit_log.sql
 -- =============================================================================
 
 -- The audit log: every insert, update and delete on a tenant's tables, written by triggers
--- in the same transaction. What a customer gave (private.personal_columns) is kept apart from it.
+-- in the same transaction, but for inserts into tables that are logs themselves (private.own_logs). What a customer gave (private.personal_columns) is kept apart from it.
 
 create table public.audit_log (
   organization_id uuid not null,
@@ -20562,7 +22611,7 @@ create table public.audit_log (
 );
 
 comment on table public.audit_log is
-  'Who changed what and when, for members with audit:read who may also read the table that an entry is about. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
+  'Who changed what and when, but for rows that are their own log when they are inserted (booking_history, booking_lines), for members with audit:read who may also read the table that an entry is about. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
 comment on column public.audit_log.actor_kind is 'user, api_key, support, service, customer or system.';
 comment on column public.audit_log.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
 comment on column public.audit_log.before is 'Delete: the whole row. Update: the changed columns as they were.';
@@ -20859,6 +22908,75 @@ create trigger audit_join_code
 after insert or update on private.join_codes
 for each row execute function private.audit_join_code();
 
+create function private.own_logs()
+returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return array['booking_history', 'booking_lines'];
+end
+$$;
+
+comment on function private.own_logs is
+  'Tables whose rows are written once and later only deleted: what an insert wrote stands in the row, or in the entry of its deletion, and its id tells when. An entry of the insert would say it again: a hold''s two were 54 µs and a third of what the log writes for it.';
+
+create function private.made_at(id uuid)
+returns timestamptz
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0);
+end
+$$;
+
+comment on function private.made_at is 'When private.uuid_v7 made an id, to the millisecond.';
+
+create function private.own_log_row_at(organization_id uuid, table_name text, row_key text, at timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  image jsonb;
+  entry record;
+begin
+  if not pg_input_is_valid(own_log_row_at.row_key, 'uuid')
+    or private.made_at(own_log_row_at.row_key::uuid) > own_log_row_at.at
+  then
+    return null;
+  end if;
+  execute format(
+    'select to_jsonb(t) from public.%I as t where t.organization_id = $1 and t.id = $2', own_log_row_at.table_name
+  )
+  into image
+  using own_log_row_at.organization_id, own_log_row_at.row_key::uuid;
+  -- Backwards from what is there now.
+  for entry in
+    select l.action, l.before
+    from public.audit_log as l
+    where l.organization_id = own_log_row_at.organization_id
+      and l.table_name = own_log_row_at.table_name
+      and l.row_key = own_log_row_at.row_key
+      and l.occurred_at > own_log_row_at.at
+    order by l.id desc
+  loop
+    image := case entry.action
+      when 'delete' then entry.before
+      when 'update' then image || entry.before
+    end;
+  end loop;
+  return image;
+end
+$$;
+
+comment on function private.own_log_row_at is
+  'A row of one of private.own_logs, none of which has a customer''s words, as it was at that instant; null when it was not there.';
+
 create function private.get_row_at(organization_id uuid, table_name text, row_key text, at timestamptz)
 returns jsonb
 language plpgsql
@@ -20878,6 +22996,11 @@ begin
   perform private.require_permission(get_row_at.organization_id, r.permission_key)
   from private.log_readers as r
   where r.table_name = get_row_at.table_name;
+  if get_row_at.table_name = any (private.own_logs()) then
+    return private.own_log_row_at(
+      get_row_at.organization_id, get_row_at.table_name, get_row_at.row_key, get_row_at.at
+    );
+  end if;
   sees_customers := private.has_permission(get_row_at.organization_id, 'customers:read');
   for entry in
     select l.action, l.after || coalesce(p.after, '{}') as after
@@ -20913,7 +23036,7 @@ set search_path = ''
 as $$ select private.get_row_at(organization_id, table_name, row_key, at) $$;
 
 comment on function public.get_row_at is
-  'The row as it was at that instant, from the audit log; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}); 404 table_not_found.';
+  'The row as it was at that instant, from the audit log or the row itself; null when it did not exist then. Under audit:read and what reading the table takes; what a customer gave is null without customers:read. Errors: 403 permission_denied (details {"permission"}); 404 table_not_found.';
 grant execute on function public.get_row_at to authenticated;
 
 create type public.logged_change as (
@@ -20992,6 +23115,11 @@ values
 ('public.vouchers', 'recipient_email', 'null', true),
 ('public.vouchers', 'recipient_name', '""', false),
 ('public.vouchers', 'message', '""', false),
+('public.voucher_orders', 'buyer_email', 'null', true),
+('public.voucher_orders', 'buyer_name', '"Erased"', false),
+('public.voucher_orders', 'recipient_email', 'null', true),
+('public.voucher_orders', 'recipient_name', '""', false),
+('public.voucher_orders', 'message', '""', false),
 ('private.refund_requests', 'note', '""', false),
 ('private.refund_requests', 'withdrawn_reason', 'null', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),
@@ -21143,6 +23271,9 @@ begin
             select from pg_catalog.pg_attribute as a
             where a.attrelid = c.oid and a.attname in ('customer_id', 'booking_id') and not a.attisdropped
           )
+          or exists (
+            select from private.personal_columns as p where p.is_address and to_regclass(p.relation) = c.oid
+          )
         )
       )
     order by c.relname
@@ -21172,6 +23303,21 @@ begin
       into found_rows
       from jsonb_array_elements(found_rows) as row;
     end if;
+    if source.name = 'voucher_orders' then
+      -- Who was given a voucher learns nothing new of who bought it.
+      select coalesce(
+        jsonb_agg(
+          case when row ->> 'buyer_email' = any (addresses) then row else row - '{buyer_name,buyer_email}'::text [] end
+        ),
+        '[]'
+      )
+      into found_rows
+      from jsonb_array_elements(found_rows) as row;
+    elsif source.name = 'vouchers' then
+      -- A code is money, and the file passes through hands.
+      select coalesce(jsonb_agg(row - 'code'), '[]') into found_rows
+      from jsonb_array_elements(found_rows) as row;
+    end if;
     answer := answer || jsonb_build_object(source.name, found_rows);
   end loop;
   return jsonb_build_object('exported_at', now(), 'addresses', addresses, 'tables', answer);
@@ -21193,7 +23339,7 @@ set search_path = ''
 as $$ select private.export_customer(organization_id, customer_id) $$;
 
 comment on function public.export_customer is
-  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
+  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), vouchers (without their codes), voucher_orders (of those that others bought not by whom), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.export_customer to authenticated;
 
 create function private.blanked(image jsonb, erased jsonb)
@@ -21369,6 +23515,13 @@ begin
             l.row_key = any (case when source.relation = 'public.customers'::regclass then ids::text [] end)
             or l.before ->> 'customer_id' = any (ids::text [])
             or l.before ->> 'booking_id' = any (booking_ids::text [])
+            or exists (
+              select from public.audit_log_personal as p
+              join private.personal_columns as c on c.relation = 'public.' || source.name and c.is_address
+              where p.organization_id = l.organization_id
+                and p.id = l.id
+                and p.before ->> c.column_name = any (addresses)
+            )
           )
       );
     end if;
@@ -21602,6 +23755,7 @@ begin
   perform private.forget_auth_emails();
   perform private.queue_stale_sender_domains();
   perform private.expire_vouchers(500);
+  perform private.forget_voucher_orders(500);
 
   delete from private.idempotency_keys as k
   where (k.scope, k.key) in (
@@ -21655,7 +23809,7 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep is
-  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, marks up to 500 vouchers whose last date is past, queues the messages around visits that became due, the mails about places that are lost soon and directions that changed and the webhooks that are to be tried again, and forgets idempotency keys and rate-limit windows older than a day, the addresses of members who left 30 days ago, jobs done 90 days ago, and webhook events older than webhook_settings.log_days. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, marks up to 500 vouchers whose last date is past, queues the messages around visits that became due, the mails about places that are lost soon and directions that changed and the webhooks that are to be tried again, and forgets idempotency keys and rate-limit windows older than a day, the addresses of members who left 30 days ago, jobs done 90 days ago, voucher orders that nobody paid in 30 days, and webhook events older than webhook_settings.log_days. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep to service_role;
 
 create function private.schedule_sweep()
@@ -21952,7 +24106,7 @@ grant execute on function public.platform_statistics to authenticated;
 -- Every tenant table of public, so that a new one cannot be forgotten, and promised refunds, which
 -- staff see through a function. Not notifications: they tell one person what the log has already, and
 -- reading one changes nothing of the tenant's. Not the ledger: triggers alone write it, from rows that the log
--- has already, and none of it ever changes.
+-- has already, and none of it ever changes. What is inserted into private.own_logs makes no entry.
 do $$
 declare
   tenant_table record;
@@ -21988,11 +24142,13 @@ begin
     if tenant_table.key_length > 3 then
       raise exception 'private.audit_changes takes three key columns, % has more', tenant_table.name;
     end if;
-    execute format(
-      'create trigger audit_insert after insert on %1$s referencing new table as new_rows
-       for each statement execute function private.audit_changes(%3$L, %2$s)',
-      tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
-    );
+    if tenant_table.name <> all (private.own_logs()) then
+      execute format(
+        'create trigger audit_insert after insert on %1$s referencing new table as new_rows
+         for each statement execute function private.audit_changes(%3$L, %2$s)',
+        tenant_table.relation, tenant_table.key_columns, tenant_table.tenant_column
+      );
+    end if;
     execute format(
       'create trigger audit_update after update on %1$s referencing old table as old_rows new table as new_rows
        for each statement execute function private.audit_changes(%3$L, %2$s)',
@@ -22016,7 +24172,7 @@ where p.schemaname = 'public'
   and p.cmd = 'SELECT'
   and exists (
     select from pg_catalog.pg_trigger as w
-    where w.tgrelid = to_regclass(format('public.%I', p.tablename)) and w.tgname = 'audit_insert'
+    where w.tgrelid = to_regclass(format('public.%I', p.tablename)) and w.tgname = 'audit_delete'
   )
 union all
 -- No client reads these tables; the functions that show them ask for it.
@@ -22046,3 +24202,82 @@ begin
   );
 end
 $$;
+
+-- =============================================================================
+-- sql/95_upkeep/040_measures.sql
+-- =============================================================================
+
+-- What an operator watches (/metrics of the service): numbers of the whole platform, nobody's rows.
+
+create type service.measure as (
+  name text,
+  kind text,
+  value double precision
+);
+
+comment on type service.measure is 'A number of now.';
+comment on column service.measure.name is 'one of: jobs_queued, jobs_due, jobs_running, jobs_dead, job_oldest_due_seconds, webhook_deliveries_pending, subscriptions_unread_seconds, accounts_unread_seconds, connections, connections_max';
+comment on column service.measure.kind is 'Of jobs: their kind. Of connections: their state, as pg_stat_activity says it. null: the number has no kinds.';
+comment on column service.measure.value is 'A count; for names that end in _seconds, seconds.';
+
+create function private.measures()
+returns setof service.measure
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  with unfinished as (
+    -- jobs_share_idx holds these and no others.
+    select
+      j.kind,
+      count(*) filter (where j.status = 'queued') as queued,
+      count(*) filter (where j.status = 'queued' and j.run_at <= now()) as due,
+      count(*) filter (where j.status = 'running') as running,
+      coalesce(extract(epoch from now() - min(j.run_at) filter (where j.status = 'queued' and j.run_at <= now())), 0) as oldest
+    from private.jobs as j
+    where j.status in ('queued', 'running')
+    group by j.kind
+  )
+  select 'jobs_queued', u.kind, u.queued::double precision from unfinished as u
+  union all
+  select 'jobs_due', u.kind, u.due from unfinished as u
+  union all
+  select 'jobs_running', u.kind, u.running from unfinished as u
+  union all
+  select 'job_oldest_due_seconds', u.kind, u.oldest from unfinished as u
+  union all
+  select 'jobs_dead', d.kind, count(*) from private.jobs as d where d.status = 'dead' group by d.kind
+  union all
+  select 'webhook_deliveries_pending', null, count(*) from private.webhook_deliveries as w where w.status = 'pending'
+  union all
+  -- How long ago the subscriptions of the customer were read that were read least lately: the worker reads all once a day.
+  select 'subscriptions_unread_seconds', null, coalesce(extract(epoch from now() - min(c.as_of)), 0)
+  from private.stripe_customers as c
+  where c.customer_id is not null
+  union all
+  select 'accounts_unread_seconds', null, coalesce(extract(epoch from now() - min(a.as_of)), 0)
+  from public.stripe_accounts as a
+  where a.account_id is not null
+  union all
+  select 'connections', coalesce(s.state, 'hidden'), count(*)
+  from pg_catalog.pg_stat_activity as s
+  where s.backend_type = 'client backend'
+  group by coalesce(s.state, 'hidden')
+  union all
+  select 'connections_max', null, current_setting('max_connections')::double precision
+$$;
+
+comment on function private.measures is 'definer: the queue and what providers said are visible to nobody. Counts and ages, no content.';
+grant execute on function private.measures to service_role;
+
+create function service.measures()
+returns setof service.measure
+language sql
+stable
+set search_path = ''
+as $$ select * from private.measures() $$;
+
+comment on function service.measures is
+  'What an operator watches: the queue by kind, jobs given up, webhooks that wait, how long nothing was read of Stripe, connections to the database.';
+grant execute on function service.measures to service_role;
