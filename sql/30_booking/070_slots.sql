@@ -168,7 +168,7 @@ select
 from public.sessions as e
 cross join lateral (
   select case
-    -- Asked once: hardly ever is there a hold that lapsed and was not reaped.
+    -- Asked once, of all venues: hardly ever is there a hold that lapsed and that no sweep has reaped yet.
     when e.organization_id in (select b.organization_id from public.bookings as b where b.hold_expires_at <= now())
       then (
         select coalesce(sum(b.seats), 0)::int

@@ -1,9 +1,10 @@
 """`make bench`: what the database's own rules cost, as ratios within one run.
 
-Nine things are measured, each beside raw PostgreSQL doing the same work at the same moment: the
-free times of a calendar, holding a place among many and one that everybody wants, the staff's page
-of bookings under row-level security, the desk's search, a sweep that finds no message due, and the
-reports of a year's revenue and bookings and of a month's occupancy.
+Ten things are measured, each beside raw PostgreSQL doing the same work at the same moment: the free
+times of a calendar, its month by days, holding a place among many (one client, and eight) and one
+that everybody wants, the staff's page of bookings under row-level security, the desk's search, a
+sweep that finds no message due, and the reports of a year's revenue and bookings and of a month's
+occupancy. What a month weighs is measured once, in bytes.
 Figures are medians of alternating rounds; the ratio is what counts, since machines differ and this
 one may be busy.
 Commits wait for the disk, as they do where the product runs; `--forgetful` says what is left when
@@ -139,7 +140,38 @@ def alternate(
     return statistics.median(figures[0]), statistics.median(figures[1])
 
 
-def availability(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
+#: What the widget asks for of the times of a day (api.ts).
+TIME_COLUMNS = "room_id, starts_at, seats_available, price_cents, is_empty"
+
+
+def month_weight(dsn: str, advance: Callable[[], None]) -> Result:
+    """What shows a month and its first open day, against all times of the month; uncompressed."""
+
+    def kilobytes(connection: psycopg.Connection, *questions: str) -> float:
+        total = 0
+        for question in questions:
+            # As PostgREST puts an answer together.
+            answer = f"select coalesce(json_agg(t), '[]')::text from ({question}) as t"
+            row = connection.execute(answer.encode()).fetchone()
+            total += len(row[0].encode()) if row else 0
+        return total / 1000
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        month = "('venue-1', current_date, current_date + 30)"
+        day = "('venue-1', current_date + 1, current_date + 1)"
+        ours = kilobytes(
+            connection,
+            f"select * from public.get_availability_days{month}",
+            f"select {TIME_COLUMNS} from public.get_availability{day}",
+        )
+        raw = kilobytes(connection, f"select * from public.get_availability{month}")
+    advance()
+    return Result("a month by days and one day's times, against all its times", "kB", ours, raw)
+
+
+def availability(
+    dsn: str, scale: Scale, function: LiteralString, advance: Callable[[], None]
+) -> Result:
     """31 days of ten rooms, in milliseconds in the database."""
     with psycopg.connect(dsn, autocommit=True) as connection:
 
@@ -155,7 +187,7 @@ def availability(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
 
         ours, raw = alternate(
             lambda: timed(
-                "select * from public.get_availability(%(slug)s, current_date, current_date + 30)",
+                "select * from public." + function + "(%(slug)s, current_date, current_date + 30)",
                 scale.rooms,
             ),
             lambda: timed(
@@ -164,19 +196,26 @@ def availability(dsn: str, scale: Scale, advance: Callable[[], None]) -> Result:
             5,
             advance,
         )
-    return Result("get_availability, 31 days × 10 rooms, against a query by hand", "ms", ours, raw)
+    return Result(f"{function}, 31 days × 10 rooms, against a query by hand", "ms", ours, raw)
 
 
-def holding(dsn: str, scale: Scale, seconds: int, advance: Callable[[], None]) -> Result:
-    """Places held by eight clients over many rooms, against bare inserts."""
+def holding(
+    dsn: str, scale: Scale, clients: int, seconds: int, advance: Callable[[], None]
+) -> Result:
+    """Places held by some clients over many rooms, against bare inserts."""
     arguments = f"{scale.venues}, {scale.rooms}"
     ours, raw = alternate(
-        lambda: pgbench(dsn, f"select bench.hold_one({arguments});", clients=8, seconds=seconds),
-        lambda: pgbench(dsn, f"select bench.insert_one({arguments});", clients=8, seconds=seconds),
+        lambda: pgbench(
+            dsn, f"select bench.hold_one({arguments});", clients=clients, seconds=seconds
+        ),
+        lambda: pgbench(
+            dsn, f"select bench.insert_one({arguments});", clients=clients, seconds=seconds
+        ),
         3,
         advance,
     )
-    return Result("hold_booking, 8 clients, against a bare constrained insert", "1/s", ours, raw)
+    who = "1 client" if clients == 1 else f"{clients} clients"
+    return Result(f"hold_booking, {who}, against a bare constrained insert", "1/s", ours, raw)
 
 
 def hot_slot(dsn: str, seconds: int, advance: Callable[[], None]) -> Result:
@@ -387,9 +426,12 @@ def measure(scale: Scale, console: Console, seconds: int, *, durable: bool) -> l
             progress.advance(task)
 
         return [
-            availability(dsn, scale, advance),
+            availability(dsn, scale, "get_availability", advance),
+            availability(dsn, scale, "get_availability_days", advance),
+            month_weight(dsn, advance),
             staff_page(dsn, seconds, advance),
-            holding(dsn, scale, seconds, advance),
+            holding(dsn, scale, 1, seconds, advance),
+            holding(dsn, scale, 8, seconds, advance),
             hot_slot(dsn, seconds, advance),
             idle_sweep(dsn, advance),
             search(dsn, scale, advance),
