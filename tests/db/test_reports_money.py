@@ -274,7 +274,9 @@ def test_a_code_of_a_coupon_is_shown_to_whoever_may_read_coupons(money: Database
         coupon_code="TEN",
         idempotency_key="coupon",
     )
-    booking = Booking("", held["reference"], held["manage_token"], held["starts_at"])
+    booking = Booking(
+        "", held["reference"], held["manage_token"], datetime.fromisoformat(held["starts_at"])
+    )
     venue.pay(booking)
     manager = member(venue, "manager")
     asked = {
