@@ -168,14 +168,16 @@ comment on column public.revenue_report.series is 'In order of time, without a g
 
 create function private.revenue_sums(received numeric, refunded numeric, sales numeric, tax numeric, kept numeric, outstanding numeric)
 returns public.revenue_sums
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select row(
+begin
+  return row(
     coalesce(received, 0), coalesce(refunded, 0), coalesce(received, 0) - coalesce(refunded, 0), coalesce(sales, 0),
     coalesce(tax, 0), coalesce(kept, 0) + coalesce(outstanding, 0), coalesce(outstanding, 0)
-  )::public.revenue_sums
+  )::public.revenue_sums;
+end
 $$;
 
 comment on function private.revenue_sums is 'Sums as a report says them; of nothing, zero.';

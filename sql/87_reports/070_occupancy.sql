@@ -88,7 +88,7 @@ create type private.offered_start as (
 comment on type private.offered_start is
   'A start that opening hours offer and no block takes; fits: whether it is one of the most that can be played one after the other.';
 
-create function private.offered_starts(organization_id uuid, room_ids uuid [], from_date date, to_date date)
+create function private.offered_starts(organization_id uuid, room_ids uuid [], from_date date, to_date date, anew_on date)
 returns setof private.offered_start
 language plpgsql
 stable
@@ -99,12 +99,15 @@ declare
   starts private.offered_start [];
   start private.offered_start;
   room_id uuid;
+  is_after boolean;
   free_from timestamptz;
 begin
   starts := array(
     select row(
       s.room_id, s.starts_at, s.local_start, r.duration_minutes, s.starts_at + r.occupied,
-      s.starts_at >= lag(s.starts_at + r.occupied, 1, '-infinity') over (partition by s.room_id order by s.starts_at)
+      s.starts_at >= lag(s.starts_at + r.occupied, 1, '-infinity') over (
+        partition by s.room_id, s.local_start >= offered_starts.anew_on order by s.starts_at
+      )
     )::private.offered_start
     from private.slots(
       offered_starts.organization_id, offered_starts.room_ids, offered_starts.from_date, offered_starts.to_date,
@@ -137,8 +140,9 @@ begin
   if exists (select from unnest(starts) as s where not s.fits) then
     for n in 1..cardinality(starts) loop
       start := starts[n];
-      if start.room_id is distinct from room_id then
+      if (start.room_id, start.local_start >= anew_on) is distinct from (room_id, is_after) then
         room_id := start.room_id;
+        is_after := start.local_start >= anew_on;
         free_from := '-infinity';
       end if;
       start.fits := start.starts_at >= free_from;
@@ -155,7 +159,7 @@ end
 $$;
 
 comment on function private.offered_starts is
-  'What opening hours offered on local dates, without what was blocked. All starts of a room last equally long, so taking the earliest that fits is the most.';
+  'What opening hours offered on local dates, without what was blocked. From anew_on on it is counted anew, so that no figure depends on the days before. All starts of a room last equally long, so taking the earliest that fits is the most.';
 
 create function private.get_occupancy_report(
   organization_id uuid,
@@ -201,7 +205,7 @@ begin
   offered as materialized (
     select o.*
     from private.offered_starts(
-      get_occupancy_report.organization_id, room_ids, days.previous_from_date, days.to_date
+      get_occupancy_report.organization_id, room_ids, days.previous_from_date, days.to_date, days.from_date
     ) as o
   ),
   visit as materialized (
