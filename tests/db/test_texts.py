@@ -637,7 +637,6 @@ NO_TEXTS_OF_PEOPLE = {
     "voucher_disputes.reason": "Stripe's",
     "voucher_disputes.status": "Stripe's",
     "voucher_entries.recorded_by": "made by the database",
-    "voucher_orders.provider_payment_id": "Stripe's",
     "voucher_orders.session_id": "Stripe's",
     "voucher_orders.stripe_account": "Stripe's",
     "voucher_refunds.provider_refund_id": "Stripe's",
