@@ -291,11 +291,10 @@ comment on column public.voucher_order.deliver_on is 'When it is mailed to the r
 comment on column public.voucher_order.code is 'What is typed to pay with it; null: it is not paid, or withdrawn.';
 comment on column public.voucher_order.valid_until is 'Its last date, included; null: without an end, not paid, or withdrawn.';
 
-create function private.get_voucher_order(order_id uuid, order_token text)
+create function private.shown_voucher_order(order_id uuid)
 returns public.voucher_order
 language plpgsql
-volatile
-security definer
+stable
 set search_path = ''
 as $$
 declare
@@ -303,15 +302,9 @@ declare
   voucher public.vouchers;
   given_back boolean;
 begin
-  perform private.count_attempt();
-  perform private.limit_rate('public_read', 'address', private.client_address());
-  if private.typed_token_hash(get_voucher_order.order_token)
-    = private.token_hash(private.voucher_order_token(get_voucher_order.order_id))
-  then
-    select o.* into bought from public.voucher_orders as o where o.id = get_voucher_order.order_id;
-  end if;
-  if bought.id is null then
-    perform private.fail('voucher_order_not_found', 404, 'Check the link: one that nobody paid is forgotten after 30 days.');
+  select o.* into bought from public.voucher_orders as o where o.id = shown_voucher_order.order_id;
+  if not found then
+    return null;
   end if;
   select v.* into voucher
   from public.vouchers as v
@@ -338,6 +331,32 @@ begin
     case when not given_back then voucher.code end,
     case when not given_back then voucher.valid_until end
   )::public.voucher_order;
+end
+$$;
+
+comment on function private.shown_voucher_order is 'An order as its buyer sees it, at one moment; null: there is none.';
+
+create function private.get_voucher_order(order_id uuid, order_token text)
+returns public.voucher_order
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  answer public.voucher_order;
+begin
+  perform private.count_attempt();
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  if private.typed_token_hash(get_voucher_order.order_token)
+    = private.token_hash(private.voucher_order_token(get_voucher_order.order_id))
+  then
+    answer := private.shown_voucher_order(get_voucher_order.order_id);
+  end if;
+  if answer.order_id is null then
+    perform private.fail('voucher_order_not_found', 404, 'Check the link: one that nobody paid is forgotten after 30 days.');
+  end if;
+  return answer;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);

@@ -62,6 +62,9 @@ SAME_ANSWER = {
     "unblock_room",
     "withdraw_consent",
     "withdraw_refund",  # tests/db/test_money_promises.py
+    "refund_voucher_order",  # tests/db/test_voucher_sales.py
+    "withdraw_voucher_refund",  # tests/db/test_voucher_sales.py
+    "set_voucher_sales",  # tests/db/test_voucher_sales.py
     "correct_payment",  # tests/db/test_money_ledger.py
     "open_cash_day",  # tests/db/test_money_cash.py
 }
@@ -74,6 +77,7 @@ BY_KEY = {
     "hold_booking",
     "issue_voucher",
     "join_waitlist",
+    "order_voucher",
     "record_payment",
     "record_refund",
     "refund_booking",
@@ -93,6 +97,8 @@ READS = {
     "get_game_result",
     "get_join_code",
     "get_leaderboard",
+    "get_voucher_offer",
+    "get_voucher_order",
     "get_waitlist_entry",
     "get_waiver",
     "get_waiver_kiosk",

@@ -50,8 +50,11 @@ SECRET = {
     "answer_notice_link": "link_invalid",
     "exchange_api_key": "api_key_invalid",
     "fail_checkout": "attempt_not_found",
+    "fail_voucher_checkout": "attempt_not_found",
     "open_checkout": "booking_not_found",
+    "open_voucher_checkout": "voucher_order_not_found",
     "record_checkout": "attempt_not_found",
+    "record_voucher_checkout": "attempt_not_found",
     "unsubscribe": "link_invalid",
 }
 #: By nothing but the key: what a thief does with it stands in docs/security.md, by this name.

@@ -37,6 +37,9 @@ def description(app: FastAPI, postgrest: FakePostgrest) -> BaseSchema:
     postgrest.refuse("exchange_api_key", "PT401", "api_key_invalid", hint="Check it.")
     postgrest.answer("limit_checkouts", None)
     postgrest.refuse("open_checkout", "PT404", "booking_not_found", hint="Check it.")
+    postgrest.refuse(
+        "open_voucher_checkout", "PT404", "voucher_order_not_found", hint="Order it first."
+    )
     postgrest.refuse("answer_notice_link", "PT404", "link_invalid", hint="Open it once more.")
     postgrest.refuse("unsubscribe", "PT404", "link_invalid", hint="Open it once more.")
     return schemathesis.openapi.from_asgi("/openapi.json", app)
