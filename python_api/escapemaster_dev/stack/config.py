@@ -81,6 +81,11 @@ class Ports:
         """The worker's health page."""
         return self.base + 14
 
+    @property
+    def pooler(self) -> int:
+        """PgBouncer, where one is asked for."""
+        return self.base + 15
+
     def by_part(self) -> dict[str, int]:
         """Every port with the part that listens on it, as the part is called in messages."""
         return {
@@ -95,6 +100,7 @@ class Ports:
             "edge functions": self.edge,
             "PostgREST health": self.postgrest_admin,
             "worker health": self.worker,
+            "pooler": self.pooler,
         }
 
 

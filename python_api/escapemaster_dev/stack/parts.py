@@ -15,6 +15,7 @@ from escapemaster_dev.stack.gateway import HEALTH_PATH, Gateway
 from escapemaster_dev.stack.gateway import NAME as GATEWAY
 from escapemaster_dev.stack.lite import USER as AUTH_USER
 from escapemaster_dev.stack.lite import Lite
+from escapemaster_dev.stack.pooler import POSTGREST_SETTINGS, pooler_command, pooler_program
 from escapemaster_dev.stack.processes import Command
 from escapemaster_dev.stack.supabase_config import SupabaseConfig
 
@@ -148,6 +149,21 @@ class Parts:
             lambda: health.answers(ports.lite, "/auth/v1/health"),
         )
 
+    def pooler(self) -> Part | None:
+        """PgBouncer between PostgREST and the database, where one is asked for."""
+        program = pooler_program()
+        if program is None:
+            return None
+        command = pooler_command(
+            self.config,
+            program,
+            user="authenticator",
+            password=self.credentials.authenticator_password,
+            pool=_POOL,
+            environment=self.environment,
+        )
+        return Part(command, lambda: health.listens(self.config.ports.pooler))
+
     def postgrest(self) -> Part:
         """PostgREST. Its pre-request function is a setting of the role `authenticator`."""
         ports = self.config.ports
@@ -171,6 +187,9 @@ class Parts:
             "PGRST_LOG_LEVEL": "error",
             "PGRST_OPENAPI_SERVER_PROXY_URI": f"{self.config.gateway_url}/rest/v1",
         }
+        if pooler_program() is not None:
+            by_pooler = url.replace(f":{ports.postgres}/", f":{ports.pooler}/")
+            settings |= {"PGRST_DB_URI": by_pooler, **POSTGREST_SETTINGS}
         return Part(
             Command(
                 name=POSTGREST,

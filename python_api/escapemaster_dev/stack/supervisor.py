@@ -160,6 +160,8 @@ class Supervisor:
         mend_after_auth(cluster.dsn(DATABASE))
         self._migrate(variables["DATABASE_URL"])
         gateway_part = early.pop()
+        if (pooler := parts.pooler()) is not None:
+            self._wait_for([self._spawn(pooler)])
         self._wait_for([self._spawn(parts.postgrest()), gateway_part])
         seeding = self._begin_seed(variables) if self._seed else None
         self._wait_for([*early, self._spawn(parts.worker())])
