@@ -364,6 +364,39 @@ $$;
 comment on function private.refuse_undo is
   'Raises 409 transition_not_allowed unless the booking came from that status (a cancelled one to confirmed also from checked_in), 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
 
+create function private.is_erased(booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.customers as c
+    where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is not null
+  );
+end
+$$;
+
+comment on function private.is_erased is
+  'Whether the booking is of a customer who was erased. Whoever erases the customer holds the booking, too.';
+
+create function private.refuse_erased(booking public.bookings)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if private.is_erased(booking) then
+    perform private.fail('customer_erased', 409, 'Leave it: what was erased stays erased.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_erased is
+  'Raises 409 customer_erased. Whoever erases the customer holds the booking, too, which the caller has locked.';
+
 create function private.refuse_unlisted_transition()
 returns trigger
 language plpgsql
@@ -378,7 +411,14 @@ begin
   where t.from_status = old.status and t.to_status = new.status;
   if not found then
     perform private.refuse_transition(old.status, new.status);
-  elsif move.undoes then
+  end if;
+  -- What is over of somebody who was erased may end, and comes back in no way: nobody could be told of it.
+  if move.undoes
+    or old.status in ('held', 'pending', 'expired', 'cancelled') and new.status in ('pending', 'confirmed')
+  then
+    perform private.refuse_erased(old);
+  end if;
+  if move.undoes then
     perform private.refuse_undo(old, new.status, new.status_reason);
   elsif move.opens is not null then
     perform private.refuse_early_move(old, move.opens);
@@ -388,7 +428,7 @@ end
 $$;
 
 comment on function private.refuse_unlisted_transition is
-  'Refuses a move that private.booking_transitions does not list or not yet, or an undo that is none or comes too late, before any constraint looks at the new status.';
+  'Refuses a move that private.booking_transitions does not list or not yet, an undo that is none or comes too late, and whatever brings back the booking of an erased customer (409 customer_erased), before any constraint looks at the new status.';
 
 create trigger refuse_unlisted_transition
 before update of status on public.bookings
