@@ -1,4 +1,4 @@
-"""Whoever has a customer's address has the customer's bookings, so another address is no small change."""
+"""Whoever has a customer's address has the bookings, so another address is no small change."""
 
 from __future__ import annotations
 

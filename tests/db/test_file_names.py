@@ -1,4 +1,4 @@
-"""A file's name says what its bucket holds, however it came there: whoever serves it may believe it."""
+"""A file's name says what its bucket holds, however it came there: who serves it may believe it."""
 
 from __future__ import annotations
 

@@ -192,7 +192,8 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
         "update public.locations set latitude = 41.9, longitude = 2.2",
         "update public.locations set tells_changes = true",
         *(
-            f"insert into public.locations (name, timezone, {column}) values ('Evil', 'Europe/Madrid', {value})"
+            f"insert into public.locations (name, timezone, {column})"
+            f" values ('Evil', 'Europe/Madrid', {value})"
             for column, value in (
                 ("phone", "'+34600000000'"),
                 ("address", "'Evil street 1'"),
