@@ -411,14 +411,7 @@ begin
   where t.from_status = old.status and t.to_status = new.status;
   if not found then
     perform private.refuse_transition(old.status, new.status);
-  end if;
-  -- What is over of somebody who was erased may end, and comes back in no way: nobody could be told of it.
-  if move.undoes
-    or old.status in ('held', 'pending', 'expired', 'cancelled') and new.status in ('pending', 'confirmed')
-  then
-    perform private.refuse_erased(old);
-  end if;
-  if move.undoes then
+  elsif move.undoes then
     perform private.refuse_undo(old, new.status, new.status_reason);
   elsif move.opens is not null then
     perform private.refuse_early_move(old, move.opens);
@@ -428,7 +421,7 @@ end
 $$;
 
 comment on function private.refuse_unlisted_transition is
-  'Refuses a move that private.booking_transitions does not list or not yet, an undo that is none or comes too late, and whatever brings back the booking of an erased customer (409 customer_erased), before any constraint looks at the new status.';
+  'Refuses a move that private.booking_transitions does not list or not yet, or an undo that is none or comes too late, before any constraint looks at the new status.';
 
 create trigger refuse_unlisted_transition
 before update of status on public.bookings

@@ -29,7 +29,6 @@ as $$
 declare
   claimed_id uuid;
 begin
-  perform private.refuse_erased(booking);
   perform private.refuse_undo(booking, 'confirmed', undo_cancellation.reason);
   claimed_id := private.retake_seats(booking);
   if claimed_id is null then
@@ -107,6 +106,13 @@ begin
     perform private.refuse_transition(booking.status, transition_booking.to_status);
   end if;
   perform private.require_permission(transition_booking.organization_id, needed);
+  -- What is over may end; nothing comes back, since nobody could be told of it.
+  if booking.status <> transition_booking.to_status and (
+    private.takes_back(booking.status, transition_booking.to_status)
+    or booking.status in ('held', 'pending') and transition_booking.to_status in ('pending', 'confirmed')
+  ) then
+    perform private.refuse_erased(booking);
+  end if;
 
   if booking.status = transition_booking.to_status then
     null; -- it is as wished
