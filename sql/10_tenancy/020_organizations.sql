@@ -41,6 +41,7 @@ create table public.organizations (
   constraint organizations_logo_path_is_in_own_folder check (
     starts_with(logo_path, id::text || '/') and private.is_object_path(logo_path)
   ),
+  constraint organizations_logo_path_is_a_picture check (logo_path is null or private.is_file_name('logos', logo_path)),
   constraint organizations_website_is_a_page check (private.is_site_url(website)),
   constraint organizations_contact_email_is_an_address check (private.is_email(contact_email)),
   constraint organizations_phone_can_be_called check (private.is_phone(phone)),
@@ -74,7 +75,7 @@ comment on column public.organizations.sales_end_at is
 comment on column public.organizations.legal_name is 'Of the business behind it, for invoices; null: not said.';
 comment on column public.organizations.tax_id is 'Its number with the tax office, upper case; null: not said.';
 comment on column public.organizations.logo_path is
-  'Object in the public bucket logos, <organization_id>/<file>; the row does not own the file; null: none.';
+  'Object in the public bucket logos, <organization_id>/<file>, a JPEG, PNG, WebP or AVIF by its ending; the row does not own the file; null: none.';
 comment on column public.organizations.website is 'Its own pages, https://host/path; null: none.';
 comment on column public.organizations.contact_email is 'To which customers write, lower case; null: none.';
 comment on column public.organizations.phone is 'By which customers reach it, where a location has none of its own; null: none.';

@@ -158,11 +158,15 @@ $$;
 comment on function private.keep_organization_in_a_visit is
   'definer: reads the platform''s visits for whoever may change the row. private.keep_in_a_visit for the organization itself.';
 
--- Guests answer later mails to contact_email, and their footer leads to website.
+-- Guests answer later mails to contact_email, whose footer leads to website; they call phone where a location has
+-- none. A slug that is given up is anybody's to take. Who sells to them, by name and number, is the venue's to say.
 create trigger organizations_keep_addresses_in_a_visit
-after update of contact_email, website on public.organizations
+after update of contact_email, website, phone, slug, legal_name, tax_id on public.organizations
 for each row
-when ((new.contact_email, new.website) is distinct from (old.contact_email, old.website))
+when (
+  (new.contact_email, new.website, new.phone, new.slug, new.legal_name, new.tax_id)
+  is distinct from (old.contact_email, old.website, old.phone, old.slug, old.legal_name, old.tax_id)
+)
 execute function private.keep_organization_in_a_visit();
 
 create function private.require_platform_admin()

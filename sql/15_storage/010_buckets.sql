@@ -1,5 +1,6 @@
 -- Private buckets, and the public one of logos. Paths start with the organization's id; read and write by permission;
--- types and sizes are limited by the bucket. Files are read through signed URLs.
+-- types and sizes are limited by the bucket, and a name ends as its type does, whether it was uploaded, copied or moved
+-- (private.is_file_name): Storage holds none of the last two to the bucket's types. Files are read through signed URLs.
 -- The public bucket of room images is with the rooms.
 
 select private.permission_upsert(
@@ -48,6 +49,7 @@ for insert to authenticated
 with check (
   bucket_id = 'logos'
   and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy logos_update on storage.objects
@@ -59,6 +61,7 @@ using (
 with check (
   bucket_id = 'logos'
   and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy logos_delete on storage.objects
@@ -80,6 +83,7 @@ for insert to authenticated
 with check (
   bucket_id = 'documents'
   and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy documents_update on storage.objects
@@ -91,6 +95,7 @@ using (
 with check (
   bucket_id = 'documents'
   and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy documents_delete on storage.objects
@@ -112,6 +117,7 @@ for insert to authenticated
 with check (
   bucket_id = 'team-photos'
   and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy team_photos_update on storage.objects
@@ -123,6 +129,7 @@ using (
 with check (
   bucket_id = 'team-photos'
   and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy team_photos_delete on storage.objects

@@ -99,16 +99,34 @@ create policy locations_delete on public.locations
 for delete to authenticated
 using (organization_id = (select private.organization_with('rooms:delete')));
 
--- Every later confirmation says them: where guests go, and whom they call.
+-- Every later confirmation, calendar and map says them: where guests go, and whom they call. A location of a visit
+-- has a name and a clock, and no place until a member gives it one.
 create trigger locations_keep_new_words_in_a_visit
 after insert on public.locations
-for each row when (new.phone is not null or new.arrival_hints <> '{}' or new.directions <> '{}')
+for each row
+when (
+  new.phone is not null or new.arrival_hints <> '{}' or new.directions <> '{}' or new.latitude is not null
+  or new.tells_changes
+  or (new.address, new.city, new.postal_code, new.province) is distinct from ('', '', '', '')
+  or new.country is not null
+)
 execute function private.keep_in_a_visit();
 
 create trigger locations_keep_words_in_a_visit
-after update of phone, arrival_hints, directions on public.locations
+after update of
+  phone, arrival_hints, directions, address, city, postal_code, province, country, latitude, longitude,
+  tells_changes
+on public.locations
 for each row
-when ((new.phone, new.arrival_hints, new.directions) is distinct from (old.phone, old.arrival_hints, old.directions))
+when (
+  (
+    new.phone, new.arrival_hints, new.directions, new.address, new.city, new.postal_code, new.province,
+    new.country, new.latitude, new.longitude, new.tells_changes
+  ) is distinct from (
+    old.phone, old.arrival_hints, old.directions, old.address, old.city, old.postal_code, old.province,
+    old.country, old.latitude, old.longitude, old.tells_changes
+  )
+)
 execute function private.keep_in_a_visit();
 
 create trigger locations_touch_updated_at

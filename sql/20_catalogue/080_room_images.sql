@@ -18,13 +18,14 @@ create table public.room_images (
   constraint room_images_path_is_in_own_folder check (
     starts_with(path, organization_id::text || '/rooms/') and private.is_object_path(path)
   ),
+  constraint room_images_path_is_a_picture check (private.is_file_name('room-images', path)),
   constraint room_images_alt_is_given_by_language check (private.is_texts(alt, 300))
 );
 
 comment on table public.room_images is
   'A room''s pictures; the first is its cover. A row says where a file is and does not own it: the file stays in the bucket when the row is deleted or changed, until whoever may change rooms deletes it there.';
 comment on column public.room_images.position is 'Order in which they are shown; of those with the same, the older first.';
-comment on column public.room_images.path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
+comment on column public.room_images.path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>, a JPEG, PNG, WebP or AVIF by its ending.';
 comment on column public.room_images.alt is
   'What is to be seen, for whoever does not see it, by language: {"es": "…", "en": "…"}; {}: nobody has said.';
 
@@ -114,6 +115,7 @@ for insert to authenticated
 with check (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy room_images_update on storage.objects
@@ -125,6 +127,7 @@ using (
 with check (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy room_images_delete on storage.objects

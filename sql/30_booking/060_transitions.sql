@@ -368,6 +368,39 @@ $$;
 comment on function private.refuse_undo is
   'Raises 409 transition_not_allowed unless the booking came from that status (a cancelled one to confirmed also from checked_in), 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
 
+create function private.is_erased(booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.customers as c
+    where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is not null
+  );
+end
+$$;
+
+comment on function private.is_erased is
+  'Whether the booking is of a customer who was erased. Whoever erases the customer holds the booking, too.';
+
+create function private.refuse_erased(booking public.bookings)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if private.is_erased(booking) then
+    perform private.fail('customer_erased', 409, 'Leave it: what was erased stays erased.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_erased is
+  'Raises 409 customer_erased. Whoever erases the customer holds the booking, too, which the caller has locked.';
+
 create function private.refuse_unlisted_transition()
 returns trigger
 language plpgsql

@@ -271,7 +271,7 @@ declare
 begin
   if booking.takes_capacity then
     return true;
-  elsif booking.starts_at <= now() then
+  elsif booking.starts_at <= now() or private.is_erased(booking) then
     return false;
   end if;
 

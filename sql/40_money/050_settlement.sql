@@ -5,6 +5,7 @@
 --   held, pending   confirmed as soon as what is due now is covered;
 --   expired         the money came late: takes its place again if it is free and what is
 --                   due is covered, else all of it goes back;
+--   of an erased customer: held and pending expire, and all money goes back;
 --   cancelled       somebody decided that: money that arrives afterwards goes back, while
 --                   a cancellation fee kept before it stays;
 --   all others      keep at most the total, and of money paid online at most what was due
@@ -26,6 +27,14 @@ declare
   excess bigint;
 begin
   kept := private.booking_kept(booking.organization_id, booking.id);
+
+  if booking.status in ('held', 'pending') and private.is_erased(booking) then
+    -- Its hold had lapsed when its customer was erased: the money goes back.
+    perform private.transition(booking.organization_id, booking.id, 'expired', 'hold_lapsed');
+    select b.* into booking
+    from public.bookings as b
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+  end if;
 
   if booking.status in ('held', 'pending')
     and kept >= booking.due_now_cents

@@ -97,25 +97,6 @@ $$;
 comment on function private.lock_customers is
   'Locks customers with their bookings until the transaction ends. Raises 404 customer_not_found, 409 customer_erased.';
 
-create function private.refuse_erased(booking public.bookings)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if exists (
-    select from public.customers as c
-    where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is not null
-  ) then
-    perform private.fail('customer_erased', 409, 'Leave it: what was erased stays erased.');
-  end if;
-end
-$$;
-
-comment on function private.refuse_erased is
-  'Raises 409 customer_erased. Whoever erases the customer holds the booking, too, which the caller has locked.';
-
 create type public.customer as (
   id uuid,
   email text,
@@ -186,6 +167,10 @@ begin
   perform private.lock_customers(
     merge_customers.organization_id, array[merge_customers.keep_id, merge_customers.merge_id]
   );
+  -- The kept one's, where it takes over an address, are asked about by its own row's trigger.
+  if private.has_bookings_to_come(merge_customers.organization_id, merge_customers.merge_id) then
+    perform private.require_booking_rights(merge_customers.organization_id);
+  end if;
 
   insert into public.customer_tags (organization_id, customer_id, tag)
   select t.organization_id, merge_customers.keep_id, t.tag
@@ -244,7 +229,7 @@ set search_path = ''
 as $$ select private.merge_customers(organization_id, keep_id, merge_id) $$;
 
 comment on function public.merge_customers is
-  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended, refused_in_a_visit; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
+  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update, and with bookings:cancel and bookings:update where bookings to come change their address. Errors: 403 permission_denied (details {"permission"}), organization_suspended, refused_in_a_visit; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
 grant execute on function public.merge_customers to authenticated;
 
 create type public.customer_totals as (

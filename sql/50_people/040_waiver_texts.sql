@@ -102,6 +102,8 @@ declare
   published public.waiver_texts;
 begin
   perform private.require_permission(publish_waiver.organization_id, 'waivers:manage');
+  -- Guests sign it.
+  perform private.refuse_in_a_visit(publish_waiver.organization_id);
   if not private.is_texts(private.clean_json(publish_waiver.texts), 50000) or publish_waiver.texts = '{}' then
     perform private.fail('texts_invalid', 422, 'Give the text in at least one language (es, en, ca), each of 1 to 50000 characters.');
   elsif publish_waiver.room_id is not null and not exists (
@@ -140,5 +142,5 @@ set search_path = ''
 as $$ select private.publish_waiver(organization_id, texts, room_id) $$;
 
 comment on function public.publish_waiver is
-  'Publishes the next version of the waiver, {"es": "…", "en": "…"}, for all rooms or for one, from now on; what was signed before stays signed. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 422 texts_invalid.';
+  'Publishes the next version of the waiver, {"es": "…", "en": "…"}, for all rooms or for one, from now on; what was signed before stays signed. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended, refused_in_a_visit; 404 room_not_found; 422 texts_invalid.';
 grant execute on function public.publish_waiver to authenticated;

@@ -290,6 +290,21 @@ def test_paths_reach_their_parts_as_on_a_hosted_project(gateway: RunningGateway)
         assert gateway.http.get(asked, headers=key).json()["path"] == seen
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "public/logos/x/a.html",
+        "sign/team-photos/x/t.html?token=x",
+        "authenticated/documents/x/a.svg",
+    ],
+)
+def test_a_file_is_no_page_of_this_origin(gateway: RunningGateway, path: str) -> None:
+    """Whatever it says that it is: it runs nothing, and reads nothing of whoever opens it."""
+    answer = gateway.http.get(f"/storage/v1/object/{path}")
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers.get_list("content-security-policy") == ["sandbox; default-src 'none'"]
+
+
 @pytest.mark.parametrize("path", ["/auth/v1/token", "/storage/v1/object/x", "/functions/v1/f"])
 def test_a_part_that_closes_an_idle_connection_loses_no_request(
     gateway: RunningGateway, path: str

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from db.booking_world import PRICE, Row, Shop, change, open_shop
+from db.booking_world import GUEST, PRICE, Row, Shop, change, open_shop
 from db.changes_world import book, take
 from db.test_booking_windows import since, status_of
 from matrix.fixtures import Track
@@ -146,6 +146,64 @@ def test_a_game_that_nobody_started_does_not_end_without_its_waivers(
     shop.start_in(paid, timedelta(hours=-30))
     shop.house.service.call("service.sweep")
     assert status_of(shop, paid) == "completed"
+
+
+def let_lapse(shop: Shop, booking: Row) -> None:
+    shop.house.owner_sql(
+        "update public.bookings set hold_expires_at = now() - interval '1 minute' where id = %s",
+        shop.id_of(booking),
+    )
+
+
+def erase(shop: Shop, booking: Row) -> None:
+    (row,) = shop.venue.owner.select(
+        "select customer_id from public.bookings where id = %s", shop.id_of(booking)
+    )
+    shop.venue.owner.call(
+        "erase_customer",
+        organization_id=shop.id,
+        customer_id=row["customer_id"],
+        reason="Asked",
+    )
+
+
+def test_nothing_of_an_erased_customer_comes_back(shop: Shop, room: str, paid: Row) -> None:
+    """Nobody could be told that it stands. A lapsed hold that nobody has swept is no way either."""
+    shop.move_now(paid, "cancelled")
+    lapsed = shop.hold(room, shop.at(31, "11:30"), customer={**GUEST, "email": "eva@example.test"})
+    let_lapse(shop, lapsed)
+    for booking in (paid, lapsed):
+        erase(shop, booking)
+    for booking, to in ((paid, "confirmed"), (lapsed, "confirmed"), (lapsed, "pending")):
+        before = shop.history(booking)
+        with refused(409, "customer_erased"):
+            shop.move_now(booking, to, reason="They come after all")
+        assert shop.history(booking) == before
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_money_that_comes_after_an_erasure_goes_back(shop: Shop, room: str, *, swept: bool) -> None:
+    lapsed = shop.hold(room, shop.at(31, "11:30"))
+    let_lapse(shop, lapsed)
+    erase(shop, lapsed)
+    if swept:
+        shop.house.service.call("service.sweep")
+    shop.pay(lapsed, TOTAL)
+    settle = "select private.settle_booking(%s, %s) as status"
+    for _ in range(2):
+        assert shop.house.one(settle, shop.id, shop.id_of(lapsed)) == "expired"
+        assert refunds(shop, lapsed) == [("pending", TOTAL)]
+
+
+def test_a_visit_that_is_over_ends_though_its_customer_was_erased(
+    shop: Shop, room: str, paid: Row
+) -> None:
+    shop.move_in_time(paid, timedelta(days=-40))
+    erase(shop, paid)
+    shop.house.service.call("service.sweep")
+    assert status_of(shop, paid) == "completed"
+    with refused(409, "customer_erased"):
+        undo(shop, paid)
 
 
 def test_two_who_undo_one_cancellation_undo_it_once(track: Track) -> None:

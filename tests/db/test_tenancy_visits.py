@@ -180,11 +180,38 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
         """update public.locations set arrival_hints = '{"es": "evil.example.test"}' """,
         """insert into public.locations (name, timezone, directions)
         values ('Evil', 'Europe/Madrid', '{"es": "evil.example.test"}')""",
+        "update public.organizations set phone = '+34600000000'",
+        "update public.organizations set slug = 'another-venue'",
+        "update public.organizations set legal_name = 'Evil SL'",
+        "update public.organizations set tax_id = 'B12345678'",
+        "update public.locations set address = 'Evil street 1'",
+        "update public.locations set city = 'Vic'",
+        "update public.locations set postal_code = '08500'",
+        "update public.locations set province = 'Osona'",
+        "update public.locations set country = 'AD'",
+        "update public.locations set latitude = 41.9, longitude = 2.2",
+        "update public.locations set tells_changes = true",
+        *(
+            f"insert into public.locations (name, timezone, {column})"
+            f" values ('Evil', 'Europe/Madrid', {value})"
+            for column, value in (
+                ("phone", "'+34600000000'"),
+                ("address", "'Evil street 1'"),
+                ("city", "'Vic'"),
+                ("postal_code", "'08500'"),
+                ("province", "'Osona'"),
+                ("country", "'AD'"),
+                ("latitude, longitude", "41.9, 2.2"),
+                ("tells_changes", "true"),
+            )
+        ),
         """update public.calendars set terms = '{"es": "No refunds"}' """,
         f"update public.rooms set video_url = '{evil}'",
     ):
         with refused(403, "refused_in_a_visit"):
             visitor.change(statement)
+    with refused(403, "refused_in_a_visit"):
+        visitor.call("publish_waiver", organization_id=shop.id, texts={"es": "Firmo"})
     # Nothing else needs templates:manage, so it rests.
     with refused(403, "42501"):
         visitor.change(f"{words} ('booking_held', 'es', 'Pay at {evil}')")
@@ -196,7 +223,8 @@ def test_a_visitor_gives_no_later_mail_another_link_or_other_words(
     # What support is for goes on.
     assert visitor.change("update public.calendars set name = 'New', site_url = site_url") == 1
     visitor.change("insert into public.calendars (slug, name) values ('second', 'B')")
-    assert visitor.change("update public.locations set name = 'New', city = 'Vic'") == 1
+    assert visitor.change("update public.locations set name = 'New', address = address") == 1
+    visitor.change("insert into public.locations (name, timezone) values ('B', 'Europe/Madrid')")
     assert visitor.change("update public.rooms set video_url = video_url, color = '#112233'") == 1
     assert visitor.change("update public.message_rules set minutes = 61 where minutes = 60") == 1
     # The venue's own people change all of it, before and after.

@@ -310,7 +310,7 @@ class TestOrganizations:
         refuses(shop, "organizations", shop.id, values, constraint)
 
     def test_the_logo_is_in_its_own_folder_without_steps_out_of_it(self, shop: Shop) -> None:
-        for path in (f"{shop.id}/../x.png", f"{shop.id}/", f"{shop.location_id}/logo.png"):
+        for path in (f"{shop.id}/../x.png", f"{shop.id}//x.png", f"{shop.location_id}/logo.png"):
             values: Row = {"logo_path": path}
             refuses(shop, "organizations", shop.id, values, "logo_path_is_in_own_folder")
 

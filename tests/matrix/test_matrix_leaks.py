@@ -9,7 +9,7 @@ import pytest
 
 from client import Connection
 from matrix.actors import Actor, cast
-from matrix.expectations import NOBODY, expectations, literal, with_facts
+from matrix.expectations import NOBODY, TableExpectation, expectations, literal, with_facts
 from matrix.probe import Attempt, Outcome, attempt
 from matrix.world import NORTH, SOUTH, TENANTS, Facts, added, kept
 
@@ -113,6 +113,11 @@ def test_what_clients_write_refers_by_a_key_that_holds_the_tenant(
     } & (set(table.writes) | set(table.changes))
 
 
+def _ending(bucket: TableExpectation) -> str:
+    """As the names of the bucket's files end."""
+    return "." + bucket.sample["name"].rpartition(".")[2].strip("'")
+
+
 @pytest.mark.parametrize("name", [n for n, b in _EXPECTED.buckets.items() if b.writes])
 def test_files_stay_in_their_bucket_and_below_their_organization(
     name: str, world: Connection, facts: Facts, owner: Actor
@@ -122,17 +127,23 @@ def test_files_stay_in_their_bucket_and_below_their_organization(
         return
     mine, theirs = facts[NORTH]["organization"], facts[SOUTH]["organization"]
     file = f"name = {with_facts(bucket.sample['name'], kept(facts[NORTH]))}"
+    ending = _ending(bucket)
     moves = [
         *(f"bucket_id = {literal(other)}" for other in _EXPECTED.buckets if other != name),
-        *(f"name = {literal(f'{folder}/rooms/x')}" for folder in (theirs, str(uuid4()), "x")),
-        "name = 'x'",
+        *(
+            f"name = {literal(f'{folder}/rooms/x{ending}')}"
+            for folder in (theirs, str(uuid4()), "x")
+        ),
+        f"name = 'x{ending}'",
+        f"name = {literal(f'{mine}/rooms/y')}",
+        f"name = {literal(f'{mine}/rooms/y{ending}.html')}",
     ]
     for move in moves:
         statement = f"update storage.objects set {move} where {file}"
         # Another bucket of the same permission is as good as this one to row level security.
         may = {"42501"} if "bucket_id" not in move else {"42501", "ok"}
         assert tried(world, owner, facts, "write", statement, "")[0] in may, move
-    rename = f"update storage.objects set name = {literal(f'{mine}/rooms/y')} where {file}"
+    rename = f"update storage.objects set name = {literal(f'{mine}/rooms/y{ending}')} where {file}"
     assert tried(world, owner, facts, "write", rename, "")[0] == "ok"
 
 
@@ -150,7 +161,7 @@ def test_a_file_moves_to_another_bucket_only_with_that_bucket_s_permission(
             actor = by_name["owner" if needed == NOBODY else f"without:{needed}"]
             statement = (
                 f"update storage.objects set bucket_id = {literal(other)},"
-                f" name = {literal(facts[NORTH]['organization'] + '/rooms/z')}"
+                f" name = {literal(facts[NORTH]['organization'] + '/rooms/z' + _ending(target))}"
                 f" where bucket_id = {literal(name)}"
                 f" and name = {with_facts(bucket.sample['name'], kept(facts[NORTH]))}"
             )

@@ -140,7 +140,8 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
     file = re.compile(
         r"\(\(bucket_id = '[a-z-]+'::text\) AND"
         r" \(\(storage\.foldername\(name\)\)\[1\] ="
-        r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)\)"
+        r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)"
+        r"( AND private\.is_file_name\(bucket_id, name\))?\)"
     )
     # An entry of the log is seen by whoever may read the table that it is about.
     readable = (

@@ -126,6 +126,9 @@ def policies(connection: Connection) -> Iterator[Mutant]:
             anywhere = re.sub(r"\(bucket_id = '[^']+'::text\)", "true", text)
             if anywhere != text:
                 yield mutant(f"{clause} without the bucket", f"{clause} ({anywhere})")
+            unnamed = text.replace("private.is_file_name(bucket_id, name)", "true")
+            if unnamed != text:
+                yield mutant(f"{clause} without the file's ending", f"{clause} ({unnamed})")
         yield mutant("for everybody", "to public")
 
 

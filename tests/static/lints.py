@@ -147,7 +147,8 @@ _STORAGE = (
     r"^\(\(bucket_id = '[a-z-]+'::text\) AND \(\(storage\.foldername\(name\)\)\[1\] ="
     r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)"
     # What follows can only narrow it.
-    r"( AND \(\(storage\.foldername\(name\)\)\[2\] = '[a-z]+'::text\))?\)$"
+    r"( AND \(\(storage\.foldername\(name\)\)\[2\] = '[a-z]+'::text\))?"
+    r"( AND private\.is_file_name\(bucket_id, name\))?\)$"
 )
 
 _ITSELF = "(id = ( SELECT private.organization_with('organization:{}'::text) AS organization_with))"
