@@ -181,7 +181,13 @@ def test_the_cancellation_names_the_promised_refund(venue: Venue) -> None:
     assert [mail["template"] for mail in mails] == ["booking_cancelled"]
     assert mails[0]["data"]["refund_cents"] == TOTAL
     assert mails[0]["data"]["refunds"] == [
-        {"method": "stripe", "by_hand": False, "amount_cents": TOTAL, "valid_until": None}
+        {
+            "method": "stripe",
+            "by_hand": False,
+            "amount_cents": TOTAL,
+            "valid_until": None,
+            "given": False,
+        }
     ]
 
 
@@ -641,6 +647,7 @@ def test_a_mail_says_whether_money_is_on_its_voucher_again(venue: Venue, is_dead
             "by_hand": is_dead,
             "amount_cents": TOTAL,
             "valid_until": voucher["valid_until"],
+            "given": False,
         }
     ]
 
