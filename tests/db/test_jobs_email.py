@@ -737,6 +737,14 @@ def test_an_address_that_bounces_for_good_or_complains_is_left_in_peace(
     [job] = claim_mails(venue)
     assert (prepare(venue, job) is None) is suppressed
     assert message(venue, job)["status"] == ("suppressed" if suppressed else "prepared")
+    if suppressed:
+        *_, mail = venue.owner.select(
+            "select * from public.booking_emails(%s, %s) where status = 'suppressed'",
+            venue.organization_id,
+            job["payload"]["booking_id"],
+        )
+        why = {"bounced": "came back before", "complained": "reported as spam before"}
+        assert why[kind] in mail["reason"]
 
 
 def test_a_report_without_a_mail_or_an_address_is_kept(venue: Venue) -> None:
