@@ -82,6 +82,10 @@ class PaymentError(EscapemasterError):
         self.request_id = request_id
 
 
+class IgnoredError(EscapemasterError):
+    """What a job is about is not there, nor will it be: nothing is to be done."""
+
+
 class EmailError(EscapemasterError):
     """A mail could not be handed over.
 

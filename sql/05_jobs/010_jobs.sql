@@ -91,7 +91,7 @@ comment on column private.jobs.run_at is
 comment on column private.jobs.attempts is 'How often the job was claimed; counted at the claim, not at its end.';
 comment on column private.jobs.again is
   'Asked for once more while running: the state may have been read too early, so it is queued again when done.';
-comment on column private.jobs.last_error is 'Why the last attempt failed, and for a dead job the reason of its death.';
+comment on column private.jobs.last_error is 'Why the last attempt failed, and for a dead job the reason of its death; of one that is done and was about nothing, "ignored: " and why.';
 comment on column private.jobs.share is
   'Whose share of the slots it uses: the organization''s, else the provider''s account''s; empty: nobody''s, and so without the limit of one.';
 
@@ -110,6 +110,8 @@ where status in ('queued', 'running') and kind <> 'email.send';
 create unique index jobs_email_key on private.jobs (dedupe_key) where kind = 'email.send';
 -- for: private.queue_statistics and private.list_dead_jobs
 create index jobs_dead_idx on private.jobs (id) where status = 'dead';
+-- for: private.list_dead_jobs
+create index jobs_ignored_idx on private.jobs (id) where status = 'done' and starts_with(last_error, 'ignored: ');
 -- for: private.queue_stale_checkouts
 create index jobs_dead_key_idx on private.jobs (kind, dedupe_key) where status = 'dead';
 -- for: private.forget_jobs
@@ -439,7 +441,12 @@ comment on function service.complete_job is
 grant execute on function service.complete_job to service_role;
 
 create function private.fail_job(
-  job_id bigint, lease_token uuid, error text, retry boolean, retry_after_seconds int default null
+  job_id bigint,
+  lease_token uuid,
+  error text,
+  retry boolean,
+  retry_after_seconds int default null,
+  ignored boolean default false
 )
 returns text
 language sql
@@ -449,7 +456,11 @@ set search_path = ''
 as $$
   update private.jobs as j
   -- Asked for again meanwhile: a new cause, so a new count.
-  set status = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then 'queued' else 'dead' end,
+  set status = case
+      when j.again or (fail_job.retry and j.attempts < j.max_attempts) then 'queued'
+      when fail_job.ignored then 'done'
+      else 'dead'
+    end,
     finished_at = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then null else now() end,
     attempts = case
       when j.again then 0
@@ -465,7 +476,8 @@ as $$
     end,
     lease_token = null,
     -- A provider may quote the address, and the mail outlives its customer's erasure.
-    last_error = left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
+    last_error = case when fail_job.ignored then 'ignored: ' else '' end
+      || left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
   where j.id = fail_job.job_id
     and j.lease_token = fail_job.lease_token
     and j.status = 'running'
@@ -477,16 +489,21 @@ comment on function private.fail_job is
 grant execute on function private.fail_job to service_role;
 
 create function service.fail_job(
-  job_id bigint, lease_token uuid, error text, retry boolean, retry_after_seconds int default null
+  job_id bigint,
+  lease_token uuid,
+  error text,
+  retry boolean,
+  retry_after_seconds int default null,
+  ignored boolean default false
 )
 returns text
 language sql
 volatile
 set search_path = ''
-as $$ select private.fail_job(job_id, lease_token, error, retry, retry_after_seconds) $$;
+as $$ select private.fail_job(job_id, lease_token, error, retry, retry_after_seconds, ignored) $$;
 
 comment on function service.fail_job is
-  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter; or, where the provider named a time, after retry_after_seconds, 1 to 86400, and then the attempt does not count), dead (retry false, or 25 attempts made), or null if the lease was lost.';
+  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter; or, where the provider named a time, after retry_after_seconds, 1 to 86400, and then the attempt does not count), dead (retry false, or 25 attempts made), done (ignored: it is about nothing that there is, and the reason is kept), or null if the lease was lost.';
 grant execute on function service.fail_job to service_role;
 
 create function private.extend_job(job_id bigint, lease_token uuid, lease_seconds int)
@@ -581,9 +598,9 @@ comment on column service.dead_job.organization_id is 'Whose work it is; null: t
 comment on column service.dead_job.payload is 'What it is about: ids only, by the kind''s own names.';
 comment on column service.dead_job.attempts is 'How often it was tried.';
 comment on column service.dead_job.last_error is 'Why; null: nobody said.';
-comment on column service.dead_job.finished_at is 'When it was given up.';
+comment on column service.dead_job.finished_at is 'When it was given up, or ignored.';
 
-create function private.list_dead_jobs(max_jobs int, before_id bigint default null)
+create function private.list_dead_jobs(max_jobs int, before_id bigint default null, ignored boolean default false)
 returns setof service.dead_job
 language sql
 stable
@@ -592,7 +609,11 @@ set search_path = ''
 as $$
   select j.id, j.kind, j.organization_id, j.payload, j.attempts, j.last_error, j.finished_at
   from private.jobs as j
-  where j.status = 'dead' and (list_dead_jobs.before_id is null or j.id < list_dead_jobs.before_id)
+  where (
+      not list_dead_jobs.ignored and j.status = 'dead'
+      or list_dead_jobs.ignored and j.status = 'done' and starts_with(j.last_error, 'ignored: ')
+    )
+    and (list_dead_jobs.before_id is null or j.id < list_dead_jobs.before_id)
   order by j.id desc
   limit least(greatest(list_dead_jobs.max_jobs, 0), 1000)
 $$;
@@ -600,15 +621,17 @@ $$;
 comment on function private.list_dead_jobs is 'definer: the queue is visible to nobody.';
 grant execute on function private.list_dead_jobs to service_role;
 
-create function service.list_dead_jobs(max_jobs int default 100, before_id bigint default null)
+create function service.list_dead_jobs(
+  max_jobs int default 100, before_id bigint default null, ignored boolean default false
+)
 returns setof service.dead_job
 language sql
 stable
 set search_path = ''
-as $$ select * from private.list_dead_jobs(max_jobs, before_id) $$;
+as $$ select * from private.list_dead_jobs(max_jobs, before_id, ignored) $$;
 
 comment on function service.list_dead_jobs is
-  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. For operators.';
+  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before; ignored: those instead that were about nothing that there is. For operators.';
 grant execute on function service.list_dead_jobs to service_role;
 
 create type service.retried_job as (

@@ -623,13 +623,16 @@ create type private.refund_way as (
   method text,
   by_hand boolean,
   amount_cents bigint,
-  valid_until date
+  valid_until date,
+  given boolean
 );
 
 comment on type private.refund_way is
-  'What goes back of a booking''s money by one way; by_hand: somebody at the venue hands it over; valid_until: the last day of the voucher that it is on again, of several the first.';
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher.';
 
-create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
+create function private.refund_ways(
+  organization_id uuid, booking_id uuid, reason text default null, promised_at timestamptz default null
+)
 returns private.refund_way []
 language plpgsql
 stable
@@ -637,34 +640,41 @@ set search_path = ''
 as $$
 begin
   return array(
-    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until))::private.refund_way
+    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until), way.given)::private.refund_way
     from (
       select
-        p.method,
-        private.goes_back_by_hand(p.method, q.status) as by_hand,
+        coalesce(made.method, p.method) as method,
+        made.id is null and private.goes_back_by_hand(p.method, q.status) as by_hand,
         q.amount_cents,
         (
           select v.valid_until
           from public.voucher_entries as e
           join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
-          where e.organization_id = p.organization_id and e.payment_id = p.id and e.kind = 'redeemed'
-        ) as valid_until
+          where e.organization_id = p.organization_id
+            and e.payment_id = p.id
+            and e.kind = 'redeemed'
+            and coalesce(made.method, p.method) = 'voucher'
+        ) as valid_until,
+        made.id is not null and made.method <> 'voucher' as given
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      left join public.refunds as made
+        on made.organization_id = q.organization_id and made.refund_request_id = q.id and made.kind = 'refund'
       where q.organization_id = refund_ways.organization_id
         and q.booking_id = refund_ways.booking_id
         and q.status in ('pending', 'succeeded')
         and q.reason = coalesce(refund_ways.reason, q.reason)
         and q.reason <> 'correction'
+        and q.created_at = coalesce(refund_ways.promised_at, q.created_at)
     ) as way
-    group by way.method, way.by_hand
-    order by way.method, way.by_hand
+    group by way.method, way.by_hand, way.given
+    order by way.method, way.by_hand, way.given
   );
 end
 $$;
 
 comment on function private.refund_ways is
-  'What goes back of a booking''s money, or went, by the way of its payment.';
+  'What goes back of a booking''s money, by the way of its payment, or went, by the way in which it did; of promised_at: promised at that instant.';
 
 create type service.applied_refund as (
   refund_request_id uuid,

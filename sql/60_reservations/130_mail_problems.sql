@@ -16,7 +16,7 @@ create table public.booking_mail_problems (
 );
 
 comment on table public.booking_mail_problems is
-  'Bookings whose customer the last mail did not reach: correct the address, or call. Gone once a later mail was sent: correct customers.email and call resend_booking_email. A row a booking, so a list of bookings takes it in as booking_mail_problems(problem); get_board has it as mail_problem. Written by the database only.';
+  'Bookings whose customer the last mail did not reach: correct the address, or call. Gone once a later mail was sent: correct customers.email and call resend_booking_email. A row a booking, so a list of bookings takes it in as booking_mail_problems(problem); get_board and search_bookings have it as mail_problem. Written by the database only.';
 comment on column public.booking_mail_problems.problem is
   'What became of the newest mail, as booking_emails says it: bounced, complained (reported as spam), failed (the provider could not send it), suppressed (not sent: the address bounced or complained before), limited (not sent: its mailbox was sent enough that day) or dead (given up, or the address was refused).';
 

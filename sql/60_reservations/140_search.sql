@@ -18,7 +18,8 @@ create type public.found_booking as (
   contact_name text,
   email text,
   phone text,
-  matched text
+  matched text,
+  mail_problem text
 );
 
 comment on type public.found_booking is 'A booking that a search found.';
@@ -36,6 +37,9 @@ comment on column public.found_booking.email is 'The customer''s; null without o
 comment on column public.found_booking.phone is
   'As given with the booking, else the customer''s; null without one, and without customers:read.';
 comment on column public.found_booking.matched is 'By what it was found; one of: reference, words, date';
+
+comment on column public.found_booking.mail_problem is
+  'Why its last mail did not reach its customer, whose address is to be corrected; null: it did, as far as is known. one of booking_mail_problems.problem';
 
 create type public.booking_search as (
   bookings public.found_booking [],
@@ -365,7 +369,12 @@ begin
       case when sees_customers then k.contact_name end,
       case when sees_customers then c.email end,
       case when sees_customers then coalesce(k.contact_phone, c.phone) end,
-      case when b.id = any (by_reference) then 'reference' when words = '{}' then 'date' else 'words' end
+      case when b.id = any (by_reference) then 'reference' when words = '{}' then 'date' else 'words' end,
+      (
+        select p.problem
+        from public.booking_mail_problems as p
+        where p.organization_id = b.organization_id and p.booking_id = b.id
+      )
     )::public.found_booking
     from unnest(found) with ordinality as f (id, position)
     join public.bookings as b on b.organization_id = search_bookings.organization_id and b.id = f.id

@@ -57,9 +57,23 @@ begin
       when j.status = 'done' then 'not_needed'
       else 'waiting'
     end,
-    case
-      when m.status = 'limited' then 'This address was sent enough mails that day: tell the customer otherwise.'
-      when m.sent_at is null and j.status <> 'done' then j.last_error
+    case m.status
+      when 'limited' then 'This address was sent enough mails that day: tell the customer otherwise.'
+      when 'suppressed' then case (
+          select s.reason
+          from private.email_suppressions as s
+          where s.email = lower(m.recipient)
+        )
+        when 'bounced' then 'A mail to this address came back before: correct the address, and send it again.'
+        when 'complained' then 'A mail to this address was reported as spam before: tell the customer otherwise.'
+        else 'A mail to this address came back or was reported as spam before: correct it, or tell the customer otherwise.'
+      end
+      when 'bounced' then 'It came back: correct the address, and send it again.'
+      when 'complained' then 'It was reported as spam: tell the customer otherwise.'
+      when 'failed' then 'The provider could not send it: send it again, or tell the customer otherwise.'
+      else case
+        when m.sent_at is null and j.status <> 'done' then j.last_error
+      end
     end,
     j.created_at, m.sent_at, case when j.status = 'queued' then j.run_at end,
     m.delivered_at, m.opened_at

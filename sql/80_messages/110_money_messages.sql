@@ -89,21 +89,17 @@ begin
   return (
     select private.with_data(
       private.booking_content(asked.organization_id, asked.booking_id),
-      jsonb_build_object('refund_cents', sum(way.amount_cents), 'refunds', jsonb_agg(to_jsonb(way) order by way.method))
+      jsonb_build_object(
+        'refund_cents', sum(way.amount_cents), 'refunds', jsonb_agg(to_jsonb(way) order by way.method, way.by_hand)
+      )
     )
     from private.refund_requests as asked
-    cross join lateral (
-      select p.method, sum(q.amount_cents) as amount_cents
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      where q.organization_id = asked.organization_id
-        and q.booking_id = asked.booking_id
-        and q.created_at = asked.created_at
-        -- What has gone back meanwhile has a mail of its own, but for what is on a voucher at once.
-        and (q.status = 'pending' or q.status = 'succeeded' and p.method = 'voucher')
-      group by p.method
+    cross join unnest(
+      private.refund_ways(asked.organization_id, asked.booking_id, promised_at => asked.created_at)
     ) as way
-    where asked.organization_id = refund_promised_content.organization_id
+    -- What has gone back meanwhile has a mail of its own, but for what is on a voucher at once.
+    where not way.given
+      and asked.organization_id = refund_promised_content.organization_id
       and asked.id = (cause ->> 'refund_request_id')::uuid
     group by asked.organization_id, asked.booking_id
   );
@@ -183,7 +179,7 @@ begin
       jsonb_build_object('refund_cents', sum(way.amount_cents), 'refunds', jsonb_agg(to_jsonb(way) order by way.method))
     )
     from (
-      select r.method, sum(r.amount_cents) as amount_cents
+      select r.method, sum(r.amount_cents) as amount_cents, true as given
       from public.refunds as r
       where r.organization_id = last.organization_id
         and r.booking_id = last.booking_id

@@ -93,9 +93,11 @@ class Calls:
         *,
         retry: bool,
         retry_after: int | None = None,
+        ignored: bool = False,
     ) -> str | None:
-        statement = "select service.fail_job(%s, %s, %s, %s, %s)"
-        [became] = await self._all(statement, job_id, lease_token, error, retry, retry_after)
+        statement = "select service.fail_job(%s, %s, %s, %s, %s, %s)"
+        how = (error, retry, retry_after, ignored)
+        [became] = await self._all(statement, job_id, lease_token, *how)
         return None if became is None else str(became)
 
     async def extend_job(self, job_id: int, lease_token: UUID, lease_seconds: int) -> bool:

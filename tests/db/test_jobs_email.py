@@ -181,7 +181,13 @@ def test_the_cancellation_names_the_promised_refund(venue: Venue) -> None:
     assert [mail["template"] for mail in mails] == ["booking_cancelled"]
     assert mails[0]["data"]["refund_cents"] == TOTAL
     assert mails[0]["data"]["refunds"] == [
-        {"method": "stripe", "by_hand": False, "amount_cents": TOTAL, "valid_until": None}
+        {
+            "method": "stripe",
+            "by_hand": False,
+            "amount_cents": TOTAL,
+            "valid_until": None,
+            "given": False,
+        }
     ]
 
 
@@ -641,6 +647,7 @@ def test_a_mail_says_whether_money_is_on_its_voucher_again(venue: Venue, is_dead
             "by_hand": is_dead,
             "amount_cents": TOTAL,
             "valid_until": voucher["valid_until"],
+            "given": False,
         }
     ]
 
@@ -730,6 +737,14 @@ def test_an_address_that_bounces_for_good_or_complains_is_left_in_peace(
     [job] = claim_mails(venue)
     assert (prepare(venue, job) is None) is suppressed
     assert message(venue, job)["status"] == ("suppressed" if suppressed else "prepared")
+    if suppressed:
+        *_, mail = venue.owner.select(
+            "select * from public.booking_emails(%s, %s) where status = 'suppressed'",
+            venue.organization_id,
+            job["payload"]["booking_id"],
+        )
+        why = {"bounced": "came back before", "complained": "reported as spam before"}
+        assert why[kind] in mail["reason"]
 
 
 def test_a_report_without_a_mail_or_an_address_is_kept(venue: Venue) -> None:

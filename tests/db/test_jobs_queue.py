@@ -377,6 +377,28 @@ def test_an_operator_sees_what_was_given_up_and_why(money: Database, worker: Cli
     assert [[job["id"] for job in page] for page in pages] == [[newer], [older], []]
 
 
+def test_what_was_ignored_is_done_and_its_reason_can_be_read(
+    money: Database, worker: Client
+) -> None:
+    dead = bury(money, worker, "dead")
+    job_id = enqueue(money, "k")
+    [job] = claim(worker)
+    became = worker.call(
+        "service.fail_job",
+        job_id=job_id,
+        lease_token=job["lease_token"],
+        error="resource_missing: nobody@example.test",
+        retry=False,
+        ignored=True,
+    )
+    assert became == "done"
+    [listed] = worker.call("service.list_dead_jobs", ignored=True)
+    assert (listed["id"], listed["last_error"]) == (job_id, "ignored: resource_missing: [address]")
+    assert [row["id"] for row in worker.call("service.list_dead_jobs")] == [dead]
+    assert worker.call("service.list_dead_jobs", ignored=True, before_id=job_id) == []
+    assert claim(worker) == []
+
+
 @pytest.mark.parametrize("kind", ["stripe.sync", "email.send"])
 def test_a_job_that_was_given_up_is_tried_again_when_asked(
     money: Database, worker: Client, kind: str

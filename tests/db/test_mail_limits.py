@@ -800,6 +800,14 @@ def test_who_is_not_reached_is_shown_in_the_list_and_on_the_board_until_a_later_
             for booking in session["bookings"]
         }
         assert shown == {here["booking_id"]: row["problem"]}
+        found = venue.owner.call(
+            "search_bookings", organization_id=venue.organization_id, query=held["reference"]
+        )
+        assert [seen["mail_problem"] for seen in found["bookings"]] == [row["problem"]]
+        # Whatever is shown has its reason beside the mail.
+        newest = venue.owner.select("select * from public.booking_emails(%s, %s)", *here.values())
+        told = [mail["reason"] for mail in newest if mail["status"] == row["problem"]]
+        assert all(told) and bool(told) == (row["problem"] is not None)
         return str(row["problem"]) if row["problem"] else None
 
     def report(kind: str, minute: int) -> None:

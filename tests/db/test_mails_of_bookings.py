@@ -140,6 +140,121 @@ def test_refunds_made_one_after_the_other_are_one_mail(venue: Venue) -> None:
     assert mail["data"]["refund_cents"] == 900
 
 
+def paid_by_voucher(venue: Venue, key: str = "voucher", **options: Any) -> tuple[Booking, Any]:
+    voucher = venue.owner.call(
+        "issue_voucher",
+        organization_id=venue.organization_id,
+        amount_cents=TOTAL,
+        idempotency_key=key,
+    )
+    return venue.hold(voucher_code=voucher["code"], **options), voucher
+
+
+def hand_over(venue: Venue, booking: Booking, method: str) -> None:
+    """Write down each refund that waits for a person as given back."""
+    waiting = venue.owner.call("get_pending_refunds", organization_id=venue.organization_id)
+    for waits in waiting:
+        if waits["booking_id"] == booking.id and waits["by_hand"]:
+            venue.owner.call(
+                "record_refund",
+                organization_id=venue.organization_id,
+                refund_request_id=waits["refund_request_id"],
+                method=method,
+                idempotency_key=waits["refund_request_id"],
+            )
+
+
+def ways(mail: Any) -> list[tuple[str, int, bool, bool]]:
+    return [
+        (
+            way["method"],
+            way["amount_cents"],
+            way.get("by_hand", False),
+            way.get("given", False),
+        )
+        for way in mail["data"]["refunds"]
+    ]
+
+
+@pytest.mark.parametrize("method", ["cash", "transfer", "bizum", "card_terminal"])
+def test_what_was_handed_over_before_the_mail_leaves_is_told_so(venue: Venue, method: str) -> None:
+    booking, voucher = paid_by_voucher(venue)
+    cancelled = {"organization_id": venue.organization_id, "voucher_id": voucher["id"]}
+    venue.owner.call("cancel_voucher", **cancelled)
+    due(venue)
+    venue.cancel(booking)
+    hand_over(venue, booking, method)
+    told = {mail["template"]: ways(mail) for mail in said(venue)}
+    assert told == {
+        "booking_cancelled": [(method, TOTAL, False, True)],
+        "booking_refunded": [(method, TOTAL, False, True)],
+    }
+
+
+def test_what_is_handed_over_after_the_cancellations_mail_is_told_by_another(
+    venue: Venue,
+) -> None:
+    booking, voucher = paid_by_voucher(venue)
+    cancelled = {"organization_id": venue.organization_id, "voucher_id": voucher["id"]}
+    venue.owner.call("cancel_voucher", **cancelled)
+    due(venue)
+    venue.cancel(booking)
+    [mail] = said(venue)
+    assert (mail["template"], ways(mail)) == (
+        "booking_cancelled",
+        [("voucher", TOTAL, True, False)],
+    )
+    hand_over(venue, booking, "cash")
+    [mail] = said(venue)
+    assert (mail["template"], ways(mail)) == (
+        "booking_refunded",
+        [("cash", TOTAL, False, True)],
+    )
+
+
+def test_each_way_of_a_refund_is_told_as_it_goes(venue: Venue) -> None:
+    booking = venue.hold()
+    venue.transition(booking, "pending")
+    pay_at_desk(venue, booking, 1_000)
+    venue.pay(booking)
+    due(venue)
+    venue.cancel(booking)
+    # By another way than it was paid.
+    hand_over(venue, booking, "bizum")
+    cancelled, refunded = said(venue)
+    assert (cancelled["template"], ways(cancelled)) == (
+        "booking_cancelled",
+        [("bizum", 1_000, False, True), ("stripe", TOTAL - 1_000, False, False)],
+    )
+    assert (refunded["template"], ways(refunded)) == (
+        "booking_refunded",
+        [("bizum", 1_000, False, True)],
+    )
+
+
+def test_a_promise_on_a_dead_voucher_says_that_the_venue_gives_it_back(venue: Venue) -> None:
+    booking, voucher = paid_by_voucher(venue)
+    alive, _ = paid_by_voucher(venue, "second")
+    cancelled = {"organization_id": venue.organization_id, "voucher_id": voucher["id"]}
+    venue.owner.call("cancel_voucher", **cancelled)
+    due(venue)
+    refund(venue, booking, 1_500)
+    refund(venue, alive, 1_500, "alive")
+    promised = due(venue)
+    assert [ways(prepare(venue, job)) for job in promised] == [
+        [("voucher", 1_500, True, False)],
+        [("voucher", 1_500, False, False)],
+    ]
+    hand_over(venue, booking, "cash")
+    # Given back meanwhile: another mail tells it, and this one would be wrong.
+    assert prepare(venue, promised[0]) is None
+    [mail] = said(venue)
+    assert (mail["template"], ways(mail)) == (
+        "booking_refunded",
+        [("cash", 1_500, False, True)],
+    )
+
+
 def test_a_cancellation_tells_itself_what_is_on_its_way(venue: Venue) -> None:
     booking = confirmed(venue)
     venue.cancel(booking)

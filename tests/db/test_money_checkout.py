@@ -104,6 +104,25 @@ def test_the_hold_is_extended_once_and_the_open_attempt_returned_again(venue: Ve
     assert hold_ends(venue, booking) == ends
 
 
+def test_money_may_be_under_way_as_long_as_a_page_is_open(venue: Venue) -> None:
+    booking = venue.hold()
+    assert venue.see(booking)["payment_open"] is False
+    open_checkout(venue, booking)
+    # Nobody has its address yet.
+    assert venue.see(booking)["payment_open"] is False
+    attempt = venue.checkout(booking)
+    assert venue.see(booking)["payment_open"] is True
+    venue.let_lapse(booking)
+    seen = venue.see(booking)
+    assert (seen["status"], seen["payment_open"]) == ("expired", True)
+    venue.apply(session_of(attempt, status="expired", payment_status="unpaid"))
+    assert venue.see(booking)["payment_open"] is False
+
+    paid = venue.hold()
+    venue.pay(paid)
+    assert venue.see(paid)["payment_open"] is False
+
+
 def test_two_people_who_pay_at_once_get_one_attempt(venue: Venue) -> None:
     booking = venue.hold()
     with (

@@ -238,7 +238,11 @@ def test_the_background_stack_is_stopped_by_down_and_emptied_by_reset(place: Pla
     place.assert_nothing_runs(pids)
     assert "No stack is running here" in place.command("down").stdout
     secrets = place.config.secrets.read_text()
-    assert place.command("reset", "--yes").returncode == 0
+    emptied = place.command("reset", "--yes")
+    assert emptied.returncode == 0
+    kept = sorted(path.name for path in place.config.home.iterdir())
+    assert place.config.secrets.name in kept
+    assert emptied.stdout.splitlines()[-1].endswith(f": {', '.join(kept)}.")
     assert not (place.config.home / "postgres" / "data").exists()
     assert place.config.secrets.read_text() == secrets
 

@@ -35,21 +35,25 @@ def list_jobs(
     before: Annotated[
         int | None, typer.Option(help="Only older ones: the last id of the page before.")
     ] = None,
+    ignored: Annotated[
+        bool, typer.Option("--ignored", help="What was about nothing that there is, instead.")
+    ] = False,
 ) -> None:
     """Say how the queue is doing, and list the jobs that were given up, and why."""
     if context.invoked_subcommand is None:
-        queue, dead = _ask(lambda database: _looked(database, limit, before))
+        queue, dead = _ask(lambda database: _looked(database, limit, before, ignored))
         typer.echo(
             f"{queue.queued} waiting (the oldest due one for {queue.oldest_queued_seconds:.0f} s),"
             f" {queue.running} running, {queue.dead} given up"
         )
-        show(Console(), dead)
+        show(Console(), dead, "ignored" if ignored else "given up")
 
 
 async def _looked(
-    database: ServiceDatabase, limit: int, before: int | None
+    database: ServiceDatabase, limit: int, before: int | None, ignored: bool
 ) -> tuple[QueueStatistics, list[DeadJob]]:
-    return await database.queue_statistics(), await database.list_dead_jobs(limit, before)
+    listed = await database.list_dead_jobs(limit, before, ignored=ignored)
+    return await database.queue_statistics(), listed
 
 
 @jobs.command()
@@ -89,13 +93,13 @@ async def _retry_each(database: ServiceDatabase, ids: list[int]) -> int:
     return failures
 
 
-def show(console: Console, dead: list[DeadJob]) -> None:
+def show(console: Console, dead: list[DeadJob], fate: str = "given up") -> None:
     """Write the jobs as a table."""
     if not dead:
-        console.print("No job was given up.")
+        console.print(f"No job was {fate}.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("id", "kind", "given up", "tries", "why", "about"):
+    for column in ("id", "kind", fate, "tries", "why", "about"):
         table.add_column(column, overflow="fold")
     for job in dead:
         table.add_row(

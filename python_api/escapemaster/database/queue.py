@@ -131,10 +131,12 @@ class QueueCalls:
         *,
         retry: bool,
         retry_after: int | None = None,
+        ignored: bool = False,
     ) -> str | None:
         """Hand a job back (`queued`) or give it up (`dead`). None if the lease has been lost.
 
-        `retry_after`: seconds; the attempt does not count then.
+        `retry_after`: seconds; the attempt does not count then. `ignored`: it is `done` instead of
+        `dead`, and its reason is kept.
         """
         return await self._functions.call(
             "fail_job",
@@ -145,6 +147,7 @@ class QueueCalls:
                 "error": error,
                 "retry": retry,
                 **({} if retry_after is None else {"retry_after_seconds": retry_after}),
+                **({"ignored": True} if ignored else {}),
             },
         )
 
@@ -156,10 +159,16 @@ class QueueCalls:
             {"job_id": job_id, "lease_token": lease_token, "lease_seconds": lease_seconds},
         )
 
-    async def list_dead_jobs(self, max_jobs: int, before_id: int | None = None) -> list[DeadJob]:
-        """The jobs that were given up, newest first; `before_id`: the last of the page before."""
+    async def list_dead_jobs(
+        self, max_jobs: int, before_id: int | None = None, *, ignored: bool = False
+    ) -> list[DeadJob]:
+        """The jobs that were given up, newest first; `before_id`: the last of the page before.
+
+        `ignored`: those instead that were about nothing that there is.
+        """
+        page = {"max_jobs": max_jobs, "before_id": before_id}
         return await self._functions.call(
-            "list_dead_jobs", _DEAD_JOBS, {"max_jobs": max_jobs, "before_id": before_id}
+            "list_dead_jobs", _DEAD_JOBS, {**page, **({"ignored": True} if ignored else {})}
         )
 
     async def retry_job(self, job_id: int) -> None:

@@ -68,14 +68,16 @@ class RefundPart(MailData):
     """What goes back by one way: stripe, voucher, cash, card_terminal, transfer, bizum.
 
     Attributes:
-        by_hand: Somebody at the venue hands it over, as what a cancelled voucher had paid.
+        by_hand: Somebody at the venue is to hand it over, as what a cancelled voucher had paid.
         valid_until: The last day of the voucher that it is on again.
+        given: It has gone back already, other than onto its voucher.
     """
 
     method: str
     amount_cents: int
     by_hand: bool = False
     valid_until: date | None = None
+    given: bool = False
 
 
 class Tier(MailData):
@@ -303,6 +305,8 @@ def refund_sentences(booking: BookingData, language: str, text: Texts) -> list[s
 
     def sentence(part: RefundPart) -> str:
         back = booking.amount(part.amount_cents, language)
+        if part.given and part.method != "stripe":
+            return given_sentence(part, back, text)
         if part.method == "voucher" and part.by_hand:
             return text("refund_of_voucher", back=back)
         if part.method == "voucher" and part.valid_until:
@@ -313,6 +317,11 @@ def refund_sentences(booking: BookingData, language: str, text: Texts) -> list[s
         )
 
     return [sentence(part) for part in refund_parts(booking)]
+
+
+def given_sentence(part: RefundPart, back: str, text: Texts) -> str:
+    """What the venue has noted that it handed over, by which way, and what to do if it did not."""
+    return text(f"given_{part.method if part.method in _REFUND_METHODS else 'other'}", back=back)
 
 
 def refund_parts(booking: BookingData) -> tuple[RefundPart, ...]:

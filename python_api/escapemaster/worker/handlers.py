@@ -24,7 +24,7 @@ from escapemaster.email.mails import sample
 from escapemaster.email.message import LocalSenders, Senders, Transport
 from escapemaster.email.rendering import compose
 from escapemaster.email.resend_transport import SENDER_REFUSED
-from escapemaster.errors import EmailError, EscapemasterError, PaymentError
+from escapemaster.errors import EmailError, EscapemasterError, IgnoredError, PaymentError
 from escapemaster.logging import get_logger
 from escapemaster.payments.accounts import sync_account
 from escapemaster.payments.model import RefundOrder
@@ -39,6 +39,8 @@ EXPORTS_BUCKET: Final = "exports"
 #: An export is given up after so many attempts, some ten minutes: somebody is waiting for it, and
 #: can ask for another.
 EXPORT_ATTEMPTS: Final = 8
+#: Objects of which nothing is known but by an event that names them.
+_OF_EVENTS: Final = frozenset({"checkout.session", "refund", "dispute"})
 #: Events that one job posts at most, one after the other: each may take ten seconds of its time.
 WEBHOOKS_A_JOB: Final = 8
 
@@ -153,8 +155,22 @@ async def check_words(job: Job, tools: Tools) -> None:
 
 
 async def sync_stripe_object(job: Job, tools: Tools) -> None:
-    """`stripe.sync`, `stripe.read_billing`: read an object as Stripe has it now and apply it."""
+    """`stripe.sync`, `stripe.read_billing`: read an object as Stripe has it now and apply it.
+
+    Raises:
+        IgnoredError: Money was said to move at an object that Stripe does not know.
+    """
     wanted = _payload(job, _SyncPayload)
+    try:
+        await _sync(wanted, job, tools)
+    except PaymentError as error:
+        if error.code != "resource_missing" or wanted.object_type not in _OF_EVENTS:
+            raise
+        # As of another mode's key, or of an event that is no more than one: an operator sees it.
+        raise IgnoredError(error.code, str(error)) from error
+
+
+async def _sync(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
     match wanted.object_type:
         case "checkout.session":
             await _sync_session(wanted, job, tools)

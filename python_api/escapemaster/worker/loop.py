@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from escapemaster.database import Job
-from escapemaster.errors import EmailError, EscapemasterError
+from escapemaster.errors import EmailError, EscapemasterError, IgnoredError
 from escapemaster.logging import get_logger
 from escapemaster.worker.metrics import WorkerMetrics
 
@@ -52,6 +52,7 @@ class Queue(Protocol):
         *,
         retry: bool,
         retry_after: int | None = None,
+        ignored: bool = False,
     ) -> str | None:
         """See `ServiceDatabase`."""
         ...
@@ -203,6 +204,13 @@ class Worker:
             await self._handle(job)
 
     async def _failed(self, job: Job, failure: BaseException) -> str:
+        if isinstance(failure, IgnoredError):
+            reason = f"{failure.code}: {failure}"
+            outcome = await self._queue.fail_job(
+                job.id, job.lease_token, reason, retry=False, ignored=True
+            )
+            _log.warning("job.ignored", reason=failure.code, became=outcome)
+            return outcome or "lost"
         if isinstance(failure, EscapemasterError):
             reason, retry = f"{failure.code}: {failure}", failure.retryable
         else:

@@ -108,7 +108,10 @@ def reset(
             path.unlink()
         shutil.rmtree(path, ignore_errors=True)
     config.demo.unlink(missing_ok=True)
-    typer.echo("Empty again. `up` starts afresh.")
+    typer.echo(f"No data is left in {config.home}. `up` starts afresh.")
+    kept = sorted(path.name for path in config.home.iterdir())
+    if kept:
+        typer.echo(f"What stays there, so that keys and ports stay the same: {', '.join(kept)}.")
 
 
 def status() -> None:

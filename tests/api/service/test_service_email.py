@@ -592,6 +592,27 @@ def test_money_that_goes_back_by_several_ways_is_said_for_each() -> None:
         assert "€10.00 is back on the voucher" in text
 
 
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("cash", "€15.00 back in cash."),
+        ("transfer", "€15.00 back by bank transfer."),
+        ("bizum", "€15.00 back by Bizum."),
+        ("card_terminal", "€15.00 back to the card that you paid with at its desk."),
+    ],
+)
+def test_what_was_given_back_by_hand_is_said_to_be_given(method: str, how: str) -> None:
+    given = {"method": method, "amount_cents": 1500, "given": True}
+    online = {"method": "stripe", "amount_cents": 1000, "given": False}
+    for template in ("booking_cancelled", "booking_rescheduled", "booking_refunded"):
+        message = render(prepared(template, "en", refund_cents=2500, refunds=[given, online]), SITE)
+        text = Page(message.html).text
+        assert f"The venue has noted that it gave you {how}" in text
+        assert "with the reference" in text
+        assert "Ask for it" not in text
+        assert "€10.00" in text
+
+
 @pytest.mark.parametrize("template", ["booking_cancelled", "booking_rescheduled"])
 def test_what_a_voucher_paid_is_said_to_be_where_it_is(template: str) -> None:
     lives: dict[str, object] = {"method": "voucher", "amount_cents": 1000}

@@ -57,6 +57,17 @@ def test_it_lists_what_was_given_up_and_why(postgrest: FakePostgrest) -> None:
     assert postgrest.called("list_dead_jobs") == [{"max_jobs": 5, "before_id": 20}]
 
 
+def test_it_lists_what_was_ignored_and_why(postgrest: FakePostgrest) -> None:
+    job = {**JOB, "kind": "stripe.sync", "last_error": "ignored: resource_missing: HTTP 404"}
+    postgrest.answer("list_dead_jobs", [job])
+    postgrest.answer("queue_statistics", QUEUE)
+    shown = run("--ignored").output
+    assert "ignored: resource_missing" in shown
+    assert "stripe.sync" in shown
+    [asked] = postgrest.called("list_dead_jobs")
+    assert asked["ignored"] is True
+
+
 def test_it_says_so_when_nothing_was(postgrest: FakePostgrest) -> None:
     postgrest.answer("list_dead_jobs", [])
     postgrest.answer("queue_statistics", QUEUE)

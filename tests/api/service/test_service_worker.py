@@ -26,6 +26,7 @@ from escapemaster.errors import (
     DomainError,
     EmailError,
     EscapemasterError,
+    IgnoredError,
     PaymentError,
     UnavailableError,
     UnexpectedError,
@@ -734,9 +735,11 @@ class FakeQueue:
         *,
         retry: bool,
         retry_after: int | None = None,
+        ignored: bool = False,
     ) -> str | None:
         later = () if retry_after is None else (retry_after,)
-        self._told("failed", job_id, error, retry, *later, lease_token=lease_token)
+        fate = "ignored" if ignored else "failed"
+        self._told(fate, job_id, error, retry, *later, lease_token=lease_token)
         return self.failed()
 
     async def extend_job(self, job_id: int, lease_token: UUID, lease_seconds: int) -> bool:
@@ -848,6 +851,17 @@ async def test_a_failure_is_reported_with_its_reason_and_whether_to_try_again(
     async with at_work(queue, fail):
         await queue.until(lambda: bool(queue.told))
     assert queue.told == [("failed", 1, reason, retry)]
+
+
+async def test_what_is_about_nothing_ends_with_its_reason_and_is_not_tried_again() -> None:
+    queue = FakeQueue([job()])
+
+    async def fail(_: Job) -> None:
+        raise IgnoredError("resource_missing", "No such checkout.session")
+
+    async with at_work(queue, fail):
+        await queue.until(lambda: bool(queue.told))
+    assert queue.told == [("ignored", 1, "resource_missing: No such checkout.session", False)]
 
 
 @pytest.mark.parametrize(("attempt", "told"), [(1, (61,)), (2, ())])
@@ -1130,12 +1144,16 @@ async def test_a_page_that_stripe_does_not_know_is_over(
     }
 
 
-async def test_of_a_session_that_only_an_event_names_nothing_is_made_up(
-    tools: Tools, postgrest: FakePostgrest
+@pytest.mark.parametrize(
+    ("object_type", "object_id"),
+    [("checkout.session", "cs_9"), ("refund", "re_9"), ("dispute", "du_9")],
+)
+async def test_of_what_only_an_event_names_nothing_is_made_up_and_it_is_ignored(
+    tools: Tools, postgrest: FakePostgrest, object_type: str, object_id: str
 ) -> None:
-    with pytest.raises(PaymentError) as failed:
-        await handle(job("stripe.sync", object_type="checkout.session", object_id="cs_9"), tools)
-    assert (failed.value.code, failed.value.retryable) == ("resource_missing", False)
+    with pytest.raises(IgnoredError) as failed:
+        await handle(job("stripe.sync", object_type=object_type, object_id=object_id), tools)
+    assert failed.value.code == "resource_missing"
     assert postgrest.calls == []
 
 

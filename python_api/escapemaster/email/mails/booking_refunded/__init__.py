@@ -7,7 +7,9 @@ from dataclasses import replace
 from escapemaster.email.booking import (
     SAMPLE_BOOKING,
     BookingData,
+    RefundPart,
     booking_content,
+    given_sentence,
     refund_parts,
 )
 from escapemaster.email.content import Content, Mail, Site
@@ -17,14 +19,14 @@ from escapemaster.email.texts import Texts
 def _content(booking: BookingData, language: str, site: Site) -> Content:
     content = booking_content(booking, language, site)
 
+    def sentence(part: RefundPart, text: Texts) -> str:
+        back = booking.amount(part.amount_cents, language)
+        if part.method == "stripe":
+            return text("gone_card", back=back)
+        return given_sentence(part, back, text)
+
     def refunds(text: Texts) -> list[str]:
-        return [
-            text(
-                "gone_card" if part.method == "stripe" else "gone_by_hand",
-                back=booking.amount(part.amount_cents, language),
-            )
-            for part in refund_parts(booking)
-        ]
+        return [sentence(part, text) for part in refund_parts(booking)]
 
     return replace(content, paragraphs={"refunds": refunds})
 
