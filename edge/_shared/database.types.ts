@@ -7973,6 +7973,14 @@ export type Database = {
         "email": string | null;
         "phone": string | null;
         "matched": "reference" | "words" | "date";
+        "mail_problem":
+          | "bounced"
+          | "complained"
+          | "failed"
+          | "suppressed"
+          | "limited"
+          | "dead"
+          | null;
       };
       "game_clock": {
         "session_id": string;
@@ -9142,6 +9150,7 @@ export type Database = {
       "fail_job": {
         Args: {
           "error": string;
+          "ignored"?: boolean;
           "job_id": number;
           "lease_token": string;
           "retry": boolean;
@@ -9210,7 +9219,7 @@ export type Database = {
       };
       "limit_checkouts": { Args: { "address": string }; Returns: undefined };
       "list_dead_jobs": {
-        Args: { "before_id"?: number; "max_jobs"?: number };
+        Args: { "before_id"?: number; "ignored"?: boolean; "max_jobs"?: number };
         Returns: Database["service"]["CompositeTypes"]["dead_job"][];
         SetofOptions: {
           from: "*";

@@ -5056,6 +5056,9 @@ class PublicFoundBooking(BaseModel):
     email: Optional[str] = Field(alias="email")
     phone: Optional[str] = Field(alias="phone")
     matched: Literal["reference", "words", "date"] = Field(alias="matched")
+    mail_problem: Optional[
+        Literal["bounced", "complained", "failed", "suppressed", "limited", "dead"]
+    ] = Field(alias="mail_problem")
 
 
 class PublicGameClock(BaseModel):

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: b1e04b5ad8edda19ba538b9312a532aa794b639dd7b7b4677139c7dc202bfc6e
+-- Digest of what follows: a509ec6634c8ae169bf2f7ee8ce53dcd6cb56579847f51868a00eb472b983c6e
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -2198,6 +2198,37 @@ comment on function private.is_domain_ending is
 grant execute on function private.is_domain_ending to authenticated;
 
 -- =============================================================================
+-- sql/00_foundation/130_file_names.sql
+-- =============================================================================
+
+-- Names of files: whoever serves a file may say by its name what it is, so that a page that was declared as a picture
+-- would be a page of this origin.
+
+create function private.is_file_name(bucket_id text, name text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  -- Of each type that the bucket allows (storage.buckets.allowed_mime_types), what its files' names end in.
+  endings text := case bucket_id
+    when 'logos' then 'jpg|jpeg|png|webp|avif'
+    when 'room-images' then 'jpg|jpeg|png|webp|avif'
+    when 'team-photos' then 'jpg|jpeg|png|webp'
+    when 'documents' then 'pdf|jpg|jpeg|png|txt|csv'
+    when 'exports' then 'jsonl|ndjson|txt'
+  end;
+begin
+  return coalesce(lower(name) ~ ('[^/]\.(' || endings || ')$'), false);
+end
+$$;
+
+comment on function private.is_file_name is
+  'Whether a file of that name may be in the bucket: its ending, in any case, belongs to a type that the bucket allows. False for buckets that are not named here.';
+grant execute on function private.is_file_name to authenticated;
+
+-- =============================================================================
 -- sql/05_jobs/010_jobs.sql
 -- =============================================================================
 
@@ -2294,7 +2325,7 @@ comment on column private.jobs.run_at is
 comment on column private.jobs.attempts is 'How often the job was claimed; counted at the claim, not at its end.';
 comment on column private.jobs.again is
   'Asked for once more while running: the state may have been read too early, so it is queued again when done.';
-comment on column private.jobs.last_error is 'Why the last attempt failed, and for a dead job the reason of its death.';
+comment on column private.jobs.last_error is 'Why the last attempt failed, and for a dead job the reason of its death; of one that is done and was about nothing, "ignored: " and why.';
 comment on column private.jobs.share is
   'Whose share of the slots it uses: the organization''s, else the provider''s account''s; empty: nobody''s, and so without the limit of one.';
 
@@ -2313,6 +2344,8 @@ where status in ('queued', 'running') and kind <> 'email.send';
 create unique index jobs_email_key on private.jobs (dedupe_key) where kind = 'email.send';
 -- for: private.queue_statistics and private.list_dead_jobs
 create index jobs_dead_idx on private.jobs (id) where status = 'dead';
+-- for: private.list_dead_jobs
+create index jobs_ignored_idx on private.jobs (id) where status = 'done' and starts_with(last_error, 'ignored: ');
 -- for: private.queue_stale_checkouts
 create index jobs_dead_key_idx on private.jobs (kind, dedupe_key) where status = 'dead';
 -- for: private.forget_jobs
@@ -2642,7 +2675,12 @@ comment on function service.complete_job is
 grant execute on function service.complete_job to service_role;
 
 create function private.fail_job(
-  job_id bigint, lease_token uuid, error text, retry boolean, retry_after_seconds int default null
+  job_id bigint,
+  lease_token uuid,
+  error text,
+  retry boolean,
+  retry_after_seconds int default null,
+  ignored boolean default false
 )
 returns text
 language sql
@@ -2652,7 +2690,11 @@ set search_path = ''
 as $$
   update private.jobs as j
   -- Asked for again meanwhile: a new cause, so a new count.
-  set status = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then 'queued' else 'dead' end,
+  set status = case
+      when j.again or (fail_job.retry and j.attempts < j.max_attempts) then 'queued'
+      when fail_job.ignored then 'done'
+      else 'dead'
+    end,
     finished_at = case when j.again or (fail_job.retry and j.attempts < j.max_attempts) then null else now() end,
     attempts = case
       when j.again then 0
@@ -2668,7 +2710,8 @@ as $$
     end,
     lease_token = null,
     -- A provider may quote the address, and the mail outlives its customer's erasure.
-    last_error = left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
+    last_error = case when fail_job.ignored then 'ignored: ' else '' end
+      || left(regexp_replace(fail_job.error, '[^[:space:]<>"'',;:()]+@[^[:space:]<>"'',;:()]+', '[address]', 'g'), 2000)
   where j.id = fail_job.job_id
     and j.lease_token = fail_job.lease_token
     and j.status = 'running'
@@ -2680,16 +2723,21 @@ comment on function private.fail_job is
 grant execute on function private.fail_job to service_role;
 
 create function service.fail_job(
-  job_id bigint, lease_token uuid, error text, retry boolean, retry_after_seconds int default null
+  job_id bigint,
+  lease_token uuid,
+  error text,
+  retry boolean,
+  retry_after_seconds int default null,
+  ignored boolean default false
 )
 returns text
 language sql
 volatile
 set search_path = ''
-as $$ select private.fail_job(job_id, lease_token, error, retry, retry_after_seconds) $$;
+as $$ select private.fail_job(job_id, lease_token, error, retry, retry_after_seconds, ignored) $$;
 
 comment on function service.fail_job is
-  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter; or, where the provider named a time, after retry_after_seconds, 1 to 86400, and then the attempt does not count), dead (retry false, or 25 attempts made), or null if the lease was lost.';
+  'Ends an attempt that failed. Returns queued (tried again after 5 s, doubled each time up to an hour, with jitter; or, where the provider named a time, after retry_after_seconds, 1 to 86400, and then the attempt does not count), dead (retry false, or 25 attempts made), done (ignored: it is about nothing that there is, and the reason is kept), or null if the lease was lost.';
 grant execute on function service.fail_job to service_role;
 
 create function private.extend_job(job_id bigint, lease_token uuid, lease_seconds int)
@@ -2784,9 +2832,9 @@ comment on column service.dead_job.organization_id is 'Whose work it is; null: t
 comment on column service.dead_job.payload is 'What it is about: ids only, by the kind''s own names.';
 comment on column service.dead_job.attempts is 'How often it was tried.';
 comment on column service.dead_job.last_error is 'Why; null: nobody said.';
-comment on column service.dead_job.finished_at is 'When it was given up.';
+comment on column service.dead_job.finished_at is 'When it was given up, or ignored.';
 
-create function private.list_dead_jobs(max_jobs int, before_id bigint default null)
+create function private.list_dead_jobs(max_jobs int, before_id bigint default null, ignored boolean default false)
 returns setof service.dead_job
 language sql
 stable
@@ -2795,7 +2843,11 @@ set search_path = ''
 as $$
   select j.id, j.kind, j.organization_id, j.payload, j.attempts, j.last_error, j.finished_at
   from private.jobs as j
-  where j.status = 'dead' and (list_dead_jobs.before_id is null or j.id < list_dead_jobs.before_id)
+  where (
+      not list_dead_jobs.ignored and j.status = 'dead'
+      or list_dead_jobs.ignored and j.status = 'done' and starts_with(j.last_error, 'ignored: ')
+    )
+    and (list_dead_jobs.before_id is null or j.id < list_dead_jobs.before_id)
   order by j.id desc
   limit least(greatest(list_dead_jobs.max_jobs, 0), 1000)
 $$;
@@ -2803,15 +2855,17 @@ $$;
 comment on function private.list_dead_jobs is 'definer: the queue is visible to nobody.';
 grant execute on function private.list_dead_jobs to service_role;
 
-create function service.list_dead_jobs(max_jobs int default 100, before_id bigint default null)
+create function service.list_dead_jobs(
+  max_jobs int default 100, before_id bigint default null, ignored boolean default false
+)
 returns setof service.dead_job
 language sql
 stable
 set search_path = ''
-as $$ select * from private.list_dead_jobs(max_jobs, before_id) $$;
+as $$ select * from private.list_dead_jobs(max_jobs, before_id, ignored) $$;
 
 comment on function service.list_dead_jobs is
-  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before. For operators.';
+  'The jobs that were given up, newest first, at most max_jobs (1000); before_id: the last one of the page before; ignored: those instead that were about nothing that there is. For operators.';
 grant execute on function service.list_dead_jobs to service_role;
 
 create type service.retried_job as (
@@ -3264,6 +3318,7 @@ create table public.organizations (
   constraint organizations_logo_path_is_in_own_folder check (
     starts_with(logo_path, id::text || '/') and private.is_object_path(logo_path)
   ),
+  constraint organizations_logo_path_is_a_picture check (logo_path is null or private.is_file_name('logos', logo_path)),
   constraint organizations_website_is_a_page check (private.is_site_url(website)),
   constraint organizations_contact_email_is_an_address check (private.is_email(contact_email)),
   constraint organizations_phone_can_be_called check (private.is_phone(phone)),
@@ -3297,7 +3352,7 @@ comment on column public.organizations.sales_end_at is
 comment on column public.organizations.legal_name is 'Of the business behind it, for invoices; null: not said.';
 comment on column public.organizations.tax_id is 'Its number with the tax office, upper case; null: not said.';
 comment on column public.organizations.logo_path is
-  'Object in the public bucket logos, <organization_id>/<file>; the row does not own the file; null: none.';
+  'Object in the public bucket logos, <organization_id>/<file>, a JPEG, PNG, WebP or AVIF by its ending; the row does not own the file; null: none.';
 comment on column public.organizations.website is 'Its own pages, https://host/path; null: none.';
 comment on column public.organizations.contact_email is 'To which customers write, lower case; null: none.';
 comment on column public.organizations.phone is 'By which customers reach it, where a location has none of its own; null: none.';
@@ -7280,11 +7335,15 @@ $$;
 comment on function private.keep_organization_in_a_visit is
   'definer: reads the platform''s visits for whoever may change the row. private.keep_in_a_visit for the organization itself.';
 
--- Guests answer later mails to contact_email, and their footer leads to website.
+-- Guests answer later mails to contact_email, whose footer leads to website; they call phone where a location has
+-- none. A slug that is given up is anybody's to take. Who sells to them, by name and number, is the venue's to say.
 create trigger organizations_keep_addresses_in_a_visit
-after update of contact_email, website on public.organizations
+after update of contact_email, website, phone, slug, legal_name, tax_id on public.organizations
 for each row
-when ((new.contact_email, new.website) is distinct from (old.contact_email, old.website))
+when (
+  (new.contact_email, new.website, new.phone, new.slug, new.legal_name, new.tax_id)
+  is distinct from (old.contact_email, old.website, old.phone, old.slug, old.legal_name, old.tax_id)
+)
 execute function private.keep_organization_in_a_visit();
 
 create function private.require_platform_admin()
@@ -9825,7 +9884,8 @@ comment on function private.platform_fee is
 -- =============================================================================
 
 -- Private buckets, and the public one of logos. Paths start with the organization's id; read and write by permission;
--- types and sizes are limited by the bucket. Files are read through signed URLs.
+-- types and sizes are limited by the bucket, and a name ends as its type does, whether it was uploaded, copied or moved
+-- (private.is_file_name): Storage holds none of the last two to the bucket's types. Files are read through signed URLs.
 -- The public bucket of room images is with the rooms.
 
 select private.permission_upsert(
@@ -9874,6 +9934,7 @@ for insert to authenticated
 with check (
   bucket_id = 'logos'
   and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy logos_update on storage.objects
@@ -9885,6 +9946,7 @@ using (
 with check (
   bucket_id = 'logos'
   and (storage.foldername(name))[1] = (select private.folder_with('organization:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy logos_delete on storage.objects
@@ -9906,6 +9968,7 @@ for insert to authenticated
 with check (
   bucket_id = 'documents'
   and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy documents_update on storage.objects
@@ -9917,6 +9980,7 @@ using (
 with check (
   bucket_id = 'documents'
   and (storage.foldername(name))[1] = (select private.folder_with('documents:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy documents_delete on storage.objects
@@ -9938,6 +10002,7 @@ for insert to authenticated
 with check (
   bucket_id = 'team-photos'
   and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy team_photos_update on storage.objects
@@ -9949,6 +10014,7 @@ using (
 with check (
   bucket_id = 'team-photos'
   and (storage.foldername(name))[1] = (select private.folder_with('games:manage'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy team_photos_delete on storage.objects
@@ -10119,16 +10185,34 @@ create policy locations_delete on public.locations
 for delete to authenticated
 using (organization_id = (select private.organization_with('rooms:delete')));
 
--- Every later confirmation says them: where guests go, and whom they call.
+-- Every later confirmation, calendar and map says them: where guests go, and whom they call. A location of a visit
+-- has a name and a clock, and no place until a member gives it one.
 create trigger locations_keep_new_words_in_a_visit
 after insert on public.locations
-for each row when (new.phone is not null or new.arrival_hints <> '{}' or new.directions <> '{}')
+for each row
+when (
+  new.phone is not null or new.arrival_hints <> '{}' or new.directions <> '{}' or new.latitude is not null
+  or new.tells_changes
+  or (new.address, new.city, new.postal_code, new.province) is distinct from ('', '', '', '')
+  or new.country is not null
+)
 execute function private.keep_in_a_visit();
 
 create trigger locations_keep_words_in_a_visit
-after update of phone, arrival_hints, directions on public.locations
+after update of
+  phone, arrival_hints, directions, address, city, postal_code, province, country, latitude, longitude,
+  tells_changes
+on public.locations
 for each row
-when ((new.phone, new.arrival_hints, new.directions) is distinct from (old.phone, old.arrival_hints, old.directions))
+when (
+  (
+    new.phone, new.arrival_hints, new.directions, new.address, new.city, new.postal_code, new.province,
+    new.country, new.latitude, new.longitude, new.tells_changes
+  ) is distinct from (
+    old.phone, old.arrival_hints, old.directions, old.address, old.city, old.postal_code, old.province,
+    old.country, old.latitude, old.longitude, old.tells_changes
+  )
+)
 execute function private.keep_in_a_visit();
 
 create trigger locations_touch_updated_at
@@ -11303,13 +11387,14 @@ create table public.room_images (
   constraint room_images_path_is_in_own_folder check (
     starts_with(path, organization_id::text || '/rooms/') and private.is_object_path(path)
   ),
+  constraint room_images_path_is_a_picture check (private.is_file_name('room-images', path)),
   constraint room_images_alt_is_given_by_language check (private.is_texts(alt, 300))
 );
 
 comment on table public.room_images is
   'A room''s pictures; the first is its cover. A row says where a file is and does not own it: the file stays in the bucket when the row is deleted or changed, until whoever may change rooms deletes it there.';
 comment on column public.room_images.position is 'Order in which they are shown; of those with the same, the older first.';
-comment on column public.room_images.path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>.';
+comment on column public.room_images.path is 'Object in the public bucket room-images: <organization_id>/rooms/<file>, a JPEG, PNG, WebP or AVIF by its ending.';
 comment on column public.room_images.alt is
   'What is to be seen, for whoever does not see it, by language: {"es": "…", "en": "…"}; {}: nobody has said.';
 
@@ -11399,6 +11484,7 @@ for insert to authenticated
 with check (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy room_images_update on storage.objects
@@ -11410,6 +11496,7 @@ using (
 with check (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
+  and private.is_file_name(bucket_id, name)
 );
 
 create policy room_images_delete on storage.objects
@@ -13101,7 +13188,7 @@ comment on column public.customers.full_name is
 comment on column public.customers.phone is
   'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
-  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. Not changed in a visit of the platform''s support: 403 refused_in_a_visit. Of an erased customer: erased-<id>@erased.invalid.';
+  'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. While the customer has bookings to come, which whoever has the address may move and cancel, another one takes bookings:cancel and bookings:update, too: 403 permission_denied (details {"permission"}). Not changed in a visit of the platform''s support: 403 refused_in_a_visit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
 comment on column public.customers.erased_at is 'Since when the row names nobody any more; for good.';
 
@@ -14204,6 +14291,39 @@ $$;
 comment on function private.refuse_undo is
   'Raises 409 transition_not_allowed unless the booking came from that status (a cancelled one to confirmed also from checked_in), 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
 
+create function private.is_erased(booking public.bookings)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.customers as c
+    where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is not null
+  );
+end
+$$;
+
+comment on function private.is_erased is
+  'Whether the booking is of a customer who was erased. Whoever erases the customer holds the booking, too.';
+
+create function private.refuse_erased(booking public.bookings)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if private.is_erased(booking) then
+    perform private.fail('customer_erased', 409, 'Leave it: what was erased stays erased.');
+  end if;
+end
+$$;
+
+comment on function private.refuse_erased is
+  'Raises 409 customer_erased. Whoever erases the customer holds the booking, too, which the caller has locked.';
+
 create function private.refuse_unlisted_transition()
 returns trigger
 language plpgsql
@@ -14712,7 +14832,7 @@ select
 from public.sessions as e
 cross join lateral (
   select case
-    -- Asked once: hardly ever is there a hold that lapsed and was not reaped.
+    -- Asked once, of all venues: hardly ever is there a hold that lapsed and that no sweep has reaped yet.
     when e.organization_id in (select b.organization_id from public.bookings as b where b.hold_expires_at <= now())
       then (
         select coalesce(sum(b.seats), 0)::int
@@ -16737,7 +16857,7 @@ declare
 begin
   if booking.takes_capacity then
     return true;
-  elsif booking.starts_at <= now() then
+  elsif booking.starts_at <= now() or private.is_erased(booking) then
     return false;
   end if;
 
@@ -17762,6 +17882,73 @@ comment on function private.has_booking_allowance is
   'Whether the plan allows a further booking this month, for those who must not wait: false also while somebody is booking.';
 
 -- =============================================================================
+-- sql/30_booking/170_addresses.sql
+-- =============================================================================
+
+-- Whoever has a customer's address has the links of the customer's bookings (email_my_bookings, my_bookings, every
+-- later mail), and with a link a booking is moved and cancelled. So another address for somebody who has bookings to
+-- come takes what moving and cancelling them takes.
+
+create function private.has_bookings_to_come(organization_id uuid, customer_id uuid)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.bookings as b
+    where b.organization_id = has_bookings_to_come.organization_id
+      and b.customer_id = has_bookings_to_come.customer_id
+      and b.status in ('held', 'pending', 'confirmed', 'checked_in', 'in_progress')
+      and coalesce(b.hold_expires_at > now(), true)
+  );
+end
+$$;
+
+comment on function private.has_bookings_to_come is
+  'Whether a customer has bookings that are neither over nor given up; a visit whose end nobody has written down counts.';
+
+create function private.require_booking_rights(organization_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- transition_booking and change_booking ask for the same.
+  perform private.require_permission(require_booking_rights.organization_id, 'bookings:cancel');
+  perform private.require_permission(require_booking_rights.organization_id, 'bookings:update');
+end
+$$;
+
+comment on function private.require_booking_rights is
+  'Raises 403 permission_denied, details {"permission"}, for whoever may not cancel and change bookings, which the address of their customer lets one do.';
+
+create function private.keep_address_of_bookings()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if private.has_bookings_to_come(new.organization_id, new.id) then
+    perform private.require_booking_rights(new.organization_id);
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.keep_address_of_bookings is
+  'definer: reads bookings for members who may change customers and not read them. 403 permission_denied, details {"permission"}, for another address of a customer with bookings to come, without bookings:cancel and bookings:update. After the row: whoever is booking with the address just now was waited for.';
+
+create trigger customers_keep_address_of_bookings
+after update of email on public.customers
+for each row when (new.email is distinct from old.email and new.erased_at is null)
+execute function private.keep_address_of_bookings();
+
+-- =============================================================================
 -- sql/40_money/010_payments.sql
 -- =============================================================================
 
@@ -18625,13 +18812,16 @@ create type private.refund_way as (
   method text,
   by_hand boolean,
   amount_cents bigint,
-  valid_until date
+  valid_until date,
+  given boolean
 );
 
 comment on type private.refund_way is
-  'What goes back of a booking''s money by one way; by_hand: somebody at the venue hands it over; valid_until: the last day of the voucher that it is on again, of several the first.';
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher.';
 
-create function private.refund_ways(organization_id uuid, booking_id uuid, reason text default null)
+create function private.refund_ways(
+  organization_id uuid, booking_id uuid, reason text default null, promised_at timestamptz default null
+)
 returns private.refund_way []
 language plpgsql
 stable
@@ -18639,34 +18829,41 @@ set search_path = ''
 as $$
 begin
   return array(
-    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until))::private.refund_way
+    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until), way.given)::private.refund_way
     from (
       select
-        p.method,
-        private.goes_back_by_hand(p.method, q.status) as by_hand,
+        coalesce(made.method, p.method) as method,
+        made.id is null and private.goes_back_by_hand(p.method, q.status) as by_hand,
         q.amount_cents,
         (
           select v.valid_until
           from public.voucher_entries as e
           join public.vouchers as v on v.organization_id = e.organization_id and v.id = e.voucher_id
-          where e.organization_id = p.organization_id and e.payment_id = p.id and e.kind = 'redeemed'
-        ) as valid_until
+          where e.organization_id = p.organization_id
+            and e.payment_id = p.id
+            and e.kind = 'redeemed'
+            and coalesce(made.method, p.method) = 'voucher'
+        ) as valid_until,
+        made.id is not null and made.method <> 'voucher' as given
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
+      left join public.refunds as made
+        on made.organization_id = q.organization_id and made.refund_request_id = q.id and made.kind = 'refund'
       where q.organization_id = refund_ways.organization_id
         and q.booking_id = refund_ways.booking_id
         and q.status in ('pending', 'succeeded')
         and q.reason = coalesce(refund_ways.reason, q.reason)
         and q.reason <> 'correction'
+        and q.created_at = coalesce(refund_ways.promised_at, q.created_at)
     ) as way
-    group by way.method, way.by_hand
-    order by way.method, way.by_hand
+    group by way.method, way.by_hand, way.given
+    order by way.method, way.by_hand, way.given
   );
 end
 $$;
 
 comment on function private.refund_ways is
-  'What goes back of a booking''s money, or went, by the way of its payment.';
+  'What goes back of a booking''s money, by the way of its payment, or went, by the way in which it did; of promised_at: promised at that instant.';
 
 create type service.applied_refund as (
   refund_request_id uuid,
@@ -19450,6 +19647,7 @@ grant execute on function service.queue_stale_checkouts to service_role;
 --   held, pending   confirmed as soon as what is due now is covered;
 --   expired         the money came late: takes its place again if it is free and what is
 --                   due is covered, else all of it goes back;
+--   of an erased customer: held and pending expire, and all money goes back;
 --   cancelled       somebody decided that: money that arrives afterwards goes back, while
 --                   a cancellation fee kept before it stays;
 --   all others      keep at most the total, and of money paid online at most what was due
@@ -19471,6 +19669,14 @@ declare
   excess bigint;
 begin
   kept := private.booking_kept(booking.organization_id, booking.id);
+
+  if booking.status in ('held', 'pending') and private.is_erased(booking) then
+    -- Its hold had lapsed when its customer was erased: the money goes back.
+    perform private.transition(booking.organization_id, booking.id, 'expired', 'hold_lapsed');
+    select b.* into booking
+    from public.bookings as b
+    where b.organization_id = booking.organization_id and b.id = booking.id;
+  end if;
 
   if booking.status in ('held', 'pending')
     and kept >= booking.due_now_cents

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: b17ac00436c02ac77dc41dc733cd9f2023c7843aadaacc759a60f3ea36c053f8
+-- Digest of what follows: d49766bb6e71a0b6d7841d0aee201be146ef1f08d187f5cead45699042f74809
 
 -- =============================================================================
 -- sql/50_people/010_permissions.sql
@@ -462,25 +462,6 @@ $$;
 comment on function private.lock_customers is
   'Locks customers with their bookings until the transaction ends. Raises 404 customer_not_found, 409 customer_erased.';
 
-create function private.refuse_erased(booking public.bookings)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if exists (
-    select from public.customers as c
-    where c.organization_id = booking.organization_id and c.id = booking.customer_id and c.erased_at is not null
-  ) then
-    perform private.fail('customer_erased', 409, 'Leave it: what was erased stays erased.');
-  end if;
-end
-$$;
-
-comment on function private.refuse_erased is
-  'Raises 409 customer_erased. Whoever erases the customer holds the booking, too, which the caller has locked.';
-
 create type public.customer as (
   id uuid,
   email text,
@@ -551,6 +532,10 @@ begin
   perform private.lock_customers(
     merge_customers.organization_id, array[merge_customers.keep_id, merge_customers.merge_id]
   );
+  -- The kept one's, where it takes over an address, are asked about by its own row's trigger.
+  if private.has_bookings_to_come(merge_customers.organization_id, merge_customers.merge_id) then
+    perform private.require_booking_rights(merge_customers.organization_id);
+  end if;
 
   insert into public.customer_tags (organization_id, customer_id, tag)
   select t.organization_id, merge_customers.keep_id, t.tag
@@ -609,7 +594,7 @@ set search_path = ''
 as $$ select private.merge_customers(organization_id, keep_id, merge_id) $$;
 
 comment on function public.merge_customers is
-  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update. Errors: 403 permission_denied, organization_suspended, refused_in_a_visit; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
+  'Makes two customers one, for good: bookings, consents, tags and all else of merge_id become keep_id''s, whose address, name and language stay; an address and a phone are taken over where there was none, notes are joined (cut at 5000 characters). The ledger is not touched. An address of merge_id that is not taken over is free: a new booking with it makes a new customer. For members with customers:update, and with bookings:cancel and bookings:update where bookings to come change their address. Errors: 403 permission_denied (details {"permission"}), organization_suspended, refused_in_a_visit; 404 customer_not_found; 409 customer_erased; 422 merge_invalid; 429 mail_limit_reached (details {"limit", "maximum"}; not where the customer is left without an address).';
 grant execute on function public.merge_customers to authenticated;
 
 create type public.customer_totals as (
@@ -1003,6 +988,8 @@ declare
   published public.waiver_texts;
 begin
   perform private.require_permission(publish_waiver.organization_id, 'waivers:manage');
+  -- Guests sign it.
+  perform private.refuse_in_a_visit(publish_waiver.organization_id);
   if not private.is_texts(private.clean_json(publish_waiver.texts), 50000) or publish_waiver.texts = '{}' then
     perform private.fail('texts_invalid', 422, 'Give the text in at least one language (es, en, ca), each of 1 to 50000 characters.');
   elsif publish_waiver.room_id is not null and not exists (
@@ -1041,7 +1028,7 @@ set search_path = ''
 as $$ select private.publish_waiver(organization_id, texts, room_id) $$;
 
 comment on function public.publish_waiver is
-  'Publishes the next version of the waiver, {"es": "…", "en": "…"}, for all rooms or for one, from now on; what was signed before stays signed. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended; 404 room_not_found; 422 texts_invalid.';
+  'Publishes the next version of the waiver, {"es": "…", "en": "…"}, for all rooms or for one, from now on; what was signed before stays signed. For members with waivers:manage. Errors: 403 permission_denied, organization_suspended, refused_in_a_visit; 404 room_not_found; 422 texts_invalid.';
 grant execute on function public.publish_waiver to authenticated;
 
 -- =============================================================================
@@ -4273,6 +4260,13 @@ begin
     perform private.refuse_transition(booking.status, transition_booking.to_status);
   end if;
   perform private.require_permission(transition_booking.organization_id, needed);
+  -- What is over may end; nothing comes back, since nobody could be told of it.
+  if booking.status <> transition_booking.to_status and (
+    private.takes_back(booking.status, transition_booking.to_status)
+    or booking.status in ('held', 'pending') and transition_booking.to_status in ('pending', 'confirmed')
+  ) then
+    perform private.refuse_erased(booking);
+  end if;
 
   if booking.status = transition_booking.to_status then
     null; -- it is as wished
@@ -4326,7 +4320,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason, refund) $$;
 
 comment on function public.transition_booking is
-  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours, a cancellation while its place, extras and coupon''s use are free, with a new confirmation to the customer; the refund of a no-show or a cancellation that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts, or ends that nobody started), slot_taken, booking_changed, extra_sold_out (details {"extra_id", "left"}); 422 reason_too_long, reason_missing, refund_invalid, coupon_max_uses, coupon_max_uses_per_customer.';
+  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours, a cancellation while its place, extras and coupon''s use are free, with a new confirmation to the customer; the refund of a no-show or a cancellation that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts, or ends that nobody started), slot_taken, booking_changed, customer_erased (nothing of an erased customer''s comes back), extra_sold_out (details {"extra_id", "left"}); 422 reason_too_long, reason_missing, refund_invalid, coupon_max_uses, coupon_max_uses_per_customer.';
 grant execute on function public.transition_booking to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)
@@ -5793,7 +5787,7 @@ create table public.booking_mail_problems (
 );
 
 comment on table public.booking_mail_problems is
-  'Bookings whose customer the last mail did not reach: correct the address, or call. Gone once a later mail was sent: correct customers.email and call resend_booking_email. A row a booking, so a list of bookings takes it in as booking_mail_problems(problem); get_board has it as mail_problem. Written by the database only.';
+  'Bookings whose customer the last mail did not reach: correct the address, or call. Gone once a later mail was sent: correct customers.email and call resend_booking_email. A row a booking, so a list of bookings takes it in as booking_mail_problems(problem); get_board and search_bookings have it as mail_problem. Written by the database only.';
 comment on column public.booking_mail_problems.problem is
   'What became of the newest mail, as booking_emails says it: bounced, complained (reported as spam), failed (the provider could not send it), suppressed (not sent: the address bounced or complained before), limited (not sent: its mailbox was sent enough that day) or dead (given up, or the address was refused).';
 
@@ -5833,7 +5827,8 @@ create type public.found_booking as (
   contact_name text,
   email text,
   phone text,
-  matched text
+  matched text,
+  mail_problem text
 );
 
 comment on type public.found_booking is 'A booking that a search found.';
@@ -5851,6 +5846,9 @@ comment on column public.found_booking.email is 'The customer''s; null without o
 comment on column public.found_booking.phone is
   'As given with the booking, else the customer''s; null without one, and without customers:read.';
 comment on column public.found_booking.matched is 'By what it was found; one of: reference, words, date';
+
+comment on column public.found_booking.mail_problem is
+  'Why its last mail did not reach its customer, whose address is to be corrected; null: it did, as far as is known. one of booking_mail_problems.problem';
 
 create type public.booking_search as (
   bookings public.found_booking [],
@@ -6180,7 +6178,12 @@ begin
       case when sees_customers then k.contact_name end,
       case when sees_customers then c.email end,
       case when sees_customers then coalesce(k.contact_phone, c.phone) end,
-      case when b.id = any (by_reference) then 'reference' when words = '{}' then 'date' else 'words' end
+      case when b.id = any (by_reference) then 'reference' when words = '{}' then 'date' else 'words' end,
+      (
+        select p.problem
+        from public.booking_mail_problems as p
+        where p.organization_id = b.organization_id and p.booking_id = b.id
+      )
     )::public.found_booking
     from unnest(found) with ordinality as f (id, position)
     join public.bookings as b on b.organization_id = search_bookings.organization_id and b.id = f.id
@@ -6877,11 +6880,10 @@ comment on column public.voucher_order.deliver_on is 'When it is mailed to the r
 comment on column public.voucher_order.code is 'What is typed to pay with it; null: it is not paid, or withdrawn.';
 comment on column public.voucher_order.valid_until is 'Its last date, included; null: without an end, not paid, or withdrawn.';
 
-create function private.get_voucher_order(order_id uuid, order_token text)
+create function private.shown_voucher_order(order_id uuid)
 returns public.voucher_order
 language plpgsql
-volatile
-security definer
+stable
 set search_path = ''
 as $$
 declare
@@ -6889,15 +6891,9 @@ declare
   voucher public.vouchers;
   given_back boolean;
 begin
-  perform private.count_attempt();
-  perform private.limit_rate('public_read', 'address', private.client_address());
-  if private.typed_token_hash(get_voucher_order.order_token)
-    = private.token_hash(private.voucher_order_token(get_voucher_order.order_id))
-  then
-    select o.* into bought from public.voucher_orders as o where o.id = get_voucher_order.order_id;
-  end if;
-  if bought.id is null then
-    perform private.fail('voucher_order_not_found', 404, 'Check the link: one that nobody paid is forgotten after 30 days.');
+  select o.* into bought from public.voucher_orders as o where o.id = shown_voucher_order.order_id;
+  if not found then
+    return null;
   end if;
   select v.* into voucher
   from public.vouchers as v
@@ -6924,6 +6920,32 @@ begin
     case when not given_back then voucher.code end,
     case when not given_back then voucher.valid_until end
   )::public.voucher_order;
+end
+$$;
+
+comment on function private.shown_voucher_order is 'An order as its buyer sees it, at one moment; null: there is none.';
+
+create function private.get_voucher_order(order_id uuid, order_token text)
+returns public.voucher_order
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  answer public.voucher_order;
+begin
+  perform private.count_attempt();
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  if private.typed_token_hash(get_voucher_order.order_token)
+    = private.token_hash(private.voucher_order_token(get_voucher_order.order_id))
+  then
+    answer := private.shown_voucher_order(get_voucher_order.order_id);
+  end if;
+  if answer.order_id is null then
+    perform private.fail('voucher_order_not_found', 404, 'Check the link: one that nobody paid is forgotten after 30 days.');
+  end if;
+  return answer;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);
@@ -13522,9 +13544,23 @@ begin
       when j.status = 'done' then 'not_needed'
       else 'waiting'
     end,
-    case
-      when m.status = 'limited' then 'This address was sent enough mails that day: tell the customer otherwise.'
-      when m.sent_at is null and j.status <> 'done' then j.last_error
+    case m.status
+      when 'limited' then 'This address was sent enough mails that day: tell the customer otherwise.'
+      when 'suppressed' then case (
+          select s.reason
+          from private.email_suppressions as s
+          where s.email = lower(m.recipient)
+        )
+        when 'bounced' then 'A mail to this address came back before: correct the address, and send it again.'
+        when 'complained' then 'A mail to this address was reported as spam before: tell the customer otherwise.'
+        else 'A mail to this address came back or was reported as spam before: correct it, or tell the customer otherwise.'
+      end
+      when 'bounced' then 'It came back: correct the address, and send it again.'
+      when 'complained' then 'It was reported as spam: tell the customer otherwise.'
+      when 'failed' then 'The provider could not send it: send it again, or tell the customer otherwise.'
+      else case
+        when m.sent_at is null and j.status <> 'done' then j.last_error
+      end
     end,
     j.created_at, m.sent_at, case when j.status = 'queued' then j.run_at end,
     m.delivered_at, m.opened_at
@@ -14728,21 +14764,17 @@ begin
   return (
     select private.with_data(
       private.booking_content(asked.organization_id, asked.booking_id),
-      jsonb_build_object('refund_cents', sum(way.amount_cents), 'refunds', jsonb_agg(to_jsonb(way) order by way.method))
+      jsonb_build_object(
+        'refund_cents', sum(way.amount_cents), 'refunds', jsonb_agg(to_jsonb(way) order by way.method, way.by_hand)
+      )
     )
     from private.refund_requests as asked
-    cross join lateral (
-      select p.method, sum(q.amount_cents) as amount_cents
-      from private.refund_requests as q
-      join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
-      where q.organization_id = asked.organization_id
-        and q.booking_id = asked.booking_id
-        and q.created_at = asked.created_at
-        -- What has gone back meanwhile has a mail of its own, but for what is on a voucher at once.
-        and (q.status = 'pending' or q.status = 'succeeded' and p.method = 'voucher')
-      group by p.method
+    cross join unnest(
+      private.refund_ways(asked.organization_id, asked.booking_id, promised_at => asked.created_at)
     ) as way
-    where asked.organization_id = refund_promised_content.organization_id
+    -- What has gone back meanwhile has a mail of its own, but for what is on a voucher at once.
+    where not way.given
+      and asked.organization_id = refund_promised_content.organization_id
       and asked.id = (cause ->> 'refund_request_id')::uuid
     group by asked.organization_id, asked.booking_id
   );
@@ -14822,7 +14854,7 @@ begin
       jsonb_build_object('refund_cents', sum(way.amount_cents), 'refunds', jsonb_agg(to_jsonb(way) order by way.method))
     )
     from (
-      select r.method, sum(r.amount_cents) as amount_cents
+      select r.method, sum(r.amount_cents) as amount_cents, true as given
       from public.refunds as r
       where r.organization_id = last.organization_id
         and r.booking_id = last.booking_id
@@ -21434,14 +21466,16 @@ comment on column public.revenue_report.series is 'In order of time, without a g
 
 create function private.revenue_sums(received numeric, refunded numeric, sales numeric, tax numeric, kept numeric, outstanding numeric)
 returns public.revenue_sums
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select row(
+begin
+  return row(
     coalesce(received, 0), coalesce(refunded, 0), coalesce(received, 0) - coalesce(refunded, 0), coalesce(sales, 0),
     coalesce(tax, 0), coalesce(kept, 0) + coalesce(outstanding, 0), coalesce(outstanding, 0)
-  )::public.revenue_sums
+  )::public.revenue_sums;
+end
 $$;
 
 comment on function private.revenue_sums is 'Sums as a report says them; of nothing, zero.';
@@ -22322,7 +22356,7 @@ create type private.offered_start as (
 comment on type private.offered_start is
   'A start that opening hours offer and no block takes; fits: whether it is one of the most that can be played one after the other.';
 
-create function private.offered_starts(organization_id uuid, room_ids uuid [], from_date date, to_date date)
+create function private.offered_starts(organization_id uuid, room_ids uuid [], from_date date, to_date date, anew_on date)
 returns setof private.offered_start
 language plpgsql
 stable
@@ -22333,12 +22367,15 @@ declare
   starts private.offered_start [];
   start private.offered_start;
   room_id uuid;
+  is_after boolean;
   free_from timestamptz;
 begin
   starts := array(
     select row(
       s.room_id, s.starts_at, s.local_start, r.duration_minutes, s.starts_at + r.occupied,
-      s.starts_at >= lag(s.starts_at + r.occupied, 1, '-infinity') over (partition by s.room_id order by s.starts_at)
+      s.starts_at >= lag(s.starts_at + r.occupied, 1, '-infinity') over (
+        partition by s.room_id, s.local_start >= offered_starts.anew_on order by s.starts_at
+      )
     )::private.offered_start
     from private.slots(
       offered_starts.organization_id, offered_starts.room_ids, offered_starts.from_date, offered_starts.to_date,
@@ -22371,8 +22408,9 @@ begin
   if exists (select from unnest(starts) as s where not s.fits) then
     for n in 1..cardinality(starts) loop
       start := starts[n];
-      if start.room_id is distinct from room_id then
+      if (start.room_id, start.local_start >= anew_on) is distinct from (room_id, is_after) then
         room_id := start.room_id;
+        is_after := start.local_start >= anew_on;
         free_from := '-infinity';
       end if;
       start.fits := start.starts_at >= free_from;
@@ -22389,7 +22427,7 @@ end
 $$;
 
 comment on function private.offered_starts is
-  'What opening hours offered on local dates, without what was blocked. All starts of a room last equally long, so taking the earliest that fits is the most.';
+  'What opening hours offered on local dates, without what was blocked. From anew_on on it is counted anew, so that no figure depends on the days before. All starts of a room last equally long, so taking the earliest that fits is the most.';
 
 create function private.get_occupancy_report(
   organization_id uuid,
@@ -22435,7 +22473,7 @@ begin
   offered as materialized (
     select o.*
     from private.offered_starts(
-      get_occupancy_report.organization_id, room_ids, days.previous_from_date, days.to_date
+      get_occupancy_report.organization_id, room_ids, days.previous_from_date, days.to_date, days.from_date
     ) as o
   ),
   visit as materialized (
