@@ -272,8 +272,9 @@ def test_what_is_no_result_is_refused_and_changes_nothing(game: Game) -> None:
         ({"language": "English"}, "language_invalid"),
         ({"level": "brutal"}, "level_invalid"),
     ):
+        wish: dict[str, Any] = {"outcome": "failed", **wrong}
         with refused(422, code):
-            game.do("finish_game", **{"outcome": "failed", **wrong})
+            game.finish(**wish)
     with refused(422, "note_too_long"):
         game.do("add_hint", words="x" * 501, idempotency_key="long")
     assert (game.clock()["state"], game.clock()["hints"]) == ("running", 0)
