@@ -257,7 +257,7 @@ function summary(view: View): Child {
     }),
     quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
     quote && due(view),
-    // Nothing is held before they are there.
+    // They come with the second script, without which nothing is held.
     quote && flow.more?.terms(view as MoreView, quote.terms, state.oldTerms),
     placeOf(view),
   );
