@@ -545,11 +545,8 @@ def test_auth_writes_to_a_mailbox_twenty_times_a_day_and_once_an_hour_always(ven
                 sent += 1
         with refused(429, "rate_limited"):
             queue_auth(venue, str(uuid.uuid4()), {"recipient": f"{name}@example.test"})
-        # An hour goes by.
-        venue.database.run(
-            "update private.rate_limits set window_start = window_start - interval '1 hour'"
-            " where action = 'auth_mail/target'"
-        )
+        # An hour goes by: another is counted from nothing.
+        venue.database.run("delete from private.rate_limits where action = 'auth_mail/target'")
         return sent
 
     assert [sent_in_an_hour() for _ in range(6)] == [6, 6, 6, 2, 1, 1]
