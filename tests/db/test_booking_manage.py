@@ -81,6 +81,7 @@ class TestLooking:
             "cancellable": True,
             "reschedulable": True,
             "cancellation": {"refund_percent": 100, "refund_cents": 0},
+            "payment_open": False,
         }
 
     def test_what_was_paid_is_shown(self, shop: Shop, held: Row) -> None:
