@@ -172,6 +172,56 @@ $$;
 comment on function private.valid_voucher is
   'The voucher with a code, if it can pay something; one that has paid a part of the named booking is taken in any case. Raises 422 voucher_not_found, voucher_not_active, voucher_expired, voucher_empty.';
 
+create function private.new_voucher(voucher public.vouchers)
+returns public.vouchers
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  made public.vouchers;
+begin
+  loop
+    insert into public.vouchers as v (
+      organization_id, code, currency, valid_until, recipient_name, recipient_email, message, locale
+    )
+    values (
+      voucher.organization_id, private.booking_reference() || '-' || left(private.booking_reference(), 4),
+      voucher.currency, voucher.valid_until, voucher.recipient_name, voucher.recipient_email, voucher.message,
+      voucher.locale
+    )
+    on conflict on constraint vouchers_code_key do nothing
+    returning v.* into made;
+    exit when found;
+  end loop;
+  return made;
+end
+$$;
+
+comment on function private.new_voucher is 'Writes a voucher with a code that the organization has not used; nothing is on it yet.';
+
+create function private.queue_voucher_mail(voucher public.vouchers, deliver_at timestamptz default null)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', 'voucher_issued', 'organization_id', voucher.organization_id, 'voucher_id', voucher.id
+    ),
+    'voucher_issued:' || voucher.id,
+    voucher.organization_id,
+    greatest(now(), deliver_at)
+  );
+end
+$$;
+
+comment on function private.queue_voucher_mail is
+  'Queues the mail that brings a voucher to its recipient, at once or at deliver_at: one mail, however often this is asked for.';
+
 create function private.issue_voucher(
   organization_id uuid,
   amount_cents bigint,
@@ -228,31 +278,19 @@ begin
     );
   end if;
 
-  loop
-    insert into public.vouchers as v (
-      organization_id, code, currency, valid_until, recipient_name, recipient_email, message, locale
-    )
-    select
-      o.id, private.booking_reference() || '-' || left(private.booking_reference(), 4), o.currency,
-      issue_voucher.valid_until, issue_voucher.recipient_name, email, issue_voucher.message,
-      coalesce(issue_voucher.locale, o.locale)
-    from public.organizations as o
-    where o.id = issue_voucher.organization_id
-    on conflict on constraint vouchers_code_key do nothing
-    returning v.* into voucher;
-    exit when found;
-  end loop;
+  select o.currency, coalesce(issue_voucher.locale, o.locale) into voucher.currency, voucher.locale
+  from public.organizations as o
+  where o.id = issue_voucher.organization_id;
+  voucher.organization_id := issue_voucher.organization_id;
+  voucher.valid_until := issue_voucher.valid_until;
+  voucher.recipient_name := issue_voucher.recipient_name;
+  voucher.recipient_email := email;
+  voucher.message := issue_voucher.message;
+  voucher := private.new_voucher(voucher);
   insert into public.voucher_entries (organization_id, voucher_id, kind, amount_cents)
   values (voucher.organization_id, voucher.id, 'issued', issue_voucher.amount_cents);
   if email is not null then
-    perform private.enqueue(
-      'email.send',
-      jsonb_build_object(
-        'template', 'voucher_issued', 'organization_id', voucher.organization_id, 'voucher_id', voucher.id
-      ),
-      'voucher_issued:' || voucher.id,
-      voucher.organization_id
-    );
+    perform private.queue_voucher_mail(voucher);
   end if;
 
   -- With the balance that its first entry made.

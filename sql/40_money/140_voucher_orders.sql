@@ -383,34 +383,6 @@ comment on function service.fail_voucher_checkout is
   'Ends an ordered voucher for which the provider made no page, for whoever has the attempt_token of open_voucher_checkout; one that has a page stays as it is. Errors: 404 attempt_not_found.';
 grant execute on function service.fail_voucher_checkout to service_role;
 
-create function private.new_voucher(voucher public.vouchers)
-returns public.vouchers
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  made public.vouchers;
-begin
-  loop
-    insert into public.vouchers as v (
-      organization_id, code, currency, valid_until, recipient_name, recipient_email, message, locale
-    )
-    values (
-      voucher.organization_id, private.booking_reference() || '-' || left(private.booking_reference(), 4),
-      voucher.currency, voucher.valid_until, voucher.recipient_name, voucher.recipient_email, voucher.message,
-      voucher.locale
-    )
-    on conflict on constraint vouchers_code_key do nothing
-    returning v.* into made;
-    exit when found;
-  end loop;
-  return made;
-end
-$$;
-
-comment on function private.new_voucher is 'Writes a voucher with a code that the organization has not used; nothing is on it yet.';
-
 create function private.fulfil_voucher_order(bought public.voucher_orders, paid_cents bigint, payment_id text, paid_at timestamptz)
 returns void
 language plpgsql
@@ -461,15 +433,7 @@ begin
     bought.organization_id
   );
   if bought.recipient_email is not null then
-    perform private.enqueue(
-      'email.send',
-      jsonb_build_object(
-        'template', 'voucher_issued', 'organization_id', bought.organization_id, 'voucher_id', voucher.id
-      ),
-      'voucher_issued:' || voucher.id,
-      bought.organization_id,
-      greatest(now(), (bought.deliver_on + time '09:00') at time zone zone)
-    );
+    perform private.queue_voucher_mail(voucher, (bought.deliver_on + time '09:00') at time zone zone);
   end if;
 end
 $$;

@@ -69,7 +69,6 @@ declare
   unit text := coalesce(report_days.period, 'month');
   days private.report_days;
 begin
-  perform private.require_permission(report_days.organization_id, 'reports:read');
   if report_days.location_id is not null and not exists (
     select from public.locations as l
     where l.organization_id = report_days.organization_id and l.id = report_days.location_id

@@ -201,14 +201,18 @@ set plan_cache_mode = force_custom_plan
 set search_path = ''
 as $$
 declare
-  days private.report_days := private.report_days(
-    get_revenue_report.organization_id, period, from_date, to_date, location_id, room_id, 366
-  );
-  length int := days.to_date - days.from_date + 1;
-  unit text := coalesce(granularity, case when length <= 31 then 'day' when length <= 92 then 'week' else 'month' end);
+  days private.report_days;
+  length int;
+  unit text;
   of_all boolean := location_id is null and room_id is null;
   sees_codes boolean;
 begin
+  perform private.require_permission(get_revenue_report.organization_id, 'reports:read');
+  days := private.report_days(
+    get_revenue_report.organization_id, period, from_date, to_date, location_id, room_id, 366
+  );
+  length := days.to_date - days.from_date + 1;
+  unit := coalesce(granularity, case when length <= 31 then 'day' when length <= 92 then 'week' else 'month' end);
   if unit not in ('day', 'week', 'month', 'quarter') then
     perform private.fail('granularity_invalid', 422, 'Choose day, week, month or quarter, or none.');
   end if;

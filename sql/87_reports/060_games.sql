@@ -95,11 +95,13 @@ set plan_cache_mode = force_custom_plan
 set search_path = ''
 as $$
 declare
-  days private.report_days := private.report_days(
-    get_games_report.organization_id, period, from_date, to_date, location_id, room_id, 366
-  );
+  days private.report_days;
   answer public.games_report;
 begin
+  perform private.require_permission(get_games_report.organization_id, 'reports:read');
+  days := private.report_days(
+    get_games_report.organization_id, period, from_date, to_date, location_id, room_id, 366
+  );
   with
   room as materialized (
     select r.*

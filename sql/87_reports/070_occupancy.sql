@@ -179,17 +179,21 @@ set plan_cache_mode = force_custom_plan
 set search_path = ''
 as $$
 declare
-  days private.report_days := private.report_days(
-    get_occupancy_report.organization_id, period, from_date, to_date, location_id, room_id, 92
-  );
-  room_ids uuid [] := array(
-    select r.id
-    from private.report_rooms(get_occupancy_report.organization_id, get_occupancy_report.location_id, get_occupancy_report.room_id) as r
-  );
-  length int := days.to_date - days.previous_from_date + 1;
+  days private.report_days;
+  room_ids uuid [];
+  length int;
   starts bigint;
   answer public.occupancy_report;
 begin
+  perform private.require_permission(get_occupancy_report.organization_id, 'reports:read');
+  days := private.report_days(
+    get_occupancy_report.organization_id, period, from_date, to_date, location_id, room_id, 92
+  );
+  length := days.to_date - days.previous_from_date + 1;
+  room_ids := array(
+    select r.id
+    from private.report_rooms(get_occupancy_report.organization_id, get_occupancy_report.location_id, get_occupancy_report.room_id) as r
+  );
   -- What it costs follows from what is expanded. The past is not counted: as many days from today have as many starts.
   starts := private.count_starts(
     get_occupancy_report.organization_id, room_ids, current_date, current_date + length - 1, null, null

@@ -323,6 +323,7 @@ def test_a_voucher_is_written_to_whom_it_is_for_until_it_is_cancelled(venue: Ven
         "initial_cents": 8_000,
         "valid_until": issued["valid_until"],
         "recipient_name": "Eva",
+        "buyer_name": None,
         "message": "Many happy returns",
         "calendar_slug": venue.slug,
         "site_url": None,

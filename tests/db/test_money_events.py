@@ -9,7 +9,7 @@ import pytest
 
 from db.money_world import Database, make_venue
 from escapemaster.payments.stripe_gateway import RECONCILED_EVENTS
-from escapemaster.worker.handlers import sync_stripe_object
+from escapemaster.worker.handlers import apply_stripe_object
 
 #: Of "charge.dispute.created" the object is the dispute; a Checkout Session keeps both its words.
 _OBJECTS = {
@@ -40,4 +40,4 @@ def test_an_event_that_is_asked_for_is_queued_and_handled(money: Database, event
         object_id,
     )
     assert queued == [{"kind": object_type}], "name it in private.receive_stripe_event"
-    assert f'"{object_type}"' in inspect.getsource(sync_stripe_object), "and handle it"
+    assert f'"{object_type}"' in inspect.getsource(apply_stripe_object), "and handle it"

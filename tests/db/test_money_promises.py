@@ -350,8 +350,17 @@ class TestDisputes:
         assert venue.balance(booking) == (TOTAL, 0)
 
     def test_of_a_payment_that_is_not_ours_nothing_is_kept(self, venue: Venue) -> None:
+        """Told soon, it may have overtaken its payment: it is asked for again, eight times."""
         session = {"payment_intent": "pi_elsewhere"}
-        answer = venue.apply_dispute(self.dispute(session))
+        dispute = self.dispute(session)
+        with pytest.raises(Refused) as refused:
+            venue.apply_dispute(dispute)
+        assert (refused.value.status, refused.value.code) == (503, "payment_unknown")
+        with venue.syncs("dispute", dispute["id"]) as lease:
+            venue.database.run(
+                "update private.jobs set attempts = 9 where id = %s", lease["job_id"]
+            )
+            answer = venue.service.call("service.apply_dispute", **lease, dispute=dispute)
         assert answer == {
             "dispute_id": None,
             "organization_id": None,

@@ -229,6 +229,25 @@ def test_a_voucher_exists_once_it_is_paid_and_each_mail_of_it_is_asked_for_once(
     agrees(shop)
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("minimum_cents", {"minimum_cents": 0}),
+        ("minimum_cents", {"minimum_cents": None}),
+        ("maximum_cents", {"maximum_cents": 999}),
+        ("maximum_cents", {"maximum_cents": None}),
+        ("validity_months", {"validity_months": 121}),
+        ("refund_days", {"refund_days": -1}),
+    ],
+)
+def test_what_cannot_be_sold_is_not_switched_on(
+    shop: Shop, field: str, wrong: dict[str, int | None]
+) -> None:
+    with pytest.raises(Refused, match="voucher_sales_invalid") as refused:
+        sells(shop, **wrong)
+    assert refused.value.details == {"field": field}
+
+
 def test_a_product_of_the_venue_costs_and_is_worth_what_it_says(shop: Shop) -> None:
     shop.venue.owner.change(
         "insert into public.voucher_products (names, amount_cents)"

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-NEWEST_MIGRATION: Final = "20261128072025"
+NEWEST_MIGRATION: Final = "20261128073825"

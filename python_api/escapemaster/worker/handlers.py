@@ -160,9 +160,9 @@ async def sync_stripe_object(job: Job, tools: Tools) -> None:
     Raises:
         IgnoredError: Money was said to move at an object that Stripe does not know.
     """
-    wanted = _payload(job, _SyncPayload)
+    wanted = _payload(job, SyncPayload)
     try:
-        await _sync(wanted, job, tools)
+        await apply_stripe_object(wanted, job, tools)
     except PaymentError as error:
         if error.code != "resource_missing" or wanted.object_type not in _OF_EVENTS:
             raise
@@ -170,7 +170,8 @@ async def sync_stripe_object(job: Job, tools: Tools) -> None:
         raise IgnoredError(error.code, str(error)) from error
 
 
-async def _sync(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
+async def apply_stripe_object(wanted: SyncPayload, job: Job, tools: Tools) -> None:
+    """What each kind of object that an event may name is read by, and applied."""
     match wanted.object_type:
         case "checkout.session":
             await _sync_session(wanted, job, tools)
@@ -191,7 +192,7 @@ async def _sync(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
             _log.info("stripe.object_ignored", object_type=wanted.object_type)
 
 
-async def _sync_billing(wanted: _SyncPayload, tools: Tools) -> None:
+async def _sync_billing(wanted: SyncPayload, tools: Tools) -> None:
     """Whatever came of a customer, all that it has is read: one event more or less is the same."""
     if wanted.account is not None:
         # What a venue sells its own customers is no business of ours.
@@ -202,7 +203,7 @@ async def _sync_billing(wanted: _SyncPayload, tools: Tools) -> None:
         await sync_customer(tools.database, tools.stripe, customer)
 
 
-async def _sync_session(wanted: _SyncPayload, job: Job, tools: Tools) -> None:
+async def _sync_session(wanted: SyncPayload, job: Job, tools: Tools) -> None:
     """One that Stripe does not know is over, since nobody can pay on it."""
     try:
         session = await tools.stripe.retrieve_checkout_session(wanted.object_id, wanted.account)
@@ -397,7 +398,7 @@ class _Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class _SyncPayload(_Payload):
+class SyncPayload(_Payload):
     object_type: str
     object_id: str
     account: str | None = None
