@@ -56,8 +56,8 @@ create trigger disputes_touch_updated_at
 before update on public.disputes
 for each row execute function private.touch_updated_at();
 
-create function private.announce_dispute()
-returns trigger
+create function private.queue_dispute_mails(organization_id uuid, cause jsonb, dispute_id uuid)
+returns void
 language plpgsql
 volatile
 set search_path = ''
@@ -66,14 +66,28 @@ begin
   perform private.enqueue(
     'email.send',
     jsonb_build_object(
-      'template', 'dispute_opened', 'organization_id', new.organization_id, 'dispute_id', new.id, 'user_id', m.user_id
-    ),
-    'dispute_opened:' || new.id || ':' || m.user_id,
-    new.organization_id
+      'template', 'dispute_opened', 'organization_id', queue_dispute_mails.organization_id, 'user_id', m.user_id
+    ) || queue_dispute_mails.cause,
+    'dispute_opened:' || queue_dispute_mails.dispute_id || ':' || m.user_id,
+    queue_dispute_mails.organization_id
   )
   from public.memberships as m
   join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-  where m.organization_id = new.organization_id and m.status = 'active' and r.key = 'owner';
+  where m.organization_id = queue_dispute_mails.organization_id and m.status = 'active' and r.key = 'owner';
+end
+$$;
+
+comment on function private.queue_dispute_mails is
+  'Queues the mails that tell the owners of a dispute, one each; cause names it: {"dispute_id"} or {"voucher_dispute_id"}.';
+
+create function private.announce_dispute()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.queue_dispute_mails(new.organization_id, jsonb_build_object('dispute_id', new.id), new.id);
   return null;
 end
 $$;

@@ -280,17 +280,7 @@ volatile
 set search_path = ''
 as $$
 begin
-  perform private.enqueue(
-    'email.send',
-    jsonb_build_object(
-      'template', 'dispute_opened', 'organization_id', new.organization_id, 'voucher_dispute_id', new.id, 'user_id', m.user_id
-    ),
-    'dispute_opened:' || new.id || ':' || m.user_id,
-    new.organization_id
-  )
-  from public.memberships as m
-  join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-  where m.organization_id = new.organization_id and m.status = 'active' and r.key = 'owner';
+  perform private.queue_dispute_mails(new.organization_id, jsonb_build_object('voucher_dispute_id', new.id), new.id);
   return null;
 end
 $$;

@@ -399,6 +399,8 @@ class _Payload(BaseModel):
 
 
 class SyncPayload(_Payload):
+    """What is to be read anew at Stripe."""
+
     object_type: str
     object_id: str
     account: str | None = None

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: c5dc926f5ee0172f1cbce41cf5c4649bf078dd638aba875648f15d076927b1ab
+-- Digest of what follows: ffaf7793d6f1442f704fa74f2da60d63ce5180ed8da8bae3d150a9808d5d7ff6
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -2830,8 +2830,8 @@ create trigger disputes_touch_updated_at
 before update on public.disputes
 for each row execute function private.touch_updated_at();
 
-create function private.announce_dispute()
-returns trigger
+create function private.queue_dispute_mails(organization_id uuid, cause jsonb, dispute_id uuid)
+returns void
 language plpgsql
 volatile
 set search_path = ''
@@ -2840,14 +2840,28 @@ begin
   perform private.enqueue(
     'email.send',
     jsonb_build_object(
-      'template', 'dispute_opened', 'organization_id', new.organization_id, 'dispute_id', new.id, 'user_id', m.user_id
-    ),
-    'dispute_opened:' || new.id || ':' || m.user_id,
-    new.organization_id
+      'template', 'dispute_opened', 'organization_id', queue_dispute_mails.organization_id, 'user_id', m.user_id
+    ) || queue_dispute_mails.cause,
+    'dispute_opened:' || queue_dispute_mails.dispute_id || ':' || m.user_id,
+    queue_dispute_mails.organization_id
   )
   from public.memberships as m
   join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-  where m.organization_id = new.organization_id and m.status = 'active' and r.key = 'owner';
+  where m.organization_id = queue_dispute_mails.organization_id and m.status = 'active' and r.key = 'owner';
+end
+$$;
+
+comment on function private.queue_dispute_mails is
+  'Queues the mails that tell the owners of a dispute, one each; cause names it: {"dispute_id"} or {"voucher_dispute_id"}.';
+
+create function private.announce_dispute()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.queue_dispute_mails(new.organization_id, jsonb_build_object('dispute_id', new.id), new.id);
   return null;
 end
 $$;
@@ -5050,17 +5064,7 @@ volatile
 set search_path = ''
 as $$
 begin
-  perform private.enqueue(
-    'email.send',
-    jsonb_build_object(
-      'template', 'dispute_opened', 'organization_id', new.organization_id, 'voucher_dispute_id', new.id, 'user_id', m.user_id
-    ),
-    'dispute_opened:' || new.id || ':' || m.user_id,
-    new.organization_id
-  )
-  from public.memberships as m
-  join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
-  where m.organization_id = new.organization_id and m.status = 'active' and r.key = 'owner';
+  perform private.queue_dispute_mails(new.organization_id, jsonb_build_object('voucher_dispute_id', new.id), new.id);
   return null;
 end
 $$;
