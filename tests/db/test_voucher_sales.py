@@ -241,7 +241,7 @@ def test_a_voucher_exists_once_it_is_paid_and_each_mail_of_it_is_asked_for_once(
     ],
 )
 def test_what_cannot_be_sold_is_not_switched_on(
-    shop: Shop, field: str, wrong: dict[str, int | None]
+    shop: Shop, field: str, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(Refused, match="voucher_sales_invalid") as refused:
         sells(shop, **wrong)
