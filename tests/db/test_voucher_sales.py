@@ -229,6 +229,20 @@ def test_a_voucher_exists_once_it_is_paid_and_each_mail_of_it_is_asked_for_once(
     agrees(shop)
 
 
+def test_an_order_for_which_no_page_could_be_made_ends(shop: Shop) -> None:
+    gift, service = order(shop), shop.venue.service
+    opened = service.call("service.open_voucher_checkout", order_id=gift.id, order_token=gift.token)
+    attempt = {"attempt_id": opened["attempt_id"], "attempt_token": opened["attempt_token"]}
+    with pytest.raises(Refused, match="attempt_not_found"):
+        service.call("service.fail_voucher_checkout", **{**attempt, "attempt_token": gift.token})
+    assert gift.seen()["status"] == "open"
+    for _ in range(2):
+        assert service.call("service.fail_voucher_checkout", **attempt)["status"] == "failed"
+    assert gift.seen()["status"] == "over"
+    with pytest.raises(Refused, match="not_payable"):
+        service.call("service.open_voucher_checkout", order_id=gift.id, order_token=gift.token)
+
+
 @pytest.mark.parametrize(
     ("field", "wrong"),
     [

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import jsonschema_rs
 import psycopg
@@ -648,6 +649,10 @@ def test_what_fails_is_tried_for_three_days_and_then_the_endpoint_is_off_and_own
     assert (row["is_active"], row["disabled_reason"]) == (False, "failing")
     mails = [j["payload"] for j in venue.mails() if j["payload"]["template"] == "webhook_disabled"]
     assert {m["user_id"] for m in mails} == {venue.owner.id, admin.id}
+    with venue.does("email.send", **mails[0]) as lease:
+        mail = venue.service.call("service.prepare_email", **lease)
+    assert (mail["template"], mail["data"]["endpoint_name"]) == ("webhook_disabled", "Accounts")
+    assert (mail["data"]["host"], mail["data"]["gone"]) == (urlsplit(URL).netloc, False)
     # Nothing is kept for it while it is off; switched on, it is told of what happens from then on.
     venue.hold()
     assert len(hook.deliveries()) == 1

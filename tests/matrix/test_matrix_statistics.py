@@ -124,7 +124,8 @@ def test_no_column_is_repeated_in_an_answer_without_end(
     """Each repetition is one more of it in every row: 190 MB for a day's times."""
     column = "code" if "rpc" in path else "id"
     answered = []
-    for actor in actors:
+    # One of each kind: a person of a tenant, a key, whoever else there is.
+    for actor in {actor.kind: actor for actor in reversed(actors)}.values():
         few = ",".join(f"a{number}:{column}" for number in range(60))
         if ask(postgrest, actor, [], f"{path}?select={few}")[0] == 200:
             answered.append(actor.name)
