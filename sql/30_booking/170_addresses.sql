@@ -11,16 +11,18 @@ as $$
 begin
   return exists (
     select from public.bookings as b
+    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
     where b.organization_id = has_bookings_to_come.organization_id
       and b.customer_id = has_bookings_to_come.customer_id
       and b.status in ('held', 'pending', 'confirmed', 'checked_in', 'in_progress')
+      and s.ends_at > now()
       and coalesce(b.hold_expires_at > now(), true)
   );
 end
 $$;
 
 comment on function private.has_bookings_to_come is
-  'Whether a customer has bookings that are neither over nor given up; a visit whose end nobody has written down counts.';
+  'Whether a customer has bookings that are neither over nor given up.';
 
 create function private.require_booking_rights(organization_id uuid)
 returns void

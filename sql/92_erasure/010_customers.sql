@@ -335,15 +335,7 @@ begin
     select b.id from public.bookings as b
     where b.organization_id = erase_customer.organization_id and b.customer_id = erase_customer.customer_id
   );
-  if exists (
-    select from public.bookings as b
-    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
-    where b.organization_id = erase_customer.organization_id
-      and b.id = any (booking_ids)
-      and b.status in ('held', 'pending', 'confirmed', 'checked_in', 'in_progress')
-      and s.ends_at > now()
-      and coalesce(b.hold_expires_at > now(), true)
-  ) then
+  if private.has_bookings_to_come(erase_customer.organization_id, erase_customer.customer_id) then
     perform private.fail('customer_has_bookings', 409, 'Cancel the customer''s coming bookings first, or wait until they are over.');
   end if;
   execute format('select array(select t.id from public.waiver_signatures as t where %s)',

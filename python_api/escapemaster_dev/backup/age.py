@@ -2,6 +2,9 @@
 
 What is written here `age --decrypt --identity KEYFILE` opens too, so that a backup can be read
 without this program. Whoever makes backups needs the public key only.
+
+Our own code, over `cryptography`: the library for it (pyrage) says that a file cannot be
+decrypted, and neither whether it was cut off or changed nor where.
 """
 
 from __future__ import annotations

@@ -94,8 +94,9 @@ def counting_since(connection: Connection) -> datetime:
     query = sql.SQL("select stats_reset from {}").format(
         _view(connection, "pg_stat_statements_info")
     )
-    [(since,)] = connection.execute(query).fetchall()
-    return since  # type: ignore[no-any-return]
+    [row] = connection.execute(query).fetchall()
+    since: datetime = row[0]
+    return since
 
 
 def _view(connection: Connection, name: str) -> sql.Identifier:

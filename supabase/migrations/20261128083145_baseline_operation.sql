@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 11d86d1326a959d471455258a0928de4d1e25e7c278a1b78e13f924f9b8cfcf7
+-- Digest of what follows: 857340ca808956cafbc93176c0f48d0e3854536b6f559caed1439b40fb8961cf
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -16519,15 +16519,7 @@ begin
     select b.id from public.bookings as b
     where b.organization_id = erase_customer.organization_id and b.customer_id = erase_customer.customer_id
   );
-  if exists (
-    select from public.bookings as b
-    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
-    where b.organization_id = erase_customer.organization_id
-      and b.id = any (booking_ids)
-      and b.status in ('held', 'pending', 'confirmed', 'checked_in', 'in_progress')
-      and s.ends_at > now()
-      and coalesce(b.hold_expires_at > now(), true)
-  ) then
+  if private.has_bookings_to_come(erase_customer.organization_id, erase_customer.customer_id) then
     perform private.fail('customer_has_bookings', 409, 'Cancel the customer''s coming bookings first, or wait until they are over.');
   end if;
   execute format('select array(select t.id from public.waiver_signatures as t where %s)',

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 6454675dee809bf361c65f7cf0a5321116149a77a37c2beb16c972337675e074
+-- Digest of what follows: e0ed32e225b405a0a9b0857e27e41746c8ccbf48cca0b0b458a15a41e56a7b56
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -17936,16 +17936,18 @@ as $$
 begin
   return exists (
     select from public.bookings as b
+    join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
     where b.organization_id = has_bookings_to_come.organization_id
       and b.customer_id = has_bookings_to_come.customer_id
       and b.status in ('held', 'pending', 'confirmed', 'checked_in', 'in_progress')
+      and s.ends_at > now()
       and coalesce(b.hold_expires_at > now(), true)
   );
 end
 $$;
 
 comment on function private.has_bookings_to_come is
-  'Whether a customer has bookings that are neither over nor given up; a visit whose end nobody has written down counts.';
+  'Whether a customer has bookings that are neither over nor given up.';
 
 create function private.require_booking_rights(organization_id uuid)
 returns void
