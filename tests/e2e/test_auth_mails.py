@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import random
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stack import Mailbox, Stack, Users
+from stack import Mailbox, Stack, Users, own_address
 
 PASSWORD = "a long enough password"
 #: Every request by which somebody without a session makes Auth write to an address.
@@ -29,7 +28,7 @@ ASKING: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def gateway(stack: Stack) -> Iterator[httpx.Client]:
     """Plain HTTP from a network address of this test's: the mails of one are limited."""
-    transport = httpx.HTTPTransport(local_address=f"127.{random.randint(1, 254)}.0.2")
+    transport = httpx.HTTPTransport(local_address=own_address())
     with httpx.Client(base_url=stack.url, timeout=30, trust_env=False, transport=transport) as http:
         yield http
 

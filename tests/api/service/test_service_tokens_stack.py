@@ -23,7 +23,7 @@ from fastapi import Depends
 from escapemaster.api.app import create_app
 from escapemaster.api.auth import Person, require_permission
 from escapemaster.settings import Settings
-from stack import Rest, Stack, User
+from stack import Rest, Stack, User, own_address
 
 AsUser = Callable[..., Rest]
 MakeUser = Callable[..., User]
@@ -81,11 +81,6 @@ def exchange(api: httpx.Client, secret: str, address: str | None = None) -> http
     transport = httpx.HTTPTransport(local_address=address or own_address())
     with httpx.Client(base_url=api.base_url, transport=transport) as own:
         return own.post("/v1/token", json={"api_key": secret})
-
-
-def own_address() -> str:
-    """One of 127.0.0.0/8 that nobody else has."""
-    return f"127.{'.'.join(str(part) for part in uuid4().bytes[:3])}"
 
 
 # -- API keys --------------------------------------------------------------------------------------
