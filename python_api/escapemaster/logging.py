@@ -11,13 +11,15 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Final, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from escapemaster.errors import EscapemasterError
+from escapemaster.telemetry import trace_id
 
 #: Names (or endings of names) of fields that never reach a log line.
 SENSITIVE: Final = frozenset(
@@ -45,6 +47,11 @@ SENSITIVE: Final = frozenset(
 
 REDACTED: Final = "[redacted]"
 
+#: Is told the exception of a line that is an error, and the line.
+Reporter = Callable[[BaseException, Mapping[str, object]], None]
+
+_reporters: list[Reporter] = []
+
 
 def configure_logging(level: str = "info", *, colours: bool = False) -> None:
     """Make structlog and the standard library write the same lines to standard output.
@@ -57,6 +64,8 @@ def configure_logging(level: str = "info", *, colours: bool = False) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _name_trace,
+        _report,
         _describe_exceptions,
         _redact,
     ]
@@ -91,6 +100,16 @@ def configure_logging(level: str = "info", *, colours: bool = False) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+@contextmanager
+def reporting_errors_to(reporter: Reporter) -> Iterator[None]:
+    """Tell `reporter` of each line that is an error with its exception."""
+    _reporters.append(reporter)
+    try:
+        yield
+    finally:
+        _reporters.remove(reporter)
+
+
 def get_logger(name: str) -> FilteringBoundLogger:
     """A logger whose lines carry `component=name`."""
     return cast("FilteringBoundLogger", structlog.get_logger(component=name))
@@ -115,13 +134,34 @@ def describe_exception(error: BaseException) -> dict[str, object]:
     return described
 
 
-def _describe_exceptions(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    error = event.pop("exc_info", None)
+def _exception_of(event: EventDict) -> BaseException | None:
+    error = event.get("exc_info")
     if error is True:
         error = sys.exc_info()[1]
     elif isinstance(error, tuple):
         error = error[1]
-    if isinstance(error, BaseException):
+    return error if isinstance(error, BaseException) else None
+
+
+def _name_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if (current := trace_id()) is not None:
+        event["trace_id"] = current
+    return event
+
+
+def _report(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if _reporters and event.get("level") in ("error", "critical"):
+        error = _exception_of(event)
+        if error is not None:
+            for reporter in _reporters:
+                reporter(error, event)
+    return event
+
+
+def _describe_exceptions(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    error = _exception_of(event)
+    event.pop("exc_info", None)
+    if error is not None:
         event["error"] = describe_exception(error)
     return event
 

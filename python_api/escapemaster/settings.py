@@ -275,8 +275,46 @@ class Settings(BaseSettings):
         Literal["debug", "info", "warning", "error"],
         Field(description="The least severe lines that are written.", examples=["info"]),
     ] = "info"
+    otel_exporter_otlp_endpoint: Annotated[
+        Address | None,
+        Field(
+            description="Where traces go, an OpenTelemetry collector's address (OTLP over HTTP);"
+            " none are recorded when absent.",
+            examples=["https://otlp.example.com"],
+        ),
+    ] = None
+    otel_exporter_otlp_headers: Annotated[
+        SecretStr | None,
+        Field(
+            description="What it asks for with them, as OpenTelemetry writes it.",
+            examples=["authorization=Bearer%20..."],
+        ),
+    ] = None
+    otel_traces_sampler_arg: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="The share of requests and jobs that is traced.",
+            examples=["0.1"],
+        ),
+    ] = 1.0
+    sentry_dsn: Annotated[
+        SecretStr | None,
+        Field(
+            description="Where faults of ours are told, an error tracker that speaks Sentry's"
+            " protocol; nowhere when absent.",
+            examples=["https://key@errors.example.com/1"],
+        ),
+    ] = None
 
-    @field_validator("supabase_url", "stripe_api_base", "mailbox_url", "service_url")
+    @field_validator(
+        "supabase_url",
+        "stripe_api_base",
+        "mailbox_url",
+        "service_url",
+        "otel_exporter_otlp_endpoint",
+    )
     @classmethod
     def _without_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else value
@@ -322,6 +360,25 @@ class Settings(BaseSettings):
     def _signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith("whsec_"):
             raise ValueError("it must begin with whsec_")
+        return value
+
+    @field_validator("otel_exporter_otlp_headers")
+    @classmethod
+    def _pairs(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            for pair in value.get_secret_value().split(","):
+                name, equals, _ = pair.partition("=")
+                if not (name.strip() and equals):
+                    raise ValueError("it must be pairs, with commas between: name=value")
+        return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _with_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if not (parts.scheme in {"http", "https"} and parts.username and parts.path[1:]):
+                raise ValueError("it must be a DSN: https://key@host/project")
         return value
 
     @field_validator("api_token_private_key")

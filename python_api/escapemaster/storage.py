@@ -16,6 +16,7 @@ from storage3 import AsyncStorageClient
 from storage3.exceptions import StorageApiError
 
 from escapemaster.errors import UnavailableError, UnexpectedError
+from escapemaster.telemetry import TracedClient
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ _ENTRIES: Final = TypeAdapter[list[_Entry]](list[_Entry])
 @asynccontextmanager
 async def storage_connections() -> AsyncIterator[httpx.AsyncClient]:
     """The connections to Storage, which wait as long as files take."""
-    async with httpx.AsyncClient(timeout=_TIMEOUT) as http:
+    async with TracedClient(timeout=_TIMEOUT) as http:
         yield http
 
 

@@ -29,8 +29,10 @@ from escapemaster.api.routes import (
     webhooks,
 )
 from escapemaster.api.services import Transports, open_services
+from escapemaster.error_tracker import error_tracker
 from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings, get_settings
+from escapemaster.telemetry import telemetry
 
 _DESCRIPTION: Final = """
 What needs a secret, beside the database's own interface (`/rest/v1`): exchanging API keys,
@@ -69,9 +71,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(chosen, transports) as services:
-            app.state.services = services
-            yield
+        with telemetry(chosen, "service"), error_tracker(chosen, "service"):
+            async with open_services(chosen, transports) as services:
+                app.state.services = services
+                yield
 
     app = FastAPI(
         title="Escapemaster",
@@ -82,6 +85,9 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # Of its own telemetry the numbers only: its spans would hold paths with their values and
+        # queries, and belong to the trace that any caller names.
+        telemetry={"tracing": False, "logs": False, "auto_configure": False},
         middleware=[
             # Outside, so that also the failures below are readable for pages.
             Middleware(_PublicCors),

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from escapemaster import telemetry
 from escapemaster.api.metrics import Metrics
 from escapemaster.api.problems import problem_for, problem_response
 from escapemaster.logging import get_logger
@@ -66,7 +67,10 @@ class RequestContext:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            telemetry.request_span(headers, method) as span,
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+        ):
             try:
                 limited = _limited(receive, headers, self._max_body_bytes)
                 await self._app(scope, limited, answer)
@@ -89,6 +93,7 @@ class RequestContext:
                 seconds = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "unmatched")
                 self._metrics.answered(method, route, status, seconds)
+                telemetry.answered(span, method, route, status)
                 _log.info(
                     "request",
                     method=method,

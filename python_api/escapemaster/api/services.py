@@ -19,6 +19,7 @@ from escapemaster.payments.accounts import ConnectState
 from escapemaster.payments.checkout import ReturnAddresses
 from escapemaster.payments.stripe_gateway import StripeGateway
 from escapemaster.settings import Settings
+from escapemaster.telemetry import TracedClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,10 @@ async def open_services(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(connection_pool(transports.database))
         stripe_http = await stack.enter_async_context(
-            httpx.AsyncClient(transport=transports.stripe, timeout=httpx.Timeout(4.5, connect=2.0))
+            TracedClient(transport=transports.stripe, timeout=httpx.Timeout(4.5, connect=2.0))
         )
         jwks_http = await stack.enter_async_context(
-            httpx.AsyncClient(transport=transports.jwks, timeout=5.0)
+            TracedClient(transport=transports.jwks, timeout=5.0)
         )
         yield Services(
             settings=settings,

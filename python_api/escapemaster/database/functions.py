@@ -20,6 +20,7 @@ from structlog.contextvars import get_contextvars
 
 from escapemaster.database.errors import OUTCOME_UNKNOWN, reason, translated
 from escapemaster.errors import UnavailableError, UnexpectedError
+from escapemaster.telemetry import TracedClient
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ async def connection_pool(
     Args:
         transport: Replaces the network, for tests.
     """
-    async with httpx.AsyncClient(
+    async with TracedClient(
         transport=transport,
         limits=httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30),
         timeout=httpx.Timeout(10.0, connect=2.0, pool=5.0),

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from escapemaster import telemetry
 from escapemaster.database import Job
 from escapemaster.errors import EmailError, EscapemasterError, IgnoredError
 from escapemaster.logging import get_logger
@@ -162,8 +163,11 @@ class Worker:
             await asyncio.wait(late)
 
     async def _work(self, job: Job) -> None:
-        with structlog.contextvars.bound_contextvars(
-            job_id=job.id, kind=job.kind, attempt=job.attempt, request_id=f"job-{job.id}"
+        with (
+            telemetry.job_span(job.kind, {"job.id": job.id, "job.attempt": job.attempt}) as span,
+            structlog.contextvars.bound_contextvars(
+                job_id=job.id, kind=job.kind, attempt=job.attempt, request_id=f"job-{job.id}"
+            ),
         ):
             started = time.perf_counter()
             outcome = "lost"
@@ -175,6 +179,7 @@ class Worker:
             finally:
                 seconds = time.perf_counter() - started
                 self._metrics.processed(job.kind, outcome, seconds)
+                telemetry.ended(span, job.kind, outcome, seconds)
                 _log.info("job", outcome=outcome, milliseconds=round(seconds * 1000, 1))
 
     async def _attempt(self, job: Job) -> str:

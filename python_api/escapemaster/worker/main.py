@@ -13,9 +13,11 @@ import httpx
 
 from escapemaster import clients
 from escapemaster.database import connection_pool
+from escapemaster.error_tracker import error_tracker
 from escapemaster.logging import configure_logging, get_logger
 from escapemaster.settings import Settings
 from escapemaster.storage import storage_connections
+from escapemaster.telemetry import TracedClient, telemetry
 from escapemaster.worker.handlers import LONGER, Tools, handle
 from escapemaster.worker.health import health_server
 from escapemaster.worker.loop import Worker
@@ -28,7 +30,8 @@ _log = get_logger("worker")
 def run(settings: Settings) -> None:
     """Work until the process is told to stop (SIGTERM or SIGINT)."""
     configure_logging(settings.log_level)
-    asyncio.run(_until_told(settings))
+    with telemetry(settings, "worker"), error_tracker(settings, "worker"):
+        asyncio.run(_until_told(settings))
 
 
 async def _until_told(settings: Settings) -> None:
@@ -78,7 +81,7 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(connection_pool())
         http = await stack.enter_async_context(
-            httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=5.0))
+            TracedClient(timeout=httpx.Timeout(20.0, connect=5.0))
         )
         files = await stack.enter_async_context(storage_connections())
         yield Tools(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from escapemaster.api.app import create_app
 from escapemaster.api.services import Transports
+from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings
 from stack import Stack
 
@@ -29,6 +35,24 @@ def _quiet_logs() -> Iterator[None]:
     )
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    """What is really written, after the real configuration."""
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level, structlog.get_config())
+    out = io.StringIO()
+    sys.stdout, stdout = out, sys.stdout
+    try:
+        configure_logging("info")
+    finally:
+        sys.stdout = stdout
+    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
+    root.handlers, level = before[0], before[1]
+    root.setLevel(level)
+    logging.getLogger("uvicorn.access").disabled = False
+    structlog.configure(**before[2])
 
 
 @pytest.fixture

@@ -60,6 +60,10 @@ MALFORMED = {
     "WORKER_POLL_SECONDS": "nan",
     "WORKER_HEALTH_PORT": "hunter2",
     "LOG_LEVEL": "hunter2",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "hunter2",
+    "OTEL_EXPORTER_OTLP_HEADERS": "hunter2",
+    "OTEL_TRACES_SAMPLER_ARG": "hunter2",
+    "SENTRY_DSN": "https://errors.example.test/hunter2",
 }
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import re
-import sys
-from collections.abc import Iterator
 from html import unescape
 from typing import Annotated, Any
 
@@ -317,24 +314,6 @@ async def test_other_protocols_than_http_pass_through(app: FastAPI) -> None:
     scope = {"type": "websocket", "path": "/nowhere", "headers": [], "query_string": b""}
     await app({**scope, "app": app, "subprotocols": []}, receive, send)
     assert sent[0]["type"] == "websocket.close"
-
-
-@pytest.fixture
-def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    """What is really written, after the real configuration."""
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level, structlog.get_config())
-    out = io.StringIO()
-    sys.stdout, stdout = out, sys.stdout
-    try:
-        configure_logging("info")
-    finally:
-        sys.stdout = stdout
-    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
-    root.handlers, level = before[0], before[1]
-    root.setLevel(level)
-    logging.getLogger("uvicorn.access").disabled = False
-    structlog.configure(**before[2])
 
 
 def test_personal_data_that_slips_into_a_log_line_is_blanked(log_lines: Any) -> None:
