@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from escapemaster import __version__
 from escapemaster_dev.stack.config import ROOT
 
 
@@ -102,9 +103,7 @@ def test_a_release_has_its_own_notes(tag: str, text: str | None) -> None:
 
 
 def test_the_version_of_the_package_has_notes() -> None:
-    project = (ROOT / "pyproject.toml").read_text()
-    version = project.partition('version = "')[2].partition('"')[0]
-    assert NOTES.notes((ROOT / "CHANGELOG.md").read_text(), f"v{version}")
+    assert NOTES.notes((ROOT / "CHANGELOG.md").read_text(), f"v{__version__}")
 
 
 # -- audit -----------------------------------------------------------------------------------------
