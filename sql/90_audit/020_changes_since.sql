@@ -142,8 +142,8 @@ grant execute on function public.changes_since to authenticated;
 create index audit_log_occurred_at_idx on public.audit_log (organization_id, occurred_at);
 
 -- Where Supabase Realtime is there, a change is news at once: one message a transaction to the organization's
--- private topic, changes:<organization>. It says only that there is something, as notifications do
--- (82_notices/080_broadcasts.sql): what it is, changes_since answers under the permissions of that moment.
+-- private topic, changes:<organization>. It says only that there is something, as those of
+-- notifications do (private.broadcast_notification): what it is, changes_since answers under the permissions of that moment.
 
 create function private.broadcast_change()
 returns trigger
