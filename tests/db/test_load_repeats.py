@@ -86,8 +86,9 @@ BY_KEY = {
     "reschedule_booking",
     "sign_waiver",
 }
-#: They read: only their counters make them volatile.
+#: They read: their counters make them volatile, or that each statement sees what is new.
 READS = {
+    "changes_since",
     "get_availability",
     "get_availability_days",
     "get_booking",

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from client import Client, Refused
 from db.booking_world import Row, Shop, change, open_shop
+from db.realtime import STAND_IN
 from db.staffing_world import Crew, open_crew
 from leases import leased
 from matrix.fixtures import Track
@@ -506,31 +507,11 @@ def test_what_is_old_is_forgotten(crew: Crew, room: str) -> None:
 
 class TestRealtime:
     #: What Supabase has, as far as it is asked.
-    STAND_IN = (
-        "create schema realtime",
-        "grant usage on schema realtime to authenticated",
-        (
-            "create table realtime.messages (topic text, extension text, payload jsonb, event text,"
-            " private boolean)"
-        ),
-        "alter table realtime.messages enable row level security",
-        "grant select, insert on realtime.messages to authenticated",
-        (
-            "create function realtime.topic() returns text language sql stable"
-            " as $$ select current_setting('realtime.topic', true) $$"
-        ),
-        "grant execute on function realtime.topic to authenticated",
-        (
-            "create function realtime.send(payload jsonb, event text, topic text, private boolean)"
-            " returns void language sql as $$ insert into realtime.messages"
-            " values (topic, 'broadcast', payload, event, private) $$"
-        ),
-    )
 
     def test_a_notification_is_broadcast_to_its_reader_alone(self, crew: Crew, room: str) -> None:
         shop, house, owner = crew.shop, crew.house, crew.shop.venue.owner
         assert house.one("select private.allow_broadcasts()") is False
-        for statement in self.STAND_IN:
+        for statement in STAND_IN:
             house.owner_sql(statement)
         for _ in range(2):
             assert house.one("select private.allow_broadcasts()") is True
@@ -555,7 +536,7 @@ class TestRealtime:
 
     def test_whoever_was_suspended_joins_no_topic(self, crew: Crew) -> None:
         shop, house = crew.shop, crew.house
-        for statement in self.STAND_IN:
+        for statement in STAND_IN:
             house.owner_sql(statement)
         house.one("select private.allow_broadcasts()")
         manager = crew.hire(role="manager")

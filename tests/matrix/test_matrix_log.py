@@ -27,6 +27,9 @@ _SILENT: dict[str, str] = {
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
             " public.quote_booking public.quote_reschedule public.validate_coupon"
         ),
+        "reads, in statements of which each sees what was committed before it": (
+            "public.changes_since"
+        ),
         "the sample is refused: what it would write is a row of a tenant's table": (
             "public.accept_invitation public.accept_waitlist_offer"
             " public.claim_session_as_game_master public.withdraw_voucher_refund"
