@@ -271,6 +271,14 @@ class Settings(BaseSettings):
             examples=["8001"],
         ),
     ] = None
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(
+            description="What Prometheus sends as a bearer token to read the service's `/metrics`,"
+            " 32 characters or more; nobody reads them when absent.",
+            examples=['the 64 characters that "openssl rand -hex 32" prints'],
+        ),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Field(description="The least severe lines that are written.", examples=["info"]),
@@ -322,6 +330,13 @@ class Settings(BaseSettings):
     def _signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith("whsec_"):
             raise ValueError("it must begin with whsec_")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("it must have 32 characters or more")
         return value
 
     @field_validator("api_token_private_key")
