@@ -270,3 +270,44 @@ def test_a_domain_that_was_given_up_while_it_was_made_is_not_kept(venue: Venue) 
         assert venue.service.call("service.read_sender_domain", **lease) is None
         told = {"provider_id": "d_1", "status": "pending", "records": Jsonb([])}
         assert venue.service.call("service.record_sender_domain", **lease, **told) is False
+
+
+def test_who_has_lost_the_lease_says_nothing_of_a_domain_and_doubts_none(venue: Venue) -> None:
+    used, spare = name(), name()
+    for domain in (spare, used):
+        claim(venue, domain)
+    venue.database.run(
+        "update public.sender_domains set status = 'verified', proven_at = now(),"
+        " provider_id = 'd_' || id where organization_id = %s",
+        venue.organization_id,
+    )
+    kept = "select domain, status, provider_id, proven_at, records from public.sender_domains"
+    before = venue.owner.select(f"{kept} order by domain")
+    [row] = venue.owner.select(
+        "select id, proof from public.sender_domains where domain = %s", used
+    )
+    about, told = {"sender_domain_id": str(row["id"])}, {"records": Jsonb([]), "status": "failed"}
+
+    def all_that_is_said(lease: dict[str, Any]) -> None:
+        service = venue.service
+        assert service.call("service.read_sender_domain", **lease) is None
+        assert not service.call("service.prove_sender_domain", **lease, proofs=[row["proof"]])
+        service.call("service.record_sender_domain", **lease, provider_id="d_theirs", **told)
+        service.call("service.doubt_sender_domain", **lease)
+
+    with venue.does("sender.read", **about) as lease:
+        all_that_is_said({**lease, "lease_token": str(uuid.uuid4())})
+    booking = venue.hold()
+    venue.pay(booking)
+    mail = {"booking_id": booking.id, "template": "booking_confirmed"}
+    with venue.does("email.send", **mail) as lease:
+        all_that_is_said({**lease, "lease_token": str(uuid.uuid4())})
+        assert venue.owner.select(f"{kept} order by domain") == before
+        # Whose lease holds: of the domains of this venue the one that the mail came from.
+        venue.service.call("service.doubt_sender_domain", **lease)
+    failed = venue.owner.select("select domain from public.sender_domains where status = 'failed'")
+    assert [each["domain"] for each in failed] == [used]
+    # A job of another kind is no lease of these.
+    with venue.does("email.send", **about) as lease:
+        assert venue.service.call("service.read_sender_domain", **lease) is None
+        assert not venue.service.call("service.prove_sender_domain", **lease, proofs=[])
