@@ -30,10 +30,14 @@ comment on column public.booking_email.opened_at is
 
 create function private.mail_id(dedupe_key text)
 returns uuid
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select md5(dedupe_key)::uuid $$;
+as $$
+begin
+  return md5(mail_id.dedupe_key)::uuid;
+end
+$$;
 
 comment on function private.mail_id is
   'What members know a mail by: its key in the queue is its own, while its number there counts the work of all tenants.';

@@ -75,7 +75,7 @@ comment on column public.sender_domains.provider_id is 'What the provider calls 
 comment on column public.sender_domains.verified_at is 'When it was first verified; null: never. What was not within a week is deleted.';
 comment on column public.sender_domains.checked_at is 'When its status was last read; null: not yet.';
 
--- A name is proven by one organization at a time; for: private.prove_sender_domain
+-- for: private.prove_sender_domain, so that one organization at a time has the name
 create unique index sender_domains_proven_key on public.sender_domains (domain) where proven_at is not null;
 
 -- for: private.prove_sender_domain
@@ -271,13 +271,16 @@ grant execute on function service.read_sender_domain to service_role;
 
 create function private.sender_proof_record(domain text, proof text, proven_at timestamptz)
 returns public.dns_record
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select row(
-    'TXT', '_escapemaster.' || domain, 'escapemaster=' || proof, null, case when proven_at is null then 'pending' else 'verified' end
-  )::public.dns_record
+begin
+  return row(
+    'TXT', '_escapemaster.' || domain, 'escapemaster=' || proof, null,
+    case when proven_at is null then 'pending' else 'verified' end
+  )::public.dns_record;
+end
 $$;
 
 comment on function private.sender_proof_record is 'The record that proves whose a sender domain is.';
