@@ -61,9 +61,9 @@ def mail_site(settings: Settings) -> Site:
     )
 
 
-def mail_senders(settings: Settings) -> Senders:
+def mail_senders(settings: Settings, http: httpx.AsyncClient) -> Senders:
     """Resend's domains where there is a key for it; call it after `mail_transport`."""
-    return LocalSenders() if settings.resend_api_key is None else ResendSenders()
+    return LocalSenders() if settings.resend_api_key is None else ResendSenders(http)
 
 
 def mail_transport(settings: Settings, http: httpx.AsyncClient) -> Transport:

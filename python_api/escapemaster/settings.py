@@ -271,6 +271,14 @@ class Settings(BaseSettings):
             examples=["8001"],
         ),
     ] = None
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(
+            description="What Prometheus sends as a bearer token to read the service's `/metrics`,"
+            " 32 characters or more; nobody reads them when absent.",
+            examples=['the 64 characters that "openssl rand -hex 32" prints'],
+        ),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Field(description="The least severe lines that are written.", examples=["info"]),
@@ -379,6 +387,13 @@ class Settings(BaseSettings):
             parts = urlsplit(value.get_secret_value())
             if not (parts.scheme in {"http", "https"} and parts.username and parts.path[1:]):
                 raise ValueError("it must be a DSN: https://key@host/project")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("it must have 32 characters or more")
         return value
 
     @field_validator("api_token_private_key")

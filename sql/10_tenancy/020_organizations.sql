@@ -53,7 +53,7 @@ create table public.organizations (
 );
 
 comment on table public.organizations is 'A venue''s business: the tenant that everything else belongs to.';
-comment on column public.organizations.slug is 'Public address, unique on the whole platform.';
+comment on column public.organizations.slug is 'What operators and whoever closes it call it, unique on the whole platform. No address is made of it: those are of calendars, whose slugs are names of their own.';
 comment on column public.organizations.status is 'active; suspended (reads stay, writes are refused); closed (nothing is visible to members).';
 comment on column public.organizations.timezone is 'IANA zone that new locations start with.';
 comment on column public.organizations.currency is 'One of get_currencies; fixed at creation, since amounts in the ledger carry it.';

@@ -129,8 +129,8 @@ create type public.member as (
 
 comment on type public.member is 'A member of an organization.';
 comment on column public.member.user_id is 'Of the account.';
-comment on column public.member.email is 'Of the account; empty without one.';
-comment on column public.member.full_name is 'Empty until it was given.';
+comment on column public.member.email is 'Of the account; empty without one, null without users:read.';
+comment on column public.member.full_name is 'Empty until it was given; null without users:read.';
 comment on column public.member.status is 'one of memberships.status';
 comment on column public.member.role is 'The member''s.';
 
@@ -140,14 +140,17 @@ language sql
 stable
 set search_path = ''
 as $$
-  select m.user_id, p.email, p.full_name, m.status, row(r.id, r.key, r.name)::public.role_name
+  select
+    m.user_id, case when sees.them then p.email end, case when sees.them then p.full_name end, m.status,
+    row(r.id, r.key, r.name)::public.role_name
   from public.memberships as m
+  cross join (select private.has_permission(shown_member.organization_id, 'users:read') as them) as sees
   join public.profiles as p on p.user_id = m.user_id
   join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
   where m.organization_id = shown_member.organization_id and m.user_id = shown_member.user_id
 $$;
 
-comment on function private.shown_member is 'A member as clients see one.';
+comment on function private.shown_member is 'A member as clients see one: name and address as in profiles, with users:read.';
 
 create function private.bar_member(organization_id uuid, user_id uuid, cause text)
 returns void
@@ -289,8 +292,8 @@ create type public.suspended_member as (
 
 comment on type public.suspended_member is 'A member who was suspended, and what that person made.';
 comment on column public.suspended_member.user_id is 'Of the account.';
-comment on column public.suspended_member.email is 'Of the account; empty without one.';
-comment on column public.suspended_member.full_name is 'Empty until it was given.';
+comment on column public.suspended_member.email is 'Of the account; empty without one, null without users:read.';
+comment on column public.suspended_member.full_name is 'Empty until it was given; null without users:read.';
 comment on column public.suspended_member.status is 'one of memberships.status';
 comment on column public.suspended_member.role is 'The member''s, given back by reactivate_member.';
 comment on column public.suspended_member.left_open is

@@ -471,7 +471,10 @@ begin
   from public.organizations as o
   left join private.stripe_customers as c on c.organization_id = o.id
   left join public.subscriptions as s on s.organization_id = o.id
-  where o.id::text = lower(get_billing_account.organization) or o.slug = lower(get_billing_account.organization);
+  where o.id::text = lower(get_billing_account.organization) or o.slug = lower(get_billing_account.organization)
+  -- Somebody may have taken another one's id as a slug.
+  order by o.id::text = lower(get_billing_account.organization) desc
+  limit 1;
   if not found then
     perform private.fail('organization_not_found', 404, 'Name an organization by its id or its slug.');
   end if;

@@ -58,7 +58,7 @@ create table public.calendars (
 );
 
 comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
-comment on column public.calendars.slug is 'Public address, unique on the whole platform. Not changed in a visit of the platform''s support: 403 refused_in_a_visit.';
+comment on column public.calendars.slug is 'Public address, unique on the whole platform among calendars; what an organization is called has no part in it. Not changed in a visit of the platform''s support: 403 refused_in_a_visit.';
 comment on column public.calendars.is_active is 'Whether the public finds it.';
 comment on column public.calendars.minimum_notice_minutes is 'A session can be booked until so many minutes before it starts.';
 comment on column public.calendars.maximum_advance_days is 'A session can be booked until so many days ahead, counted in local dates from today.';

@@ -203,11 +203,11 @@ create type public.cash_count as (
 
 comment on type public.cash_count is 'One method of a cash day, in minor units of its currency.';
 comment on column public.cash_count.method is 'one of: cash, card_terminal, transfer, bizum';
-comment on column public.cash_count.taken_cents is 'What came in, less what went back.';
-comment on column public.cash_count.expected_cents is 'What is to be there: of cash with the float.';
-comment on column public.cash_count.counted_cents is 'What was counted; null: not counted, or not yet.';
-comment on column public.cash_count.difference_cents is 'Counted less expected; null: not counted, or not yet.';
-comment on column public.cash_count.persons is 'Who took it.';
+comment on column public.cash_count.taken_cents is 'What came in, less what went back; null without payments:read.';
+comment on column public.cash_count.expected_cents is 'What is to be there: of cash with the float; null without payments:read.';
+comment on column public.cash_count.counted_cents is 'What was counted; null: not counted, not yet, or without payments:read.';
+comment on column public.cash_count.difference_cents is 'Counted less expected; null: not counted, not yet, or without payments:read.';
+comment on column public.cash_count.persons is 'Who took it; null without payments:read.';
 
 create type public.cash_day_report as (
   cash_day_id uuid,
@@ -225,7 +225,7 @@ comment on column public.cash_day_report.location_id is 'The location.';
 comment on column public.cash_day_report.currency is 'ISO 4217.';
 comment on column public.cash_day_report.opened_at is 'When it was opened.';
 comment on column public.cash_day_report.closed_at is 'When it was closed; null: it is open.';
-comment on column public.cash_day_report.float_cents is 'What was in the drawer when it was opened, in minor units of currency.';
+comment on column public.cash_day_report.float_cents is 'What was in the drawer when it was opened, in minor units of currency; null without payments:read.';
 comment on column public.cash_day_report.counts is 'The four methods.';
 
 create function private.shown_cash_day(day public.cash_days)
@@ -235,6 +235,17 @@ stable
 set search_path = ''
 as $$
 begin
+  -- As the policies of both tables: whoever opens and closes without it counts what is there, and is not told what should be.
+  if not private.has_permission(day.organization_id, 'payments:read') then
+    return row(
+      day.id, day.location_id, day.currency, day.opened_at, day.closed_at, null,
+      array(
+        select row(m.method, null, null, null, null, null)::public.cash_count
+        from unnest(array['cash', 'card_terminal', 'transfer', 'bizum']) with ordinality as m (method, position)
+        order by m.position
+      )
+    )::public.cash_day_report;
+  end if;
   return (
     with taken as (
       select e.method, e.recorded_by ->> 'kind' as kind, (e.recorded_by ->> 'id')::uuid as id, sum(e.amount_cents)::bigint as cents
@@ -269,7 +280,7 @@ begin
 end
 $$;
 
-comment on function private.shown_cash_day is 'A cash day as staff see it.';
+comment on function private.shown_cash_day is 'A cash day as staff see it: its sums with payments:read.';
 
 create function private.open_cash_day(organization_id uuid, location_id uuid, float_cents bigint)
 returns public.cash_day_report
@@ -333,7 +344,7 @@ set search_path = ''
 as $$ select private.open_cash_day(organization_id, location_id, float_cents) $$;
 
 comment on function public.open_cash_day is
-  'Opens a location''s cash day, or answers the one that is open. float_cents: what is in the drawer, minor units; null: what was counted last, or nothing. The first of a location begins with what is taken from then on; every other with what was taken since the last closing. For members with payments:create. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 amount_invalid.';
+  'Opens a location''s cash day, or answers the one that is open. float_cents: what is in the drawer, minor units; null: what was counted last, or nothing. The first of a location begins with what is taken from then on; every other with what was taken since the last closing. For members with payments:create; the sums are told with payments:read. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 amount_invalid.';
 grant execute on function public.open_cash_day to authenticated;
 
 create function private.close_cash_day(
@@ -411,7 +422,7 @@ as $$
 $$;
 
 comment on function public.close_cash_day is
-  'Closes a cash day with what was counted (minor units; cash with the float; null: not counted) and answers what was expected, and the differences, by method and person. It never changes afterwards. For members with payments:create. Errors: 403 permission_denied, organization_suspended; 404 cash_day_not_found; 409 cash_day_closed; 422 amount_invalid.';
+  'Closes a cash day with what was counted (minor units; cash with the float; null: not counted) and answers what was expected, and the differences, by method and person. It never changes afterwards. For members with payments:create; with payments:read they are told, else it is counted blind. Errors: 403 permission_denied, organization_suspended; 404 cash_day_not_found; 409 cash_day_closed; 422 amount_invalid.';
 grant execute on function public.close_cash_day to authenticated;
 
 create function private.get_cash_day(organization_id uuid, cash_day_id uuid)

@@ -112,15 +112,15 @@ create type public.customer as (
 
 comment on type public.customer is 'A customer as staff see one.';
 comment on column public.customer.id is 'Of the customer.';
-comment on column public.customer.email is 'In lower case; null: staff booked without one. Of an erased customer: erased-<id>@erased.invalid.';
-comment on column public.customer.full_name is 'As in the newest booking that is vouched for.';
-comment on column public.customer.phone is 'null: none was given.';
+comment on column public.customer.email is 'In lower case; null: staff booked without one, or without customers:read. Of an erased customer: erased-<id>@erased.invalid.';
+comment on column public.customer.full_name is 'As in the newest booking that is vouched for; null without customers:read.';
+comment on column public.customer.phone is 'null: none was given, or without customers:read.';
 comment on column public.customer.locale is 'one of: es, en, ca';
-comment on column public.customer.staff_note is 'For the staff only; empty without one.';
+comment on column public.customer.staff_note is 'For the staff only; empty without one, null without customers:read.';
 comment on column public.customer.erased_at is 'Since when it names nobody; null: it names somebody.';
 comment on column public.customer.created_at is 'When the customer was first known.';
 comment on column public.customer.updated_at is 'When anything of it last changed.';
-comment on column public.customer.tags is 'In their order.';
+comment on column public.customer.tags is 'In their order; null without customers:read.';
 
 create function private.shown_customer(customer public.customers)
 returns public.customer
@@ -129,6 +129,12 @@ stable
 set search_path = ''
 as $$
 begin
+  -- As the policy of customers: whoever changes one is told no more than they may read.
+  if not private.has_permission(customer.organization_id, 'customers:read') then
+    return row(
+      customer.id, null, null, null, customer.locale, null, customer.erased_at, customer.created_at, customer.updated_at, null
+    )::public.customer;
+  end if;
   return row(
     customer.id, customer.email, customer.full_name, customer.phone, customer.locale, customer.staff_note,
     customer.erased_at, customer.created_at, customer.updated_at,

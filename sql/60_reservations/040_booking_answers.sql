@@ -201,6 +201,9 @@ $$;
 comment on column public.desk_booking.fields is
   'Answers to the calendar''s own questions, by key; null without customers:read.';
 comment on column public.desk_booking.customer_note is 'What the customer wrote with it; null without customers:read.';
+comment on column public.desk_booking.paid_cents is 'What came in for it; null without payments:read.';
+comment on column public.desk_booking.refunded_cents is 'What went back; null without payments:read.';
+comment on column public.desk_booking.open_cents is 'What can still be asked for of the total; null without payments:read.';
 
 create function private.held_booking(booking public.bookings, shown private.shown_booking)
 returns public.held_booking
@@ -230,21 +233,23 @@ set search_path = ''
 as $$
 declare
   shown private.shown_booking := private.show_booking(booking);
+  answer public.desk_booking;
 begin
   -- As the policy of booking_contacts.
   if not private.has_permission(booking.organization_id, 'customers:read') then
     shown.fields := null;
     shown.customer_note := null;
   end if;
-  return (
-    select row(
-      shown.*, booking.id, balance.paid_cents, balance.refunded_cents, private.booking_open(booking),
-      private.booking_terms(booking), null, null
-    )::public.desk_booking
-    from private.booking_balance(booking.organization_id, booking.id) as balance
-  );
+  answer := row(shown.*, booking.id, null, null, null, private.booking_terms(booking), null, null)::public.desk_booking;
+  -- As that of payments, and as the board.
+  if private.has_permission(booking.organization_id, 'payments:read') then
+    select balance.paid_cents, balance.refunded_cents into answer.paid_cents, answer.refunded_cents
+    from private.booking_balance(booking.organization_id, booking.id) as balance;
+    answer.open_cents := private.booking_open(booking);
+  end if;
+  return answer;
 end
 $$;
 
 comment on function private.desk_booking is
-  'A booking as members see it: what the party said of itself is null without customers:read.';
+  'A booking as members see it: what the party said of itself is null without customers:read, what was paid without payments:read.';

@@ -41,7 +41,7 @@ comment on column public.scanned_booking.timezone is 'IANA zone of its location.
 comment on column public.scanned_booking.party_size is 'How many come.';
 comment on column public.scanned_booking.contact_name is 'Who booked; null without customers:read.';
 comment on column public.scanned_booking.currency is 'ISO 4217.';
-comment on column public.scanned_booking.open_cents is 'What can still be asked for of the total, in minor units.';
+comment on column public.scanned_booking.open_cents is 'What can still be asked for of the total, in minor units; null without payments:read.';
 comment on column public.scanned_booking.unsigned_waivers is 'People for whom nobody has signed the waiver.';
 
 create function private.booking_by_check_in_code(organization_id uuid, code text)
@@ -58,12 +58,15 @@ declare
   );
   shown public.scanned_booking;
   shows_names boolean;
+  shows_money boolean;
 begin
   perform private.require_permission(booking_by_check_in_code.organization_id, 'bookings:read');
   shows_names := private.has_permission(booking_by_check_in_code.organization_id, 'customers:read');
+  shows_money := private.has_permission(booking_by_check_in_code.organization_id, 'payments:read');
   select
     b.id, b.reference, b.status, private.room_name(r, b.locale), b.starts_at, l.timezone, b.party_size,
-    case when shows_names then contact.contact_name end, b.currency, private.booking_open(b),
+    case when shows_names then contact.contact_name end, b.currency,
+    case when shows_money then private.booking_open(b) end,
     (private.booking_waiver(b)).missing
   into shown
   from public.bookings as b
@@ -97,5 +100,5 @@ set search_path = ''
 as $$ select private.booking_by_check_in_code(organization_id, code) $$;
 
 comment on function public.booking_by_check_in_code is
-  'The booking whose code a party shows: code is what was scanned, the link or what follows check_in= in it. transition_booking checks it in. For members with bookings:read; the name of who booked is shown under customers:read. Errors: 403 permission_denied; 404 booking_not_found, also for another venue''s code.';
+  'The booking whose code a party shows: code is what was scanned, the link or what follows check_in= in it. transition_booking checks it in. For members with bookings:read; the name of who booked is shown under customers:read, what is open under payments:read. Errors: 403 permission_denied; 404 booking_not_found, also for another venue''s code.';
 grant execute on function public.booking_by_check_in_code to authenticated;

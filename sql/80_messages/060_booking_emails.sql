@@ -1,7 +1,7 @@
 -- The mails of a booking, for those who have to know whether the customer was told.
 
 create type public.booking_email as (
-  id bigint,
+  id uuid,
   template text,
   recipient text,
   locale text,
@@ -15,7 +15,7 @@ create type public.booking_email as (
 );
 
 comment on type public.booking_email is 'A mail of a booking, and what became of it.';
-comment on column public.booking_email.id is 'Grows with time.';
+comment on column public.booking_email.id is 'The mail''s, for as long as it is listed; not in order of time.';
 comment on column public.booking_email.template is 'Of the mail.';
 comment on column public.booking_email.recipient is 'The address; null without customers:read, and before it was prepared.';
 comment on column public.booking_email.locale is 'Of its words; null before it was prepared.';
@@ -27,6 +27,20 @@ comment on column public.booking_email.due_at is 'When it is tried next; null: i
 comment on column public.booking_email.delivered_at is 'When the provider said that it was delivered; null: it did not.';
 comment on column public.booking_email.opened_at is
   'When the provider said that it was opened, where it tells that at all; null: it did not, which does not mean that nobody read it.';
+
+create function private.mail_id(dedupe_key text)
+returns uuid
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return md5(mail_id.dedupe_key)::uuid;
+end
+$$;
+
+comment on function private.mail_id is
+  'What members know a mail by: its key in the queue is its own, while its number there counts the work of all tenants.';
 
 create function private.booking_emails(organization_id uuid, booking_id uuid)
 returns setof public.booking_email
@@ -49,7 +63,7 @@ begin
   shows_addresses := private.has_permission(booking_emails.organization_id, 'customers:read');
   return query
   select
-    j.id, j.payload ->> 'template', case when shows_addresses then m.recipient end, m.locale,
+    private.mail_id(j.dedupe_key), j.payload ->> 'template', case when shows_addresses then m.recipient end, m.locale,
     case
       when m.status in ('suppressed', 'limited', 'delivered', 'bounced', 'complained', 'failed') then m.status
       when m.sent_at is not null then 'sent'

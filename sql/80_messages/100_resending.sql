@@ -7,7 +7,7 @@ select private.permission_upsert(
 );
 
 create type public.resent_email as (
-  id bigint,
+  id uuid,
   template text
 );
 
@@ -55,6 +55,7 @@ declare
   booking public.bookings;
   address text;
   template text;
+  dedupe_key text;
   answer public.resent_email;
 begin
   perform private.require_permission(resend_booking_email.organization_id, 'messages:send');
@@ -82,17 +83,16 @@ begin
       'nothing_to_send', 409, 'A mail can be sent again while the booking waits for its payment, stands or is cancelled; a payment link while something can be paid online, and the waiver''s while somebody has not signed.'
     );
   end if;
-  answer := row(
-    private.enqueue(
-      'email.send',
-      jsonb_build_object(
-        'template', template, 'organization_id', booking.organization_id, 'booking_id', booking.id
-      ),
-      concat_ws(':', 'resent', booking.organization_id, booking.id, private.uuid_v7()),
-      booking.organization_id
+  dedupe_key := concat_ws(':', 'resent', booking.organization_id, booking.id, private.uuid_v7());
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', template, 'organization_id', booking.organization_id, 'booking_id', booking.id
     ),
-    template
-  )::public.resent_email;
+    dedupe_key,
+    booking.organization_id
+  );
+  answer := row(private.mail_id(dedupe_key), template)::public.resent_email;
   perform private.idempotent_end(scope, resend_booking_email.idempotency_key, to_jsonb(answer));
   -- Last, since the counters' rows stay locked until the end of the transaction.
   perform private.limit_mail(booking.organization_id, address, 'desk');

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx
 import jwt
@@ -17,7 +17,7 @@ import pytest
 
 from escapemaster_dev.stack.config import ROOT, Ports, StackConfig
 from escapemaster_dev.stack.credentials import Credentials
-from escapemaster_dev.stack.gateway import MALFORMED, UNAVAILABLE, Gateway
+from escapemaster_dev.stack.gateway import MALFORMED, NO_JSON, UNAVAILABLE, Gateway
 from escapemaster_dev.stack.parts import Parts
 from escapemaster_dev.stack.ports import is_free
 from escapemaster_dev.stack.processes import Child, stop_all
@@ -32,7 +32,10 @@ class _Echo(BaseHTTPRequestHandler):
         seen = {name.lower(): value for name, value in self.headers.items()}
         body = json.dumps({"method": self.command, "path": self.path, "headers": seen}).encode()
         # As PostgREST writes it, which names the database's host.
-        self.send_response(503 if self.path == "/rpc/down" else 200)
+        fault = parse_qs(urlsplit(self.path).query).get("fault")
+        self.send_response(503 if self.path == "/rpc/down" or fault else 200)
+        if fault:
+            self.send_header("X-Fault", fault[0])
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Access-Control-Allow-Origin", "https://from-upstream.test")
@@ -354,6 +357,18 @@ def test_a_503_names_nothing_of_the_machinery_to_visitors_and_all_to_the_service
     secret = {"apikey": gateway.credentials.secret_key}
     answer = gateway.http.post("/rest/v1/rpc/down", headers=secret)
     assert (answer.status_code, answer.json()["path"]) == (503, "/rpc/down")
+
+
+@pytest.mark.parametrize(
+    "path", ["/auth/v1/token", "/storage/v1/object/list/documents", "/storage/v1/object/sign/a/b"]
+)
+def test_auth_and_storage_say_what_is_away_and_what_is_no_json_as_the_gateway_does(
+    gateway: RunningGateway, path: str
+) -> None:
+    _assert_unavailable(gateway.http.get(path, params={"fault": "database"}))
+    answer = gateway.http.get(path, params={"fault": "body"})
+    assert (answer.status_code, answer.json()) == (400, NO_JSON)
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
 
 
 def test_a_part_that_does_not_answer_is_503_in_the_same_form(gateway: RunningGateway) -> None:

@@ -310,11 +310,14 @@ class TestLists:
             shop.id,
             booking,
         )
-        newest = house.one("select max(id) from private.jobs")
+        newest = house.one(
+            "select array_agg(private.mail_id('many/' || n)::text order by n desc)"
+            " from generate_series(2, 201) as n"
+        )
         listed = shop.venue.owner.select(
             "select id from public.booking_emails(%s, %s)", shop.id, booking
         )
-        assert [mail["id"] for mail in listed] == list(range(newest, newest - 200, -1))
+        assert [str(mail["id"]) for mail in listed] == newest
 
     def test_of_very_many_things_left_open_the_rest_comes_when_some_are_revoked(
         self, house: House, shop: Shop

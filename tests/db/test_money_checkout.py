@@ -273,6 +273,18 @@ def test_a_pay_link_leads_to_no_page_that_shows_whose_the_booking_is(venue: Venu
     assert (again["attempt_id"], again["customer_email"]) == (payers["attempt_id"], None)
 
 
+def test_a_pay_link_pays_for_its_own_booking_by_its_own_reference_only(venue: Venue) -> None:
+    booking, another = venue.hold(), venue.hold()
+    link = venue.owner.call(
+        "get_payment_link", organization_id=venue.organization_id, booking_id=booking.id
+    )
+    for reference in (another.reference, "ABCD-2345", ""):
+        with pytest.raises(Refused, match="booking_not_found"):
+            venue.service.call(
+                "service.open_checkout", reference=reference, manage_token=link["pay_token"]
+            )
+
+
 def test_recording_the_same_session_twice_changes_nothing(venue: Venue) -> None:
     opened = venue.checkout(venue.hold())
 

@@ -27,6 +27,7 @@ LEASE = {
     "prepare_email": None,
     "prepare_webhook": "lease_lost",
     "read_email_words": None,
+    "prove_sender_domain": False,
     "read_organization": "lease_lost",
     "read_sender_domain": None,
     "record_email": {"recorded": False},

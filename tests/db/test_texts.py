@@ -634,6 +634,7 @@ NO_TEXTS_OF_PEOPLE = {
     "refunds.provider_refund_id": "the provider's",
     "refunds.recorded_by": "made by the database",
     "role_permissions.permission_key": "refers to permissions",
+    "sender_domains.proof": "made here",
     "sender_domains.provider_id": "the provider's",
     "staff_shifts.timezone": "refers to locations",
     "stripe_accounts.disabled_reason": "Stripe's",

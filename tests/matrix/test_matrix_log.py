@@ -84,7 +84,7 @@ _SILENT: dict[str, str] = {
         "counts for a limit, and nothing else": "service.limit_checkouts",
         "what the service found of words, or tries again; who wrote them has an entry": (
             "service.record_email_words service.retry_dead_jobs service.record_sender_domain"
-            " service.doubt_sender_domain"
+            " service.prove_sender_domain service.doubt_sender_domain"
         ),
         "the sample is of a payment that nobody knows": "service.apply_dispute",
         "that a key was used is a column of its own, to the minute": "service.exchange_api_key",

@@ -604,7 +604,7 @@ class Twins:
         """What the log says of customers, who are found by it."""
         columns = "id, actor_kind, action, table_name, row_key, before, after"
         yield _always(
-            f"insert into public.audit_log (organization_id, {columns}) overriding system value"
+            f"insert into public.audit_log (organization_id, {columns})"
             f" select '{twin}', {columns} from public.audit_log where organization_id = '{self.id}'"
             " and table_name in ('customers', 'customer_tags')"
         )

@@ -736,8 +736,8 @@ LINTS = (
             "public.subscriptions_stripe_subscription_key (stripe_subscription_id)": (
                 "one subscription of Stripe's is one organization's"
             ),
-            "public.sender_domains_domain_key (domain)": (
-                "a domain is one organization's: what proves it in the DNS is the same for all"
+            "public.sender_domains_proven_key (domain)": (
+                "a domain is one organization's, once its DNS says so"
             ),
             "public.stripe_accounts_account_key (account_id)": (
                 "an event names an account and no organization, and no two may share one"

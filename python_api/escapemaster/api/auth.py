@@ -10,6 +10,7 @@ secret, or asymmetric keys from the project's JWKS (https://supabase.com/docs/gu
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from fastapi import Depends, FastAPI, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 
 from escapemaster.api.problems import request_id_of
 from escapemaster.database import PersonDatabase
@@ -34,7 +36,7 @@ PUBLIC_ROUTES: Final = {
     "GET /docs": "describes the service",
     "GET /health/live": "asked by the supervisor",
     "GET /health/ready": "asked by the load balancer",
-    "GET /metrics": "asked by Prometheus; holds counts only",
+    "GET /metrics": "asked by Prometheus, which has a token of its own and is no person",
     "GET /openapi.json": "describes the service",
     "GET /v1/notices": "a page with a button; changes nothing",
     "GET /v1/unsubscribe": "a page with a button; changes nothing",
@@ -202,6 +204,11 @@ class Gatekeeper(Protocol):
         """Verifies tokens."""
         ...
 
+    @property
+    def metrics_token(self) -> SecretStr | None:
+        """What reads the numbers; None: nothing does."""
+        ...
+
     def person_database(
         self, token: str, organization_id: UUID | None, request_id: str
     ) -> PersonDatabase:
@@ -211,6 +218,13 @@ class Gatekeeper(Protocol):
 
 _bearer = HTTPBearer(
     auto_error=False, bearerFormat="JWT", description="The access token of Supabase Auth."
+)
+
+
+_metrics_token = HTTPBearer(
+    auto_error=False,
+    scheme_name="MetricsToken",
+    description="The service's METRICS_TOKEN, for Prometheus.",
 )
 
 
@@ -247,6 +261,29 @@ class PermissionGuard:
                 "permission_denied", 403, f"This needs the permission {self.permission}."
             )
         return Person(user_id, organization_id, database)
+
+
+def require_metrics_token(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_metrics_token)],
+) -> None:
+    """A dependency: the caller is the operator's Prometheus.
+
+    Without `METRICS_TOKEN` it is nobody: the service stands on a public host, and what a proxy
+    passes on looks as near as what asks from the same machine.
+
+    Raises:
+        DomainError: 401 `metrics_token_invalid`, with or without a token set.
+    """
+    gatekeeper: Gatekeeper = request.app.state.services
+    wanted = gatekeeper.metrics_token
+    given = "" if credentials is None else credentials.credentials
+    if wanted is None or not hmac.compare_digest(
+        given.encode(), wanted.get_secret_value().encode()
+    ):
+        raise DomainError(
+            "metrics_token_invalid", 401, "Send the service's METRICS_TOKEN as a bearer token."
+        )
 
 
 class RequirePermission(PermissionGuard):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx
 from fastapi import Depends, Request
+from pydantic import SecretStr
 
 from escapemaster import clients
 from escapemaster.api.auth import Jwks, KeySource, SharedSecret, TokenVerifier
@@ -43,6 +44,11 @@ class Services:
     signer: TokenSigner | None
     return_addresses: ReturnAddresses
     connect_state: ConnectState
+
+    @property
+    def metrics_token(self) -> SecretStr | None:
+        """What reads the numbers; None: nothing does."""
+        return self.settings.metrics_token
 
     def person_database(
         self, token: str, organization_id: UUID | None, request_id: str

@@ -44,11 +44,15 @@ class SenderDomain(Row):
     Attributes:
         provider_id: What the provider calls it; None: it is to be made there.
         claimed_at: One that the provider had before then is somebody else's.
+        is_proven: Whether it is the venue's alone; until then nothing is made.
+        proof: What proves it in the DNS.
     """
 
     domain: str
     provider_id: str | None
     claimed_at: datetime
+    is_proven: bool
+    proof: str
 
 
 class EmailWords(EmailOverride):
@@ -138,6 +142,16 @@ class EmailCalls:
             "read_sender_domain", _SENDER_DOMAIN, {"job_id": job_id, "lease_token": lease_token}
         )
 
+    async def prove_sender_domain(
+        self, job_id: int, lease_token: UUID, proofs: Sequence[str]
+    ) -> bool:
+        """Say which proofs stand in its DNS. True: it is the venue's alone from now on."""
+        return await self._functions.call(
+            "prove_sender_domain",
+            BOOLEAN,
+            {"job_id": job_id, "lease_token": lease_token, "proofs": proofs},
+        )
+
     async def record_sender_domain(
         self,
         job_id: int,
@@ -146,7 +160,7 @@ class EmailCalls:
         status: str,
         records: Sequence[Mapping[str, object]],
     ) -> bool:
-        """Write down what the provider says of it. False: it was given up meanwhile."""
+        """Write down what the provider says of it. False: it is not the venue's any more."""
         return await self._functions.call(
             "record_sender_domain",
             BOOLEAN,

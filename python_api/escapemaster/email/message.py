@@ -115,7 +115,19 @@ class SenderState:
 
 
 class Senders(Protocol):
-    """The provider's sender domains."""
+    """The provider's sender domains, and whose they are."""
+
+    async def proofs(self, domain: str, own: str) -> list[str]:
+        """What stands in a domain's DNS of proofs whose it is, a venue's or several.
+
+        Args:
+            domain: Its name.
+            own: The proof that is looked for.
+
+        Raises:
+            EmailError: Nobody said.
+        """
+        ...
 
     async def state(
         self, domain: str, provider_id: str | None, claimed_at: datetime
@@ -143,6 +155,10 @@ class Senders(Protocol):
 
 class LocalSenders:
     """A local stack sends to its own mailbox only: any domain is as good as verified."""
+
+    async def proofs(self, domain: str, own: str) -> list[str]:  # noqa: ARG002 - any has it
+        """See `Senders.proofs`."""
+        return [own]
 
     async def state(
         self, domain: str, provider_id: str | None, claimed_at: datetime

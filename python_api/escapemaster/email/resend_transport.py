@@ -17,6 +17,7 @@ import httpx
 import resend
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
+from escapemaster.email.domain_proofs import standing_proofs
 from escapemaster.email.message import Attachment, Message, SenderState, from_header
 from escapemaster.errors import EmailError, SignatureError
 
@@ -165,6 +166,13 @@ class ResendTransport:
 
 class ResendSenders:
     """The sender domains of our account at Resend; the SDK is set up by `ResendTransport`."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def proofs(self, domain: str, own: str) -> list[str]:  # noqa: ARG002 - all are read
+        """See `Senders.proofs`."""
+        return await standing_proofs(domain, self._http)
 
     async def state(
         self, domain: str, provider_id: str | None, claimed_at: datetime

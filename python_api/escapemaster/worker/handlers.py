@@ -125,16 +125,29 @@ async def send_email(job: Job, tools: Tools) -> None:
 
 
 async def read_sender_domain(job: Job, tools: Tools) -> None:
-    """`sender.read`: have the provider make a venue's own sender domain, or read its status."""
+    """`sender.read`: have the provider make a venue's own sender domain, or read its status.
+
+    Nothing is made for a domain before its DNS names the claim: the provider knows a name once,
+    and a stranger's claim would have it for as long as it waits.
+    """
     wanted = await tools.database.read_sender_domain(job.id, job.lease_token)
     if wanted is None:
         return
+    if not wanted.is_proven:
+        proofs = await tools.senders.proofs(wanted.domain, wanted.proof)
+        if not await tools.database.prove_sender_domain(job.id, job.lease_token, proofs):
+            _log.info("sender.unproven")
+            return
+        # Since when it is the venue's is said anew.
+        wanted = await tools.database.read_sender_domain(job.id, job.lease_token)
+        if wanted is None:
+            return
     state = await tools.senders.state(wanted.domain, wanted.provider_id, wanted.claimed_at)
     kept = await tools.database.record_sender_domain(
         job.id, job.lease_token, state.provider_id, state.status, state.records
     )
     if not kept and wanted.provider_id is None and state.provider_id is not None:
-        # Given up while it was made.
+        # Given up while it was made, or proven by somebody else.
         await tools.senders.remove(state.provider_id)
     _log.info("sender.read", status=state.status)
 

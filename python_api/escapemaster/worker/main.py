@@ -91,5 +91,5 @@ async def open_tools(settings: Settings) -> AsyncIterator[Tools]:
             storage=clients.file_storage(settings, files),
             site=clients.mail_site(settings),
             webhooks=clients.webhook_poster(settings),
-            senders=clients.mail_senders(settings),
+            senders=clients.mail_senders(settings, http),
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -77,6 +79,11 @@ class Credentials:
     def service_role_jwt(self) -> str:
         """What the gateway puts in for the secret key."""
         return self._role_token("service_role")
+
+    @property
+    def metrics_token(self) -> str:
+        """What reads the service's numbers."""
+        return hmac.new(self.jwt_secret.encode(), b"metrics", hashlib.sha256).hexdigest()
 
     def _role_token(self, role: str) -> str:
         claims = {

@@ -39,6 +39,7 @@ def stack_environment(config: StackConfig, credentials: Credentials) -> dict[str
         "PUBLIC_SITE_URL": f"{gateway}/demo/",
         "WEBHOOKS_ALLOW_LOOPBACK": "true",
         "ALLOWED_RETURN_ORIGINS": f"{gateway},http://localhost:{ports.gateway}",
+        "METRICS_TOKEN": credentials.metrics_token,
         "EDGE_FUNCTIONS_URL": f"{gateway}/functions/v1",
     }
 

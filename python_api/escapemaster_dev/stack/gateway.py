@@ -39,6 +39,9 @@ MALFORMED = {
 #: What the hosted Storage says of a signature that does not hold.
 UNVERIFIED = {"statusCode": "400", "error": "InvalidJWT", "message": "invalid signature"}
 
+#: What the hosted Storage says of a body that is no JSON.
+NO_JSON = {"statusCode": "400", "error": "invalid_request", "message": "body is not valid JSON"}
+
 #: RFC 3629, 4, percent-encoded; raw characters too, but not what stands for a broken one.
 _TAIL = "%[89ab][0-9a-f]"
 _WELL_FORMED = (
@@ -85,6 +88,7 @@ class Gateway:
             unavailable=json.dumps(UNAVAILABLE),
             malformed=json.dumps(MALFORMED),
             unverified=json.dumps(UNVERIFIED),
+            no_json=json.dumps(NO_JSON),
             well_formed=_WELL_FORMED,
             postgrest=ports.postgrest,
             lite=ports.lite,

@@ -19,7 +19,7 @@ USER = "supabase_auth_admin"
 #: Loaded before their own code.
 _MENDS = [
     Path(__file__).with_name(name)
-    for name in ("lite_mends.mjs", "lite_mail_pause.mjs", "lite_sign_in.mjs")
+    for name in ("lite_mends.mjs", "lite_mail_pause.mjs", "lite_sign_in.mjs", "lite_faults.mjs")
 ]
 
 #: What the local program understands of `[auth]` besides the tables below.

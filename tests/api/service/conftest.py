@@ -21,7 +21,7 @@ from escapemaster.logging import configure_logging
 from escapemaster.settings import Settings
 from stack import Stack
 
-from .fakes import FakePostgrest, FakeStorage, FakeStripe
+from .fakes import METRICS_TOKEN, FakePostgrest, FakeStorage, FakeStripe
 
 JWT_SECRET = "a secret of at least thirty-two bytes, for tests only"
 
@@ -79,6 +79,7 @@ def _settings() -> Settings:
             "public_site_url": "https://play.example.test/demo/?lang=es",
             "allowed_return_origins": "https://venue.example.test,http://localhost:3000",
             "worker_health_port": None,
+            "metrics_token": METRICS_TOKEN,
         }
     )
 

@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+#: What reads the service's numbers.
+METRICS_TOKEN = "of-prometheus-with-32-characters-"
+METRICS = {"authorization": f"Bearer {METRICS_TOKEN}"}
 #: What a fake answers: a response, something to raise, or a function of the call.
 Answer = Any
 

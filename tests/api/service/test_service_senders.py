@@ -82,8 +82,9 @@ async def transport(api: ResendDomains) -> AsyncIterator[ResendTransport]:
 
 
 @pytest.fixture
-def senders(transport: ResendTransport) -> ResendSenders:
-    return ResendSenders()
+async def senders(transport: ResendTransport, api: ResendDomains) -> AsyncIterator[ResendSenders]:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(api)) as http:
+        yield ResendSenders(http)
 
 
 async def test_a_domain_is_made_shows_its_records_and_is_asked_to_be_looked_at(
@@ -141,3 +142,53 @@ async def test_a_mail_comes_from_the_venue_s_address_and_says_when_that_is_refus
     with pytest.raises(EmailError) as refused:
         await transport.send(replace(message, sender_address=None), "key")
     assert (refused.value.code, refused.value.retryable) == ("domain_not_verified", True)
+
+
+TXT = {"name": "_escapemaster.mail.venue.example.", "type": 16, "TTL": 60}
+
+
+def _resolver(answer: httpx.Response | Exception) -> httpx.AsyncClient:
+    def asked(request: httpx.Request) -> httpx.Response:
+        assert dict(request.url.params) == {
+            "name": "_escapemaster.mail.venue.example", "type": "TXT"
+        }  # fmt: skip
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return httpx.AsyncClient(transport=httpx.MockTransport(asked))
+
+
+async def _proofs(answer: httpx.Response | Exception) -> list[str]:
+    async with _resolver(answer) as http:
+        return await ResendSenders(http).proofs("mail.venue.example", "one")
+
+
+async def test_all_proofs_in_a_domain_s_dns_are_found_and_nothing_else() -> None:
+    """Some resolvers quote what a TXT record says. An alias leads to what somebody else writes."""
+    records = [
+        {**TXT, "data": "escapemaster=one"},
+        {**TXT, "data": '"escapemaster=two"'},
+        {**TXT, "data": "v=spf1 -all"},
+        {**TXT, "name": "elsewhere.example.", "data": "escapemaster=aliased"},
+        {**TXT, "type": 5, "data": "escapemaster=alias"},
+    ]
+    answer = httpx.Response(200, json={"Status": 0, "Answer": records})
+    assert await _proofs(answer) == ["one", "two"]
+    assert await _proofs(httpx.Response(200, json={"Status": 3})) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, json={"Status": 2}),
+        httpx.Response(503, text="no"),
+        httpx.ConnectTimeout("late"),
+    ],
+)
+async def test_a_resolver_that_says_nothing_proves_nothing_and_is_asked_again(
+    answer: httpx.Response | Exception,
+) -> None:
+    with pytest.raises(EmailError) as failed:
+        await _proofs(answer)
+    assert (failed.value.code, failed.value.retryable) == ("dns_failed", True)

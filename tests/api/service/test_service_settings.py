@@ -59,6 +59,7 @@ MALFORMED = {
     "WORKER_LEASE_SECONDS": "hunter2",
     "WORKER_POLL_SECONDS": "nan",
     "WORKER_HEALTH_PORT": "hunter2",
+    "METRICS_TOKEN": "hunter2",
     "LOG_LEVEL": "hunter2",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "hunter2",
     "OTEL_EXPORTER_OTLP_HEADERS": "hunter2",

@@ -403,7 +403,9 @@ def test_the_service_says_that_it_is_ready_and_how_it_does(stack: Stack, api: ht
     assert ready["status"] == ready["database"] == "ok"
     assert ready["migration"]
     assert ready["requests_checked"] and ready["preferences_checked"]
-    assert "escapemaster_database_up 1.0" in api.get("/metrics").text
+    assert api.get("/metrics").status_code == 401
+    token = {"Authorization": f"Bearer {stack.variables['METRICS_TOKEN']}"}
+    assert "escapemaster_database_up 1.0" in api.get("/metrics", headers=token).text
     worker = f"http://127.0.0.1:{stack.ports.worker}"
     assert httpx.get(f"{worker}/health/ready", trust_env=False).status_code == 200
 

@@ -16,12 +16,13 @@ from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from escapemaster.api.app import create_app
+from escapemaster.api.services import Transports
 from escapemaster.database.version import NEWEST_MIGRATION
 from escapemaster.errors import DomainError, PaymentError, UnavailableError, UnexpectedError
 from escapemaster.logging import REDACTED, configure_logging, describe_exception, get_logger
 from escapemaster.settings import Settings, get_settings
 
-from .fakes import FakePostgrest, refusal
+from .fakes import METRICS, METRICS_TOKEN, FakePostgrest, refusal
 
 
 @pytest.fixture
@@ -199,7 +200,7 @@ async def test_numbers_tell_requests_by_route_and_the_queue(
     await client.get("/nowhere/1")
     await client.get("/nowhere/2")
     await client.request("BREW", "/health/live")
-    response = await client.get("/metrics")
+    response = await client.get("/metrics", headers=METRICS)
     assert response.headers["content-type"].startswith("text/plain")
     lines = response.text.splitlines()
     requests = "escapemaster_http_requests_total"
@@ -216,14 +217,70 @@ async def test_numbers_tell_requests_by_route_and_the_queue(
     assert 'escapemaster_database_connections{state="idle"} 8.0' in lines
     assert "escapemaster_database_connections_max 200.0" in lines
     assert "of_a_newer_database" not in response.text
-    assert due not in (await client.get("/metrics")).text, "what there is no more stays told"
+    assert due not in (await client.get("/metrics", headers=METRICS)).text, (
+        "what there is no more stays told"
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        *(
+            {"authorization": said}
+            for said in (
+                "",
+                "Bearer",
+                "Bearer ",
+                "Bearer wrong",
+                f"Bearer {METRICS_TOKEN}x",
+                f"Bearer {METRICS_TOKEN[:-1]}",
+                f"Basic {METRICS_TOKEN}",
+            )
+        ),
+    ],
+)
+async def test_numbers_of_the_platform_are_for_whoever_has_their_token(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, given: dict[str, str]
+) -> None:
+    response = await client.get("/metrics", headers=given)
+    assert (response.status_code, response.json()["code"]) == (401, "metrics_token_invalid")
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert "escapemaster_" not in response.text
+    assert postgrest.called("queue_statistics") == [], "a stranger has the database asked"
+
+
+async def test_without_a_token_set_nobody_reads_the_numbers(
+    settings: Settings, postgrest: FakePostgrest
+) -> None:
+    closed = create_app(
+        settings.model_copy(update={"metrics_token": None}),
+        transports=Transports(
+            database=postgrest.transport,
+            stripe=None,
+            jwks=httpx.MockTransport(lambda _: httpx.Response(503)),
+        ),
+    )
+    async with (
+        closed.router.lifespan_context(closed),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(closed), base_url="http://127.0.0.1"
+        ) as client,
+    ):
+        for headers in (
+            {},
+            METRICS,
+            {"authorization": "Bearer "},
+            {"authorization": "Bearer None"},
+        ):
+            assert (await client.get("/metrics", headers=headers)).status_code == 401
 
 
 async def test_numbers_are_given_also_without_the_database(
     client: httpx.AsyncClient, postgrest: FakePostgrest
 ) -> None:
     postgrest.answer("queue_statistics", httpx.ReadTimeout("x"))
-    response = await client.get("/metrics")
+    response = await client.get("/metrics", headers=METRICS)
     assert response.status_code == 200
     assert "escapemaster_database_up 0.0" in response.text.splitlines()
 

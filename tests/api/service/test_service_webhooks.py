@@ -19,7 +19,7 @@ from escapemaster.api.context import MAX_BODY_BYTES
 from escapemaster.api.services import Transports
 from escapemaster.settings import Settings
 
-from .fakes import FakePostgrest, stripe_event
+from .fakes import METRICS, FakePostgrest, stripe_event
 
 
 async def deliver_stripe(
@@ -154,7 +154,7 @@ async def test_what_became_of_a_mail_is_recorded_without_its_content(
         }
     ]
     assert "player@example.test" not in str(lines)
-    numbers = (await client.get("/metrics")).text.splitlines()
+    numbers = (await client.get("/metrics", headers=METRICS)).text.splitlines()
     labels = 'duplicate="false",provider="resend",type="email.bounced"'
     assert f"escapemaster_webhooks_received_total{{{labels}}} 1.0" in numbers
     assert 'escapemaster_webhook_lag_seconds_count{provider="resend"} 1.0' in numbers

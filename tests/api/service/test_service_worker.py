@@ -222,6 +222,9 @@ async def test_a_sender_domain_is_read_and_one_that_was_given_up_is_removed(
     removed: list[str] = []
 
     class Provider:
+        async def proofs(self, domain: str, own: str) -> list[str]:
+            return [f"{own} at {domain}"]
+
         async def state(self, domain: str, provider_id: str | None, _: datetime) -> SenderState:
             return SenderState(provider_id or f"d_{domain}", "pending")
 
@@ -229,9 +232,18 @@ async def test_a_sender_domain_is_read_and_one_that_was_given_up_is_removed(
             removed.append(provider_id)
 
     tools = replace(tools, senders=Provider())
-    claimed = {"domain": "v.example", "provider_id": None, "claimed_at": "2026-01-01T00:00:00Z"}
-    postgrest.answer("read_sender_domain", claimed, claimed, None)
+    claimed = {
+        "domain": "v.example", "provider_id": None, "claimed_at": "2026-01-01T00:00:00Z",
+        "is_proven": False, "proof": "p",
+    }  # fmt: skip
+    proven = {**claimed, "is_proven": True}
+    postgrest.answer("read_sender_domain", claimed, claimed, proven, proven, None)
+    postgrest.answer("prove_sender_domain", False, True)
     postgrest.answer("record_sender_domain", True, False)
+    await handle(job("sender.read"), tools)
+    # Its DNS does not name the claim: nothing is made.
+    assert postgrest.called("prove_sender_domain")[0]["proofs"] == ["p at v.example"]
+    assert postgrest.called("record_sender_domain") == []
     await handle(job("sender.read"), tools)
     [told] = postgrest.called("record_sender_domain")
     assert (told["provider_id"], told["status"]) == ("d_v.example", "pending")

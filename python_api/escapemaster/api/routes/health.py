@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from escapemaster.api.auth import require_metrics_token
 from escapemaster.api.metrics import CONTENT_TYPE, Metrics
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
@@ -80,10 +81,18 @@ async def ready(services: ServicesOf) -> Ready:
     operation_id="metrics",
     summary="Numbers for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+    responses={
+        **responses(401),
+        200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"},
+    },
+    dependencies=[Depends(require_metrics_token)],
 )
 async def metrics(request: Request, services: ServicesOf) -> Response:
-    """Requests, what providers delivered, the queue by kind, and connections to the database."""
+    """Requests, what providers delivered, the queue by kind, and connections to the database.
+
+    For whoever has METRICS_TOKEN: they tell how much all venues do, and each answer asks the
+    database.
+    """
     numbers: Metrics = request.app.state.metrics
     try:
         numbers.queue(await services.database.queue_statistics())
