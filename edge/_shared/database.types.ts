@@ -113,7 +113,7 @@ export type Database = {
           "actor_kind": string;
           "after"?: Json | null;
           "before"?: Json | null;
-          "id"?: never;
+          "id"?: number;
           "occurred_at"?: string;
           "organization_id": string;
           "request_id"?: string | null;
@@ -126,7 +126,7 @@ export type Database = {
           "actor_kind"?: string;
           "after"?: Json | null;
           "before"?: Json | null;
-          "id"?: never;
+          "id"?: number;
           "occurred_at"?: string;
           "organization_id"?: string;
           "request_id"?: string | null;
@@ -3966,6 +3966,8 @@ export type Database = {
           "id": string;
           "local_part": string;
           "organization_id": string;
+          "proof": string;
+          "proven_at": string | null;
           "provider_id": string | null;
           "records": (Database["public"]["CompositeTypes"]["dns_record"])[];
           "status": "pending" | "verified" | "failed";
@@ -3980,6 +3982,8 @@ export type Database = {
           "id"?: string;
           "local_part"?: string;
           "organization_id"?: string;
+          "proof"?: string;
+          "proven_at"?: string | null;
           "provider_id"?: string | null;
           "records"?: (Database["public"]["CompositeTypes"]["dns_record"])[];
           "status"?: "pending" | "verified" | "failed";
@@ -3993,6 +3997,8 @@ export type Database = {
           "id"?: string;
           "local_part"?: string;
           "organization_id"?: string;
+          "proof"?: string;
+          "proven_at"?: string | null;
           "provider_id"?: string | null;
           "records"?: (Database["public"]["CompositeTypes"]["dns_record"])[];
           "status"?: "pending" | "verified" | "failed";
@@ -5492,6 +5498,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "coupons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "changes_since": {
+        Args: { "max_rows"?: number; "organization_id": string; "since"?: string };
+        Returns: Database["public"]["CompositeTypes"]["recent_changes"];
+        SetofOptions: {
+          from: "*";
+          to: "recent_changes";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7463,7 +7479,7 @@ export type Database = {
         "email": string | null;
       };
       "booking_email": {
-        "id": number;
+        "id": string;
         "template": string;
         "recipient": string | null;
         "locale": string | null;
@@ -7697,11 +7713,11 @@ export type Database = {
       };
       "cash_count": {
         "method": "cash" | "card_terminal" | "transfer" | "bizum";
-        "taken_cents": number;
-        "expected_cents": number;
+        "taken_cents": number | null;
+        "expected_cents": number | null;
         "counted_cents": number | null;
         "difference_cents": number | null;
-        "persons": (Database["public"]["CompositeTypes"]["cash_taken"])[];
+        "persons": (Database["public"]["CompositeTypes"]["cash_taken"])[] | null;
       };
       "cash_day_report": {
         "cash_day_id": string;
@@ -7709,7 +7725,7 @@ export type Database = {
         "currency": string;
         "opened_at": string;
         "closed_at": string | null;
-        "float_cents": number;
+        "float_cents": number | null;
         "counts": (Database["public"]["CompositeTypes"]["cash_count"])[];
       };
       "cash_taken": {
@@ -7733,6 +7749,12 @@ export type Database = {
         "refund_cents": number;
         "open_cents": number;
         "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
+      };
+      "changed_row": {
+        "table_name": string;
+        "row_key": string;
+        "action": "insert" | "update" | "delete";
+        "occurred_at": string;
       };
       "channel_bookings": {
         "channel": "widget" | "direct" | "marketplace" | "api";
@@ -7831,14 +7853,14 @@ export type Database = {
       "customer": {
         "id": string;
         "email": string | null;
-        "full_name": string;
+        "full_name": string | null;
         "phone": string | null;
         "locale": "es" | "en" | "ca";
-        "staff_note": string;
+        "staff_note": string | null;
         "erased_at": string | null;
         "created_at": string;
         "updated_at": string;
-        "tags": (string)[];
+        "tags": (string)[] | null;
       };
       "customer_history": {
         "customer": Database["public"]["CompositeTypes"]["customer"];
@@ -7920,9 +7942,9 @@ export type Database = {
         "total_cents": number;
         "due_now_cents": number;
         "id": string;
-        "paid_cents": number;
-        "refunded_cents": number;
-        "open_cents": number;
+        "paid_cents": number | null;
+        "refunded_cents": number | null;
+        "open_cents": number | null;
         "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
         "manage_token": string | null;
         "undo": Database["public"]["CompositeTypes"]["undone_refunds"] | null;
@@ -8187,8 +8209,8 @@ export type Database = {
       };
       "member": {
         "user_id": string;
-        "email": string;
-        "full_name": string;
+        "email": string | null;
+        "full_name": string | null;
         "status": "active" | "suspended";
         "role": Database["public"]["CompositeTypes"]["role_name"];
       };
@@ -8439,6 +8461,11 @@ export type Database = {
         "voucher_cents": number;
         "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
       };
+      "recent_changes": {
+        "until": string;
+        "is_whole": boolean;
+        "changes": (Database["public"]["CompositeTypes"]["changed_row"])[];
+      };
       "recorded_payment": {
         "payment_id": string;
         "booking_id": string;
@@ -8478,7 +8505,7 @@ export type Database = {
         "status": "booked" | "lapsed" | "declined" | "left" | "removed" | "expired";
       };
       "resent_email": {
-        "id": number;
+        "id": string;
         "template":
           | "booking_confirmed"
           | "booking_pending"
@@ -8610,7 +8637,7 @@ export type Database = {
         "party_size": number;
         "contact_name": string | null;
         "currency": string;
-        "open_cents": number;
+        "open_cents": number | null;
         "unsigned_waivers": number;
       };
       "signed_waiver": {
@@ -8647,8 +8674,8 @@ export type Database = {
       };
       "suspended_member": {
         "user_id": string;
-        "email": string;
-        "full_name": string;
+        "email": string | null;
+        "full_name": string | null;
         "status": "active" | "suspended";
         "role": Database["public"]["CompositeTypes"]["role_name"];
         "left_open": (Database["public"]["CompositeTypes"]["left_open"])[];
@@ -9307,6 +9334,10 @@ export type Database = {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["prepared_webhook"] | null;
       };
+      "prove_sender_domain": {
+        Args: { "job_id": number; "lease_token": string; "proofs": (string)[] };
+        Returns: boolean;
+      };
       "queue_auth_emails": { Args: { "emails": Json; "hook_id": string }; Returns: undefined };
       "queue_stale_checkouts": { Args: { "older_than_seconds": number }; Returns: number };
       "queue_stale_stripe_accounts": {
@@ -9728,6 +9759,8 @@ export type Database = {
         "domain": string;
         "provider_id": string | null;
         "claimed_at": string;
+        "is_proven": boolean;
+        "proof": string;
       };
       "stripe_account_order": {
         "id": string;

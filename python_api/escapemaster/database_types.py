@@ -3247,6 +3247,8 @@ class PublicSenderDomains(BaseModel):
     id: uuid.UUID = Field(alias="id")
     local_part: str = Field(alias="local_part")
     organization_id: uuid.UUID = Field(alias="organization_id")
+    proof: str = Field(alias="proof")
+    proven_at: Optional[datetime.datetime] = Field(alias="proven_at")
     provider_id: Optional[str] = Field(alias="provider_id")
     records: List[PublicDnsRecord] = Field(alias="records")
     status: Literal["pending", "verified", "failed"] = Field(alias="status")
@@ -3261,6 +3263,8 @@ class PublicSenderDomainsInsert(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     local_part: NotRequired[Annotated[str, Field(alias="local_part")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    proof: NotRequired[Annotated[str, Field(alias="proof")]]
+    proven_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="proven_at")]]
     provider_id: NotRequired[Annotated[Optional[str], Field(alias="provider_id")]]
     records: NotRequired[Annotated[List[PublicDnsRecord], Field(alias="records")]]
     status: NotRequired[Annotated[Literal["pending", "verified", "failed"], Field(alias="status")]]
@@ -3275,6 +3279,8 @@ class PublicSenderDomainsUpdate(TypedDict):
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     local_part: NotRequired[Annotated[str, Field(alias="local_part")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    proof: NotRequired[Annotated[str, Field(alias="proof")]]
+    proven_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="proven_at")]]
     provider_id: NotRequired[Annotated[Optional[str], Field(alias="provider_id")]]
     records: NotRequired[Annotated[List[PublicDnsRecord], Field(alias="records")]]
     status: NotRequired[Annotated[Literal["pending", "verified", "failed"], Field(alias="status")]]
@@ -4488,7 +4494,7 @@ class PublicBookingCustomer(BaseModel):
 
 
 class PublicBookingEmail(BaseModel):
-    id: int = Field(alias="id")
+    id: uuid.UUID = Field(alias="id")
     template: str = Field(alias="template")
     recipient: Optional[str] = Field(alias="recipient")
     locale: Optional[str] = Field(alias="locale")
@@ -4748,11 +4754,11 @@ class PublicCancellationTier(BaseModel):
 
 class PublicCashCount(BaseModel):
     method: Literal["cash", "card_terminal", "transfer", "bizum"] = Field(alias="method")
-    taken_cents: int = Field(alias="taken_cents")
-    expected_cents: int = Field(alias="expected_cents")
+    taken_cents: Optional[int] = Field(alias="taken_cents")
+    expected_cents: Optional[int] = Field(alias="expected_cents")
     counted_cents: Optional[int] = Field(alias="counted_cents")
     difference_cents: Optional[int] = Field(alias="difference_cents")
-    persons: List[PublicCashTaken] = Field(alias="persons")
+    persons: Optional[List[PublicCashTaken]] = Field(alias="persons")
 
 
 class PublicCashDayReport(BaseModel):
@@ -4761,7 +4767,7 @@ class PublicCashDayReport(BaseModel):
     currency: str = Field(alias="currency")
     opened_at: datetime.datetime = Field(alias="opened_at")
     closed_at: Optional[datetime.datetime] = Field(alias="closed_at")
-    float_cents: int = Field(alias="float_cents")
+    float_cents: Optional[int] = Field(alias="float_cents")
     counts: List[PublicCashCount] = Field(alias="counts")
 
 
@@ -4789,6 +4795,13 @@ class PublicChangeQuote(BaseModel):
     refund_cents: int = Field(alias="refund_cents")
     open_cents: int = Field(alias="open_cents")
     terms: PublicCancellationTerms = Field(alias="terms")
+
+
+class PublicChangedRow(BaseModel):
+    table_name: str = Field(alias="table_name")
+    row_key: str = Field(alias="row_key")
+    action: Literal["insert", "update", "delete"] = Field(alias="action")
+    occurred_at: datetime.datetime = Field(alias="occurred_at")
 
 
 class PublicChannelBookings(BaseModel):
@@ -4901,14 +4914,14 @@ class PublicCurrency(BaseModel):
 class PublicCustomer(BaseModel):
     id: uuid.UUID = Field(alias="id")
     email: Optional[str] = Field(alias="email")
-    full_name: str = Field(alias="full_name")
+    full_name: Optional[str] = Field(alias="full_name")
     phone: Optional[str] = Field(alias="phone")
     locale: Literal["es", "en", "ca"] = Field(alias="locale")
-    staff_note: str = Field(alias="staff_note")
+    staff_note: Optional[str] = Field(alias="staff_note")
     erased_at: Optional[datetime.datetime] = Field(alias="erased_at")
     created_at: datetime.datetime = Field(alias="created_at")
     updated_at: datetime.datetime = Field(alias="updated_at")
-    tags: List[str] = Field(alias="tags")
+    tags: Optional[List[str]] = Field(alias="tags")
 
 
 class PublicCustomerHistory(BaseModel):
@@ -4998,9 +5011,9 @@ class PublicDeskBooking(BaseModel):
     total_cents: int = Field(alias="total_cents")
     due_now_cents: int = Field(alias="due_now_cents")
     id: uuid.UUID = Field(alias="id")
-    paid_cents: int = Field(alias="paid_cents")
-    refunded_cents: int = Field(alias="refunded_cents")
-    open_cents: int = Field(alias="open_cents")
+    paid_cents: Optional[int] = Field(alias="paid_cents")
+    refunded_cents: Optional[int] = Field(alias="refunded_cents")
+    open_cents: Optional[int] = Field(alias="open_cents")
     terms: PublicCancellationTerms = Field(alias="terms")
     manage_token: Optional[str] = Field(alias="manage_token")
     undo: Optional[PublicUndoneRefunds] = Field(alias="undo")
@@ -5294,8 +5307,8 @@ class PublicMarkedNotifications(BaseModel):
 
 class PublicMember(BaseModel):
     user_id: uuid.UUID = Field(alias="user_id")
-    email: str = Field(alias="email")
-    full_name: str = Field(alias="full_name")
+    email: Optional[str] = Field(alias="email")
+    full_name: Optional[str] = Field(alias="full_name")
     status: Literal["active", "suspended"] = Field(alias="status")
     role: PublicRoleName = Field(alias="role")
 
@@ -5588,6 +5601,12 @@ class PublicQuote(BaseModel):
     terms: PublicCancellationTerms = Field(alias="terms")
 
 
+class PublicRecentChanges(BaseModel):
+    until: datetime.datetime = Field(alias="until")
+    is_whole: bool = Field(alias="is_whole")
+    changes: List[PublicChangedRow] = Field(alias="changes")
+
+
 class PublicRecordedPayment(BaseModel):
     payment_id: uuid.UUID = Field(alias="payment_id")
     booking_id: uuid.UUID = Field(alias="booking_id")
@@ -5634,7 +5653,7 @@ class PublicRemovedWaitlistEntry(BaseModel):
 
 
 class PublicResentEmail(BaseModel):
-    id: int = Field(alias="id")
+    id: uuid.UUID = Field(alias="id")
     template: Literal[
         "booking_confirmed",
         "booking_pending",
@@ -5783,7 +5802,7 @@ class PublicScannedBooking(BaseModel):
     party_size: int = Field(alias="party_size")
     contact_name: Optional[str] = Field(alias="contact_name")
     currency: str = Field(alias="currency")
-    open_cents: int = Field(alias="open_cents")
+    open_cents: Optional[int] = Field(alias="open_cents")
     unsigned_waivers: int = Field(alias="unsigned_waivers")
 
 
@@ -5827,8 +5846,8 @@ class PublicStripeAccount(BaseModel):
 
 class PublicSuspendedMember(BaseModel):
     user_id: uuid.UUID = Field(alias="user_id")
-    email: str = Field(alias="email")
-    full_name: str = Field(alias="full_name")
+    email: Optional[str] = Field(alias="email")
+    full_name: Optional[str] = Field(alias="full_name")
     status: Literal["active", "suspended"] = Field(alias="status")
     role: PublicRoleName = Field(alias="role")
     left_open: List[PublicLeftOpen] = Field(alias="left_open")
@@ -6482,6 +6501,8 @@ class ServiceSenderDomain(BaseModel):
     domain: str = Field(alias="domain")
     provider_id: Optional[str] = Field(alias="provider_id")
     claimed_at: datetime.datetime = Field(alias="claimed_at")
+    is_proven: bool = Field(alias="is_proven")
+    proof: str = Field(alias="proof")
 
 
 class ServiceStripeAccountOrder(BaseModel):

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: ffaf7793d6f1442f704fa74f2da60d63ce5180ed8da8bae3d150a9808d5d7ff6
+-- Digest of what follows: c40b9e6613cac539ed079c307ac318f38726bed8cb6810f450675f8ef8456ae2
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -3694,11 +3694,11 @@ create type public.cash_count as (
 
 comment on type public.cash_count is 'One method of a cash day, in minor units of its currency.';
 comment on column public.cash_count.method is 'one of: cash, card_terminal, transfer, bizum';
-comment on column public.cash_count.taken_cents is 'What came in, less what went back.';
-comment on column public.cash_count.expected_cents is 'What is to be there: of cash with the float.';
-comment on column public.cash_count.counted_cents is 'What was counted; null: not counted, or not yet.';
-comment on column public.cash_count.difference_cents is 'Counted less expected; null: not counted, or not yet.';
-comment on column public.cash_count.persons is 'Who took it.';
+comment on column public.cash_count.taken_cents is 'What came in, less what went back; null without payments:read.';
+comment on column public.cash_count.expected_cents is 'What is to be there: of cash with the float; null without payments:read.';
+comment on column public.cash_count.counted_cents is 'What was counted; null: not counted, not yet, or without payments:read.';
+comment on column public.cash_count.difference_cents is 'Counted less expected; null: not counted, not yet, or without payments:read.';
+comment on column public.cash_count.persons is 'Who took it; null without payments:read.';
 
 create type public.cash_day_report as (
   cash_day_id uuid,
@@ -3716,7 +3716,7 @@ comment on column public.cash_day_report.location_id is 'The location.';
 comment on column public.cash_day_report.currency is 'ISO 4217.';
 comment on column public.cash_day_report.opened_at is 'When it was opened.';
 comment on column public.cash_day_report.closed_at is 'When it was closed; null: it is open.';
-comment on column public.cash_day_report.float_cents is 'What was in the drawer when it was opened, in minor units of currency.';
+comment on column public.cash_day_report.float_cents is 'What was in the drawer when it was opened, in minor units of currency; null without payments:read.';
 comment on column public.cash_day_report.counts is 'The four methods.';
 
 create function private.shown_cash_day(day public.cash_days)
@@ -3726,6 +3726,17 @@ stable
 set search_path = ''
 as $$
 begin
+  -- As the policies of both tables: whoever opens and closes without it counts what is there, and is not told what should be.
+  if not private.has_permission(day.organization_id, 'payments:read') then
+    return row(
+      day.id, day.location_id, day.currency, day.opened_at, day.closed_at, null,
+      array(
+        select row(m.method, null, null, null, null, null)::public.cash_count
+        from unnest(array['cash', 'card_terminal', 'transfer', 'bizum']) with ordinality as m (method, position)
+        order by m.position
+      )
+    )::public.cash_day_report;
+  end if;
   return (
     with taken as (
       select e.method, e.recorded_by ->> 'kind' as kind, (e.recorded_by ->> 'id')::uuid as id, sum(e.amount_cents)::bigint as cents
@@ -3760,7 +3771,7 @@ begin
 end
 $$;
 
-comment on function private.shown_cash_day is 'A cash day as staff see it.';
+comment on function private.shown_cash_day is 'A cash day as staff see it: its sums with payments:read.';
 
 create function private.open_cash_day(organization_id uuid, location_id uuid, float_cents bigint)
 returns public.cash_day_report
@@ -3824,7 +3835,7 @@ set search_path = ''
 as $$ select private.open_cash_day(organization_id, location_id, float_cents) $$;
 
 comment on function public.open_cash_day is
-  'Opens a location''s cash day, or answers the one that is open. float_cents: what is in the drawer, minor units; null: what was counted last, or nothing. The first of a location begins with what is taken from then on; every other with what was taken since the last closing. For members with payments:create. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 amount_invalid.';
+  'Opens a location''s cash day, or answers the one that is open. float_cents: what is in the drawer, minor units; null: what was counted last, or nothing. The first of a location begins with what is taken from then on; every other with what was taken since the last closing. For members with payments:create; the sums are told with payments:read. Errors: 403 permission_denied, organization_suspended; 404 location_not_found; 422 amount_invalid.';
 grant execute on function public.open_cash_day to authenticated;
 
 create function private.close_cash_day(
@@ -3902,7 +3913,7 @@ as $$
 $$;
 
 comment on function public.close_cash_day is
-  'Closes a cash day with what was counted (minor units; cash with the float; null: not counted) and answers what was expected, and the differences, by method and person. It never changes afterwards. For members with payments:create. Errors: 403 permission_denied, organization_suspended; 404 cash_day_not_found; 409 cash_day_closed; 422 amount_invalid.';
+  'Closes a cash day with what was counted (minor units; cash with the float; null: not counted) and answers what was expected, and the differences, by method and person. It never changes afterwards. For members with payments:create; with payments:read they are told, else it is counted blind. Errors: 403 permission_denied, organization_suspended; 404 cash_day_not_found; 409 cash_day_closed; 422 amount_invalid.';
 grant execute on function public.close_cash_day to authenticated;
 
 create function private.get_cash_day(organization_id uuid, cash_day_id uuid)
@@ -5874,15 +5885,15 @@ create type public.customer as (
 
 comment on type public.customer is 'A customer as staff see one.';
 comment on column public.customer.id is 'Of the customer.';
-comment on column public.customer.email is 'In lower case; null: staff booked without one. Of an erased customer: erased-<id>@erased.invalid.';
-comment on column public.customer.full_name is 'As in the newest booking that is vouched for.';
-comment on column public.customer.phone is 'null: none was given.';
+comment on column public.customer.email is 'In lower case; null: staff booked without one, or without customers:read. Of an erased customer: erased-<id>@erased.invalid.';
+comment on column public.customer.full_name is 'As in the newest booking that is vouched for; null without customers:read.';
+comment on column public.customer.phone is 'null: none was given, or without customers:read.';
 comment on column public.customer.locale is 'one of: es, en, ca';
-comment on column public.customer.staff_note is 'For the staff only; empty without one.';
+comment on column public.customer.staff_note is 'For the staff only; empty without one, null without customers:read.';
 comment on column public.customer.erased_at is 'Since when it names nobody; null: it names somebody.';
 comment on column public.customer.created_at is 'When the customer was first known.';
 comment on column public.customer.updated_at is 'When anything of it last changed.';
-comment on column public.customer.tags is 'In their order.';
+comment on column public.customer.tags is 'In their order; null without customers:read.';
 
 create function private.shown_customer(customer public.customers)
 returns public.customer
@@ -5891,6 +5902,12 @@ stable
 set search_path = ''
 as $$
 begin
+  -- As the policy of customers: whoever changes one is told no more than they may read.
+  if not private.has_permission(customer.organization_id, 'customers:read') then
+    return row(
+      customer.id, null, null, null, customer.locale, null, customer.erased_at, customer.created_at, customer.updated_at, null
+    )::public.customer;
+  end if;
   return row(
     customer.id, customer.email, customer.full_name, customer.phone, customer.locale, customer.staff_note,
     customer.erased_at, customer.created_at, customer.updated_at,
@@ -8904,6 +8921,9 @@ $$;
 comment on column public.desk_booking.fields is
   'Answers to the calendar''s own questions, by key; null without customers:read.';
 comment on column public.desk_booking.customer_note is 'What the customer wrote with it; null without customers:read.';
+comment on column public.desk_booking.paid_cents is 'What came in for it; null without payments:read.';
+comment on column public.desk_booking.refunded_cents is 'What went back; null without payments:read.';
+comment on column public.desk_booking.open_cents is 'What can still be asked for of the total; null without payments:read.';
 
 create function private.held_booking(booking public.bookings, shown private.shown_booking)
 returns public.held_booking
@@ -8933,24 +8953,26 @@ set search_path = ''
 as $$
 declare
   shown private.shown_booking := private.show_booking(booking);
+  answer public.desk_booking;
 begin
   -- As the policy of booking_contacts.
   if not private.has_permission(booking.organization_id, 'customers:read') then
     shown.fields := null;
     shown.customer_note := null;
   end if;
-  return (
-    select row(
-      shown.*, booking.id, balance.paid_cents, balance.refunded_cents, private.booking_open(booking),
-      private.booking_terms(booking), null, null
-    )::public.desk_booking
-    from private.booking_balance(booking.organization_id, booking.id) as balance
-  );
+  answer := row(shown.*, booking.id, null, null, null, private.booking_terms(booking), null, null)::public.desk_booking;
+  -- As that of payments, and as the board.
+  if private.has_permission(booking.organization_id, 'payments:read') then
+    select balance.paid_cents, balance.refunded_cents into answer.paid_cents, answer.refunded_cents
+    from private.booking_balance(booking.organization_id, booking.id) as balance;
+    answer.open_cents := private.booking_open(booking);
+  end if;
+  return answer;
 end
 $$;
 
 comment on function private.desk_booking is
-  'A booking as members see it: what the party said of itself is null without customers:read.';
+  'A booking as members see it: what the party said of itself is null without customers:read, what was paid without payments:read.';
 
 -- =============================================================================
 -- sql/60_reservations/050_confirmations.sql
@@ -11025,7 +11047,7 @@ comment on column public.scanned_booking.timezone is 'IANA zone of its location.
 comment on column public.scanned_booking.party_size is 'How many come.';
 comment on column public.scanned_booking.contact_name is 'Who booked; null without customers:read.';
 comment on column public.scanned_booking.currency is 'ISO 4217.';
-comment on column public.scanned_booking.open_cents is 'What can still be asked for of the total, in minor units.';
+comment on column public.scanned_booking.open_cents is 'What can still be asked for of the total, in minor units; null without payments:read.';
 comment on column public.scanned_booking.unsigned_waivers is 'People for whom nobody has signed the waiver.';
 
 create function private.booking_by_check_in_code(organization_id uuid, code text)
@@ -11042,12 +11064,15 @@ declare
   );
   shown public.scanned_booking;
   shows_names boolean;
+  shows_money boolean;
 begin
   perform private.require_permission(booking_by_check_in_code.organization_id, 'bookings:read');
   shows_names := private.has_permission(booking_by_check_in_code.organization_id, 'customers:read');
+  shows_money := private.has_permission(booking_by_check_in_code.organization_id, 'payments:read');
   select
     b.id, b.reference, b.status, private.room_name(r, b.locale), b.starts_at, l.timezone, b.party_size,
-    case when shows_names then contact.contact_name end, b.currency, private.booking_open(b),
+    case when shows_names then contact.contact_name end, b.currency,
+    case when shows_money then private.booking_open(b) end,
     (private.booking_waiver(b)).missing
   into shown
   from public.bookings as b
@@ -11081,7 +11106,7 @@ set search_path = ''
 as $$ select private.booking_by_check_in_code(organization_id, code) $$;
 
 comment on function public.booking_by_check_in_code is
-  'The booking whose code a party shows: code is what was scanned, the link or what follows check_in= in it. transition_booking checks it in. For members with bookings:read; the name of who booked is shown under customers:read. Errors: 403 permission_denied; 404 booking_not_found, also for another venue''s code.';
+  'The booking whose code a party shows: code is what was scanned, the link or what follows check_in= in it. transition_booking checks it in. For members with bookings:read; the name of who booked is shown under customers:read, what is open under payments:read. Errors: 403 permission_denied; 404 booking_not_found, also for another venue''s code.';
 grant execute on function public.booking_by_check_in_code to authenticated;
 
 -- =============================================================================

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: e0ed32e225b405a0a9b0857e27e41746c8ccbf48cca0b0b458a15a41e56a7b56
+-- Digest of what follows: c3090bbb06c7c0ed8fe75396c760bf4f66c8d785e32cbee98eda046ac2b9494f
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -3330,7 +3330,7 @@ create table public.organizations (
 );
 
 comment on table public.organizations is 'A venue''s business: the tenant that everything else belongs to.';
-comment on column public.organizations.slug is 'Public address, unique on the whole platform.';
+comment on column public.organizations.slug is 'What operators and whoever closes it call it, unique on the whole platform. No address is made of it: those are of calendars, whose slugs are names of their own.';
 comment on column public.organizations.status is 'active; suspended (reads stay, writes are refused); closed (nothing is visible to members).';
 comment on column public.organizations.timezone is 'IANA zone that new locations start with.';
 comment on column public.organizations.currency is 'One of get_currencies; fixed at creation, since amounts in the ledger carry it.';
@@ -6477,8 +6477,8 @@ create type public.member as (
 
 comment on type public.member is 'A member of an organization.';
 comment on column public.member.user_id is 'Of the account.';
-comment on column public.member.email is 'Of the account; empty without one.';
-comment on column public.member.full_name is 'Empty until it was given.';
+comment on column public.member.email is 'Of the account; empty without one, null without users:read.';
+comment on column public.member.full_name is 'Empty until it was given; null without users:read.';
 comment on column public.member.status is 'one of memberships.status';
 comment on column public.member.role is 'The member''s.';
 
@@ -6488,14 +6488,17 @@ language sql
 stable
 set search_path = ''
 as $$
-  select m.user_id, p.email, p.full_name, m.status, row(r.id, r.key, r.name)::public.role_name
+  select
+    m.user_id, case when sees.them then p.email end, case when sees.them then p.full_name end, m.status,
+    row(r.id, r.key, r.name)::public.role_name
   from public.memberships as m
+  cross join (select private.has_permission(shown_member.organization_id, 'users:read') as them) as sees
   join public.profiles as p on p.user_id = m.user_id
   join public.roles as r on r.organization_id = m.organization_id and r.id = m.role_id
   where m.organization_id = shown_member.organization_id and m.user_id = shown_member.user_id
 $$;
 
-comment on function private.shown_member is 'A member as clients see one.';
+comment on function private.shown_member is 'A member as clients see one: name and address as in profiles, with users:read.';
 
 create function private.bar_member(organization_id uuid, user_id uuid, cause text)
 returns void
@@ -6637,8 +6640,8 @@ create type public.suspended_member as (
 
 comment on type public.suspended_member is 'A member who was suspended, and what that person made.';
 comment on column public.suspended_member.user_id is 'Of the account.';
-comment on column public.suspended_member.email is 'Of the account; empty without one.';
-comment on column public.suspended_member.full_name is 'Empty until it was given.';
+comment on column public.suspended_member.email is 'Of the account; empty without one, null without users:read.';
+comment on column public.suspended_member.full_name is 'Empty until it was given; null without users:read.';
 comment on column public.suspended_member.status is 'one of memberships.status';
 comment on column public.suspended_member.role is 'The member''s, given back by reactivate_member.';
 comment on column public.suspended_member.left_open is
@@ -8784,7 +8787,10 @@ begin
   from public.organizations as o
   left join private.stripe_customers as c on c.organization_id = o.id
   left join public.subscriptions as s on s.organization_id = o.id
-  where o.id::text = lower(get_billing_account.organization) or o.slug = lower(get_billing_account.organization);
+  where o.id::text = lower(get_billing_account.organization) or o.slug = lower(get_billing_account.organization)
+  -- Somebody may have taken another one's id as a slug.
+  order by o.id::text = lower(get_billing_account.organization) desc
+  limit 1;
   if not found then
     perform private.fail('organization_not_found', 404, 'Name an organization by its id or its slug.');
   end if;
@@ -10833,7 +10839,7 @@ create table public.calendars (
 );
 
 comment on table public.calendars is 'A public address under which rooms are sold, and its terms.';
-comment on column public.calendars.slug is 'Public address, unique on the whole platform. Not changed in a visit of the platform''s support: 403 refused_in_a_visit.';
+comment on column public.calendars.slug is 'Public address, unique on the whole platform among calendars; what an organization is called has no part in it. Not changed in a visit of the platform''s support: 403 refused_in_a_visit.';
 comment on column public.calendars.is_active is 'Whether the public finds it.';
 comment on column public.calendars.minimum_notice_minutes is 'A session can be booked until so many minutes before it starts.';
 comment on column public.calendars.maximum_advance_days is 'A session can be booked until so many days ahead, counted in local dates from today.';

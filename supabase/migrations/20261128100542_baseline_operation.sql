@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 857340ca808956cafbc93176c0f48d0e3854536b6f559caed1439b40fb8961cf
+-- Digest of what follows: ef89f5b4700855c3ac4b87947f86d787ce9ecf48e0c8fc53527c9074e18716b2
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -6525,7 +6525,7 @@ execute function private.announce_booking();
 -- The mails of a booking, for those who have to know whether the customer was told.
 
 create type public.booking_email as (
-  id bigint,
+  id uuid,
   template text,
   recipient text,
   locale text,
@@ -6539,7 +6539,7 @@ create type public.booking_email as (
 );
 
 comment on type public.booking_email is 'A mail of a booking, and what became of it.';
-comment on column public.booking_email.id is 'Grows with time.';
+comment on column public.booking_email.id is 'The mail''s, for as long as it is listed; not in order of time.';
 comment on column public.booking_email.template is 'Of the mail.';
 comment on column public.booking_email.recipient is 'The address; null without customers:read, and before it was prepared.';
 comment on column public.booking_email.locale is 'Of its words; null before it was prepared.';
@@ -6551,6 +6551,20 @@ comment on column public.booking_email.due_at is 'When it is tried next; null: i
 comment on column public.booking_email.delivered_at is 'When the provider said that it was delivered; null: it did not.';
 comment on column public.booking_email.opened_at is
   'When the provider said that it was opened, where it tells that at all; null: it did not, which does not mean that nobody read it.';
+
+create function private.mail_id(dedupe_key text)
+returns uuid
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return md5(mail_id.dedupe_key)::uuid;
+end
+$$;
+
+comment on function private.mail_id is
+  'What members know a mail by: its key in the queue is its own, while its number there counts the work of all tenants.';
 
 create function private.booking_emails(organization_id uuid, booking_id uuid)
 returns setof public.booking_email
@@ -6573,7 +6587,7 @@ begin
   shows_addresses := private.has_permission(booking_emails.organization_id, 'customers:read');
   return query
   select
-    j.id, j.payload ->> 'template', case when shows_addresses then m.recipient end, m.locale,
+    private.mail_id(j.dedupe_key), j.payload ->> 'template', case when shows_addresses then m.recipient end, m.locale,
     case
       when m.status in ('suppressed', 'limited', 'delivered', 'bounced', 'complained', 'failed') then m.status
       when m.sent_at is not null then 'sent'
@@ -7472,7 +7486,7 @@ select private.permission_upsert(
 );
 
 create type public.resent_email as (
-  id bigint,
+  id uuid,
   template text
 );
 
@@ -7520,6 +7534,7 @@ declare
   booking public.bookings;
   address text;
   template text;
+  dedupe_key text;
   answer public.resent_email;
 begin
   perform private.require_permission(resend_booking_email.organization_id, 'messages:send');
@@ -7547,17 +7562,16 @@ begin
       'nothing_to_send', 409, 'A mail can be sent again while the booking waits for its payment, stands or is cancelled; a payment link while something can be paid online, and the waiver''s while somebody has not signed.'
     );
   end if;
-  answer := row(
-    private.enqueue(
-      'email.send',
-      jsonb_build_object(
-        'template', template, 'organization_id', booking.organization_id, 'booking_id', booking.id
-      ),
-      concat_ws(':', 'resent', booking.organization_id, booking.id, private.uuid_v7()),
-      booking.organization_id
+  dedupe_key := concat_ws(':', 'resent', booking.organization_id, booking.id, private.uuid_v7());
+  perform private.enqueue(
+    'email.send',
+    jsonb_build_object(
+      'template', template, 'organization_id', booking.organization_id, 'booking_id', booking.id
     ),
-    template
-  )::public.resent_email;
+    dedupe_key,
+    booking.organization_id
+  );
+  answer := row(private.mail_id(dedupe_key), template)::public.resent_email;
   perform private.idempotent_end(scope, resend_booking_email.idempotency_key, to_jsonb(answer));
   -- Last, since the counters' rows stay locked until the end of the transaction.
   perform private.limit_mail(booking.organization_id, address, 'desk');
@@ -8406,9 +8420,11 @@ grant execute on function public.preview_booking_email to authenticated;
 -- A venue's own sender: mails come from its own domain as long as the provider has it verified, and from the platform's
 -- address otherwise.
 --
--- Whose a domain is, DNS proves and the provider checks. A domain is made there for the claim alone and is never taken over
--- from another one: the records of a domain that somebody else has verified would prove nothing of who asks. So it is one
--- organization's, a claim that nobody proves lapses after a week, and one that is given up is removed at the provider.
+-- Whose a domain is, its DNS says: each claim has a record of its own to set there, which is looked for before anything
+-- is made at the provider. The provider knows a name once, and its records are the same for whoever asks, so they prove
+-- that mails may come from the domain and not for whom. A claim that is not proven bars nobody: any number of organizations
+-- may make it, and it lapses after a week. A proven one has the name alone, until somebody else proves theirs and its own
+-- record is gone from the DNS. A domain is made for the claim that was proven and never taken over from before.
 
 create type public.dns_record as (
   type text,
@@ -8420,7 +8436,7 @@ create type public.dns_record as (
 
 comment on type public.dns_record is 'A record that whoever has the domain sets in its DNS.';
 comment on column public.dns_record.type is 'Such as TXT, MX or CNAME.';
-comment on column public.dns_record.name is 'Below the domain.';
+comment on column public.dns_record.name is 'As its maker says it: the record that proves whose a domain is, whole; the provider''s, below the domain.';
 comment on column public.dns_record.value is 'What it says.';
 comment on column public.dns_record.priority is 'Of an MX; null: of any other.';
 comment on column public.dns_record.status is 'What the provider says of it, such as pending or verified.';
@@ -8446,13 +8462,15 @@ create table public.sender_domains (
   local_part text not null default 'bookings',
   status text not null default 'pending',
   records public.dns_record [] not null default '{}',
+  proof text not null default replace(gen_random_uuid()::text, '-', ''),
   provider_id text,
+  proven_at timestamptz,
   verified_at timestamptz,
   checked_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint sender_domains_pkey primary key (organization_id, id),
-  constraint sender_domains_domain_key unique (domain),
+  constraint sender_domains_domain_key unique (organization_id, domain),
   constraint sender_domains_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
   constraint sender_domains_domain_is_one check (private.is_sender_domain(domain)),
@@ -8463,15 +8481,24 @@ create table public.sender_domains (
 );
 
 comment on table public.sender_domains is
-  'Domains from which an organization''s mails to its customers come, each no other organization''s: from the newest one that is verified, and as long as none is, from the platform''s address. Insert one, set records in its DNS, and wait; delete it to go back. The status is read again within minutes while it is pending. At most three. Errors: 422 too_many_rows.';
+  'Domains from which an organization''s mails to its customers come: from the newest one that is verified, and as long as none is, from the platform''s address. Insert one, set the record that proves whose it is, then the others that appear, and wait; delete it to go back. Several organizations may claim a name, and the one that proves it has it. The status is read again within minutes while it is pending. At most three. Errors: 422 too_many_rows.';
 comment on column public.sender_domains.domain is 'In lower case; best one of its own, such as mail.venue.com. For another one insert another row.';
 comment on column public.sender_domains.local_part is 'What stands before the @.';
 comment on column public.sender_domains.status is
-  'pending (set the records), verified (mails come from it) or failed (the records are not there, or not any more, or the provider has lost it). Written by the service only.';
-comment on column public.sender_domains.records is 'What is to be set in the domain''s DNS; empty for the first moments. Written by the service only.';
+  'pending (set the records), verified (mails come from it) or failed (the records are not there, or not any more, the provider has lost it or keeps it for somebody else, or another organization has proven it since). Written by the service only.';
+comment on column public.sender_domains.records is 'What is to be set in the domain''s DNS: first the TXT record that proves whose it is, and once that was found, what the provider asks for. Empty for the first moments. Written by the service only.';
+comment on column public.sender_domains.proof is 'What the TXT record at _escapemaster below the domain says, after "escapemaster=".';
+comment on column public.sender_domains.proven_at is
+  'When that record was found, and since when the domain is this organization''s alone; null: it is not. Written by the service only.';
 comment on column public.sender_domains.provider_id is 'What the provider calls it; null: it has not made it yet.';
 comment on column public.sender_domains.verified_at is 'When it was first verified; null: never. What was not within a week is deleted.';
 comment on column public.sender_domains.checked_at is 'When its status was last read; null: not yet.';
+
+-- for: private.prove_sender_domain, so that one organization at a time has the name
+create unique index sender_domains_proven_key on public.sender_domains (domain) where proven_at is not null;
+
+-- for: private.prove_sender_domain
+create index sender_domains_domain_idx on public.sender_domains (domain);
 
 -- for: private.queue_stale_sender_domains
 create index sender_domains_checked_at_idx on public.sender_domains (checked_at nulls first);
@@ -8509,7 +8536,7 @@ for each row execute function private.touch_updated_at();
 
 insert into private.job_kinds (kind, rank, share_limit, total_limit, description)
 values
-('sender.read', 1, 1, 2, 'Has the provider make a venue''s own sender domain, or reads its status'),
+('sender.read', 1, 1, 2, 'Looks for the proof of a venue''s own sender domain, has the provider make it, or reads its status'),
 ('sender.remove', 1, 1, 2, 'Removes a sender domain that was given up at the provider')
 on conflict (kind) do update
 set rank = excluded.rank,
@@ -8532,6 +8559,23 @@ $$;
 
 comment on function private.queue_sender_domain is 'Queues reading a sender domain, unless that waits already.';
 
+create function private.remove_sender_domain(provider_id text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  -- Of nobody: its organization may be erased.
+  perform private.enqueue(
+    'sender.remove', jsonb_build_object('provider_id', remove_sender_domain.provider_id),
+    'sender.remove:' || remove_sender_domain.provider_id, null
+  );
+end
+$$;
+
+comment on function private.remove_sender_domain is 'Queues removing a domain at the provider.';
+
 create function private.follow_sender_domain()
 returns trigger
 language plpgsql
@@ -8543,17 +8587,14 @@ begin
   if tg_op = 'INSERT' then
     perform private.queue_sender_domain(new);
   elsif old.provider_id is not null then
-    -- Of nobody: its organization may be erased.
-    perform private.enqueue(
-      'sender.remove', jsonb_build_object('provider_id', old.provider_id), 'sender.remove:' || old.provider_id, null
-    );
+    perform private.remove_sender_domain(old.provider_id);
   end if;
   return null;
 end
 $$;
 
 comment on function private.follow_sender_domain is
-  'definer: queues work, which no client may. A domain is made at the provider when it is claimed, and removed there when it is given up.';
+  'definer: queues work, which no client may. A claim is looked into when it is made, and what the provider has of it is removed when it is given up.';
 
 -- After the row, which row level security has let through by then.
 create trigger follow_sender_domain
@@ -8598,13 +8639,17 @@ comment on function private.queue_stale_sender_domains is
 create type service.sender_domain as (
   domain text,
   provider_id text,
-  claimed_at timestamptz
+  claimed_at timestamptz,
+  is_proven boolean,
+  proof text
 );
 
 comment on type service.sender_domain is 'A sender domain that is to be read.';
 comment on column service.sender_domain.domain is 'Its name.';
 comment on column service.sender_domain.provider_id is 'What the provider calls it; null: it is to be made there.';
-comment on column service.sender_domain.claimed_at is 'One that the provider had before then is somebody else''s.';
+comment on column service.sender_domain.claimed_at is 'Since when it is the organization''s, or was claimed: one that the provider had before then is somebody else''s.';
+comment on column service.sender_domain.is_proven is 'Whether the domain is the organization''s alone; until then nothing is made.';
+comment on column service.sender_domain.proof is 'What proves it in the DNS.';
 
 create function private.read_sender_domain(job_id bigint, lease_token uuid)
 returns service.sender_domain
@@ -8615,7 +8660,9 @@ set search_path = ''
 as $$
 begin
   return (
-    select row(d.domain, d.provider_id, d.created_at)::service.sender_domain
+    select row(
+      d.domain, d.provider_id, coalesce(d.proven_at, d.created_at), d.proven_at is not null, d.proof
+    )::service.sender_domain
     from private.jobs as j
     join public.sender_domains as d
       on d.organization_id = j.organization_id and d.id = (j.payload ->> 'sender_domain_id')::uuid
@@ -8640,6 +8687,86 @@ as $$ select to_jsonb(private.read_sender_domain(job_id, lease_token)) $$;
 comment on function service.read_sender_domain is
   'The sender domain that a claimed job of kind sender.read is about; null when it was given up or the lease is lost. Answers service.sender_domain or null.';
 grant execute on function service.read_sender_domain to service_role;
+
+create function private.sender_proof_record(domain text, proof text, proven_at timestamptz)
+returns public.dns_record
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return row(
+    'TXT', '_escapemaster.' || domain, 'escapemaster=' || proof, null,
+    case when proven_at is null then 'pending' else 'verified' end
+  )::public.dns_record;
+end
+$$;
+
+comment on function private.sender_proof_record is 'The record that proves whose a sender domain is.';
+
+create function private.prove_sender_domain(job_id bigint, lease_token uuid, proofs text [])
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  claimed public.sender_domains;
+  holder public.sender_domains;
+begin
+  perform private.act_as('system', null);
+  select d.* into claimed
+  from private.jobs as j
+  join public.sender_domains as d
+    on d.organization_id = j.organization_id and d.id = (j.payload ->> 'sender_domain_id')::uuid
+  where j.id = prove_sender_domain.job_id
+    and j.lease_token = prove_sender_domain.lease_token
+    and j.status = 'running'
+    and j.kind = 'sender.read';
+  if not found then
+    return false; -- given up, or somebody else reads it
+  end if;
+  -- All claims of the name, in one order: whoever proves at the same time waits here, and finds a holder.
+  perform from public.sender_domains as d
+  where d.domain = claimed.domain
+  order by d.organization_id, d.id
+  for update;
+  select d.* into holder from public.sender_domains as d where d.domain = claimed.domain and d.proven_at is not null;
+  if holder.id = claimed.id then
+    return true;
+  elsif claimed.proof = any(prove_sender_domain.proofs) and (holder.id is null or holder.proof <> all(prove_sender_domain.proofs)) then
+    -- Whoever has the DNS now names this one, and a holder no more.
+    update public.sender_domains as d
+    set proven_at = null, provider_id = null, status = 'failed', records = array[private.sender_proof_record(d.domain, d.proof, null)]
+    where d.organization_id = holder.organization_id and d.id = holder.id;
+    if holder.provider_id is not null then
+      perform private.remove_sender_domain(holder.provider_id);
+    end if;
+    claimed.proven_at := clock_timestamp();
+  end if;
+  update public.sender_domains as d
+  set proven_at = claimed.proven_at,
+    checked_at = now(),
+    records = array[private.sender_proof_record(d.domain, d.proof, claimed.proven_at)]
+  where d.organization_id = claimed.organization_id and d.id = claimed.id;
+  return claimed.proven_at is not null;
+end
+$$;
+
+comment on function private.prove_sender_domain is 'definer: the service may write no table.';
+grant execute on function private.prove_sender_domain to service_role;
+
+create function service.prove_sender_domain(job_id bigint, lease_token uuid, proofs text [])
+returns boolean
+language sql
+volatile
+set search_path = ''
+as $$ select private.prove_sender_domain(job_id, lease_token, proofs) $$;
+
+comment on function service.prove_sender_domain is
+  'Says which proofs stand in the DNS of a sender domain, from a claimed job of kind sender.read. Whether the domain is its organization''s alone from now on: its own stands there, and that of whoever had the domain does not.';
+grant execute on function service.prove_sender_domain to service_role;
 
 create function private.record_sender_domain(
   job_id bigint, lease_token uuid, provider_id text, status text, records jsonb
@@ -8666,12 +8793,14 @@ begin
   update public.sender_domains as d
   set provider_id = coalesce(record_sender_domain.provider_id, d.provider_id),
     status = record_sender_domain.status,
-    records = array(
+    records = private.sender_proof_record(d.domain, d.proof, d.proven_at) || array(
       select r from jsonb_populate_recordset(null::public.dns_record, record_sender_domain.records) as r
     ),
     verified_at = coalesce(d.verified_at, case record_sender_domain.status when 'verified' then now() end),
     checked_at = now()
-  where d.organization_id = job.organization_id and d.id = (job.payload ->> 'sender_domain_id')::uuid;
+  where d.organization_id = job.organization_id
+    and d.id = (job.payload ->> 'sender_domain_id')::uuid
+    and d.proven_at is not null;
   return found;
 end
 $$;
@@ -8689,7 +8818,7 @@ set search_path = ''
 as $$ select private.record_sender_domain(job_id, lease_token, provider_id, status, records) $$;
 
 comment on function service.record_sender_domain is
-  'Writes down what the provider says of a sender domain, from a claimed job of kind sender.read: provider_id, status (pending, verified or failed), records [{type, name, value, priority, status}]. False when it was given up meanwhile: what was made at the provider is to be removed there.';
+  'Writes down what the provider says of a sender domain, from a claimed job of kind sender.read: provider_id, status (pending, verified or failed), records [{type, name, value, priority, status}]. False when it was given up meanwhile, or is not the organization''s (service.prove_sender_domain): what was made at the provider is to be removed there.';
 grant execute on function service.record_sender_domain to service_role;
 
 create function private.used_sender_domain(organization_id uuid)
@@ -8703,7 +8832,9 @@ declare
 begin
   select d.* into used
   from public.sender_domains as d
-  where d.organization_id = used_sender_domain.organization_id and d.status = 'verified'
+  where d.organization_id = used_sender_domain.organization_id
+    and d.status = 'verified'
+    and d.proven_at is not null
   order by d.id desc
   limit 1;
   return used;
@@ -15679,9 +15810,14 @@ grant execute on function public.get_occupancy_report to authenticated;
 -- The audit log: every insert, update and delete on a tenant's tables, written by triggers
 -- in the same transaction, but for inserts into tables that are logs themselves (private.own_logs). What a customer gave (private.personal_columns) is kept apart from it.
 
+-- Tells entries of one microsecond apart.
+create sequence private.log_turns;
+
 create table public.audit_log (
   organization_id uuid not null,
-  id bigint not null generated always as identity,
+  -- Microseconds since 2020, times four: exact as a number of JSON until 2091.
+  id bigint not null default (extract(epoch from clock_timestamp()) * 1000000 - 1577836800000000)::bigint * 4
+  + nextval('private.log_turns') % 4,
   occurred_at timestamptz not null default clock_timestamp(),
   actor_kind text not null,
   actor_id uuid,
@@ -15697,7 +15833,7 @@ create table public.audit_log (
 );
 
 comment on table public.audit_log is
-  'Who changed what and when, but for rows that are their own log when they are inserted (booking_history, booking_lines), for members with audit:read who may also read the table that an entry is about. Append-only for everyone; ids are a sequence, since the order of two changes in one millisecond matters. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
+  'Who changed what and when, but for rows that are their own log when they are inserted (booking_history, booking_lines), for members with audit:read who may also read the table that an entry is about. Append-only for everyone; ids grow with the time, since the order of two changes in one millisecond matters, and say nothing of how many entries there are. What a customer gave is null in the images, and stands in audit_log_personal under the same id.';
 comment on column public.audit_log.actor_kind is 'user, api_key, support, service, customer or system.';
 comment on column public.audit_log.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
 comment on column public.audit_log.before is 'Delete: the whole row. Update: the changed columns as they were.';
@@ -16177,6 +16313,226 @@ as $$ select * from private.get_changes(organization_id, before_id, max_rows) $$
 comment on function public.get_changes is
   'Who changed something in which table and when, newest first, at most max_rows (1 to 1000) before the entry before_id: of all tables, also those that the caller may not read, so without anything of the rows, their keys among it (audit_log has them). Under audit:read. Errors: 403 permission_denied.';
 grant execute on function public.get_changes to authenticated;
+
+-- =============================================================================
+-- sql/90_audit/020_changes_since.sql
+-- =============================================================================
+
+-- What changed on a venue's screens since they were last read: by polling, and at once where Realtime is there.
+
+create function private.live_tables()
+returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return array[
+    'sessions', 'bookings', 'booking_contacts', 'booking_comments', 'booking_mail_problems', 'late_arrivals',
+    'customers', 'payments', 'refunds', 'waiver_signatures', 'waitlist_entries',
+    'session_staff', 'staff_shifts', 'staff_skills',
+    'game_events', 'game_results', 'checklist_items', 'checklist_ticks', 'room_incidents',
+    'locations', 'rooms', 'room_blocks'
+  ];
+end
+$$;
+
+comment on function private.live_tables is
+  'What boards and lists of a day are made of. Every member who may read such a table may read all of its rows.';
+
+create function private.settled_until()
+returns timestamptz
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  -- Before the others are looked at: who begins to write after that writes later than that.
+  asked_at constant timestamptz := clock_timestamp();
+  oldest timestamptz;
+begin
+  -- Else the second look of one transaction would be the first one's.
+  perform pg_stat_clear_snapshot();
+  -- Whoever may not be seen (a role without pg_read_all_stats asks) may have begun long ago.
+  select min(case when a.query = '<insufficient privilege>' then asked_at - interval '5 minutes' else a.xact_start end)
+  into oldest
+  from pg_catalog.pg_stat_activity as a
+  where a.datname = current_database()
+    and a.pid <> pg_backend_pid()
+    and (a.backend_xid is not null or a.query = '<insufficient privilege>');
+  return least(asked_at, oldest);
+end
+$$;
+
+comment on function private.settled_until is
+  'An instant before which nothing will appear any more: what was written with an earlier clock_timestamp() is committed or undone. It is the start of the oldest transaction that has written and runs, or now. A reader asks for it before it reads.';
+
+create type public.changed_row as (
+  table_name text,
+  row_key text,
+  action text,
+  occurred_at timestamptz
+);
+
+comment on type public.changed_row is 'That a row changed, and nothing of what.';
+comment on column public.changed_row.table_name is 'Of which table.';
+comment on column public.changed_row.row_key is 'The row''s primary key without the organization; several columns are joined with a slash.';
+comment on column public.changed_row.action is 'one of audit_log.action';
+comment on column public.changed_row.occurred_at is 'When.';
+
+create type public.recent_changes as (
+  until timestamptz,
+  is_whole boolean,
+  changes public.changed_row []
+);
+
+comment on type public.recent_changes is 'What changed, and from where to go on.';
+comment on column public.recent_changes.until is 'The since of the next request. At most as late as the oldest transaction that is still writing, so that nothing of it is missed.';
+comment on column public.recent_changes.is_whole is 'False: there is more, ask on at once.';
+comment on column public.recent_changes.changes is 'In the order in which they happened. One may come twice, in this request and the next.';
+
+create function private.changes_since(organization_id uuid, since timestamptz, max_rows int)
+returns public.recent_changes
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  settled timestamptz;
+  wanted int := least(greatest(coalesce(changes_since.max_rows, 500), 10), 1000);
+  tables text[];
+  found public.changed_row[];
+begin
+  perform private.require_permission(changes_since.organization_id, 'bookings:read');
+  settled := private.settled_until();
+  if changes_since.since is null then
+    return row(settled, true, '{}'::public.changed_row [])::public.recent_changes;
+  elsif not isfinite(changes_since.since) or changes_since.since > clock_timestamp() then
+    perform private.fail('since_invalid', 422, 'Give the until of the last answer, or nothing to begin.');
+  elsif changes_since.since < clock_timestamp() - interval '1 day' then
+    perform private.fail('since_too_old', 410, 'Read everything anew, and begin without since.');
+  end if;
+  tables := array(
+    select r.table_name
+    from private.log_readers as r
+    where r.table_name = any (private.live_tables())
+    group by r.table_name
+    having bool_and(private.has_permission(changes_since.organization_id, r.permission_key))
+  );
+  -- A statement of its own: it sees all that was committed before settled was known.
+  found := array(
+    select row(l.table_name, l.row_key, l.action, l.occurred_at)::public.changed_row
+    from public.audit_log as l
+    where l.organization_id = changes_since.organization_id
+      and l.occurred_at >= changes_since.since
+      and l.table_name = any (tables)
+    order by l.occurred_at, l.id
+    limit wanted + 1
+  );
+  settled := greatest(settled, changes_since.since);
+  -- The one that is too many is the first of the next answer, but nobody goes on from beyond settled: what
+  -- a page leaves out after it comes when whoever is writing has ended.
+  if cardinality(found) > wanted and (found [wanted + 1]).occurred_at <= settled then
+    return row((found [wanted + 1]).occurred_at, false, found [:wanted])::public.recent_changes;
+  end if;
+  return row(settled, true, found [:wanted])::public.recent_changes;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.changes_since is
+  'definer: reads the log for a named organization, for members who may read the tables themselves.';
+grant execute on function private.changes_since to authenticated;
+
+create function public.changes_since(organization_id uuid, since timestamptz default null, max_rows int default 500)
+returns public.recent_changes
+language sql
+volatile
+set search_path = ''
+as $$ select private.changes_since(organization_id, since, max_rows) $$;
+
+comment on function public.changes_since is
+  'Which rows of boards and lists changed, of the tables that the caller may read, oldest first, at most max_rows (10 to 1000): the poll behind a screen that follows. Without since it says only from when to go on; since is the until of the last answer, and misses nothing, however late a transaction commits. Under bookings:read. Errors: 403 permission_denied; 410 since_too_old (more than a day); 422 since_invalid.';
+grant execute on function public.changes_since to authenticated;
+
+-- for: private.changes_since, and readers of the log who ask for a day
+create index audit_log_occurred_at_idx on public.audit_log (organization_id, occurred_at);
+
+-- Where Supabase Realtime is there, a change is news at once: one message a transaction to the organization's
+-- private topic, changes:<organization>. It says only that there is something, as those of
+-- notifications do (private.broadcast_notification): what it is, changes_since answers under the permissions of that moment.
+
+create function private.broadcast_change()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if current_setting('escapemaster.broadcast', true) is distinct from new.organization_id::text then
+    perform set_config('escapemaster.broadcast', new.organization_id::text, true);
+    execute 'select realtime.send($1, $2, $3, $4)'
+    using jsonb_build_object('at', new.occurred_at), 'change', 'changes:' || new.organization_id, true;
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.broadcast_change is
+  'Tells Realtime that something changed in an organization, once a transaction.';
+
+create function private.hears_changes(topic text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return topic ~ '^changes:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    and private.organization_with('bookings:read', split_part(topic, ':', 2)::uuid) is not null;
+end
+$$;
+
+comment on function private.hears_changes is
+  'Whether the caller may join a topic of Realtime: that of an organization in which they hold bookings:read.';
+
+create function private.allow_change_broadcasts()
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if to_regclass('realtime.messages') is null
+    or to_regprocedure('realtime.topic()') is null
+    or to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null
+  then
+    return false;
+  end if;
+  -- Where nobody hears, nothing fires: a hold writes three entries.
+  execute format(
+    'create or replace trigger audit_log_broadcast after insert on public.audit_log
+     for each row when (new.table_name = any (%L::text [])) execute function private.broadcast_change()',
+    private.live_tables()
+  );
+  execute 'grant execute on function private.hears_changes to authenticated';
+  execute 'drop policy if exists changes_are_heard_by_members on realtime.messages';
+  execute $policy$
+    create policy changes_are_heard_by_members on realtime.messages
+    for select to authenticated
+    using (extension = 'broadcast' and private.hears_changes((select realtime.topic())))
+  $policy$;
+  return true;
+end
+$$;
+
+comment on function private.allow_change_broadcasts is
+  'Tells Realtime of changes, where it is there, and lets members hear it; false without it. For the database''s owner: call it once after Realtime was added.';
+
+select private.allow_change_broadcasts();
 
 -- =============================================================================
 -- sql/92_erasure/010_customers.sql
@@ -17359,3 +17715,30 @@ as $$ select * from private.measures() $$;
 comment on function service.measures is
   'What an operator watches: the queue by kind, jobs given up, webhooks that wait, how long nothing was read of Stripe, connections to the database.';
 grant execute on function service.measures to service_role;
+
+-- =============================================================================
+-- sql/95_upkeep/050_system_columns.sql
+-- =============================================================================
+
+-- What a client may read of a table are its columns, each by name. Rights upon a whole table open the columns that
+-- PostgreSQL keeps for itself too: xmin, xmax, cmin and cmax count transactions and commands, and ctid the rows, of all
+-- tenants together, so that one of them could see how much is written by all.
+do $$
+declare
+  readable record;
+begin
+  for readable in
+    select c.oid::regclass as relation, string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.relnamespace = 'public'::regnamespace
+      and c.relkind in ('r', 'v', 'p', 'm')
+      and has_table_privilege('authenticated', c.oid, 'select')
+    group by c.oid
+    order by c.oid::regclass::text
+  loop
+    execute format('revoke select on %s from authenticated', readable.relation);
+    execute format('grant select (%s) on %s to authenticated', readable.columns, readable.relation);
+  end loop;
+end
+$$;
