@@ -21,7 +21,7 @@ from venues import Venue, answer, open_venue
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 #: Payment, webhook and worker are real: give them time.
-PATIENT = 20_000
+PATIENT = 90_000
 
 
 @pytest.fixture

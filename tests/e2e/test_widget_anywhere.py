@@ -20,7 +20,7 @@ from stack import Mailbox, Rest, Stack, User
 from venues import Venue, answer, open_venue
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-PATIENCE = 20_000
+PATIENCE = 90_000
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "has_touch": True,

@@ -23,7 +23,7 @@ from escapemaster_dev.stack.config import ROOT
 from escapemaster_dev.stack.processes import Child, Command
 from escapemaster_dev.stack.supabase_config import read_supabase_config
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True)
