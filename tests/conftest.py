@@ -324,7 +324,9 @@ def browser(_chromium_of_the_module: Browser) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Page:
     """A new page of it."""
-    return browser.new_page(locale="en-GB", timezone_id="UTC")
+    page = browser.new_page(locale="en-GB", timezone_id="UTC")
+    page.set_default_timeout(stack_of_the_run.PATIENCE * 1000)
+    return page
 
 
 #: The packed Chromium is made for functions in the cloud; these of its flags are only for there.

@@ -39,7 +39,7 @@ _FIRST_PORT = 21321
 _PORT_STEP = 40
 _HOME = "ESCAPEMASTER_TEST_HOME"
 _PORT = "ESCAPEMASTER_TEST_PORT"
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 300
 #: Seconds that anything may take on a machine that has other things to do; what happens ends the
 #: wait, so that they cost nothing.
 PATIENCE = 90.0
@@ -416,5 +416,5 @@ def client(base_url: str) -> Iterator[httpx.Client]:
     It gives up connections that have been idle for a second: the mailbox does so after five.
     """
     limits = httpx.Limits(keepalive_expiry=1)
-    with httpx.Client(base_url=base_url, timeout=30, limits=limits, trust_env=False) as http:
+    with httpx.Client(base_url=base_url, timeout=PATIENCE, limits=limits, trust_env=False) as http:
         yield http

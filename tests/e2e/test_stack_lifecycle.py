@@ -24,7 +24,7 @@ from escapemaster_dev.stack.state import is_running, read_state
 from escapemaster_dev.stack.supervisor import cluster_of
 from stack import Stack, wait_until
 
-PATIENCE = 120
+PATIENCE = 300
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def running(place: Place) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def test_it_runs_beside_another_keeps_its_secrets_and_ends_with_ctrl_c(
@@ -137,7 +137,7 @@ def test_it_runs_beside_another_keeps_its_secrets_and_ends_with_ctrl_c(
     _assert_apart(place, stack)
     _assert_secrets_are_shut_away(place)
     os.killpg(running.pid, signal.SIGINT)
-    output, errors = running.communicate(timeout=60)
+    output, errors = running.communicate(timeout=300)
     assert running.returncode == 0, errors
     assert "Publishable key" in output
     assert "Traceback" not in errors
@@ -212,7 +212,7 @@ def test_a_part_that_dies_is_started_again_and_status_says_so(
 def test_nothing_outlives_a_killed_supervisor(place: Place, running: subprocess.Popen[str]) -> None:
     pids = place.pids()
     running.kill()
-    running.communicate(timeout=60)
+    running.communicate(timeout=300)
     place.assert_nothing_runs(pids)
     assert not is_running(place.config)
 
@@ -267,6 +267,6 @@ def test_a_start_that_is_interrupted_leaves_nothing(place: Place) -> None:
 
     wait_until(some_parts, seconds=PATIENCE)
     process.terminate()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     wait_until(lambda: all(is_free(port) for port in place.config.ports.by_part().values()))

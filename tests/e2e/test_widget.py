@@ -107,6 +107,7 @@ def visit(
             **{"locale": "en-GB", "timezone_id": "Europe/Madrid", **options}
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENT)
         made = Visitor(context.new_page(), stack, venue)
         # The stack's page knows the demo's calendars; this test has its own.
         context.route("**/demo/config.json", lambda route: _fulfil(route, config))

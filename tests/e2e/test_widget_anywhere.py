@@ -60,6 +60,7 @@ class Venues:
         made = self.browser.new_context(
             **{"locale": "en-GB", "timezone_id": "Europe/Madrid", **options}
         )
+        made.set_default_timeout(PATIENCE)
         self.contexts.append(made)
         # The stack's own page knows the demo's calendars; this test has its own.
         calendars = [{"slug": self.venue.calendar, "name": self.venue.name}]

@@ -157,7 +157,7 @@ def serving(dsn: str) -> Iterator[PostgrestClient]:
             Path(home) / "log",
         )
         try:
-            client = PostgrestClient(HTTPConnection("127.0.0.1", port, timeout=30), secret)
+            client = PostgrestClient(HTTPConnection("127.0.0.1", port, timeout=90), secret)
             _wait_until_ready(client, child)
             yield client
             client.connection.close()
