@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from psycopg import sql
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
@@ -46,6 +46,10 @@ MIGRATED = "migrated"
 # How long an example takes says something about the machine, not about the promise.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+# What a page is to show may take its time, too: the five seconds that are usual are few for a
+# machine with other things to do.
+expect.set_options(timeout=stack_of_the_run.PATIENCE * 1000)
 
 _PORTS = pytest.StashKey[IO[str] | None]()
 
@@ -320,7 +324,9 @@ def browser(_chromium_of_the_module: Browser) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Page:
     """A new page of it."""
-    return browser.new_page(locale="en-GB", timezone_id="UTC")
+    page = browser.new_page(locale="en-GB", timezone_id="UTC")
+    page.set_default_timeout(stack_of_the_run.PATIENCE * 1000)
+    return page
 
 
 #: The packed Chromium is made for functions in the cloud; these of its flags are only for there.

@@ -63,7 +63,7 @@ class Wire:
             *(name + b": " + value for name, value in sent),
         ]
         with socket.create_connection(
-            ("127.0.0.1", self.stack.ports.gateway), timeout=20
+            ("127.0.0.1", self.stack.ports.gateway), timeout=90
         ) as connection:
             connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
             return int(connection.makefile("rb").readline().split()[1])
@@ -125,7 +125,7 @@ def test_no_escape_in_a_sign_up_is_a_fault(
         f"{stack.url}/auth/v1/signup",
         content=body.encode(),
         headers={"apikey": stack.publishable_key, "Content-Type": "application/json"},
-        timeout=20,
+        timeout=90,
     )
     if is_text and field != "email":
         assert answer.status_code == 200, answer.text

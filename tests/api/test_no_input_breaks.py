@@ -281,7 +281,7 @@ class Sender:
 
 @pytest.fixture
 def sender(stack: Stack) -> Iterator[Sender]:
-    connection = HTTPConnection(urlsplit(stack.url).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(stack.url).netloc, timeout=90)
     yield Sender(connection)
     connection.close()
 

@@ -23,7 +23,7 @@ def test_an_attack_on_a_running_stack_says_what_held(stack: Stack) -> None:
         env={**own, "PYTHONPATH": str(_TESTS)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -178,7 +178,7 @@ def run(*arguments: str, home: Path, **environment: str) -> subprocess.Completed
         input="",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -203,7 +203,7 @@ def test_a_directory_of_another_user_is_named_and_not_traced(
         env={**os.environ, "ESCAPEMASTER_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1, done.stderr

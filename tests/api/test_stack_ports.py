@@ -52,7 +52,7 @@ def test_up_refuses_before_anything_starts(base: int, tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert done.returncode == 1

@@ -29,8 +29,9 @@ from escapemaster.worker.loop import Worker
 
 #: Jobs in hand at once, and so the connections of a life.
 CONCURRENCY = 3
-#: Seconds after which the provider, or an endpoint, has not answered.
-PATIENCE = 0.4
+#: Seconds after which the provider, or an endpoint, has not answered: also on a machine that has
+#: other things to do.
+PATIENCE = 1.5
 
 
 class Mortal(Calls):

@@ -103,7 +103,7 @@ def test_codes_and_slugs_have_their_form(
 @settings(
     max_examples=80,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=150))
 def test_every_name_becomes_a_slug(house: House, name: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.booking_world import Row, Shop, change, insert_all, open_shop
+from db.coming_days import clock_change, coming_day
 from matrix.house import House
 
 ZONES = (
@@ -27,13 +28,13 @@ ZONES = (
 
 #: Dates on which one of these zones changes its clock, and ordinary ones.
 DATES = (
-    date(2027, 3, 14),
-    date(2027, 3, 28),
-    date(2027, 4, 4),
-    date(2027, 6, 16),
-    date(2027, 10, 3),
-    date(2027, 10, 31),
-    date(2027, 11, 7),
+    clock_change("America/New_York", 3),
+    clock_change("Europe/Madrid", 3),
+    clock_change("Australia/Lord_Howe", 4),
+    coming_day(6, 16),
+    clock_change("Australia/Lord_Howe", 10),
+    clock_change("Europe/Madrid", 10),
+    clock_change("America/New_York", 11),
 )
 
 SEATS = 6

@@ -301,7 +301,8 @@ class TestStaff:
             shop.book(room, shop.at(3 + n), coupon_code="VERANO", customer=guest(n)) for n in (0, 1)
         ]
         keep, merge = (
-            row["id"] for row in shop.venue.owner.select("select id from public.customers")
+            row["id"]
+            for row in shop.venue.owner.select("select id from public.customers order by id")
         )
         shop.venue.owner.call(
             "merge_customers", organization_id=shop.id, keep_id=keep, merge_id=merge

@@ -14,12 +14,12 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
+import stack as stack_of_the_run
 from db.booking_world import Shop, open_shop
 from db.chaos import EXPECTED, Acknowledged, Person, crowd
 from db.invariants import broken_promises
@@ -109,9 +109,8 @@ def _lives(process: int) -> bool:
 @contextmanager
 def durable_server() -> Iterator[Server]:
     credentials = Credentials.generate()
-    with TemporaryDirectory(prefix="escapemaster-") as directory:
-        home = Path(directory)
-        home.chmod(0o711)
+    # In memory it outlives a killed server as well as on a disk, whose cache outlives it, too.
+    with stack_of_the_run.directory("durable") as home:
         with (
             socket.create_server(("127.0.0.1", 0)) as one,
             socket.create_server(("127.0.0.1", 0)) as other,
@@ -192,7 +191,7 @@ def test_a_killed_server_has_forgotten_nothing_that_it_acknowledged(mortal: Serv
             killed = threading.Event()
             with ThreadPoolExecutor(PEOPLE) as pool:
                 living = [pool.submit(_live_until_killed, person, killed) for person in people]
-                wait_until(partial(_everybody_acted, people, acted), seconds=60)
+                wait_until(partial(_everybody_acted, people, acted))
                 killed.set()
                 mortal.kill()
                 for life in living:

@@ -24,6 +24,7 @@ from matrix.fixtures import Track
 from matrix.house import House
 from matrix.promises import refused
 from pool import Pool
+from stack import PATIENCE
 
 CLIENTS = 24
 T = TypeVar("T")
@@ -642,7 +643,7 @@ class TestTheOrderOfLocks:
 def wait_until_it_waits(shop: Shop, client: Client) -> None:
     """Return once the client's connection waits for another one's lock."""
     backend = client.connection.info.backend_pid
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if shop.house.one("select cardinality(pg_blocking_pids(%s)) > 0", backend):
             return

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from client import Refused
 from db.booking_world import Shop, change, open_shop
+from db.coming_days import clock_change
 from matrix.house import House
 
 #: Where and when a clock jumps or goes back; on Lord Howe by half an hour.
 CHANGES = (
-    ("Europe/Madrid", date(2027, 3, 28)),
-    ("Europe/Madrid", date(2027, 10, 31)),
-    ("America/New_York", date(2027, 3, 14)),
-    ("America/New_York", date(2027, 11, 7)),
-    ("Australia/Lord_Howe", date(2027, 4, 4)),
-    ("Australia/Lord_Howe", date(2027, 10, 3)),
+    ("Europe/Madrid", clock_change("Europe/Madrid", 3)),
+    ("Europe/Madrid", clock_change("Europe/Madrid", 10)),
+    ("America/New_York", clock_change("America/New_York", 3)),
+    ("America/New_York", clock_change("America/New_York", 11)),
+    ("Australia/Lord_Howe", clock_change("Australia/Lord_Howe", 4)),
+    ("Australia/Lord_Howe", clock_change("Australia/Lord_Howe", 10)),
 )
 REVIEWS = "https://reviews.example.test/casa"
 LENGTH = timedelta(hours=1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from matrix.databases import Databases
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
 
 
 def anybody() -> str:
@@ -72,6 +74,12 @@ class Requests:
             raise
         return connection
 
+    def end(self) -> None:
+        """End all that run."""
+        for connection in self.all:
+            connection.execute("rollback")
+        self.idle = list(self.all)
+
 
 @pytest.fixture(scope="module")
 def crowd(databases: Databases) -> Iterator[Requests]:
@@ -97,9 +105,7 @@ def crowd(databases: Databases) -> Iterator[Requests]:
 def ask(crowd: Requests) -> Iterator[Requests]:
     crowd.prepare(14 - len(crowd.all))
     yield crowd
-    for connection in crowd.all:
-        connection.execute("rollback")
-    crowd.idle = list(crowd.all)
+    crowd.end()
 
 
 def limit_of(request: Connection) -> str:
@@ -107,64 +113,103 @@ def limit_of(request: Connection) -> str:
     return str(limit)
 
 
-def let_it_take_long(*requests: Connection) -> None:
+def let_it_take_long(*requests: Connection) -> list[Connection]:
     """More than a second, by the clock of the database."""
     (last, *_) = requests[::-1]
     last.execute("select pg_sleep_until(now() + interval '1.05 seconds')")
+    return list(requests)
+
+
+def within_a_second(
+    ask: Requests,
+    work: Callable[[list[Connection]], T],
+    slow: Callable[[], list[Connection]] = list,
+) -> T:
+    """What holds while no request of its own is slow: if it took too long, it is done anew.
+
+    Args:
+        ask: Whose requests all end before it is done anew.
+        work: Gets the slow ones.
+        slow: What begins the requests that are slow before it.
+    """
+    while True:
+        before = slow()
+        began = time.monotonic()
+        try:
+            return work(before)
+        except (Exception, pytest.fail.Exception):
+            if time.monotonic() - began < 1:
+                raise
+        ask.end()
 
 
 def test_a_page_that_asks_for_twelve_things_at_once_is_answered_and_no_thirteenth(
     ask: Requests,
 ) -> None:
-    person, network = anybody(), "203.0.113.7"
-    running = [ask(person, network=network) for _ in range(12)]
-    with pytest.raises(psycopg.Error, match="rate_limited") as refused:
+    network = "203.0.113.7"
+
+    def at_once(_: list[Connection]) -> None:
+        person = anybody()
+        running = [ask(person, network=network) for _turn in range(12)]
+        with pytest.raises(psycopg.Error, match="rate_limited") as refused:
+            ask(person, network=network)
+        assert refused.value.diag.message_detail is not None
+        assert json.loads(refused.value.diag.message_detail)["headers"] == {"Retry-After": "1"}
+        # Colleagues share the network, and a key of the venue's is nobody's.
+        ask(anybody(), network=network)
+        ask(person, network=network, api_key_id=anybody())
+        # One that has ended, in whatever way, makes room.
+        running[5].execute("rollback")
         ask(person, network=network)
-    assert refused.value.diag.message_detail is not None
-    assert json.loads(refused.value.diag.message_detail)["headers"] == {"Retry-After": "1"}
-    # Colleagues share the network, and a key of the venue's is nobody's.
-    ask(anybody(), network=network)
-    ask(person, network=network, api_key_id=anybody())
-    # One that has ended, in whatever way, makes room.
-    running[5].execute("rollback")
-    ask(person, network=network)
+
+    within_a_second(ask, at_once)
 
 
 def test_the_fourth_at_once_and_later_ones_end_soon(ask: Requests) -> None:
-    person = anybody()
-    limits = [limit_of(ask(person, method=method)) for method in ("GET", "GET", "POST", "GET")]
-    assert limits == ["8s", "8s", "8s", "2s"]
-    assert limit_of(ask(person, method="PATCH")) == "4s"
-    slow = ask(person, method="HEAD")
+    def at_once(_: list[Connection]) -> Connection:
+        person = anybody()
+        limits = [limit_of(ask(person, method=method)) for method in ("GET", "GET", "POST", "GET")]
+        assert limits == ["8s", "8s", "8s", "2s"]
+        assert limit_of(ask(person, method="PATCH")) == "4s"
+        return ask(person, method="HEAD")
+
+    sixth = within_a_second(ask, at_once)
     with pytest.raises(psycopg.errors.QueryCanceled):
-        slow.execute("select pg_sleep(6)")
+        sixth.execute("select pg_sleep(6)")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_beside_two_slow_requests_a_person_has_one_more(ask: Requests, method: str) -> None:
     person = anybody()
-    slow = [ask(person, method=method) for _ in range(2)]
-    let_it_take_long(*slow)
-    third = ask(person)
-    with pytest.raises(psycopg.Error, match="rate_limited"):
+
+    def beside(slow: list[Connection]) -> None:
         ask(person)
-    ask(anybody())
-    slow[0].execute("rollback")
-    ask(person)
-    ask(person)
-    third.execute("rollback")
+        with pytest.raises(psycopg.Error, match="rate_limited"):
+            ask(person)
+        ask(anybody())
+        slow[0].execute("rollback")
+        ask(person)
+        ask(person)
+
+    within_a_second(
+        ask, beside, lambda: let_it_take_long(*[ask(person, method=method) for _ in range(2)])
+    )
 
 
 def test_many_accounts_of_one_network_are_bounded_together(ask: Requests) -> None:
     network = "203.0.113.8"
-    slow = [ask(anybody(), network=network) for _ in range(8)]
-    let_it_take_long(*slow)
-    for _ in range(4):
-        ask(anybody(), network=network)
-    with pytest.raises(psycopg.Error, match="rate_limited"):
-        ask(anybody(), network=network)
-    ask(anybody(), network="203.0.113.9")
-    ask(anybody())
+
+    def beside(_: list[Connection]) -> None:
+        for _turn in range(4):
+            ask(anybody(), network=network)
+        with pytest.raises(psycopg.Error, match="rate_limited"):
+            ask(anybody(), network=network)
+        ask(anybody(), network="203.0.113.9")
+        ask(anybody())
+
+    within_a_second(
+        ask, beside, lambda: let_it_take_long(*[ask(anybody(), network=network) for _ in range(8)])
+    )
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated"])

@@ -20,6 +20,7 @@ from db.test_booking_concurrency import assert_consistent, cancel, guest, wait_u
 from db.test_waitlist import full_on, id_of, join, offer, overlook, status
 from matrix.fixtures import Track
 from matrix.promises import refused
+from stack import PATIENCE
 
 TOTAL = 2 * PRICE
 
@@ -74,7 +75,7 @@ def lock(client: Client, table: str, key: str, *, wait: bool = True) -> None:
 
 def wait_until_it_waits_for(shop: Shop, client: Client, holder: Client) -> None:
     """Return once the client waits for that connection's lock."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if shop.house.one(
             "select %s = any (pg_blocking_pids(%s))",

@@ -408,7 +408,9 @@ def invite(venue: Venue, email: str, by: Client | None = None) -> Any:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(sends=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), max_size=30))
 def test_no_stranger_uses_up_a_venue_s_way_of_inviting_and_no_cannon_fills_a_mailbox(

@@ -241,7 +241,7 @@ lives = st.lists(
     phases=[Phase.explicit, Phase.generate],
     max_examples=6,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(lives=lives, cancelled_after=st.integers(0, 7))
 # Killed once at each step, and each answer once; then everybody lives.

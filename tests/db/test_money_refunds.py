@@ -80,7 +80,9 @@ def test_a_refund_on_its_way_is_not_in_the_ledger_yet(venue: Venue) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data(), outcome=st.sampled_from(["succeeded", "failed", "canceled", "bounced"]))
 def test_any_order_and_number_of_reports_leave_the_same_sum(

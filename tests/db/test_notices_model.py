@@ -13,15 +13,16 @@ from psycopg.types.json import Jsonb
 
 from client import Client, Refused
 from db.booking_world import Shop, change, open_shop
+from db.coming_days import clock_change
 from db.staffing_world import Crew
 from matrix.house import House, email_of
 
 #: Where and when a clock jumps or goes back; on Lord Howe by half an hour.
 CHANGES = (
-    ("Europe/Madrid", date(2027, 3, 28)),
-    ("America/New_York", date(2027, 11, 7)),
-    ("Australia/Lord_Howe", date(2027, 10, 3)),
-    ("Australia/Lord_Howe", date(2027, 4, 4)),
+    ("Europe/Madrid", clock_change("Europe/Madrid", 3)),
+    ("America/New_York", clock_change("America/New_York", 11)),
+    ("Australia/Lord_Howe", clock_change("Australia/Lord_Howe", 10)),
+    ("Australia/Lord_Howe", clock_change("Australia/Lord_Howe", 4)),
 )
 ROOMS = 2
 MINUTE = timedelta(minutes=1)

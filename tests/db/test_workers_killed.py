@@ -22,6 +22,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from db.money_world import Database, Venue, make_venue
+from db.mortal_worker import PATIENCE
 from db.test_webhooks import all_types
 
 #: Of the mails about a hold that is left nothing is asked here.
@@ -59,7 +60,7 @@ class Outside:
         else:
             self.events.append(Webhook(self.secret).verify(body, dict(headers)))
         if answer == "lost":
-            time.sleep(0.6)  # more than a worker of `mortal_worker` waits
+            time.sleep(PATIENCE + 0.2)  # more than a worker waits
         return 200, b'{"id":"em_1"}'
 
 

@@ -39,19 +39,20 @@ def command(where: StackConfig, *arguments: str) -> subprocess.CompletedProcess[
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Iterator[Stack]:
+def second() -> Iterator[Stack]:
     """A stack without data, beside the run's."""
     base = next(
         base
         for base in range(29000 + os.getpid() % 50 * 20, 31500, 20)
         if all(is_free(port) for port in Ports(base).by_part().values())
     )
-    where = StackConfig(tmp_path / "second", Ports(base), durable=False)
-    started = command(where, "up", "--detach", "--no-seed", "--throw-away")
-    assert started.returncode == 0, started.stderr
-    yield Stack.of(where)
-    stop_running(where)
-    cluster_of(where).remove()
+    with stack_of_the_run.directory("second") as home:
+        where = StackConfig(home, Ports(base), durable=False)
+        started = command(where, "up", "--detach", "--no-seed", "--throw-away")
+        assert started.returncode == 0, started.stderr
+        yield Stack.of(where)
+        stop_running(where)
+        cluster_of(where).remove()
 
 
 def place(stack: Stack) -> StackConfig:
@@ -190,4 +191,4 @@ def _goes_on(second: Stack, there: Rest, staff: Rest, venue: Venue) -> None:
         def confirmed() -> bool:
             return any(held["reference"] in str(mail["html"]) for mail in mailbox.of(email))
 
-        wait_until(confirmed, seconds=60)
+        wait_until(confirmed)

@@ -41,7 +41,7 @@ def play(stack: Stack, cache: Path, arguments: dict[str, Any]) -> dict[str, Any]
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
     seen: dict[str, Any] = json.loads(finished.stdout)

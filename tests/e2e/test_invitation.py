@@ -40,7 +40,7 @@ def sign_up(page: Page, address: str, link: str) -> None:
     page.get_by_label("E-mail").fill(address)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make an account and accept").click()
-    expect(page.get_by_text(f"We sent a code to {address}.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"We sent a code to {address}.")).to_be_visible(timeout=90_000)
 
 
 def confirmation_of(mailbox: Mailbox, address: str) -> str:
@@ -80,7 +80,7 @@ def test_the_link_of_an_invitation_leads_to_a_page_that_accepts_it(
     for typed, heard in ((wrong, "That did not work"), (code[1], "You are now a member of")):
         page.get_by_label("Code").fill(typed)
         page.get_by_role("button", name="Confirm and accept").click()
-        expect(said).to_contain_text(heard, timeout=20_000)
+        expect(said).to_contain_text(heard, timeout=90_000)
         assert (address in members_of(venue)) == (typed == code[1])
 
     assert signs_in(stack, gateway, address)
@@ -102,12 +102,12 @@ def test_the_link_of_the_confirmation_leads_back_to_the_invitation(
         page.evaluate("link => void open(link)", unescape(back[1]))
     tab = opened.value
     accept = tab.get_by_role("button", name="Accept the invitation")
-    expect(accept).to_be_visible(timeout=20_000)
+    expect(accept).to_be_visible(timeout=90_000)
     assert "access_token" not in tab.url
     assert address not in members_of(venue)
     tab.get_by_label("Password").fill(PASSWORD)
     accept.click()
-    expect(tab.get_by_role("status")).to_contain_text("You are now a member of", timeout=20_000)
+    expect(tab.get_by_role("status")).to_contain_text("You are now a member of", timeout=90_000)
 
     assert address in members_of(venue)
     assert tab.evaluate("Object.values(localStorage)") == []

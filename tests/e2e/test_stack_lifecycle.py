@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+import stack as stack_of_the_run
 from escapemaster_dev.stack.config import Ports, StackConfig
 from escapemaster_dev.stack.environment import read_environment
 from escapemaster_dev.stack.ports import is_free
@@ -23,7 +24,7 @@ from escapemaster_dev.stack.state import is_running, read_state
 from escapemaster_dev.stack.supervisor import cluster_of
 from stack import Stack, wait_until
 
-PATIENCE = 120
+PATIENCE = 300
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class Place:
         return {part.name: part.pid for part in state.parts}
 
     def assert_nothing_runs(self, pids: dict[str, int]) -> None:
-        wait_until(lambda: not any(_alive(pid) for pid in pids.values()), seconds=30)
+        wait_until(lambda: not any(_alive(pid) for pid in pids.values()))
         ports = self.config.ports.by_part().values()
-        wait_until(lambda: all(is_free(port) for port in ports), seconds=10)
+        wait_until(lambda: all(is_free(port) for port in ports))
 
 
 def _alive(pid: int) -> bool:
@@ -92,17 +93,18 @@ def _alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place() -> Iterator[Place]:
     """One place for all: only its first start has to make a database."""
     base = next(
         base
         for base in range(25500 + os.getpid() % 50 * 20, 27900, 20)
         if all(is_free(port) for port in Ports(base).by_part().values())
     )
-    config = StackConfig(tmp_path_factory.mktemp("lifecycle"), Ports(base), durable=False)
-    yield Place(config)
-    if config.secrets.exists():
-        cluster_of(config).remove()
+    with stack_of_the_run.directory("lifecycle") as home:
+        config = StackConfig(home, Ports(base), durable=False)
+        yield Place(config)
+        if config.secrets.exists():
+            cluster_of(config).remove()
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def running(place: Place) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def test_it_runs_beside_another_keeps_its_secrets_and_ends_with_ctrl_c(
@@ -135,7 +137,7 @@ def test_it_runs_beside_another_keeps_its_secrets_and_ends_with_ctrl_c(
     _assert_apart(place, stack)
     _assert_secrets_are_shut_away(place)
     os.killpg(running.pid, signal.SIGINT)
-    output, errors = running.communicate(timeout=60)
+    output, errors = running.communicate(timeout=300)
     assert running.returncode == 0, errors
     assert "Publishable key" in output
     assert "Traceback" not in errors
@@ -182,7 +184,7 @@ def test_a_part_that_dies_is_started_again_and_status_says_so(
         assert state is not None
         return all(part.runs and part.restarts for part in state.parts if part.name in victims)
 
-    wait_until(back, seconds=60)
+    wait_until(back)
     after = place.pids()
     assert all(after[name] != before[name] for name in victims)
     told = place.command("status")
@@ -202,7 +204,7 @@ def test_a_part_that_dies_is_started_again_and_status_says_so(
             return False
         return "request.jwt.claims" in body
 
-    wait_until(mended, seconds=60)
+    wait_until(mended)
     assert running.poll() is None
 
 
@@ -210,7 +212,7 @@ def test_a_part_that_dies_is_started_again_and_status_says_so(
 def test_nothing_outlives_a_killed_supervisor(place: Place, running: subprocess.Popen[str]) -> None:
     pids = place.pids()
     running.kill()
-    running.communicate(timeout=60)
+    running.communicate(timeout=300)
     place.assert_nothing_runs(pids)
     assert not is_running(place.config)
 
@@ -265,6 +267,6 @@ def test_a_start_that_is_interrupted_leaves_nothing(place: Place) -> None:
 
     wait_until(some_parts, seconds=PATIENCE)
     process.terminate()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     wait_until(lambda: all(is_free(port) for port in place.config.ports.by_part().values()))

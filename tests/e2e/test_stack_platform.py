@@ -143,7 +143,7 @@ def test_the_mailbox_shows_what_was_sent(stack: Stack) -> None:
     mail = EmailMessage()
     mail["To"], mail["From"], mail["Subject"] = "one@example.test", "us@example.test", "Hello"
     mail.set_content("Hello")
-    with smtplib.SMTP("127.0.0.1", stack.ports.smtp, timeout=10) as smtp:
+    with smtplib.SMTP("127.0.0.1", stack.ports.smtp, timeout=90) as smtp:
         smtp.send_message(mail)
     with client(stack.mailbox_url) as http:
         found = Mailbox(http).wait_for("one@example.test")

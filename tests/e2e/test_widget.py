@@ -21,7 +21,7 @@ from venues import Venue, answer, open_venue
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 #: Payment, webhook and worker are real: give them time.
-PATIENT = 20_000
+PATIENT = 90_000
 
 
 @pytest.fixture
@@ -107,6 +107,7 @@ def visit(
             **{"locale": "en-GB", "timezone_id": "Europe/Madrid", **options}
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENT)
         made = Visitor(context.new_page(), stack, venue)
         # The stack's page knows the demo's calendars; this test has its own.
         context.route("**/demo/config.json", lambda route: _fulfil(route, config))

@@ -31,7 +31,7 @@ def deno(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Completed]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     return run

@@ -24,7 +24,7 @@ from matrix.probe import install
 from matrix.world import Facts, build, load
 from pool import Pool
 
-_PATIENCE = 20.0
+_PATIENCE = stack_of_the_run.PATIENCE
 
 #: The superuser's URLs of databases that are there already. The mutation tool sets them.
 DATABASE = "ESCAPEMASTER_TENANCY_DATABASE"

@@ -23,7 +23,7 @@ from escapemaster_dev.stack.config import ROOT
 from escapemaster_dev.stack.processes import Child, Command
 from escapemaster_dev.stack.supabase_config import read_supabase_config
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def serving(dsn: str) -> Iterator[PostgrestClient]:
             Path(home) / "log",
         )
         try:
-            client = PostgrestClient(HTTPConnection("127.0.0.1", port, timeout=30), secret)
+            client = PostgrestClient(HTTPConnection("127.0.0.1", port, timeout=90), secret)
             _wait_until_ready(client, child)
             yield client
             client.connection.close()

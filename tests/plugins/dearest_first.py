@@ -13,20 +13,29 @@ import pytest
 
 #: Modules, or tests, that take long, the longest first; those that share what is dear together.
 DEAREST = (
-    "tests/matrix/test_matrix_plans.py",
     "tests/api/test_no_input_breaks.py::test_no_value_of_a_member_breaks_a_table",
+    "tests/matrix/test_matrix_plans.py",
     "tests/api/test_no_input_breaks.py::test_no_input_of_a_member_breaks_a_function",
+    "tests/e2e/test_stack_lifecycle.py",
+    "tests/e2e/test_backup.py",
+    "tests/db/test_schema.py",
+    "tests/db/test_booking_chaos.py",
+    "tests/db/test_workers_killed.py",
     "tests/api/test_no_input_breaks.py::test_no_input_of_a_stranger_breaks_a_function",
     "tests/db/test_schema_rendering.py",
-    "tests/e2e/test_stack_lifecycle.py",
-    "tests/db/test_schema.py",
+    "tests/edge/test_deno.py::test_the_deno_tests_pass",
+    "tests/api/service/test_service_email_look.py::test_nobody_is_shut_out_of_a_mail",
+    "tests/db/test_due_messages_model.py",
+    "tests/db/test_backups.py",
+    "tests/matrix/test_matrix_statistics.py::test_no_column_is_repeated",
     "tests/db/test_pricing_model.py",
-    "tests/db/test_booking_chaos.py",
+    "tests/api/service/test_service_described.py::test_an_answer_is_one_that_is_described",
     "tests/matrix/test_matrix_http.py",
     "tests/db/test_availability_model.py",
-    "tests/api/service/test_service_email_look.py::test_nobody_is_shut_out_of_a_mail",
-    "tests/db/test_staffing.py",
+    "tests/db/test_inspection.py",
+    "tests/e2e/test_reminders.py",
     "tests/e2e/test_path.py",
+    "tests/db/test_staffing.py",
 )
 
 

@@ -27,7 +27,7 @@ from escapemaster_dev.sandbox.stripe.settings import Settings
 
 SECRET_KEY = "sk_test_sandbox"
 WEBHOOK_SECRET = "whsec_sandbox"
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 @contextlib.contextmanager

@@ -124,7 +124,10 @@ async def test_what_is_no_body_at_all_is_refused(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=50,
+)
 @given(nonsense=NONSENSE)
 @pytest.mark.parametrize(
     ("path", "right"),

@@ -96,14 +96,14 @@ class Venue:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def reaches(self, hold: dict[str, Any], status: str, seconds: float = 20) -> dict[str, Any]:
+    def reaches(self, hold: dict[str, Any], status: str) -> dict[str, Any]:
         """Wait until the booking has a status."""
 
         def reached() -> dict[str, Any] | None:
             booking = self.booking(hold)
             return booking if booking["status"] == status else None
 
-        return wait_until(reached, seconds=seconds)
+        return wait_until(reached)
 
     def player(self, hold: dict[str, Any]) -> str:
         """The player's address."""
@@ -498,13 +498,13 @@ def test_workers_that_are_killed_at_any_moment_lose_no_booking_and_double_no_mai
             if random.random() < 0.3 and workers:
                 workers.pop().send_signal(signal.SIGKILL)
         for hold in holds:
-            venue.reaches(hold, "confirmed", seconds=40)
+            venue.reaches(hold, "confirmed")
         for worker in workers:
             worker.send_signal(signal.SIGKILL)
         for hold in holds:
-            mailbox.wait_for(venue.player(hold), seconds=60)
+            mailbox.wait_for(venue.player(hold))
     # Everything that was left behind has been taken over and done.
-    wait_until(lambda: "escapemaster_jobs_running 0.0" in worker_numbers(stack), seconds=30)
+    wait_until(lambda: "escapemaster_jobs_running 0.0" in worker_numbers(stack))
     assert [len(mailbox.of(venue.player(hold))) for hold in holds] == [1] * len(holds)
 
 

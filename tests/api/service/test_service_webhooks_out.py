@@ -247,12 +247,13 @@ async def test_who_does_not_answer_in_time_is_left() -> None:
 
     posted = await Poster(resolver=thinking, seconds=0.2).post("https://a.example/", {}, b"")
     assert posted.outcome == "timed_out"
-    assert asyncio.get_running_loop().time() - began < 5
+    # Less than any of them would have taken.
+    assert asyncio.get_running_loop().time() - began < 25
 
 
 async def test_who_answers_and_then_goes_on_for_ever_has_answered() -> None:
     endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
-    assert (await post(saying(endless, b"", pause=30.0), seconds=0.3))[:2] == ("delivered", 200)
+    assert (await post(saying(endless, b"", pause=30.0), seconds=1.5))[:2] == ("delivered", 200)
 
 
 async def test_of_ten_megabytes_little_is_read() -> None:

@@ -766,7 +766,7 @@ class FakeQueue:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the queue has been told enough."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():
                 await self.changed.wait()
                 self.changed.clear()
@@ -790,7 +790,7 @@ async def at_work(
         yield worker
     finally:
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await running
 
 
@@ -940,7 +940,7 @@ async def test_a_worker_that_lost_its_lease_stops_at_once_and_says_nothing() -> 
             stopped.set()
 
     async with at_work(queue, work):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await stopped.wait()
     assert queue.told == [("extended", 1)]
 
@@ -959,7 +959,7 @@ async def test_a_lease_that_cannot_be_extended_in_time_counts_as_lost() -> None:
             stopped.set()
 
     async with at_work(queue, work):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await stopped.wait()
     assert {told[0] for told in queue.told} == {"extended"}
     assert len(queue.told) >= 2
@@ -993,7 +993,7 @@ async def test_told_to_stop_a_worker_finishes_what_it_has() -> None:
         await may_end.wait()
 
     async with at_work(queue, work):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await began.wait()
         asyncio.get_running_loop().call_soon(may_end.set)
     assert queue.told == [("done", 1)]
@@ -1009,7 +1009,7 @@ async def test_what_cannot_be_finished_in_time_is_handed_back(failed: str | None
         await asyncio.Event().wait()
 
     async with at_work(queue, work, grace=0.01):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await began.wait()
     assert queue.told == [("failed", 1, "the worker stopped", True)]
 
@@ -1042,7 +1042,7 @@ async def test_what_is_periodic_starts_at_once_survives_failures_and_stops() -> 
             raise failures.pop(0)
         stop.set()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await repeat(Periodic("t", 0.001, turn), stop)
     assert len(turns) == 3
 
@@ -1267,7 +1267,7 @@ async def test_nonsense_does_not_disturb_it(sent: bytes) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
         writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with suppress(ConnectionError):
                 await reader.read()
         writer.close()
@@ -1313,7 +1313,7 @@ async def test_the_process_works_until_it_is_told_to_stop(
 
     postgrest.answer("claim_jobs", claimed)
     monkeypatch.setattr(main, "open_tools", these_tools)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await main.work(settings.model_copy(update={"worker_health_port": port}), stop)
     assert postgrest.called("claim_jobs")[0]["max_jobs"] == settings.worker_concurrency
 
@@ -1325,7 +1325,7 @@ def test_a_signal_ends_the_process_in_good_order(
 
     async def work(_: Settings, stop: asyncio.Event) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await stop.wait()
         finished.append(True)
 
