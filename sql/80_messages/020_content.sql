@@ -696,7 +696,7 @@ begin
         p.organization_id, p.id, '…-' || right(v.code, 4), p.currency, p.amount_cents, p.reason, p.respond_by, p.status,
         v.status = 'blocked'
         and b.recipient_email is not null
-        and not private.voucher_mail_left(b.organization_id, b.voucher_id, null)
+        and not private.voucher_mail_left(b.organization_id, b.voucher_id, '')
       from public.voucher_disputes as p
       join public.voucher_orders as b on b.organization_id = p.organization_id and b.id = p.order_id
       join public.vouchers as v on v.organization_id = b.organization_id and v.id = b.voucher_id

@@ -33,7 +33,7 @@ end
 $$;
 
 comment on function private.voucher_mail_left is
-  'Whether the mail that brings a voucher to its recipient was sent, or is being sent, by another job than the one that this release queued.';
+  'Whether the mail that brings a voucher to its recipient was sent, or is being sent, by another job than the one that this release queued (empty: by any).';
 
 create function private.release_voucher_delivery()
 returns trigger
