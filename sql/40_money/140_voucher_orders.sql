@@ -132,8 +132,8 @@ before insert or update of buyer_name, recipient_name on public.voucher_orders
 for each row execute function private.clean_texts('names', 'buyer_name', 'recipient_name');
 
 create trigger voucher_orders_clean_notes
-before insert or update of message on public.voucher_orders
-for each row execute function private.clean_texts('notes', 'message');
+before insert or update of message, accepted_terms on public.voucher_orders
+for each row execute function private.clean_texts('notes', 'message', 'accepted_terms');
 
 create policy voucher_orders_select on public.voucher_orders
 for select to authenticated

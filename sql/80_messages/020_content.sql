@@ -601,8 +601,8 @@ begin
       and v.status = 'active'
       and v.recipient_email is not null
       and not private.voucher_went_back(v)
-      -- Held by a dispute, it is not sent beside the one of before.
-      and not (cause ? 'released' and private.voucher_mail_left(v.organization_id, v.id, cause ->> 'released'))
+      -- Of the one of before a dispute and the one that was queued after it, one is sent.
+      and (cause ? 'resent' or not private.voucher_mail_left(v.organization_id, v.id, cause ->> 'released'))
   );
 end
 $$;

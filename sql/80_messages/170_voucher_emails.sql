@@ -33,7 +33,7 @@ end
 $$;
 
 comment on function private.voucher_mail_left is
-  'Whether the mail that brings a voucher to its recipient was sent, or is being sent, by another job than the one that this release queued (empty: by any).';
+  'Whether the mail that brings a voucher to its recipient was sent, or is being sent, by another job than the one that this release queued (null: by one that a release queued; empty: by any).';
 
 create function private.release_voucher_delivery()
 returns trigger
@@ -256,7 +256,7 @@ begin
   if (
     case resend_voucher_email.kind
       when 'buyer' then private.bought_voucher_content(resend_voucher_email.organization_id, payload)
-      else private.voucher_content(resend_voucher_email.organization_id, payload)
+      else private.voucher_content(resend_voucher_email.organization_id, payload || '{"resent": true}')
     end
   ) is null then
     perform private.fail('nothing_to_send', 409, 'It was not bought, was cancelled or given back, or a dispute about its payment is open.');
@@ -283,7 +283,9 @@ begin
       waits,
       private.enqueue(
         'email.send',
-        payload || jsonb_build_object('template', template, 'organization_id', voucher.organization_id),
+        payload || jsonb_build_object(
+          'template', template, 'organization_id', voucher.organization_id, 'resent', true
+        ),
         concat_ws(':', 'resent', voucher.organization_id, voucher.id, private.uuid_v7()),
         voucher.organization_id
       )

@@ -263,6 +263,7 @@ def test_it_speaks_the_buyers_language_on_a_page_written_from_right_to_left(
 ) -> None:
     page = shop(f"lang={language}", **PHONE)
     # As the attribute says, set by a script of the page's.
+    expect(page.locator("escape-booking")).to_be_attached()
     page.evaluate(
         """() => {
           document.documentElement.dir = 'rtl';
