@@ -109,7 +109,14 @@ export type Waiver = Answer<"waiver">;
 /** The answer of `join_waitlist`. */
 export type WaitlistEntry = Answer<"waitlist_entry">;
 
-/** The answer of the service's `POST /v1/checkout`. */
+/** The answer of `get_voucher_offer`: the gift vouchers that a venue sells online. */
+export type VoucherProduct = Answer<"voucher_product">;
+export type VoucherOffer = Answer<"voucher_offer">;
+/** The answer of `order_voucher`, and what `get_voucher_order` tells of it afterwards. */
+export type PlacedVoucherOrder = Answer<"placed_voucher_order">;
+export type VoucherOrder = Answer<"voucher_order">;
+
+/** The answer of the service's `POST /v1/checkout` and `/v1/voucher-checkout`. */
 export interface Checkout {
   readonly checkout_url: string;
   readonly expires_at: string;

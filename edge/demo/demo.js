@@ -18,8 +18,10 @@ const texts = {
       "Find the confirmation in the {mailbox}. By its link you move the booking, pay what is still open, or cancel.",
       "{day} is full: join the waitlist for it, then {spare}. The offer comes to the {mailbox}.",
       "Book {room}: there everybody signs a waiver before they play.",
+      "Buy a {vouchers}: it comes to the {mailbox} with its paper, and its code pays a booking.",
       "Open this page in two windows and take the same time in both.",
     ],
+    vouchers: "gift voucher",
     spare: "cancel the booking that is in the way",
     embedTitle: "On your own page",
     embedText:
@@ -42,8 +44,10 @@ const texts = {
       "Busca la confirmación en el {mailbox}. Con su enlace cambias la reserva, pagas lo que falte o la cancelas.",
       "{day} está completo: apúntate a su lista de espera y luego {spare}. La oferta llega al {mailbox}.",
       "Reserva {room}: allí todos firman una exención antes de jugar.",
+      "Compra un {vouchers}: llega al {mailbox} con su hoja, y su código paga una reserva.",
       "Abre esta página en dos ventanas y elige la misma hora en las dos.",
     ],
+    vouchers: "vale regalo",
     spare: "cancela la reserva que estorba",
     embedTitle: "En tu propia página",
     embedText: "Un script y un elemento. Toma la letra y el tema de la página que lo rodea.",
@@ -65,8 +69,10 @@ const texts = {
       "Busca la confirmació a la {mailbox}. Amb el seu enllaç canvies la reserva, pagues el que falti o la cancel·les.",
       "{day} és ple: apunta't a la seva llista d'espera i després {spare}. L'oferta arriba a la {mailbox}.",
       "Reserva {room}: allà tothom signa una exempció abans de jugar.",
+      "Compra un {vouchers}: arriba a la {mailbox} amb el seu full, i el codi paga una reserva.",
       "Obre aquesta pàgina en dues finestres i tria la mateixa hora a totes dues.",
     ],
+    vouchers: "val regal",
     spare: "cancel·la la reserva que fa nosa",
     embedTitle: "A la teva pàgina",
     embedText: "Un script i un element. Agafa la lletra i el tema de la pàgina que l'envolta.",
@@ -135,6 +141,10 @@ function word(name, config, calendar) {
       return anchor(config.mailbox_url, text.mailbox.toLowerCase());
     case "coupon":
       return calendar?.coupon ? tag("code", calendar.coupon) : null;
+    case "vouchers":
+      return calendar
+        ? anchor(linkTo({ calendar: calendar.slug, lang: language, vouchers: "" }), text.vouchers)
+        : null;
     case "room":
       return calendar?.waiver_room ? tag("strong", calendar.waiver_room) : null;
     case "day": {

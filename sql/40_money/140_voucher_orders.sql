@@ -32,6 +32,7 @@ create table public.voucher_orders (
   recipient_name text not null default '',
   recipient_email text,
   message text not null default '',
+  accepted_terms text not null default '',
   locale text not null,
   deliver_on date,
   validity_months int,
@@ -67,6 +68,7 @@ create table public.voucher_orders (
   constraint voucher_orders_recipient_is_a_name_or_empty check (recipient_name = '' or private.is_name(recipient_name, 200)),
   constraint voucher_orders_recipient_email_is_plausible check (private.is_email(recipient_email)),
   constraint voucher_orders_message_is_a_text check (private.is_text(message, 1000)),
+  constraint voucher_orders_accepted_terms_are_a_text check (private.is_text(accepted_terms, 20000)),
   constraint voucher_orders_locale_is_supported check (private.is_locale(locale)),
   constraint voucher_orders_delivery_is_finite check (isfinite(deliver_on)),
   constraint voucher_orders_fee_is_part_of_the_amount check (platform_fee_cents between 0 and amount_cents),
@@ -85,6 +87,8 @@ comment on column public.voucher_orders.calendar_id is 'The calendar on whose pa
 comment on column public.voucher_orders.product_id is 'The product; null: an amount was chosen, or the product was deleted.';
 comment on column public.voucher_orders.product_names is 'The product''s names when it was ordered; null: an amount was chosen.';
 comment on column public.voucher_orders.amount_cents is 'What is paid and what the voucher is worth, minor units of currency.';
+comment on column public.voucher_orders.accepted_terms is
+  'The calendar''s terms that the buyer agreed to, word for word; empty: it had none.';
 comment on column public.voucher_orders.buyer_email is 'Where the buyer''s mail goes; null: was erased.';
 comment on column public.voucher_orders.recipient_email is 'Where the voucher is mailed to; null: to nobody but the buyer.';
 comment on column public.voucher_orders.locale is 'The buyer''s language, and that of the mails: es, en or ca.';
@@ -128,8 +132,8 @@ before insert or update of buyer_name, recipient_name on public.voucher_orders
 for each row execute function private.clean_texts('names', 'buyer_name', 'recipient_name');
 
 create trigger voucher_orders_clean_notes
-before insert or update of message on public.voucher_orders
-for each row execute function private.clean_texts('notes', 'message');
+before insert or update of message, accepted_terms on public.voucher_orders
+for each row execute function private.clean_texts('notes', 'message', 'accepted_terms');
 
 create policy voucher_orders_select on public.voucher_orders
 for select to authenticated

@@ -135,7 +135,8 @@ create function private.order_voucher(
   recipient_email text,
   message text,
   deliver_on date,
-  locale text
+  locale text,
+  accepted_terms text
 )
 returns public.placed_voucher_order
 language plpgsql
@@ -168,7 +169,8 @@ begin
     'calendar', calendar.id, 'buyer_name', order_voucher.buyer_name, 'buyer_email', order_voucher.buyer_email,
     'amount_cents', order_voucher.amount_cents, 'product_id', order_voucher.product_id,
     'recipient_name', order_voucher.recipient_name, 'recipient_email', order_voucher.recipient_email,
-    'message', order_voucher.message, 'deliver_on', order_voucher.deliver_on, 'locale', order_voucher.locale
+    'message', order_voucher.message, 'deliver_on', order_voucher.deliver_on, 'locale', order_voucher.locale,
+    'accepted_terms', order_voucher.accepted_terms
   ));
   if stored is not null then
     answer := jsonb_populate_record(null::public.placed_voucher_order, stored);
@@ -206,7 +208,11 @@ begin
     ) is not true then 'deliver_on'
     when not private.is_locale(spoken) then 'locale'
   end;
-  if field is not null then
+  if field is null and calendar.terms <> '{}' and not exists (
+    select from jsonb_each_text(calendar.terms) as t where t.value = order_voucher.accepted_terms
+  ) then
+    perform private.fail('terms_not_accepted', 422, 'Accept the calendar''s terms, word for word as they are now.');
+  elsif field is not null then
     perform private.fail(
       'voucher_order_invalid', 422,
       'Give an amount of the offer, who buys it with an address, a message without links, and a date for a recipient with an address.',
@@ -216,11 +222,12 @@ begin
 
   insert into public.voucher_orders (
     organization_id, id, calendar_id, product_id, product_names, amount_cents, currency, buyer_name, buyer_email,
-    recipient_name, recipient_email, message, locale, deliver_on, validity_months, refund_days
+    recipient_name, recipient_email, message, accepted_terms, locale, deliver_on, validity_months, refund_days
   )
   values (
     calendar.organization_id, order_id, calendar.id, product.id, product.names, cents, offer.currency, buyer, bought_by,
-    recipient, given_to, words, spoken, order_voucher.deliver_on, offer.validity_months, offer.refund_days
+    recipient, given_to, words, case when calendar.terms = '{}' then '' else order_voucher.accepted_terms end, spoken,
+    order_voucher.deliver_on, offer.validity_months, offer.refund_days
   );
   answer := row(order_id, null, cents, offer.currency)::public.placed_voucher_order;
   perform private.idempotent_end(scope, order_voucher.idempotency_key, to_jsonb(answer));
@@ -248,7 +255,8 @@ create function public.order_voucher(
   recipient_email text default null,
   message text default null,
   deliver_on date default null,
-  locale text default null
+  locale text default null,
+  accepted_terms text default null
 )
 returns public.placed_voucher_order
 language sql
@@ -257,12 +265,12 @@ set search_path = ''
 as $$
   select private.order_voucher(
     slug, idempotency_key, buyer_name, buyer_email, amount_cents, product_id, recipient_name, recipient_email, message,
-    deliver_on, locale
+    deliver_on, locale, accepted_terms
   )
 $$;
 
 comment on function public.order_voucher is
-  'Orders a gift voucher of the venue of a calendar: a product, or an amount (minor units). It exists once it is paid, online only, within half an hour of opening its page (POST /v1/voucher-checkout). Then the buyer is mailed the code, and with recipient_email the recipient, with the message: at once, or on deliver_on at nine in the venue''s zone. No mail goes out before. For a day the same idempotency key and request are one order. For anybody. Errors: 404 calendar_not_found, voucher_product_not_found; 409 vouchers_not_sold; 422 voucher_order_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Orders a gift voucher of the venue of a calendar: a product, or an amount (minor units). It exists once it is paid, online only, within half an hour of opening its page (POST /v1/voucher-checkout). Then the buyer is mailed the code, and with recipient_email the recipient, with the message: at once, or on deliver_on at nine in the venue''s zone. No mail goes out before. accepted_terms: what was agreed to of a calendar that has terms, word for word. For a day the same idempotency key and request are one order. For anybody. Errors: 404 calendar_not_found, voucher_product_not_found; 409 vouchers_not_sold; 422 voucher_order_invalid (details {"field"}), terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.order_voucher to anon, authenticated;
 
 create type public.voucher_order as (

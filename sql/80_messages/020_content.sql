@@ -578,11 +578,9 @@ begin
         'recipient_name', v.recipient_name,
         'message', v.message,
         -- Of one that was bought online.
-        'buyer_name', (
-          select b.buyer_name
-          from public.voucher_orders as b
-          where b.organization_id = v.organization_id and b.voucher_id = v.id
-        ),
+        'buyer_name', b.buyer_name,
+        'product', private.text_in(b.product_names, v.locale),
+        'terms', b.accepted_terms,
         'calendar_slug', k.slug,
         'site_url', k.site_url,
         'accent_color', k.accent_color
@@ -590,6 +588,7 @@ begin
     )
     from public.vouchers as v
     join public.organizations as o on o.id = v.organization_id
+    left join public.voucher_orders as b on b.organization_id = v.organization_id and b.voucher_id = v.id
     left join lateral (
       select c.slug, c.site_url, c.accent_color
       from public.calendars as c
@@ -602,6 +601,8 @@ begin
       and v.status = 'active'
       and v.recipient_email is not null
       and not private.voucher_went_back(v)
+      -- Of the one of before a dispute and the one that was queued after it, one is sent.
+      and (cause ? 'resent' or not private.voucher_mail_left(v.organization_id, v.id, cause ->> 'released'))
   );
 end
 $$;
@@ -635,6 +636,8 @@ begin
         'recipient_name', b.recipient_name,
         'recipient_email', b.recipient_email,
         'message', b.message,
+        'buyer_name', b.buyer_name,
+        'terms', b.accepted_terms,
         'deliver_on', b.deliver_on,
         'calendar_slug', c.slug,
         'site_url', c.site_url,
@@ -677,16 +680,23 @@ begin
         'amount_cents', d.amount_cents,
         'reason', d.reason,
         'respond_by', d.respond_by,
-        'timezone', o.timezone
+        'timezone', o.timezone,
+        'delivery_held', d.delivery_held
       )
     )
     from (
-      select p.organization_id, p.id, b.reference, p.currency, p.amount_cents, p.reason, p.respond_by, p.status
+      select
+        p.organization_id, p.id, b.reference, p.currency, p.amount_cents, p.reason, p.respond_by, p.status,
+        false as delivery_held
       from public.disputes as p
       join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
       union all
       -- Of a voucher's code its end: who has all of it can pay.
-      select p.organization_id, p.id, '…-' || right(v.code, 4), p.currency, p.amount_cents, p.reason, p.respond_by, p.status
+      select
+        p.organization_id, p.id, '…-' || right(v.code, 4), p.currency, p.amount_cents, p.reason, p.respond_by, p.status,
+        v.status = 'blocked'
+        and b.recipient_email is not null
+        and not private.voucher_mail_left(b.organization_id, b.voucher_id, '')
       from public.voucher_disputes as p
       join public.voucher_orders as b on b.organization_id = p.organization_id and b.id = p.order_id
       join public.vouchers as v on v.organization_id = b.organization_id and v.id = b.voucher_id

@@ -12,9 +12,9 @@ create type public.resent_email as (
 );
 
 comment on type public.resent_email is 'A mail that was queued once more; booking_emails says what becomes of it.';
-comment on column public.resent_email.id is 'As in booking_emails.';
+comment on column public.resent_email.id is 'As in booking_emails and voucher_emails.';
 comment on column public.resent_email.template is
-  'Which mail; one of: booking_confirmed, booking_pending, booking_cancelled, payment_request, waiver_request';
+  'Which mail; one of: booking_confirmed, booking_pending, booking_cancelled, payment_request, waiver_request, voucher_issued, voucher_bought';
 
 create function private.mail_to_resend(booking public.bookings, kind text)
 returns text

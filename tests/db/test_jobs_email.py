@@ -324,6 +324,8 @@ def test_a_voucher_is_written_to_whom_it_is_for_until_it_is_cancelled(venue: Ven
         "valid_until": issued["valid_until"],
         "recipient_name": "Eva",
         "buyer_name": None,
+        "product": None,
+        "terms": None,
         "message": "Many happy returns",
         "calendar_slug": venue.slug,
         "site_url": None,

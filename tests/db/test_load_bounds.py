@@ -52,6 +52,7 @@ ROWS_BOUNDED_BY = {
     "public.list_notifications": "max_rows, 100 at most",
     "public.my_bookings": "max_rows, 500 at most",
     "public.platform_list_organizations": "max_rows, 200 at most",
+    "public.voucher_emails": "200",
     "public.remove_member": "1000, by private.left_open",
     "service.claim_jobs": "max_jobs, 100 at most",
     "service.list_dead_jobs": "max_jobs, 1000 at most",

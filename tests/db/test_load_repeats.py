@@ -83,6 +83,7 @@ BY_KEY = {
     "refund_booking",
     "report_incident",
     "resend_booking_email",
+    "resend_voucher_email",
     "reschedule_booking",
     "sign_waiver",
 }

@@ -196,8 +196,12 @@ Deno.test("a zone that is not known is UTC and said to be, and the visitor's is 
 });
 
 Deno.test("what the page's attributes ask for is taken as far as it makes sense", () => {
-  const preset = (given: Record<string, string>) => readPreset((name) => given[name] ?? "");
+  const preset = (given: Record<string, string>, address = "https://venue.test/?vouchersfor=4") =>
+    readPreset((name) => given[name] ?? "", address);
   assert.deepEqual(preset({}), {});
+  assert.deepEqual(preset({ view: "rooms" }), {});
+  assert.deepEqual(preset({ view: "vouchers" }), { vouchers: true });
+  assert.deepEqual(preset({}, "https://venue.test/?lang=en&vouchers#top"), { vouchers: true });
   assert.deepEqual(preset({ date: "2026-02-30x", party: "many" }), {});
   assert.deepEqual(preset({ date: "2026-13-01", party: "-2" }), {});
   assert.deepEqual(preset({ room: "r2", date: "2026-12-10", party: "6", name: "Eva" }), {

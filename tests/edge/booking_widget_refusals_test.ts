@@ -13,15 +13,20 @@ import {
   rich,
   richly,
   type Setting,
+  setting,
   slot,
   stringsFor,
+  texts,
   toRichDetails,
+  voucherOrder,
 } from "./booking_widget_world.ts";
 
 const page = await Deno.readTextFile(new URL("../../docs/functions.md", import.meta.url));
-const calls = await Deno.readTextFile(
-  new URL("../../edge/booking-widget/src/api.ts", import.meta.url),
-);
+const [calls, buying] = await Promise.all(
+  ["api", "buying"].map((name) =>
+    Deno.readTextFile(new URL(`../../edge/booking-widget/src/${name}.ts`, import.meta.url))
+  ),
+) as [string, string];
 
 /** The refusals of a function as its page lists them, with their statuses. */
 function listed(name: string): (readonly [code: string, status: number])[] {
@@ -45,6 +50,15 @@ const details: Record<string, readonly object[]> = {
   extra_sold_out: [{ extra_id: "x1", left: 0 }],
   total_changed: [{ total_cents: 9900 }],
   terms_changed: [{ terms: { tiers: [], no_show_fee_percent: 0 } }],
+  voucher_order_invalid: [
+    "amount_cents",
+    "buyer_name",
+    "buyer_email",
+    "recipient_name",
+    "recipient_email",
+    "message",
+    "deliver_on",
+  ].map((field) => ({ field })),
 };
 
 const offered: Booking = { ...booking, due_now_cents: 0 };
@@ -75,6 +89,9 @@ const reach: Record<keyof Api, ((visit: Refusing) => Promise<Setting>) | null> =
   serverTime: null,
   // The service's: docs/money.md lists what it answers, and a test of the promises what is said.
   checkout: null,
+  // What is asked for gift vouchers, below.
+  rpc: null,
+  serve: null,
   getCalendar: async (visit) => {
     const made = visit({});
     await made.flow.start();
@@ -240,6 +257,58 @@ for (const [method, name] of methods) {
           said || codeProblem || oldTotal !== null || Object.keys(fieldErrors).length > 0,
           `${where}: nothing is said on ${step}`,
         );
+      }
+    }
+  });
+}
+
+/** How a visitor comes to each function that is asked for gift vouchers. */
+const vouchers: Record<string, (api: Partial<Api>) => Promise<Setting>> = {
+  get_voucher_offer: async (api) => {
+    const made = setting(api, {}, undefined, { preset: { vouchers: true } });
+    await made.flow.start();
+    return made;
+  },
+  order_voucher: async (api) => {
+    const made = await vouchers.get_voucher_offer!(api);
+    made.flow.details.type("full_name", "Maria");
+    made.flow.details.type("email", "maria@example.test");
+    await made.flow.more!.vouchers.buy();
+    return made;
+  },
+  get_voucher_order: async (api) => {
+    const made = setting(api, { reference: voucherOrder.order_id, token: "secret" });
+    await made.flow.start();
+    return made;
+  },
+};
+
+Deno.test("each function that is asked for gift vouchers is reached by this test", () => {
+  const asked = [...buying.matchAll(/\.rpc<\w+>\(\s*"(\w+)"/g)].map(([, name]) => name!);
+  assert.deepEqual([...new Set(asked)].sort(), Object.keys(vouchers).sort());
+});
+
+for (const [name, come] of Object.entries(vouchers)) {
+  Deno.test(`whatever ${name} refuses is said, or marked where it can be mended`, async () => {
+    const codes = listed(name);
+    assert.ok(codes.length > 0, name);
+    for (const [code, status] of codes) {
+      if (unreached[code]) continue;
+      for (const told of details[code] ?? [{}]) {
+        const plain = setting().flow.world.api;
+        const made = await come({
+          rpc: <T>(asked: string, request: object) =>
+            asked === name
+              ? Promise.reject(new ApiError(code, status, { ...told }))
+              : plain.rpc<T>(asked, request),
+        });
+        const { notice, fieldErrors } = made.flow.state;
+        const where = `${name} ${code} ${JSON.stringify(told)}`;
+        const strings = stringsFor("en");
+        assert.notEqual(read(notice?.text), strings.errors.unexpected, where);
+        const said = texts(made.flow);
+        const closed = code === "vouchers_not_sold" && said.includes(strings.errors[code]!);
+        assert.ok(notice || closed || Object.keys(fieldErrors).length > 0, where);
       }
     }
   });

@@ -7,6 +7,8 @@ import type {
   Quote,
   RescheduleQuote,
   Slot,
+  VoucherOffer,
+  VoucherOrder,
   WaitlistEntry,
   Waiver,
 } from "../../edge/_shared/booking.ts";
@@ -225,6 +227,30 @@ export const waiver: Waiver = {
   locales: ["en", "es"],
 };
 
+export const voucherOffer: VoucherOffer = {
+  currency: "EUR",
+  minimum_cents: 1000,
+  maximum_cents: 20000,
+  products: [{ id: "p1", name: "Escape for 4", description: null, amount_cents: 8000 }],
+  validity_months: 12,
+  refund_days: 14,
+  timezone: "Europe/Madrid",
+  last_delivery_on: "2027-11-23",
+};
+
+export const voucherOrder: VoucherOrder = {
+  order_id: "01a9b1c4-7d2e-7c31-9a34-2f2d7f0a8f11",
+  status: "open",
+  amount_cents: 8000,
+  currency: "EUR",
+  product: "Escape for 4",
+  recipient_name: "",
+  message: "",
+  deliver_on: null,
+  code: null,
+  valid_until: null,
+};
+
 export interface Setting {
   readonly flow: Flow;
   readonly calls: string[];
@@ -282,6 +308,20 @@ export function setting(
     acceptOffer: () => Promise.resolve({ ...booking, status: "confirmed" as const }),
     getWaiver: () => Promise.resolve(waiver),
     signWaiver: () => Promise.resolve({ signed: 1, needed: 2 }),
+    rpc: <T>(name: string) =>
+      Promise.resolve(
+        {
+          get_voucher_offer: voucherOffer,
+          order_voucher: {
+            order_id: voucherOrder.order_id,
+            order_token: "secret",
+            amount_cents: 8000,
+            currency: "EUR",
+          },
+          get_voucher_order: voucherOrder,
+        }[name] as T,
+      ),
+    serve: <T>() => Promise.resolve({ checkout_url: "https://pay.test/1" } as T),
   };
   // The days are those of the times that the world offers, if it says nothing else of them.
   const getAvailability = api.getAvailability ?? defaults.getAvailability;

@@ -77,7 +77,9 @@ _SILENT: dict[str, str] = {
             "public.mark_notifications_read service.sweep_notices"
         ),
         "one export waits already, and is answered again": "public.export_organization",
-        "queues a mail, which booking_emails shows": "public.resend_booking_email",
+        "queues a mail, which booking_emails shows, or voucher_emails": (
+            "public.resend_booking_email public.resend_voucher_email"
+        ),
         "queues a mail, and counts for the limits of who asks": "public.email_my_bookings",
         "reads, and counts for the limit of who asks": "public.my_booking_token",
         "the person's own account, which is no organization's": "public.reset_sign_in",

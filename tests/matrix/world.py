@@ -228,6 +228,9 @@ class _Builder:
             voucher_product=product,
             voucher_order=bought["order_id"],
             voucher_order_token=bought["order_token"],
+            bought_voucher=self.house.one(
+                "select voucher_id from public.voucher_orders where id = %s", bought["order_id"]
+            ),
             extra=extra,
             coupon=coupon["id"],
             coupon_code=coupon["code"],

@@ -166,6 +166,9 @@ export interface Api {
   serverTime?(): number | null;
   getWaiver(token: string, locale: string): Promise<Waiver>;
   signWaiver(request: SignRequest): Promise<unknown>;
+  /** Any function of the database, and any route of the service: for what the second script asks. */
+  rpc<T>(name: string, request: object): Promise<T>;
+  serve<T>(route: string, request: object): Promise<T>;
 }
 
 export interface ApiOptions {
@@ -187,7 +190,11 @@ export function createApi(options: ApiOptions): Api {
     post<T>(`${options.apiUrl}/rest/v1/rpc/${name}${columns}`, body, 2, {
       apikey: options.publishableKey,
     }, (date) => heard = { server: date, at: performance.now() });
+  const serve = <T>(route: string, request: object) =>
+    post<T>(`${options.serviceUrl}/v1/${route}`, request, 1, {});
   return {
+    rpc,
+    serve,
     getCalendar: (slug) => rpc("get_calendar", { slug }),
     getAvailabilityDays: (request) => rpc("get_availability_days", request),
     getAvailability: (request) => rpc("get_availability", request, TIME_COLUMNS),
@@ -197,7 +204,7 @@ export function createApi(options: ApiOptions): Api {
     confirmBooking: (key) => rpc("confirm_booking", key),
     cancelBooking: (key) => rpc("cancel_booking", key),
     checkout: (key, return_url, amount = "due") =>
-      post(`${options.serviceUrl}/v1/checkout`, { ...key, return_url, amount }, 1, {}),
+      serve("checkout", { ...key, return_url, amount }),
     quoteReschedule: (request) => rpc("quote_reschedule", request),
     reschedule: (request) => rpc("reschedule_booking", request),
     emailMyBookings: (request) => rpc("email_my_bookings", request),

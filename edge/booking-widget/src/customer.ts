@@ -28,7 +28,10 @@ export type FieldProblem =
   | "requiredSignature"
   | "invalidSignature"
   | "invalidYear"
-  | "invalidDates";
+  | "invalidDates"
+  | "invalidAmount"
+  | "invalidMessage"
+  | "invalidDelivery";
 
 /** The answers to the venue's questions as they stand in the form. */
 export type Answers = Readonly<Record<string, string | boolean>>;

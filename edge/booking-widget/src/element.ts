@@ -61,6 +61,7 @@ export class EscapeBooking extends HTMLElement {
     "coupon",
     "name",
     "email",
+    "view",
   ];
   /** The second script hands itself over here. */
   static createMore: typeof createMore | null = null;

@@ -18,10 +18,15 @@ export class Entering {
 
   async start(): Promise<void> {
     const { flow } = this;
-    const { store, slug } = flow.world;
+    const { store, slug, preset } = flow.world;
     const { entry } = this;
     flow.details.restore();
     try {
+      // The reference of an ordered voucher is its id, which is long.
+      if (preset.vouchers || entry.reference?.[35]) {
+        this.#dress();
+        if (await (await flow.loadMore()).vouchers.enter()) return;
+      }
       if (entry.waiver || entry.leave || entry.confirm) {
         this.#dress();
         const more = await flow.loadMore();

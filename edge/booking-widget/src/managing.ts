@@ -17,7 +17,8 @@ export class Managing {
   async lead(to: Step, mark: Mark | null): Promise<void> {
     const { flow } = this;
     const { step, booking, signing, calendar } = flow.state;
-    const { moving, waivers, waitlist, resending } = await flow.loadMore();
+    const { moving, waivers, waitlist, resending, vouchers } = await flow.loadMore();
+    if (to === "vouchers" || to === "voucher") return await vouchers.lead(to);
     const signs = step === "waiver" || step === "signed";
     const moves = step === "move" || step === "moveQuote";
     if (to === "booking" && booking) {

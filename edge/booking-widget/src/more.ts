@@ -1,6 +1,6 @@
 /**
  * What comes after the details, and what only some visitors need, as a script of its own: paying,
- * managing and moving a booking, asking for its link again, the waitlist, waivers. It shares no object
+ * managing and moving a booking, asking for its link again, the waitlist, waivers, gift vouchers. It shares no object
  * with the first script but the {@link Flow} that it is given.
  */
 import type { Child } from "./dom.ts";
@@ -9,6 +9,7 @@ import type { Language } from "./language.ts";
 import { Managing } from "./managing.ts";
 import { Moving } from "./moving.ts";
 import { Resending } from "./resending.ts";
+import { Vouchers } from "./buying.ts";
 import { Waivers } from "./signing.ts";
 import type { Step } from "./state.ts";
 import type { Strings } from "./strings.ts";
@@ -21,6 +22,7 @@ import { move, moveQuote } from "./views/move.ts";
 import type { MoreView } from "./views/parts.ts";
 import { pay } from "./views/pay.ts";
 import { agreed } from "./views/terms.ts";
+import { voucher, vouchers } from "./views/vouchers.ts";
 import { leave, waiting, waitlist } from "./views/waitlist.ts";
 import { signed, waiver } from "./views/waiver.ts";
 import { Waitlist } from "./waiting.ts";
@@ -31,6 +33,7 @@ export interface More {
   readonly resending: Resending;
   readonly waitlist: Waitlist;
   readonly waivers: Waivers;
+  readonly vouchers: Vouchers;
   readonly views: Partial<Record<Step, (view: MoreView) => Child>>;
   /** What is agreed to, below what is to be booked. */
   readonly terms: typeof agreed;
@@ -46,6 +49,7 @@ export function createMore(flow: Flow): More {
     resending: new Resending(flow),
     waitlist: new Waitlist(flow),
     waivers: new Waivers(flow, managing),
+    vouchers: new Vouchers(flow),
     views: {
       pay,
       confirming,
@@ -63,6 +67,8 @@ export function createMore(flow: Flow): More {
       left: leave,
       waiver,
       signed,
+      vouchers,
+      voucher,
     },
     terms: agreed,
     styles: moreStyles,

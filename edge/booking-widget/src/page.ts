@@ -137,10 +137,11 @@ export function leaveFor(url: string): Way {
 }
 
 /** What the attributes of the element ask for; what makes no sense is passed over. */
-export function readPreset(get: (name: string) => string): Preset {
+export function readPreset(get: (name: string) => string, href = ownAddress()): Preset {
   const date = get("date");
   const party = Number(get("party"));
   return {
+    ...(get("view") === "vouchers" || /[?&]vouchers\b/.test(href) ? { vouchers: true } : {}),
     ...(get("room") ? { room: get("room") } : {}),
     ...(/^\d{4}-\d\d-\d\d$/.test(date) && !Number.isNaN(Date.parse(date)) ? { date } : {}),
     ...(Number.isInteger(party) && party > 0 ? { party } : {}),

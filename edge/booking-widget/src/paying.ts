@@ -130,7 +130,7 @@ export class Paying {
         amount,
       );
       if (!/^https?:\/\//.test(checkout_url)) throw new ApiError("unexpected", 500);
-      await this.#leaveFor(checkout_url);
+      await this.leaveFor(checkout_url);
     } catch (error) {
       const { code } = refusalOf(error);
       // A page on an origin that the service does not allow is the owner's to find out.
@@ -155,7 +155,7 @@ export class Paying {
    * The provider refuses to be framed, so its page takes the place of the whole window or gets a tab
    * of its own. Where the page around us forbids both, the visitor is given the link.
    */
-  async #leaveFor(url: string): Promise<void> {
+  async leaveFor(url: string): Promise<void> {
     const { flow } = this;
     const way = flow.world.redirect(url);
     if (way === "here") return;

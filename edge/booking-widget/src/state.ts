@@ -34,7 +34,9 @@ export type Step =
   | "signed"
   | "elsewhere"
   | "lost"
-  | "resent";
+  | "resent"
+  | "vouchers"
+  | "voucher";
 
 /** A text that is written when it is shown, in the language of that moment. */
 export type Text = (strings: Strings, format: Format) => string;

@@ -55,6 +55,13 @@ export interface Store {
   /** The secret of a link, so that it need not stand in the address. */
   keepToken(link: string, token: string): void;
   token(link: string): string | null;
+  /** What else is kept as long as the tab is open, by name. */
+  readonly tab: Tab;
+}
+
+export interface Tab {
+  read<T>(name: string): T | null;
+  write(name: string, value: unknown): void;
 }
 
 type Area = Pick<Storage, "getItem" | "setItem" | "removeItem">;
@@ -95,11 +102,12 @@ export function createStore(session: () => Area, lasting: () => Area = session):
     signer: (token) => tab.read<Signer>(`signer:${token}`),
     keepToken: (link, token) => tab.write(`token:${link}`, token),
     token: (link) => tab.read<string>(`token:${link}`),
+    tab,
   };
 }
 
 /** Values by name, in a storage where there is one. */
-function place(area: () => Area) {
+function place(area: () => Area): Tab {
   const memory = new Map<string, string>();
   const key = (name: string) => `escape-booking:${name}`;
   return {

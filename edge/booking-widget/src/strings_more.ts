@@ -63,9 +63,9 @@ const texts = {
     "Pagues a la pàgina segura del nostre proveïdor de pagaments i tornes aquí.",
   ),
   paidElsewhere: say(
-    "The payment page is open in another tab. This page shows your booking once it is paid. If paying does not work there, copy the link into a new window.",
-    "La página de pago está abierta en otra pestaña. Aquí verás tu reserva cuando esté pagada. Si allí no puedes pagar, copia el enlace en una ventana nueva.",
-    "La pàgina de pagament és oberta en una altra pestanya. Aquí veuràs la reserva quan estigui pagada. Si allà no pots pagar, copia l'enllaç en una finestra nova.",
+    "The payment page is open in another tab. This page goes on once it is paid. If paying does not work there, copy the link into a new window.",
+    "La página de pago está abierta en otra pestaña. Esta página sigue cuando esté pagado. Si allí no puedes pagar, copia el enlace en una ventana nueva.",
+    "La pàgina de pagament és oberta en una altra pestanya. Aquesta pàgina continua quan estigui pagat. Si allà no pots pagar, copia l'enllaç en una finestra nova.",
   ),
   cannotLeave: say(
     "This page does not let us open the payment. Open it with the button; if nothing happens or paying does not work there, copy the link into a new window.",
@@ -628,6 +628,168 @@ const texts = {
     "Listo",
     "Fet",
   ),
+  giftTitle: say("Gift vouchers", "Vales regalo", "Vals regal"),
+  giftOne: say("Gift voucher", "Vale regalo", "Val regal"),
+  giftOf: say(
+    (venue: string) => `Gift voucher of ${venue}`,
+    (venue) => `Vale regalo de ${venue}`,
+    (venue) => `Val regal de ${venue}`,
+  ),
+  giftLead: say(
+    (venue: string) =>
+      `Give an adventure at ${venue}. Whoever gets it chooses room, date and party.`,
+    (venue) => `Regala una aventura en ${venue}. Quien la recibe elige sala, fecha y grupo.`,
+    (venue) => `Regala una aventura a ${venue}. Qui la rep tria sala, data i grup.`,
+  ),
+  giftBook: say("Book a game", "Reservar una partida", "Reserva una partida"),
+  giftWhat: say("What you give", "Qué regalas", "Què regales"),
+  giftOther: say("Another amount", "Otro importe", "Un altre import"),
+  giftAmount: say(
+    (currency: string) => `Amount (${currency})`,
+    (currency) => `Importe (${currency})`,
+    (currency) => `Import (${currency})`,
+  ),
+  giftRange: say(
+    (least: string, most: string) => `From ${least} to ${most}.`,
+    (least, most) => `De ${least} a ${most}.`,
+    (least, most) => `De ${least} a ${most}.`,
+  ),
+  invalidAmount: say(
+    "Choose an amount within these limits.",
+    "Elige un importe dentro de estos límites.",
+    "Tria un import dins d'aquests límits.",
+  ),
+  giftFor: say("For whom", "Para quién", "Per a qui"),
+  giftMessage: say("A message", "Un mensaje", "Un missatge"),
+  giftMessageHint: say(
+    "It stands on the voucher. No links.",
+    "Aparece en el vale. Sin enlaces.",
+    "Apareix al val. Sense enllaços.",
+  ),
+  invalidMessage: say(
+    "Write it without links.",
+    "Escríbelo sin enlaces.",
+    "Escriu-lo sense enllaços.",
+  ),
+  giftMail: say(
+    "Send it to whoever gets it by e-mail, too",
+    "Enviarlo también por correo a quien lo recibe",
+    "Envia'l també per correu a qui el rep",
+  ),
+  giftMailHint: say(
+    "You get the code in any case, to print it or to pass it on yourself.",
+    "Tú recibes el código en cualquier caso, para imprimirlo o darlo en mano.",
+    "Tu reps el codi en qualsevol cas, per imprimir-lo o donar-lo en mà.",
+  ),
+  giftAddress: say("Their e-mail", "Su correo electrónico", "El seu correu electrònic"),
+  giftDay: say("On which day", "Qué día", "Quin dia"),
+  giftDayHint: say(
+    (zone: string) => `At 9:00, time of the venue: ${zone}. Left empty: as soon as it is paid.`,
+    (zone) => `A las 9:00, hora del local: ${zone}. Si lo dejas vacío, en cuanto esté pagado.`,
+    (zone) => `A les 9:00, hora del local: ${zone}. Si ho deixes buit, quan estigui pagat.`,
+  ),
+  invalidDelivery: say(
+    "Choose a day from today on, within a year.",
+    "Elige un día a partir de hoy, dentro de un año.",
+    "Tria un dia a partir d'avui, dins d'un any.",
+  ),
+  giftBuyer: say("Who buys it", "Quién lo compra", "Qui el compra"),
+  giftEmailHint: say(
+    "The code comes here.",
+    "Aquí recibirás el código.",
+    "Aquí rebràs el codi.",
+  ),
+  giftRules: say("What counts", "Condiciones", "Condicions"),
+  giftUse: say(
+    "It pays for bookings until nothing is left on it.",
+    "Paga reservas hasta que se agote el saldo.",
+    "Paga reserves fins que s'esgoti el saldo.",
+  ),
+  giftValidity: say(
+    (months: number) =>
+      months > 0
+        ? `It is valid for ${count(months, "month", "months")} from its payment on.`
+        : "It does not expire.",
+    (months) => months > 0 ? `Vale ${count(months, "mes", "meses")} desde el pago.` : "No caduca.",
+    (months) =>
+      months > 0 ? `Val ${count(months, "mes", "mesos")} des del pagament.` : "No caduca.",
+  ),
+  giftRefund: say(
+    (days: number) =>
+      days > 0
+        ? `Unspent, it can be given back for ${count(days, "day", "days")}: ask the venue.`
+        : "It cannot be given back.",
+    (days) =>
+      days > 0
+        ? `Sin gastar, se puede devolver durante ${count(days, "día", "días")}: pídelo al local.`
+        : "No se puede devolver.",
+    (days) =>
+      days > 0
+        ? `Sense gastar, es pot tornar durant ${count(days, "dia", "dies")}: demana-ho al local.`
+        : "No es pot tornar.",
+  ),
+  giftUnpaidTitle: say(
+    "Your voucher is not paid yet",
+    "Tu vale aún no está pagado",
+    "El teu val encara no està pagat",
+  ),
+  giftUnpaid: say(
+    "It exists as soon as it is paid. Nothing was charged so far.",
+    "Existirá en cuanto esté pagado. Hasta ahora no se ha cobrado nada.",
+    "Existirà quan estigui pagat. Fins ara no s'ha cobrat res.",
+  ),
+  giftValue: say("Value", "Importe", "Import"),
+  giftDelivered: say("Delivered on", "Se entrega el", "S'entrega el"),
+  giftUntil: say("Valid until", "Válido hasta", "Vàlid fins a"),
+  giftBought: say(
+    "Your gift voucher is ready",
+    "Tu vale regalo está listo",
+    "El teu val regal està llest",
+  ),
+  giftBoughtText: say(
+    "We have sent it to you by e-mail, too.",
+    "También te lo hemos enviado por correo.",
+    "També te l'hem enviat per correu.",
+  ),
+  giftCodeHint: say(
+    "The code is typed when booking. Whoever has it can use it.",
+    "El código se escribe al reservar. Quien lo tenga puede usarlo.",
+    "El codi s'escriu en reservar. Qui el tingui el pot fer servir.",
+  ),
+  giftCode: say("The code", "El código", "El codi"),
+  giftCopy: say("Copy the code", "Copiar el código", "Copia el codi"),
+  giftPrint: say("Print", "Imprimir", "Imprimeix"),
+  giftAnother: say("Buy another one", "Comprar otro", "Compra'n un altre"),
+  giftSlow: say(
+    "It takes longer than usual. The code comes by e-mail as soon as the payment is confirmed; you can close this page.",
+    "Tarda más de lo normal. El código llegará por correo en cuanto se confirme el pago; puedes cerrar esta página.",
+    "Triga més del normal. El codi arribarà per correu quan es confirmi el pagament; pots tancar aquesta pàgina.",
+  ),
+  giftElsewhere: say(
+    "As soon as your payment is confirmed, the voucher comes by e-mail.",
+    "En cuanto se confirme tu pago, el vale llegará por correo.",
+    "Quan es confirmi el teu pagament, el val arribarà per correu.",
+  ),
+  giftOverTitle: say(
+    "The time to pay is over",
+    "Se acabó el tiempo para pagar",
+    "S'ha acabat el temps per pagar",
+  ),
+  giftOver: say(
+    "This voucher was not paid, and nothing was charged.",
+    "Este vale no se ha pagado y no se ha cobrado nada.",
+    "Aquest val no s'ha pagat i no s'ha cobrat res.",
+  ),
+  giftWithdrawnTitle: say(
+    "This voucher is not valid any more",
+    "Este vale ya no es válido",
+    "Aquest val ja no és vàlid",
+  ),
+  giftWithdrawn: say(
+    "It was given back, or its payment is disputed. Ask the venue.",
+    "Se ha devuelto o hay una disputa sobre su pago. Pregunta al local.",
+    "S'ha tornat o hi ha una disputa sobre el seu pagament. Pregunta al local.",
+  ),
 };
 
 const statuses = {
@@ -692,6 +854,36 @@ const offerOver = say(
 );
 
 const errors = {
+  vouchers_not_sold: say(
+    "The venue sells no gift vouchers online at the moment. Ask it.",
+    "Ahora el local no vende vales regalo en línea. Pregúntale.",
+    "Ara el local no ven vals regal en línia. Pregunta-li.",
+  ),
+  voucher_product_not_found: say(
+    "This voucher is not sold any more. Choose another.",
+    "Este vale ya no se vende. Elige otro.",
+    "Aquest val ja no es ven. Tria'n un altre.",
+  ),
+  voucher_price_changed: say(
+    "The price of this voucher has just changed. Look at it again before you go on.",
+    "El precio de este vale acaba de cambiar. Míralo antes de continuar.",
+    "El preu d'aquest val acaba de canviar. Mira'l abans de continuar.",
+  ),
+  voucher_order_not_found: say(
+    "We cannot find this gift voucher. Open it by the link in your e-mail.",
+    "No encontramos este vale regalo. Ábrelo con el enlace de tu correo.",
+    "No trobem aquest val regal. Obre'l amb l'enllaç del teu correu.",
+  ),
+  voucher_unpaid: say(
+    "The payment page cannot be opened now. Nothing was charged: try again.",
+    "No se puede abrir la página de pago. No se ha cobrado nada: inténtalo de nuevo.",
+    "No es pot obrir la pàgina de pagament. No s'ha cobrat res: torna-ho a provar.",
+  ),
+  vouchers_rate_limited: say(
+    "Too many vouchers have been ordered from here. Try again in an hour, or ask the venue.",
+    "Se han pedido demasiados vales desde aquí. Inténtalo en una hora o pregunta al local.",
+    "S'han demanat massa vals des d'aquí. Torna-ho a provar d'aquí a una hora o pregunta al local.",
+  ),
   extra_sold_out: notAdded,
   extra_not_found: notAdded,
   extra_quantity_invalid: notAdded,

@@ -20,6 +20,19 @@ export const moreStyles = /* css */ `
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 14px; }
 .waiver-text { max-height: 24rem; overflow: auto; white-space: pre-line; overflow-wrap: anywhere; padding: 12px 14px; border: 1px solid var(--line); border-radius: var(--radius); background: var(--raised); font-size: .9375rem; }
 .narrow { max-width: 32rem; }
+.part { font-size: 1.0625rem; font-weight: 660; margin-top: 8px; }
+.gifts { display: grid; gap: 8px; min-width: 0; }
+.gifts legend { margin-bottom: 6px; }
+.gift { display: flex; gap: 12px; align-items: center; min-height: 52px; padding: 10px 14px; border: 1px solid var(--edge); border-radius: var(--radius); cursor: pointer; }
+.gift input { width: 20px; height: 20px; margin: 0; flex: none; accent-color: var(--accent-ink); }
+.gift .extra-text { flex: 1; }
+.gift strong { font-weight: 660; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.gift[data-chosen] { border-color: var(--accent-ink); background: var(--softer); box-shadow: inset 0 0 0 1px var(--accent-ink); }
+.gift:has(:focus-visible) { outline: 2px solid var(--accent-ink); outline-offset: 2px; }
+.gift input:focus-visible { outline: none; }
+.gift-code { display: grid; gap: 2px; justify-items: start; }
+.words { margin: 0; padding-inline-start: 14px; border-inline-start: 3px solid var(--accent-ink); font-style: italic; white-space: pre-line; overflow-wrap: anywhere; unicode-bidi: plaintext; }
+@media print { .actions, .booked-head { display: none; } .card { break-inside: avoid; } }
 .signature, .minors { display: grid; gap: 10px; min-width: 0; }
 .signature legend, .minors legend { margin-bottom: 6px; }
 .compare { display: grid; gap: 14px; }

@@ -22,6 +22,8 @@ export interface Entry {
 
 /** What the page asks for on behalf of its visitor. */
 export interface Preset {
+  /** The gift vouchers that the venue sells, instead of its times. */
+  readonly vouchers?: boolean;
   /** A room's id or its slug. */
   readonly room?: string;
   /** `YYYY-MM-DD`. */
@@ -32,7 +34,7 @@ export interface Preset {
   readonly email?: string;
 }
 
-export type Event = "step" | "held" | "confirmed" | "rescheduled" | "cancelled";
+export type Event = "step" | "held" | "confirmed" | "rescheduled" | "cancelled" | "bought";
 
 /** What a page learns with an event: enough to count and to measure, nothing of the person. */
 export interface Told {

@@ -463,7 +463,6 @@ def test_an_event_whose_end_or_place_is_not_known_leaves_them_out() -> None:
         "booking_held",
         "waitlist_joined",
         "waitlist_offer",
-        "voucher_issued",
         "invitation",
     ],
 )

@@ -26,7 +26,7 @@ export function emailField(view: View, hint?: string): VNode {
   return field(view, "email", view.strings.email, attributes, hint);
 }
 
-function field(
+export function field(
   view: View,
   name: Field,
   label: string,
@@ -104,8 +104,8 @@ function answerControl(view: View, question: CustomField): VNode {
   });
 }
 
-/** What must be agreed to, and what may be. */
-export function consents(view: View): Child {
+/** What must be agreed to, and what may be. `offers`: whether somebody becomes a customer by it. */
+export function consents(view: View, offers = true): Child {
   const { strings, state, flow } = view;
   const venue = state.calendar?.organization.name ?? "";
   const terms = termsText(state.calendar, flow.world.locale());
@@ -132,7 +132,7 @@ export function consents(view: View): Child {
         change: (checked) => flow.details.agree(checked),
       }),
     ],
-    tick(view, {
+    offers && tick(view, {
       name: "marketing",
       label: optional(view, strings.marketingLabel(venue)),
       checked: state.marketing,

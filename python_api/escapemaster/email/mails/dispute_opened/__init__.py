@@ -28,6 +28,8 @@ class Data(MailData):
     reason: Typed
     respond_by: datetime | None = None
     timezone: str
+    #: Of a gift voucher that was to be mailed to somebody, and was not yet.
+    delivery_held: bool = False
 
 
 def _content(dispute: Data, language: str, _site: Site) -> Content:
@@ -57,7 +59,7 @@ def _content(dispute: Data, language: str, _site: Site) -> Content:
             "amount": amount,
             **ends,
         },
-        values={},
+        values={"delivery_held": dispute.delivery_held},
         rows=rows,
     )
 
@@ -73,5 +75,6 @@ MAIL = Mail(
         "reason": "product_not_received",
         "respond_by": "2027-05-15T21:59:59Z",
         "timezone": "Europe/Madrid",
+        "delivery_held": True,
     },
 )

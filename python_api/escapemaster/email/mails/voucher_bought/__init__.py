@@ -17,7 +17,9 @@ from escapemaster.email.content import (
 )
 from escapemaster.email.formatting import date_in_words, money
 from escapemaster.email.links import calendar_url
+from escapemaster.email.message import Attachment
 from escapemaster.email.texts import Texts
+from escapemaster.email.voucher_paper import Paper, voucher_paper
 
 
 class Data(VenueData):
@@ -31,6 +33,9 @@ class Data(VenueData):
     recipient_name: Typed | None = None
     recipient_email: Typed | None = None
     message: str | None = None
+    buyer_name: Typed | None = None
+    #: The venue's, that the buyer agreed to.
+    terms: str | None = None
     deliver_on: date | None = None
     calendar_slug: str | None = None
     site_url: str | None = None
@@ -61,6 +66,31 @@ def _content(bought: Data, language: str, site: Site) -> Content:
             found.append((text("delivery"), capital(delivery) if delivery else text("at_once"), ""))
         return found
 
+    def attachments(text: Texts) -> tuple[Attachment, ...]:
+        rows = (
+            ("paper_gift", bought.product),
+            ("paper_for", bought.recipient_name),
+            ("paper_from", bought.buyer_name),
+            ("paper_until", capital(until)),
+        )
+        paper = Paper(
+            language=language,
+            file=text("paper_file"),
+            title=text("paper_title"),
+            venue=bought.organization_name,
+            value=value,
+            code=bought.code,
+            code_label=text("paper_code"),
+            code_hint=text("paper_hint"),
+            rows=[(text(name), said) for name, said in rows if said],
+            message=[printable(line) for line in (bought.message or "").splitlines()],
+            terms_title=text("paper_terms"),
+            terms=bought.terms or "",
+            contact=bought.contact,
+            accent=bought.accent_color,
+        )
+        return (voucher_paper(paper),)
+
     return Content(
         sender=bought.organization_name,
         words={
@@ -75,6 +105,7 @@ def _content(bought: Data, language: str, site: Site) -> Content:
             "book_url": calendar_url(page, bought.calendar_slug),
         },
         rows=rows,
+        attachments=attachments,
         accent=bought.accent_color,
         reply_to=bought.contact_email,
         contact=bought.contact,
@@ -95,6 +126,8 @@ MAIL = Mail(
         "recipient_name": "Marta",
         "recipient_email": "marta@example.test",
         "message": "Happy birthday!\nSee you in the dark.",
+        "buyer_name": "Joan",
+        "terms": "Vouchers are not paid out in cash.",
         "deliver_on": "2027-06-01",
         "calendar_slug": None,
     },

@@ -17,7 +17,9 @@ from escapemaster.email.content import (
 )
 from escapemaster.email.formatting import date_in_words, money
 from escapemaster.email.links import calendar_url
+from escapemaster.email.message import Attachment
 from escapemaster.email.texts import Texts
+from escapemaster.email.voucher_paper import Paper, voucher_paper
 
 
 class Data(VenueData):
@@ -31,6 +33,8 @@ class Data(VenueData):
     message: str | None = None
     #: Of one that was bought online.
     buyer_name: Typed | None = None
+    product: Typed | None = None
+    terms: str | None = None
     calendar_slug: str | None = None
     site_url: str | None = None
     accent_color: Colour | None = None
@@ -49,6 +53,31 @@ def _content(voucher: Data, language: str, site: Site) -> Content:
             found.append((text("valid_until"), capital(until), ""))
         return found
 
+    def attachments(text: Texts) -> tuple[Attachment, ...]:
+        rows = (
+            ("paper_gift", voucher.product),
+            ("paper_for", voucher.recipient_name),
+            ("paper_from", voucher.buyer_name),
+            ("paper_until", capital(until)),
+        )
+        paper = Paper(
+            language=language,
+            file=text("paper_file"),
+            title=text("paper_title"),
+            venue=voucher.organization_name,
+            value=value,
+            code=voucher.code,
+            code_label=text("paper_code"),
+            code_hint=text("paper_hint"),
+            rows=[(text(name), said) for name, said in rows if said],
+            message=[printable(line) for line in (voucher.message or "").splitlines()],
+            terms_title=text("paper_terms"),
+            terms=voucher.terms or "",
+            contact=voucher.contact,
+            accent=voucher.accent_color,
+        )
+        return (voucher_paper(paper),)
+
     return Content(
         sender=voucher.organization_name,
         words={
@@ -63,6 +92,7 @@ def _content(voucher: Data, language: str, site: Site) -> Content:
             "book_url": calendar_url(page, voucher.calendar_slug),
         },
         rows=rows,
+        attachments=attachments,
         accent=voucher.accent_color,
         reply_to=voucher.contact_email,
         contact=voucher.contact,
