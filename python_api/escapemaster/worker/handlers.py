@@ -7,6 +7,7 @@ So a handler may be stopped anywhere and run again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import tempfile
@@ -105,7 +106,8 @@ async def send_email(job: Job, tools: Tools) -> None:
     if prepared is None:
         _log.info("email.not_needed")
         return
-    message, problem = compose(prepared, tools.site)
+    # Beside the loop, which extends leases meanwhile: a voucher's paper takes some tenths of a second.
+    message, problem = await asyncio.to_thread(compose, prepared, tools.site)
     if problem is not None and prepared.override is not None:
         await tools.database.record_email_words(
             job.id, job.lease_token, prepared.override, problem.as_json()
