@@ -106,7 +106,7 @@ async def send_email(job: Job, tools: Tools) -> None:
     if prepared is None:
         _log.info("email.not_needed")
         return
-    # Beside the loop, which extends leases meanwhile: a voucher's paper takes some tenths of a second.
+    # Beside the loop, which extends leases meanwhile: a voucher's paper takes tenths of a second.
     message, problem = await asyncio.to_thread(compose, prepared, tools.site)
     if problem is not None and prepared.override is not None:
         await tools.database.record_email_words(
