@@ -19,7 +19,9 @@ const texts = {
       "{day} is full: join the waitlist for it, then {spare}. The offer comes to the {mailbox}.",
       "Book {room}: there everybody signs a waiver before they play.",
       "Open this page in two windows and take the same time in both.",
+      "Look at the venue's {reports} as its owner: what was sold, when, and what was not.",
     ],
+    reports: "reports",
     spare: "cancel the booking that is in the way",
     embedTitle: "On your own page",
     embedText:
@@ -43,7 +45,9 @@ const texts = {
       "{day} está completo: apúntate a su lista de espera y luego {spare}. La oferta llega al {mailbox}.",
       "Reserva {room}: allí todos firman una exención antes de jugar.",
       "Abre esta página en dos ventanas y elige la misma hora en las dos.",
+      "Mira los {reports} del local como su propietario: qué se vendió, cuándo y qué no.",
     ],
+    reports: "informes",
     spare: "cancela la reserva que estorba",
     embedTitle: "En tu propia página",
     embedText: "Un script y un elemento. Toma la letra y el tema de la página que lo rodea.",
@@ -66,7 +70,9 @@ const texts = {
       "{day} és ple: apunta't a la seva llista d'espera i després {spare}. L'oferta arriba a la {mailbox}.",
       "Reserva {room}: allà tothom signa una exempció abans de jugar.",
       "Obre aquesta pàgina en dues finestres i tria la mateixa hora a totes dues.",
+      "Mira els {reports} del local com el seu propietari: què es va vendre, quan i què no.",
     ],
+    reports: "informes",
     spare: "cancel·la la reserva que fa nosa",
     embedTitle: "A la teva pàgina",
     embedText: "Un script i un element. Agafa la lletra i el tema de la pàgina que l'envolta.",
@@ -133,6 +139,8 @@ function word(name, config, calendar) {
   switch (name) {
     case "mailbox":
       return anchor(config.mailbox_url, text.mailbox.toLowerCase());
+    case "reports":
+      return anchor(new URL(`reports/?lang=${language}`, location.href).href, text.reports);
     case "coupon":
       return calendar?.coupon ? tag("code", calendar.coupon) : null;
     case "room":

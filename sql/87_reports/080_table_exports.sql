@@ -917,7 +917,7 @@ begin
       'to', jsonb_build_object('name', f.full_name, 'email', f.email),
       'data', jsonb_build_object(
         'organization_name', o.name,
-        'kind', e.kind,
+        'rows_of', e.kind,
         'format', e.format,
         'row_count', e.row_count,
         'expires_at', e.expires_at,

@@ -138,7 +138,7 @@ def test_every_kind_is_written_in_both_forms_with_headings_in_the_asked_language
         if kind != "results":
             assert ("inlineStr", FORMULA) in second
     told = mail(exports, row)
-    assert (told["data"]["kind"], told["data"]["row_count"]) == (kind, 1)
+    assert (told["data"]["rows_of"], told["data"]["row_count"]) == (kind, 1)
 
 
 def test_cells_say_what_happened_on_the_venue_s_clock_in_units_of_money(

@@ -22,11 +22,12 @@ class Data(MailData):
     """What the database hands over.
 
     Attributes:
+        rows_of: What the rows are about.
         expires_at: When the file is deleted.
     """
 
     organization_name: Typed
-    kind: Literal["bookings", "payments", "customers", "waivers", "results"]
+    rows_of: Literal["bookings", "payments", "customers", "waivers", "results"]
     format: Literal["csv", "xlsx"]
     row_count: int
     expires_at: datetime
@@ -38,7 +39,7 @@ def _content(ready: Data, language: str, _site: Site) -> Content:
 
     def rows(text: Texts) -> list[Row]:
         return [
-            (text("file"), text(f"kind_{ready.kind}"), ready.format.upper()),
+            (text("file"), text(f"kind_{ready.rows_of}"), ready.format.upper()),
             (text("rows"), str(ready.row_count), ""),
             (text("until"), capital(ends["day"]), f"{ends['clock']}, {text('local_time')}"),
         ]
@@ -56,7 +57,7 @@ MAIL = Mail(
     _content,
     {
         "organization_name": "Casa Laberinto",
-        "kind": "bookings",
+        "rows_of": "bookings",
         "format": "xlsx",
         "row_count": 1284,
         "expires_at": "2027-05-18T10:00:00Z",
