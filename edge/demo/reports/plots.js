@@ -20,9 +20,9 @@ function shape(name, attributes, text) {
   return made;
 }
 
-/** Round steps of an axis from the least to the greatest value, about so many. */
-export function steps(least, greatest, about) {
-  const raw = (greatest - least) / about || 1;
+/** Round steps of an axis from the least to the greatest value, about so many; counts in whole ones. */
+export function steps(least, greatest, about, whole = false) {
+  const raw = Math.max((greatest - least) / about || 1, whole ? 1 : 0);
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((times) => times * power).find((one) => one >= raw);
   const first = Math.floor(least / step);
@@ -52,13 +52,15 @@ function plot(label, draw) {
  * @param {string} label The plot's name.
  * @param {{name: string, title: string, value: number}[]} points
  * @param {(value: number) => string} axis How values are written at the axis.
+ * @param {boolean} whole Whether there is nothing between two whole numbers.
  */
-export function columns(label, points, axis) {
+export function columns(label, points, axis, whole = false) {
   return plot(label, (width) => {
     const ticks = steps(
       Math.min(0, ...points.map(({ value }) => value)),
       Math.max(0, ...points.map(({ value }) => value)),
       4,
+      whole,
     );
     const [least, greatest] = [ticks[0], ticks.at(-1)];
     const left = 10 + 8 * Math.max(...ticks.map((tick) => axis(tick).length));

@@ -18,7 +18,9 @@ let person = null;
 let chosen = { period: "month", room: "" };
 /** What was answered last, to be written in another language. */
 let answers = null;
+/** What was asked for as a file, newest first, and what is chosen to be. */
 let exported = [];
+let file = { kind: "bookings", format: "xlsx" };
 
 /** Ask the gateway of this stack; what it refuses is raised with its code. */
 async function ask(path, { body, method = body ? "POST" : "GET", headers = {} } = {}) {
@@ -235,7 +237,7 @@ function leadCard({ bookings }) {
   return card(
     "leads",
     words.leadTimes,
-    columns(words.leadTimes, points, number),
+    columns(words.leadTimes, points, number, true),
     figures(
       words.asTable,
       [words.what, words.bookings],
@@ -340,22 +342,21 @@ function exportCard() {
   const form = element(
     "form",
     { class: "controls" },
-    select("kind", words.kind, Object.entries(words.kinds)),
-    select("format", words.format, [["xlsx", "XLSX"], ["csv", "CSV"]]),
+    select("kind", words.kind, Object.entries(words.kinds), file.kind),
+    select("format", words.format, [["xlsx", "XLSX"], ["csv", "CSV"]], file.format),
     element("button", { class: "action" }, words.make),
   );
-  const said = element("p", { role: "status", class: "note" });
+  const said = element("p", { role: "status", class: "note", id: "file-said" });
   const list = element("ul", { class: "files" });
+  form.addEventListener("change", () => file = Object.fromEntries(new FormData(form)));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     said.textContent = "";
     try {
-      const { kind, format } = Object.fromEntries(new FormData(form));
       const { revenue } = answers;
       const made = await call("export_table", {
         organization_id: person.organization.id,
-        kind,
-        format,
+        ...file,
         locale: language,
         from_date: revenue.from_date,
         to_date: revenue.to_date,
@@ -365,11 +366,16 @@ function exportCard() {
       showFiles(list);
       await follow(made, list);
     } catch (error) {
-      said.textContent = fill(text().failed, { why: error.message });
+      tellOfFile(error);
     }
   });
   showFiles(list);
   return card("exports", words.exports, element("p", {}, words.exportsIntro), form, said, list);
+}
+
+/** Say what went wrong with a file. */
+function tellOfFile(error) {
+  document.getElementById("file-said").textContent = fill(text().failed, { why: error.message });
 }
 
 /** Look at a file until it is ready. */
@@ -394,17 +400,23 @@ function showFiles(list) {
     const part = row.status === "finished"
       ? element("button", { type: "button", class: "action" }, fill(words.download, { name }))
       : element("span", {}, name);
-    if (row.status === "finished") part.addEventListener("click", () => download(row));
+    if (row.status === "finished") {
+      part.addEventListener("click", () => download(row).catch(tellOfFile));
+    }
     return element("li", {}, part, element("span", { class: "note" }, state));
   }));
 }
 
 async function download(row) {
-  const answer = await ask(`storage/v1/object/authenticated/table-exports/${row.object_path}`);
-  const address = URL.createObjectURL(await answer.blob());
+  const signing = `storage/v1/object/sign/table-exports/${row.object_path}`;
+  const signed = await (await ask(signing, { body: { expiresIn: 60 } })).json();
+  // Hosted projects answer with a path below Storage's, the local Storage with all of it.
+  const path = signed.signedURL ? `storage/v1${signed.signedURL}` : signed.signedUrl.slice(1);
+  const address = URL.createObjectURL(await (await ask(path)).blob());
   const link = element("a", { href: address, download: `${row.kind}.${row.format}` });
   link.click();
-  URL.revokeObjectURL(address);
+  // Not before the browser has begun to read it.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 // ------------------------------------------------------------------------------ the page
