@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -83,7 +85,10 @@ def euros(cents: int) -> str:
 
 
 def shares(points: int | None) -> str:
-    return "–" if points is None else f"{round(points / 100, 1):g}%"
+    if points is None:
+        return "–"
+    share = (Decimal(points) / 100).quantize(Decimal("0.1"), ROUND_HALF_UP)
+    return f"{share.normalize():f}%"
 
 
 def figures(page: Page, card: str) -> list[list[str]]:
@@ -112,8 +117,8 @@ def test_the_page_of_reports_shows_what_the_functions_answer(
         [revenue] = report(venue, "get_revenue_report", period=period)
         bookings = report(venue, "get_bookings_report", period=period)
         day = datetime.fromisoformat(revenue["from_date"])
-        expect(page.locator(".intro [role=status]")).to_contain_text(
-            f"{day.day} {day:%B %Y} to ", timeout=PATIENT
+        expect(page.locator(".intro [role=status]")).to_have_text(
+            re.compile(f"^{day.day} {day:%B %Y} to "), timeout=PATIENT
         )
         tiles = {
             tile.locator("dt").inner_text(): tile.locator("strong").inner_text()
