@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -358,6 +358,43 @@ def test_dates_rooms_and_locations_leave_everything_else_out(shop: Shop, exports
     assert exports.table(owner, "customers", location_id=elsewhere) == []
     with refused(404, "room_not_found"):
         exports.export(owner, "bookings", location_id=elsewhere, room_id=room)
+
+
+@pytest.mark.parametrize("kind", ["payments", "customers", "waivers", "results"])
+def test_a_day_begins_at_midnight_on_the_clock_of_the_location(
+    shop: Shop, exports: Exports, played: Row, kind: str
+) -> None:
+    """Half an hour after it the day before has not ended in UTC."""
+    day = shop.today - timedelta(days=20)
+    moment = datetime.combine(day, time(0, 30), tzinfo=shop.zone)
+    before = exports.ask("select %s::timestamptz - %s as by", moment, shop.starts_at(played))
+    shop.move_in_time(played, before[0]["by"])
+    # What is never changed of itself.
+    shop.house.connection.execute("set local session_replication_role = replica")
+    for table, column in (
+        ("payments", "occurred_at"),
+        ("customers", "created_at"),
+        ("waiver_signatures", "signed_at"),
+    ):
+        exports.ask(
+            f"update public.{table} set {column} = %s where organization_id = %s"
+            " returning organization_id",
+            moment,
+            shop.id,
+        )
+    shop.house.connection.execute("set local session_replication_role = origin")
+    found = {
+        days: len(
+            exports.table(
+                shop.venue.owner,
+                kind,
+                from_date=day + timedelta(days),
+                to_date=day + timedelta(days),
+            )
+        )
+        for days in (-1, 0, 1)
+    }
+    assert found == {-1: 0, 0: 1, 1: 0}
 
 
 @pytest.mark.parametrize(
