@@ -34,7 +34,9 @@ create table public.table_exports (
   expires_at timestamptz,
   constraint table_exports_pkey primary key (organization_id, id),
   constraint table_exports_organization_fkey foreign key (organization_id) references public.organizations (id) on delete cascade,
-  constraint table_exports_user_fkey foreign key (user_id) references public.profiles (user_id) on delete set null,
+  -- The row stays: its file is to be deleted.
+  constraint table_exports_member_fkey foreign key (organization_id, user_id)
+  references public.memberships (organization_id, user_id) on delete set null (user_id),
   constraint table_exports_kind_is_known check (kind in ('bookings', 'payments', 'customers', 'waivers', 'results')),
   constraint table_exports_format_is_known check (format in ('csv', 'xlsx')),
   constraint table_exports_locale_is_supported check (private.is_locale(locale)),
@@ -46,7 +48,7 @@ create table public.table_exports (
 
 comment on table public.table_exports is
   'Files of bookings, payments, customers, waivers or results that members asked for, in the private bucket table-exports. Each is for whoever asked alone. File and row end 72 hours after it was finished; the log keeps who had what.';
-comment on column public.table_exports.user_id is 'Who asked, and who alone sees it; null: the account is no more.';
+comment on column public.table_exports.user_id is 'Who asked, and who alone sees it; null: no member any more.';
 comment on column public.table_exports.kind is 'bookings, payments, customers, waivers or results.';
 comment on column public.table_exports.format is 'csv or xlsx.';
 comment on column public.table_exports.locale is 'Of the headings.';
@@ -68,7 +70,7 @@ comment on column public.table_exports.expires_at is 'When file and row are dele
 create unique index table_exports_one_pending_key on public.table_exports (organization_id, user_id, kind)
 where status = 'queued';
 -- for: the foreign key, and private.own_export_paths
-create index table_exports_user_id_idx on public.table_exports (user_id);
+create index table_exports_user_id_idx on public.table_exports (user_id, organization_id);
 -- for: private.end_table_exports
 create index table_exports_expires_at_idx on public.table_exports (expires_at);
 
@@ -189,12 +191,12 @@ declare
   queued public.table_exports;
 begin
   perform private.require_permission(export_table.organization_id, 'reports:export');
-  -- Its columns are the person's, and so is the mail.
-  caller := private.require_user();
   if wanted is null then
     perform private.fail('kind_invalid', 422, 'Choose bookings, payments, customers, waivers or results.');
   end if;
   perform private.require_permission(export_table.organization_id, wanted[1]);
+  -- Its columns are the person's, and so is the mail.
+  caller := private.require_user();
   if coalesce(export_table.format, '') not in ('csv', 'xlsx') then
     perform private.fail('format_invalid', 422, 'Choose csv or xlsx.');
   end if;

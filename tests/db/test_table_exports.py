@@ -311,6 +311,21 @@ def test_files_end_after_three_days_and_a_failed_one_leaves_none(
     assert {"path": row["object_path"]} in exports.ask(erased)
 
 
+def test_nobody_keeps_more_than_a_hundred_files(shop: Shop, exports: Exports) -> None:
+    owner = shop.venue.owner
+    exports.ask(
+        "insert into public.table_exports (organization_id, user_id, kind, format, locale,"
+        " permissions, status, row_count, object_path, finished_at, expires_at)"
+        " select %s, %s, 'bookings', 'csv', 'es', '{}', 'finished', 0, n, now(), 'infinity'"
+        " from generate_series(1, 100) as n returning id",
+        shop.id,
+        owner.id,
+    )
+    with refused(422, "too_many_rows"):
+        exports.export(owner, "bookings")
+    assert exports.export(shop.venue.hire("mary", "manager"), "bookings")["status"] == "queued"
+
+
 def test_pages_of_any_size_hold_every_row_once(shop: Shop, exports: Exports) -> None:
     room = open_room(shop)
     for day in range(1, 8):

@@ -114,16 +114,6 @@ class _Builder:
         key = owner.call("create_api_key", **mine, name="Key", permissions=["rooms:read"])
         keep(api_key=key["id"], api_key_secret=key["secret"])
         keep(export=owner.call("export_organization", **mine)["id"])
-        # The file of one that is finished is among those of the buckets, below.
-        self.house.owner_sql(
-            "insert into public.table_exports (organization_id, user_id, kind, format, locale,"
-            " permissions, status, progress, row_count, object_path, finished_at, expires_at)"
-            " values (%s, %s, 'bookings', 'csv', 'es', '{reports:export}', 'finished', 100, 0, %s,"
-            " now(), now() + interval '3 days')",
-            venue.id,
-            owner.id,
-            f"{venue.id}/rooms/{tenant}.png",
-        )
         feed = owner.call("create_calendar_feed", **mine, name="Feed")
         keep(feed=feed["id"], feed_token=feed["token"])
         entry = operator.call("platform_enter_organization", **mine, reason="To see the matrix")
@@ -649,6 +639,17 @@ class _Builder:
             " from public.memberships as m join public.notification_preferences as p"
             " on p.organization_id = m.organization_id where m.organization_id = %s"
             " on conflict do nothing",
+            venue.id,
+        )
+        # The file of each is the one in the bucket.
+        self.house.owner_sql(
+            "insert into public.table_exports (organization_id, user_id, kind, format, locale,"
+            " permissions, status, progress, row_count, object_path, finished_at, expires_at)"
+            " select m.organization_id, m.user_id, 'bookings', 'csv', 'es', '{reports:export}',"
+            " 'finished', 100, 0, o.name, now(), now() + interval '3 days'"
+            " from public.memberships as m join storage.objects as o on o.bucket_id ="
+            " 'table-exports' and starts_with(o.name, m.organization_id::text)"
+            " where m.organization_id = %s",
             venue.id,
         )
 
