@@ -20,8 +20,10 @@ const texts = {
       "Book {room}: there everybody signs a waiver before they play.",
       "Buy a {vouchers}: it comes to the {mailbox} with its paper, and its code pays a booking.",
       "Open this page in two windows and take the same time in both.",
+      "Look at the venue's {reports} as its owner: what was sold, when, and what was not.",
     ],
     vouchers: "gift voucher",
+    reports: "reports",
     spare: "cancel the booking that is in the way",
     embedTitle: "On your own page",
     embedText:
@@ -46,8 +48,10 @@ const texts = {
       "Reserva {room}: allí todos firman una exención antes de jugar.",
       "Compra un {vouchers}: llega al {mailbox} con su hoja, y su código paga una reserva.",
       "Abre esta página en dos ventanas y elige la misma hora en las dos.",
+      "Mira los {reports} del local como su propietario: qué se vendió, cuándo y qué no.",
     ],
     vouchers: "vale regalo",
+    reports: "informes",
     spare: "cancela la reserva que estorba",
     embedTitle: "En tu propia página",
     embedText: "Un script y un elemento. Toma la letra y el tema de la página que lo rodea.",
@@ -71,8 +75,10 @@ const texts = {
       "Reserva {room}: allà tothom signa una exempció abans de jugar.",
       "Compra un {vouchers}: arriba a la {mailbox} amb el seu full, i el codi paga una reserva.",
       "Obre aquesta pàgina en dues finestres i tria la mateixa hora a totes dues.",
+      "Mira els {reports} del local com el seu propietari: què es va vendre, quan i què no.",
     ],
     vouchers: "val regal",
+    reports: "informes",
     spare: "cancel·la la reserva que fa nosa",
     embedTitle: "A la teva pàgina",
     embedText: "Un script i un element. Agafa la lletra i el tema de la pàgina que l'envolta.",
@@ -139,6 +145,8 @@ function word(name, config, calendar) {
   switch (name) {
     case "mailbox":
       return anchor(config.mailbox_url, text.mailbox.toLowerCase());
+    case "reports":
+      return anchor(new URL(`reports/?lang=${language}`, location.href).href, text.reports);
     case "coupon":
       return calendar?.coupon ? tag("code", calendar.coupon) : null;
     case "vouchers":

@@ -78,6 +78,10 @@ class Storage:
             )
         )
 
+    async def remove(self, bucket: str, path: str) -> None:
+        """Delete a file, if there is one."""
+        await _answered(self._client.from_(bucket).remove([path]))
+
     async def erase(self, bucket: str, folder: str) -> int:
         """Delete every file in a folder and in those below it.
 

@@ -49,6 +49,8 @@ values
 ('email.check', 1, 1, null, 'Tries an organization''s own words'),
 ('stripe.read_billing', 2, 1, 2, 'Reads once a day what an organization has subscribed to'),
 ('organization.export', 2, 1, 2, 'Writes all of an organization''s rows into a file'),
+('table.export', 2, 1, 2, 'Writes rows of one kind into a file for a member'),
+('export.erase', 2, 1, 2, 'Deletes a file of an export whose time is over'),
 ('storage.erase', 2, 1, 2, 'Deletes the files of an erased organization')
 on conflict (kind) do update
 set rank = excluded.rank,

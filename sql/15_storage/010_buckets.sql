@@ -1,7 +1,7 @@
 -- Private buckets, and the public one of logos. Paths start with the organization's id; read and write by permission;
 -- types and sizes are limited by the bucket, and a name ends as its type does, whether it was uploaded, copied or moved
 -- (private.is_file_name): Storage holds none of the last two to the bucket's types. Files are read through signed URLs.
--- The public bucket of room images is with the rooms.
+-- The public bucket of room images is with the rooms; who reads table-exports is said where those are made.
 
 select private.permission_upsert(
   'documents:read', 'organization', false,
@@ -29,7 +29,11 @@ values
 ('logos', 'logos', true, 1048576, array['image/jpeg', 'image/png', 'image/webp', 'image/avif']),
 ('documents', 'documents', false, 20971520, array['application/pdf', 'image/jpeg', 'image/png', 'text/plain', 'text/csv']),
 ('team-photos', 'team-photos', false, 10485760, array['image/jpeg', 'image/png', 'image/webp']),
-('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain'])
+('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain']),
+(
+  'table-exports', 'table-exports', false, 1073741824,
+  array['text/csv', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet']
+)
 on conflict (id) do update
 set public = excluded.public,
   file_size_limit = excluded.file_size_limit,

@@ -105,7 +105,8 @@ def test_every_bucket_is_held_to_the_endings_of_its_own_types(house: House) -> N
     buckets = house.owner_sql("select id, allowed_mime_types as types from storage.buckets")
     assert buckets
     more = {".webp": "image/webp", ".avif": "image/avif", ".jsonl": "application/jsonl"}
-    known = {**mimetypes.types_map, **more, ".ndjson": "application/x-ndjson"}
+    sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    known = {**mimetypes.types_map, **more, ".ndjson": "application/x-ndjson", ".xlsx": sheet}
     for bucket in buckets:
         for ending, kind in known.items():
             (row,) = house.owner_sql(

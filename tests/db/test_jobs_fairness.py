@@ -135,11 +135,12 @@ def test_news_of_one_account_does_not_hold_up_another_s(money: Database, worker:
     assert taken["acct_loud"] == limit(money, "stripe.sync")
 
 
+@pytest.mark.parametrize("kind", ["organization.export", "table.export"])
 def test_exports_of_many_venues_leave_most_slots_free(
-    money: Database, worker: Client, venues: list[Venue]
+    money: Database, worker: Client, venues: list[Venue], kind: str
 ) -> None:
     for venue in venues:
-        queue(money, venue, 3, "organization.export")
+        queue(money, venue, 3, kind)
     claimed = claim(worker)
     assert len({str(job["organization_id"]) for job in claimed}) == len(claimed) == 2
     assert claim(worker) == []

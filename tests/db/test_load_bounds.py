@@ -58,6 +58,7 @@ ROWS_BOUNDED_BY = {
     "service.list_dead_jobs": "max_jobs, 1000 at most",
     "service.measures": "five for each kind of job that there is",
     "service.read_organization": "max_rows, 10000 at most",
+    "service.read_table_export": "max_rows, 5000 at most",
 }
 
 

@@ -137,6 +137,7 @@ MAKES_ANOTHER = {
     "create_waiver_kiosk",
     "create_webhook_endpoint",
     "export_organization",
+    "export_table",  # or the same, while it is made
     "invite_member",
     "platform_enter_organization",
     "publish_waiver",

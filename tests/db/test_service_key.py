@@ -17,11 +17,13 @@ LEASE = {
     "apply_dispute": "lease_lost",
     "apply_refund": "lease_lost",
     "apply_stripe_account": "lease_lost",  # or a pass: tests/db/test_money_connect.py
+    "begin_table_export": "lease_lost",
     "complete_job": False,
     "doubt_sender_domain": None,
     "extend_job": False,
     "fail_job": None,
     "finish_export": "lease_lost",
+    "finish_table_export": "lease_lost",
     "get_checkout_attempt": "lease_lost",
     "get_refund_request": "lease_lost",
     "prepare_email": None,
@@ -30,6 +32,7 @@ LEASE = {
     "prove_sender_domain": False,
     "read_organization": "lease_lost",
     "read_sender_domain": None,
+    "read_table_export": "lease_lost",
     "record_email": {"recorded": False},
     "record_email_words": None,
     "record_sender_domain": True,  # as if it had been: another reads it

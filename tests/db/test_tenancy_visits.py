@@ -122,6 +122,7 @@ def test_a_visitor_makes_no_way_in_and_no_money(
         ("issue_voucher", {"amount_cents": 100, "idempotency_key": "visit"}),
         ("create_coupon", {"code": "FREE", "kind": "percent", "value": 100}),
         ("export_organization", {}),
+        ("export_table", {"kind": "bookings"}),
     ]
     for function, arguments in calls:
         with refused(403, "permission_denied"):

@@ -611,6 +611,8 @@ NO_TEXTS_OF_PEOPLE = {
     "member_bars.other_emails": "Supabase Auth's, as profiles.email",
     "notifications.data": "ids and numbers, made by private.spread_notice",
     "organization_exports.object_path": "made by the worker",
+    "table_exports.object_path": "made by the worker",
+    "table_exports.permissions": "refers to permissions",
     "organizations.currency": "refers to private.currencies",
     "plans.features": "reference data",
     "plans.key": "reference data",

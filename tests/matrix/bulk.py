@@ -62,6 +62,7 @@ _VALUES = {
     ("audit_log_personal", "table_name"): "'rooms'",
     ("notification_preferences", "user_id"): _OF_BOTH,
     ("notifications", "user_id"): _OF_BOTH,
+    ("table_exports", "user_id"): _OF_BOTH,
     # Half of them of money, which takes a permission more.
     ("notifications", "type"): (
         f"case g / {2 * ORGANIZATIONS} % 2 when 0 then 'payment_disputed' else 'booking_new' end"

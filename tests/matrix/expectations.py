@@ -216,7 +216,7 @@ def _bucket(name: str, entry: dict[str, Any]) -> TableExpectation:
         verbs={verb: entry.get(verb, NOBODY) for verb in VERBS},
         tenant="(storage.foldername(name))[1] = :organization",
         own=None,
-        mine=None,
+        mine=entry.get("mine"),
         also=None,
         scope=f"bucket_id = {literal(name)}",
         only={},

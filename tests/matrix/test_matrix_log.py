@@ -35,6 +35,7 @@ _SILENT: dict[str, str] = {
             " public.claim_session_as_game_master public.withdraw_voucher_refund"
             " service.apply_checkout_session"
             " service.apply_dispute service.apply_refund service.finish_export"
+            " service.begin_table_export service.read_table_export service.finish_table_export"
         ),
         "the sample asks for what is so already": (
             "public.open_cash_day"

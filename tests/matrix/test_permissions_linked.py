@@ -141,7 +141,9 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
         r"\(\(bucket_id = '[a-z-]+'::text\) AND"
         r" \(\(storage\.foldername\(name\)\)\[1\] ="
         r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)"
-        r"( AND private\.is_file_name\(bucket_id, name\))?\)"
+        r"( AND private\.is_file_name\(bucket_id, name\))?"
+        r"( AND \(name = ANY \(\( SELECT private\.own_export_paths\(\) AS own_export_paths\)"
+        r"::text\[\]\)\))?\)"
     )
     # An entry of the log is seen by whoever may read the table that it is about.
     readable = (
@@ -155,6 +157,7 @@ def test_every_policy_has_the_one_shape(owner: Connection) -> None:
         "audit_log_select": entry,
         "audit_log_personal_select": entry,
         "notification_preferences_select": re.compile(rf"\({one} AND {own}\)"),
+        "table_exports_select": re.compile(rf"\({one} AND {own}\)"),
         # Those about money are for whoever may read it, too.
         "notifications_select": re.compile(
             rf"\({one} AND {own} AND \(\(type <> ALL \(ARRAY\[[a-z_':, ]+\]\)\) OR {one}\)\)"

@@ -644,6 +644,17 @@ class _Builder:
             " on conflict do nothing",
             venue.id,
         )
+        # The file of each is the one in the bucket.
+        self.house.owner_sql(
+            "insert into public.table_exports (organization_id, user_id, kind, format, locale,"
+            " permissions, status, progress, row_count, object_path, finished_at, expires_at)"
+            " select m.organization_id, m.user_id, 'bookings', 'csv', 'es', '{reports:export}',"
+            " 'finished', 100, 0, o.name, now(), now() + interval '3 days'"
+            " from public.memberships as m join storage.objects as o on o.bucket_id ="
+            " 'table-exports' and starts_with(o.name, m.organization_id::text)"
+            " where m.organization_id = %s",
+            venue.id,
+        )
 
     def _cast(self, venue: Venue, operator: Client) -> None:
         """The people of the matrix: each system role, each permission alone, all but each."""

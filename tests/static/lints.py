@@ -148,7 +148,9 @@ _STORAGE = (
     r" \( SELECT private\.folder_with\('[a-z_]+:[a-z_]+'::text\) AS folder_with\)\)"
     # What follows can only narrow it.
     r"( AND \(\(storage\.foldername\(name\)\)\[2\] = '[a-z]+'::text\))?"
-    r"( AND private\.is_file_name\(bucket_id, name\))?\)$"
+    r"( AND private\.is_file_name\(bucket_id, name\))?"
+    r"( AND \(name = ANY \(\( SELECT private\.own_export_paths\(\) AS own_export_paths\)"
+    r"::text\[\]\)\))?\)$"
 )
 
 _ITSELF = "(id = ( SELECT private.organization_with('organization:{}'::text) AS organization_with))"
@@ -186,6 +188,8 @@ _OTHER_POLICIES = {
     ),
     "public.notification_preferences.notification_preferences_select using:"
     f" ({_holds('bookings:read')} AND {_ONESELF})": "of the tenant's rows one's own",
+    "public.table_exports.table_exports_select using:"
+    f" ({_holds('reports:export')} AND {_ONESELF})": "the same",
     "public.notifications.notifications_select using:"
     f" ({_holds('bookings:read')} AND {_ONESELF} AND ((type <> ALL (ARRAY["
     "'booking_paid_late'::text, 'payment_disputed'::text]))"
@@ -199,6 +203,7 @@ _DOCUMENTS = {
     "public.export_customer": "a bundle of rows of every table that there is",
     "public.get_row_at": "a row of any table, as it was",
     "service.read_organization": "rows of every table that there is",
+    "service.read_table_export": "a column for what whoever asked may read, of each kind its own",
 }
 #: Typed answers whose comment tells the fields of an argument.
 _TOLD_ARGUMENTS: dict[str, str] = {

@@ -13,6 +13,7 @@ from escapemaster.database.email import (
     Recipient,
     SenderDomain,
 )
+from escapemaster.database.exports import TableExport
 from escapemaster.database.functions import RETRY_DELAYS, connection_pool
 from escapemaster.database.organizations import ApiKey
 from escapemaster.database.payments import CheckoutAttempt, OpenCheckout, RefundRequest
@@ -41,5 +42,6 @@ __all__ = [
     "Retried",
     "SenderDomain",
     "ServiceDatabase",
+    "TableExport",
     "connection_pool",
 ]

@@ -9,6 +9,7 @@ import httpx
 from escapemaster.database.accounts import AccountDatabase
 from escapemaster.database.billing import BillingDatabase
 from escapemaster.database.email import EmailCalls
+from escapemaster.database.exports import ExportCalls
 from escapemaster.database.functions import RETRY_DELAYS, Functions
 from escapemaster.database.organizations import OrganizationCalls
 from escapemaster.database.payments import PaymentCalls
@@ -21,6 +22,7 @@ class ServiceDatabase(
     AccountDatabase,
     BillingDatabase,
     EmailCalls,
+    ExportCalls,
     OrganizationCalls,
     QueueCalls,
     WebhookCalls,

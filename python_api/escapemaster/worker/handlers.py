@@ -11,7 +11,8 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -25,7 +26,13 @@ from escapemaster.email.mails import sample
 from escapemaster.email.message import LocalSenders, Senders, Transport
 from escapemaster.email.rendering import compose
 from escapemaster.email.resend_transport import SENDER_REFUSED
-from escapemaster.errors import EmailError, EscapemasterError, IgnoredError, PaymentError
+from escapemaster.errors import (
+    DomainError,
+    EmailError,
+    EscapemasterError,
+    IgnoredError,
+    PaymentError,
+)
 from escapemaster.logging import get_logger
 from escapemaster.payments.accounts import sync_account
 from escapemaster.payments.model import RefundOrder
@@ -34,9 +41,12 @@ from escapemaster.payments.subscriptions import sync_customer
 from escapemaster.storage import Storage
 from escapemaster.webhooks.posting import Poster
 from escapemaster.worker.export import write_rows
+from escapemaster.worker.tables import CONTENT_TYPES, write_table
 
 #: Where exports are kept: private, read through signed URLs.
 EXPORTS_BUCKET: Final = "exports"
+#: Where members' exports of one kind of row are kept: private, each read by whoever asked for it.
+TABLE_EXPORTS_BUCKET: Final = "table-exports"
 #: An export is given up after so many attempts, some ten minutes: somebody is waiting for it, and
 #: can ask for another.
 EXPORT_ATTEMPTS: Final = 8
@@ -316,9 +326,7 @@ async def export_organization(job: Job, tools: Tools) -> None:
     """`organization.export`: write all rows of a tenant into one file, for its owner to fetch."""
     wanted = _payload(job, _ExportPayload)
     path = f"{wanted.organization_id}/{wanted.export_id}.jsonl"
-    try:
-        if job.attempt > EXPORT_ATTEMPTS:
-            raise ExportFailedError("export_given_up", "the last attempt did not come to its end")
+    async with _export(job, lambda: tools.database.finish_export(job, None, None)):
         with tempfile.NamedTemporaryFile() as file:
             rows = await write_rows(tools.database, job, file)
             file.flush()
@@ -328,13 +336,52 @@ async def export_organization(job: Job, tools: Tools) -> None:
             await tools.storage.upload(
                 EXPORTS_BUCKET, path, Path(file.name), "application/x-ndjson"
             )
+    await tools.database.finish_export(job, path, rows)
+    _log.info("export.finished", rows=rows)
+
+
+async def export_table(job: Job, tools: Tools) -> None:
+    """`table.export`: write rows of one kind into a file, for the member who asked to fetch."""
+    async with _export(job, lambda: tools.database.finish_table_export(job, None)):
+        wanted = await tools.database.begin_table_export(job)
+        if wanted is None:
+            _log.info("export.not_needed")
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, f"export.{wanted.format}")
+            try:
+                rows = await write_table(tools.database, job, wanted, file)
+            except DomainError as error:
+                if error.code != "export_not_allowed":
+                    raise
+                # A permission was taken away meanwhile: nobody waits for the file any more.
+                await tools.database.finish_table_export(job, None)
+                _log.info("export.not_allowed", kind=wanted.kind)
+                return
+            await tools.storage.upload(
+                TABLE_EXPORTS_BUCKET, wanted.object_path, file, CONTENT_TYPES[wanted.format]
+            )
+    await tools.database.finish_table_export(job, rows)
+    _log.info("export.finished", kind=wanted.kind, format=wanted.format, rows=rows)
+
+
+@asynccontextmanager
+async def _export(job: Job, give_up: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """An attempt to make a file that somebody waits for: the last one that fails says so."""
+    try:
+        if job.attempt > EXPORT_ATTEMPTS:
+            raise ExportFailedError("export_given_up", "the last attempt did not come to its end")
+        yield
     except EscapemasterError as error:
         if error.retryable and job.attempt < EXPORT_ATTEMPTS:
             raise
-        await tools.database.finish_export(job, None, None)
+        await give_up()
         raise ExportFailedError("export_failed", error.code) from error
-    await tools.database.finish_export(job, path, rows)
-    _log.info("export.finished", rows=rows)
+
+
+async def erase_export(job: Job, tools: Tools) -> None:
+    """`export.erase`: delete a file whose time is over."""
+    await tools.storage.remove(TABLE_EXPORTS_BUCKET, _payload(job, _FilePayload).object_path)
 
 
 async def erase_files(job: Job, tools: Tools) -> None:
@@ -401,12 +448,18 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "stripe.refund": refund,
     "stripe.expire_checkout": expire_checkout,
     "organization.export": export_organization,
+    "table.export": export_table,
+    "export.erase": erase_export,
     "storage.erase": erase_files,
     "webhook.deliver": deliver_webhooks,
 }
 
 #: Kinds of job that take their time, with the seconds that one attempt may last.
-LONGER: Final[Mapping[str, float]] = {"organization.export": 1800.0, "storage.erase": 1800.0}
+LONGER: Final[Mapping[str, float]] = {
+    "organization.export": 1800.0,
+    "table.export": 1800.0,
+    "storage.erase": 1800.0,
+}
 
 
 class _Payload(BaseModel):
@@ -426,6 +479,10 @@ class SyncPayload(_Payload):
 class _ExportPayload(_Payload):
     organization_id: UUID
     export_id: UUID
+
+
+class _FilePayload(_Payload):
+    object_path: str
 
 
 class _RemovePayload(_Payload):

@@ -63,6 +63,7 @@ def print_parts(console: Console, config: StackConfig, state: StackState) -> Non
 def _addresses(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     url = variables["SUPABASE_URL"]
     yield "Demo page", f"{url}/demo/"
+    yield "Reports", f"{url}/demo/reports/"
     yield "Supabase URL", url
     yield "  tables and functions", f"{url}/rest/v1"
     yield "  sign-in, files", f"{url}/auth/v1, {url}/storage/v1"

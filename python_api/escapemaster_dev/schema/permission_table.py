@@ -214,7 +214,7 @@ def _opens(condition: exp.Expr, helpers: Mapping[str, str]) -> Iterator[str]:
             function = str(call.this).lower()
             if function in {"organization_with", "folder_with"}:
                 yield call.expressions[0].find(exp.Literal).this
-            elif function == "uid":
+            elif function in {"uid", "own_export_paths"}:
                 yield OWN
             elif function in helpers:
                 yield from guards_of(helpers[function])

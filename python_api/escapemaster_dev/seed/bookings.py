@@ -1,10 +1,10 @@
-"""A month of bookings around today: what came, what is coming, what fell through.
+"""Two months of bookings and two weeks to come: what came, what is coming, what fell through.
 
 Everything is booked through the public RPCs. They book only times to come, so the past is
-booked four weeks ahead, on the same weekdays, and then moved back by the database's owner:
-sessions (bookings follow by their foreign key), the dates of bookings, history and customers,
-and the payments taken then, which nobody may record with a date in the past. What happened on
-the day (check-in, start, end, no-show) is told by the staff's own RPC afterwards.
+booked weeks ahead, on the same weekdays, two weeks at a time, and then moved back by the
+database's owner: sessions (bookings follow by their foreign key), the dates of bookings, history
+and customers, and the payments taken then, which nobody may record with a date in the past. What
+happened on the day (check-in, start, end, no-show) is told by the staff's own RPC afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from escapemaster_dev.seed.plan import Fate, Slot, Visit, full_house, visits
 from escapemaster_dev.seed.venues import SPARE_GUEST, RoleKey
 
 BACK = timedelta(days=28)
-DAYS_BACK = 15
+#: Two months, so that one can be compared with the one before.
+WEEKS_BACK = 8
 #: By then a venue may say of a party that it did not come (locations.no_show_minutes).
 SURELY_LATE = timedelta(minutes=15)
 DAYS_AHEAD = 15
@@ -53,21 +54,11 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> Filled:
     """Book a venue's past and what is to come."""
     desk = _Desk(connection, opened)
     today = now.astimezone(ZoneInfo(opened.venue.timezone)).date()
-    past = desk.book(
-        visit
-        for slot in desk.offered(today + BACK - timedelta(days=DAYS_BACK), today + BACK)
-        for visit in visits(opened.venue, slot, BACK)
-        if visit.takes_place_at < now - SURELY_LATE
-    )
-    desk.move_to("confirmed", "receptionist", _of(past, "came", "no_show"))
-    desk.cancel(_of(past, "cancelled"))
-    _move_back(connection, opened, past)
-    came = _of(past, "came")
-    desk.move_to("no_show", "game_master", _of(past, "no_show"))
-    desk.move_to("checked_in", "game_master", came)
-    desk.move_to("in_progress", "game_master", came)
-    played = [one for one in came if one.visit.ends_at <= now]
-    desk.move_to("completed", "game_master", played)
+    past, played = [], []
+    for weeks in range(0, WEEKS_BACK, 2):
+        lately, ended = _two_weeks(connection, opened, desk, now, weeks)
+        past += lately
+        played += ended
     # Only now: the sweep completes visits of which nobody has said how they went.
     as_owner(connection).execute("select service.sweep()")
     _take_money_then(connection, opened, _of(past, "came", "no_show"))
@@ -75,16 +66,53 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> Filled:
 
     full_day = desk.fullest_day(today + timedelta(days=4))
     coming = desk.book(
-        visit
+        _made_before(now, visit)
         for slot in desk.offered(today, today + timedelta(days=DAYS_AHEAD))
         if slot.local_date != full_day
         for visit in visits(opened.venue, slot, None)
     )
-    desk.take_money(_of(coming, "paid"))
     desk.move_to("pending", "receptionist", _of(coming, "pending"))
     desk.cancel(_of(coming, "cancelled"))
+    sold_out = desk.sell_out(full_day, now)
+    paid = [*_of(coming, "paid"), *sold_out]
+    desk.move_to("confirmed", "receptionist", paid)
+    _take_money_then(connection, opened, paid)
+    _backdate(connection, opened, [*paid, *_of(coming, "cancelled")])
     desk.block_a_slot(full_day + timedelta(days=1))
-    return Filled(len(past) + len(coming) + desk.sell_out(full_day), played)
+    return Filled(len(past) + len(coming) + len(sold_out), played)
+
+
+def _made_before(now: datetime, visit: Visit) -> Visit:
+    """One to come, booked some hours or days ago."""
+    hours = 1 + 5 * max(0, (visit.takes_place_at - now).days)
+    return replace(visit, made_at=min(visit.made_at, now - timedelta(hours=hours)))
+
+
+def _two_weeks(
+    connection: Connection, opened: OpenVenue, desk: _Desk, now: datetime, weeks: int
+) -> tuple[list[Booked], list[Booked]]:
+    """Book two weeks of the past that ended so many weeks ago; all of them, and those played."""
+    last = now.astimezone(ZoneInfo(opened.venue.timezone)).date() - timedelta(weeks=weeks)
+    first = last - timedelta(days=13)
+    # To the next of such days that are all to come.
+    back = BACK * (1 + weeks // 4)
+    booked = desk.book(
+        visit
+        for slot in desk.offered(first + back, last + back)
+        for visit in visits(opened.venue, slot, back)
+        if visit.takes_place_at < now - SURELY_LATE
+    )
+    desk.move_to("confirmed", "receptionist", _of(booked, "came", "no_show"))
+    desk.cancel(_of(booked, "cancelled"))
+    # Before the next two weeks are booked at the same times.
+    _move_back(connection, opened, booked)
+    came = _of(booked, "came")
+    desk.move_to("no_show", "game_master", _of(booked, "no_show"))
+    desk.move_to("checked_in", "game_master", came)
+    desk.move_to("in_progress", "game_master", came)
+    played = [one for one in came if one.visit.ends_at <= now]
+    desk.move_to("completed", "game_master", played)
+    return booked, played
 
 
 class _Desk:
@@ -122,18 +150,22 @@ class _Desk:
             open_rooms.setdefault(slot.local_date, set()).add(slot.room_id)
         return min(day for day, rooms in open_rooms.items() if len(rooms) == len(self._rooms))
 
-    def sell_out(self, day: date) -> int:
-        """Sell all of a day; how many bookings. One of them is a private game for two."""
-        house = [full_house(self._opened.venue, slot) for slot in self.offered(day, day)]
+    def sell_out(self, day: date, now: datetime) -> list[Booked]:
+        """Take all places of a day. One of the bookings is a private game for two."""
+        house = [
+            _made_before(now, full_house(self._opened.venue, slot))
+            for slot in self.offered(day, day)
+        ]
         spare = max(
             (one for one in house if one.slot.room.mode == "private"),
-            key=lambda one: (one.slot.room.slug != self._opened.venue.waiver_room, one.made_at),
+            key=lambda one: (
+                one.slot.room.slug != self._opened.venue.waiver_room,
+                one.takes_place_at,
+            ),
         )
-        booked = self.book(
+        return self.book(
             replace(one, party=2, guest=SPARE_GUEST) if one is spare else one for one in house
         )
-        self.take_money(booked)
-        return len(booked)
 
     def book(self, wanted: Iterable[Visit]) -> list[Booked]:
         """Ask for the prices, then take the places."""
@@ -207,21 +239,6 @@ class _Desk:
             "transition_booking", [self._ours(one) | {"to_status": status} for one in booked]
         )
 
-    def take_money(self, booked: Sequence[Booked]) -> None:
-        """The guests came by and paid; that confirms their bookings."""
-        self._staff("receptionist").call_each(
-            "record_payment",
-            [
-                self._ours(one)
-                | {
-                    "method": one.visit.method,
-                    "amount_cents": one.total_cents,
-                    "idempotency_key": f"demo {one.reference}",
-                }
-                for one in booked
-            ],
-        )
-
     def cancel(self, booked: Sequence[Booked]) -> None:
         self._visitor.call_each(
             "cancel_booking",
@@ -255,7 +272,7 @@ def _of(booked: Sequence[Booked], *fates: Fate) -> list[Booked]:
 
 
 def _move_back(connection: Connection, opened: OpenVenue, booked: Sequence[Booked]) -> None:
-    """Four weeks back on the venue's clock; what nobody paid for lapses with the next sweep."""
+    """Weeks back on the venue's clock; what nobody paid for lapses with the next sweep."""
     values = {
         "organization": opened.organization_id,
         "bookings": [one.booking_id for one in booked],
@@ -292,7 +309,7 @@ def _move_back(connection: Connection, opened: OpenVenue, booked: Sequence[Booke
 
 
 def _take_money_then(connection: Connection, opened: OpenVenue, booked: Sequence[Booked]) -> None:
-    """What the desk took in the past. No client may date a payment back, or change one."""
+    """What the desk took on earlier days. No client may date a payment back, or change one."""
     clerk = json.dumps({"kind": "user", "id": opened.user_ids["receptionist"]})
     as_owner(connection).cursor().executemany(
         "insert into public.payments (organization_id, booking_id, method, amount_cents, currency,"
@@ -364,7 +381,7 @@ def _backdate(connection: Connection, opened: OpenVenue, booked: Sequence[Booked
 
 
 def _moments(visit: Visit) -> dict[str, datetime]:
-    """When a visit of the past would have reached each status."""
+    """When a visit would have reached each status."""
     start = visit.takes_place_at
     return {
         "held": visit.made_at,

@@ -138,6 +138,7 @@ def a_key_cannot_do_more_than_it_was_given(ground: Ground) -> None:
         ("invite_member", {"email": address("x"), "role_id": ground.role("owner")}),
         ("create_api_key", {"name": "Child", "permissions": ["bookings:read"]}),
         ("export_organization", {}),
+        ("export_table", {"kind": "customers"}),
     ):
         refused = as_key.rpc(function, **mine, **arguments)
         hold_true(refused.status_code == 403, f"the key called {function}: {refused.text[:120]}")

@@ -15,7 +15,7 @@ _TABLES = (
     *("locations", "rooms", "schedules", "calendars", "sessions", "bookings", "booking_lines"),
     *("booking_history", "customers", "customer_consents", "payments", "refunds", "vouchers"),
     *("coupons", "waitlist_entries", "waiver_signatures", "shifts", "session_staff"),
-    *("audit_log", "calendar_feeds", "organization_exports"),
+    *("audit_log", "calendar_feeds", "organization_exports", "table_exports"),
 )
 
 #: Ways to write a wish for a count that is not counted.
