@@ -1587,6 +1587,7 @@ export type Database = {
             | "reminder"
             | "review_request"
             | "subscription_overdue"
+            | "table_export_ready"
             | "thanks"
             | "voucher_bought"
             | "voucher_issued"
@@ -1631,6 +1632,7 @@ export type Database = {
             | "reminder"
             | "review_request"
             | "subscription_overdue"
+            | "table_export_ready"
             | "thanks"
             | "voucher_bought"
             | "voucher_issued"
@@ -1674,6 +1676,7 @@ export type Database = {
             | "reminder"
             | "review_request"
             | "subscription_overdue"
+            | "table_export_ready"
             | "thanks"
             | "voucher_bought"
             | "voucher_issued"
@@ -4464,6 +4467,88 @@ export type Database = {
           },
         ];
       };
+      "table_exports": {
+        Row: {
+          "created_at": string;
+          "expires_at": string | null;
+          "finished_at": string | null;
+          "format": "csv" | "xlsx";
+          "from_date": string | null;
+          "id": string;
+          "kind": "bookings" | "payments" | "customers" | "waivers" | "results";
+          "locale": string;
+          "location_id": string | null;
+          "object_path": string | null;
+          "organization_id": string;
+          "permissions": (string)[];
+          "progress": number;
+          "room_id": string | null;
+          "row_count": number | null;
+          "row_total": number | null;
+          "status": "queued" | "finished" | "failed";
+          "to_date": string | null;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "finished_at"?: string | null;
+          "format": "csv" | "xlsx";
+          "from_date"?: string | null;
+          "id"?: string;
+          "kind": "bookings" | "payments" | "customers" | "waivers" | "results";
+          "locale": string;
+          "location_id"?: string | null;
+          "object_path"?: string | null;
+          "organization_id": string;
+          "permissions": (string)[];
+          "progress"?: number;
+          "room_id"?: string | null;
+          "row_count"?: number | null;
+          "row_total"?: number | null;
+          "status"?: "queued" | "finished" | "failed";
+          "to_date"?: string | null;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "finished_at"?: string | null;
+          "format"?: "csv" | "xlsx";
+          "from_date"?: string | null;
+          "id"?: string;
+          "kind"?: "bookings" | "payments" | "customers" | "waivers" | "results";
+          "locale"?: string;
+          "location_id"?: string | null;
+          "object_path"?: string | null;
+          "organization_id"?: string;
+          "permissions"?: (string)[];
+          "progress"?: number;
+          "room_id"?: string | null;
+          "row_count"?: number | null;
+          "row_total"?: number | null;
+          "status"?: "queued" | "finished" | "failed";
+          "to_date"?: string | null;
+          "user_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "table_exports_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+          {
+            foreignKeyName: "table_exports_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "voucher_disputes": {
         Row: {
           "amount_cents": number;
@@ -4569,6 +4654,7 @@ export type Database = {
       };
       "voucher_orders": {
         Row: {
+          "accepted_terms": string;
           "amount_cents": number;
           "as_of": string | null;
           "buyer_email": string | null;
@@ -4600,6 +4686,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "accepted_terms"?: string;
           "amount_cents": number;
           "as_of"?: string | null;
           "buyer_email"?: string | null;
@@ -4630,6 +4717,7 @@ export type Database = {
           "voucher_id"?: string | null;
         };
         Update: {
+          "accepted_terms"?: string;
           "amount_cents"?: number;
           "as_of"?: string | null;
           "buyer_email"?: string | null;
@@ -5824,6 +5912,45 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "export_table": {
+        Args: {
+          "format"?: string;
+          "from_date"?: string;
+          "kind": string;
+          "locale"?: string;
+          "location_id"?: string;
+          "organization_id": string;
+          "room_id"?: string;
+          "to_date"?: string;
+        };
+        Returns: {
+          "created_at": string;
+          "expires_at": string | null;
+          "finished_at": string | null;
+          "format": string;
+          "from_date": string | null;
+          "id": string;
+          "kind": string;
+          "locale": string;
+          "location_id": string | null;
+          "object_path": string | null;
+          "organization_id": string;
+          "permissions": (string)[];
+          "progress": number;
+          "room_id": string | null;
+          "row_count": number | null;
+          "row_total": number | null;
+          "status": string;
+          "to_date": string | null;
+          "user_id": string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "table_exports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "finish_game": {
         Args: {
           "language"?: string;
@@ -6513,6 +6640,7 @@ export type Database = {
       };
       "order_voucher": {
         Args: {
+          "accepted_terms"?: string;
           "amount_cents"?: number;
           "buyer_email": string;
           "buyer_name": string;
@@ -6931,6 +7059,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "resend_voucher_email": {
+        Args: {
+          "email"?: string;
+          "idempotency_key": string;
+          "kind"?: string;
+          "organization_id": string;
+          "voucher_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["resent_email"];
+        SetofOptions: {
+          from: "*";
+          to: "resent_email";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "reset_sign_in": { Args: Record<PropertyKey, never>; Returns: undefined };
       "resume_game": {
         Args: { "organization_id": string; "session_id": string };
@@ -7225,6 +7369,16 @@ export type Database = {
           "starts_at"?: string;
         };
         Returns: Database["public"]["CompositeTypes"]["coupon_offer"];
+      };
+      "voucher_emails": {
+        Args: { "organization_id": string; "voucher_id": string };
+        Returns: Database["public"]["CompositeTypes"]["voucher_email"][];
+        SetofOptions: {
+          from: "*";
+          to: "voucher_email";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       "withdraw_consent": {
         Args: { "kind": string; "manage_token": string; "reference": string };
@@ -8511,7 +8665,9 @@ export type Database = {
           | "booking_pending"
           | "booking_cancelled"
           | "payment_request"
-          | "waiver_request";
+          | "waiver_request"
+          | "voucher_issued"
+          | "voucher_bought";
       };
       "revenue_point": {
         "from_date": string;
@@ -8722,6 +8878,28 @@ export type Database = {
           | "activity_center"
           | "other"
           | null;
+      };
+      "voucher_email": {
+        "id": number;
+        "template": "voucher_issued" | "voucher_bought";
+        "recipient": string | null;
+        "status":
+          | "waiting"
+          | "held"
+          | "void"
+          | "sent"
+          | "delivered"
+          | "not_needed"
+          | "dead"
+          | "bounced"
+          | "complained"
+          | "failed"
+          | "suppressed"
+          | "limited";
+        "reason": string | null;
+        "created_at": string;
+        "sent_at": string | null;
+        "due_at": string | null;
       };
       "voucher_offer": {
         "currency": string;
@@ -9128,6 +9306,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "begin_table_export": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["table_export"] | null;
+      };
       "claim_jobs": {
         Args: {
           "kept_for_money"?: number;
@@ -9202,6 +9384,10 @@ export type Database = {
           "object_path": string;
           "row_count": number;
         };
+        Returns: undefined;
+      };
+      "finish_table_export": {
+        Args: { "job_id": number; "lease_token": string; "row_count": number };
         Returns: undefined;
       };
       "get_billing_account": {
@@ -9366,6 +9552,16 @@ export type Database = {
       "read_sender_domain": {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["sender_domain"] | null;
+      };
+      "read_table_export": {
+        Args: {
+          "after"?: string;
+          "job_id": number;
+          "lease_token": string;
+          "max_rows"?: number;
+          "rows_before"?: number;
+        };
+        Returns: Json[];
       };
       "receive_stripe_event": {
         Args: { "event": Json };
@@ -9807,6 +10003,13 @@ export type Database = {
         "digests": number;
         "boards": number;
         "forgotten": number;
+      };
+      "table_export": {
+        "kind": "bookings" | "payments" | "customers" | "waivers" | "results";
+        "format": "csv" | "xlsx";
+        "locale": "es" | "en" | "ca";
+        "object_path": string;
+        "permissions": (string)[];
       };
       "unsubscribed": {
         "organization_name": string;

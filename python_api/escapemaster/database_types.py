@@ -1229,6 +1229,7 @@ class PublicEmailTemplateOverrides(BaseModel):
         "reminder",
         "review_request",
         "subscription_overdue",
+        "table_export_ready",
         "thanks",
         "voucher_bought",
         "voucher_issued",
@@ -1275,6 +1276,7 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "reminder",
             "review_request",
             "subscription_overdue",
+            "table_export_ready",
             "thanks",
             "voucher_bought",
             "voucher_issued",
@@ -1324,6 +1326,7 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "reminder",
                 "review_request",
                 "subscription_overdue",
+                "table_export_ready",
                 "thanks",
                 "voucher_bought",
                 "voucher_issued",
@@ -3672,6 +3675,78 @@ class PublicSupportEntriesUpdate(TypedDict):
     started_at: NotRequired[Annotated[datetime.datetime, Field(alias="started_at")]]
 
 
+class PublicTableExports(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
+    finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
+    format: Literal["csv", "xlsx"] = Field(alias="format")
+    from_date: Optional[datetime.date] = Field(alias="from_date")
+    id: uuid.UUID = Field(alias="id")
+    kind: Literal["bookings", "payments", "customers", "waivers", "results"] = Field(alias="kind")
+    locale: str = Field(alias="locale")
+    location_id: Optional[uuid.UUID] = Field(alias="location_id")
+    object_path: Optional[str] = Field(alias="object_path")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    permissions: List[str] = Field(alias="permissions")
+    progress: int = Field(alias="progress")
+    room_id: Optional[uuid.UUID] = Field(alias="room_id")
+    row_count: Optional[int] = Field(alias="row_count")
+    row_total: Optional[int] = Field(alias="row_total")
+    status: Literal["queued", "finished", "failed"] = Field(alias="status")
+    to_date: Optional[datetime.date] = Field(alias="to_date")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+
+
+class PublicTableExportsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    format: Annotated[Literal["csv", "xlsx"], Field(alias="format")]
+    from_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="from_date")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: Annotated[
+        Literal["bookings", "payments", "customers", "waivers", "results"], Field(alias="kind")
+    ]
+    locale: Annotated[str, Field(alias="locale")]
+    location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
+    object_path: NotRequired[Annotated[Optional[str], Field(alias="object_path")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    permissions: Annotated[List[str], Field(alias="permissions")]
+    progress: NotRequired[Annotated[int, Field(alias="progress")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    row_count: NotRequired[Annotated[Optional[int], Field(alias="row_count")]]
+    row_total: NotRequired[Annotated[Optional[int], Field(alias="row_total")]]
+    status: NotRequired[Annotated[Literal["queued", "finished", "failed"], Field(alias="status")]]
+    to_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="to_date")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicTableExportsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    format: NotRequired[Annotated[Literal["csv", "xlsx"], Field(alias="format")]]
+    from_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="from_date")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[
+        Annotated[
+            Literal["bookings", "payments", "customers", "waivers", "results"], Field(alias="kind")
+        ]
+    ]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
+    object_path: NotRequired[Annotated[Optional[str], Field(alias="object_path")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    permissions: NotRequired[Annotated[List[str], Field(alias="permissions")]]
+    progress: NotRequired[Annotated[int, Field(alias="progress")]]
+    room_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="room_id")]]
+    row_count: NotRequired[Annotated[Optional[int], Field(alias="row_count")]]
+    row_total: NotRequired[Annotated[Optional[int], Field(alias="row_total")]]
+    status: NotRequired[Annotated[Literal["queued", "finished", "failed"], Field(alias="status")]]
+    to_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="to_date")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
 class PublicVoucherDisputes(BaseModel):
     amount_cents: int = Field(alias="amount_cents")
     as_of: datetime.datetime = Field(alias="as_of")
@@ -3761,6 +3836,7 @@ class PublicVoucherEntriesUpdate(TypedDict):
 
 
 class PublicVoucherOrders(BaseModel):
+    accepted_terms: str = Field(alias="accepted_terms")
     amount_cents: int = Field(alias="amount_cents")
     as_of: Optional[datetime.datetime] = Field(alias="as_of")
     buyer_email: Optional[str] = Field(alias="buyer_email")
@@ -3792,6 +3868,7 @@ class PublicVoucherOrders(BaseModel):
 
 
 class PublicVoucherOrdersInsert(TypedDict):
+    accepted_terms: NotRequired[Annotated[str, Field(alias="accepted_terms")]]
     amount_cents: Annotated[int, Field(alias="amount_cents")]
     as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
     buyer_email: NotRequired[Annotated[Optional[str], Field(alias="buyer_email")]]
@@ -3825,6 +3902,7 @@ class PublicVoucherOrdersInsert(TypedDict):
 
 
 class PublicVoucherOrdersUpdate(TypedDict):
+    accepted_terms: NotRequired[Annotated[str, Field(alias="accepted_terms")]]
     amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
     as_of: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="as_of")]]
     buyer_email: NotRequired[Annotated[Optional[str], Field(alias="buyer_email")]]
@@ -5660,6 +5738,8 @@ class PublicResentEmail(BaseModel):
         "booking_cancelled",
         "payment_request",
         "waiver_request",
+        "voucher_issued",
+        "voucher_bought",
     ] = Field(alias="template")
 
 
@@ -5905,6 +5985,30 @@ class PublicVenueProfile(BaseModel):
             "other",
         ]
     ] = Field(alias="business_type")
+
+
+class PublicVoucherEmail(BaseModel):
+    id: int = Field(alias="id")
+    template: Literal["voucher_issued", "voucher_bought"] = Field(alias="template")
+    recipient: Optional[str] = Field(alias="recipient")
+    status: Literal[
+        "waiting",
+        "held",
+        "void",
+        "sent",
+        "delivered",
+        "not_needed",
+        "dead",
+        "bounced",
+        "complained",
+        "failed",
+        "suppressed",
+        "limited",
+    ] = Field(alias="status")
+    reason: Optional[str] = Field(alias="reason")
+    created_at: datetime.datetime = Field(alias="created_at")
+    sent_at: Optional[datetime.datetime] = Field(alias="sent_at")
+    due_at: Optional[datetime.datetime] = Field(alias="due_at")
 
 
 class PublicVoucherOffer(BaseModel):
@@ -6554,6 +6658,14 @@ class ServiceSweptNotices(BaseModel):
     digests: int = Field(alias="digests")
     boards: int = Field(alias="boards")
     forgotten: int = Field(alias="forgotten")
+
+
+class ServiceTableExport(BaseModel):
+    kind: Literal["bookings", "payments", "customers", "waivers", "results"] = Field(alias="kind")
+    format: Literal["csv", "xlsx"] = Field(alias="format")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    object_path: str = Field(alias="object_path")
+    permissions: List[str] = Field(alias="permissions")
 
 
 class ServiceUnsubscribed(BaseModel):

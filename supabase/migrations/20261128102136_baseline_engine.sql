@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: c3090bbb06c7c0ed8fe75396c760bf4f66c8d785e32cbee98eda046ac2b9494f
+-- Digest of what follows: 595f9ed4a68b34e7d44749cfd7c4b0d44e85d7af765ef84107ff05a6ec319cd5
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -2218,6 +2218,7 @@ declare
     when 'team-photos' then 'jpg|jpeg|png|webp'
     when 'documents' then 'pdf|jpg|jpeg|png|txt|csv'
     when 'exports' then 'jsonl|ndjson|txt'
+    when 'table-exports' then 'csv|xlsx'
   end;
 begin
   return coalesce(lower(name) ~ ('[^/]\.(' || endings || ')$'), false);
@@ -2283,6 +2284,8 @@ values
 ('email.check', 1, 1, null, 'Tries an organization''s own words'),
 ('stripe.read_billing', 2, 1, 2, 'Reads once a day what an organization has subscribed to'),
 ('organization.export', 2, 1, 2, 'Writes all of an organization''s rows into a file'),
+('table.export', 2, 1, 2, 'Writes rows of one kind into a file for a member'),
+('export.erase', 2, 1, 2, 'Deletes a file of an export whose time is over'),
 ('storage.erase', 2, 1, 2, 'Deletes the files of an erased organization')
 on conflict (kind) do update
 set rank = excluded.rank,
@@ -9892,7 +9895,7 @@ comment on function private.platform_fee is
 -- Private buckets, and the public one of logos. Paths start with the organization's id; read and write by permission;
 -- types and sizes are limited by the bucket, and a name ends as its type does, whether it was uploaded, copied or moved
 -- (private.is_file_name): Storage holds none of the last two to the bucket's types. Files are read through signed URLs.
--- The public bucket of room images is with the rooms.
+-- The public bucket of room images is with the rooms; who reads table-exports is said where those are made.
 
 select private.permission_upsert(
   'documents:read', 'organization', false,
@@ -9920,7 +9923,11 @@ values
 ('logos', 'logos', true, 1048576, array['image/jpeg', 'image/png', 'image/webp', 'image/avif']),
 ('documents', 'documents', false, 20971520, array['application/pdf', 'image/jpeg', 'image/png', 'text/plain', 'text/csv']),
 ('team-photos', 'team-photos', false, 10485760, array['image/jpeg', 'image/png', 'image/webp']),
-('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain'])
+('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain']),
+(
+  'table-exports', 'table-exports', false, 1073741824,
+  array['text/csv', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet']
+)
 on conflict (id) do update
 set public = excluded.public,
   file_size_limit = excluded.file_size_limit,

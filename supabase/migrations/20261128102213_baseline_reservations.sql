@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: c40b9e6613cac539ed079c307ac318f38726bed8cb6810f450675f8ef8456ae2
+-- Digest of what follows: 7559e5f2ff618c131c351693f70412ec8dd846d12a782a01f97afd7cd3ede6b0
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -4281,6 +4281,7 @@ create table public.voucher_orders (
   recipient_name text not null default '',
   recipient_email text,
   message text not null default '',
+  accepted_terms text not null default '',
   locale text not null,
   deliver_on date,
   validity_months int,
@@ -4316,6 +4317,7 @@ create table public.voucher_orders (
   constraint voucher_orders_recipient_is_a_name_or_empty check (recipient_name = '' or private.is_name(recipient_name, 200)),
   constraint voucher_orders_recipient_email_is_plausible check (private.is_email(recipient_email)),
   constraint voucher_orders_message_is_a_text check (private.is_text(message, 1000)),
+  constraint voucher_orders_accepted_terms_are_a_text check (private.is_text(accepted_terms, 20000)),
   constraint voucher_orders_locale_is_supported check (private.is_locale(locale)),
   constraint voucher_orders_delivery_is_finite check (isfinite(deliver_on)),
   constraint voucher_orders_fee_is_part_of_the_amount check (platform_fee_cents between 0 and amount_cents),
@@ -4334,6 +4336,8 @@ comment on column public.voucher_orders.calendar_id is 'The calendar on whose pa
 comment on column public.voucher_orders.product_id is 'The product; null: an amount was chosen, or the product was deleted.';
 comment on column public.voucher_orders.product_names is 'The product''s names when it was ordered; null: an amount was chosen.';
 comment on column public.voucher_orders.amount_cents is 'What is paid and what the voucher is worth, minor units of currency.';
+comment on column public.voucher_orders.accepted_terms is
+  'The calendar''s terms that the buyer agreed to, word for word; empty: it had none.';
 comment on column public.voucher_orders.buyer_email is 'Where the buyer''s mail goes; null: was erased.';
 comment on column public.voucher_orders.recipient_email is 'Where the voucher is mailed to; null: to nobody but the buyer.';
 comment on column public.voucher_orders.locale is 'The buyer''s language, and that of the mails: es, en or ca.';
@@ -4377,8 +4381,8 @@ before insert or update of buyer_name, recipient_name on public.voucher_orders
 for each row execute function private.clean_texts('names', 'buyer_name', 'recipient_name');
 
 create trigger voucher_orders_clean_notes
-before insert or update of message on public.voucher_orders
-for each row execute function private.clean_texts('notes', 'message');
+before insert or update of message, accepted_terms on public.voucher_orders
+for each row execute function private.clean_texts('notes', 'message', 'accepted_terms');
 
 create policy voucher_orders_select on public.voucher_orders
 for select to authenticated
@@ -12146,7 +12150,8 @@ create function private.order_voucher(
   recipient_email text,
   message text,
   deliver_on date,
-  locale text
+  locale text,
+  accepted_terms text
 )
 returns public.placed_voucher_order
 language plpgsql
@@ -12179,7 +12184,8 @@ begin
     'calendar', calendar.id, 'buyer_name', order_voucher.buyer_name, 'buyer_email', order_voucher.buyer_email,
     'amount_cents', order_voucher.amount_cents, 'product_id', order_voucher.product_id,
     'recipient_name', order_voucher.recipient_name, 'recipient_email', order_voucher.recipient_email,
-    'message', order_voucher.message, 'deliver_on', order_voucher.deliver_on, 'locale', order_voucher.locale
+    'message', order_voucher.message, 'deliver_on', order_voucher.deliver_on, 'locale', order_voucher.locale,
+    'accepted_terms', order_voucher.accepted_terms
   ));
   if stored is not null then
     answer := jsonb_populate_record(null::public.placed_voucher_order, stored);
@@ -12217,7 +12223,11 @@ begin
     ) is not true then 'deliver_on'
     when not private.is_locale(spoken) then 'locale'
   end;
-  if field is not null then
+  if field is null and calendar.terms <> '{}' and not exists (
+    select from jsonb_each_text(calendar.terms) as t where t.value = order_voucher.accepted_terms
+  ) then
+    perform private.fail('terms_not_accepted', 422, 'Accept the calendar''s terms, word for word as they are now.');
+  elsif field is not null then
     perform private.fail(
       'voucher_order_invalid', 422,
       'Give an amount of the offer, who buys it with an address, a message without links, and a date for a recipient with an address.',
@@ -12227,11 +12237,12 @@ begin
 
   insert into public.voucher_orders (
     organization_id, id, calendar_id, product_id, product_names, amount_cents, currency, buyer_name, buyer_email,
-    recipient_name, recipient_email, message, locale, deliver_on, validity_months, refund_days
+    recipient_name, recipient_email, message, accepted_terms, locale, deliver_on, validity_months, refund_days
   )
   values (
     calendar.organization_id, order_id, calendar.id, product.id, product.names, cents, offer.currency, buyer, bought_by,
-    recipient, given_to, words, spoken, order_voucher.deliver_on, offer.validity_months, offer.refund_days
+    recipient, given_to, words, case when calendar.terms = '{}' then '' else order_voucher.accepted_terms end, spoken,
+    order_voucher.deliver_on, offer.validity_months, offer.refund_days
   );
   answer := row(order_id, null, cents, offer.currency)::public.placed_voucher_order;
   perform private.idempotent_end(scope, order_voucher.idempotency_key, to_jsonb(answer));
@@ -12259,7 +12270,8 @@ create function public.order_voucher(
   recipient_email text default null,
   message text default null,
   deliver_on date default null,
-  locale text default null
+  locale text default null,
+  accepted_terms text default null
 )
 returns public.placed_voucher_order
 language sql
@@ -12268,12 +12280,12 @@ set search_path = ''
 as $$
   select private.order_voucher(
     slug, idempotency_key, buyer_name, buyer_email, amount_cents, product_id, recipient_name, recipient_email, message,
-    deliver_on, locale
+    deliver_on, locale, accepted_terms
   )
 $$;
 
 comment on function public.order_voucher is
-  'Orders a gift voucher of the venue of a calendar: a product, or an amount (minor units). It exists once it is paid, online only, within half an hour of opening its page (POST /v1/voucher-checkout). Then the buyer is mailed the code, and with recipient_email the recipient, with the message: at once, or on deliver_on at nine in the venue''s zone. No mail goes out before. For a day the same idempotency key and request are one order. For anybody. Errors: 404 calendar_not_found, voucher_product_not_found; 409 vouchers_not_sold; 422 voucher_order_invalid (details {"field"}), idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
+  'Orders a gift voucher of the venue of a calendar: a product, or an amount (minor units). It exists once it is paid, online only, within half an hour of opening its page (POST /v1/voucher-checkout). Then the buyer is mailed the code, and with recipient_email the recipient, with the message: at once, or on deliver_on at nine in the venue''s zone. No mail goes out before. accepted_terms: what was agreed to of a calendar that has terms, word for word. For a day the same idempotency key and request are one order. For anybody. Errors: 404 calendar_not_found, voucher_product_not_found; 409 vouchers_not_sold; 422 voucher_order_invalid (details {"field"}), terms_not_accepted, idempotency_key_invalid, idempotency_key_reused; 429 rate_limited.';
 grant execute on function public.order_voucher to anon, authenticated;
 
 create type public.voucher_order as (
