@@ -579,6 +579,7 @@ begin
     and b.id = new.booking_id
     and c.organization_id = b.organization_id
     and c.id = b.customer_id
+    and c.erased_at is null
     and c.phone is distinct from new.contact_phone
     and not exists (
       select
