@@ -30,7 +30,7 @@ comment on table public.customers is 'A person who booked at a venue, known ther
 comment on column public.customers.full_name is
   'As first given, then as in the newest booking that is vouched for (private.booking_is_vouched): anybody can type somebody''s address, so a hold renames nobody.';
 comment on column public.customers.phone is
-  'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
+  'As in the newest booking that is vouched for and gives one, before there is such a one as given last; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
   'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. While the customer has bookings to come, which whoever has the address may move and cancel, another one takes bookings:cancel and bookings:update, too: 403 permission_denied (details {"permission"}). Not changed in a visit of the platform''s support: 403 refused_in_a_visit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';

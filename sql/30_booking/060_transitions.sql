@@ -531,28 +531,80 @@ begin
   end if;
   perform private.count_consents(booking.organization_id, booking.id);
   update public.customers as c
-  set full_name = said.contact_name,
-    phone = coalesce(said.contact_phone, c.phone)
-  from public.booking_contacts as said
-  where said.organization_id = booking.organization_id
-    and said.booking_id = booking.id
-    and c.organization_id = booking.organization_id
-    and c.id = booking.customer_id
-    and (c.full_name, c.phone) is distinct from (said.contact_name, coalesce(said.contact_phone, c.phone))
+  set full_name = said.full_name,
+    phone = said.phone
+  from (
+    select
+      case when count(newer.id) = 0 then given.contact_name end as full_name,
+      -- One that gives no phone says nothing of it.
+      case when count(k.contact_phone) = 0 then given.contact_phone end as phone
+    from public.booking_contacts as given
     -- The newest counts, in whatever order they are vouched for.
-    and not exists (
-      select
-      from public.bookings as newer
+    left join (
+      public.bookings as newer
       join private.vouched_bookings as v on v.organization_id = newer.organization_id and v.booking_id = newer.id
-      where newer.organization_id = booking.organization_id
-        and newer.customer_id = booking.customer_id
-        and newer.created_at > booking.created_at
-    );
+      join public.booking_contacts as k on k.organization_id = newer.organization_id and k.booking_id = newer.id
+    )
+      on newer.organization_id = booking.organization_id
+      and newer.customer_id = booking.customer_id
+      and newer.created_at > booking.created_at
+    where given.organization_id = booking.organization_id and given.booking_id = booking.id
+    group by given.organization_id, given.booking_id
+  ) as heard
+  cross join lateral (
+    select coalesce(heard.full_name, old.full_name) as full_name, coalesce(heard.phone, old.phone) as phone
+    from public.customers as old
+    where old.organization_id = booking.organization_id and old.id = booking.customer_id
+  ) as said
+  where c.organization_id = booking.organization_id
+    and c.id = booking.customer_id
+    and (c.full_name, c.phone) is distinct from (said.full_name, said.phone);
 end
 $$;
 
 comment on function private.hear_customer is
   'Takes over a booking''s name, phone and consents for its customer, once, when it is vouched for; the caller holds the booking.';
+
+create function private.keep_newest_phone()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.customers as c
+  set phone = new.contact_phone
+  from public.bookings as b
+  where b.organization_id = new.organization_id
+    and b.id = new.booking_id
+    and c.organization_id = b.organization_id
+    and c.id = b.customer_id
+    and c.erased_at is null
+    and c.phone is distinct from new.contact_phone
+    and not exists (
+      select
+      from public.bookings as other
+      join private.vouched_bookings as v on v.organization_id = other.organization_id and v.booking_id = other.id
+      where other.organization_id = c.organization_id and other.customer_id = c.id
+    )
+    -- What staff wrote down, or corrected, stays.
+    and (c.phone is null or exists (
+      select
+      from public.bookings as other
+      join public.booking_contacts as k on k.organization_id = other.organization_id and k.booking_id = other.id
+      where other.organization_id = c.organization_id and other.customer_id = c.id and k.contact_phone = c.phone
+    ));
+  return null;
+end
+$$;
+
+comment on function private.keep_newest_phone is
+  'While nobody vouches for any booking of a customer, the phone that was given last is as good as the first, and newer.';
+
+create trigger keep_newest_phone
+after insert on public.booking_contacts
+for each row when (new.contact_phone is not null)
+execute function private.keep_newest_phone();
 
 create function private.follow_booking_status()
 returns trigger

@@ -167,6 +167,99 @@ $$;
 comment on function private.booking_kept is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
 
+create function private.payment_is_disputed(organization_id uuid, payment_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.disputes as d
+    where d.organization_id = payment_is_disputed.organization_id
+      and d.payment_id = payment_is_disputed.payment_id
+      and private.dispute_withholds(d.status)
+  );
+end
+$$;
+
+comment on function private.payment_is_disputed is
+  'Whether the customer''s bank has taken a payment back for now: the provider refunds nothing of it (charge_disputed) until that is decided.';
+
+create function private.payment_lost(organization_id uuid, payment_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(d.amount_cents), 0)
+    from public.disputes as d
+    where d.organization_id = payment_lost.organization_id
+      and d.payment_id = payment_lost.payment_id
+      and d.status = 'lost'
+  );
+end
+$$;
+
+comment on function private.payment_lost is
+  'What of a payment went back to the customer by a dispute that the venue lost, in minor units: it cannot go back twice.';
+
+create function private.booking_refundable(organization_id uuid, booking_id uuid, method text default null)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(greatest(
+      p.amount_cents - coalesce(r.promised, 0) - private.payment_lost(p.organization_id, p.id), 0
+    )), 0)
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
+    ) as r on true
+    where p.organization_id = booking_refundable.organization_id
+      and p.booking_id = booking_refundable.booking_id
+      and p.method = coalesce(booking_refundable.method, p.method)
+  );
+end
+$$;
+
+comment on function private.booking_refundable is
+  'What of a booking''s money can still be promised back, in minor units: what was kept, less what lost disputes took; of one method, or of all.';
+
+create function private.booking_disputed(organization_id uuid, booking_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(greatest(
+      p.amount_cents - coalesce(r.promised, 0) - private.payment_lost(p.organization_id, p.id), 0
+    )), 0)
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
+    ) as r on true
+    where p.organization_id = booking_disputed.organization_id
+      and p.booking_id = booking_disputed.booking_id
+      and private.payment_is_disputed(p.organization_id, p.id)
+  );
+end
+$$;
+
+comment on function private.booking_disputed is
+  'What private.booking_refundable counts of payments that a bank withholds, in minor units: promised, it waits.';
+
 create function private.no_show_fee(booking public.bookings)
 returns bigint
 language plpgsql
@@ -262,6 +355,26 @@ $$;
 comment on function private.payable_online is
   'What a booking''s link can ask to be paid online now, in minor units: what is due; of a confirmed booking, or whole, all that is open and was not given back by staff, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
 
+create function private.queue_refund(organization_id uuid, refund_request_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.enqueue(
+    'stripe.refund',
+    jsonb_build_object(
+      'organization_id', queue_refund.organization_id, 'refund_request_id', queue_refund.refund_request_id
+    ),
+    'stripe.refund:' || queue_refund.refund_request_id,
+    queue_refund.organization_id
+  );
+end
+$$;
+
+comment on function private.queue_refund is 'Queues the job that carries out a promised refund at the provider.';
+
 create function private.request_payment_refund(
   organization_id uuid,
   payment_id uuid,
@@ -280,7 +393,9 @@ declare
 begin
   select p.booking_id, p.method, p.currency, least(
     request_payment_refund.amount_cents,
-    p.amount_cents - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
+    p.amount_cents
+    - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
+    - private.payment_lost(p.organization_id, p.id)
   )::bigint as cents
   into payment
   from public.payments as p
@@ -305,13 +420,11 @@ begin
   -- voucher paid is on it again at once, unless it was cancelled.
   if payment.method = 'voucher' then
     perform private.return_to_voucher(request_payment_refund.organization_id, request_id);
-  elsif payment.method = 'stripe' then
-    perform private.enqueue(
-      'stripe.refund',
-      jsonb_build_object('organization_id', request_payment_refund.organization_id, 'refund_request_id', request_id),
-      'stripe.refund:' || request_id,
-      request_payment_refund.organization_id
-    );
+  elsif payment.method = 'stripe'
+    -- What the bank withholds waits for its word: private.follow_dispute.
+    and not private.payment_is_disputed(request_payment_refund.organization_id, request_payment_refund.payment_id)
+  then
+    perform private.queue_refund(request_payment_refund.organization_id, request_id);
   end if;
   return payment.cents;
 end
@@ -387,12 +500,14 @@ begin
   perform private.locked_booking(request_refund.organization_id, request_refund.booking_id);
 
   -- Newest first: what was paid last is what was paid too much. Provider payments, then
-  -- vouchers, before cash, because they go back by themselves.
+  -- vouchers, before cash, because they go back by themselves; last what a bank withholds.
   for payment_id in
     select p.id
     from public.payments as p
     where p.organization_id = request_refund.organization_id and p.booking_id = request_refund.booking_id
-    order by (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
+    order by
+      private.payment_is_disputed(p.organization_id, p.id),
+      (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
   loop
     exit when promised >= wanted;
     promised := promised + private.request_payment_refund(
@@ -405,6 +520,41 @@ $$;
 
 comment on function private.request_refund is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
+
+create function private.waits_for_dispute(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.status = 'pending'
+    and request.provider_refund_id is null
+    and private.payment_is_disputed(request.organization_id, request.payment_id);
+end
+$$;
+
+comment on function private.waits_for_dispute is
+  'Whether a promised refund waits until the customer''s bank has decided on the payment.';
+
+create function private.refund_has_job(refund_request_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.jobs as j
+    where j.kind = 'stripe.refund'
+      and j.dedupe_key = 'stripe.refund:' || refund_has_job.refund_request_id
+      and j.status in ('queued', 'running')
+  );
+end
+$$;
+
+comment on function private.refund_has_job is
+  'Whether a job is carrying out a promised refund, or is about to: then it may have gone out, whatever is known of it.';
 
 create function private.withdraw_refund_request(organization_id uuid, refund_request_id uuid, reason text)
 returns private.refund_requests
@@ -450,7 +600,8 @@ declare
   gone bigint := 0;
 begin
   for refund in
-    select q.id, q.amount_cents, q.status, p.method
+    select q.id, q.amount_cents, q.status, p.method,
+      private.waits_for_dispute(q) and not private.refund_has_job(q.id) as waits
     from private.refund_requests as q
     join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
     where q.organization_id = booking.organization_id
@@ -469,7 +620,7 @@ begin
         and j.status = 'queued'
         and j.attempts = 0;
     end if;
-    if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
+    if refund.status = 'pending' and (refund.method <> 'stripe' or found or refund.waits) then
       perform private.withdraw_refund_request(booking.organization_id, refund.id, 'undone');
       withdrawn := withdrawn + refund.amount_cents;
     else
@@ -495,7 +646,9 @@ create type service.refund_request as (
   payment_intent text,
   stripe_account text,
   provider_refund_id text,
-  refund_fee boolean
+  refund_fee boolean,
+  disputed boolean,
+  disputes int
 );
 
 comment on type service.refund_request is 'A promised refund of one payment, to be carried out by the provider.';
@@ -512,6 +665,10 @@ comment on column service.refund_request.stripe_account is 'The connected accoun
 comment on column service.refund_request.refund_fee is
   'Whether the platform took a fee of the payment, which goes back in the same proportion.';
 comment on column service.refund_request.provider_refund_id is 'Stripe''s refund; null: none was made yet.';
+comment on column service.refund_request.disputed is
+  'The customer''s bank withholds the payment: nothing of it can be refunded, and the job is queued anew when that is decided.';
+comment on column service.refund_request.disputes is
+  'How many disputes of the payment are known: with each, the provider is asked under another idempotency key.';
 
 create function private.get_refund_request(job_id bigint, lease_token uuid)
 returns service.refund_request
@@ -537,7 +694,9 @@ begin
     case when p.method = 'stripe' then p.provider_payment_id end,
     p.stripe_account,
     q.provider_refund_id,
-    p.platform_fee_cents > 0
+    p.platform_fee_cents > 0,
+    private.payment_is_disputed(p.organization_id, p.id),
+    (select count(*) from public.disputes as d where d.organization_id = p.organization_id and d.payment_id = p.id)
   into answer
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
@@ -578,7 +737,8 @@ declare
   too_much bigint;
   request private.refund_requests;
 begin
-  select sum(q.amount_cents) - payment.amount_cents into too_much
+  select sum(q.amount_cents) + private.payment_lost(payment.organization_id, payment.id) - payment.amount_cents
+  into too_much
   from private.refund_requests as q
   where q.organization_id = payment.organization_id
     and q.payment_id = payment.id
@@ -603,7 +763,7 @@ end
 $$;
 
 comment on function private.shrink_promises is
-  'Takes what the provider has paid back already (on its dashboard, before its event came) out of what is promised of the payment and not made yet, so that the rest can be refunded. The caller holds the booking''s lock.';
+  'Takes what has gone back already (on the provider''s dashboard, before its event came, or by a dispute that was lost) out of what is promised of the payment and not made yet, so that the rest can be refunded. The caller holds the booking''s lock.';
 
 create function private.goes_back_by_hand(method text, status text)
 returns boolean
@@ -624,11 +784,12 @@ create type private.refund_way as (
   by_hand boolean,
   amount_cents bigint,
   valid_until date,
-  given boolean
+  given boolean,
+  disputed boolean
 );
 
 comment on type private.refund_way is
-  'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher.';
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher; disputed: it goes back only if the customer''s bank, which withholds the payment, decides for the venue.';
 
 create function private.refund_ways(
   organization_id uuid, booking_id uuid, reason text default null, promised_at timestamptz default null
@@ -640,7 +801,9 @@ set search_path = ''
 as $$
 begin
   return array(
-    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until), way.given)::private.refund_way
+    select row(
+      way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until), way.given, way.disputed
+    )::private.refund_way
     from (
       select
         coalesce(made.method, p.method) as method,
@@ -655,7 +818,8 @@ begin
             and e.kind = 'redeemed'
             and coalesce(made.method, p.method) = 'voucher'
         ) as valid_until,
-        made.id is not null and made.method <> 'voucher' as given
+        made.id is not null and made.method <> 'voucher' as given,
+        made.id is null and private.waits_for_dispute(q) as disputed
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       left join public.refunds as made
@@ -667,8 +831,8 @@ begin
         and q.reason <> 'correction'
         and q.created_at = coalesce(refund_ways.promised_at, q.created_at)
     ) as way
-    group by way.method, way.by_hand, way.given
-    order by way.method, way.by_hand, way.given
+    group by way.method, way.by_hand, way.given, way.disputed
+    order by way.method, way.by_hand, way.given, way.disputed
   );
 end
 $$;

@@ -61,8 +61,8 @@ begin
     perform private.request_refund(booking.organization_id, booking.id, kept, 'paid_late');
   elsif booking.status not in ('held', 'pending', 'expired', 'cancelled') then
     excess := greatest(
-      kept - booking.total_cents,
-      private.booking_kept(booking.organization_id, booking.id, 'stripe') - booking.due_now_cents
+      private.booking_refundable(booking.organization_id, booking.id) - booking.total_cents,
+      private.booking_refundable(booking.organization_id, booking.id, 'stripe') - booking.due_now_cents
     );
     if excess > 0 then
       perform private.request_refund(booking.organization_id, booking.id, excess, 'overpaid');

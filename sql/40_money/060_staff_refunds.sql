@@ -4,7 +4,7 @@
 -- by a job. One of money taken at the desk waits until somebody says that it was given back:
 -- get_pending_refunds lists what waits, record_refund writes it into the ledger.
 --
--- A promise may be one that the provider never fulfils: a disputed charge, an account that is closed.
+-- A promise may be one that the provider never fulfils: a charge that it took back, an account that is closed.
 -- Its job dies, and then it is stuck: listed with the provider's word, and ended by a person, who
 -- gives the money back by another way (record_refund) or takes the promise back (withdraw_refund).
 -- One that the customer's bank sent back days later is listed too, until somebody has seen to it.
@@ -30,28 +30,25 @@ as $$
 begin
   return request.status = 'pending'
     and request.provider_refund_id is null
+    and not private.payment_is_disputed(request.organization_id, request.payment_id)
     and exists (
       select from public.payments as p
       where p.organization_id = request.organization_id and p.id = request.payment_id and p.method = 'stripe'
     )
-    and not exists (
-      select from private.jobs as j
-      where j.kind = 'stripe.refund'
-        and j.dedupe_key = 'stripe.refund:' || request.id
-        and j.status in ('queued', 'running')
-    );
+    and not private.refund_has_job(request.id);
 end
 $$;
 
 comment on function private.refund_is_stuck is
-  'Whether nobody is working on a promised refund of money that was paid online: its job was given up.';
+  'Whether nobody is working on a promised refund of money that was paid online, and nobody will by itself: its job was given up. One that waits for a dispute is not stuck.';
 
 create type public.promised_refund as (
   refund_request_id uuid,
   payment_id uuid,
   method text,
   amount_cents bigint,
-  status text
+  status text,
+  disputed boolean
 );
 
 comment on type public.promised_refund is 'What goes back of one payment.';
@@ -60,6 +57,8 @@ comment on column public.promised_refund.payment_id is 'The payment.';
 comment on column public.promised_refund.method is 'By which it was paid. one of: stripe, cash, card_terminal, transfer, bizum, voucher';
 comment on column public.promised_refund.amount_cents is 'Minor units of the booking''s currency.';
 comment on column public.promised_refund.status is 'one of: pending, succeeded, failed, withdrawn';
+comment on column public.promised_refund.disputed is
+  'The customer''s bank withholds the payment: it goes back only if the dispute is decided for the venue.';
 
 create type public.booking_refund as (
   booking_id uuid,
@@ -73,7 +72,8 @@ comment on type public.booking_refund is 'What staff promised to give back of a 
 comment on column public.booking_refund.booking_id is 'The booking.';
 comment on column public.booking_refund.amount_cents is 'What is given back, in minor units of currency.';
 comment on column public.booking_refund.currency is 'ISO 4217.';
-comment on column public.booking_refund.refundable_cents is 'What the venue still holds of the booking.';
+comment on column public.booking_refund.refundable_cents is
+  'What can still be given back of the booking: what the venue holds of it, but for what a lost dispute took.';
 comment on column public.booking_refund.refunds is 'Payment by payment.';
 
 create function private.refund_booking(
@@ -114,7 +114,7 @@ begin
   end if;
   booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
   perform private.refuse_uneven_amount(refund_booking.amount_cents, booking.currency);
-  kept := private.booking_kept(booking.organization_id, booking.id);
+  kept := private.booking_refundable(booking.organization_id, booking.id);
   if refund_booking.amount_cents > kept then
     perform private.fail(
       'amount_too_high', 422, 'Refund no more than the venue still holds of this booking.',
@@ -142,7 +142,9 @@ begin
   answer.currency := booking.currency;
   answer.refundable_cents := kept - refund_booking.amount_cents;
   answer.refunds := array(
-    select row(q.id, q.payment_id, p.method, q.amount_cents, q.status)::public.promised_refund
+    select row(
+      q.id, q.payment_id, p.method, q.amount_cents, q.status, private.waits_for_dispute(q)
+    )::public.promised_refund
     from private.refund_requests as q
     join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
     where q.organization_id = booking.organization_id
@@ -176,7 +178,7 @@ set search_path = ''
 as $$ select private.refund_booking(organization_id, booking_id, amount_cents, reason, idempotency_key) $$;
 
 comment on function public.refund_booking is
-  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, unless its payment is disputed: then it waits for the bank''s decision (disputed); money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.refund_booking to authenticated;
 
 create function private.locked_refund_request(organization_id uuid, refund_request_id uuid)
@@ -352,7 +354,7 @@ comment on column public.withdrawn_refund.booking_id is 'The booking.';
 comment on column public.withdrawn_refund.status is 'withdrawn: not owed any more. one of: withdrawn, failed';
 comment on column public.withdrawn_refund.amount_cents is 'Minor units of currency.';
 comment on column public.withdrawn_refund.currency is 'ISO 4217.';
-comment on column public.withdrawn_refund.refundable_cents is 'What the venue holds of the booking.';
+comment on column public.withdrawn_refund.refundable_cents is 'What can be given back of the booking.';
 
 create function private.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
 returns public.withdrawn_refund
@@ -370,7 +372,10 @@ begin
   end if;
   request := private.locked_refund_request(withdraw_refund.organization_id, withdraw_refund.refund_request_id);
   if request.withdrawn_reason is null then
-    if not private.is_for_staff(request) and request.status <> 'failed' then
+    if not private.is_for_staff(request)
+      and (not private.waits_for_dispute(request) or private.refund_has_job(request.id))
+      and request.status <> 'failed'
+    then
       perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
     end if;
     request := private.withdraw_refund_request(
@@ -379,7 +384,7 @@ begin
   end if;
   return row(
     request.id, request.booking_id, request.status, request.amount_cents, request.currency,
-    private.booking_kept(request.organization_id, request.booking_id)
+    private.booking_refundable(request.organization_id, request.booking_id)
   )::public.withdrawn_refund;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -399,7 +404,7 @@ set search_path = ''
 as $$ select private.withdraw_refund(organization_id, refund_request_id, reason) $$;
 
 comment on function public.withdraw_refund is
-  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
+  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand, is stuck or waits for a dispute is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
 grant execute on function public.withdraw_refund to authenticated;
 
 create type public.pending_refund as (
@@ -416,7 +421,8 @@ create type public.pending_refund as (
   currency text,
   reason text,
   note text,
-  requested_at timestamptz
+  requested_at timestamptz,
+  disputed boolean
 );
 
 comment on type public.pending_refund is 'A promised refund that waits, or that came back.';
@@ -436,6 +442,8 @@ comment on column public.pending_refund.currency is 'ISO 4217.';
 comment on column public.pending_refund.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
 comment on column public.pending_refund.note is 'What the member of staff who refunds gave as the reason, empty for others; null without customers:read.';
 comment on column public.pending_refund.requested_at is 'When it was promised.';
+comment on column public.pending_refund.disputed is
+  'It waits for the customer''s bank: decided for the venue, it goes back by itself; lost, it is withdrawn, since the bank has given the money back.';
 
 create function private.get_pending_refunds(organization_id uuid)
 returns setof public.pending_refund
@@ -470,7 +478,8 @@ begin
     q.currency,
     q.reason,
     case when sees_customers then q.note end,
-    q.created_at
+    q.created_at,
+    private.waits_for_dispute(q)
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
   join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id

@@ -3,6 +3,25 @@
 -- Recorded and told to the owners, who answer on the provider's dashboard. What a dispute took is not counted as
 -- refunded: the ledger has accounts of its own for it.
 
+-- While a bank withholds a payment the provider refunds nothing of it (https://docs.stripe.com/error-codes,
+-- charge_disputed), so a promised refund of it waits. Decided for the venue, it goes back by itself; lost,
+-- the money went back that way, and of what is promised only the rest is left. An inquiry (warning_…)
+-- withholds nothing, and its payment is refunded as any other (https://docs.stripe.com/disputes/how-disputes-work).
+
+create function private.dispute_withholds(status text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return status in ('needs_response', 'under_review');
+end
+$$;
+
+comment on function private.dispute_withholds is
+  'Whether a dispute in that status keeps its payment''s money from the venue until it is decided.';
+
 create table public.disputes (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
@@ -112,6 +131,31 @@ comment on column service.applied_dispute.organization_id is 'Whose payment it i
 comment on column service.applied_dispute.booking_id is 'What was paid; null: a gift voucher, or the payment is not ours.';
 comment on column service.applied_dispute.status is 'The provider''s word; unknown: the payment is not ours.';
 
+create function private.follow_dispute(payment public.payments)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.shrink_promises(payment);
+  if private.payment_is_disputed(payment.organization_id, payment.id) then
+    return;
+  end if;
+  -- What waited, or was refused before the dispute was heard of; a job that is there stays the only one.
+  perform private.queue_refund(q.organization_id, q.id)
+  from private.refund_requests as q
+  where q.organization_id = payment.organization_id
+    and q.payment_id = payment.id
+    and q.status = 'pending'
+    and q.provider_refund_id is null
+  order by q.created_at, q.id;
+end
+$$;
+
+comment on function private.follow_dispute is
+  'Takes what a lost dispute gave back out of what is promised of its payment, and once nothing is withheld sends on what waited. Calling it again changes nothing. The caller holds the booking''s lock.';
+
 create function private.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
 returns service.applied_dispute
 language plpgsql
@@ -143,6 +187,8 @@ begin
     -- Of another product that shares the account: a payment of ours would have come long ago.
     return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
+  -- Whoever promises money back holds the booking's lock: what is promised waits, or is followed.
+  perform private.locked_booking(payment.organization_id, payment.booking_id);
   insert into public.disputes as d (
     organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
   )
@@ -159,6 +205,7 @@ begin
     as_of = excluded.as_of
   where d.as_of <= excluded.as_of
   returning d.id into dispute_id;
+  perform private.follow_dispute(payment);
   return row(
     dispute_id, payment.organization_id, payment.booking_id, dispute ->> 'status'
   )::service.applied_dispute;

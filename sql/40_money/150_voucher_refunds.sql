@@ -163,8 +163,7 @@ begin
       select from public.voucher_disputes as d
       where d.organization_id = bought.organization_id
         and d.order_id = bought.id
-        -- An inquiry (warning_…) withholds nothing.
-        and d.status in ('needs_response', 'under_review')
+        and private.dispute_withholds(d.status)
     ) then 'blocked' else 'active' end as status
   ) as b
   where v.organization_id = voucher.organization_id
@@ -292,6 +291,61 @@ after insert on public.voucher_disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.announce_voucher_dispute();
 
+create function private.voucher_is_disputed(organization_id uuid, order_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.voucher_disputes as d
+    where d.organization_id = voucher_is_disputed.organization_id
+      and d.order_id = voucher_is_disputed.order_id
+      and private.dispute_withholds(d.status)
+  );
+end
+$$;
+
+comment on function private.voucher_is_disputed is
+  'Whether the buyer''s bank withholds what an order paid: the provider refunds nothing of it until that is decided.';
+
+create function private.shrink_voucher_promise(bought public.voucher_orders)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  too_much bigint;
+  promise public.voucher_refunds;
+begin
+  select coalesce(sum(r.amount_cents), 0) - bought.amount_cents into too_much
+  from public.voucher_refunds as r
+  where r.organization_id = bought.organization_id
+    and r.order_id = bought.id
+    and r.status in ('pending', 'succeeded');
+  select too_much + coalesce(sum(d.amount_cents), 0) into too_much
+  from public.voucher_disputes as d
+  where d.organization_id = bought.organization_id and d.order_id = bought.id and d.status = 'lost';
+  select r.* into promise
+  from public.voucher_refunds as r
+  where r.organization_id = bought.organization_id
+    and r.order_id = bought.id
+    and r.status = 'pending'
+    and r.provider_refund_id is null;
+  if too_much > 0 and found then
+    update public.voucher_refunds as r
+    set status = case when r.amount_cents <= too_much then 'withdrawn' else r.status end,
+      amount_cents = case when r.amount_cents <= too_much then r.amount_cents else r.amount_cents - too_much end
+    where r.organization_id = promise.organization_id and r.id = promise.id;
+  end if;
+end
+$$;
+
+comment on function private.shrink_voucher_promise is
+  'Takes what has gone back already, at the provider or by a lost dispute, out of what is promised of a locked order and not made yet.';
+
 create function private.is_voucher_refund(job private.jobs, payment_id text)
 returns boolean
 language plpgsql
@@ -322,7 +376,9 @@ declare
 begin
   select
     r.id, r.organization_id, null, o.id::text, r.status, r.amount_cents, r.currency, r.reason, o.provider_payment_id,
-    o.stripe_account, r.provider_refund_id, o.platform_fee_cents > 0
+    o.stripe_account, r.provider_refund_id, o.platform_fee_cents > 0,
+    private.voucher_is_disputed(o.organization_id, o.id),
+    (select count(*) from public.voucher_disputes as d where d.organization_id = o.organization_id and d.order_id = o.id)
   into answer
   from public.voucher_refunds as r
   join public.voucher_orders as o on o.organization_id = r.organization_id and o.id = r.order_id
@@ -348,8 +404,6 @@ declare
     else 'pending'
   end;
   found_refund public.voucher_refunds;
-  promise public.voucher_refunds;
-  too_much bigint;
 begin
   select r.* into found_refund
   from public.voucher_refunds as r
@@ -387,24 +441,7 @@ begin
 
   -- What the provider has paid back already is taken out of what is promised and not made yet.
   if reached <> 'failed' then
-    select sum(r.amount_cents) - bought.amount_cents into too_much
-    from public.voucher_refunds as r
-    where r.organization_id = bought.organization_id
-      and r.order_id = bought.id
-      and r.status in ('pending', 'succeeded');
-    select r.* into promise
-    from public.voucher_refunds as r
-    where r.organization_id = bought.organization_id
-      and r.order_id = bought.id
-      and r.id <> found_refund.id
-      and r.status = 'pending'
-      and r.provider_refund_id is null;
-    if too_much > 0 and found then
-      update public.voucher_refunds as r
-      set status = case when r.amount_cents <= too_much then 'withdrawn' else r.status end,
-        amount_cents = case when r.amount_cents <= too_much then r.amount_cents else r.amount_cents - too_much end
-      where r.organization_id = promise.organization_id and r.id = promise.id;
-    end if;
+    perform private.shrink_voucher_promise(bought);
   end if;
   return row(found_refund.id, reached)::service.applied_refund;
 end
@@ -438,6 +475,15 @@ begin
     as_of = excluded.as_of
   where d.as_of <= excluded.as_of
   returning d.id into dispute_id;
+  perform private.shrink_voucher_promise(bought);
+  if not private.voucher_is_disputed(bought.organization_id, bought.id) then
+    perform private.queue_refund(r.organization_id, r.id)
+    from public.voucher_refunds as r
+    where r.organization_id = bought.organization_id
+      and r.order_id = bought.id
+      and r.status = 'pending'
+      and r.provider_refund_id is null;
+  end if;
   return row(dispute_id, bought.organization_id, null, dispute ->> 'status')::service.applied_dispute;
 end
 $$;
@@ -454,16 +500,12 @@ as $$
 begin
   return refund.status = 'pending'
     and refund.provider_refund_id is null
-    and not exists (
-      select from private.jobs as j
-      where j.kind = 'stripe.refund'
-        and j.dedupe_key = 'stripe.refund:' || refund.id
-        and j.status in ('queued', 'running')
-    );
+    and not private.refund_has_job(refund.id);
 end
 $$;
 
-comment on function private.voucher_refund_is_stuck is 'Whether nobody is working on a promised refund: its job was given up.';
+comment on function private.voucher_refund_is_stuck is
+  'Whether nobody is working on a promised refund: its job was given up, or it waits until a dispute is decided.';
 
 create function private.staff_voucher_order(organization_id uuid, order_id uuid)
 returns public.voucher_orders
@@ -537,13 +579,10 @@ begin
     values (bought.organization_id, bought.id, voucher.balance_cents, bought.currency, 'staff')
     returning * into refund;
   end if;
-  if private.voucher_refund_is_stuck(refund) then
-    perform private.enqueue(
-      'stripe.refund',
-      jsonb_build_object('organization_id', refund.organization_id, 'refund_request_id', refund.id),
-      'stripe.refund:' || refund.id,
-      refund.organization_id
-    );
+  if private.voucher_refund_is_stuck(refund)
+    and not private.voucher_is_disputed(bought.organization_id, bought.id)
+  then
+    perform private.queue_refund(refund.organization_id, refund.id);
   end if;
   return refund;
 exception
@@ -613,5 +652,5 @@ set search_path = ''
 as $$ select private.withdraw_voucher_refund(organization_id, order_id) $$;
 
 comment on function public.withdraw_voucher_refund is
-  'Takes back the promised refund of a voucher that the provider has given up: the voucher holds its money again. Again, the same answer. For members with payments:refund. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 refund_not_pending.';
+  'Takes back the promised refund of a voucher that the provider has given up, or that waits for a dispute: the voucher holds its money again. Again, the same answer. For members with payments:refund. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 refund_not_pending.';
 grant execute on function public.withdraw_voucher_refund to authenticated;

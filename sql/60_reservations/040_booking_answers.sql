@@ -39,12 +39,15 @@ comment on column public.booking_customer.email is 'Where mails go; null: the ve
 
 create type public.cancellation as (
   refund_percent int,
-  refund_cents bigint
+  refund_cents bigint,
+  disputed_cents bigint
 );
 
 comment on type public.cancellation is 'What cancelling now would give back to the customer.';
 comment on column public.cancellation.refund_percent is 'Of what was paid, by the terms; 0 when the customer cannot cancel.';
 comment on column public.cancellation.refund_cents is 'In minor units of the booking''s currency.';
+comment on column public.cancellation.disputed_cents is
+  'The part of it whose payment the customer''s bank disputes: it goes back only if that is decided for the venue; decided for the customer, the bank has given it back.';
 
 create type public.booking_step as (
   status text,

@@ -210,7 +210,8 @@ create function private.cancellation_terms(
   booking public.bookings,
   out by_customer boolean,
   out refund_percent int,
-  out refund_cents bigint
+  out refund_cents bigint,
+  out disputed_cents bigint
 )
 language plpgsql
 stable
@@ -237,13 +238,20 @@ begin
   end if;
 
   refund_cents := private.in_steps(
-    private.booking_kept(booking.organization_id, booking.id)::numeric * refund_percent / 100, booking.currency
+    private.booking_refundable(booking.organization_id, booking.id)::numeric * refund_percent / 100, booking.currency
+  );
+  -- What nobody disputes goes back first.
+  disputed_cents := greatest(
+    refund_cents
+    - private.booking_refundable(booking.organization_id, booking.id)
+    + private.booking_disputed(booking.organization_id, booking.id),
+    0
   );
 end
 $$;
 
 comment on function private.cancellation_terms is
-  'Whether the customer may cancel now, and what is refunded of the money kept: by the tiers of its terms, in full until the start without tiers, nothing after it.';
+  'Whether the customer may cancel now, and what is refunded of the money that can go back: by the tiers of its terms, in full until the start without tiers, nothing after it.';
 
 create function private.cancel(booking public.bookings, reason text, refund text)
 returns void
@@ -253,7 +261,7 @@ set search_path = ''
 as $$
 declare
   cents bigint := case cancel.refund
-    when 'full' then private.booking_kept(booking.organization_id, booking.id)
+    when 'full' then private.booking_refundable(booking.organization_id, booking.id)
     when 'terms' then (private.cancellation_terms(booking)).refund_cents
   end;
 begin
@@ -303,8 +311,8 @@ begin
       ),
       terms.by_customer,
       case when terms.by_customer
-        then row(terms.refund_percent, terms.refund_cents)::public.cancellation
-        else row(0, 0)::public.cancellation
+        then row(terms.refund_percent, terms.refund_cents, terms.disputed_cents)::public.cancellation
+        else row(0, 0, 0)::public.cancellation
       end,
       private.is_reschedulable(booking),
       private.awaits_confirmation(booking),

@@ -10,7 +10,7 @@ declare
   excess bigint;
 begin
   perform private.transition(booking.organization_id, booking.id, 'no_show', mark_no_show.reason);
-  excess := private.booking_kept(booking.organization_id, booking.id) - private.no_show_fee(booking);
+  excess := private.booking_refundable(booking.organization_id, booking.id) - private.no_show_fee(booking);
   if excess > 0 then
     perform private.request_refund(booking.organization_id, booking.id, excess, 'no_show');
   end if;

@@ -286,7 +286,6 @@ declare
   plan record := private.plan_change(booking, change, by_staff);
   target public.bookings := plan.target;
   quote public.quote := plan.quote;
-  kept bigint := private.booking_kept(booking.organization_id, booking.id);
 begin
   return row(
     target.room_id,
@@ -301,7 +300,7 @@ begin
     quote.tax_cents,
     target.due_now_cents,
     target.total_cents - booking.total_cents,
-    greatest(kept - target.total_cents, 0),
+    greatest(private.booking_refundable(booking.organization_id, booking.id) - target.total_cents, 0),
     private.booking_open(target),
     private.booking_terms(target)
   )::public.change_quote;
@@ -374,7 +373,7 @@ begin
   );
   perform private.keep_reason(target.organization_id, target.id, change.reason);
 
-  excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
+  excess := private.booking_refundable(target.organization_id, target.id) - target.total_cents;
   if excess > 0 then
     perform private.request_refund(target.organization_id, target.id, excess, 'changed');
   end if;

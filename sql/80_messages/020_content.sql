@@ -90,8 +90,17 @@ begin
         'open_cents', private.booking_open(b),
         'terms', private.booking_terms(b),
         'cancel_refund', b.cancel_refund,
-        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id),
-        'refunds', private.refund_ways(b.organization_id, b.id)
+        -- What waits for a bank's decision is not promised.
+        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id) - (
+          select coalesce(sum(way.amount_cents) filter (where way.disputed), 0)
+          from unnest(private.refund_ways(b.organization_id, b.id)) as way
+        ),
+        'refunds', private.refund_ways(b.organization_id, b.id),
+        'lost_cents', (
+          select coalesce(sum(private.payment_lost(p.organization_id, p.id)), 0)
+          from public.payments as p
+          where p.organization_id = b.organization_id and p.booking_id = b.id
+        )
       )
     )
     from public.bookings as b
@@ -112,7 +121,7 @@ end
 $$;
 
 comment on function private.booking_content is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; lost_cents: what the customer''s bank gave back after a dispute.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb

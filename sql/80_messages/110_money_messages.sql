@@ -98,7 +98,9 @@ begin
       private.refund_ways(asked.organization_id, asked.booking_id, promised_at => asked.created_at)
     ) as way
     -- What has gone back meanwhile has a mail of its own, but for what is on a voucher at once.
+    -- What waits for a bank's decision is promised by nobody: it has its mail once it went back.
     where not way.given
+      and not way.disputed
       and asked.organization_id = refund_promised_content.organization_id
       and asked.id = (cause ->> 'refund_request_id')::uuid
     group by asked.organization_id, asked.booking_id
@@ -107,7 +109,7 @@ end
 $$;
 
 comment on function private.refund_promised_content is
-  'What the mail says about money that is to go back; null when it was withdrawn, or has gone back already.';
+  'What the mail says about money that is to go back; null when it was withdrawn, has gone back already or waits for a dispute.';
 
 select private.email_template_upsert('refund_promised', 'refund_promised_content');
 

@@ -24,7 +24,7 @@ create table private.notice_events (
   references public.bookings (organization_id, id) on delete cascade,
   constraint notice_events_kind_is_known check (kind in (
     'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed',
-    'session_assigned', 'session_released'
+    'mail_problem', 'session_assigned', 'session_released'
   )),
   constraint notice_events_name_their_subject check (
     case when kind in ('session_assigned', 'session_released') then session_id is not null and user_id is not null
@@ -36,7 +36,7 @@ create table private.notice_events (
 comment on table private.notice_events is
   'What happened that staff may be told of: ids only. A row is consumed once, by private.sweep_notices, whenever it becomes visible, so nothing is missed however late its transaction commits; kept for 90 days, as the mails about it.';
 comment on column private.notice_events.kind is
-  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed; session_assigned, session_released.';
+  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed, mail_problem; session_assigned, session_released.';
 comment on column private.notice_events.history_id is 'Of a booking that was made, changed or cancelled: the line of public.booking_history.';
 comment on column private.notice_events.session_id is 'Of an assignment; of a booking its session then.';
 comment on column private.notice_events.starts_at is 'The start then; of a disputed payment too.';
@@ -156,6 +156,32 @@ create trigger note_dispute
 after insert on public.disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.note_money_news('payment_disputed');
+
+create function private.note_mail_problem()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into private.notice_events (organization_id, kind, booking_id, session_id, room_id, starts_at, actor_id)
+  select b.organization_id, 'mail_problem', b.id, b.session_id, b.room_id, b.starts_at, private.acting_person()
+  from public.bookings as b
+  where b.organization_id = new.organization_id
+    and b.id = new.booking_id
+    -- After the visit nobody stands at a closed door.
+    and b.starts_at > now()
+    and b.status in ('pending', 'confirmed');
+  return null;
+end
+$$;
+
+comment on function private.note_mail_problem is
+  'Notes that the newest mail about a visit to come did not reach its customer; once, until a later one does.';
+
+create trigger note_mail_problem
+after insert on public.booking_mail_problems
+for each row execute function private.note_mail_problem();
 
 create function private.note_assignment()
 returns trigger

@@ -10,8 +10,8 @@ begin
   return cardinality(kinds) between 1 and 10
     and array_position(kinds, null) is null
     and kinds <@ array[
-      'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'last_minute',
-      'own_sessions', 'day_board'
+      'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem',
+      'last_minute', 'own_sessions', 'day_board'
     ]
     and (select count(*) = count(distinct k) from unnest(kinds) as k)
     -- What goes to whoever runs a session is a rule of its own: nobody is chosen for it.
@@ -48,9 +48,9 @@ create table public.notice_rules (
 );
 
 comment on table public.notice_rules is
-  'Who is told of bookings: each rule tells its members, the owners if it says so, and its addresses. An organization begins with three: the owners are told at once of new, changed, cancelled, late-paid and disputed bookings; game masters of changes to their own sessions, and at 18:00 of the next day''s board.';
+  'Who is told of bookings: each rule tells its members, the owners if it says so, and its addresses. An organization begins with three: the owners are told at once of new, changed, cancelled, late-paid and disputed bookings, and of those whose mails do not arrive; game masters of changes to their own sessions, and at 18:00 of the next day''s board.';
 comment on column public.notice_rules.kinds is
-  'booking_new, booking_changed, booking_cancelled (or lapsed unpaid), booking_paid_late, payment_disputed, last_minute (one of the first three of a visit that starts within last_minute_hours); or alone, to whoever is assigned: own_sessions, day_board.';
+  'booking_new, booking_changed, booking_cancelled (or lapsed unpaid), booking_paid_late, payment_disputed, mail_problem (the newest mail about a visit to come did not reach its customer), last_minute (one of the first three of a visit that starts within last_minute_hours); or alone, to whoever is assigned: own_sessions, day_board.';
 comment on column public.notice_rules.to_owners is 'Whether whoever is an owner at the time is told, beside its members.';
 comment on column public.notice_rules.all_rooms is 'Whether it is for every room; otherwise those of notice_rule_rooms.';
 comment on column public.notice_rules.digest_at is
@@ -210,7 +210,9 @@ begin
   values
   (
     new.id,
-    array['booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed'],
+    array[
+      'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem'
+    ],
     true, null
   ),
   (new.id, array['own_sessions'], false, null),

@@ -26,8 +26,8 @@ create table public.notifications (
   constraint notifications_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
   constraint notifications_type_is_known check (type in (
-    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'last_minute',
-    'session_assigned', 'session_released', 'session_changed', 'day_board'
+    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem',
+    'last_minute', 'session_assigned', 'session_released', 'session_changed', 'day_board'
   )),
   constraint notifications_data_is_an_object check (jsonb_typeof(data) = 'object')
 );
@@ -35,7 +35,7 @@ create table public.notifications (
 comment on table public.notifications is
   'What a member was told in the app, a row for a person; list_notifications has its words. It goes with the membership, and after 90 days.';
 comment on column public.notifications.type is
-  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed, last_minute; of one''s own sessions: session_assigned, session_released, session_changed, day_board.';
+  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed, mail_problem, last_minute; of one''s own sessions: session_assigned, session_released, session_changed, day_board.';
 comment on column public.notifications.event_id is 'What happened, the same for all who were told; null: nothing did (day_board).';
 comment on column public.notifications.booking_id is 'Which booking; null: about sessions.';
 comment on column public.notifications.data is
@@ -78,8 +78,8 @@ create table public.notification_preferences (
   constraint notification_preferences_member_fkey foreign key (organization_id, user_id)
   references public.memberships (organization_id, user_id) on delete cascade,
   constraint notification_preferences_type_is_known check (type in (
-    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'last_minute',
-    'session_assigned', 'session_released', 'session_changed', 'day_board'
+    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem',
+    'last_minute', 'session_assigned', 'session_released', 'session_changed', 'day_board'
   ))
 );
 
@@ -171,6 +171,9 @@ values
 ('payment_disputed', 'es', 'Pago en disputa: {reference}', '{room} · {when}{who}. Responde en el panel del proveedor de pagos.'),
 ('payment_disputed', 'en', 'Payment disputed: {reference}', '{room} · {when}{who}. Answer on the payment provider''s dashboard.'),
 ('payment_disputed', 'ca', 'Pagament en disputa: {reference}', '{room} · {when}{who}. Respon al tauler del proveïdor de pagaments.'),
+('mail_problem', 'es', 'El correo no llega: {reference}', '{room} · {when}{who}. Llama, o corrige la dirección.'),
+('mail_problem', 'en', 'Mail does not arrive: {reference}', '{room} · {when}{who}. Call, or correct the address.'),
+('mail_problem', 'ca', 'El correu no arriba: {reference}', '{room} · {when}{who}. Truca, o corregeix l''adreça.'),
 ('session_assigned', 'es', 'Llevas una sesión: {room}', '{when}'),
 ('session_assigned', 'en', 'You run a session: {room}', '{when}'),
 ('session_assigned', 'ca', 'Portes una sessió: {room}', '{when}'),

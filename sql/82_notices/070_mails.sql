@@ -143,6 +143,10 @@ begin
         and b.id = event.booking_id
         and b.status in ('cancelled', 'expired')
     )
+    when 'mail_problem' then exists (
+      select from public.booking_mail_problems as p
+      where p.organization_id = event.organization_id and p.booking_id = event.booking_id
+    )
     when 'session_assigned' then exists (
       select from public.session_staff as x
       where x.organization_id = event.organization_id and x.session_id = event.session_id and x.user_id = event.user_id

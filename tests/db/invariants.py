@@ -270,6 +270,21 @@ _VIOLATIONS = {
         group by p.id, p.amount_cents
         having sum(q.amount_cents) > p.amount_cents
     """,
+    "nothing waits to go back that a lost dispute gave back": """
+        select p.id
+        from public.payments as p
+        join private.refund_requests as q
+          on q.organization_id = p.organization_id and q.payment_id = p.id
+          and q.status in ('pending', 'succeeded')
+        where p.organization_id = %(venue)s
+        group by p.organization_id, p.id, p.amount_cents
+        having bool_or(q.status = 'pending' and q.provider_refund_id is null)
+          and sum(q.amount_cents) + (
+            select coalesce(sum(d.amount_cents), 0) from public.disputes as d
+            where d.organization_id = p.organization_id and d.payment_id = p.id
+              and d.status = 'lost'
+          ) > p.amount_cents
+    """,
     "a person is in one place at a time": """
         select a.session_id, b.session_id
         from public.session_staff as a

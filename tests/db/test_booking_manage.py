@@ -80,7 +80,7 @@ class TestLooking:
             "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0, "token": None},
             "cancellable": True,
             "reschedulable": True,
-            "cancellation": {"refund_percent": 100, "refund_cents": 0},
+            "cancellation": {"refund_percent": 100, "refund_cents": 0, "disputed_cents": 0},
             "payment_open": False,
         }
 
@@ -88,7 +88,11 @@ class TestLooking:
         shop.pay(held, TOTAL)
         seen = shop.look(held)
         assert seen["paid_cents"] == TOTAL
-        assert seen["cancellation"] == {"refund_percent": 100, "refund_cents": TOTAL}
+        assert seen["cancellation"] == {
+            "refund_percent": 100,
+            "refund_cents": TOTAL,
+            "disputed_cents": 0,
+        }
 
     @pytest.mark.parametrize(
         "typed",
@@ -218,7 +222,7 @@ class TestCancelling:
         seen = shop.cancel(held)
         assert (seen["status"], seen["hold_expires_at"]) == ("cancelled", None)
         assert seen["cancellable"] is False
-        assert seen["cancellation"] == {"refund_percent": 0, "refund_cents": 0}
+        assert seen["cancellation"] == {"refund_percent": 0, "refund_cents": 0, "disputed_cents": 0}
         assert [h["status"] for h in seen["history"]] == ["held", "cancelled"]
         (_, entry) = shop.history(held)
         assert (entry["actor_kind"], entry["reason"]) == ("customer", "cancelled_by_customer")
@@ -296,7 +300,7 @@ class TestRefund:
         shop.pay(held, TOTAL)
         shop.move(held, "confirmed")
         refund = TOTAL * percent // 100
-        terms = {"refund_percent": percent, "refund_cents": refund}
+        terms = {"refund_percent": percent, "refund_cents": refund, "disputed_cents": 0}
         assert shop.look(held)["cancellation"] == terms
 
         shop.cancel(held)

@@ -137,6 +137,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "open_cents": 0,
             "refund_cents": 0,
             "refunds": [],
+            "lost_cents": 0,
             "terms": {"tiers": [], "no_show_fee_percent": 100},
             "cancel_refund": None,
             "waiver_token": None,
@@ -187,6 +188,7 @@ def test_the_cancellation_names_the_promised_refund(venue: Venue) -> None:
             "amount_cents": TOTAL,
             "valid_until": None,
             "given": False,
+            "disputed": False,
         }
     ]
 
@@ -651,6 +653,7 @@ def test_a_mail_says_whether_money_is_on_its_voucher_again(venue: Venue, is_dead
             "amount_cents": TOTAL,
             "valid_until": voucher["valid_until"],
             "given": False,
+            "disputed": False,
         }
     ]
 

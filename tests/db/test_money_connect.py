@@ -24,6 +24,8 @@ from escapemaster_dev.sandbox.stripe import connect
 from matrix.promises import refused
 
 DEPOSIT = TOTAL // 2
+#: Disputes that are decided still.
+OPEN = ("needs_response", "under_review")
 #: Of the plan `starter`: 1 %.
 FEE = DEPOSIT // 100
 
@@ -328,7 +330,11 @@ def test_money_goes_back_from_the_account_that_was_paid(world: World, shop: Shop
     assert sum(c["amount_refunded"] for c in charges(world, latest)) == 0
     # A dispute and a refund by hand of the former account are heard of, too.
     intent = shop.payments(open_page)[0]["provider_payment_id"]
-    world.ask("POST", f"/_sandbox/payments/{intent}/dispute")
+    world.ask(
+        "POST",
+        f"/_sandbox/payments/{intent}/dispute",
+        json={"status": "warning_needs_response"},
+    )
     answer = world.ask(
         "POST",
         "/v1/refunds",
@@ -574,6 +580,11 @@ _STEPS = st.lists(
                 "cancel",
                 "refund",
                 "by hand",
+                "dispute",
+                "inquiry",
+                "under_review",
+                "won",
+                "lost",
                 "forge",
                 "switch",
                 "lapse",
@@ -626,6 +637,10 @@ class Life:
                         shop.onboard(anew=True)
                 case "forge":
                     self._forge(place)
+                case "dispute" | "inquiry":
+                    self._dispute(shop, booking, what)
+                case "under_review" | "won" | "lost":
+                    self._decide(shop, booking, what)
                 case _:
                     self._by_hand(shop, booking)
         except (Refused, DomainError, PaymentError):
@@ -642,6 +657,32 @@ class Life:
                     data={"payment_intent": payment["provider_payment_id"], "amount": 300},
                     headers=KEY | ({"Stripe-Account": account} if account else {}),
                 )
+
+    def _dispute(self, shop: Shop, booking: Booking, what: str) -> None:
+        """The bank takes back what was paid last, or only asks."""
+        for payment in shop.payments(booking)[-1:]:
+            if intent := payment["provider_payment_id"]:
+                status = "needs_response" if what == "dispute" else "warning_needs_response"
+                path = f"/_sandbox/payments/{intent}/dispute"
+                assert self.world.ask("POST", path, json={"status": status}).status_code == 200
+
+    def _decide(self, shop: Shop, booking: Booking, status: str) -> None:
+        intents = {payment["provider_payment_id"] for payment in shop.payments(booking)}
+        for account in self.world.accounts():
+            for dispute in self.world.objects("dispute", account):
+                if dispute["payment_intent"] in intents and dispute["status"] in OPEN:
+                    path = f"/_sandbox/disputes/{dispute['id']}"
+                    assert self.world.ask("POST", path, json={"status": status}).status_code == 200
+
+    def _disputed(self, booking: Booking) -> int:
+        """What banks withhold of a booking, or gave back."""
+        return int(
+            self.world.money.one(
+                "select coalesce(sum(amount_cents), 0) from public.disputes"
+                " where booking_id = %s and status in ('needs_response', 'under_review', 'lost')",
+                booking.id,
+            )
+        )
 
     def _forge(self, place: int) -> None:
         attempt = self.world.money.one(
@@ -700,9 +741,14 @@ class Life:
         assert found == expected
         for shop in self.shops:
             assert broken_ledger(self.world.money.all, shop.venue.organization_id) == {}
+            # Nothing is left to be paid back but what a bank withholds, or goes back by hand.
+            assert [
+                one for one in shop.pending() if not one["by_hand"] and not one["disputed"]
+            ] == []
         for shop, mine in zip(self.shops, self.bookings, strict=True):
             for booking in mine:
                 paid, refunded = shop.venue.balance(booking)
+                paid -= self._disputed(booking)
                 assert paid - refunded <= TOTAL
                 if shop.venue.status(booking) == "expired":
                     cash = [p for p in shop.payments(booking) if not p["provider_payment_id"]]

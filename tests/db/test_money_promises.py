@@ -412,3 +412,152 @@ class TestDisputes:
         wanted = f"du_{session['payment_intent']}"
         for role, seen in (("receptionist", 1), ("game_master", 0)):
             assert member(venue, role).select(count, wanted)[0]["count"] == seen
+
+    # -- refunds of what is disputed ---------------------------------------------------------------
+
+    def mail(self, venue: Venue, booking: Booking, template: str) -> Any:
+        """What the one such mail is about."""
+        [found] = [
+            job["payload"]
+            for job in venue.jobs("email.send")
+            if job["payload"].get("booking_id") == booking.id
+            and job["payload"]["template"] == template
+        ]
+        return found
+
+    def told(self, venue: Venue, booking: Booking) -> dict[str, Any]:
+        """What the mail about the cancellation says by now."""
+        mail = self.mail(venue, booking, "booking_cancelled")
+        content = venue.database.one(
+            "select private.announcement_content(%s, %s)", venue.organization_id, Jsonb(mail)
+        )
+        return dict(content["data"])
+
+    def queued(self, venue: Venue, booking: Booking) -> int:
+        return len([j for j in venue.jobs("stripe.refund", booking) if j["status"] == "queued"])
+
+    def test_a_refund_of_it_waits_and_nobody_promises_it(self, venue: Venue) -> None:
+        booking = venue.hold()
+        venue.apply_dispute(self.dispute(venue.pay(booking)))
+        given = {"refund_percent": 100, "refund_cents": TOTAL, "disputed_cents": TOTAL}
+        assert venue.see(booking)["cancellation"] == given
+        venue.cancel(booking)
+        assert self.queued(venue, booking) == 0
+        [waits] = pending(venue, booking)
+        assert (waits["disputed"], waits["stuck"], waits["by_hand"]) == (True, False, False)
+        with pytest.raises(Refused, match="refund_not_pending"):
+            settle(venue, waits, method="cash")
+        said = self.told(venue, booking)
+        assert said["refund_cents"] == 0
+        assert [(way["disputed"], way["amount_cents"]) for way in said["refunds"]] == [
+            (True, TOTAL)
+        ]
+        # Staff can end it, and promise it anew.
+        assert withdraw(venue, waits)["refundable_cents"] == TOTAL
+        again = self.give_back(venue, booking)
+        assert [one["disputed"] for one in again["refunds"]] == [True]
+
+    def give_back(self, venue: Venue, booking: Booking, cents: int = TOTAL) -> Any:
+        return venue.owner.call(
+            "refund_booking",
+            organization_id=venue.organization_id,
+            booking_id=booking.id,
+            amount_cents=cents,
+            reason="x",
+            idempotency_key=str(uuid.uuid4()),
+        )
+
+    def test_staff_s_promise_of_it_is_mailed_only_once_it_goes_back(self, venue: Venue) -> None:
+        booking = venue.hold()
+        venue.apply_dispute(self.dispute(venue.pay(booking)))
+        self.give_back(venue, booking)
+        mail = self.mail(venue, booking, "refund_promised")
+        content = "select private.refund_promised_content(%s, %s)"
+        assert venue.database.one(content, venue.organization_id, Jsonb(mail)) is None
+
+    def test_an_inquiry_keeps_no_refund_back(self, venue: Venue) -> None:
+        booking = venue.hold()
+        venue.apply_dispute(self.dispute(venue.pay(booking), status="warning_needs_response"))
+        venue.cancel(booking)
+        assert venue.run_refunds(booking) == 1
+        assert venue.balance(booking) == (TOTAL, TOTAL)
+
+    @pytest.mark.parametrize("end", ["won", "lost"])
+    @pytest.mark.parametrize("order", list(permutations(["opened", "end", "cancelled", "refused"])))
+    def test_whichever_way_it_ends_the_money_goes_back_once_in_any_order_of_news(
+        self, venue: Venue, order: tuple[str, ...], end: str
+    ) -> None:
+        """Refused: a job that asked before the dispute was heard of was given up."""
+        booking = venue.hold()
+        session = venue.pay(booking)
+        ended = self.dispute(session, status=end, as_of="2030-02-01T00:00:00+00:00")
+        for what in order:
+            match what:
+                case "opened":
+                    venue.apply_dispute(self.dispute(session))
+                case "end":
+                    venue.apply_dispute(ended)
+                case "cancelled":
+                    venue.cancel(booking)
+                case _:
+                    venue.database.run(
+                        "update private.jobs set status = 'dead', finished_at = now(),"
+                        " last_error = 'charge_disputed: HTTP 400' where kind = 'stripe.refund'"
+                        " and status = 'queued' and organization_id = %s",
+                        venue.organization_id,
+                    )
+        # Every event is looked at in the end.
+        venue.apply_dispute(ended)
+        if end == "won":
+            assert self.queued(venue, booking) == 1
+            venue.run_refunds(booking)
+            assert venue.balance(booking) == (TOTAL, TOTAL)
+        else:
+            assert [
+                r["status"] for r in venue.refund_requests(booking) if r["status"] == "pending"
+            ] == []
+            assert venue.run_refunds(booking) == 0
+            assert venue.balance(booking) == (TOTAL, 0)
+            with pytest.raises(Refused, match="amount_too_high") as refused:
+                self.give_back(venue, booking, 1)
+            assert refused.value.details == {"refundable_cents": 0}
+            assert self.told(venue, booking)["lost_cents"] == TOTAL
+        assert pending(venue, booking) == []
+
+    def test_of_a_part_that_was_lost_only_the_rest_goes_back(self, venue: Venue) -> None:
+        booking = venue.hold()
+        session = venue.pay(booking)
+        venue.apply_dispute(self.dispute(session, amount=BY_HAND))
+        venue.cancel(booking)
+        lost = self.dispute(
+            session, amount=BY_HAND, status="lost", as_of="2030-02-01T00:00:00+00:00"
+        )
+        venue.apply_dispute(lost)
+        venue.run_refunds(booking)
+        assert venue.balance(booking) == (TOTAL, TOTAL - BY_HAND)
+
+    def test_a_cancellation_that_is_taken_back_takes_what_waits_with_it(self, venue: Venue) -> None:
+        booking = venue.hold()
+        session = venue.pay(booking)
+        venue.apply_dispute(self.dispute(session))
+        venue.cancel(booking)
+        venue.owner.call(
+            "transition_booking",
+            organization_id=venue.organization_id,
+            booking_id=booking.id,
+            to_status="confirmed",
+            reason="They come after all",
+        )
+        assert pending(venue, booking) == []
+        venue.apply_dispute(self.dispute(session, status="won", as_of="2030-02-01T00:00:00+00:00"))
+        assert self.queued(venue, booking) == 0
+
+    def test_the_job_is_told_and_asks_under_another_key(self, venue: Venue) -> None:
+        booking = venue.hold()
+        session = venue.pay(booking)
+        venue.cancel(booking)
+        seen = request_of(venue, booking)
+        assert (seen["disputed"], seen["disputes"]) == (False, 0)
+        venue.apply_dispute(self.dispute(session))
+        seen = request_of(venue, booking)
+        assert (seen["disputed"], seen["disputes"]) == (True, 1)

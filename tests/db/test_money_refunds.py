@@ -56,6 +56,8 @@ def test_cancelling_promises_the_money_back(venue: Venue) -> None:
         "stripe_account": None,
         "provider_refund_id": None,
         "refund_fee": False,
+        "disputed": False,
+        "disputes": 0,
     }
     assert venue.balance(booking) == (TOTAL, 0)
 

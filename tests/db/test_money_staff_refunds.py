@@ -165,6 +165,7 @@ class TestHandingOver:
             "currency": "EUR",
             "reason": "staff",
             "note": "It was too cold",
+            "disputed": False,
         }
         done = record(shop, waits["refund_request_id"])
         assert (done["method"], done["amount_cents"], done["refunded_cents"]) == ("bizum", 100, 100)

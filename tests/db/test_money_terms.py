@@ -60,7 +60,11 @@ class TestKept:
         make_strict(shop, room)
         seen = shop.look(held)
         assert seen["terms"] == LENIENT
-        assert seen["cancellation"] == {"refund_percent": 100, "refund_cents": TOTAL}
+        assert seen["cancellation"] == {
+            "refund_percent": 100,
+            "refund_cents": TOTAL,
+            "disputed_cents": 0,
+        }
         assert seen["reschedulable"]
         shop.cancel(held)
         assert promised(shop, held) == [("cancelled", TOTAL)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any
 
@@ -160,6 +160,42 @@ def test_who_the_party_is_shows_to_whoever_may_see_customers(crew: Crew, room: s
     )
     assert "Ana" not in str(told(shop, manager))
     assert all(m["says"]["data"]["customer_name"] is None for m in mails(shop))
+
+
+def test_that_mails_do_not_arrive_is_told_once_until_one_does(crew: Crew, room: str) -> None:
+    shop, owner = crew.shop, crew.shop.venue.owner
+    booking = book(shop, room)
+    past = book(shop, room, clock="14:00")
+    shop.move_in_time(past, -timedelta(days=4))
+    sweep(shop)
+    before = len(told(shop, owner))
+
+    def bounce(one: Row, problem: str = "bounced") -> None:
+        shop.house.owner_sql(
+            "insert into public.booking_mail_problems (organization_id, booking_id, problem)"
+            " values (%s, %s, %s)"
+            " on conflict on constraint booking_mail_problems_pkey do update"
+            " set problem = excluded.problem",
+            *(shop.id, one["id"], problem),
+        )
+
+    bounce(past)
+    assert sweep(shop)["told"] == 0, "after the visit nobody stands at a closed door"
+    bounce(booking)
+    bounce(booking, "complained")
+    assert sweep(shop)["told"] == 1
+    notice = told(shop, owner)[before]
+    assert notice["type"] == "mail_problem"
+    assert booking["reference"] in notice["title"]
+    [mail] = [m for m in mails(shop) if m["payload"]["type"] == "mail_problem"]
+    assert mail["says"]["data"]["happened"] == "mail_problem"
+    # One that arrived: that is no news any more, and the next that does not is.
+    shop.house.owner_sql(
+        "delete from public.booking_mail_problems where organization_id = %s", shop.id
+    )
+    assert says(shop, mail) is None
+    bounce(booking)
+    assert sweep(shop)["told"] == 1
 
 
 def test_about_money_is_told_who_may_see_payments(crew: Crew, room: str) -> None:

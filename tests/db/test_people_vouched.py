@@ -239,6 +239,36 @@ def test_a_booking_without_a_phone_keeps_the_known_one(shop: Shop, room: str, kn
     assert card(shop)[1] == "+34 600 000 001"
 
 
+def test_before_anybody_vouches_the_phone_that_was_given_last_is_kept(
+    shop: Shop, room: str
+) -> None:
+    numbers = ["+34 600 000 001", "+34 600 000 002", None]
+    for day, phone in enumerate(numbers, 1):
+        shop.hold(room, shop.at(day), customer={**OWNER, "phone": phone})
+    assert card(shop)[1] == "+34 600 000 002"
+    # What staff correct stays, and so does what somebody has vouched for.
+    shop.venue.owner.change(
+        "update public.customers set phone = '+34 600 000 009' where email = %s", GUEST["email"]
+    )
+    shop.hold(room, shop.at(4), customer={**OWNER, "phone": "+34 600 000 003"})
+    assert card(shop)[1] == "+34 600 000 009"
+    pay(shop, shop.hold(room, shop.at(5), customer=OWNER))
+    shop.hold(room, shop.at(6), customer=STRANGER)
+    assert card(shop)[1] == OWNER["phone"]
+
+
+def test_a_newer_booking_that_gives_no_phone_takes_none_away(shop: Shop, room: str) -> None:
+    older = shop.hold(room, shop.at(2), customer={**OWNER, "phone": "+34 600 000 002"})
+    _age(shop, older)
+    first = shop.hold(room, shop.at(3), customer={**OWNER, "full_name": "Ana G.", "phone": None})
+    pay(shop, first)
+    shop.venue.owner.change(
+        "update public.customers set phone = null where email = %s", OWNER["email"]
+    )
+    pay(shop, older)
+    assert card(shop) == ("Ana G.", "+34 600 000 002")
+
+
 def test_the_newest_booking_s_word_stays_whatever_is_paid_last(shop: Shop, room: str) -> None:
     older = shop.hold(room, shop.at(2), customer={**OWNER, "phone": "+34 600 000 001"})
     _age(shop, older)

@@ -544,6 +544,39 @@ def test_a_dispute_blocks_the_voucher_until_it_is_won_and_takes_it_when_it_is_lo
     agrees(shop)
 
 
+@pytest.mark.parametrize("heard_before", [True, False])
+@pytest.mark.parametrize("end", ["won", "lost"])
+def test_a_refund_that_meets_a_dispute_waits_and_goes_back_once(
+    world: World, shop: Shop, end: str, *, heard_before: bool
+) -> None:
+    """Heard before the job asks, or only after Stripe has refused it."""
+    gift = bought(shop)
+    assert gift.refund()["status"] == "pending"
+    gift.dispute()
+    if heard_before:
+        for event in world.new_events():
+            world.receive(event)
+        # The job that reads the dispute goes first.
+        world.money.run(
+            "update private.jobs set run_at = now() + '1 d' where kind = 'stripe.refund'"
+        )
+        world.work()
+        world.money.run("update private.jobs set run_at = now() where kind = 'stripe.refund'")
+    world.work()
+    world.hear()
+    assert gift.at_stripe("refund") == []
+    assert gift.refund()["status"] == "pending"
+    world.work()
+    assert gift.at_stripe("refund") == [], "asked for again, it waits all the same"
+    gift.decide(end)
+    world.hear()
+    assert [refund["amount"] for refund in gift.at_stripe("refund")] == (
+        [VALUE] if end == "won" else []
+    )
+    assert gift.row["balance_cents"] == 0
+    agrees(shop)
+
+
 def test_a_dispute_that_overtakes_its_payment_comes_back(world: World, shop: Shop) -> None:
     gift = order(shop)
     gift.pay()

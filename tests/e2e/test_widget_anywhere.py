@@ -293,15 +293,18 @@ def test_a_second_script_of_other_bytes_is_not_run(venues: Venues) -> None:
 # ---- pages and browsers ----
 
 
-def test_without_a_key_the_page_and_the_console_say_so(venues: Venues) -> None:
+@pytest.mark.parametrize("setting", ["publishable-key", "service-url"])
+def test_without_a_key_or_the_service_the_page_and_the_console_say_so(
+    venues: Venues, setting: str
+) -> None:
     context = venues.context()
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
-    element = re.sub(r' publishable-key="[^"]*"', "", venues.element())
+    element = re.sub(rf' {setting}="[^"]*"', "", venues.element())
     page.goto(venues.serve(context, "page.html", element))
-    expect(page.get_by_role("alert")).to_contain_text("publishable-key is missing")
-    assert any("publishable-key" in text for text in said)
+    expect(page.get_by_role("alert")).to_contain_text(f"{setting} is missing")
+    assert any(setting in text for text in said)
 
 
 LEAKY = """<style>body { letter-spacing: .5em; text-transform: uppercase; white-space: nowrap;

@@ -13,11 +13,13 @@ import {
   read,
   refuse,
   returned,
+  rich,
   type Setting,
   setting,
   slot,
   texts,
   toDetails,
+  toRichDetails,
 } from "./booking_widget_world.ts";
 
 const expired: Booking = { ...booking, status: "expired", hold_expires_at: null };
@@ -280,4 +282,98 @@ Deno.test("terms that change with the price are marked, too, and not for another
   made.flow.choosing.backToChoose();
   await made.flow.choosing.chooseSlot(slot);
   assert.deepEqual(marked(made, "ins"), []);
+});
+
+const worse: Terms = { ...agreed, no_show_fee_percent: 100 };
+const fee = "If you do not come: 100% of the price";
+
+Deno.test("terms that change before a reload are said, marked and agreed to anew", async () => {
+  let terms = agreed;
+  const api = {
+    getCalendar: () => Promise.resolve(rich),
+    quote: () => Promise.resolve({ ...quote, terms }),
+  };
+  const first = setting(api);
+  await toRichDetails(first);
+  const open = () => setting(api, {}, first.store, {}, first.past);
+  const same = open();
+  await same.flow.start();
+  assert.deepEqual([same.flow.state.terms, same.flow.state.notice], [true, null]);
+  terms = worse;
+  const again = open();
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "details");
+  assert.match(read(again.flow.state.notice?.text) ?? "", /cancelling has just changed/);
+  assert.deepEqual(marked(again, "ins"), [fee]);
+  await again.flow.details.submitDetails();
+  assert.equal(again.holds.length, 0, "what was ticked was something else");
+  // It is not taken for agreed by loading it once more.
+  const third = open();
+  await third.flow.start();
+  assert.equal(third.flow.state.terms, false);
+  third.flow.details.agree(true);
+  await third.flow.details.submitDetails();
+  assert.deepEqual(third.holds[0]?.expected_terms, worse);
+});
+
+Deno.test("terms that change while extras and codes are chosen are marked, too", async () => {
+  let terms = agreed;
+  const made = setting({
+    getCalendar: () => Promise.resolve(rich),
+    quote: () => Promise.resolve({ ...quote, terms }),
+  });
+  await toRichDetails(made);
+  await made.flow.pricing.setExtra("x1", 1);
+  assert.deepEqual([marked(made, "ins"), made.flow.state.terms], [[], true]);
+  terms = worse;
+  await made.flow.pricing.setExtra("x1", 2);
+  assert.deepEqual([marked(made, "ins"), made.flow.state.terms], [[fee], false]);
+  terms = agreed;
+  made.flow.pricing.typeCode("SUMMER");
+  await made.flow.pricing.applyCode();
+  assert.deepEqual(marked(made, "del"), [fee]);
+});
+
+Deno.test("a move marks what it takes of the booking's own terms, with or without a reload", async () => {
+  let terms = agreed;
+  let total = changeQuote.total_cents;
+  const api = {
+    getBooking: () => Promise.resolve({ ...confirmed, terms: agreed, reschedulable: true }),
+    quoteReschedule: () => Promise.resolve({ ...changeQuote, terms, total_cents: total }),
+  };
+  const warned = (made: Setting) =>
+    texts(made.flow).some((text) => text.startsWith("Changing it, you accept other conditions"));
+  const made = setting(api, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.chooseSlot(slot);
+  assert.deepEqual([warned(made), marked(made, "ins")], [false, []]);
+  terms = worse;
+  const open = () => setting(api, returned, made.store, {}, made.past);
+  const again = open();
+  await again.flow.start();
+  assert.equal(again.flow.state.step, "moveQuote");
+  assert.deepEqual([warned(again), marked(again, "ins")], [true, [fee]]);
+  again.flow.more!.moving.leave();
+  await again.flow.more!.moving.start();
+  await again.flow.choosing.chooseSlot(slot);
+  assert.deepEqual([warned(again), marked(again, "ins")], [true, [fee]]);
+  // So is a price that was another before the reload.
+  total += 500;
+  const third = open();
+  await third.flow.start();
+  assert.equal(third.flow.state.oldTotal, changeQuote.total_cents);
+});
+
+Deno.test("what a bank has still to decide is not promised to whoever cancels", async () => {
+  const cancellation = { refund_percent: 100, refund_cents: 8900, disputed_cents: 5000 };
+  const made = setting({
+    getBooking: () => Promise.resolve({ ...confirmed, cancellation }),
+    cancelBooking: () => Promise.resolve({ ...confirmed, cancellation, status: "cancelled" }),
+  }, returned);
+  await made.flow.start();
+  await made.flow.more!.managing.askCancel();
+  assert.ok(texts(made.flow).some((text) => /€50.00 is disputed at your bank/.test(text)));
+  await made.flow.more!.managing.confirmCancel();
+  assert.ok(texts(made.flow).some((text) => text.startsWith("You get €39.00 back.")));
 });

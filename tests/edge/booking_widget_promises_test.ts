@@ -424,6 +424,45 @@ Deno.test("what could not be loaded is not called full, and is tried again", asy
   assert.deepEqual(made.flow.state.slots, [slot]);
 });
 
+const odd = {
+  "too many questions": () =>
+    new Response('{"code":"PT429","message":"rate_limited"}', { status: 429 }),
+  "a gateway's page": () => new Response("<html>Bad gateway</html>"),
+  "null": () => new Response("null"),
+  "nothing": () => new Response(""),
+  "no content": () => new Response(null, { status: 204 }),
+  "a cut answer": () => new Response('[{"local_date":"2026-12-'),
+  "an object": () => new Response("{}"),
+  "a refusal": () => new Response('{"code":"PT404","message":"room_not_found"}', { status: 404 }),
+};
+for (const [what, answer] of Object.entries(odd)) {
+  for (const asked of ["getAvailabilityDays", "getAvailability"] as const) {
+    Deno.test(`${what} for an answer to ${asked} is a failure, not a full month`, async () => {
+      const original = globalThis.fetch;
+      globalThis.fetch = (() => Promise.resolve(answer())) as typeof fetch;
+      try {
+        const api = createApi({ apiUrl: "http://api", serviceUrl: "", publishableKey: "k" });
+        const made = setting({ [asked]: api[asked] });
+        await made.flow.start();
+        assert.equal(made.flow.state.unreachable, true);
+        const said = texts(made.flow);
+        assert.ok(said.includes("The free times could not be loaded."));
+        assert.ok(said.includes("Try again"));
+        assert.ok(!said.some((text) => /Nothing free|next free day/.test(text)));
+        // It is not remembered: the next look may succeed.
+        globalThis.fetch = (() =>
+          Promise.resolve(
+            Response.json(asked === "getAvailability" ? [slot] : daysOf([slot], 2)),
+          )) as typeof fetch;
+        await made.flow.choosing.loadMonth();
+        assert.deepEqual([made.flow.state.unreachable, made.flow.state.notice], [false, null]);
+      } finally {
+        globalThis.fetch = original;
+      }
+    });
+  }
+}
+
 Deno.test("it gives up after a while, and goes on when the network is back", async () => {
   let reached = false;
   const soon = { ...slot, local_date: "2026-11-28" };
@@ -1031,7 +1070,10 @@ Deno.test("nobody is told that it is too late for money that was never kept", as
   const back = { ...confirmed, refunded_cents: 8900 };
   const made = setting({
     getBooking: () =>
-      Promise.resolve({ ...back, cancellation: { refund_percent: 100, refund_cents: 0 } }),
+      Promise.resolve({
+        ...back,
+        cancellation: { refund_percent: 100, refund_cents: 0, disputed_cents: 0 },
+      }),
   }, returned);
   await made.flow.start();
   await made.flow.more!.managing.askCancel();
@@ -1175,6 +1217,33 @@ Deno.test("a tick that was set stays over a reload, for the words that it was se
   const others = opened({ en: "Other terms.", es: "Otros." });
   await others.flow.start();
   assert.equal(others.flow.state.terms, false);
+});
+
+Deno.test("a reload after the waitlist was joined says what one waits for, and lets one leave", async () => {
+  const lists: Partial<Api> = {
+    getCalendar: () => Promise.resolve({ ...rich, waitlist: true }),
+    joinWaitlist: () => Promise.resolve({ ...waitlistEntry, waitlist_token: "w" }),
+  };
+  const made = setting(lists);
+  await toDetails(made);
+  made.flow.details.answer("select", "m");
+  made.flow.details.agree(true);
+  (await made.flow.loadMore()).waitlist.open(slot.local_date, slot.local_date, slot);
+  await made.flow.more!.waitlist.join();
+  const open = async () => {
+    const again = setting(lists, {}, made.store, {}, made.past);
+    await again.flow.start();
+    return again;
+  };
+  const again = await open();
+  assert.equal(again.flow.state.step, "waiting");
+  assert.deepEqual(texts(again.flow), texts(made.flow));
+  again.flow.more!.waitlist.askToLeave();
+  const leaves = await open();
+  assert.equal(leaves.flow.state.step, "leave");
+  await leaves.flow.more!.waitlist.leave(leaves.flow.state.waiting?.token ?? "");
+  assert.deepEqual(leaves.asked("leaveWaitlist"), ["w"]);
+  assert.equal((await open()).flow.state.step, "left");
 });
 
 Deno.test("whoever has just joined the waitlist can leave it at once", async () => {

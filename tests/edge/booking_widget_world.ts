@@ -194,7 +194,7 @@ export const booking: Booking = {
   organization: { name: "Casa", slug: "casa" },
   lines: [],
   cancellable: true,
-  cancellation: { refund_percent: 50, refund_cents: 4450 },
+  cancellation: { refund_percent: 50, refund_cents: 4450, disputed_cents: 0 },
   history: [],
 };
 

@@ -96,6 +96,7 @@ _ROWS = (
             "private.end_waiting",
             "private.correct_payment",
             "private.locked_refund_request",
+            "private.apply_dispute",
             "private.apply_refund",
             "private.sign_waiver",
         ),
@@ -150,6 +151,12 @@ _PEOPLE = (
         codes=("customer_erased",),
         reason="Erasing gives a customer and its bookings' contacts one name and no phone, and what"
         " is the same is not written.",
+    ),
+    Exclusion(
+        callee="private.normalise_customer",
+        callers=("private.keep_newest_phone",),
+        codes=("customer_erased",),
+        reason="It writes no row of a customer who is erased.",
     ),
     Exclusion(
         callee="private.follow_customer_email",

@@ -196,8 +196,8 @@ export function createApi(options: ApiOptions): Api {
     rpc,
     serve,
     getCalendar: (slug) => rpc("get_calendar", { slug }),
-    getAvailabilityDays: (request) => rpc("get_availability_days", request),
-    getAvailability: (request) => rpc("get_availability", request, TIME_COLUMNS),
+    getAvailabilityDays: (request) => rpc("get_availability_days", request).then(list<Day>),
+    getAvailability: (request) => rpc("get_availability", request, TIME_COLUMNS).then(list<Time>),
     quote: (request) => rpc("quote_booking", request),
     hold: (request) => rpc("hold_booking", request),
     getBooking: (key) => rpc("get_booking", key),
@@ -216,6 +216,12 @@ export function createApi(options: ApiOptions): Api {
     getWaiver: (token, locale) => rpc("get_waiver", { token, locale }),
     signWaiver: (request) => rpc("sign_waiver", request),
   };
+}
+
+/** What lies between may answer in the database's place, and that is no empty list. */
+function list<T>(answer: unknown): T[] {
+  if (Array.isArray(answer)) return answer;
+  throw new ApiError("unexpected", 0);
 }
 
 async function post<T>(

@@ -271,14 +271,11 @@ export class Choosing {
         return;
       } catch (error) {
         if (search !== this.#search) return;
-        const lost = this.#lost = flow.isTransient(error);
+        const lost = flow.isTransient(error);
+        this.#lost = true;
         // What is shown already stays, when it was only looked at again.
         const kept = manner === "quiet" && flow.state.slots !== null;
-        flow.set({
-          notice: flow.problem(error),
-          unreachable: lost && !kept,
-          ...(lost ? {} : { days: [], slots: [] }),
-        });
+        flow.set({ notice: flow.problem(error), unreachable: !kept });
         if (!lost || pause === 0) return;
       }
       await flow.world.wait(pause);

@@ -40,7 +40,7 @@ const whatOf = ({ room_id, starts_at, party_size }: Quote) =>
 export class Details {
   #attempt: Attempt;
   #agreed = "";
-  /** The price that was shown last, before a reload, too. */
+  /** The price and the terms that were shown last, before a reload, too. */
   shown: Shown | null = null;
 
   constructor(readonly flow: Flow) {
@@ -74,18 +74,29 @@ export class Details {
     const { world, state } = this.flow;
     const { calendar, form, answers, note, terms, marketing, wishes, quote } = state;
     const agreed = terms ? termsText(calendar, world.locale()) : "";
-    if (quote) this.shown = { of: whatOf(quote), total: quote.total_cents };
+    if (quote) {
+      this.shown = { of: whatOf(quote), total: quote.total_cents, terms: quote.terms };
+    }
     const { shown } = this;
     world.store.saveDraft(world.slug, { form, answers, note, agreed, marketing, wishes, shown });
   }
 
-  /** After a reload: the price that was shown before it, when the present one is another. */
-  compare(shown: Shown | null): void {
+  /**
+   * Other terms than were shown of the same time are said and marked, and agreed to anew; after a
+   * reload, so is another price.
+   */
+  async compare(shown: Shown | null, reloaded = false): Promise<void> {
     const { flow } = this;
-    const { quote, step } = flow.state;
-    if (step !== "details" || !quote || shown?.of !== whatOf(quote)) return;
-    if (shown.total !== quote.total_cents) {
+    const { quote } = flow.state;
+    if (!quote || shown?.of !== whatOf(quote)) return;
+    if (reloaded && shown.total !== quote.total_cents) {
       flow.set({ oldTotal: shown.total, focus: flow.focusOn("notice") });
+    }
+    const { terms = quote.terms } = shown;
+    if (JSON.stringify(terms) !== JSON.stringify(quote.terms)) {
+      flow.set({ oldTerms: terms, terms: false });
+      this.keep();
+      await flow.explain(new ApiError("terms_changed", 409));
     }
   }
 
@@ -250,7 +261,7 @@ export class Details {
       lines: quote.lines,
       terms: quote.terms,
       cancellable: false,
-      cancellation: { refund_percent: 0, refund_cents: 0 },
+      cancellation: { refund_percent: 0, refund_cents: 0, disputed_cents: 0 },
       history: [],
     };
     flow.set({ busy: null, oldTotal: null });
@@ -274,7 +285,6 @@ export class Details {
       flow.set({ quote: null });
       await flow.pricing.requote();
       if (!flow.state.quote) return;
-      flow.set({ oldTerms: quote.terms });
       if (code === "terms_changed") return await flow.explain(error);
       return flow.set({ oldTotal: quote.total_cents, focus: flow.focusOn("notice") });
     }

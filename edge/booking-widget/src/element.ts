@@ -152,7 +152,9 @@ export class EscapeBooking extends HTMLElement {
     this.#flow = null;
     const slug = this.#setting("calendar");
     const publishableKey = this.#setting("publishable-key");
-    const missing = [!slug && "calendar", !publishableKey && "publishable-key"].filter(Boolean);
+    const missing = ["calendar", "publishable-key", "service-url"].filter((name) =>
+      !this.#setting(name)
+    );
     if (missing.length > 0) return this.#refuse(missing.join(", "));
     if (this.#entry?.slug !== slug) {
       const found = entryTaken ? null : takeEntry(slug, store);

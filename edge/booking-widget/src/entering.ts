@@ -136,7 +136,7 @@ export class Entering {
       const { waiting } = mark ?? {};
       if (waiting && calendar.waitlist) {
         flow.choosing.at(mark?.day ?? waiting.from);
-        await flow.withMore(({ waitlist }) => waitlist.resume(waiting));
+        await flow.withMore(({ waitlist }) => waitlist.resume(waiting, mark!.step));
         if (flow.state.step === "choose") await flow.choosing.loadMonth();
         return;
       }
@@ -154,6 +154,6 @@ export class Entering {
     if (!slot || !flow.roomOf(slot.room_id)) return await flow.choosing.firstMonth();
     const { shown } = flow.details;
     await flow.choosing.chooseSlot(slot);
-    flow.details.compare(shown);
+    await flow.details.compare(shown, true);
   }
 }

@@ -34,9 +34,7 @@ export class Managing {
       if (token) await waivers.open(token);
     } else if (step === "choose" || step === "details") {
       if (to === "lost") resending.open();
-      else if (to === "waitlist" && mark?.waiting && calendar?.waitlist) {
-        waitlist.resume(mark.waiting);
-      }
+      else if (mark?.waiting && calendar?.waitlist) waitlist.resume(mark.waiting, to);
     } else if (to === "lost" && step === "resent") resending.open();
   }
 
@@ -154,11 +152,12 @@ export class Managing {
     const { flow } = this;
     const { booking } = flow.state;
     if (!booking || flow.state.busy) return;
+    const { refund_cents, disputed_cents } = booking.cancellation;
     flow.set({ busy: "cancel", notice: null });
     try {
       const now = await flow.world.api.cancelBooking(flow.key(booking.reference));
       flow.choosing.forget();
-      flow.set({ busy: null, promisedCents: booking.cancellation.refund_cents });
+      flow.set({ busy: null, promisedCents: refund_cents - disputed_cents });
       this.enter(now, false);
       flow.emit("cancelled", now);
     } catch (error) {

@@ -73,10 +73,24 @@ export class Moving {
     if (!request) return;
     try {
       const moveQuote = await flow.world.api.quoteReschedule(request);
-      if (flow.state.slot?.starts_at === request.starts_at) flow.set({ moveQuote });
+      if (flow.state.slot?.starts_at !== request.starts_at) return;
+      flow.set({ moveQuote });
+      this.#compare(request, moveQuote.total_cents);
     } catch (error) {
       await this.#refused(error);
     }
+  }
+
+  /** A price that is another than was shown of the same change, before a reload, is said to be. */
+  #compare({ reference, manage_token: _, ...what }: RescheduleRequest, total: number): void {
+    const { flow } = this;
+    const { store } = flow.world;
+    const of = JSON.stringify(what);
+    const kept = store.load(reference);
+    if (kept?.move?.of === of && kept.move.total !== total) {
+      flow.set({ oldTotal: kept.move.total, focus: flow.focusOn("notice") });
+    }
+    if (kept) store.save(reference, { ...kept, move: { of, total } });
   }
 
   #request(): RescheduleRequest | null {

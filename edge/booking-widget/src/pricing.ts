@@ -79,7 +79,8 @@ export class Pricing {
       try {
         const quote = await this.#quote(wished);
         if (quoting !== this.#quoting || !quote) return flow.set({ busy: null });
-        return flow.set({
+        const { shown } = flow.details;
+        flow.set({
           busy: null,
           wishes: wished,
           quote,
@@ -93,6 +94,7 @@ export class Pricing {
           ),
           focus: flow.focusOn("code"),
         });
+        return await flow.details.compare(shown);
       } catch (error) {
         problem = refusalOf(error).code;
         if (problem !== `${kind}_not_found`) break;
@@ -127,6 +129,7 @@ export class Pricing {
     try {
       const quote = await this.#quote(flow.state.wishes);
       if (quoting !== this.#quoting || !quote) return;
+      const { shown } = flow.details;
       flow.set({
         quote,
         pricing: false,
@@ -138,6 +141,7 @@ export class Pricing {
           }
           : {}),
       });
+      await flow.details.compare(shown);
     } catch (error) {
       if (quoting === this.#quoting) await flow.details.refused(error);
     }

@@ -2,6 +2,7 @@
  * What the browser remembers: the manage tokens of its own bookings and what was typed, as long as
  * the tab is open, and a hold that still has to be paid for a day. Nothing of it leaves the browser.
  */
+import type { Terms } from "../../_shared/booking.ts";
 import type { Answers, CustomerForm } from "./customer.ts";
 import type { Minor, Wishes } from "./state.ts";
 
@@ -12,12 +13,15 @@ export interface Remembered {
   readonly skew: number;
   /** What had been paid when the visitor left for the payment page. */
   readonly paid?: number;
+  /** What moving the booking was last said to cost. */
+  readonly move?: Shown;
 }
 
-/** A price that was shown, and of what: the room, the time and the party. */
+/** A price and terms that were shown, and of what: the room, the time and the party. */
 export interface Shown {
   readonly of: string;
   readonly total: number;
+  readonly terms?: Terms;
 }
 
 /** What was typed and chosen and not yet sent. */

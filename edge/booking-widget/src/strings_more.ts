@@ -412,6 +412,14 @@ const texts = {
     "Tu reserva está cancelada",
     "La teva reserva està cancel·lada",
   ),
+  disputed: say(
+    (amount: string) =>
+      `Of it, ${amount} is disputed at your bank, which decides: either it gives you the money back, or we do then.`,
+    (amount) =>
+      `De ello, ${amount} están reclamados en tu banco, y decide él: o te los devuelve el banco, o te los devolvemos entonces.`,
+    (amount) =>
+      `D'això, ${amount} estan reclamats al teu banc, i decideix ell: o te'ls torna el banc, o te'ls tornem llavors.`,
+  ),
   cancelledRefund: say(
     (amount: string) => `You get ${amount} back. On a card it takes a few days.`,
     (amount) => `Te devolvemos ${amount}. En una tarjeta tarda unos días.`,
@@ -493,9 +501,14 @@ const texts = {
     (amount) => `Canvia-la per ${amount} més`,
   ),
   moved: say(
-    "Your booking has been changed. We have sent you the new confirmation.",
-    "Hemos cambiado tu reserva y te hemos enviado la nueva confirmación.",
-    "Hem canviat la teva reserva i t'hem enviat la nova confirmació.",
+    "Your booking has been changed. The new confirmation comes by mail in a few minutes.",
+    "Hemos cambiado tu reserva. La nueva confirmación te llegará por correo en unos minutos.",
+    "Hem canviat la teva reserva. La nova confirmació t'arribarà per correu d'aquí a uns minuts.",
+  ),
+  moveTerms: say(
+    "Changing it, you accept other conditions for cancelling than your booking has now:",
+    "Al cambiarla aceptas otras condiciones de cancelación que las que tiene ahora tu reserva:",
+    "En canviar-la acceptes altres condicions de cancel·lació que les que té ara la teva reserva:",
   ),
   open: say(
     "Still to pay",

@@ -17,7 +17,7 @@ export interface Mark {
   readonly partySize?: number;
   /** The day that is looked at. */
   readonly day?: string | null;
-  /** Of the waitlist's form. */
+  /** Of the waitlist: what is asked for, or was. */
   readonly waiting?: Waiting;
 }
 
@@ -63,7 +63,7 @@ export class Trail {
       partySize,
       day,
       ...(slot ? { slot } : {}),
-      ...(step === "waitlist" && waiting ? { waiting } : {}),
+      ...(/^(wait|lea|lef)/.test(step) && waiting ? { waiting } : {}),
     };
   }
 

@@ -3,7 +3,7 @@ import type { Slot } from "../../_shared/booking.ts";
 import { ApiError, refusalOf } from "./api.ts";
 import type { FieldErrors } from "./customer.ts";
 import type { Flow } from "./flow.ts";
-import type { Waiting } from "./state.ts";
+import type { Step, Waiting } from "./state.ts";
 import { Attempt } from "./world.ts";
 
 export class Waitlist {
@@ -13,10 +13,10 @@ export class Waitlist {
     this.#attempt = new Attempt(() => flow.world.newKey());
   }
 
-  open(from: string, to: string, slot: Slot | null = null): void {
+  open(from: string, to: string, slot: Slot | null = null, step: Step = "waitlist"): void {
     const { flow } = this;
     flow.set({
-      step: "waitlist",
+      step,
       waiting: { from, to, roomId: slot?.room_id ?? flow.state.roomId, slot },
       fieldErrors: {},
       notice: null,
@@ -25,9 +25,9 @@ export class Waitlist {
     flow.trail.push();
   }
 
-  /** The form as it was left. */
-  resume(waiting: Waiting): void {
-    this.open(waiting.from, waiting.to, waiting.slot);
+  /** The form as it was left, or what was said once it was sent. */
+  resume(waiting: Waiting, step: Step): void {
+    this.open(waiting.from, waiting.to, waiting.slot, step);
     this.change(waiting);
   }
 

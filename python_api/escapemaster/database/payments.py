@@ -50,7 +50,12 @@ class CheckoutAttempt(Row):
 
 
 class RefundRequest(Row):
-    """What is to be paid back to whom. `status` is `pending` while it still has to be done."""
+    """What is to be paid back to whom. `status` is `pending` while it still has to be done.
+
+    Attributes:
+        disputed: The customer's bank withholds the payment: the provider refunds nothing of it.
+        disputes: How many disputes of the payment are known.
+    """
 
     refund_request_id: UUID
     organization_id: UUID
@@ -62,6 +67,8 @@ class RefundRequest(Row):
     status: str
     provider_refund_id: str | None = None
     refund_fee: bool = False
+    disputed: bool = False
+    disputes: int = 0
 
 
 _OPEN_CHECKOUT: Final = TypeAdapter[OpenCheckout](OpenCheckout)

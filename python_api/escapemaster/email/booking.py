@@ -71,6 +71,7 @@ class RefundPart(MailData):
         by_hand: Somebody at the venue is to hand it over, as what a cancelled voucher had paid.
         valid_until: The last day of the voucher that it is on again.
         given: It has gone back already, other than onto its voucher.
+        disputed: It goes back only if the customer's bank decides for the venue.
     """
 
     method: str
@@ -78,6 +79,7 @@ class RefundPart(MailData):
     by_hand: bool = False
     valid_until: date | None = None
     given: bool = False
+    disputed: bool = False
 
 
 class Tier(MailData):
@@ -125,6 +127,7 @@ class BookingData(VenueData):
     open_cents: int = 0
     refund_cents: int = 0
     refunds: tuple[RefundPart, ...] = ()
+    lost_cents: int = 0
     event_id: UUID | None = None
     event_at: datetime | None = None
     event_version: int = 0
@@ -305,6 +308,8 @@ def refund_sentences(booking: BookingData, language: str, text: Texts) -> list[s
 
     def sentence(part: RefundPart) -> str:
         back = booking.amount(part.amount_cents, language)
+        if part.disputed:
+            return text("refund_disputed", back=back)
         if part.given and part.method != "stripe":
             return given_sentence(part, back, text)
         if part.method == "voucher" and part.by_hand:

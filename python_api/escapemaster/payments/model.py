@@ -82,6 +82,8 @@ class RefundOrder:
     stripe_account: str | None = None
     #: Whether the platform took a fee of the payment: its part goes back, too.
     refund_fee: bool = False
+    #: How many disputes of the payment are known: what Stripe refused before is asked for anew.
+    disputes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,8 +265,10 @@ class StripeGateway(AccountCalls, BillingCalls):
                 parameters,
                 {
                     # The amount too: what is left of a request after the provider paid back a part
-                    # of it is another refund.
-                    "idempotency_key": f"refund-{order.refund_request_id}-{order.amount_cents}",
+                    # of it is another refund. A refusal is repeated for its key as an answer is, so
+                    # what was refused for a dispute is asked for anew once that is heard of.
+                    "idempotency_key": f"refund-{order.refund_request_id}-{order.amount_cents}"
+                    + (f"-{order.disputes}" if order.disputes else ""),
                     "stripe_account": order.stripe_account,
                 },
             )

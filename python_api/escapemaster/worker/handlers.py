@@ -279,6 +279,10 @@ async def refund(job: Job, tools: Tools) -> None:
     if request.status != "pending" or request.provider_refund_id is not None:
         _log.info("stripe.refund_not_needed", status=request.status)
         return
+    if request.disputed:
+        # The provider refunds nothing of it; the database queues it anew once that is decided.
+        _log.info("stripe.refund_waits")
+        return
     order = RefundOrder(
         refund_request_id=request.refund_request_id,
         organization_id=request.organization_id,
@@ -287,16 +291,26 @@ async def refund(job: Job, tools: Tools) -> None:
         currency=request.currency,
         stripe_account=request.stripe_account,
         refund_fee=request.refund_fee,
+        disputes=request.disputes,
     )
     try:
         made = await tools.stripe.create_refund(order)
     except PaymentError as error:
         if error.retryable or await _what_is_left(payment, request, job, tools) == request:
+            if error.code == "charge_disputed" and await _is_decided_elsewhere(job, tools):
+                _log.info("stripe.refund_waits")
+                return
             raise
         # Somebody refunds on the dashboard at this moment.
         raise PaymentError("refund_overtaken", error.code, retryable=True) from error
     await tools.database.apply_refund(job, made.as_json())
     _log.info("stripe.refunded", status=made.status, amount_cents=made.amount)
+
+
+async def _is_decided_elsewhere(job: Job, tools: Tools) -> bool:
+    """Whether the dispute for which Stripe refuses has been heard of meanwhile, or was lost."""
+    request = await tools.database.get_refund_request(job)
+    return request.disputed or request.status != "pending"
 
 
 async def _what_is_left(

@@ -98,3 +98,37 @@ def test_a_payment_can_be_disputed(bench: Bench) -> None:
     )
     bench.receiver.wait(lambda events: "charge.dispute.created" in [e["type"] for e in events])
     assert bench.http.post("/_sandbox/payments/pi_none/dispute").status_code == 404
+
+
+def test_of_a_charge_that_the_bank_took_back_nothing_is_refunded(bench: Bench) -> None:
+    intent = str(bench.paid().payment_intent)
+
+    def refund(cents: int) -> str:
+        try:
+            bench.client.v1.refunds.create({"payment_intent": intent, "amount": cents})
+        except stripe.InvalidRequestError as error:
+            return str(error.code)
+        return "refunded"
+
+    path = f"/_sandbox/payments/{intent}/dispute"
+    assert bench.http.post(path, json={"status": "won"}).status_code == 422
+    made = bench.http.post(path, json={"status": "warning_needs_response"}).json()
+    said = {made["status"]: (made["is_charge_refundable"], refund(1_000))}
+    for status in ("needs_response", "under_review", "lost", "won"):
+        answer = bench.http.post(f"/_sandbox/disputes/{made['id']}", json={"status": status}).json()
+        said[status] = (answer["is_charge_refundable"], refund(1_000))
+    assert said == {
+        "warning_needs_response": (True, "refunded"),
+        "needs_response": (False, "charge_disputed"),
+        "under_review": (False, "charge_disputed"),
+        "lost": (False, "charge_disputed"),
+        "won": (True, "refunded"),
+    }
+
+
+def test_an_inquiry_ends_when_all_of_it_is_refunded(bench: Bench) -> None:
+    intent = str(bench.paid().payment_intent)
+    asked = {"status": "warning_needs_response"}
+    made = bench.http.post(f"/_sandbox/payments/{intent}/dispute", json=asked).json()
+    bench.client.v1.refunds.create({"payment_intent": intent})
+    assert bench.client.v1.disputes.retrieve(made["id"]).status == "warning_closed"

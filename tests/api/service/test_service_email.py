@@ -561,6 +561,23 @@ def test_a_booking_is_confirmed_by_the_link_in_its_mail_and_by_nothing_else() ->
     assert message.attachments == ()
 
 
+@pytest.mark.parametrize("language", ["es", "en", "ca"])
+def test_what_a_bank_has_still_to_decide_is_promised_by_nobody(language: str) -> None:
+    waits = [{"method": "stripe", "amount_cents": 2500, "disputed": True}]
+    promise = {
+        "es": ("se te devuelve", "Te devolvemos"),
+        "en": ("all that you paid goes back", "We are refunding"),
+        "ca": ("se't torna", "Et tornem"),
+    }[language]
+    values = {"paid_cents": 2500, "cancel_refund": "terms", "cancelled_by_customer": True}
+    text = render(prepared("booking_cancelled", language, refunds=waits, **values), SITE).text
+    assert {"es": "Tu banco", "en": "your bank", "ca": "El teu banc"}[language] in text
+    assert not any(words in text for words in promise), text
+    lost = render(prepared("booking_cancelled", language, lost_cents=2500, **values), SITE).text
+    assert "25" in lost
+    assert not any(words in lost for words in promise), lost
+
+
 @pytest.mark.parametrize(
     ("method", "said"),
     [

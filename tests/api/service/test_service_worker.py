@@ -467,6 +467,40 @@ async def test_a_refund_that_stripe_refuses_for_good_is_given_up(
     assert (failed.value.code, failed.value.retryable) == ("charge_disputed", False)
 
 
+async def test_of_a_disputed_payment_nothing_is_asked_for(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(disputed=True, disputes=1))
+    no_refunds(stripe_api)
+    await handle(refund_job(), tools)
+    assert not stripe_api.called("POST /v1/refunds")
+
+
+@pytest.mark.parametrize("heard", [{"disputed": True, "disputes": 1}, {"status": "withdrawn"}])
+async def test_a_refusal_for_a_dispute_that_was_heard_of_meanwhile_ends_the_job(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe, heard: dict[str, Any]
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(), refund_request(**heard))
+    no_refunds(stripe_api)
+    stripe_api.answer(
+        "POST /v1/refunds", stripe_error(400, "invalid_request_error", code="charge_disputed")
+    )
+    await handle(refund_job(), tools)
+    assert not postgrest.called("apply_refund")
+
+
+async def test_after_a_dispute_the_refund_is_asked_for_under_another_key(
+    tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("get_refund_request", refund_request(disputes=1))
+    postgrest.answer("apply_refund", {})
+    no_refunds(stripe_api)
+    stripe_api.answer("POST /v1/refunds", stripe_refund())
+    await handle(refund_job(), tools)
+    [made] = stripe_api.called("POST /v1/refunds")
+    assert made.headers["idempotency-key"] == f"refund-{REQUEST}-5000-1"
+
+
 async def test_a_dispute_is_read_and_recorded(
     tools: Tools, postgrest: FakePostgrest, stripe_api: FakeStripe
 ) -> None:

@@ -169,7 +169,7 @@ function waiverLink(view: MoreView, token: string): VNode {
 /** Cancelling is asked twice, with what it gives back in between. */
 function question(view: MoreView, booking: Booking): VNode {
   const { state, strings, format, flow } = view;
-  const { refund_percent, refund_cents } = booking.cancellation;
+  const { refund_percent, refund_cents, disputed_cents } = booking.cancellation;
   const amount = format.money(refund_cents, booking.currency);
   const text = booking.paid_cents === 0
     ? strings.cancelFree
@@ -193,6 +193,9 @@ function question(view: MoreView, booking: Booking): VNode {
     },
     h("h3", { id: "question", class: "question-title" }, strings.cancelTitle),
     h("p", { id: "question-text" }, text),
+    // The bank decides about it, whatever the terms give.
+    disputed_cents > 0 &&
+      h("p", { key: "disputed" }, strings.disputed(format.money(disputed_cents, booking.currency))),
     h(
       "div",
       { class: "actions" },

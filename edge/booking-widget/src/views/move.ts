@@ -3,7 +3,7 @@ import { type Child, h } from "../dom.ts";
 import { players, rooms, when } from "./choose.ts";
 import { bookingTicket, costs, row, ticket } from "./costs.ts";
 import { back, button, header, icon, type MoreView, nameOf, notice } from "./parts.ts";
-import { agreed } from "./terms.ts";
+import { agreed, saysElse } from "./terms.ts";
 
 export function move(view: MoreView): Child {
   const { state, strings, format, flow } = view;
@@ -44,6 +44,8 @@ export function moveQuote(view: MoreView): Child {
   const difference = moveQuote?.difference_cents ?? 0;
   const refund = moveQuote?.refund_cents ?? 0;
   const open = moveQuote?.open_cents ?? 0;
+  const others = booking.terms && moveQuote?.terms &&
+    saysElse(view, booking.terms, moveQuote.terms);
   return [
     back(view, () => void flow.trail.back()),
     header(view, null, strings.moveQuoteTitle),
@@ -109,7 +111,14 @@ export function moveQuote(view: MoreView): Child {
           open > 0 && strings.moveOpen(money(open)),
         ].filter(Boolean).join(" "),
       ),
-      agreed(view, moveQuote.terms, state.oldTerms),
+      others && h(
+        "div",
+        { class: "notice", key: "terms", role: "note", "data-tone": "warn" },
+        icon("info"),
+        h("p", {}, strings.moveTerms),
+      ),
+      // The terms that the booking has are given up for these.
+      agreed(view, moveQuote.terms, booking.terms ?? state.oldTerms),
       h(
         "div",
         { class: "actions", key: "actions" },

@@ -20,6 +20,10 @@ function sentences({ strings, format }: MoreView, terms: Terms): string[] {
   ];
 }
 
+/** Whether other terms say something else. */
+export const saysElse = (view: MoreView, one: Terms, other: Terms): boolean =>
+  sentences(view, one).join() !== sentences(view, other).join();
+
 /** `old`: the terms that were shown before, if these took their place before the visitor's eyes. */
 export function agreed(
   view: MoreView,

@@ -146,7 +146,7 @@ def refund(**fields: object) -> StripeObject:
 
 def dispute(**fields: object) -> StripeObject:
     """A dispute that waits for the merchant's answer."""
-    return fixture("dispute", id=new_id("du_"), is_charge_refundable=False, **fields)
+    return fixture("dispute", id=new_id("du_"), **fields)
 
 
 def event(**fields: object) -> StripeObject:

@@ -18,6 +18,11 @@ _CARD = {"brand": "visa", "country": "US", "last4": "4242"}
 
 
 _DISPUTE_DAYS = 7
+#: What a dispute can become.
+DECISIONS = ("needs_response", "under_review", "won", "lost", "warning_closed")
+_INQUIRIES = ("warning_needs_response", "warning_under_review")
+#: The disputes whose charge can be refunded: nothing was withdrawn, or it came back.
+_REFUNDABLE = (*_INQUIRIES, "warning_closed", "won")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,8 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
     """POST /v1/refunds: all or part of what is left of one charge.
 
     Raises StripeError: resource_missing, charge_already_refunded, payment_intent_unexpected_state,
-    or an amount beyond what is left.
+    charge_disputed (while the bank has taken it back, and after it kept it:
+    https://docs.stripe.com/error-codes#charge-disputed), or an amount beyond what is left.
     """
     charge_id = params.text("charge")
     intent_id = params.text("payment_intent")
@@ -129,6 +135,13 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
     params.finish()
 
     charge = _charge_to_refund(sandbox, account, charge_id, intent_id)
+    dispute = _dispute_of(sandbox, account, charge)
+    if dispute is not None and not dispute["is_charge_refundable"]:
+        raise StripeError(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+            executed=True,
+        )
     left = charge["amount"] - charge["amount_refunded"]
     if left == 0:
         raise StripeError(
@@ -171,11 +184,19 @@ def create_refund(sandbox: Sandbox, account: str, params: Params, cause: Cause) 
     sandbox.announce("refund.created", refund, account, cause=cause)
     sandbox.announce("charge.refunded", charge, account, cause=cause, previous=before)
     _confirm_refund(sandbox, account, refund)
+    if charge["refunded"] and dispute is not None and dispute["status"] in _INQUIRIES:
+        # Refunded in full, an inquiry is over: https://docs.stripe.com/disputes/how-disputes-work
+        decide_dispute(sandbox, account, dispute, "warning_closed")
     return refund
 
 
-def dispute_charge(sandbox: Sandbox, account: str, intent_id: str) -> StripeObject:
+def dispute_charge(
+    sandbox: Sandbox, account: str, intent_id: str, status: str = "needs_response"
+) -> StripeObject:
     """The customer's bank takes the charge of an intent back; the merchant may answer for a week.
+
+    With the status `warning_needs_response` it only inquires: nothing is withdrawn yet, and the
+    charge can still be refunded.
 
     Raises StripeError: resource_missing, payment_intent_unexpected_state.
     """
@@ -187,7 +208,8 @@ def dispute_charge(sandbox: Sandbox, account: str, intent_id: str) -> StripeObje
         currency=charge["currency"],
         payment_intent=intent_id,
         reason="fraudulent",
-        status="needs_response",
+        status=status,
+        is_charge_refundable=status in _REFUNDABLE,
     )
     dispute["evidence_details"]["due_by"] = sandbox.now() + _DISPUTE_DAYS * 24 * 60 * 60
     charge["disputed"] = True
@@ -201,9 +223,12 @@ def dispute_charge(sandbox: Sandbox, account: str, intent_id: str) -> StripeObje
 def decide_dispute(
     sandbox: Sandbox, account: str, dispute: StripeObject, status: str
 ) -> StripeObject:
-    """The bank says what becomes of a dispute: `under_review`, `won` or `lost`."""
-    decided = {**dispute, "status": status}
-    closed = status in ("won", "lost")
+    """The bank says what becomes of a dispute: one of `DECISIONS`.
+
+    An inquiry becomes a dispute (`needs_response`), or is closed.
+    """
+    decided = {**dispute, "status": status, "is_charge_refundable": status in _REFUNDABLE}
+    closed = status in ("won", "lost", "warning_closed")
     with sandbox.store.transaction():
         sandbox.store.replace(decided)
         sandbox.announce(
@@ -275,6 +300,17 @@ def _return_fee(sandbox: Sandbox, charge: StripeObject, amount: int) -> None:
     sandbox.store.replace(
         {**fee, "amount_refunded": returned, "refunded": returned == fee["amount"]}
     )
+
+
+def _dispute_of(sandbox: Sandbox, account: str, charge: StripeObject) -> StripeObject | None:
+    """The newest dispute of a charge."""
+    if not charge["disputed"]:
+        return None
+    charged = {"charge": [charge["id"]]}
+    found = sandbox.store.newest_first(
+        "dispute", account, fields=charged, created={}, after=None, before=None, limit=1
+    )
+    return found[0] if found else None
 
 
 def _charge_to_refund(

@@ -184,12 +184,15 @@ async def change_account(request: Request) -> Response:
 
 
 async def dispute(request: Request) -> Response:
-    """Let the customer's bank take a payment back."""
+    """Let the customer's bank take a payment back, or inquire about it."""
     sandbox: Sandbox = request.app.state.sandbox
     intent = sandbox.store.find("payment_intent", request.path_params["id"])
     if intent is None or intent.body["latest_charge"] is None:
         return _refusal(404, "no such payment")
-    return JSONResponse(payments.dispute_charge(sandbox, intent.account, intent.body["id"]))
+    status = await _status(request) or "needs_response"
+    if status not in ("needs_response", "warning_needs_response"):
+        return _refusal(422, 'send nothing, or {"status": "warning_needs_response"}')
+    return JSONResponse(payments.dispute_charge(sandbox, intent.account, intent.body["id"], status))
 
 
 async def decide(request: Request) -> Response:
@@ -198,13 +201,17 @@ async def decide(request: Request) -> Response:
     found = sandbox.store.find("dispute", request.path_params["id"])
     if found is None:
         return _refusal(404, "no such dispute")
-    try:
-        status = json.loads(await request.body())["status"]
-    except (ValueError, KeyError, TypeError):
-        status = None
-    if status not in ("under_review", "won", "lost"):
-        return _refusal(422, 'send {"status": "under_review"}, "won" or "lost"')
+    status = await _status(request)
+    if status not in payments.DECISIONS:
+        return _refusal(422, f'send {{"status": …}}, one of {", ".join(payments.DECISIONS)}')
     return JSONResponse(payments.decide_dispute(sandbox, found.account, found.body, status))
+
+
+async def _status(request: Request) -> str | None:
+    try:
+        return str(json.loads(await request.body())["status"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 async def send_back(request: Request) -> Response:

@@ -27,17 +27,20 @@ def _content(booking: BookingData, language: str, site: Site) -> Content:
     return replace(
         with_event(content, booking, site, "CANCEL"),
         paragraphs={
-            "why": lambda text: _why(booking, text),
+            "why": lambda text: _why(booking, language, text),
             "terms": terms,
             "refunds": lambda text: refund_sentences(booking, language, text),
         },
     )
 
 
-def _why(booking: BookingData, text: Texts) -> list[str]:
+def _why(booking: BookingData, language: str, text: Texts) -> list[str]:
     """Why the cancellation gives back what it does."""
-    if not booking.paid_cents:
+    if not booking.paid_cents or any(part.disputed for part in booking.refunds):
+        # Of what a bank decides nothing is promised: its own sentence says what happens.
         return []
+    if booking.lost_cents:
+        return [text("lost", back=booking.amount(booking.lost_cents, language))]
     if not booking.refund_cents:
         return [text("none_back" if booking.cancel_refund == "none" else "no_refund")]
     if booking.cancel_refund == "full" and not booking.cancelled_by_customer:

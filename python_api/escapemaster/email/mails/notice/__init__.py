@@ -1,10 +1,13 @@
-"""Tells staff of one booking or session: new, changed, cancelled, paid late, disputed."""
+"""Tells staff of one booking or session: new, changed, cancelled, paid late, not reached."""
 
 from __future__ import annotations
 
 from escapemaster.email.content import Content, Mail, Row, Site, Typed, instant_words
 from escapemaster.email.notices import NoticeData, headline, notice_rows, stop_url
 from escapemaster.email.texts import Texts
+
+#: The sentences that say what to do, and of what.
+_TO_DO = {"answer_dispute": "payment_disputed", "call_customer": "mail_problem"}
 
 
 class Data(NoticeData):
@@ -33,9 +36,7 @@ def _content(notice: Data, language: str, site: Site) -> Content:
         values={"stop_url": stop or "", "by_address": notice.stop_token is not None},
         rows=rows,
         paragraphs={
-            "more": lambda text: (
-                [text("answer_dispute")] if notice.happened == "payment_disputed" else []
-            )
+            "more": lambda text: [text(what) for what in _TO_DO if _TO_DO[what] == notice.happened]
         },
         unsubscribe_url=stop,
     )
