@@ -2669,6 +2669,7 @@ export type Database = {
             | "booking_cancelled"
             | "booking_paid_late"
             | "payment_disputed"
+            | "mail_problem"
             | "last_minute"
             | "session_assigned"
             | "session_released"
@@ -2687,6 +2688,7 @@ export type Database = {
             | "booking_cancelled"
             | "booking_paid_late"
             | "payment_disputed"
+            | "mail_problem"
             | "last_minute"
             | "session_assigned"
             | "session_released"
@@ -2704,6 +2706,7 @@ export type Database = {
             | "booking_cancelled"
             | "booking_paid_late"
             | "payment_disputed"
+            | "mail_problem"
             | "last_minute"
             | "session_assigned"
             | "session_released"
@@ -2736,6 +2739,7 @@ export type Database = {
             | "booking_cancelled"
             | "booking_paid_late"
             | "payment_disputed"
+            | "mail_problem"
             | "last_minute"
             | "session_assigned"
             | "session_released"
@@ -2758,6 +2762,7 @@ export type Database = {
             | "booking_cancelled"
             | "booking_paid_late"
             | "payment_disputed"
+            | "mail_problem"
             | "last_minute"
             | "session_assigned"
             | "session_released"
@@ -2779,6 +2784,7 @@ export type Database = {
             | "booking_cancelled"
             | "booking_paid_late"
             | "payment_disputed"
+            | "mail_problem"
             | "last_minute"
             | "session_assigned"
             | "session_released"
@@ -7856,6 +7862,7 @@ export type Database = {
       "cancellation": {
         "refund_percent": number;
         "refund_cents": number;
+        "disputed_cents": number;
       };
       "cancellation_terms": {
         "tiers": (Database["public"]["CompositeTypes"]["cancellation_tier"])[];
@@ -8412,6 +8419,7 @@ export type Database = {
           | "booking_cancelled"
           | "booking_paid_late"
           | "payment_disputed"
+          | "mail_problem"
           | "last_minute"
           | "session_assigned"
           | "session_released"
@@ -8522,6 +8530,7 @@ export type Database = {
           | "provider";
         "note": string | null;
         "requested_at": string;
+        "disputed": boolean;
       };
       "person": {
         "id": string;
@@ -8595,6 +8604,7 @@ export type Database = {
         "method": "stripe" | "cash" | "card_terminal" | "transfer" | "bizum" | "voucher";
         "amount_cents": number;
         "status": "pending" | "succeeded" | "failed" | "withdrawn";
+        "disputed": boolean;
       };
       "published_waiver": {
         "id": string;
@@ -9941,6 +9951,8 @@ export type Database = {
         "stripe_account": string | null;
         "provider_refund_id": string | null;
         "refund_fee": boolean;
+        "disputed": boolean;
+        "disputes": number;
       };
       "retried": {
         "queued": number;

@@ -2094,6 +2094,7 @@ class PublicNotificationPreferences(BaseModel):
         "booking_cancelled",
         "booking_paid_late",
         "payment_disputed",
+        "mail_problem",
         "last_minute",
         "session_assigned",
         "session_released",
@@ -2114,6 +2115,7 @@ class PublicNotificationPreferencesInsert(TypedDict):
             "booking_cancelled",
             "booking_paid_late",
             "payment_disputed",
+            "mail_problem",
             "last_minute",
             "session_assigned",
             "session_released",
@@ -2137,6 +2139,7 @@ class PublicNotificationPreferencesUpdate(TypedDict):
                 "booking_cancelled",
                 "booking_paid_late",
                 "payment_disputed",
+                "mail_problem",
                 "last_minute",
                 "session_assigned",
                 "session_released",
@@ -2163,6 +2166,7 @@ class PublicNotifications(BaseModel):
         "booking_cancelled",
         "booking_paid_late",
         "payment_disputed",
+        "mail_problem",
         "last_minute",
         "session_assigned",
         "session_released",
@@ -2187,6 +2191,7 @@ class PublicNotificationsInsert(TypedDict):
             "booking_cancelled",
             "booking_paid_late",
             "payment_disputed",
+            "mail_problem",
             "last_minute",
             "session_assigned",
             "session_released",
@@ -2214,6 +2219,7 @@ class PublicNotificationsUpdate(TypedDict):
                 "booking_cancelled",
                 "booking_paid_late",
                 "payment_disputed",
+                "mail_problem",
                 "last_minute",
                 "session_assigned",
                 "session_released",
@@ -4818,6 +4824,7 @@ class PublicCalendarRoom(BaseModel):
 class PublicCancellation(BaseModel):
     refund_percent: int = Field(alias="refund_percent")
     refund_cents: int = Field(alias="refund_cents")
+    disputed_cents: int = Field(alias="disputed_cents")
 
 
 class PublicCancellationTerms(BaseModel):
@@ -5441,6 +5448,7 @@ class PublicNotification(BaseModel):
         "booking_cancelled",
         "booking_paid_late",
         "payment_disputed",
+        "mail_problem",
         "last_minute",
         "session_assigned",
         "session_released",
@@ -5569,6 +5577,7 @@ class PublicPendingRefund(BaseModel):
     ] = Field(alias="reason")
     note: Optional[str] = Field(alias="note")
     requested_at: datetime.datetime = Field(alias="requested_at")
+    disputed: bool = Field(alias="disputed")
 
 
 class PublicPerson(BaseModel):
@@ -5656,6 +5665,7 @@ class PublicPromisedRefund(BaseModel):
     )
     amount_cents: int = Field(alias="amount_cents")
     status: Literal["pending", "succeeded", "failed", "withdrawn"] = Field(alias="status")
+    disputed: bool = Field(alias="disputed")
 
 
 class PublicPublishedWaiver(BaseModel):
@@ -6588,6 +6598,8 @@ class ServiceRefundRequest(BaseModel):
     stripe_account: Optional[str] = Field(alias="stripe_account")
     provider_refund_id: Optional[str] = Field(alias="provider_refund_id")
     refund_fee: bool = Field(alias="refund_fee")
+    disputed: bool = Field(alias="disputed")
+    disputes: int = Field(alias="disputes")
 
 
 class ServiceRetried(BaseModel):

@@ -200,7 +200,9 @@ $$;
 
 comment on function private.new_voucher is 'Writes a voucher with a code that the organization has not used; nothing is on it yet.';
 
-create function private.queue_voucher_mail(voucher public.vouchers, deliver_at timestamptz default null)
+create function private.queue_voucher_mail(
+  voucher public.vouchers, deliver_at timestamptz default null, released text default null
+)
 returns void
 language plpgsql
 volatile
@@ -211,8 +213,8 @@ begin
     'email.send',
     jsonb_build_object(
       'template', 'voucher_issued', 'organization_id', voucher.organization_id, 'voucher_id', voucher.id
-    ),
-    'voucher_issued:' || voucher.id,
+    ) || jsonb_strip_nulls(jsonb_build_object('released', released)),
+    concat_ws(':', 'voucher_issued', voucher.id, released),
     voucher.organization_id,
     greatest(now(), deliver_at)
   );
@@ -220,7 +222,7 @@ end
 $$;
 
 comment on function private.queue_voucher_mail is
-  'Queues the mail that brings a voucher to its recipient, at once or at deliver_at: one mail, however often this is asked for.';
+  'Queues the mail that brings a voucher to its recipient, at once or at deliver_at: one mail, however often this is asked for, and one more for each release.';
 
 create function private.issue_voucher(
   organization_id uuid,

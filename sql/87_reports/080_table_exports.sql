@@ -69,8 +69,8 @@ comment on column public.table_exports.expires_at is 'When file and row are dele
 -- for: private.export_table; one at a time of a person and kind, so that none keeps others waiting
 create unique index table_exports_one_pending_key on public.table_exports (organization_id, user_id, kind)
 where status = 'queued';
--- for: the foreign key, and private.own_export_paths
-create index table_exports_user_id_idx on public.table_exports (user_id, organization_id);
+-- for: a person's own, the foreign key, and private.own_export_paths
+create index table_exports_user_id_idx on public.table_exports (user_id, organization_id, id);
 -- for: private.end_table_exports
 create index table_exports_expires_at_idx on public.table_exports (expires_at);
 

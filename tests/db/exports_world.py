@@ -107,7 +107,7 @@ class Exports:
 
     def table(self, by: Client, kind: str, **asked: object) -> list[dict[str, str]]:
         """The rows of a CSV file in English, by heading."""
-        with self.made(by, kind, format="csv", locale="en", **asked) as (_, path, _pages):
+        with self.made(by, kind, 1000, format="csv", locale="en", **asked) as (_, path, _pages):
             return csv_rows(path)
 
 

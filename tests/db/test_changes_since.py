@@ -86,7 +86,8 @@ class TestWhatIsTold:
         whole = since(crew.by, crew, begun)
         assert whole["is_whole"]
         assert len(whole["changes"]) > 10
-        pages, answer = [], {"is_whole": False, "until": begun.isoformat()}
+        pages: list[Row] = []
+        answer: Row = {"is_whole": False, "until": begun.isoformat()}
         while not answer["is_whole"]:
             answer = since(crew.by, crew, at(answer), max_rows=1)
             assert len(answer["changes"]) <= 10, "ten at the least"

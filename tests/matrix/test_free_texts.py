@@ -33,6 +33,7 @@ _OF_NOBODY: dict[str, str] = {
         "what is broken in a room: about the venue, for whoever runs its games": (
             "room_incidents.description room_incidents.resolution"
         ),
+        "the calendar's terms as they were agreed to": "voucher_orders.accepted_terms",
         "a gift's own words, which come with the gift's permission": (
             "vouchers.message voucher_orders.message"
         ),

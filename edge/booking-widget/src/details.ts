@@ -92,9 +92,8 @@ export class Details {
     if (reloaded && shown.total !== quote.total_cents) {
       flow.set({ oldTotal: shown.total, focus: flow.focusOn("notice") });
     }
-    const { terms = quote.terms } = shown;
-    if (JSON.stringify(terms) !== JSON.stringify(quote.terms)) {
-      flow.set({ oldTerms: terms, terms: false });
+    if (JSON.stringify(shown.terms) !== JSON.stringify(quote.terms)) {
+      flow.set({ oldTerms: shown.terms, terms: false });
       this.keep();
       await flow.explain(new ApiError("terms_changed", 409));
     }

@@ -21,7 +21,7 @@ export interface Remembered {
 export interface Shown {
   readonly of: string;
   readonly total: number;
-  readonly terms?: Terms;
+  readonly terms: Terms;
 }
 
 /** What was typed and chosen and not yet sent. */

@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 4af54378689ea63a3ab9df5bd3e74393be97eda63ffcea8af4a405d4e3482dc9
+-- Digest of what follows: 045d458e201adf78181f43d9e0500a18c7e1c8925623536e061ef86124d5211d
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -5181,8 +5181,17 @@ begin
         'open_cents', private.booking_open(b),
         'terms', private.booking_terms(b),
         'cancel_refund', b.cancel_refund,
-        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id),
-        'refunds', private.refund_ways(b.organization_id, b.id)
+        -- What waits for a bank's decision is not promised.
+        'refund_cents', balance.paid_cents - private.booking_kept(b.organization_id, b.id) - (
+          select coalesce(sum(way.amount_cents) filter (where way.disputed), 0)
+          from unnest(private.refund_ways(b.organization_id, b.id)) as way
+        ),
+        'refunds', private.refund_ways(b.organization_id, b.id),
+        'lost_cents', (
+          select coalesce(sum(private.payment_lost(p.organization_id, p.id)), 0)
+          from public.payments as p
+          where p.organization_id = b.organization_id and p.booking_id = b.id
+        )
       )
     )
     from public.bookings as b
@@ -5203,7 +5212,7 @@ end
 $$;
 
 comment on function private.booking_content is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; lost_cents: what the customer''s bank gave back after a dispute.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb
@@ -7834,7 +7843,9 @@ begin
       private.refund_ways(asked.organization_id, asked.booking_id, promised_at => asked.created_at)
     ) as way
     -- What has gone back meanwhile has a mail of its own, but for what is on a voucher at once.
+    -- What waits for a bank's decision is promised by nobody: it has its mail once it went back.
     where not way.given
+      and not way.disputed
       and asked.organization_id = refund_promised_content.organization_id
       and asked.id = (cause ->> 'refund_request_id')::uuid
     group by asked.organization_id, asked.booking_id
@@ -7843,7 +7854,7 @@ end
 $$;
 
 comment on function private.refund_promised_content is
-  'What the mail says about money that is to go back; null when it was withdrawn, or has gone back already.';
+  'What the mail says about money that is to go back; null when it was withdrawn, has gone back already or waits for a dispute.';
 
 select private.email_template_upsert('refund_promised', 'refund_promised_content');
 
@@ -9284,7 +9295,7 @@ create table private.notice_events (
   references public.bookings (organization_id, id) on delete cascade,
   constraint notice_events_kind_is_known check (kind in (
     'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed',
-    'session_assigned', 'session_released'
+    'mail_problem', 'session_assigned', 'session_released'
   )),
   constraint notice_events_name_their_subject check (
     case when kind in ('session_assigned', 'session_released') then session_id is not null and user_id is not null
@@ -9296,7 +9307,7 @@ create table private.notice_events (
 comment on table private.notice_events is
   'What happened that staff may be told of: ids only. A row is consumed once, by private.sweep_notices, whenever it becomes visible, so nothing is missed however late its transaction commits; kept for 90 days, as the mails about it.';
 comment on column private.notice_events.kind is
-  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed; session_assigned, session_released.';
+  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed, mail_problem; session_assigned, session_released.';
 comment on column private.notice_events.history_id is 'Of a booking that was made, changed or cancelled: the line of public.booking_history.';
 comment on column private.notice_events.session_id is 'Of an assignment; of a booking its session then.';
 comment on column private.notice_events.starts_at is 'The start then; of a disputed payment too.';
@@ -9417,6 +9428,32 @@ after insert on public.disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.note_money_news('payment_disputed');
 
+create function private.note_mail_problem()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  insert into private.notice_events (organization_id, kind, booking_id, session_id, room_id, starts_at, actor_id)
+  select b.organization_id, 'mail_problem', b.id, b.session_id, b.room_id, b.starts_at, private.acting_person()
+  from public.bookings as b
+  where b.organization_id = new.organization_id
+    and b.id = new.booking_id
+    -- After the visit nobody stands at a closed door.
+    and b.starts_at > now()
+    and b.status in ('pending', 'confirmed');
+  return null;
+end
+$$;
+
+comment on function private.note_mail_problem is
+  'Notes that the newest mail about a visit to come did not reach its customer; once, until a later one does.';
+
+create trigger note_mail_problem
+after insert on public.booking_mail_problems
+for each row execute function private.note_mail_problem();
+
 create function private.note_assignment()
 returns trigger
 language plpgsql
@@ -9484,8 +9521,8 @@ begin
   return cardinality(kinds) between 1 and 10
     and array_position(kinds, null) is null
     and kinds <@ array[
-      'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'last_minute',
-      'own_sessions', 'day_board'
+      'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem',
+      'last_minute', 'own_sessions', 'day_board'
     ]
     and (select count(*) = count(distinct k) from unnest(kinds) as k)
     -- What goes to whoever runs a session is a rule of its own: nobody is chosen for it.
@@ -9522,9 +9559,9 @@ create table public.notice_rules (
 );
 
 comment on table public.notice_rules is
-  'Who is told of bookings: each rule tells its members, the owners if it says so, and its addresses. An organization begins with three: the owners are told at once of new, changed, cancelled, late-paid and disputed bookings; game masters of changes to their own sessions, and at 18:00 of the next day''s board.';
+  'Who is told of bookings: each rule tells its members, the owners if it says so, and its addresses. An organization begins with three: the owners are told at once of new, changed, cancelled, late-paid and disputed bookings, and of those whose mails do not arrive; game masters of changes to their own sessions, and at 18:00 of the next day''s board.';
 comment on column public.notice_rules.kinds is
-  'booking_new, booking_changed, booking_cancelled (or lapsed unpaid), booking_paid_late, payment_disputed, last_minute (one of the first three of a visit that starts within last_minute_hours); or alone, to whoever is assigned: own_sessions, day_board.';
+  'booking_new, booking_changed, booking_cancelled (or lapsed unpaid), booking_paid_late, payment_disputed, mail_problem (the newest mail about a visit to come did not reach its customer), last_minute (one of the first three of a visit that starts within last_minute_hours); or alone, to whoever is assigned: own_sessions, day_board.';
 comment on column public.notice_rules.to_owners is 'Whether whoever is an owner at the time is told, beside its members.';
 comment on column public.notice_rules.all_rooms is 'Whether it is for every room; otherwise those of notice_rule_rooms.';
 comment on column public.notice_rules.digest_at is
@@ -9684,7 +9721,9 @@ begin
   values
   (
     new.id,
-    array['booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed'],
+    array[
+      'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem'
+    ],
     true, null
   ),
   (new.id, array['own_sessions'], false, null),
@@ -9973,8 +10012,8 @@ create table public.notifications (
   constraint notifications_booking_fkey foreign key (organization_id, booking_id)
   references public.bookings (organization_id, id) on delete cascade,
   constraint notifications_type_is_known check (type in (
-    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'last_minute',
-    'session_assigned', 'session_released', 'session_changed', 'day_board'
+    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem',
+    'last_minute', 'session_assigned', 'session_released', 'session_changed', 'day_board'
   )),
   constraint notifications_data_is_an_object check (jsonb_typeof(data) = 'object')
 );
@@ -9982,7 +10021,7 @@ create table public.notifications (
 comment on table public.notifications is
   'What a member was told in the app, a row for a person; list_notifications has its words. It goes with the membership, and after 90 days.';
 comment on column public.notifications.type is
-  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed, last_minute; of one''s own sessions: session_assigned, session_released, session_changed, day_board.';
+  'booking_new, booking_changed, booking_cancelled, booking_paid_late, payment_disputed, mail_problem, last_minute; of one''s own sessions: session_assigned, session_released, session_changed, day_board.';
 comment on column public.notifications.event_id is 'What happened, the same for all who were told; null: nothing did (day_board).';
 comment on column public.notifications.booking_id is 'Which booking; null: about sessions.';
 comment on column public.notifications.data is
@@ -10025,8 +10064,8 @@ create table public.notification_preferences (
   constraint notification_preferences_member_fkey foreign key (organization_id, user_id)
   references public.memberships (organization_id, user_id) on delete cascade,
   constraint notification_preferences_type_is_known check (type in (
-    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'last_minute',
-    'session_assigned', 'session_released', 'session_changed', 'day_board'
+    'booking_new', 'booking_changed', 'booking_cancelled', 'booking_paid_late', 'payment_disputed', 'mail_problem',
+    'last_minute', 'session_assigned', 'session_released', 'session_changed', 'day_board'
   ))
 );
 
@@ -10118,6 +10157,9 @@ values
 ('payment_disputed', 'es', 'Pago en disputa: {reference}', '{room} · {when}{who}. Responde en el panel del proveedor de pagos.'),
 ('payment_disputed', 'en', 'Payment disputed: {reference}', '{room} · {when}{who}. Answer on the payment provider''s dashboard.'),
 ('payment_disputed', 'ca', 'Pagament en disputa: {reference}', '{room} · {when}{who}. Respon al tauler del proveïdor de pagaments.'),
+('mail_problem', 'es', 'El correo no llega: {reference}', '{room} · {when}{who}. Llama, o corrige la dirección.'),
+('mail_problem', 'en', 'Mail does not arrive: {reference}', '{room} · {when}{who}. Call, or correct the address.'),
+('mail_problem', 'ca', 'El correu no arriba: {reference}', '{room} · {when}{who}. Truca, o corregeix l''adreça.'),
 ('session_assigned', 'es', 'Llevas una sesión: {room}', '{when}'),
 ('session_assigned', 'en', 'You run a session: {room}', '{when}'),
 ('session_assigned', 'ca', 'Portes una sessió: {room}', '{when}'),
@@ -11319,6 +11361,10 @@ begin
       where b.organization_id = event.organization_id
         and b.id = event.booking_id
         and b.status in ('cancelled', 'expired')
+    )
+    when 'mail_problem' then exists (
+      select from public.booking_mail_problems as p
+      where p.organization_id = event.organization_id and p.booking_id = event.booking_id
     )
     when 'session_assigned' then exists (
       select from public.session_staff as x

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 595f9ed4a68b34e7d44749cfd7c4b0d44e85d7af765ef84107ff05a6ec319cd5
+-- Digest of what follows: 0663ddf4f305d1206775b4c90a3a5b7208f64bb4c3a93754a7c738b76f6d4ff7
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -13237,7 +13237,7 @@ comment on table public.customers is 'A person who booked at a venue, known ther
 comment on column public.customers.full_name is
   'As first given, then as in the newest booking that is vouched for (private.booking_is_vouched): anybody can type somebody''s address, so a hold renames nobody.';
 comment on column public.customers.phone is
-  'As first given, then as in the newest booking that is vouched for and gives one; what was given with a booking is in booking_contacts.contact_phone at once.';
+  'As in the newest booking that is vouched for and gives one, before there is such a one as given last; what was given with a booking is in booking_contacts.contact_phone at once.';
 comment on column public.customers.email is
   'In lower case. Mails of all the customer''s bookings go there; null: of whom the staff booked without one, and who gets none. Given to a customer who has booked, it counts as a mail there: 429 mail_limit_reached above the limit. While the customer has bookings to come, which whoever has the address may move and cancel, another one takes bookings:cancel and bookings:update, too: 403 permission_denied (details {"permission"}). Not changed in a visit of the platform''s support: 403 refused_in_a_visit. Of an erased customer: erased-<id>@erased.invalid.';
 comment on column public.customers.staff_note is 'For the staff only.';
@@ -14505,28 +14505,80 @@ begin
   end if;
   perform private.count_consents(booking.organization_id, booking.id);
   update public.customers as c
-  set full_name = said.contact_name,
-    phone = coalesce(said.contact_phone, c.phone)
-  from public.booking_contacts as said
-  where said.organization_id = booking.organization_id
-    and said.booking_id = booking.id
-    and c.organization_id = booking.organization_id
-    and c.id = booking.customer_id
-    and (c.full_name, c.phone) is distinct from (said.contact_name, coalesce(said.contact_phone, c.phone))
+  set full_name = said.full_name,
+    phone = said.phone
+  from (
+    select
+      case when count(newer.id) = 0 then given.contact_name end as full_name,
+      -- One that gives no phone says nothing of it.
+      case when count(k.contact_phone) = 0 then given.contact_phone end as phone
+    from public.booking_contacts as given
     -- The newest counts, in whatever order they are vouched for.
-    and not exists (
-      select
-      from public.bookings as newer
+    left join (
+      public.bookings as newer
       join private.vouched_bookings as v on v.organization_id = newer.organization_id and v.booking_id = newer.id
-      where newer.organization_id = booking.organization_id
-        and newer.customer_id = booking.customer_id
-        and newer.created_at > booking.created_at
-    );
+      join public.booking_contacts as k on k.organization_id = newer.organization_id and k.booking_id = newer.id
+    )
+      on newer.organization_id = booking.organization_id
+      and newer.customer_id = booking.customer_id
+      and newer.created_at > booking.created_at
+    where given.organization_id = booking.organization_id and given.booking_id = booking.id
+    group by given.organization_id, given.booking_id
+  ) as heard
+  cross join lateral (
+    select coalesce(heard.full_name, old.full_name) as full_name, coalesce(heard.phone, old.phone) as phone
+    from public.customers as old
+    where old.organization_id = booking.organization_id and old.id = booking.customer_id
+  ) as said
+  where c.organization_id = booking.organization_id
+    and c.id = booking.customer_id
+    and (c.full_name, c.phone) is distinct from (said.full_name, said.phone);
 end
 $$;
 
 comment on function private.hear_customer is
   'Takes over a booking''s name, phone and consents for its customer, once, when it is vouched for; the caller holds the booking.';
+
+create function private.keep_newest_phone()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update public.customers as c
+  set phone = new.contact_phone
+  from public.bookings as b
+  where b.organization_id = new.organization_id
+    and b.id = new.booking_id
+    and c.organization_id = b.organization_id
+    and c.id = b.customer_id
+    and c.erased_at is null
+    and c.phone is distinct from new.contact_phone
+    and not exists (
+      select
+      from public.bookings as other
+      join private.vouched_bookings as v on v.organization_id = other.organization_id and v.booking_id = other.id
+      where other.organization_id = c.organization_id and other.customer_id = c.id
+    )
+    -- What staff wrote down, or corrected, stays.
+    and (c.phone is null or exists (
+      select
+      from public.bookings as other
+      join public.booking_contacts as k on k.organization_id = other.organization_id and k.booking_id = other.id
+      where other.organization_id = c.organization_id and other.customer_id = c.id and k.contact_phone = c.phone
+    ));
+  return null;
+end
+$$;
+
+comment on function private.keep_newest_phone is
+  'While nobody vouches for any booking of a customer, the phone that was given last is as good as the first, and newer.';
+
+create trigger keep_newest_phone
+after insert on public.booking_contacts
+for each row when (new.contact_phone is not null)
+execute function private.keep_newest_phone();
 
 create function private.follow_booking_status()
 returns trigger

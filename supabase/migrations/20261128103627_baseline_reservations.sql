@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: 7559e5f2ff618c131c351693f70412ec8dd846d12a782a01f97afd7cd3ede6b0
+-- Digest of what follows: c5750f057699b5a49f88fd0c3bdbcd39f72442741f5518c002ead6bd50914a89
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -411,6 +411,99 @@ $$;
 comment on function private.booking_kept is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
 
+create function private.payment_is_disputed(organization_id uuid, payment_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.disputes as d
+    where d.organization_id = payment_is_disputed.organization_id
+      and d.payment_id = payment_is_disputed.payment_id
+      and private.dispute_withholds(d.status)
+  );
+end
+$$;
+
+comment on function private.payment_is_disputed is
+  'Whether the customer''s bank has taken a payment back for now: the provider refunds nothing of it (charge_disputed) until that is decided.';
+
+create function private.payment_lost(organization_id uuid, payment_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(d.amount_cents), 0)
+    from public.disputes as d
+    where d.organization_id = payment_lost.organization_id
+      and d.payment_id = payment_lost.payment_id
+      and d.status = 'lost'
+  );
+end
+$$;
+
+comment on function private.payment_lost is
+  'What of a payment went back to the customer by a dispute that the venue lost, in minor units: it cannot go back twice.';
+
+create function private.booking_refundable(organization_id uuid, booking_id uuid, method text default null)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(greatest(
+      p.amount_cents - coalesce(r.promised, 0) - private.payment_lost(p.organization_id, p.id), 0
+    )), 0)
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
+    ) as r on true
+    where p.organization_id = booking_refundable.organization_id
+      and p.booking_id = booking_refundable.booking_id
+      and p.method = coalesce(booking_refundable.method, p.method)
+  );
+end
+$$;
+
+comment on function private.booking_refundable is
+  'What of a booking''s money can still be promised back, in minor units: what was kept, less what lost disputes took; of one method, or of all.';
+
+create function private.booking_disputed(organization_id uuid, booking_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(greatest(
+      p.amount_cents - coalesce(r.promised, 0) - private.payment_lost(p.organization_id, p.id), 0
+    )), 0)
+    from public.payments as p
+    left join lateral (
+      select sum(q.amount_cents) as promised
+      from private.refund_requests as q
+      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
+    ) as r on true
+    where p.organization_id = booking_disputed.organization_id
+      and p.booking_id = booking_disputed.booking_id
+      and private.payment_is_disputed(p.organization_id, p.id)
+  );
+end
+$$;
+
+comment on function private.booking_disputed is
+  'What private.booking_refundable counts of payments that a bank withholds, in minor units: promised, it waits.';
+
 create function private.no_show_fee(booking public.bookings)
 returns bigint
 language plpgsql
@@ -506,6 +599,26 @@ $$;
 comment on function private.payable_online is
   'What a booking''s link can ask to be paid online now, in minor units: what is due; of a confirmed booking, or whole, all that is open and was not given back by staff, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
 
+create function private.queue_refund(organization_id uuid, refund_request_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.enqueue(
+    'stripe.refund',
+    jsonb_build_object(
+      'organization_id', queue_refund.organization_id, 'refund_request_id', queue_refund.refund_request_id
+    ),
+    'stripe.refund:' || queue_refund.refund_request_id,
+    queue_refund.organization_id
+  );
+end
+$$;
+
+comment on function private.queue_refund is 'Queues the job that carries out a promised refund at the provider.';
+
 create function private.request_payment_refund(
   organization_id uuid,
   payment_id uuid,
@@ -524,7 +637,9 @@ declare
 begin
   select p.booking_id, p.method, p.currency, least(
     request_payment_refund.amount_cents,
-    p.amount_cents - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
+    p.amount_cents
+    - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
+    - private.payment_lost(p.organization_id, p.id)
   )::bigint as cents
   into payment
   from public.payments as p
@@ -549,13 +664,11 @@ begin
   -- voucher paid is on it again at once, unless it was cancelled.
   if payment.method = 'voucher' then
     perform private.return_to_voucher(request_payment_refund.organization_id, request_id);
-  elsif payment.method = 'stripe' then
-    perform private.enqueue(
-      'stripe.refund',
-      jsonb_build_object('organization_id', request_payment_refund.organization_id, 'refund_request_id', request_id),
-      'stripe.refund:' || request_id,
-      request_payment_refund.organization_id
-    );
+  elsif payment.method = 'stripe'
+    -- What the bank withholds waits for its word: private.follow_dispute.
+    and not private.payment_is_disputed(request_payment_refund.organization_id, request_payment_refund.payment_id)
+  then
+    perform private.queue_refund(request_payment_refund.organization_id, request_id);
   end if;
   return payment.cents;
 end
@@ -631,12 +744,14 @@ begin
   perform private.locked_booking(request_refund.organization_id, request_refund.booking_id);
 
   -- Newest first: what was paid last is what was paid too much. Provider payments, then
-  -- vouchers, before cash, because they go back by themselves.
+  -- vouchers, before cash, because they go back by themselves; last what a bank withholds.
   for payment_id in
     select p.id
     from public.payments as p
     where p.organization_id = request_refund.organization_id and p.booking_id = request_refund.booking_id
-    order by (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
+    order by
+      private.payment_is_disputed(p.organization_id, p.id),
+      (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
   loop
     exit when promised >= wanted;
     promised := promised + private.request_payment_refund(
@@ -649,6 +764,41 @@ $$;
 
 comment on function private.request_refund is
   'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
+
+create function private.waits_for_dispute(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.status = 'pending'
+    and request.provider_refund_id is null
+    and private.payment_is_disputed(request.organization_id, request.payment_id);
+end
+$$;
+
+comment on function private.waits_for_dispute is
+  'Whether a promised refund waits until the customer''s bank has decided on the payment.';
+
+create function private.refund_has_job(refund_request_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.jobs as j
+    where j.kind = 'stripe.refund'
+      and j.dedupe_key = 'stripe.refund:' || refund_has_job.refund_request_id
+      and j.status in ('queued', 'running')
+  );
+end
+$$;
+
+comment on function private.refund_has_job is
+  'Whether a job is carrying out a promised refund, or is about to: then it may have gone out, whatever is known of it.';
 
 create function private.withdraw_refund_request(organization_id uuid, refund_request_id uuid, reason text)
 returns private.refund_requests
@@ -694,7 +844,8 @@ declare
   gone bigint := 0;
 begin
   for refund in
-    select q.id, q.amount_cents, q.status, p.method
+    select q.id, q.amount_cents, q.status, p.method,
+      private.waits_for_dispute(q) and not private.refund_has_job(q.id) as waits
     from private.refund_requests as q
     join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
     where q.organization_id = booking.organization_id
@@ -713,7 +864,7 @@ begin
         and j.status = 'queued'
         and j.attempts = 0;
     end if;
-    if refund.status = 'pending' and (refund.method <> 'stripe' or found) then
+    if refund.status = 'pending' and (refund.method <> 'stripe' or found or refund.waits) then
       perform private.withdraw_refund_request(booking.organization_id, refund.id, 'undone');
       withdrawn := withdrawn + refund.amount_cents;
     else
@@ -739,7 +890,9 @@ create type service.refund_request as (
   payment_intent text,
   stripe_account text,
   provider_refund_id text,
-  refund_fee boolean
+  refund_fee boolean,
+  disputed boolean,
+  disputes int
 );
 
 comment on type service.refund_request is 'A promised refund of one payment, to be carried out by the provider.';
@@ -756,6 +909,10 @@ comment on column service.refund_request.stripe_account is 'The connected accoun
 comment on column service.refund_request.refund_fee is
   'Whether the platform took a fee of the payment, which goes back in the same proportion.';
 comment on column service.refund_request.provider_refund_id is 'Stripe''s refund; null: none was made yet.';
+comment on column service.refund_request.disputed is
+  'The customer''s bank withholds the payment: nothing of it can be refunded, and the job is queued anew when that is decided.';
+comment on column service.refund_request.disputes is
+  'How many disputes of the payment are known: with each, the provider is asked under another idempotency key.';
 
 create function private.get_refund_request(job_id bigint, lease_token uuid)
 returns service.refund_request
@@ -781,7 +938,9 @@ begin
     case when p.method = 'stripe' then p.provider_payment_id end,
     p.stripe_account,
     q.provider_refund_id,
-    p.platform_fee_cents > 0
+    p.platform_fee_cents > 0,
+    private.payment_is_disputed(p.organization_id, p.id),
+    (select count(*) from public.disputes as d where d.organization_id = p.organization_id and d.payment_id = p.id)
   into answer
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
@@ -822,7 +981,8 @@ declare
   too_much bigint;
   request private.refund_requests;
 begin
-  select sum(q.amount_cents) - payment.amount_cents into too_much
+  select sum(q.amount_cents) + private.payment_lost(payment.organization_id, payment.id) - payment.amount_cents
+  into too_much
   from private.refund_requests as q
   where q.organization_id = payment.organization_id
     and q.payment_id = payment.id
@@ -847,7 +1007,7 @@ end
 $$;
 
 comment on function private.shrink_promises is
-  'Takes what the provider has paid back already (on its dashboard, before its event came) out of what is promised of the payment and not made yet, so that the rest can be refunded. The caller holds the booking''s lock.';
+  'Takes what has gone back already (on the provider''s dashboard, before its event came, or by a dispute that was lost) out of what is promised of the payment and not made yet, so that the rest can be refunded. The caller holds the booking''s lock.';
 
 create function private.goes_back_by_hand(method text, status text)
 returns boolean
@@ -868,11 +1028,12 @@ create type private.refund_way as (
   by_hand boolean,
   amount_cents bigint,
   valid_until date,
-  given boolean
+  given boolean,
+  disputed boolean
 );
 
 comment on type private.refund_way is
-  'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher.';
+  'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher; disputed: it goes back only if the customer''s bank, which withholds the payment, decides for the venue.';
 
 create function private.refund_ways(
   organization_id uuid, booking_id uuid, reason text default null, promised_at timestamptz default null
@@ -884,7 +1045,9 @@ set search_path = ''
 as $$
 begin
   return array(
-    select row(way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until), way.given)::private.refund_way
+    select row(
+      way.method, way.by_hand, sum(way.amount_cents), min(way.valid_until), way.given, way.disputed
+    )::private.refund_way
     from (
       select
         coalesce(made.method, p.method) as method,
@@ -899,7 +1062,8 @@ begin
             and e.kind = 'redeemed'
             and coalesce(made.method, p.method) = 'voucher'
         ) as valid_until,
-        made.id is not null and made.method <> 'voucher' as given
+        made.id is not null and made.method <> 'voucher' as given,
+        made.id is null and private.waits_for_dispute(q) as disputed
       from private.refund_requests as q
       join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
       left join public.refunds as made
@@ -911,8 +1075,8 @@ begin
         and q.reason <> 'correction'
         and q.created_at = coalesce(refund_ways.promised_at, q.created_at)
     ) as way
-    group by way.method, way.by_hand, way.given
-    order by way.method, way.by_hand, way.given
+    group by way.method, way.by_hand, way.given, way.disputed
+    order by way.method, way.by_hand, way.given, way.disputed
   );
 end
 $$;
@@ -1758,8 +1922,8 @@ begin
     perform private.request_refund(booking.organization_id, booking.id, kept, 'paid_late');
   elsif booking.status not in ('held', 'pending', 'expired', 'cancelled') then
     excess := greatest(
-      kept - booking.total_cents,
-      private.booking_kept(booking.organization_id, booking.id, 'stripe') - booking.due_now_cents
+      private.booking_refundable(booking.organization_id, booking.id) - booking.total_cents,
+      private.booking_refundable(booking.organization_id, booking.id, 'stripe') - booking.due_now_cents
     );
     if excess > 0 then
       perform private.request_refund(booking.organization_id, booking.id, excess, 'overpaid');
@@ -2149,7 +2313,7 @@ grant execute on function public.record_payment to authenticated;
 -- by a job. One of money taken at the desk waits until somebody says that it was given back:
 -- get_pending_refunds lists what waits, record_refund writes it into the ledger.
 --
--- A promise may be one that the provider never fulfils: a disputed charge, an account that is closed.
+-- A promise may be one that the provider never fulfils: a charge that it took back, an account that is closed.
 -- Its job dies, and then it is stuck: listed with the provider's word, and ended by a person, who
 -- gives the money back by another way (record_refund) or takes the promise back (withdraw_refund).
 -- One that the customer's bank sent back days later is listed too, until somebody has seen to it.
@@ -2175,28 +2339,25 @@ as $$
 begin
   return request.status = 'pending'
     and request.provider_refund_id is null
+    and not private.payment_is_disputed(request.organization_id, request.payment_id)
     and exists (
       select from public.payments as p
       where p.organization_id = request.organization_id and p.id = request.payment_id and p.method = 'stripe'
     )
-    and not exists (
-      select from private.jobs as j
-      where j.kind = 'stripe.refund'
-        and j.dedupe_key = 'stripe.refund:' || request.id
-        and j.status in ('queued', 'running')
-    );
+    and not private.refund_has_job(request.id);
 end
 $$;
 
 comment on function private.refund_is_stuck is
-  'Whether nobody is working on a promised refund of money that was paid online: its job was given up.';
+  'Whether nobody is working on a promised refund of money that was paid online, and nobody will by itself: its job was given up. One that waits for a dispute is not stuck.';
 
 create type public.promised_refund as (
   refund_request_id uuid,
   payment_id uuid,
   method text,
   amount_cents bigint,
-  status text
+  status text,
+  disputed boolean
 );
 
 comment on type public.promised_refund is 'What goes back of one payment.';
@@ -2205,6 +2366,8 @@ comment on column public.promised_refund.payment_id is 'The payment.';
 comment on column public.promised_refund.method is 'By which it was paid. one of: stripe, cash, card_terminal, transfer, bizum, voucher';
 comment on column public.promised_refund.amount_cents is 'Minor units of the booking''s currency.';
 comment on column public.promised_refund.status is 'one of: pending, succeeded, failed, withdrawn';
+comment on column public.promised_refund.disputed is
+  'The customer''s bank withholds the payment: it goes back only if the dispute is decided for the venue.';
 
 create type public.booking_refund as (
   booking_id uuid,
@@ -2218,7 +2381,8 @@ comment on type public.booking_refund is 'What staff promised to give back of a 
 comment on column public.booking_refund.booking_id is 'The booking.';
 comment on column public.booking_refund.amount_cents is 'What is given back, in minor units of currency.';
 comment on column public.booking_refund.currency is 'ISO 4217.';
-comment on column public.booking_refund.refundable_cents is 'What the venue still holds of the booking.';
+comment on column public.booking_refund.refundable_cents is
+  'What can still be given back of the booking: what the venue holds of it, but for what a lost dispute took.';
 comment on column public.booking_refund.refunds is 'Payment by payment.';
 
 create function private.refund_booking(
@@ -2259,7 +2423,7 @@ begin
   end if;
   booking := private.locked_booking(refund_booking.organization_id, refund_booking.booking_id);
   perform private.refuse_uneven_amount(refund_booking.amount_cents, booking.currency);
-  kept := private.booking_kept(booking.organization_id, booking.id);
+  kept := private.booking_refundable(booking.organization_id, booking.id);
   if refund_booking.amount_cents > kept then
     perform private.fail(
       'amount_too_high', 422, 'Refund no more than the venue still holds of this booking.',
@@ -2287,7 +2451,9 @@ begin
   answer.currency := booking.currency;
   answer.refundable_cents := kept - refund_booking.amount_cents;
   answer.refunds := array(
-    select row(q.id, q.payment_id, p.method, q.amount_cents, q.status)::public.promised_refund
+    select row(
+      q.id, q.payment_id, p.method, q.amount_cents, q.status, private.waits_for_dispute(q)
+    )::public.promised_refund
     from private.refund_requests as q
     join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
     where q.organization_id = booking.organization_id
@@ -2321,7 +2487,7 @@ set search_path = ''
 as $$ select private.refund_booking(organization_id, booking_id, amount_cents, reason, idempotency_key) $$;
 
 comment on function public.refund_booking is
-  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
+  'Staff with payments:refund give back part or all of what a booking paid, whatever its status: money paid online goes back by itself, unless its payment is disputed: then it waits for the bank''s decision (disputed); money taken at the desk waits for record_refund. amount_cents: minor units of the booking''s currency, at most what the venue still holds. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 422 amount_invalid, amount_too_high (details {"refundable_cents"}), reason_invalid, idempotency_key_invalid, idempotency_key_reused.';
 grant execute on function public.refund_booking to authenticated;
 
 create function private.locked_refund_request(organization_id uuid, refund_request_id uuid)
@@ -2497,7 +2663,7 @@ comment on column public.withdrawn_refund.booking_id is 'The booking.';
 comment on column public.withdrawn_refund.status is 'withdrawn: not owed any more. one of: withdrawn, failed';
 comment on column public.withdrawn_refund.amount_cents is 'Minor units of currency.';
 comment on column public.withdrawn_refund.currency is 'ISO 4217.';
-comment on column public.withdrawn_refund.refundable_cents is 'What the venue holds of the booking.';
+comment on column public.withdrawn_refund.refundable_cents is 'What can be given back of the booking.';
 
 create function private.withdraw_refund(organization_id uuid, refund_request_id uuid, reason text)
 returns public.withdrawn_refund
@@ -2515,7 +2681,10 @@ begin
   end if;
   request := private.locked_refund_request(withdraw_refund.organization_id, withdraw_refund.refund_request_id);
   if request.withdrawn_reason is null then
-    if not private.is_for_staff(request) and request.status <> 'failed' then
+    if not private.is_for_staff(request)
+      and (not private.waits_for_dispute(request) or private.refund_has_job(request.id))
+      and request.status <> 'failed'
+    then
       perform private.fail('refund_not_pending', 409, 'It was given back already, or goes back without your doing.');
     end if;
     request := private.withdraw_refund_request(
@@ -2524,7 +2693,7 @@ begin
   end if;
   return row(
     request.id, request.booking_id, request.status, request.amount_cents, request.currency,
-    private.booking_kept(request.organization_id, request.booking_id)
+    private.booking_refundable(request.organization_id, request.booking_id)
   )::public.withdrawn_refund;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -2544,7 +2713,7 @@ set search_path = ''
 as $$ select private.withdraw_refund(organization_id, refund_request_id, reason) $$;
 
 comment on function public.withdraw_refund is
-  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand or is stuck is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
+  'Staff with payments:refund take a promised refund off the list of get_pending_refunds: one that goes back by hand, is stuck or waits for a dispute is not owed any more, and its money is the venue''s again (refund_booking may promise it anew); one that failed was seen to. Again, the same answer. Errors: 403 permission_denied, organization_suspended; 404 refund_request_not_found; 409 refund_not_pending; 422 reason_invalid.';
 grant execute on function public.withdraw_refund to authenticated;
 
 create type public.pending_refund as (
@@ -2561,7 +2730,8 @@ create type public.pending_refund as (
   currency text,
   reason text,
   note text,
-  requested_at timestamptz
+  requested_at timestamptz,
+  disputed boolean
 );
 
 comment on type public.pending_refund is 'A promised refund that waits, or that came back.';
@@ -2581,6 +2751,8 @@ comment on column public.pending_refund.currency is 'ISO 4217.';
 comment on column public.pending_refund.reason is 'one of: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider';
 comment on column public.pending_refund.note is 'What the member of staff who refunds gave as the reason, empty for others; null without customers:read.';
 comment on column public.pending_refund.requested_at is 'When it was promised.';
+comment on column public.pending_refund.disputed is
+  'It waits for the customer''s bank: decided for the venue, it goes back by itself; lost, it is withdrawn, since the bank has given the money back.';
 
 create function private.get_pending_refunds(organization_id uuid)
 returns setof public.pending_refund
@@ -2615,7 +2787,8 @@ begin
     q.currency,
     q.reason,
     case when sees_customers then q.note end,
-    q.created_at
+    q.created_at,
+    private.waits_for_dispute(q)
   from private.refund_requests as q
   join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id
   join public.bookings as b on b.organization_id = q.organization_id and b.id = q.booking_id
@@ -2777,6 +2950,25 @@ execute function private.announce_late_money();
 -- Recorded and told to the owners, who answer on the provider's dashboard. What a dispute took is not counted as
 -- refunded: the ledger has accounts of its own for it.
 
+-- While a bank withholds a payment the provider refunds nothing of it (https://docs.stripe.com/error-codes,
+-- charge_disputed), so a promised refund of it waits. Decided for the venue, it goes back by itself; lost,
+-- the money went back that way, and of what is promised only the rest is left. An inquiry (warning_…)
+-- withholds nothing, and its payment is refunded as any other (https://docs.stripe.com/disputes/how-disputes-work).
+
+create function private.dispute_withholds(status text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return status in ('needs_response', 'under_review');
+end
+$$;
+
+comment on function private.dispute_withholds is
+  'Whether a dispute in that status keeps its payment''s money from the venue until it is decided.';
+
 create table public.disputes (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
@@ -2886,6 +3078,31 @@ comment on column service.applied_dispute.organization_id is 'Whose payment it i
 comment on column service.applied_dispute.booking_id is 'What was paid; null: a gift voucher, or the payment is not ours.';
 comment on column service.applied_dispute.status is 'The provider''s word; unknown: the payment is not ours.';
 
+create function private.follow_dispute(payment public.payments)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform private.shrink_promises(payment);
+  if private.payment_is_disputed(payment.organization_id, payment.id) then
+    return;
+  end if;
+  -- What waited, or was refused before the dispute was heard of; a job that is there stays the only one.
+  perform private.queue_refund(q.organization_id, q.id)
+  from private.refund_requests as q
+  where q.organization_id = payment.organization_id
+    and q.payment_id = payment.id
+    and q.status = 'pending'
+    and q.provider_refund_id is null
+  order by q.created_at, q.id;
+end
+$$;
+
+comment on function private.follow_dispute is
+  'Takes what a lost dispute gave back out of what is promised of its payment, and once nothing is withheld sends on what waited. Calling it again changes nothing. The caller holds the booking''s lock.';
+
 create function private.apply_dispute(job_id bigint, lease_token uuid, dispute jsonb)
 returns service.applied_dispute
 language plpgsql
@@ -2917,6 +3134,8 @@ begin
     -- Of another product that shares the account: a payment of ours would have come long ago.
     return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
+  -- Whoever promises money back holds the booking's lock: what is promised waits, or is followed.
+  perform private.locked_booking(payment.organization_id, payment.booking_id);
   insert into public.disputes as d (
     organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
   )
@@ -2933,6 +3152,7 @@ begin
     as_of = excluded.as_of
   where d.as_of <= excluded.as_of
   returning d.id into dispute_id;
+  perform private.follow_dispute(payment);
   return row(
     dispute_id, payment.organization_id, payment.booking_id, dispute ->> 'status'
   )::service.applied_dispute;
@@ -4962,8 +5182,7 @@ begin
       select from public.voucher_disputes as d
       where d.organization_id = bought.organization_id
         and d.order_id = bought.id
-        -- An inquiry (warning_…) withholds nothing.
-        and d.status in ('needs_response', 'under_review')
+        and private.dispute_withholds(d.status)
     ) then 'blocked' else 'active' end as status
   ) as b
   where v.organization_id = voucher.organization_id
@@ -5091,6 +5310,61 @@ after insert on public.voucher_disputes
 for each row when (new.status not in ('won', 'lost', 'warning_closed'))
 execute function private.announce_voucher_dispute();
 
+create function private.voucher_is_disputed(organization_id uuid, order_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.voucher_disputes as d
+    where d.organization_id = voucher_is_disputed.organization_id
+      and d.order_id = voucher_is_disputed.order_id
+      and private.dispute_withholds(d.status)
+  );
+end
+$$;
+
+comment on function private.voucher_is_disputed is
+  'Whether the buyer''s bank withholds what an order paid: the provider refunds nothing of it until that is decided.';
+
+create function private.shrink_voucher_promise(bought public.voucher_orders)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  too_much bigint;
+  promise public.voucher_refunds;
+begin
+  select coalesce(sum(r.amount_cents), 0) - bought.amount_cents into too_much
+  from public.voucher_refunds as r
+  where r.organization_id = bought.organization_id
+    and r.order_id = bought.id
+    and r.status in ('pending', 'succeeded');
+  select too_much + coalesce(sum(d.amount_cents), 0) into too_much
+  from public.voucher_disputes as d
+  where d.organization_id = bought.organization_id and d.order_id = bought.id and d.status = 'lost';
+  select r.* into promise
+  from public.voucher_refunds as r
+  where r.organization_id = bought.organization_id
+    and r.order_id = bought.id
+    and r.status = 'pending'
+    and r.provider_refund_id is null;
+  if too_much > 0 and found then
+    update public.voucher_refunds as r
+    set status = case when r.amount_cents <= too_much then 'withdrawn' else r.status end,
+      amount_cents = case when r.amount_cents <= too_much then r.amount_cents else r.amount_cents - too_much end
+    where r.organization_id = promise.organization_id and r.id = promise.id;
+  end if;
+end
+$$;
+
+comment on function private.shrink_voucher_promise is
+  'Takes what has gone back already, at the provider or by a lost dispute, out of what is promised of a locked order and not made yet.';
+
 create function private.is_voucher_refund(job private.jobs, payment_id text)
 returns boolean
 language plpgsql
@@ -5121,7 +5395,9 @@ declare
 begin
   select
     r.id, r.organization_id, null, o.id::text, r.status, r.amount_cents, r.currency, r.reason, o.provider_payment_id,
-    o.stripe_account, r.provider_refund_id, o.platform_fee_cents > 0
+    o.stripe_account, r.provider_refund_id, o.platform_fee_cents > 0,
+    private.voucher_is_disputed(o.organization_id, o.id),
+    (select count(*) from public.voucher_disputes as d where d.organization_id = o.organization_id and d.order_id = o.id)
   into answer
   from public.voucher_refunds as r
   join public.voucher_orders as o on o.organization_id = r.organization_id and o.id = r.order_id
@@ -5147,8 +5423,6 @@ declare
     else 'pending'
   end;
   found_refund public.voucher_refunds;
-  promise public.voucher_refunds;
-  too_much bigint;
 begin
   select r.* into found_refund
   from public.voucher_refunds as r
@@ -5186,24 +5460,7 @@ begin
 
   -- What the provider has paid back already is taken out of what is promised and not made yet.
   if reached <> 'failed' then
-    select sum(r.amount_cents) - bought.amount_cents into too_much
-    from public.voucher_refunds as r
-    where r.organization_id = bought.organization_id
-      and r.order_id = bought.id
-      and r.status in ('pending', 'succeeded');
-    select r.* into promise
-    from public.voucher_refunds as r
-    where r.organization_id = bought.organization_id
-      and r.order_id = bought.id
-      and r.id <> found_refund.id
-      and r.status = 'pending'
-      and r.provider_refund_id is null;
-    if too_much > 0 and found then
-      update public.voucher_refunds as r
-      set status = case when r.amount_cents <= too_much then 'withdrawn' else r.status end,
-        amount_cents = case when r.amount_cents <= too_much then r.amount_cents else r.amount_cents - too_much end
-      where r.organization_id = promise.organization_id and r.id = promise.id;
-    end if;
+    perform private.shrink_voucher_promise(bought);
   end if;
   return row(found_refund.id, reached)::service.applied_refund;
 end
@@ -5237,6 +5494,15 @@ begin
     as_of = excluded.as_of
   where d.as_of <= excluded.as_of
   returning d.id into dispute_id;
+  perform private.shrink_voucher_promise(bought);
+  if not private.voucher_is_disputed(bought.organization_id, bought.id) then
+    perform private.queue_refund(r.organization_id, r.id)
+    from public.voucher_refunds as r
+    where r.organization_id = bought.organization_id
+      and r.order_id = bought.id
+      and r.status = 'pending'
+      and r.provider_refund_id is null;
+  end if;
   return row(dispute_id, bought.organization_id, null, dispute ->> 'status')::service.applied_dispute;
 end
 $$;
@@ -5253,16 +5519,12 @@ as $$
 begin
   return refund.status = 'pending'
     and refund.provider_refund_id is null
-    and not exists (
-      select from private.jobs as j
-      where j.kind = 'stripe.refund'
-        and j.dedupe_key = 'stripe.refund:' || refund.id
-        and j.status in ('queued', 'running')
-    );
+    and not private.refund_has_job(refund.id);
 end
 $$;
 
-comment on function private.voucher_refund_is_stuck is 'Whether nobody is working on a promised refund: its job was given up.';
+comment on function private.voucher_refund_is_stuck is
+  'Whether nobody is working on a promised refund: its job was given up, or it waits until a dispute is decided.';
 
 create function private.staff_voucher_order(organization_id uuid, order_id uuid)
 returns public.voucher_orders
@@ -5336,13 +5598,10 @@ begin
     values (bought.organization_id, bought.id, voucher.balance_cents, bought.currency, 'staff')
     returning * into refund;
   end if;
-  if private.voucher_refund_is_stuck(refund) then
-    perform private.enqueue(
-      'stripe.refund',
-      jsonb_build_object('organization_id', refund.organization_id, 'refund_request_id', refund.id),
-      'stripe.refund:' || refund.id,
-      refund.organization_id
-    );
+  if private.voucher_refund_is_stuck(refund)
+    and not private.voucher_is_disputed(bought.organization_id, bought.id)
+  then
+    perform private.queue_refund(refund.organization_id, refund.id);
   end if;
   return refund;
 exception
@@ -5412,7 +5671,7 @@ set search_path = ''
 as $$ select private.withdraw_voucher_refund(organization_id, order_id) $$;
 
 comment on function public.withdraw_voucher_refund is
-  'Takes back the promised refund of a voucher that the provider has given up: the voucher holds its money again. Again, the same answer. For members with payments:refund. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 refund_not_pending.';
+  'Takes back the promised refund of a voucher that the provider has given up, or that waits for a dispute: the voucher holds its money again. Again, the same answer. For members with payments:refund. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 refund_not_pending.';
 grant execute on function public.withdraw_voucher_refund to authenticated;
 
 -- =============================================================================
@@ -8763,12 +9022,15 @@ comment on column public.booking_customer.email is 'Where mails go; null: the ve
 
 create type public.cancellation as (
   refund_percent int,
-  refund_cents bigint
+  refund_cents bigint,
+  disputed_cents bigint
 );
 
 comment on type public.cancellation is 'What cancelling now would give back to the customer.';
 comment on column public.cancellation.refund_percent is 'Of what was paid, by the terms; 0 when the customer cannot cancel.';
 comment on column public.cancellation.refund_cents is 'In minor units of the booking''s currency.';
+comment on column public.cancellation.disputed_cents is
+  'The part of it whose payment the customer''s bank disputes: it goes back only if that is decided for the venue; decided for the customer, the bank has given it back.';
 
 create type public.booking_step as (
   status text,
@@ -9337,7 +9599,8 @@ create function private.cancellation_terms(
   booking public.bookings,
   out by_customer boolean,
   out refund_percent int,
-  out refund_cents bigint
+  out refund_cents bigint,
+  out disputed_cents bigint
 )
 language plpgsql
 stable
@@ -9364,13 +9627,20 @@ begin
   end if;
 
   refund_cents := private.in_steps(
-    private.booking_kept(booking.organization_id, booking.id)::numeric * refund_percent / 100, booking.currency
+    private.booking_refundable(booking.organization_id, booking.id)::numeric * refund_percent / 100, booking.currency
+  );
+  -- What nobody disputes goes back first.
+  disputed_cents := greatest(
+    refund_cents
+    - private.booking_refundable(booking.organization_id, booking.id)
+    + private.booking_disputed(booking.organization_id, booking.id),
+    0
   );
 end
 $$;
 
 comment on function private.cancellation_terms is
-  'Whether the customer may cancel now, and what is refunded of the money kept: by the tiers of its terms, in full until the start without tiers, nothing after it.';
+  'Whether the customer may cancel now, and what is refunded of the money that can go back: by the tiers of its terms, in full until the start without tiers, nothing after it.';
 
 create function private.cancel(booking public.bookings, reason text, refund text)
 returns void
@@ -9380,7 +9650,7 @@ set search_path = ''
 as $$
 declare
   cents bigint := case cancel.refund
-    when 'full' then private.booking_kept(booking.organization_id, booking.id)
+    when 'full' then private.booking_refundable(booking.organization_id, booking.id)
     when 'terms' then (private.cancellation_terms(booking)).refund_cents
   end;
 begin
@@ -9430,8 +9700,8 @@ begin
       ),
       terms.by_customer,
       case when terms.by_customer
-        then row(terms.refund_percent, terms.refund_cents)::public.cancellation
-        else row(0, 0)::public.cancellation
+        then row(terms.refund_percent, terms.refund_cents, terms.disputed_cents)::public.cancellation
+        else row(0, 0, 0)::public.cancellation
       end,
       private.is_reschedulable(booking),
       private.awaits_confirmation(booking),
@@ -9587,7 +9857,7 @@ declare
   excess bigint;
 begin
   perform private.transition(booking.organization_id, booking.id, 'no_show', mark_no_show.reason);
-  excess := private.booking_kept(booking.organization_id, booking.id) - private.no_show_fee(booking);
+  excess := private.booking_refundable(booking.organization_id, booking.id) - private.no_show_fee(booking);
   if excess > 0 then
     perform private.request_refund(booking.organization_id, booking.id, excess, 'no_show');
   end if;
@@ -10274,7 +10544,6 @@ declare
   plan record := private.plan_change(booking, change, by_staff);
   target public.bookings := plan.target;
   quote public.quote := plan.quote;
-  kept bigint := private.booking_kept(booking.organization_id, booking.id);
 begin
   return row(
     target.room_id,
@@ -10289,7 +10558,7 @@ begin
     quote.tax_cents,
     target.due_now_cents,
     target.total_cents - booking.total_cents,
-    greatest(kept - target.total_cents, 0),
+    greatest(private.booking_refundable(booking.organization_id, booking.id) - target.total_cents, 0),
     private.booking_open(target),
     private.booking_terms(target)
   )::public.change_quote;
@@ -10362,7 +10631,7 @@ begin
   );
   perform private.keep_reason(target.organization_id, target.id, change.reason);
 
-  excess := private.booking_kept(target.organization_id, target.id) - target.total_cents;
+  excess := private.booking_refundable(target.organization_id, target.id) - target.total_cents;
   if excess > 0 then
     perform private.request_refund(target.organization_id, target.id, excess, 'changed');
   end if;
