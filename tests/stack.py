@@ -134,7 +134,7 @@ def join(where: StackConfig) -> None:
     os.environ[_PORT] = str(where.ports.base)
 
 
-def ensure_started() -> None:
+def ensure_started(*, durable: bool = False) -> None:
     """Start the stack unless a worker of this run has done so; return at once."""
     where = config()
     with (where.home / "start.lock").open("a") as lock:
@@ -146,7 +146,8 @@ def ensure_started() -> None:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "escapemaster_dev", "up"),
-                    *("--no-seed", "--throw-away", f"--until-gone={leader}"),
+                    *("--no-seed", f"--until-gone={leader}"),
+                    "--durable" if durable else "--throw-away",
                 ],
                 env=environment_of(where),
                 stdin=subprocess.DEVNULL,

@@ -247,7 +247,8 @@ def _throw_away_stack() -> Iterator[Stack]:
     os.environ["ESCAPEMASTER_TEST_LEADER"] = str(os.getpid())
     ports = stack_of_the_run.reserve()
     try:
-        stack_of_the_run.ensure_started()
+        # What was acknowledged outlives a kill, as in a stack that is used.
+        stack_of_the_run.ensure_started(durable=True)
         stack_of_the_run.wait_for_status("ready")
         found = Stack.of(stack_of_the_run.config())
         with psycopg.connect(found.owner_dsn) as connection:

@@ -85,7 +85,7 @@ export class Details {
    * Other terms than were shown of the same time are said and marked, and agreed to anew; after a
    * reload, so is another price.
    */
-  async compare(shown: Shown | null, reloaded = false): Promise<void> {
+  async compare(shown: Shown | null, reloaded?: boolean): Promise<void> {
     const { flow } = this;
     const { quote } = flow.state;
     if (!quote || shown?.of !== whatOf(quote)) return;

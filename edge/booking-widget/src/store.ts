@@ -14,7 +14,7 @@ export interface Remembered {
   /** What had been paid when the visitor left for the payment page. */
   readonly paid?: number;
   /** What moving the booking was last said to cost. */
-  readonly move?: Shown;
+  readonly move?: Omit<Shown, "terms">;
 }
 
 /** A price and terms that were shown, and of what: the room, the time and the party. */
