@@ -8890,7 +8890,7 @@ export type Database = {
           | null;
       };
       "voucher_email": {
-        "id": number;
+        "id": string;
         "template": "voucher_issued" | "voucher_bought";
         "recipient": string | null;
         "status":

@@ -5998,7 +5998,7 @@ class PublicVenueProfile(BaseModel):
 
 
 class PublicVoucherEmail(BaseModel):
-    id: int = Field(alias="id")
+    id: uuid.UUID = Field(alias="id")
     template: Literal["voucher_issued", "voucher_bought"] = Field(alias="template")
     recipient: Optional[str] = Field(alias="recipient")
     status: Literal[

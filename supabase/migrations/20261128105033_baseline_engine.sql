@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 0663ddf4f305d1206775b4c90a3a5b7208f64bb4c3a93754a7c738b76f6d4ff7
+-- Digest of what follows: 2299ccc2f036fee9f23238b18b0b4550208d9853ca20e3b1f0951b6dac1cebbc
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -12672,7 +12672,9 @@ $$;
 
 comment on function private.new_voucher is 'Writes a voucher with a code that the organization has not used; nothing is on it yet.';
 
-create function private.queue_voucher_mail(voucher public.vouchers, deliver_at timestamptz default null)
+create function private.queue_voucher_mail(
+  voucher public.vouchers, deliver_at timestamptz default null, released text default null
+)
 returns void
 language plpgsql
 volatile
@@ -12683,8 +12685,8 @@ begin
     'email.send',
     jsonb_build_object(
       'template', 'voucher_issued', 'organization_id', voucher.organization_id, 'voucher_id', voucher.id
-    ),
-    'voucher_issued:' || voucher.id,
+    ) || jsonb_strip_nulls(jsonb_build_object('released', released)),
+    concat_ws(':', 'voucher_issued', voucher.id, released),
     voucher.organization_id,
     greatest(now(), deliver_at)
   );
@@ -12692,7 +12694,7 @@ end
 $$;
 
 comment on function private.queue_voucher_mail is
-  'Queues the mail that brings a voucher to its recipient, at once or at deliver_at: one mail, however often this is asked for.';
+  'Queues the mail that brings a voucher to its recipient, at once or at deliver_at: one mail, however often this is asked for, and one more for each release.';
 
 create function private.issue_voucher(
   organization_id uuid,

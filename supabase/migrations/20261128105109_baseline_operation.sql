@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 045d458e201adf78181f43d9e0500a18c7e1c8925623536e061ef86124d5211d
+-- Digest of what follows: 17b50584f9ba7a79e4728d7c75ec63a49600ab05bfbeaa7fa5e967af4c0022cd
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -8993,15 +8993,11 @@ begin
     return null;
   end if;
   select o.timezone into zone from public.organizations as o where o.id = new.organization_id;
-  perform private.enqueue(
-    'email.send',
-    jsonb_build_object(
-      'template', 'voucher_issued', 'organization_id', new.organization_id, 'voucher_id', new.id, 'released', released
-    ),
-    concat_ws(':', 'voucher_released', new.id, released),
-    new.organization_id,
+  perform private.queue_voucher_mail(
+    new,
     -- A worker that had the one of before in its hands has prepared it by then, or dropped it.
-    greatest(now() + interval '1 minute', (bought.deliver_on + time '09:00') at time zone zone)
+    greatest(now() + interval '1 minute', (bought.deliver_on + time '09:00') at time zone zone),
+    released
   );
   return null;
 end
@@ -9016,7 +9012,7 @@ for each row when (old.status = 'blocked' and new.status = 'active')
 execute function private.release_voucher_delivery();
 
 create type public.voucher_email as (
-  id bigint,
+  id uuid,
   template text,
   recipient text,
   status text,
@@ -9027,7 +9023,7 @@ create type public.voucher_email as (
 );
 
 comment on type public.voucher_email is 'A mail of a gift voucher, and what became of it.';
-comment on column public.voucher_email.id is 'Grows with time.';
+comment on column public.voucher_email.id is 'The mail''s, for as long as it is listed; not in order of time.';
 comment on column public.voucher_email.template is
   'voucher_issued: to its recipient; voucher_bought: to its buyer. one of: voucher_issued, voucher_bought';
 comment on column public.voucher_email.recipient is 'The address; null without customers:read, and before it was prepared.';
@@ -9064,7 +9060,7 @@ begin
   shows_addresses := private.has_permission(voucher_emails.organization_id, 'customers:read');
   return query
   select
-    j.id, j.payload ->> 'template', case when shows_addresses then m.recipient end,
+    private.mail_id(j.dedupe_key), j.payload ->> 'template', case when shows_addresses then m.recipient end,
     case
       when m.status in ('suppressed', 'limited', 'delivered', 'bounced', 'complained', 'failed') then m.status
       when m.sent_at is not null then 'sent'
@@ -9122,7 +9118,7 @@ declare
   address text;
   template text;
   payload jsonb;
-  waits bigint;
+  dedupe_key text;
   answer public.resent_email;
 begin
   perform private.require_permission(resend_voucher_email.organization_id, 'messages:send');
@@ -9191,7 +9187,7 @@ begin
   end if;
   -- What is to be delivered on a date goes to the corrected address, then, and not twice.
   if resend_voucher_email.kind = 'recipient' then
-    select j.id into waits
+    select j.dedupe_key into dedupe_key
     from private.jobs as j
     where j.kind = 'email.send'
       and j.payload ?| array['voucher_id', 'voucher_order_id']
@@ -9202,24 +9198,22 @@ begin
       and j.run_at > now()
     order by j.id
     limit 1;
-    if waits is not null and corrected is null then
+    if dedupe_key is not null and corrected is null then
       perform private.fail('nothing_to_send', 409, 'It is delivered on its date; correct its address until then.');
     end if;
   end if;
-  answer := row(
-    coalesce(
-      waits,
-      private.enqueue(
-        'email.send',
-        payload || jsonb_build_object(
-          'template', template, 'organization_id', voucher.organization_id, 'resent', true
-        ),
-        concat_ws(':', 'resent', voucher.organization_id, voucher.id, private.uuid_v7()),
-        voucher.organization_id
-      )
-    ),
-    template
-  )::public.resent_email;
+  if dedupe_key is null then
+    dedupe_key := concat_ws(':', 'resent', voucher.organization_id, voucher.id, private.uuid_v7());
+    perform private.enqueue(
+      'email.send',
+      payload || jsonb_build_object(
+        'template', template, 'organization_id', voucher.organization_id, 'resent', true
+      ),
+      dedupe_key,
+      voucher.organization_id
+    );
+  end if;
+  answer := row(private.mail_id(dedupe_key), template)::public.resent_email;
   perform private.idempotent_end(scope, resend_voucher_email.idempotency_key, to_jsonb(answer));
   -- Last, since the counters' rows stay locked until the end of the transaction.
   perform private.limit_mail(voucher.organization_id, address, 'desk');
@@ -16258,8 +16252,8 @@ comment on column public.table_exports.expires_at is 'When file and row are dele
 -- for: private.export_table; one at a time of a person and kind, so that none keeps others waiting
 create unique index table_exports_one_pending_key on public.table_exports (organization_id, user_id, kind)
 where status = 'queued';
--- for: the foreign key, and private.own_export_paths
-create index table_exports_user_id_idx on public.table_exports (user_id, organization_id);
+-- for: a person's own, the foreign key, and private.own_export_paths
+create index table_exports_user_id_idx on public.table_exports (user_id, organization_id, id);
 -- for: private.end_table_exports
 create index table_exports_expires_at_idx on public.table_exports (expires_at);
 
