@@ -362,7 +362,7 @@ begin
   booking.lines := '{}';
   booking.history := '{}';
   booking.cancellable := false;
-  booking.cancellation := row(0, 0)::public.cancellation;
+  booking.cancellation := row(0, 0, 0)::public.cancellation;
   booking.reschedulable := false;
   booking.confirm_by_email := false;
   return booking;

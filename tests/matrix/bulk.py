@@ -248,8 +248,8 @@ def _columns(connection: Connection, table: str) -> list[_Column]:
               and a.attnum > 0 and not a.attisdropped
               and a.attgenerated = '' and a.attidentity = ''
               and a.attname <> 'organization_id'
-              and (a.attnotnull or a.attname = 'id')
+              and (a.attnotnull or a.attname = 'id' or a.attname = any (%s))
             """,
-            [table],
+            [table, [name for of, name in _VALUES if of == table]],
         )
     ]
