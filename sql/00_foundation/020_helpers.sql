@@ -51,6 +51,43 @@ comment on function private.keep_out_of_log is
   'definer: only some roles may set what is logged. Keeps the error that is raised next out of the server''s log, where a refusal would leave 2 kB of statement and context: it is an answer, no failure. Ends with the transaction.';
 grant execute on function private.keep_out_of_log to authenticated;
 
+create function private.await_input()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Errors are not written down; what is told on purpose (raise log) is.
+  set local log_min_messages = log;
+exception
+  when insufficient_privilege then
+    null;
+end
+$$;
+
+comment on function private.await_input is
+  'definer: only some roles may set what is logged. Until private.log_failures: what PostgreSQL cannot read, does not know or may not show is the client''s own, and stays out of the log, which holds the value and the statement as a whole else. Ends with the transaction.';
+
+create function private.log_failures()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  set local log_min_messages to default;
+exception
+  when insufficient_privilege then
+    null;
+end
+$$;
+
+comment on function private.log_failures is
+  'definer: only some roles may set what is logged. The end of private.await_input: a function of ours runs, with values that could be read, so that what fails from here on is written down.';
+
 create function private.fail(code text, status int, hint text, details jsonb default null)
 returns void
 language plpgsql

@@ -251,11 +251,18 @@ declare
   value bigint;
   counted bigint;
 begin
+  if current_setting('log_min_messages') = 'log' then
+    perform private.log_failures();
+  end if;
   -- The longest that a visitor needs, hold_booking with all that it answers, is about 3,000.
   perform private.refuse_long_query(6000);
   -- Nobody's: the owner's own session. The service asks for many from its one address.
   if address is null or claims ->> 'role' = 'service_role' or weight < 1 then
     return;
+  end if;
+  -- Nothing can be counted in the transaction that PostgREST opens for these.
+  if current_setting('request.method', true) in ('GET', 'HEAD') and current_setting('transaction_read_only') = 'on' then
+    perform private.fail('post_required', 405, 'Ask by POST, with the arguments as JSON: what visitors ask is counted.');
   end if;
   rule := private.rate_limit_rule('attempt', 'address');
   -- Not now(): what is asked in a long transaction is asked when it is.
@@ -281,7 +288,7 @@ end
 $$;
 
 comment on function private.count_attempt is
-  'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule, 414 query_too_long for a question that names columns without end; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
+  'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule, 405 post_required for a GET, 414 query_too_long for a question that names columns without end; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
 
 create function private.refusal(code text, status int, hint text)
 returns jsonb

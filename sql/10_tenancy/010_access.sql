@@ -48,6 +48,9 @@ declare
   writes_stopped boolean;
   is_visit boolean := false;
 begin
+  if current_setting('log_min_messages') = 'log' then
+    perform private.log_failures();
+  end if;
   -- Every question about rows of a tenant comes by here.
   perform private.refuse_long_query(20000);
   -- The caller's id is a variable: inside a query the claim would be read and cast again for every
@@ -196,6 +199,9 @@ as $$
 declare
   caller uuid := auth.uid();
 begin
+  if current_setting('log_min_messages') = 'log' then
+    perform private.log_failures();
+  end if;
   if caller is null then
     perform private.fail('not_authenticated', 401, 'Sign in first.');
   elsif private.jwt_claims() ? 'api_key_id' then

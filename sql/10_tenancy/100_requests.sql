@@ -143,6 +143,10 @@ declare
 begin
   -- What service.health tells the operator.
   perform set_config('escapemaster.request_checked', 'true', true);
+  -- The request is read after this, by PostgreSQL: what it cannot read is no failure of ours.
+  if claims ->> 'role' is distinct from 'service_role' then
+    perform private.await_input();
+  end if;
   if claims ->> 'role' is distinct from 'service_role'
     and (length(headers ->> 'content-length') > 3 or headers ->> 'transfer-encoding' is not null)
   then

@@ -392,6 +392,8 @@ declare
   coupon public.coupons;
 begin
   perform private.require_permission(set_coupon_status.organization_id, 'coupons:manage');
+  -- Its row is answered.
+  perform private.require_permission(set_coupon_status.organization_id, 'coupons:read');
   if set_coupon_status.status is null or set_coupon_status.status not in ('active', 'inactive') then
     perform private.fail('status_invalid', 422, 'Choose active or inactive.');
   end if;
@@ -420,7 +422,7 @@ set search_path = ''
 as $$ select private.set_coupon_status(organization_id, coupon_id, status) $$;
 
 comment on function public.set_coupon_status is
-  'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
+  'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage and coupons:read. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
 grant execute on function public.set_coupon_status to authenticated;
 
 create function private.change_coupon(
@@ -447,6 +449,8 @@ declare
   coupon public.coupons;
 begin
   perform private.require_permission(change_coupon.organization_id, 'coupons:manage');
+  -- Its row is answered.
+  perform private.require_permission(change_coupon.organization_id, 'coupons:read');
   -- Whoever takes a use of it waits, and counts by what is so then.
   select c.* into coupon
   from public.coupons as c
@@ -529,5 +533,5 @@ as $$
 $$;
 
 comment on function public.change_coupon is
-  'Makes a coupon what create_coupon would make of the same values, code and rooms included, and returns its row; whether it is active stays. Bookings that have it keep it and the discount that they were quoted; one that is changed afterwards is quoted anew, and how often it was used goes on counting. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found, room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+  'Makes a coupon what create_coupon would make of the same values, code and rooms included, and returns its row; whether it is active stays. Bookings that have it keep it and the discount that they were quoted; one that is changed afterwards is quoted anew, and how often it was used goes on counting. For members with coupons:manage and coupons:read. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found, room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
 grant execute on function public.change_coupon to authenticated;

@@ -349,6 +349,8 @@ declare
   voucher public.vouchers;
 begin
   perform private.require_permission(cancel_voucher.organization_id, 'vouchers:manage');
+  -- Its row is answered.
+  perform private.require_permission(cancel_voucher.organization_id, 'vouchers:read');
   -- The row's lock: nobody pays with it between what is read here and the entry.
   select v.* into voucher
   from public.vouchers as v
@@ -386,5 +388,5 @@ set search_path = ''
 as $$ select private.cancel_voucher(organization_id, voucher_id) $$;
 
 comment on function public.cancel_voucher is
-  'Cancels a voucher with all that is left on it and returns its row; what it has paid stays paid; again, the same. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 404 voucher_not_found.';
+  'Cancels a voucher with all that is left on it and returns its row; what it has paid stays paid; again, the same. For members with vouchers:manage and vouchers:read. Errors: 403 permission_denied, organization_suspended; 404 voucher_not_found.';
 grant execute on function public.cancel_voucher to authenticated;

@@ -119,7 +119,7 @@ comment on column public.game_clock.pauses is 'How often it was paused.';
 comment on column public.game_clock.hints is 'How many hints were given.';
 comment on column public.game_clock.outcome is
   'one of game_results.outcome; null until it ends, and where the visit was completed without stopping the clock';
-comment on column public.game_clock.results is 'Of its parties, as far as there are; the outcome is theirs unless corrected.';
+comment on column public.game_clock.results is 'Of its parties, as far as there are; the outcome is theirs unless corrected. None without games:read.';
 comment on column public.game_clock.changed is 'Whether this request made it so; false: it was so already, or nothing was asked for.';
 
 create function private.game_clock(session public.sessions, at timestamptz, changed boolean default false)
@@ -189,7 +189,10 @@ begin
       array(
         select r
         from public.game_results as r
-        where r.organization_id = session.organization_id and r.session_id = session.id
+        where r.organization_id = session.organization_id
+          and r.session_id = session.id
+          -- By the row, so that it is asked only where there is one.
+          and private.has_permission(r.organization_id, 'games:read')
         order by r.booking_id
       ),
       game_clock.changed

@@ -412,6 +412,8 @@ declare
   known public.game_results;
 begin
   perform private.require_permission(correct_game_result.organization_id, 'games:correct');
+  -- Its row is answered.
+  perform private.require_permission(correct_game_result.organization_id, 'games:read');
   perform private.check_outcome(correct_game_result.outcome);
   if not private.is_reason(correct_game_result.reason, 500) then
     perform private.fail('reason_missing', 422, 'Say in 1 to 500 characters why it is entered by hand.');
@@ -475,7 +477,7 @@ set search_path = ''
 as $$ select private.correct_game_result(organization_id, booking_id, outcome, reason, escape_seconds, hints) $$;
 
 comment on function public.correct_game_result is
-  'Enters or changes the result of a completed visit by hand, with a reason, and marks it so (is_by_hand). outcome: escaped (with escape_seconds, within the game''s duration), failed or aborted; hints null: as they are. For members with games:correct. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 game_not_over; 422 outcome_invalid, reason_missing, hints_invalid, escape_seconds_invalid (details {"minimum", "maximum"}).';
+  'Enters or changes the result of a completed visit by hand, with a reason, and marks it so (is_by_hand). outcome: escaped (with escape_seconds, within the game''s duration), failed or aborted; hints null: as they are. For members with games:correct and games:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 game_not_over; 422 outcome_invalid, reason_missing, hints_invalid, escape_seconds_invalid (details {"minimum", "maximum"}).';
 grant execute on function public.correct_game_result to authenticated;
 
 -- What the desk does to the visit, the clock follows: completed, or taken back.

@@ -337,6 +337,8 @@ declare
   result public.game_results;
 begin
   perform private.require_permission(moderate_team_name.organization_id, 'games:moderate');
+  -- Its row is answered.
+  perform private.require_permission(moderate_team_name.organization_id, 'games:read');
   if moderate_team_name.name_status is null or moderate_team_name.name_status not in ('pending', 'approved', 'rejected') then
     perform private.fail('status_invalid', 422, 'Choose pending, approved or rejected.');
   end if;
@@ -367,5 +369,5 @@ set search_path = ''
 as $$ select private.moderate_team_name(organization_id, booking_id, team_name, name_status) $$;
 
 comment on function public.moderate_team_name is
-  'Says of a team name whether the public may see it: approved, rejected or pending; again, the same. team_name: the name that was looked at. For members with games:moderate. Errors: 403 permission_denied, organization_suspended; 409 team_name_changed (also where there is no such result); 422 status_invalid.';
+  'Says of a team name whether the public may see it: approved, rejected or pending; again, the same. team_name: the name that was looked at. For members with games:moderate and games:read. Errors: 403 permission_denied, organization_suspended; 409 team_name_changed (also where there is no such result); 422 status_invalid.';
 grant execute on function public.moderate_team_name to authenticated;

@@ -169,7 +169,8 @@ def test_malformed_input_is_a_client_error(
 
 
 def test_a_function_that_counts_its_callers_is_posted_to(desk: Desk, anon: Rest) -> None:
-    assert anon.get("rpc/get_calendar", slug=desk.slug).status_code == 405
+    answer = anon.get("rpc/get_calendar", slug=desk.slug)
+    assert (answer.status_code, answer.json()["message"]) == (405, "post_required")
     assert anon.rpc("get_calendar", slug=desk.slug).json()["slug"] == desk.slug
 
 

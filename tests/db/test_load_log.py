@@ -40,18 +40,34 @@ def test_a_limit_that_is_reached_leaves_nothing_in_the_log(house: House) -> None
     assert lines_with(word) == []
 
 
-def test_what_cannot_be_read_of_a_large_body_is_not_written_down(house: House) -> None:
+def test_what_cannot_be_read_is_not_written_down(house: House) -> None:
     """PostgreSQL's own refusal holds the whole value, and the statement."""
 
-    def written(size: int) -> bool:
+    for size in ("400", "5000"):
         word = uuid4().hex
-        visitor = house.nobody.sending(content_length=str(size))
+        visitor = house.nobody.sending(content_length=size)
         with pytest.raises(Refused, match="22P02"):
             visitor.select(f"select private.check_request(), concat('{word}', 'no id')::uuid")
-        return lines_with(word) != []
+        assert lines_with(word) == []
 
-    assert written(400)
-    assert not written(5000)
+
+def test_what_a_client_may_not_read_leaves_nothing_in_the_log(house: House) -> None:
+    word = uuid4().hex
+    house.nobody.select("select private.check_request()")
+    with pytest.raises(Refused, match="42501"):
+        house.nobody.select(f'select count(*) as "{word}" from public.bookings')
+    assert lines_with(word) == []
+
+
+def test_a_failure_behind_a_guard_is_written_down(house: House) -> None:
+    """What was let in may be unreadable; what is asked by then was read."""
+    word = uuid4().hex
+    with pytest.raises(Refused, match="22P02"):
+        house.sign_up("ana").select(
+            "select private.check_request(), private.organization_with('rooms:read'),"
+            f" concat('{word}', 'no id')::uuid"
+        )
+    assert lines_with(word)
 
 
 def test_a_failure_is_written_down_also_after_a_refusal(house: House) -> None:
