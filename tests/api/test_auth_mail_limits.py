@@ -117,6 +117,15 @@ def test_one_s_own_code_counts_as_well(ask: Asking) -> None:
         assert ask.http.get("/auth/v1/reauthenticate", headers=odd_headers).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["%72ecover", "%2E/recover", "x/%2e%2E/recover"])
+def test_a_path_otherwise_written_is_the_same(ask: Asking, path: str) -> None:
+    # The client would tidy the path up.
+    target = httpx.URL(str(ask.http.base_url), raw_path=f"/auth/v1/{path}".encode())
+    body = {"email": "ana@example.test"}
+    answers = [ask.http.post(target, json=body) for _ in range(7)]
+    assert _statuses(answers) == [200] * 6 + [429]
+
+
 def test_a_network_address_has_forty_mails_an_hour_and_a_hundred_and_twenty_a_day(
     ask: Asking,
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from escapemaster_dev.stack.config import ROOT, Ports, StackConfig
 from escapemaster_dev.stack.credentials import Credentials
-from escapemaster_dev.stack.gateway import MALFORMED, NO_JSON, UNAVAILABLE, Gateway
+from escapemaster_dev.stack.gateway import MALFORMED, NO_JSON, ODD_VALUE, UNAVAILABLE, Gateway
 from escapemaster_dev.stack.parts import Parts
 from escapemaster_dev.stack.ports import is_free
 from escapemaster_dev.stack.processes import Child, stop_all
@@ -362,13 +362,15 @@ def test_a_503_names_nothing_of_the_machinery_to_visitors_and_all_to_the_service
 @pytest.mark.parametrize(
     "path", ["/auth/v1/token", "/storage/v1/object/list/documents", "/storage/v1/object/sign/a/b"]
 )
-def test_auth_and_storage_say_what_is_away_and_what_is_no_json_as_the_gateway_does(
+def test_auth_and_storage_say_what_is_away_and_what_is_odd_as_the_gateway_does(
     gateway: RunningGateway, path: str
 ) -> None:
     _assert_unavailable(gateway.http.get(path, params={"fault": "database"}))
     answer = gateway.http.get(path, params={"fault": "body"})
     assert (answer.status_code, answer.json()) == (400, NO_JSON)
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+    answer = gateway.http.get(path, params={"fault": "value"})
+    assert (answer.status_code, answer.json()) == (400, ODD_VALUE)
 
 
 def test_a_part_that_does_not_answer_is_503_in_the_same_form(gateway: RunningGateway) -> None:

@@ -42,6 +42,12 @@ UNVERIFIED = {"statusCode": "400", "error": "InvalidJWT", "message": "invalid si
 #: What the hosted Storage says of a body that is no JSON.
 NO_JSON = {"statusCode": "400", "error": "invalid_request", "message": "body is not valid JSON"}
 
+#: What Storage says of a value that the database or the disk cannot take.
+ODD_VALUE = {"statusCode": "400", "error": "invalid_request", "message": "a value is out of range"}
+
+#: What Auth says of a path that it does not know.
+NO_ROUTE = {"code": 404, "error_code": "not_found", "msg": "404 page not found"}
+
 #: RFC 3629, 4, percent-encoded; raw characters too, but not what stands for a broken one.
 _TAIL = "%[89ab][0-9a-f]"
 _WELL_FORMED = (
@@ -89,6 +95,8 @@ class Gateway:
             malformed=json.dumps(MALFORMED),
             unverified=json.dumps(UNVERIFIED),
             no_json=json.dumps(NO_JSON),
+            odd_value=json.dumps(ODD_VALUE),
+            no_route=json.dumps(NO_ROUTE),
             well_formed=_WELL_FORMED,
             postgrest=ports.postgrest,
             lite=ports.lite,

@@ -19,7 +19,13 @@ USER = "supabase_auth_admin"
 #: Loaded before their own code.
 _MENDS = [
     Path(__file__).with_name(name)
-    for name in ("lite_mends.mjs", "lite_mail_pause.mjs", "lite_sign_in.mjs", "lite_faults.mjs")
+    for name in (
+        "lite_mends.mjs",
+        "lite_mail_pause.mjs",
+        "lite_attempts.mjs",
+        "lite_sign_in.mjs",
+        "lite_faults.mjs",
+    )
 ]
 
 #: What the local program understands of `[auth]` besides the tables below.
@@ -84,6 +90,10 @@ class Lite:
                 "EXPERIMENTAL_STORAGE": "1",
                 "LITE_NON_INTERACTIVE": "1",
                 "AUTH_MAIL_PAUSE_MS": str(config.mail_pause_ms),
+                "AUTH_CODE_LENGTH": str(config.auth["email"]["otp_length"]),
+                "AUTH_TOKEN_VERIFICATIONS": str(config.auth["rate_limit"]["token_verifications"]),
+                "AUTH_SIGN_INS": str(config.auth["rate_limit"]["sign_in_sign_ups"]),
+                "AUTH_LINK_KEY": credentials.jwt_secret,
             },
             cwd=self.directory,
         )

@@ -7,10 +7,9 @@
 // And JSON of a shape that is 500 to it is refused.
 import http from "node:http";
 import { syncBuiltinESMExports } from "node:module";
+import * as requests from "./lite_requests.mjs";
 
 const PAUSE_MS = Number(process.env.AUTH_MAIL_PAUSE_MS);
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 // A link works for an hour, so that one an hour leaves nobody outside whose mails a stranger used up.
 const TO_A_MAILBOX = { hour: 6, day: 20, always: 1 };
 // A venue's guests may share an address.
@@ -19,35 +18,19 @@ const FROM_A_NETWORK = { hour: 40, day: 120, always: 0 };
 // What makes it write to the address in the request's body.
 const ASKING = new Set(["signup", "otp", "magiclink", "recover", "resend", "invite", "user"]);
 
-// What was counted in this hour and on this day; a restart forgives it.
-const counts = { hour: new Map(), day: new Map() };
-const began = { hour: 0, day: 0 };
-
-const startOf = (length) => Math.floor(Date.now() / length) * length;
-
-const forgetFormer = () => {
-  for (const [window, length] of [["hour", HOUR_MS], ["day", DAY_MS]]) {
-    if (began[window] !== startOf(length)) {
-      began[window] = startOf(length);
-      counts[window].clear();
-    }
-  }
-};
+const hour = new requests.Window(requests.HOUR_MS);
+const day = new requests.Window(requests.DAY_MS);
 
 // How many milliseconds until there is room again; 0: there is.
 const fullFor = (subject, limit) => {
-  const hour = counts.hour.get(subject) ?? 0;
-  if (hour < limit.always) return 0;
-  const nextHour = began.hour + HOUR_MS - Date.now();
-  if (hour >= limit.hour) return nextHour;
-  if ((counts.day.get(subject) ?? 0) < limit.day) return 0;
-  return limit.always > 0 ? nextHour : began.day + DAY_MS - Date.now();
+  if (hour.of(subject) < limit.always) return 0;
+  if (hour.of(subject) >= limit.hour) return hour.left();
+  if (day.of(subject) < limit.day) return 0;
+  return limit.always > 0 ? hour.left() : day.left();
 };
 
 const count = (subject) => {
-  for (const window of [counts.hour, counts.day]) {
-    window.set(subject, (window.get(subject) ?? 0) + 1);
-  }
+  for (const window of [hour, day]) window.count(subject);
 };
 
 // Kind and mailbox, and until when it is not written to again. The oldest come first.
@@ -55,32 +38,15 @@ const paused = new Map();
 
 // What the request asks for, or null where it asks for no mail.
 const asked = (request) => {
-  const [path] = request.url.split("?", 1);
-  try {
-    const kind = /\/auth\/v1\/([^/]+)$/.exec(decodeURI(path))?.[1];
-    if (request.method === "GET") return kind === "reauthenticate" ? kind : null;
-    const writes = request.method === "POST" || request.method === "PUT";
-    return writes && ASKING.has(kind) ? kind : null;
-  } catch {
-    return null; // no address of theirs
-  }
+  const kind = requests.routeOf(request);
+  if (request.method === "GET") return kind === "reauthenticate" ? kind : null;
+  return requests.writes(request) && ASKING.has(kind) ? kind : null;
 };
-
-// As private.mailbox of the database: in lower case, without a +tag, Gmail's without dots.
-const mailboxOf = (email) => {
-  const [written, host = ""] = email.trim().toLowerCase().split("@");
-  const name = written.replace(/(.)\+.*$/s, "$1");
-  if (host !== "gmail.com" && host !== "googlemail.com") return `${name}@${host}`;
-  return `${name.replaceAll(".", "")}@gmail.com`;
-};
-
-// As their server reads it, which leaves a byte order mark out.
-const parsed = (body) => JSON.parse(new TextDecoder().decode(body));
 
 const mailboxIn = (body) => {
   try {
-    const { email } = parsed(body);
-    return typeof email === "string" ? mailboxOf(email) : null;
+    const { email } = requests.parsed(body);
+    return typeof email === "string" ? requests.mailboxOf(email) : null;
   } catch {
     return null; // theirs to refuse
   }
@@ -91,7 +57,7 @@ const mailboxOfSession = ({ headers }) => {
   try {
     const [, claims] = headers.authorization.split(".");
     const { email } = JSON.parse(Buffer.from(claims, "base64url").toString());
-    return typeof email === "string" ? mailboxOf(email) : null;
+    return typeof email === "string" ? requests.mailboxOf(email) : null;
   } catch {
     return null; // theirs to refuse
   }
@@ -99,12 +65,12 @@ const mailboxOfSession = ({ headers }) => {
 
 // How many milliseconds the request has to wait; 0, and it is counted and goes on.
 const waitOf = (kind, mailbox, network) => {
-  forgetFormer();
   const full = Math.max(fullFor(mailbox, TO_A_MAILBOX), fullFor(network, FROM_A_NETWORK));
   const left = full || pauseOf(kind, mailbox);
   if (left === 0) {
     count(mailbox);
     count(network);
+    requests.wrongSinceMail.forget(mailbox);
   }
   return left;
 };
@@ -124,54 +90,35 @@ const pauseOf = (kind, mailbox) => {
 
 const refuse = (response, left) => {
   const seconds = Math.ceil(left / 1000);
-  response.writeHead(429, {
-    "Access-Control-Allow-Origin": "*",
-    "Content-Type": "application/json",
-    "Retry-After": seconds,
-    "X-Sb-Error-Code": "over_email_send_rate_limit",
-  });
-  response.end(JSON.stringify({
-    code: 429,
-    error_code: "over_email_send_rate_limit",
-    msg: `For security purposes, you can only request this after ${seconds} seconds.`,
-  }));
+  const message = `For security purposes, you can only request this after ${seconds} seconds.`;
+  requests.refuse(response, 429, "over_email_send_rate_limit", message, { "Retry-After": seconds });
 };
 
-// Whether it is JSON that is no object, or whose address or password is no text: 500 to their code.
+// What is text wherever it stands in a body.
+const TEXTS = [
+  ...["email", "phone", "password", "type", "token", "token_hash"],
+  ...["refresh_token", "auth_code", "code_verifier"],
+];
+
+// Whether it is JSON that is no object, or holds something else in a text's place: 500 to their code, or
+// another way to write a code.
 const isOdd = (body) => {
   try {
-    const read = parsed(body);
+    const read = requests.parsed(body);
     if (typeof read !== "object" || read === null || Array.isArray(read)) return true;
-    const texts = [read.email, read.phone, read.password];
-    return texts.some((value) => value != null && typeof value !== "string");
+    return TEXTS.some((name) => read[name] != null && typeof read[name] !== "string");
   } catch {
     return false; // theirs to refuse
   }
 };
 
-const refuseShape = (response) => {
-  response.writeHead(400, {
-    "Access-Control-Allow-Origin": "*",
-    "Content-Type": "application/json",
-    "X-Sb-Error-Code": "bad_json",
-  });
-  response.end(JSON.stringify({
-    code: 400,
-    error_code: "bad_json",
-    msg: "Could not parse request body as JSON",
-  }));
-};
-
-// As the gateway says, which lets no client say it.
-const networkOf = (request) =>
-  `from ${
-    request.headers["x-forwarded-for"]?.split(",")[0].trim() ?? request.socket.remoteAddress
-  }`;
+const refuseShape = (response) =>
+  requests.refuse(response, 400, "bad_json", "Could not parse request body as JSON");
 
 // Whether it asks for a code for an account that is there already.
 const makesNoAccount = (body) => {
   try {
-    return parsed(body).create_user === false;
+    return requests.parsed(body).create_user === false;
   } catch {
     return false; // theirs to refuse
   }
@@ -200,23 +147,16 @@ const hideTheUnknown = (response) => {
 
 const limited = (listener) => async (request, response) => {
   const kind = asked(request);
-  const writes = request.method === "POST" || request.method === "PUT";
-  if (kind === null && !(writes && request.url.startsWith("/auth/v1/"))) {
+  const writes = requests.writes(request);
+  if (kind === null && !(writes && requests.pathOf(request)?.startsWith("/auth/v1/"))) {
     return listener(request, response);
   }
-  const parts = [];
-  for await (const part of request) parts.push(part);
-  // Where their server looks for a body that has been read.
-  request.rawBody = Buffer.concat(parts);
-  if (writes && isOdd(request.rawBody)) return refuseShape(response);
-  const mailbox = kind === null
-    ? null
-    : writes
-    ? mailboxIn(request.rawBody)
-    : mailboxOfSession(request);
-  const left = mailbox === null ? 0 : waitOf(kind, mailbox, networkOf(request));
+  const body = await requests.bodyOf(request);
+  if (writes && isOdd(body)) return refuseShape(response);
+  const mailbox = kind === null ? null : writes ? mailboxIn(body) : mailboxOfSession(request);
+  const left = mailbox === null ? 0 : waitOf(kind, mailbox, requests.networkOf(request));
   if (left > 0) return refuse(response, left);
-  if (mailbox !== null && makesNoAccount(request.rawBody)) hideTheUnknown(response);
+  if (mailbox !== null && makesNoAccount(body)) hideTheUnknown(response);
   return listener(request, response);
 };
 

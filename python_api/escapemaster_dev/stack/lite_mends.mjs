@@ -40,18 +40,42 @@ const mend = (_key, item) => {
 const { stringify } = JSON;
 JSON.stringify = (value, replacer, space) => stringify(value, replacer ?? mend, space);
 
-// JSON can escape what no text of PostgreSQL holds: NUL, and half of a surrogate pair. A body with one
-// is refused like one that is no JSON, instead of being 500 where the database refuses it.
-const SUSPECT = /\\u(?:0000|d[89a-f])/i;
+// JSON can escape what no text of PostgreSQL holds: NUL, and half of a surrogate pair. It can hold a
+// number that is infinite here, and be nested deeper than whoever writes it again can follow. A body like
+// that is refused like one that is no JSON, instead of being 500 further on.
+const SUSPECT = /\\u(?:0000|d[89a-f])|\d{300}|e\+?\d{3}/i;
+const DEPTH = 500;
 const isText = (item) => typeof item !== "string" || (item.isWellFormed() && !item.includes("\0"));
 
-const refuseOddText = (key, item) => {
-  if (!isText(key) || !isText(item)) throw new SyntaxError("JSON with NUL or half a surrogate pair");
+const refuseOdd = (key, item) => {
+  if (!isText(key) || !isText(item)) {
+    throw new SyntaxError("JSON with NUL or half a surrogate pair");
+  }
+  if (item === Infinity || item === -Infinity) {
+    throw new SyntaxError("JSON with an infinite number");
+  }
   return item;
+};
+
+// The parser counts no depth, and what asks for each value would not survive it.
+const refuseDeep = (text) => {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (inText) {
+      if (character === "\\") at++;
+      else if (character === '"') inText = false;
+    } else if (character === '"') inText = true;
+    else if (character === "[" || character === "{") {
+      if (++depth > DEPTH) throw new SyntaxError("JSON that is nested too deep");
+    } else if (character === "]" || character === "}") depth--;
+  }
 };
 
 const { parse } = JSON;
 JSON.parse = (text, reviver) => {
-  if (SUSPECT.test(text)) parse(text, refuseOddText);
+  if (typeof text === "string" && text.length > DEPTH) refuseDeep(text);
+  if (SUSPECT.test(text)) parse(text, refuseOdd);
   return parse(text, reviver);
 };
