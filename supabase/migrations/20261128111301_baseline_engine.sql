@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 2299ccc2f036fee9f23238b18b0b4550208d9853ca20e3b1f0951b6dac1cebbc
+-- Digest of what follows: 29e1c434c1209cfa1abce7e5be111a71b67a18d7ca488f570cd6ba1a728cdc54
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -92,6 +92,43 @@ $$;
 comment on function private.keep_out_of_log is
   'definer: only some roles may set what is logged. Keeps the error that is raised next out of the server''s log, where a refusal would leave 2 kB of statement and context: it is an answer, no failure. Ends with the transaction.';
 grant execute on function private.keep_out_of_log to authenticated;
+
+create function private.await_input()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  -- Errors are not written down; what is told on purpose (raise log) is.
+  set local log_min_messages = log;
+exception
+  when insufficient_privilege then
+    null;
+end
+$$;
+
+comment on function private.await_input is
+  'definer: only some roles may set what is logged. Until private.log_failures: what PostgreSQL cannot read, does not know or may not show is the client''s own, and stays out of the log, which holds the value and the statement as a whole else. Ends with the transaction.';
+
+create function private.log_failures()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  set local log_min_messages to default;
+exception
+  when insufficient_privilege then
+    null;
+end
+$$;
+
+comment on function private.log_failures is
+  'definer: only some roles may set what is logged. The end of private.await_input: a function of ours runs, with values that could be read, so that what fails from here on is written down.';
 
 create function private.fail(code text, status int, hint text, details jsonb default null)
 returns void
@@ -1969,11 +2006,18 @@ declare
   value bigint;
   counted bigint;
 begin
+  if current_setting('log_min_messages') = 'log' then
+    perform private.log_failures();
+  end if;
   -- The longest that a visitor needs, hold_booking with all that it answers, is about 3,000.
   perform private.refuse_long_query(6000);
   -- Nobody's: the owner's own session. The service asks for many from its one address.
   if address is null or claims ->> 'role' = 'service_role' or weight < 1 then
     return;
+  end if;
+  -- Nothing can be counted in the transaction that PostgREST opens for these.
+  if current_setting('request.method', true) in ('GET', 'HEAD') and current_setting('transaction_read_only') = 'on' then
+    perform private.fail('post_required', 405, 'Ask by POST, with the arguments as JSON: what visitors ask is counted.');
   end if;
   rule := private.rate_limit_rule('attempt', 'address');
   -- Not now(): what is asked in a long transaction is asked when it is.
@@ -1999,7 +2043,7 @@ end
 $$;
 
 comment on function private.count_attempt is
-  'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule, 414 query_too_long for a question that names columns without end; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
+  'definer: reads the signing key and counts where no client may. Counts a question of the request''s address, as many times as it weighs, and raises 429 rate_limited above the rule, 405 post_required for a GET, 414 query_too_long for a question that names columns without end; the count stays whatever becomes of the question. First in whatever a visitor may call. Not for the service, nor outside a request.';
 
 create function private.refusal(code text, status int, hint text)
 returns jsonb
@@ -3114,6 +3158,9 @@ declare
   writes_stopped boolean;
   is_visit boolean := false;
 begin
+  if current_setting('log_min_messages') = 'log' then
+    perform private.log_failures();
+  end if;
   -- Every question about rows of a tenant comes by here.
   perform private.refuse_long_query(20000);
   -- The caller's id is a variable: inside a query the claim would be read and cast again for every
@@ -3262,6 +3309,9 @@ as $$
 declare
   caller uuid := auth.uid();
 begin
+  if current_setting('log_min_messages') = 'log' then
+    perform private.log_failures();
+  end if;
   if caller is null then
     perform private.fail('not_authenticated', 401, 'Sign in first.');
   elsif private.jwt_claims() ? 'api_key_id' then
@@ -5200,6 +5250,10 @@ declare
 begin
   -- What service.health tells the operator.
   perform set_config('escapemaster.request_checked', 'true', true);
+  -- The request is read after this, by PostgreSQL: what it cannot read is no failure of ours.
+  if claims ->> 'role' is distinct from 'service_role' then
+    perform private.await_input();
+  end if;
   if claims ->> 'role' is distinct from 'service_role'
     and (length(headers ->> 'content-length') > 3 or headers ->> 'transfer-encoding' is not null)
   then
@@ -12326,6 +12380,8 @@ declare
   coupon public.coupons;
 begin
   perform private.require_permission(set_coupon_status.organization_id, 'coupons:manage');
+  -- Its row is answered.
+  perform private.require_permission(set_coupon_status.organization_id, 'coupons:read');
   if set_coupon_status.status is null or set_coupon_status.status not in ('active', 'inactive') then
     perform private.fail('status_invalid', 422, 'Choose active or inactive.');
   end if;
@@ -12354,7 +12410,7 @@ set search_path = ''
 as $$ select private.set_coupon_status(organization_id, coupon_id, status) $$;
 
 comment on function public.set_coupon_status is
-  'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
+  'Switches a coupon on (active) or off (inactive) and returns its row; bookings that have it keep it. For members with coupons:manage and coupons:read. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found; 422 status_invalid.';
 grant execute on function public.set_coupon_status to authenticated;
 
 create function private.change_coupon(
@@ -12381,6 +12437,8 @@ declare
   coupon public.coupons;
 begin
   perform private.require_permission(change_coupon.organization_id, 'coupons:manage');
+  -- Its row is answered.
+  perform private.require_permission(change_coupon.organization_id, 'coupons:read');
   -- Whoever takes a use of it waits, and counts by what is so then.
   select c.* into coupon
   from public.coupons as c
@@ -12463,7 +12521,7 @@ as $$
 $$;
 
 comment on function public.change_coupon is
-  'Makes a coupon what create_coupon would make of the same values, code and rooms included, and returns its row; whether it is active stays. Bookings that have it keep it and the discount that they were quoted; one that is changed afterwards is quoted anew, and how often it was used goes on counting. For members with coupons:manage. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found, room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
+  'Makes a coupon what create_coupon would make of the same values, code and rooms included, and returns its row; whether it is active stays. Bookings that have it keep it and the discount that they were quoted; one that is changed afterwards is quoted anew, and how often it was used goes on counting. For members with coupons:manage and coupons:read. Errors: 403 permission_denied, organization_suspended; 404 coupon_not_found, room_not_found; 409 coupon_code_taken; 422 coupon_invalid (details {"field"}).';
 grant execute on function public.change_coupon to authenticated;
 
 -- =============================================================================
@@ -12821,6 +12879,8 @@ declare
   voucher public.vouchers;
 begin
   perform private.require_permission(cancel_voucher.organization_id, 'vouchers:manage');
+  -- Its row is answered.
+  perform private.require_permission(cancel_voucher.organization_id, 'vouchers:read');
   -- The row's lock: nobody pays with it between what is read here and the entry.
   select v.* into voucher
   from public.vouchers as v
@@ -12858,7 +12918,7 @@ set search_path = ''
 as $$ select private.cancel_voucher(organization_id, voucher_id) $$;
 
 comment on function public.cancel_voucher is
-  'Cancels a voucher with all that is left on it and returns its row; what it has paid stays paid; again, the same. For members with vouchers:manage. Errors: 403 permission_denied, organization_suspended; 404 voucher_not_found.';
+  'Cancels a voucher with all that is left on it and returns its row; what it has paid stays paid; again, the same. For members with vouchers:manage and vouchers:read. Errors: 403 permission_denied, organization_suspended; 404 voucher_not_found.';
 grant execute on function public.cancel_voucher to authenticated;
 
 -- =============================================================================

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: c5750f057699b5a49f88fd0c3bdbcd39f72442741f5518c002ead6bd50914a89
+-- Digest of what follows: cd9064b209fa05b6906501e44dbc14539d5ee89b6381bd532cc878d25e3c9688
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -5563,6 +5563,8 @@ declare
   gone bigint;
 begin
   perform private.require_permission(refund_voucher_order.organization_id, 'payments:refund');
+  -- Its row is answered.
+  perform private.require_permission(refund_voucher_order.organization_id, 'payments:read');
   bought := private.staff_voucher_order(refund_voucher_order.organization_id, refund_voucher_order.order_id);
   if bought.status <> 'paid' then
     perform private.fail('voucher_not_paid', 409, 'Nothing was paid for it.');
@@ -5622,7 +5624,7 @@ set search_path = ''
 as $$ select private.refund_voucher_order(organization_id, order_id) $$;
 
 comment on function public.refund_voucher_order is
-  'Gives a buyer back what an unspent voucher holds, within the days that were agreed when it was ordered: at once it pays nothing any more, and the money goes back to where it came from. Again, the same refund; one that the provider gave up is tried anew, and after one that the buyer''s bank sent back there is another. For members with payments:refund. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 voucher_not_paid, voucher_not_active, voucher_used, refund_too_late (details {"refund_days"}).';
+  'Gives a buyer back what an unspent voucher holds, within the days that were agreed when it was ordered: at once it pays nothing any more, and the money goes back to where it came from. Again, the same refund; one that the provider gave up is tried anew, and after one that the buyer''s bank sent back there is another. For members with payments:refund and payments:read. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 voucher_not_paid, voucher_not_active, voucher_used, refund_too_late (details {"refund_days"}).';
 grant execute on function public.refund_voucher_order to authenticated;
 
 create function private.withdraw_voucher_refund(organization_id uuid, order_id uuid)
@@ -5637,6 +5639,8 @@ declare
   refund public.voucher_refunds;
 begin
   perform private.require_permission(withdraw_voucher_refund.organization_id, 'payments:refund');
+  -- Its row is answered.
+  perform private.require_permission(withdraw_voucher_refund.organization_id, 'payments:read');
   bought := private.staff_voucher_order(withdraw_voucher_refund.organization_id, withdraw_voucher_refund.order_id);
   select r.* into refund
   from public.voucher_refunds as r
@@ -5671,7 +5675,7 @@ set search_path = ''
 as $$ select private.withdraw_voucher_refund(organization_id, order_id) $$;
 
 comment on function public.withdraw_voucher_refund is
-  'Takes back the promised refund of a voucher that the provider has given up, or that waits for a dispute: the voucher holds its money again. Again, the same answer. For members with payments:refund. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 refund_not_pending.';
+  'Takes back the promised refund of a voucher that the provider has given up, or that waits for a dispute: the voucher holds its money again. Again, the same answer. For members with payments:refund and payments:read. Errors: 403 permission_denied, organization_suspended; 404 voucher_order_not_found; 409 refund_not_pending.';
 grant execute on function public.withdraw_voucher_refund to authenticated;
 
 -- =============================================================================
@@ -9751,7 +9755,7 @@ begin
   booking.lines := '{}';
   booking.history := '{}';
   booking.cancellable := false;
-  booking.cancellation := row(0, 0)::public.cancellation;
+  booking.cancellation := row(0, 0, 0)::public.cancellation;
   booking.reschedulable := false;
   booking.confirm_by_email := false;
   return booking;

@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 17b50584f9ba7a79e4728d7c75ec63a49600ab05bfbeaa7fa5e967af4c0022cd
+-- Digest of what follows: 37ab509f11deaa9ff0bf6da056f1b47067b15f3ed6ad97e33520f3beb50f88c0
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -2418,7 +2418,7 @@ comment on column public.game_clock.pauses is 'How often it was paused.';
 comment on column public.game_clock.hints is 'How many hints were given.';
 comment on column public.game_clock.outcome is
   'one of game_results.outcome; null until it ends, and where the visit was completed without stopping the clock';
-comment on column public.game_clock.results is 'Of its parties, as far as there are; the outcome is theirs unless corrected.';
+comment on column public.game_clock.results is 'Of its parties, as far as there are; the outcome is theirs unless corrected. None without games:read.';
 comment on column public.game_clock.changed is 'Whether this request made it so; false: it was so already, or nothing was asked for.';
 
 create function private.game_clock(session public.sessions, at timestamptz, changed boolean default false)
@@ -2488,7 +2488,10 @@ begin
       array(
         select r
         from public.game_results as r
-        where r.organization_id = session.organization_id and r.session_id = session.id
+        where r.organization_id = session.organization_id
+          and r.session_id = session.id
+          -- By the row, so that it is asked only where there is one.
+          and private.has_permission(r.organization_id, 'games:read')
         order by r.booking_id
       ),
       game_clock.changed
@@ -3640,6 +3643,8 @@ declare
   known public.game_results;
 begin
   perform private.require_permission(correct_game_result.organization_id, 'games:correct');
+  -- Its row is answered.
+  perform private.require_permission(correct_game_result.organization_id, 'games:read');
   perform private.check_outcome(correct_game_result.outcome);
   if not private.is_reason(correct_game_result.reason, 500) then
     perform private.fail('reason_missing', 422, 'Say in 1 to 500 characters why it is entered by hand.');
@@ -3703,7 +3708,7 @@ set search_path = ''
 as $$ select private.correct_game_result(organization_id, booking_id, outcome, reason, escape_seconds, hints) $$;
 
 comment on function public.correct_game_result is
-  'Enters or changes the result of a completed visit by hand, with a reason, and marks it so (is_by_hand). outcome: escaped (with escape_seconds, within the game''s duration), failed or aborted; hints null: as they are. For members with games:correct. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 game_not_over; 422 outcome_invalid, reason_missing, hints_invalid, escape_seconds_invalid (details {"minimum", "maximum"}).';
+  'Enters or changes the result of a completed visit by hand, with a reason, and marks it so (is_by_hand). outcome: escaped (with escape_seconds, within the game''s duration), failed or aborted; hints null: as they are. For members with games:correct and games:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 game_not_over; 422 outcome_invalid, reason_missing, hints_invalid, escape_seconds_invalid (details {"minimum", "maximum"}).';
 grant execute on function public.correct_game_result to authenticated;
 
 -- What the desk does to the visit, the clock follows: completed, or taken back.
@@ -4112,6 +4117,8 @@ declare
   result public.game_results;
 begin
   perform private.require_permission(moderate_team_name.organization_id, 'games:moderate');
+  -- Its row is answered.
+  perform private.require_permission(moderate_team_name.organization_id, 'games:read');
   if moderate_team_name.name_status is null or moderate_team_name.name_status not in ('pending', 'approved', 'rejected') then
     perform private.fail('status_invalid', 422, 'Choose pending, approved or rejected.');
   end if;
@@ -4142,7 +4149,7 @@ set search_path = ''
 as $$ select private.moderate_team_name(organization_id, booking_id, team_name, name_status) $$;
 
 comment on function public.moderate_team_name is
-  'Says of a team name whether the public may see it: approved, rejected or pending; again, the same. team_name: the name that was looked at. For members with games:moderate. Errors: 403 permission_denied, organization_suspended; 409 team_name_changed (also where there is no such result); 422 status_invalid.';
+  'Says of a team name whether the public may see it: approved, rejected or pending; again, the same. team_name: the name that was looked at. For members with games:moderate and games:read. Errors: 403 permission_denied, organization_suspended; 409 team_name_changed (also where there is no such result); 422 status_invalid.';
 grant execute on function public.moderate_team_name to authenticated;
 
 -- =============================================================================
