@@ -206,6 +206,28 @@ $$;
 comment on function private.payment_lost is
   'What of a payment went back to the customer by a dispute that the venue lost, in minor units: it cannot go back twice.';
 
+create function private.payment_refundable(payment public.payments)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return greatest(
+    payment.amount_cents - private.payment_lost(payment.organization_id, payment.id) - (
+      select coalesce(sum(q.amount_cents), 0)
+      from private.refund_requests as q
+      where q.organization_id = payment.organization_id
+        and q.payment_id = payment.id
+        and q.status in ('pending', 'succeeded')
+    ), 0
+  );
+end
+$$;
+
+comment on function private.payment_refundable is
+  'What of a payment can still be promised back, in minor units: what was kept, less what lost disputes took.';
+
 create function private.booking_refundable(organization_id uuid, booking_id uuid, method text default null)
 returns bigint
 language plpgsql
@@ -214,15 +236,8 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(sum(greatest(
-      p.amount_cents - coalesce(r.promised, 0) - private.payment_lost(p.organization_id, p.id), 0
-    )), 0)
+    select coalesce(sum(private.payment_refundable(p)), 0)
     from public.payments as p
-    left join lateral (
-      select sum(q.amount_cents) as promised
-      from private.refund_requests as q
-      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
-    ) as r on true
     where p.organization_id = booking_refundable.organization_id
       and p.booking_id = booking_refundable.booking_id
       and p.method = coalesce(booking_refundable.method, p.method)
@@ -231,7 +246,7 @@ end
 $$;
 
 comment on function private.booking_refundable is
-  'What of a booking''s money can still be promised back, in minor units: what was kept, less what lost disputes took; of one method, or of all.';
+  'What of a booking''s payments can still be promised back, in minor units; of one method, or of all.';
 
 create function private.booking_disputed(organization_id uuid, booking_id uuid)
 returns bigint
@@ -241,15 +256,8 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(sum(greatest(
-      p.amount_cents - coalesce(r.promised, 0) - private.payment_lost(p.organization_id, p.id), 0
-    )), 0)
+    select coalesce(sum(private.payment_refundable(p)), 0)
     from public.payments as p
-    left join lateral (
-      select sum(q.amount_cents) as promised
-      from private.refund_requests as q
-      where q.organization_id = p.organization_id and q.payment_id = p.id and q.status in ('pending', 'succeeded')
-    ) as r on true
     where p.organization_id = booking_disputed.organization_id
       and p.booking_id = booking_disputed.booking_id
       and private.payment_is_disputed(p.organization_id, p.id)
@@ -391,19 +399,12 @@ declare
   payment record;
   request_id uuid;
 begin
-  select p.booking_id, p.method, p.currency, least(
-    request_payment_refund.amount_cents,
-    p.amount_cents
-    - coalesce(sum(q.amount_cents) filter (where q.status in ('pending', 'succeeded')), 0)
-    - private.payment_lost(p.organization_id, p.id)
-  )::bigint as cents
+  select p.booking_id, p.method, p.currency,
+    least(request_payment_refund.amount_cents, private.payment_refundable(p)) as cents
   into payment
   from public.payments as p
-  left join private.refund_requests as q
-    on q.organization_id = p.organization_id and q.payment_id = p.id
   where p.organization_id = request_payment_refund.organization_id
-    and p.id = request_payment_refund.payment_id
-  group by p.organization_id, p.id;
+    and p.id = request_payment_refund.payment_id;
 
   if payment.cents is null or payment.cents <= 0 then
     return 0;

@@ -68,6 +68,6 @@ end
 $$;
 
 comment on function private.allow_broadcasts is
-  'Lets readers join their private topics, where Realtime is there; false without it. For the database''s owner: call it once after Realtime was added.';
+  'Lets readers join their private topics, where Realtime is there; false without it. For the database''s owner: private.allow_realtime calls it.';
 
 select private.allow_broadcasts();

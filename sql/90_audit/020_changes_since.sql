@@ -179,17 +179,14 @@ $$;
 comment on function private.hears_changes is
   'Whether the caller may join a topic of Realtime: that of an organization in which they hold bookings:read.';
 
-create function private.allow_change_broadcasts()
+create function private.allow_realtime()
 returns boolean
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if to_regclass('realtime.messages') is null
-    or to_regprocedure('realtime.topic()') is null
-    or to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null
-  then
+  if not private.allow_broadcasts() or to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then
     return false;
   end if;
   -- Where nobody hears, nothing fires: a hold writes three entries.
@@ -209,7 +206,7 @@ begin
 end
 $$;
 
-comment on function private.allow_change_broadcasts is
-  'Tells Realtime of changes, where it is there, and lets members hear it; false without it. For the database''s owner: call it once after Realtime was added.';
+comment on function private.allow_realtime is
+  'Lets members hear of notifications and of changes by Realtime, where it is there, and tells it of both; false without it. For the database''s owner: call it once after Realtime was added.';
 
-select private.allow_change_broadcasts();
+select private.allow_realtime();

@@ -240,11 +240,11 @@ class TestRealtime:
     def test_a_transaction_is_one_broadcast_to_the_organization_s_members(self, crew: Crew) -> None:
         house, owner, shop = crew.house, crew.by, crew.shop
         room = crew.add_room()
-        assert house.one("select private.allow_change_broadcasts()") is False
+        assert house.one("select private.allow_realtime()") is False
         for statement in STAND_IN:
             house.owner_sql(statement)
         for _ in range(2):
-            assert house.one("select private.allow_change_broadcasts()") is True
+            assert house.one("select private.allow_realtime()") is True
         house.one("select set_config('escapemaster.broadcast', '', true)")
         crew.book(room, shop.at(2))
         topic = f"changes:{shop.id}"

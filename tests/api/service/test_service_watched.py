@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
-import socket
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,9 +38,9 @@ from escapemaster.logging import get_logger
 from escapemaster.settings import Settings
 from escapemaster.telemetry import TracedClient
 from escapemaster.worker.loop import Worker
-from escapemaster_dev.stack.processes import Child, Command, stop_all
 
 from .fakes import FakePostgrest, refusal
+from .processes import running_service
 
 _PERSON = "ana@example.test"
 
@@ -129,48 +125,16 @@ def stand_in() -> Iterator[StandIn]:
 
 
 def _serve_one_request(
-    settings: Settings, stand_in: StandIn, log: Path, environment: dict[str, str]
+    settings: Settings, stand_in: StandIn, log: Path, **environment: str
 ) -> httpx.Response:
-    """Start the service by its command, ask it once for a token, and end it in good order."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    told = {
-        "SUPABASE_URL": stand_in.url,
-        "SUPABASE_PUBLISHABLE_KEY": settings.supabase_publishable_key,
-        "SUPABASE_SECRET_KEY": settings.supabase_secret_key.get_secret_value(),
-        "SUPABASE_JWT_SECRET": "a secret of at least thirty-two bytes, for tests only",
-        "STRIPE_SECRET_KEY": settings.stripe_secret_key.get_secret_value(),
-        "STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret.get_secret_value(),
-        "PUBLIC_SITE_URL": settings.public_site_url,
-    }
-    child = Child(
-        Command(
-            name="service",
-            arguments=[sys.executable, "-m", "escapemaster", "serve", f"--port={port}"],
-            environment={**os.environ, **told, **environment},
-            cwd=log.parent,
-        ),
-        log,
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as http:
-            deadline = time.monotonic() + 60
-            while True:
-                assert child.exit_code() is None, child.log_tail()
-                assert time.monotonic() < deadline, child.log_tail()
-                try:
-                    http.get("/health/live")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.05)
-            # The sandbox's key is a secret that nothing may repeat.
-            return http.post(
-                f"/v1/token?email={_PERSON}",
-                json={"api_key": f"emk_{'s' * 43}"},
-                headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "x-request-id": "asked-1"},
-            )
-    finally:
-        stop_all([child])
+    """Start the service, ask it once for a token, and end it in good order."""
+    with running_service(settings, stand_in.url, log, **environment) as http:
+        # The key is a secret that nothing may repeat.
+        return http.post(
+            f"/v1/token?email={_PERSON}",
+            json={"api_key": f"emk_{'s' * 43}"},
+            headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "x-request-id": "asked-1"},
+        )
 
 
 def test_a_service_that_is_told_of_both_tells_its_spans_and_its_faults(
@@ -181,11 +145,9 @@ def test_a_service_that_is_told_of_both_tells_its_spans_and_its_faults(
         settings,
         stand_in,
         log,
-        {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{stand_in.url}/",
-            "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20t0ken,x-team=venues",
-            "SENTRY_DSN": stand_in.url.replace("://", "://public@") + "/7",
-        },
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"{stand_in.url}/",
+        OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20t0ken,x-team=venues",
+        SENTRY_DSN=stand_in.url.replace("://", "://public@") + "/7",
     )
     assert answer.status_code == 500, answer.text
     told = {span.name: span for span in stand_in.spans()}
@@ -220,7 +182,7 @@ def test_a_service_that_is_told_of_neither_tells_nobody(
     settings: Settings, stand_in: StandIn, tmp_path: Path
 ) -> None:
     log = tmp_path / "service.log"
-    assert _serve_one_request(settings, stand_in, log, {}).status_code == 500
+    assert _serve_one_request(settings, stand_in, log).status_code == 500
     assert {request.path for request in stand_in.received} == {"/rest/v1/rpc/exchange_api_key"}
 
 

@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 37ab509f11deaa9ff0bf6da056f1b47067b15f3ed6ad97e33520f3beb50f88c0
+-- Digest of what follows: 058cda055e6e7a8c901a467c48cce970e3dd98f8951423cb995cf7c39d4d981d
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -11649,7 +11649,7 @@ end
 $$;
 
 comment on function private.allow_broadcasts is
-  'Lets readers join their private topics, where Realtime is there; false without it. For the database''s owner: call it once after Realtime was added.';
+  'Lets readers join their private topics, where Realtime is there; false without it. For the database''s owner: private.allow_realtime calls it.';
 
 select private.allow_broadcasts();
 
@@ -17831,17 +17831,14 @@ $$;
 comment on function private.hears_changes is
   'Whether the caller may join a topic of Realtime: that of an organization in which they hold bookings:read.';
 
-create function private.allow_change_broadcasts()
+create function private.allow_realtime()
 returns boolean
 language plpgsql
 volatile
 set search_path = ''
 as $$
 begin
-  if to_regclass('realtime.messages') is null
-    or to_regprocedure('realtime.topic()') is null
-    or to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null
-  then
+  if not private.allow_broadcasts() or to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then
     return false;
   end if;
   -- Where nobody hears, nothing fires: a hold writes three entries.
@@ -17861,10 +17858,10 @@ begin
 end
 $$;
 
-comment on function private.allow_change_broadcasts is
-  'Tells Realtime of changes, where it is there, and lets members hear it; false without it. For the database''s owner: call it once after Realtime was added.';
+comment on function private.allow_realtime is
+  'Lets members hear of notifications and of changes by Realtime, where it is there, and tells it of both; false without it. For the database''s owner: call it once after Realtime was added.';
 
-select private.allow_change_broadcasts();
+select private.allow_realtime();
 
 -- =============================================================================
 -- sql/92_erasure/010_customers.sql
