@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import psycopg
 import pytest
 
 from client import ANON, SERVICE, Caller, Client, Connection, Refused
@@ -111,6 +114,8 @@ _NEW = re.compile(
     r'|(?<="id": )\d+|"(?:elapsed|remaining|paused)_ms": \d+'
 )
 
+#: By kind of twin, the columns (table, name) in which it must be like the venue.
+_FORBIDDEN: dict[Kind, set[tuple[str, str]]] = {}
 #: Counted on over all tenants.
 _COUNTED = {"private.jobs": ["id"], "private.webhook_deliveries": ["position"]}
 
@@ -120,6 +125,8 @@ _EVERYTHING = (
 )
 _GUEST = """customer => '{"full_name": "Ada", "email": "ada@example.test"}'"""
 Kind = Literal["alike", "later", "strange"]
+#: By table, each row as text, in any order.
+Rows = dict[str, list[str]]
 _MORE_RULES: dict[Kind, tuple[str, ...]] = {"alike": _ALIKE_RULES, "strange": _STRANGE_RULES}
 
 _OWN = "organization_id => :organization"
@@ -381,22 +388,33 @@ class Twins:
     Attributes:
         facts: What its things are called.
         tables: The tables whose rows are compared, with their columns.
+        usual: The venue's rows before anything is done.
     """
 
     house: House
     facts: dict[str, str]
     operator: str
     tables: dict[str, list[str]]
+    usual: Rows
 
     @property
     def id(self) -> str:
         return self.facts["organization"]
 
     def outcome(
-        self, caller: str, call: str, refusable: str
-    ) -> tuple[object, dict[str, list[str]]]:
-        """What it answers, or how it is refused, and what the venue looks like afterwards."""
-        known = _Known(json.dumps([self.rows(self.id), self.facts]))
+        self, caller: str, call: str, refusable: str, before: Rows
+    ) -> tuple[object, Rows, set[str]]:
+        """What it answers, or how it is refused, and what became of the venue's rows.
+
+        Args:
+            before: The venue's rows. What is like one of them is the same, and not looked at.
+
+        Returns:
+            The answer; by table the rows that are gone and those that are new, each with its sign;
+            the tables in which anything was written, anybody's.
+        """
+        written = self._written()
+        known = _Known(lambda: json.dumps([list(before.values()), self.facts]))
         try:
             answer: object = self._client(caller).select(
                 f"select to_jsonb({with_facts(call, self.facts)}) as answer".replace("%", "%%")
@@ -405,11 +423,27 @@ class Twins:
             if not re.fullmatch(refusable, refusal.code):
                 raise
             answer = (refusal.status, refusal.code, refusal.details)
-        after = {
-            table: sorted(_masked(row, known) for row in rows)
-            for table, rows in self.rows(self.id).items()
-        }
-        return _masked(json.dumps(answer, default=str), known), after
+        touched = {table for table, count in self._written().items() if count != written[table]}
+        changed = {}
+        for table, rows in self.rows(self.id, touched).items():
+            was, now = Counter(before[table]), Counter(rows)
+            if was != now:
+                changed[table] = sorted(
+                    [
+                        *(f"- {_masked(row, known)}" for row in (was - now).elements()),
+                        *(f"+ {_masked(row, known)}" for row in (now - was).elements()),
+                    ]
+                )
+        return _masked(json.dumps(answer, default=str), known), changed, touched
+
+    def _written(self) -> dict[str, int]:
+        """How many rows were written in each table in this transaction, and taken back in it."""
+        found = self.house.owner_sql(
+            "select format('%%I.%%I', schemaname, relname) as name,"
+            " n_tup_ins + n_tup_upd + n_tup_del as count from pg_stat_xact_user_tables"
+        )
+        counts = {row["name"]: row["count"] for row in found}
+        return {table: counts[table] for table in self.tables}
 
     def let_it_be_over(self) -> None:
         """Let the time of the booking have come: before, nobody has stayed away."""
@@ -521,23 +555,15 @@ class Twins:
         addresses = {"anon": ADDRESS, "greedy": GREEDY_ADDRESS}
         return client.sending(x_forwarded_for=addresses.get(caller, "192.0.2.1"))
 
-    def rows(self, organization: str) -> dict[str, list[str]]:
-        """Every row of an organization, as text; in one statement, since it is read six times."""
-        read = " union all ".join(
-            # A line a row: line breaks are escaped in its text.
-            f"select '{table}' as name, string_agg("
-            f"(to_jsonb(t) - '{{{','.join(['organization_id', *_COUNTED.get(table, [])])}}}'"
-            "::text[])::text, E'\\n') as rows"
-            f" from {table} as t where organization_id = %s"
-            for table in self.tables
-        )
-        return {
-            found["name"]: sorted(found["rows"].split("\n")) if found["rows"] else []
-            for found in self.house.owner_sql(read, *[organization] * len(self.tables))
-        }
+    def rows(self, organization: str, tables: Iterable[str]) -> Rows:
+        """Every row of an organization in these tables, in one statement."""
+        return _rows(self.house, organization, tables)
 
-    def arrange(self, call: str) -> None:
-        """What a call needs besides what every venue has."""
+    def arrange(self, call: str) -> Rows:
+        """What a call needs besides what every venue has; the venue's rows then."""
+        needed = (":mail_", ":paid_", ":refunded_", "'no_show'")
+        if not any(need in call for need in needed):
+            return self.usual
         if ":mail_" in call:
             self.lease_mails()
         if ":paid_" in call or ":refunded_" in call:
@@ -546,6 +572,7 @@ class Twins:
             self.pay_and_cancel_online()
         if "'no_show'" in call:
             self.let_it_be_over()
+        return self.rows(self.id, self.tables)
 
     def make_twin(self, kind: Kind) -> str:
         """Another organization with the same ids, in which everything else is different.
@@ -561,82 +588,119 @@ class Twins:
                 "insert into public.organizations (name, slug) values ('Twin', 'twin') returning id"
             )
         )
-        statements = [
-            _always("set local session_replication_role = replica"),
-            *(s for table in self.tables for s in self._copy(table, twin, kind)),
-            *self._copy_log(twin, kind),
-            _always("set local session_replication_role = origin"),
-        ]
-        self.house.connection.execute(f"do $twin$ begin {' '.join(statements)} end $twin$".encode())
+        # What a table's rules forbid is found by trying, which takes long, and is the same for all.
+        connection = self.house.connection
+        try:
+            with connection.transaction():
+                self._write(twin, kind, _FORBIDDEN[kind])
+        except (KeyError, psycopg.Error):
+            with connection.transaction():
+                self._write(twin, kind, forbidden := self._forbidden(twin, kind))
+            _FORBIDDEN[kind] = forbidden
         return twin
 
-    def _copy(self, table: str, twin: str, kind: Kind) -> Iterator[str]:
-        """Statements that copy a table's rows and change them."""
+    def _write(self, twin: str, kind: Kind, forbidden: set[tuple[str, str]]) -> None:
+        """The twin's rows, changed wherever it is not forbidden, in one round trip."""
+        statements = ["set local session_replication_role = replica"]
+        for table, columns in self.tables.items():
+            changed = [name for name in columns if (table, name) not in forbidden]
+            statements.append(self._copy(table, twin, kind, changed))
+            statements += [
+                f"{rule} where organization_id = '{twin}'"
+                for rule in (*_RULES, *_MORE_RULES.get(kind, ()))
+                if rule.startswith(f"update {table} ")
+            ]
+            statements.append(
+                f"update {table} set organization_id = organization_id"
+                f" where organization_id = '{self.id}'"
+            )
+        statements += self._copy_log(twin, kind)
+        statements.append("set local session_replication_role = origin")
+        self.house.connection.execute(f"do $$ begin {'; '.join(statements)}; end $$".encode())
+
+    def _forbidden(self, twin: str, kind: Kind) -> set[tuple[str, str]]:
+        """By table, the columns in which the twin's rows may not be different."""
+        connection, forbidden = self.house.connection, set()
+        with connection.transaction(force_rollback=True):
+            connection.execute(b"set local session_replication_role = replica")
+            for table, columns in self.tables.items():
+                changed: list[str] = []
+                for name in columns:
+                    if _change(name, kind) is None:
+                        continue
+                    try:
+                        with connection.transaction(force_rollback=True):
+                            copy = self._copy(table, twin, kind, [*changed, name])
+                            connection.execute(copy.encode())
+                    except psycopg.Error:
+                        forbidden.add((table, name))
+                    else:
+                        changed.append(name)
+        return forbidden
+
+    def _copy(self, table: str, twin: str, kind: Kind, changed: Sequence[str]) -> str:
+        """The statement that copies a table's rows, with these columns changed."""
         columns = self.tables[table]
-        copied = ", ".join(
-            _INSTEAD.get(f"{name} of {table}", _INSTEAD.get(name, name)) for name in columns
-        )
-        yield _always(
-            f"insert into {table} (organization_id, {', '.join(columns)})"
-            f" select '{twin}', {copied} from {table} where organization_id = '{self.id}'"
-        )
-        changes = []
+        copied = []
         for name in columns:
-            if _TEXT.search(name):
-                changes.append(f"{name} = 'twin ' || {name}")
-            elif _TIME.search(name) and kind != "alike":
-                changes.append(f"{name} = {name} + interval '7 minutes'")
-            elif _NUMBER.search(name):
-                changes.append(f"{name} = {name} + 1")
-            elif kind == "strange" and _LINK_BESIDE.search(name):
-                changes.append(f"{name} = gen_random_uuid()")
-        for change in changes:
-            yield _if_allowed(f"update {table} set {change} where organization_id = '{twin}'")
-        for rule in (*_RULES, *_MORE_RULES.get(kind, ())):
-            if rule.startswith(f"update {table} "):
-                yield _always(f"{rule} where organization_id = '{twin}'")
-        yield _always(
-            f"update {table} set organization_id = organization_id"
+            value = _INSTEAD.get(f"{name} of {table}", _INSTEAD.get(name, name))
+            change = _change(name, kind) if name in changed else None
+            copied.append(change.format(value) if change else value)
+        return (
+            f"insert into {table} (organization_id, {', '.join(columns)})"
+            f" select '{twin}', {', '.join(copied)} from {table}"
             f" where organization_id = '{self.id}'"
         )
 
-    def _copy_log(self, twin: str, kind: Kind) -> Iterator[str]:
+    def _copy_log(self, twin: str, kind: Kind) -> list[str]:
         """What the log says of customers, who are found by it."""
         columns = "id, actor_kind, action, table_name, row_key, before, after"
-        yield _always(
-            f"insert into public.audit_log (organization_id, {columns})"
-            f" select '{twin}', {columns} from public.audit_log where organization_id = '{self.id}'"
-            " and table_name in ('customers', 'customer_tags')"
-        )
-        yield _always(
-            "insert into public.audit_log_personal (organization_id, id, table_name, before, after)"
-            f" select '{twin}', p.id, p.table_name, p.before, p.after"
-            " from public.audit_log_personal as p"
-            f" join public.audit_log as l on l.organization_id = '{twin}' and l.id = p.id"
-            f" where p.organization_id = '{self.id}'"
-        )
-        for rule in _MORE_RULES.get(kind, ()):
-            if rule.startswith("update public.audit_log_personal "):
-                yield _if_allowed(f"{rule} where organization_id = '{twin}'")
+        return [
+            (
+                f"insert into public.audit_log (organization_id, {columns}) select '{twin}',"
+                f" {columns} from public.audit_log where organization_id = '{self.id}'"
+                " and table_name in ('customers', 'customer_tags')"
+            ),
+            (
+                "insert into public.audit_log_personal"
+                " (organization_id, id, table_name, before, after)"
+                f" select '{twin}', p.id, p.table_name, p.before, p.after"
+                " from public.audit_log_personal as p"
+                f" join public.audit_log as l on l.organization_id = '{twin}' and l.id = p.id"
+                f" where p.organization_id = '{self.id}'"
+            ),
+            *(
+                f"{rule} where organization_id = '{twin}'"
+                for rule in _MORE_RULES.get(kind, ())
+                if rule.startswith("update public.audit_log_personal ")
+            ),
+        ]
 
 
-def _always(statement: str) -> str:
-    """A step of a block that makes a twin; the block is one round trip."""
-    return f"{statement};"
-
-
-def _if_allowed(statement: str) -> str:
-    """Likewise, unless a rule of the table forbids it."""
-    return f"begin {statement}; exception when others then null; end;"
+def _change(column: str, kind: Kind) -> str | None:
+    """What a column's value becomes in the twin, if that is another."""
+    if _TEXT.search(column):
+        return "'twin ' || {}"
+    if _TIME.search(column) and kind != "alike":
+        return "{} + interval '7 minutes'"
+    if _NUMBER.search(column):
+        return "{} + 1"
+    if kind == "strange" and _LINK_BESIDE.search(column):
+        return "gen_random_uuid()"
+    return None
 
 
 class _Known(dict[str, bool]):
     """Whether a text stands in what was known before. To look for one takes long, and the same ones
     stand in row after row."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, write: Callable[[], str]) -> None:
         super().__init__()
-        self._text = text
+        self._write = write
+
+    @cached_property
+    def _text(self) -> str:
+        return self._write()
 
     def __missing__(self, found: str) -> bool:
         self[found] = found in self._text
@@ -651,6 +715,22 @@ def _masked(text: str, known: Mapping[str, bool]) -> str:
         return found if not found.isdigit() and known[found] else "new"
 
     return _NEW.sub(shown, text)
+
+
+def _rows(house: House, organization: str, tables: Iterable[str]) -> Rows:
+    """Every row of an organization in these tables, in one statement."""
+    read = [
+        # A line a row: line breaks are escaped in its text.
+        f"select '{table}' as name, string_agg("
+        f"(to_jsonb(t) - '{{{','.join(['organization_id', *_COUNTED.get(table, [])])}}}'"
+        "::text[])::text, E'\n') as rows"
+        f" from {table} as t where organization_id = '{organization}'"
+        for table in sorted(tables)
+    ]
+    return {
+        found["name"]: sorted(found["rows"].split("\n")) if found["rows"] else []
+        for found in (house.owner_sql(" union all ".join(read)) if read else [])
+    }
 
 
 def _tables(connection: Connection) -> dict[str, list[str]]:
@@ -676,11 +756,20 @@ def _tables(connection: Connection) -> dict[str, list[str]]:
     return {table: columns for table, columns in rows if table not in _TENANCY}
 
 
+@pytest.fixture(scope="session")
+def usual(busy_world: Connection, busy_facts: Facts) -> tuple[dict[str, list[str]], Rows]:
+    """The tables that are compared, and the first venue's rows in them."""
+    tables = _tables(busy_world)
+    return tables, _rows(House(busy_world), busy_facts[NORTH]["organization"], tables)
+
+
 @pytest.fixture
-def twins(busy_world: Connection, busy_facts: Facts) -> Iterator[Twins]:
+def twins(
+    busy_world: Connection, busy_facts: Facts, usual: tuple[dict[str, list[str]], Rows]
+) -> Iterator[Twins]:
     mine, operator = dict(busy_facts[NORTH]), busy_facts[EVERYWHERE]["visitor"]
     with busy_world.transaction(force_rollback=True):
-        yield Twins(House(busy_world), mine, operator, _tables(busy_world))
+        yield Twins(House(busy_world), mine, operator, *usual)
 
 
 def _deeds() -> dict[str, tuple[str, str]]:
@@ -722,10 +811,23 @@ def compare(twins: Twins, deed: str, kind: Kind) -> None:
     """What is done without a twin and beside one."""
     caller, call = _EVERY_DEED[deed]
     refusable = _REFUSED.get(deed, "") if deed in _DEEDS else _CODE
-    twins.arrange(call)
+    venue = twins.arrange(call)
     with twins.house.connection.transaction(force_rollback=True):
-        alone = twins.outcome(caller, call, refusable)
+        alone, changed, _ = twins.outcome(caller, call, refusable, venue)
     twin = twins.make_twin(kind)
-    before = twins.rows(twin)
-    assert twins.outcome(caller, call, refusable) == alone
-    assert twins.rows(twin) == before
+    with twins.house.connection.transaction(force_rollback=True):
+        beside, changed_beside, touched = twins.outcome(caller, call, refusable, venue)
+        rows = twins.rows(twin, touched)
+    assert (beside, changed_beside) == (alone, changed)
+    assert rows == twins.rows(twin, touched)
+
+
+def test_what_is_not_looked_at_is_not_changed(twins: Twins) -> None:
+    for deed in ("hold with everything", "merge", "erase", "money arrives", "block a day"):
+        caller, call = _EVERY_DEED[deed]
+        with twins.house.connection.transaction(force_rollback=True):
+            venue = twins.arrange(call)
+            _, changed, touched = twins.outcome(caller, call, "", venue)
+            assert changed
+            others = twins.tables.keys() - touched
+            assert twins.rows(twins.id, others) == {table: venue[table] for table in others}
