@@ -1,4 +1,4 @@
-"""A hundred venues with a thousand rows each in every table, for reading plans.
+"""A hundred venues with four hundred rows each in every table, for reading plans.
 
 The rows need only have the right keys: constraints and triggers are put out of the way, since
 plans do not depend on them, and the database is thrown away.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from client import Connection
 
 ORGANIZATIONS = 100
-ROWS = 100_000
+ROWS = 40_000
 #: A member of every organization, and a member of one.
 EVERYWHERE = "00000000-0000-4000-8000-00000000aaaa"
 SOMEWHERE = "00000000-0000-4000-8000-00000000bbbb"

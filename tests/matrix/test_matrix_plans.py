@@ -31,7 +31,7 @@ Plan = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def big(request: pytest.FixtureRequest) -> Iterator[Connection]:
-    """Two hundred tenants with a thousand rows in every table."""
+    """A hundred tenants with four hundred rows each in every table."""
 
     def made() -> str:
         databases: Databases = request.getfixturevalue("databases")
