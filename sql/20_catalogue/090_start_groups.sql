@@ -15,7 +15,7 @@ create table public.start_groups (
 );
 
 comment on table public.start_groups is
-  'What several rooms share when they start, such as a hall: no two of them start less than so many minutes apart.';
+  'What several rooms share when they start, such as a hall: no two of them start less than so many minutes apart. At most 50. Errors: 409 starts_too_close (details {"conflicts": [{"session_id", "room_id", "starts_at"}], at most 20}) where minutes are more than what is booked to come allows; 422 too_many_rows.';
 comment on column public.start_groups.name is 'For the staff, such as "Lobby"; visitors do not see it.';
 comment on column public.start_groups.minutes is
   'How many minutes lie between the starts of two of its rooms at least, 1 to 240. A larger number is refused while sessions to come are closer.';
@@ -66,7 +66,7 @@ create table public.start_group_rooms (
 );
 
 comment on table public.start_group_rooms is
-  'Which rooms a start group is about. A room is refused while sessions to come start closer to the others'' than the group allows.';
+  'Which rooms a start group is about. A room is refused while sessions to come start closer to the others'' than the group allows. At most 50 of a group, and 5 groups of a room. Errors: 409 starts_too_close (as for start_groups); 422 too_many_rows.';
 
 -- for: the groups of a room when a session of it is made or asked for, and the foreign key
 create index start_group_rooms_room_id_idx on public.start_group_rooms (organization_id, room_id);
