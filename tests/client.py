@@ -33,8 +33,8 @@ _SETTINGS = ("request.jwt.claims", "request.headers", "response.status", "escape
 _END_OF_TRANSACTION = (
     "set constraints all immediate; set constraints public.hand_on_freed_place,"
     " public.tell_booking_webhook, public.tell_payment_webhook, public.tell_refund_webhook,"
-    " public.tell_new_dispute_webhook, public.tell_dispute_webhook, public.tell_erasure_webhook"
-    " deferred"
+    " public.tell_new_dispute_webhook, public.tell_dispute_webhook, public.tell_erasure_webhook,"
+    " private.session_starts_session_fkey deferred"
 )
 
 _READ_STATUS = "select current_setting('response.status', true)"

@@ -38,15 +38,19 @@ begin
     returning s.id into session_id;
   end if;
   if session_id is null then
-    insert into public.sessions as s (
-      organization_id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken
+    session_id := private.uuid_v7();
+    insert into public.sessions (
+      organization_id, id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken
     )
     values (
-      claim_freed_time.organization_id, (slot).room_id, (slot).starts_at, (slot).ends_at, (slot).occupied_until,
+      claim_freed_time.organization_id, session_id, (slot).room_id, (slot).starts_at, (slot).ends_at, (slot).occupied_until,
       (slot).mode, (slot).capacity, (slot).party_size
     )
-    on conflict do nothing
-    returning s.id into session_id;
+    on conflict do nothing;
+    if not found then
+      perform private.drop_starts(claim_freed_time.organization_id, session_id);
+      return null;
+    end if;
   end if;
   return session_id;
 end

@@ -104,12 +104,21 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Rooms that do not start within so many minutes of each other."""
+
+    rooms: frozenset[int]
+    minutes: int
+
+
+@dataclass(frozen=True)
 class World:
     zone: str
     rooms: list[Room]
     exceptions: list[OtherHours]
     blocks: list[Block]
     taken: list[Taken]
+    groups: list[Group]
     blocked_dates: list[tuple[date, int]]
     #: The calendar's limits, both counted from the first wanted date.
     notice: int | None
@@ -218,6 +227,20 @@ def is_free(sessions: list[Session], starts: datetime, ends: datetime) -> bool:
     return all(ends <= s.starts or s.occupied <= starts for s in sessions)
 
 
+def is_apart(
+    world: World, sessions: dict[int, list[Session]], number: int, start: datetime
+) -> bool:
+    """Whether no other room that shares the room's starts has one too close to it."""
+    return all(
+        abs(s.starts - start) >= timedelta(minutes=group.minutes)
+        for group in world.groups
+        if number in group.rooms
+        for other in group.rooms - {number}
+        for s in sessions[other]
+        if s.seats
+    )
+
+
 def sells(world: World, room: Room, start: datetime, now: datetime) -> bool:
     """Whether the calendar sells a start of the room now."""
     local = start.astimezone(world.clock).date()
@@ -258,6 +281,7 @@ def model(world: World, sessions: dict[int, list[Session]], now: datetime) -> Sl
                 slots[number, start] = (same.ends, same.occupied, SEATS - same.seats)
             else:
                 free = is_free(sessions[number], start, occupied)
+                free = free and is_apart(world, sessions, number, start)
                 slots[number, start] = (ends, occupied, SEATS if free else 0)
     return slots
 
@@ -339,6 +363,16 @@ def worlds(draw: st.DrawFn) -> World:
                 max_size=6,
             )
         ),
+        groups=draw(
+            st.lists(
+                st.builds(
+                    Group,
+                    st.frozensets(st.integers(0, len(rooms) - 1), min_size=1),
+                    st.sampled_from([5, 20, 45, 240]),
+                ),
+                max_size=2,
+            )
+        ),
         blocked_dates=draw(st.lists(st.tuples(dates, st.integers(0, 1)), max_size=1)),
         notice=draw(st.sampled_from([None, None, -3000, 200, 1000])),
         advance=draw(st.sampled_from([None, None, 0, 2])),
@@ -400,6 +434,10 @@ def arrange(shop: Shop, world: World) -> list[str]:
             shop.insert("schedule_exceptions", date=said.day, **hours(said.window), **place)
         else:
             shop.insert("schedule_exceptions", date=said.day, is_closed=True, **place)
+    for name, group in enumerate(world.groups):
+        made = shop.insert("start_groups", name=f"Group {name}", minutes=group.minutes)
+        for number in group.rooms:
+            shop.insert("start_group_rooms", group_id=made["id"], room_id=ids[number])
     for first, more in world.blocked_dates:
         shop.insert(
             "calendar_blocked_dates",
@@ -441,7 +479,9 @@ def occupy(shop: Shop, world: World, ids: list[str]) -> dict[int, list[Session]]
         start = starts[taken.which % len(starts)] + timedelta(minutes=taken.beside)
         ends = start + timedelta(minutes=room.duration)
         occupied = ends + timedelta(minutes=room.turnaround)
-        if is_free(sessions[taken.room], start, occupied):
+        if is_free(sessions[taken.room], start, occupied) and is_apart(
+            world, sessions, taken.room, start
+        ):
             sessions[taken.room].append(Session(start, ends, occupied, room.shared, taken.seats))
             # As booked once, whatever notice and hours were then.
             shop.house.owner_sql(

@@ -57,6 +57,7 @@ def rows_of(shop: Shop, room: str) -> dict[str, Row]:
             "key": "team",
             "label": '{"es": "Equipo"}',
         },
+        "start_groups": {"name": "Lobby", "minutes": 10},
     }
 
 
@@ -75,6 +76,7 @@ TABLES = (
     "calendar_rooms",
     "calendar_blocked_dates",
     "calendar_fields",
+    "start_groups",
 )
 
 #: A change that a member with the permission may make.
@@ -89,6 +91,7 @@ CHANGES: dict[str, Row] = {
     "calendar_rooms": {"position": 3, "minimum_notice_minutes": 30, "maximum_advance_days": 9},
     "calendar_blocked_dates": {"reason": "Holiday"},
     "calendar_fields": {"required": True},
+    "start_groups": {"minutes": 20},
 }
 
 
