@@ -140,8 +140,7 @@ def test_a_second_stack_goes_on_from_a_backup_of_the_first(
         [booking] = answer(staff.get("bookings", select="reference,status"))
         assert booking == {"reference": held["reference"], "status": "held"}
         # The signing key came along: the link in the player's mail leads to the booking.
-        access = {"reference": held["reference"], "manage_token": held["manage_token"]}
-        assert answer(there.rpc("get_booking", **access))["reference"] == held["reference"]
+        assert answer(there.rpc("get_booking", **_link(held)))["reference"] == held["reference"]
         # Who may not, may not: policies are those that there were.
         assert there.get("bookings").status_code == 401
         assert document(http, there, venue).status_code >= 400
@@ -163,7 +162,26 @@ def test_a_second_stack_goes_on_from_a_backup_of_the_first(
         assert document(http, staff, venue).content == DOCUMENT
         assert http.get(f"{folder}/new.txt", headers=mine).status_code >= 400
 
+        # This venue alone comes back, with its file and what it had then.
+        lost = hold(there, venue)
+        http.request("DELETE", bucket, headers=mine, json=names).raise_for_status()
+        alone = ("restore-organization", str(file), venue.organization_id, restoring[2])
+        done = command(place(second), *alone)
+        assert (done.returncode, "say --replace" in done.stderr) == (1, True), done.stderr
+        done = command(place(second), *alone, "--replace")
+        assert done.returncode == 0, done.stderr
+        assert f"rows of {venue.organization_id} restored" in done.stdout
+        assert document(http, staff, venue).content == DOCUMENT
+        assert [b["reference"] for b in answer(staff.get("bookings", select="reference"))] == [
+            held["reference"]
+        ]
+        assert there.rpc("get_booking", **_link(lost)).status_code == 404
+
         _goes_on(second, there, staff, venue)
+
+
+def _link(booking: dict[str, Any]) -> dict[str, Any]:
+    return {name: booking[name] for name in ("reference", "manage_token")}
 
 
 def _goes_on(second: Stack, there: Rest, staff: Rest, venue: Venue) -> None:

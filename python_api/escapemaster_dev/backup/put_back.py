@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+from uuid import UUID
 
 import psycopg
 
-from escapemaster_dev.backup import age, archive, files, manifest, rows
+from escapemaster_dev.backup import age, archive, files, manifest, rows, tenant
 from escapemaster_dev.backup.errors import BackupError, DamagedFile
 from escapemaster_dev.backup.place import Place
 from escapemaster_dev.backup.progress import Reporter
 from escapemaster_dev.backup.structure import structure
+from escapemaster_dev.backup.verified import Verified
 from escapemaster_dev.schema.snapshot import difference
+
+T = TypeVar("T")
 
 _TRIES: Final = 5
 _SHOWN: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A backup that was read to its end.
-
-    Attributes:
-        structure: What the database was, as lines.
-    """
-
-    path: Path
-    identity: age.Identity
-    manifest: manifest.Manifest
-    structure: list[str]
 
 
 def verify(path: Path, identity: age.Identity, reporter: Reporter) -> Verified:
@@ -141,20 +130,53 @@ def restore_rows(
     Raises:
         BackupError: It was not done, and nothing was changed.
     """
+
+    def put(connection: rows.Connection) -> int:
+        # What was looked at before is looked at again, now that nobody else can change it.
+        _check(place, connection, backup, replace=replace, accept_differences=accept_differences)
+        return _put(connection, backup, reporter, send_mails=send_mails)
+
+    return _alone(place, put)
+
+
+def restore_organization(
+    place: Place,
+    backup: Verified,
+    name: str,
+    reporter: Reporter,
+    *,
+    replace: bool,
+    accept_differences: bool,
+) -> tenant.PutBack:
+    """Put one organization's rows back, in one transaction; all others stay as they are.
+
+    Args:
+        place: That the backup was made of.
+        backup: It was read to its end.
+        name: Its slug in the backup, or its id.
+        reporter: Shows how far it is.
+        replace: Whether rows that it has may go.
+        accept_differences: Though the structure is not the backup's.
+
+    Raises:
+        BackupError: It was not done, and nothing was changed.
+    """
+
+    def put(connection: rows.Connection) -> tenant.PutBack:
+        _check(place, connection, backup, replace=True, accept_differences=accept_differences)
+        return tenant.put_organization(connection, backup, name, reporter, replace=replace)
+
+    return _alone(place, put)
+
+
+def _alone(place: Place, put: Callable[[rows.Connection], T]) -> T:
+    """Do it in a transaction in which nobody else reads or writes the tables."""
     for attempt in range(1, _TRIES + 1):
         try:
             with connected(place) as connection:
                 rows.prepare(connection)
                 rows.keep_others_out(connection, rows.tables(connection))
-                # What was looked at before is looked at again, now that nobody else can change it.
-                _check(
-                    place,
-                    connection,
-                    backup,
-                    replace=replace,
-                    accept_differences=accept_differences,
-                )
-                return _put(connection, backup, reporter, send_mails=send_mails)
+                return put(connection)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             if attempt == _TRIES:
                 raise BackupError(
@@ -193,21 +215,38 @@ def _put(
                     f"the rows of {table} are not the same once they are there. Nothing was changed"
                 )
             step.advance(table.rows)
+    # Most of them went out: no trigger tells the venue that a customer got none.
+    aside = 0 if send_mails else rows.set_mails_aside(connection)
     connection.execute("set local session_replication_role = origin")
-    return 0 if send_mails else rows.set_mails_aside(connection)
+    return aside
 
 
-def restore_files(place: Place, backup: Verified, reporter: Reporter) -> int:
+def restore_files(
+    place: Place, backup: Verified, reporter: Reporter, *, of: UUID | None = None
+) -> int:
     """Upload the backup's files, and delete those that it does not know. May be repeated.
+
+    Args:
+        place: Where its rows are already.
+        backup: It was read to its end.
+        reporter: Shows how far it is.
+        of: The organization whose files they are; None: all.
 
     Raises:
         BackupError: Storage failed. Rows and the files so far stay.
     """
-    wanted = {f"files/{file.folder}": file for file in backup.manifest.files or ()}
+    folder = "" if of is None else f"{of}/"
+    wanted = {
+        f"files/{file.folder}": file
+        for file in backup.manifest.files or ()
+        if file.name.startswith(folder)
+    }
     kept = {(file.bucket, file.name) for file in wanted.values()}
     with connected(place) as connection:
         surplus = [
-            entry for entry in files.listed(connection) if (entry.bucket, entry.name) not in kept
+            entry
+            for entry in files.listed(connection)
+            if entry.name.startswith(folder) and (entry.bucket, entry.name) not in kept
         ]
     with (
         files.connected(place) as storage,

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -165,7 +166,15 @@ def read(connection: Connection, table: Table, checksum: Checksum) -> Iterator[b
 def write(connection: Connection, table: TableRows, pieces: Iterable[bytes]) -> None:
     """Put rows into an emptied table."""
     target = Table(table.schema_name, table.name, table.columns)
-    query = sql.SQL("copy {} ({}) from stdin").format(target.identifier, target.column_list)
+    copy_in(connection, target.identifier, table.columns, pieces)
+
+
+def copy_in(
+    connection: Connection, table: sql.Identifier, columns: Sequence[str], pieces: Iterable[bytes]
+) -> None:
+    """Put rows into a table."""
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    query = sql.SQL("copy {} ({}) from stdin").format(table, listed)
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         for piece in pieces:
             copy.write(piece)
@@ -201,6 +210,15 @@ def set_sequence(connection: Connection, value: SequenceValue) -> None:
         " %s, %s)",
         [value.schema_name, value.name, value.last_value, value.is_called],
     )
+
+
+def raise_sequence(connection: Connection, value: SequenceValue) -> None:
+    """Let a sequence stand where it stood, unless it stands further."""
+    row = connection.execute(
+        sql.SQL("select last_value from {}").format(sql.Identifier(value.schema_name, value.name))
+    ).fetchone()
+    if row is not None and row[0] < value.last_value:
+        set_sequence(connection, value)
 
 
 def keep_others_out(connection: Connection, listed: Sequence[Table]) -> None:
@@ -251,13 +269,20 @@ def population(connection: Connection) -> tuple[int, int]:
     return (0, 0) if row is None else (row[0], row[1])
 
 
-def set_mails_aside(connection: Connection) -> int:
-    """Let no mail go out again that went out after the backup; return how many waited."""
+def set_mails_aside(connection: Connection, organization: UUID | None = None) -> int:
+    """Let no mail go out again that went out after the backup; return how many waited.
+
+    Args:
+        connection: As the owner.
+        organization: Whose; None: everybody's.
+    """
     return connection.execute(
         """
         update private.jobs
         set status = 'dead', finished_at = pg_catalog.now(), lease_token = null,
           last_error = 'set aside after a restore'
         where status in ('queued', 'running') and kind = 'email.send'
-        """
+          and (%(organization)s::uuid is null or organization_id = %(organization)s)
+        """,
+        {"organization": organization},
     ).rowcount

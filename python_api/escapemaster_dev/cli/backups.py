@@ -1,4 +1,4 @@
-"""`backup`, `restore`, `backup-key`: everything in one encrypted file, and back."""
+"""`backup`, `restore`, `restore-organization`, `backup-key`: one encrypted file, and back."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(rich_help_panel=_BACKUPS)(backup)
     app.command(rich_help_panel=_BACKUPS)(restore)
+    app.command("restore-organization", rich_help_panel=_BACKUPS)(restore_organization)
     app.command("backup-key", rich_help_panel=_BACKUPS)(backup_key)
 
 
@@ -113,6 +114,64 @@ def restore(
     console.print(f"Restored to {place}, as of {verified.manifest.made_at:%Y-%m-%d %H:%M} UTC.")
     if aside:
         console.print(f"{aside} mails that waited were set aside: `escapemaster jobs` lists them.")
+
+
+def restore_organization(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    organization: Annotated[str, typer.Argument(help="Its slug in the backup, or its id.")],
+    key: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="The key file that `backup-key` wrote."),
+    ],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what the organization has: rows and files.")
+    ] = False,
+    files: Annotated[
+        bool, typer.Option("--files/--no-files", help="With its uploaded files.")
+    ] = True,
+    accept_differences: Annotated[
+        bool,
+        typer.Option(
+            "--accept-differences",
+            help="Though tables, policies, grants or functions are not the backup's.",
+        ),
+    ] = False,
+) -> None:
+    """Put one organization of a backup back into the place that it came from.
+
+    All others stay as they are. Accounts are not part of it: what belonged to one that was deleted
+    since goes, or forgets it, as it would have done then. Its rows come in one transaction, while
+    everybody else waits: whole, or not at all.
+    """
+    from escapemaster_dev.backup import put_back
+    from escapemaster_dev.backup.age import Identity
+    from escapemaster_dev.backup.place import place_of_the_environment
+    from escapemaster_dev.backup.progress import reporting
+
+    place = place_of_the_environment(files=files)
+    console = Console()
+    with reporting(console) as reporter:
+        verified = put_back.verify(file, Identity.parse(key.read_text()), reporter)
+        there = put_back.restore_organization(
+            place,
+            verified,
+            organization,
+            reporter,
+            replace=replace,
+            accept_differences=accept_differences,
+        )
+        if files and verified.manifest.files is not None:
+            put_back.restore_files(place, verified, reporter, of=there.id)
+        put_back.analyze(place)
+    made_at = f"{verified.manifest.made_at:%Y-%m-%d %H:%M} UTC"
+    console.print(f"{there.rows:,} rows of {organization} restored to {place}, as of {made_at}.")
+    for table, count in there.left_out.items():
+        console.print(f"left out, as their accounts are gone: {count:,} rows of {table}")
+    if there.mails_set_aside:
+        console.print(
+            f"{there.mails_set_aside} mails that waited were set aside: `escapemaster jobs` lists"
+            " them."
+        )
 
 
 def backup_key(
