@@ -630,7 +630,7 @@ declare
   shown service.open_checkout := private.shown_checkout(booking, attempt, false);
 begin
   -- The payer's page, not the organizer's; and nothing on it cancels or moves the booking.
-  shown.reference := share.id;
+  shown.reference := 'share-' || share.id;
   shown.locale := share.locale;
   shown.customer_email := share.payer_email;
   -- What takes days would outlast the others' patience.
@@ -649,5 +649,5 @@ set search_path = ''
 as $$ select private.open_share_checkout(share_id, share_token) $$;
 
 comment on function service.open_share_checkout is
-  'Opens the attempt to pay one share of a booking, or returns the one that is open; reference is the share''s id. The page ends before the share does. Methods that take days are never offered. Errors: 404 share_not_found; 409 nothing_due, not_payable, checkout_closing, online_payment_unavailable.';
+  'Opens the attempt to pay one share of a booking, or returns the one that is open; reference is share-<its id>, as in its link. The page ends before the share does. Methods that take days are never offered. Errors: 404 share_not_found; 409 nothing_due, not_payable, checkout_closing, online_payment_unavailable.';
 grant execute on function service.open_share_checkout to service_role;

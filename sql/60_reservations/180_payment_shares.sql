@@ -18,7 +18,7 @@ create type public.booking_share as (
 comment on type public.booking_share is 'A payer''s share of a booking, as its organizer sees it.';
 comment on column public.booking_share.share_id is 'The share.';
 comment on column public.booking_share.share_token is
-  'The secret of its link, to hand over where no address was given: <site_url>?calendar=<calendar>&share=<share_id>#token=<share_token>.';
+  'The secret of its link, to hand over where no address was given: <site_url>?calendar=<calendar>&reference=share-<share_id>#token=<share_token>.';
 comment on column public.booking_share.name is 'Who pays it.';
 comment on column public.booking_share.email is 'Where its link was mailed to; null: to nobody, or it was erased.';
 comment on column public.booking_share.amount_cents is 'Minor units of the booking''s currency.';
