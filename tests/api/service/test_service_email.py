@@ -1787,3 +1787,12 @@ def test_who_booked_is_told_what_became_of_a_share(news: str, said: str) -> None
     for text in (Page(message.html).text, message.text):
         assert said in text
         assert "€50.00" in text
+
+
+@pytest.mark.parametrize("template", ["booking_cancelled", "booking_refunded", "booking_paid_late"])
+def test_where_several_paid_nobody_is_promised_what_others_paid(template: str) -> None:
+    told = {"refund_cents": 6000, "paid_cents": 6000, "split": True}
+    text = render(prepared(template, "en", **told), SITE).text
+    assert "to each payer theirs" in text
+    assert "that you paid with" not in text
+    assert "Your payment" not in text
