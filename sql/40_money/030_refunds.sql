@@ -530,12 +530,16 @@ begin
   end if;
 
   -- Newest first: what was paid last is what was paid too much. Provider payments, then
-  -- vouchers, before cash, because they go back by themselves; last what a bank withholds.
+  -- vouchers, before cash, because they go back by themselves; last what a bank withholds. A share counts only
+  -- where it is wanted, so what is too much is never its payer's as long as there is other money.
   for payment_id in
     select p.id
     from public.payments as p
     where p.organization_id = request_refund.organization_id and p.booking_id = request_refund.booking_id
     order by
+      exists (
+        select from private.share_payments as s where s.organization_id = p.organization_id and s.payment_id = p.id
+      ),
       private.payment_is_disputed(p.organization_id, p.id),
       (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
   loop

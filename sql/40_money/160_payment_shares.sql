@@ -19,7 +19,7 @@
 -- What goes back of a booking with paid shares: all of it means to each payer what that payer paid; a part of it
 -- (terms, a change, a no-show's fee, an amount that staff give back) is taken from all payments in the proportion of
 -- what is left of them, each rounded down and the rest by largest remainder (private.apportioned); what was paid too
--- much goes back to who paid last.
+-- much goes back to the organizer, since a share counts only where it is wanted.
 
 create table public.payment_shares (
   organization_id uuid not null,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -17,7 +17,7 @@ Json = Any
 class Shop:
     """A venue whose payments may be split."""
 
-    venue: Venue
+    venue: Venue = field(repr=False)
 
     def split(self, booking: Booking, *shares: Json, **options: object) -> Json:
         return self.venue.public.call(

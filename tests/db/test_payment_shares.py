@@ -460,6 +460,17 @@ class TestLateness:
         assert shop.returned(paid(page)) == (2000 if taken else 0)
         assert shop.see(split["shares"][0])["status"] == ("returned" if taken else "paid")
 
+    def test_what_the_organizer_pays_too_much_is_not_taken_from_a_payer(self, shop: Shop) -> None:
+        booking = shop.venue.hold()
+        own = shop.checkout_of_organizer(booking)
+        shop.venue.apply(session_of(own, "expired"))
+        split = shop.split(booking, {"name": "Ben", "amount_cents": 2500})
+        session = shop.pay(split["shares"][0])
+        # Paid after all, and before: its news come late.
+        shop.venue.apply(paid(own))
+        assert (shop.returned(session), shop.returned(paid(own))) == (0, 2500)
+        assert shop.venue.status(booking) == "confirmed"
+
     def test_of_a_cancelled_booking_it_goes_back(self, shop: Shop) -> None:
         booking, (ben, cleo) = shop.thirds()
         session = shop.pay(ben)
