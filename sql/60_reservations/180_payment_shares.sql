@@ -310,10 +310,10 @@ begin
   perform private.enqueue(
     'email.send',
     jsonb_build_object(
-      'template', 'payment_share', 'organization_id', share.organization_id, 'booking_id', share.booking_id,
+      'template', 'share_to_pay', 'organization_id', share.organization_id, 'booking_id', share.booking_id,
       'share_id', share.id, 'amount_cents', share.amount_cents, 'reminder', mail_share.reminder
     ),
-    concat_ws(':', 'payment_share', share.id, share.amount_cents, share.reminders),
+    concat_ws(':', 'share_to_pay', share.id, share.amount_cents, share.reminders),
     share.organization_id
   );
   -- Its address was typed by who booked.
@@ -507,7 +507,7 @@ begin
   return exists (
     select from private.jobs as j
     where j.kind = 'email.send'
-      and j.dedupe_key = concat_ws(':', 'payment_share', share.id, share.amount_cents, share.reminders)
+      and j.dedupe_key = concat_ws(':', 'share_to_pay', share.id, share.amount_cents, share.reminders)
   );
 end
 $$;

@@ -1,6 +1,6 @@
 -- The mails of a split payment: its link to a payer, and what became of a share to who booked.
 
-create function private.payment_share_content(organization_id uuid, cause jsonb)
+create function private.share_to_pay_content(organization_id uuid, cause jsonb)
 returns jsonb
 language plpgsql
 stable
@@ -37,7 +37,7 @@ begin
     join public.bookings as b on b.organization_id = s.organization_id and b.id = s.booking_id
     left join lateral private.managing_calendar(b) as k on true
     cross join lateral private.shown_payment_share(s.organization_id, s.id) as shown
-    where s.organization_id = payment_share_content.organization_id
+    where s.organization_id = share_to_pay_content.organization_id
       and s.id = (cause ->> 'share_id')::uuid
       and shown.status = 'open'
       -- Another amount has a mail of its own.
@@ -47,10 +47,10 @@ begin
 end
 $$;
 
-comment on function private.payment_share_content is
+comment on function private.share_to_pay_content is
   'What the mail says that brings a payer the link of a share, or reminds of it: of the booking only what, when, where and who booked; null once it was paid, changed or has ended.';
 
-select private.email_template_upsert('payment_share', 'payment_share_content');
+select private.email_template_upsert('share_to_pay', 'share_to_pay_content');
 
 create function private.payment_share_news_content(organization_id uuid, cause jsonb)
 returns jsonb

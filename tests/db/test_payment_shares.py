@@ -668,7 +668,7 @@ def news(shop: Shop, booking: Booking) -> list[str]:
 
 
 def share_mails(
-    shop: Shop, booking: Booking, template: str = "payment_share"
+    shop: Shop, booking: Booking, template: str = "share_to_pay"
 ) -> list[dict[str, Any]]:
     return shop.venue.database.all(
         "select * from private.jobs where kind = 'email.send' and payload ->> 'booking_id' = %s"

@@ -1765,7 +1765,7 @@ def test_thanks_tell_what_came_of_the_game_where_that_is_known(
 
 @pytest.mark.parametrize("reminder", [False, True])
 def test_a_payer_is_told_of_their_share_and_of_nothing_else(reminder: bool) -> None:
-    message = render(prepared("payment_share", "en", reminder=reminder), SITE)
+    message = render(prepared("share_to_pay", "en", reminder=reminder), SITE)
     link = (
         "https://play.example.test/demo/?lang=es"
         "&reference=share-01a9b1c4-7d2e-7c31-9a34-2f2d7f0a8f11#token=share_-1"
