@@ -116,7 +116,10 @@ export type VoucherOffer = Answer<"voucher_offer">;
 export type PlacedVoucherOrder = Answer<"placed_voucher_order">;
 export type VoucherOrder = Answer<"voucher_order">;
 
-/** The answer of the service's `POST /v1/checkout` and `/v1/voucher-checkout`. */
+/** The answer of `get_payment_share`: a share of a booking, as its payer sees it. */
+export type PaymentShare = Answer<"payment_share">;
+
+/** The answer of the service's `POST /v1/checkout`, `/v1/share-checkout` and `/v1/voucher-checkout`. */
 export interface Checkout {
   readonly checkout_url: string;
   readonly expires_at: string;

@@ -18,7 +18,7 @@ const output = new URL("dist/bundle.ts", here);
 /** Whose members the widget's own names are: a name that anything else bears is left as it is. */
 const ours = new Set(
   ("strings this flow entering choosing free pricing details paying trail clock more managing moving waitlist " +
-    "waivers vouchers").split(" "),
+    "waivers vouchers shares").split(" "),
 );
 
 /**

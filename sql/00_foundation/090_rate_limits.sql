@@ -47,6 +47,7 @@ values
 ('try_code', 'address', 120, 3600, 'Codes of coupons and vouchers tried by one address'),
 ('order_voucher', 'address', 20, 3600, 'Gift vouchers ordered by one address'),
 ('order_voucher', 'target', 300, 3600, 'Gift vouchers ordered of one venue by everybody'),
+('split_booking', 'target', 20, 86400, 'Times that the payment of one booking is split'),
 ('manage_booking', 'address', 60, 60, 'Bookings looked up or changed with a token by one address'),
 ('mail_links', 'address', 10, 3600, 'Mails with links to one''s own bookings asked for by one address'),
 ('join_organization', 'user', 10, 3600, 'Join codes tried by one user'),

@@ -12,6 +12,8 @@ create table public.organizations (
   delayed_methods boolean not null default false,
   pay_at_venue boolean not null default true,
   rest_online_minutes int default 0,
+  split_hold_hours int,
+  late_shares text not null default 'organizer',
   legal_name text,
   tax_id text,
   logo_path text,
@@ -35,6 +37,8 @@ create table public.organizations (
   constraint organizations_locale_is_supported check (private.is_locale(locale)),
   constraint organizations_small_amounts_is_known check (small_amounts in ('at_venue', 'round_up')),
   constraint organizations_rest_online_minutes_are_0_to_a_year check (rest_online_minutes between 0 and 525600),
+  constraint organizations_split_hold_hours_are_1_to_72 check (split_hold_hours between 1 and 72),
+  constraint organizations_late_shares_is_known check (late_shares in ('organizer', 'release')),
   constraint organizations_legal_name_is_a_name check (private.is_name(legal_name, 200)),
   -- Of any country: letters and digits, as ES B-12345678, without a rule for each.
   constraint organizations_tax_id_is_one check (tax_id ~ '^[A-Z0-9]([A-Z0-9 ./-]{2,28})[A-Z0-9]$'),
@@ -66,6 +70,10 @@ comment on column public.organizations.pay_at_venue is
   'Whether the public books while nothing can be paid online, with all of it due at the venue; false: what has to be paid cannot be booked then.';
 comment on column public.organizations.rest_online_minutes is
   'So many minutes before the start the rest of a booking can be paid online for the last time, and whoever books may pay all at once; null: online only what is due when it is booked.';
+comment on column public.organizations.split_hold_hours is
+  'For so many hours a place is kept when its payment is split among several payers, 1 to 72; null: it cannot be split.';
+comment on column public.organizations.late_shares is
+  'What becomes of a share of a held place that is not paid in time: organizer (who booked pays it, within another hour), or release (the hold ends, and all that was paid goes back).';
 
 comment on column public.organizations.writes_end_at is
   'From then on members read and do not write, since what the organization pays the platform is overdue; null: it is not.';
@@ -88,8 +96,8 @@ create index organizations_currency_idx on public.organizations (currency);
 
 grant select on public.organizations to authenticated;
 grant update (
-  name, slug, timezone, locale, small_amounts, delayed_methods, pay_at_venue, rest_online_minutes, legal_name, tax_id,
-  logo_path, website, contact_email, phone, descriptions, business_type
+  name, slug, timezone, locale, small_amounts, delayed_methods, pay_at_venue, rest_online_minutes, split_hold_hours,
+  late_shares, legal_name, tax_id, logo_path, website, contact_email, phone, descriptions, business_type
 ) on public.organizations to authenticated;
 
 alter table public.organizations enable row level security;

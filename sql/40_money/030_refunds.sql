@@ -323,7 +323,7 @@ $$;
 comment on function private.rest_payable_until is
   'Until when more than is due can be paid online (organizations.rest_online_minutes); null: never.';
 
-create function private.payable_online(booking public.bookings, whole boolean default false)
+create function private.payable_beside(booking public.bookings, whole boolean, reserved_cents bigint)
 returns bigint
 language plpgsql
 stable
@@ -339,12 +339,12 @@ begin
   then
     return 0;
   end if;
-  due := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+  due := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id) - reserved_cents;
   -- A place that only its mail's link confirms is not bought before.
   if (whole and not private.awaits_confirmation(booking) or booking.status in ('confirmed', 'checked_in'))
     and private.rest_payable_until(booking) > now()
   then
-    due := greatest(due, private.booking_open(booking) - (
+    due := greatest(due, private.booking_open(booking) - reserved_cents - (
       -- What staff have given back is not asked for again.
       select coalesce(sum(q.amount_cents), 0)
       from private.refund_requests as q
@@ -360,8 +360,22 @@ begin
 end
 $$;
 
+comment on function private.payable_beside is
+  'What can be paid online of a booking now beside what others are to pay, in minor units: what is due; of a confirmed booking, or whole, all that is open and was not given back by staff, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
+
+create function private.payable_online(booking public.bookings, whole boolean default false)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.payable_beside(booking, whole, private.shares_reserve(booking.organization_id, booking.id));
+end
+$$;
+
 comment on function private.payable_online is
-  'What a booking''s link can ask to be paid online now, in minor units: what is due; of a confirmed booking, or whole, all that is open and was not given back by staff, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
+  'What a booking''s link can ask to be paid online now, in minor units: private.payable_beside the shares of other payers.';
 
 create function private.queue_refund(organization_id uuid, refund_request_id uuid)
 returns void
@@ -495,18 +509,37 @@ as $$
 declare
   wanted bigint := request_refund.amount_cents;
   promised bigint := 0;
+  part record;
   payment_id uuid;
 begin
   -- Whoever moves a booking's money holds its lock: two refunds cannot promise the same cents.
   perform private.locked_booking(request_refund.organization_id, request_refund.booking_id);
 
+  -- Of several people's money each gets back a part, as far as nobody paid too much.
+  if request_refund.reason in ('cancelled', 'changed', 'no_show', 'staff')
+    and private.is_split(request_refund.organization_id, request_refund.booking_id)
+  then
+    for part in
+      select a.*
+      from private.apportioned(request_refund.organization_id, request_refund.booking_id, wanted) as a
+    loop
+      promised := promised + private.request_payment_refund(
+        request_refund.organization_id, part.payment_id, part.part_cents, request_refund.reason, request_refund.note
+      );
+    end loop;
+  end if;
+
   -- Newest first: what was paid last is what was paid too much. Provider payments, then
-  -- vouchers, before cash, because they go back by themselves; last what a bank withholds.
+  -- vouchers, before cash, because they go back by themselves; last what a bank withholds. A share counts only
+  -- where it is wanted, so what is too much is never its payer's as long as there is other money.
   for payment_id in
     select p.id
     from public.payments as p
     where p.organization_id = request_refund.organization_id and p.booking_id = request_refund.booking_id
     order by
+      exists (
+        select from private.share_payments as s where s.organization_id = p.organization_id and s.payment_id = p.id
+      ),
       private.payment_is_disputed(p.organization_id, p.id),
       (p.method = 'stripe') desc, (p.method = 'voucher') desc, p.occurred_at desc, p.id desc
   loop
@@ -520,7 +553,7 @@ end
 $$;
 
 comment on function private.request_refund is
-  'Promises a booking''s payer back amount_cents, or what is left to refund if that is less, and returns what was promised.';
+  'Promises a booking''s payer, or payers, back amount_cents, or what is left to refund if that is less, and returns what was promised.';
 
 create function private.waits_for_dispute(request private.refund_requests)
 returns boolean

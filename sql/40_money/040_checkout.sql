@@ -35,6 +35,7 @@ create table private.payment_attempts (
   as_of timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  share_id uuid,
   constraint payment_attempts_pkey primary key (organization_id, id),
   constraint payment_attempts_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
@@ -46,7 +47,7 @@ create table private.payment_attempts (
   constraint payment_attempts_fee_is_of_an_own_account check (platform_fee_cents = 0 or stripe_account is not null)
 );
 
-comment on table private.payment_attempts is 'Attempts to pay through the provider; a booking has at most one that is open.';
+comment on table private.payment_attempts is 'Attempts to pay through the provider; a booking, and each of its shares, has at most one that is open.';
 comment on column private.payment_attempts.status is
   'open → failed (no session was made) → expired → paid: it only moves to the right, so reports may come in any order.';
 comment on column private.payment_attempts.expires_at is 'When the provider closes its session.';
@@ -56,11 +57,12 @@ comment on column private.payment_attempts.covers_rest is
   'Whether more is paid than was due to confirm the booking: its rest, or all of it at once.';
 comment on column private.payment_attempts.shows_customer is
   'Whether its page shows the customer''s address: who has a pay link only is shown another page.';
+comment on column private.payment_attempts.share_id is 'The share that it pays; null: it pays the booking.';
 comment on column private.payment_attempts.as_of is 'The newest instant at which the provider''s state was read.';
 
 -- for: private.open_checkout; two people who press "pay" at once get the same attempt
 create unique index payment_attempts_open_key on private.payment_attempts (organization_id, booking_id)
-where status = 'open';
+where status = 'open' and share_id is null;
 -- for: the foreign key, and the attempt behind a payment
 create index payment_attempts_booking_id_idx on private.payment_attempts (organization_id, booking_id);
 -- for: private.lock_attempt; the provider knows the attempt's id and no organization
@@ -119,6 +121,27 @@ $$;
 comment on function private.request_checkout_expiry is
   'Queues closing the attempt''s session at the provider, so that nobody can pay for what is no longer for sale.';
 
+create function private.close_one_attempt(attempt private.payment_attempts, reason text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if attempt.session_id is not null then
+    -- The attempt stays open until the provider says what became of it: it may be paid.
+    perform private.request_checkout_expiry(attempt);
+  elsif attempt.id is not null then
+    update private.payment_attempts as a
+    set status = 'failed', error = close_one_attempt.reason
+    where a.organization_id = attempt.organization_id and a.id = attempt.id;
+  end if;
+end
+$$;
+
+comment on function private.close_one_attempt is
+  'Closes a locked attempt that is open: at the provider, or here when no session was made. Null: nothing.';
+
 create function private.close_attempt(organization_id uuid, booking_id uuid, reason text)
 returns void
 language plpgsql
@@ -132,21 +155,15 @@ begin
   from private.payment_attempts as a
   where a.organization_id = close_attempt.organization_id
     and a.booking_id = close_attempt.booking_id
+    and a.share_id is null
     and a.status = 'open'
   for update;
-  if attempt.session_id is not null then
-    -- The attempt stays open until the provider says what became of it: it may be paid.
-    perform private.request_checkout_expiry(attempt);
-  elsif attempt.id is not null then
-    update private.payment_attempts as a
-    set status = 'failed', error = close_attempt.reason
-    where a.organization_id = attempt.organization_id and a.id = attempt.id;
-  end if;
+  perform private.close_one_attempt(attempt, close_attempt.reason);
 end
 $$;
 
 comment on function private.close_attempt is
-  'Closes the open attempt of a locked booking, if it has one: at the provider, or here when no session was made.';
+  'Closes the open attempt to pay a locked booking, if it has one; those of its shares are closed with these.';
 
 create function private.checkout_token(attempt_id uuid)
 returns text
@@ -314,13 +331,18 @@ begin
   end if;
   -- Of a confirmed booking too: its rest, or what a change has made dearer.
   due := private.payable_online(booking, open_checkout.whole);
-  if due = 0 then
+  if due = 0 and private.shares_are_closing(booking.organization_id, booking.id) then
+    perform private.fail('checkout_closing', 409, 'The page of a share is being closed: try again in a minute.');
+  elsif due = 0 then
     perform private.fail('nothing_due', 409, 'Nothing is due online.');
   end if;
 
   select a.* into attempt
   from private.payment_attempts as a
-  where a.organization_id = booking.organization_id and a.booking_id = booking.id and a.status = 'open'
+  where a.organization_id = booking.organization_id
+    and a.booking_id = booking.id
+    and a.share_id is null
+    and a.status = 'open'
   for update;
 
   if attempt.session_id is null and attempt.created_at < now() - interval '45 seconds' then

@@ -69,11 +69,13 @@ begin
     end if;
   end if;
 
+  perform private.settle_shares(booking);
   -- Paid otherwise, or changed: the page that asks for another amount is closed.
   if booking.takes_capacity and exists (
     select from private.payment_attempts as a
     where a.organization_id = booking.organization_id
       and a.booking_id = booking.id
+      and a.share_id is null
       and a.status = 'open'
       and a.amount_cents <> private.payable_online(booking, a.covers_rest)
   ) then
@@ -109,7 +111,34 @@ $$;
 comment on function private.announce_payment is
   'The outbox: a payment after which its booking stands as before writes a mail of its own in the same transaction.';
 
-create function private.receive_payment(payment public.payments)
+create function private.write_payment(payment public.payments)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  payment_id uuid;
+begin
+  insert into public.payments as p (
+    organization_id, id, booking_id, method, amount_cents, currency,
+    provider_payment_id, provider_session_id, occurred_at, stripe_account, platform_fee_cents
+  )
+  values (
+    payment.organization_id, coalesce(payment.id, private.uuid_v7()), payment.booking_id, payment.method,
+    payment.amount_cents, payment.currency, payment.provider_payment_id, payment.provider_session_id,
+    coalesce(payment.occurred_at, now()), payment.stripe_account, payment.platform_fee_cents
+  )
+  on conflict (organization_id, provider_payment_id) where provider_payment_id is not null do nothing
+  returning p.id into payment_id;
+  return payment_id;
+end
+$$;
+
+comment on function private.write_payment is
+  'Writes a payment into the ledger, once a provider payment, and returns its id; null: it was there.';
+
+create function private.receive_payment(payment public.payments, announced boolean default true)
 returns text
 language plpgsql
 volatile
@@ -124,21 +153,10 @@ begin
     perform private.fail('currency_mismatch', 422, 'Pay in the booking''s currency.');
   end if;
 
-  insert into public.payments as p (
-    organization_id, id, booking_id, method, amount_cents, currency,
-    provider_payment_id, provider_session_id, occurred_at, stripe_account, platform_fee_cents
-  )
-  values (
-    payment.organization_id, coalesce(payment.id, private.uuid_v7()), payment.booking_id, payment.method,
-    payment.amount_cents, payment.currency, payment.provider_payment_id, payment.provider_session_id,
-    coalesce(payment.occurred_at, now()), payment.stripe_account, payment.platform_fee_cents
-  )
-  on conflict (organization_id, provider_payment_id) where provider_payment_id is not null do nothing
-  returning p.id into payment_id;
-
-  if found and booking.status = 'cancelled' then
+  payment_id := private.write_payment(payment);
+  if payment_id is not null and booking.status = 'cancelled' then
     perform private.request_payment_refund(booking.organization_id, payment_id, payment.amount_cents, 'paid_late');
-  elsif found and payment.method <> 'stripe' then
+  elsif payment_id is not null and payment.method <> 'stripe' then
     -- What the desk or a voucher leaves may be less than the provider charges.
     update public.bookings as b
     set due_now_cents = private.chargeable_due(
@@ -150,7 +168,7 @@ begin
   end if;
   settled := private.settle_booking(booking.organization_id, booking.id);
   -- A confirmation says itself what was paid.
-  if payment_id is not null and settled = booking.status
+  if announced and payment_id is not null and settled = booking.status
     and settled in ('pending', 'confirmed', 'checked_in', 'in_progress', 'completed', 'no_show')
   then
     perform private.announce_payment(booking.organization_id, booking.id, payment_id);
@@ -160,7 +178,7 @@ end
 $$;
 
 comment on function private.receive_payment is
-  'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status.';
+  'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status. announced: whether a payment after which it stands as before has its mail.';
 
 create type service.applied_checkout as (
   attempt_id uuid,
@@ -198,6 +216,7 @@ declare
     and coalesce(session ->> 'payment_intent_status', '') in ('requires_payment_method', 'canceled');
   attempt_id uuid;
   was text;
+  payment public.payments;
   booking_status text;
 begin
   perform private.refuse_other_object(job, case job.kind
@@ -253,13 +272,17 @@ begin
       and b.status <> 'cancelled';
   end if;
   if paid then
-    booking_status := private.receive_payment(row(
+    payment := row(
       attempt.organization_id, null, attempt.booking_id, 'stripe',
       (session ->> 'amount_total')::bigint, upper(session ->> 'currency'),
       coalesce(session ->> 'payment_intent', session ->> 'id'), session ->> 'id',
       (session ->> 'as_of')::timestamptz, null, null, attempt.stripe_account,
       case when attempt.stripe_account is null then 0 else least(attempt.platform_fee_cents, (session ->> 'amount_total')::bigint) end
-    )::public.payments);
+    )::public.payments;
+    booking_status := case
+      when attempt.share_id is null then private.receive_payment(payment)
+      else private.receive_share_payment(attempt, payment)
+    end;
   else
     -- The provider is asked every minute, so an hour is kept however long it takes.
     update public.bookings as b
@@ -303,6 +326,10 @@ declare
   kept bigint;
 begin
   perform private.close_attempt(new.organization_id, new.booking_id, 'the booking became ' || new.to_status);
+  -- A confirmed one's shares may be of its rest.
+  if new.to_status in ('cancelled', 'expired') then
+    perform private.end_shares_of(new.organization_id, new.booking_id, 'booking_over');
+  end if;
 
   -- A hold that was paid in part and lapsed keeps nothing. A cancelled booking's refund
   -- is the business of its policy.

@@ -227,6 +227,9 @@ begin
 
   if booking.starts_at <= now() then
     refund_percent := 0;
+  elsif booking.status in ('held', 'pending') and private.is_split(booking.organization_id, booking.id) then
+    -- Not all have paid: nothing was bought yet, and each payer has all of it back.
+    refund_percent := 100;
   else
     select coalesce(
       (array_agg(t.refund_percent order by t.hours_before desc)
@@ -240,18 +243,25 @@ begin
   refund_cents := private.in_steps(
     private.booking_refundable(booking.organization_id, booking.id)::numeric * refund_percent / 100, booking.currency
   );
-  -- What nobody disputes goes back first.
-  disputed_cents := greatest(
-    refund_cents
-    - private.booking_refundable(booking.organization_id, booking.id)
-    + private.booking_disputed(booking.organization_id, booking.id),
-    0
-  );
+  -- What nobody disputes goes back first, but where several people paid.
+  disputed_cents := case
+    when private.is_split(booking.organization_id, booking.id) then (
+      select coalesce(sum(a.part_cents), 0)
+      from private.apportioned(booking.organization_id, booking.id, refund_cents) as a
+      where private.payment_is_disputed(booking.organization_id, a.payment_id)
+    )
+    else greatest(
+      refund_cents
+      - private.booking_refundable(booking.organization_id, booking.id)
+      + private.booking_disputed(booking.organization_id, booking.id),
+      0
+    )
+  end;
 end
 $$;
 
 comment on function private.cancellation_terms is
-  'Whether the customer may cancel now, and what is refunded of the money that can go back: by the tiers of its terms, in full until the start without tiers, nothing after it.';
+  'Whether the customer may cancel now, and what is refunded of the money that can go back: by the tiers of its terms, in full until the start without tiers, and of a place that not all payers have paid; nothing after it.';
 
 create function private.cancel(booking public.bookings, reason text, refund text)
 returns void
@@ -329,6 +339,7 @@ begin
         select from private.payment_attempts as a
         where a.organization_id = booking.organization_id
           and a.booking_id = booking.id
+          and a.share_id is null
           and a.status = 'open'
           and a.session_id is not null
       )

@@ -70,7 +70,7 @@ create table public.email_template_overrides (
   constraint email_template_overrides_some_are_always_sent check (
     is_sent or template not in (
       'booking_to_confirm', 'my_bookings', 'voucher_issued', 'voucher_bought', 'waitlist_offer', 'invitation',
-      'dispute_opened', 'subscription_overdue'
+      'dispute_opened', 'subscription_overdue', 'share_to_pay'
     )
   ),
   constraint email_template_overrides_subject_is_a_line_of_1_to_200 check (private.is_line(subject, 200)),
@@ -84,7 +84,7 @@ comment on column public.email_template_overrides.checked_at is 'When these word
 comment on column public.email_template_overrides.problem is
   'Why these words are not used: {field (subject or body), line, problem (an English sentence)}; null: they are. Written by the service only.';
 comment on column public.email_template_overrides.is_sent is
-  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, voucher_bought, waitlist_offer, invitation, dispute_opened, subscription_overdue.';
+  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, voucher_bought, waitlist_offer, invitation, dispute_opened, subscription_overdue, share_to_pay.';
 comment on column public.email_template_overrides.subject is 'Null: the product''s own.';
 comment on column public.email_template_overrides.body is 'Plain text; an empty line begins a paragraph. Null: the product''s own.';
 

@@ -96,6 +96,11 @@ begin
           from unnest(private.refund_ways(b.organization_id, b.id)) as way
         ),
         'refunds', private.refund_ways(b.organization_id, b.id),
+        'split', exists (
+          select from private.share_payments as sp
+          join public.payment_shares as share on share.organization_id = sp.organization_id and share.id = sp.share_id
+          where sp.organization_id = b.organization_id and share.booking_id = b.id
+        ),
         'lost_cents', (
           select coalesce(sum(private.payment_lost(p.organization_id, p.id)), 0)
           from public.payments as p
@@ -121,7 +126,7 @@ end
 $$;
 
 comment on function private.booking_content is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; lost_cents: what the customer''s bank gave back after a dispute.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; split: whether others paid shares of it; lost_cents: what the customer''s bank gave back after a dispute.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb

@@ -17,7 +17,7 @@ begin
       and b.id = (cause ->> 'booking_id')::uuid
       and b.status in ('held', 'pending')
       and b.hold_expires_at > now()
-      and private.payable_online(b) > 0
+      and private.payable_beside(b, false, 0) > 0
       -- Switched off meanwhile, or kept for longer.
       and b.hold_expires_at <= now() + make_interval(mins => (private.managing_calendar(b)).lapse_notice_minutes)
   );
@@ -59,7 +59,7 @@ begin
       -- The longest notice that a calendar can ask for.
       and b.hold_expires_at <= now() + interval '2 hours'
       and b.hold_expires_at <= now() + make_interval(mins => (private.managing_calendar(b)).lapse_notice_minutes)
-      and private.payable_online(b) > 0
+      and private.payable_beside(b, false, 0) > 0
       and not exists (
         select from private.jobs as j
         where j.kind = 'email.send' and j.dedupe_key = concat_ws(':', 'hold_lapsing', b.organization_id, b.id)

@@ -22,6 +22,8 @@ values
 ('public.voucher_orders', 'recipient_email', 'null', true),
 ('public.voucher_orders', 'recipient_name', '""', false),
 ('public.voucher_orders', 'message', '""', false),
+('public.payment_shares', 'payer_email', 'null', true),
+('public.payment_shares', 'payer_name', '"Erased"', false),
 ('private.refund_requests', 'note', '""', false),
 ('private.refund_requests', 'withdrawn_reason', 'null', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),

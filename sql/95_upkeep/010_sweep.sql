@@ -51,6 +51,7 @@ begin
   -- First: it is the one part that may wait for a lock.
   waitlist := to_jsonb(private.sweep_waitlist());
   expired := private.expire_lapsed_holds(500);
+  perform private.end_late_shares(500);
   ended := private.end_past_visits(500);
   messages := private.queue_due_messages(now());
   lapsing := private.queue_lapsing_holds(500);
@@ -113,7 +114,7 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep is
-  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, marks up to 500 vouchers whose last date is past, queues the messages around visits that became due, the mails about places that are lost soon and directions that changed and the webhooks that are to be tried again, and forgets idempotency keys and rate-limit windows older than a day, the addresses of members who left 30 days ago, jobs done 90 days ago, voucher orders that nobody paid in 30 days, exports of tables whose files have had their time, and webhook events older than webhook_settings.log_days. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, gives up to 500 shares that nobody paid in time back to who booked, offers up to 20 free places to those who wait for one, marks up to 500 vouchers whose last date is past, queues the messages around visits that became due, the mails about places that are lost soon and directions that changed and the webhooks that are to be tried again, and forgets idempotency keys and rate-limit windows older than a day, the addresses of members who left 30 days ago, jobs done 90 days ago, voucher orders that nobody paid in 30 days, exports of tables whose files have had their time, and webhook events older than webhook_settings.log_days. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep to service_role;
 
 create function private.schedule_sweep()

@@ -64,6 +64,7 @@ SAME_ANSWER = {
     "withdraw_refund",  # tests/db/test_money_promises.py
     "refund_voucher_order",  # tests/db/test_voucher_sales.py
     "withdraw_voucher_refund",  # tests/db/test_voucher_sales.py
+    "take_over_payment_share",  # tests/db/test_payment_shares.py
     "set_voucher_sales",  # tests/db/test_voucher_sales.py
     "correct_payment",  # tests/db/test_money_ledger.py
     "open_cash_day",  # tests/db/test_money_cash.py
@@ -86,6 +87,7 @@ BY_KEY = {
     "resend_voucher_email",
     "reschedule_booking",
     "sign_waiver",
+    "split_booking",
 }
 #: They read: their counters make them volatile, or that each statement sees what is new.
 READS = {
@@ -93,12 +95,14 @@ READS = {
     "get_availability",
     "get_availability_days",
     "get_booking",
+    "get_booking_split",
     "get_calendar",
     "get_calendar_feed",
     "get_currencies",
     "get_game_result",
     "get_join_code",
     "get_leaderboard",
+    "get_payment_share",
     "get_voucher_offer",
     "get_voucher_order",
     "get_waitlist_entry",
@@ -123,6 +127,7 @@ REFUSAL_SAYS_IT = {
     "merge_customers": "404 customer_not_found",
     "platform_erase_organization": "404 organization_not_found",
     "platform_grant_plan": "grants it again",
+    "remind_payment_share": "409 reminded_already",
     "platform_reactivate_organization": "sets the status again",
     "platform_suspend_organization": "sets the status again",
     "remove_member": "404 member_not_found",

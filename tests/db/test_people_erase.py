@@ -688,6 +688,8 @@ def test_of_every_column_that_could_name_a_customer_it_is_decided_what_becomes_o
         *("payments.provider_session_id", "payments.recorded_by", "payments.stripe_account"),
         *("refunds.currency", "refunds.kind", "refunds.method", "refunds.provider_refund_id"),
         *("refunds.recorded_by", "refund_requests.currency", "refund_requests.reason"),
+        *("payment_shares.currency", "payment_shares.locale", "payment_shares.status"),
+        "payment_shares.ended_reason",
         *("refund_requests.provider_refund_id", "refund_requests.requested_by"),
         *("refund_requests.status", "payment_attempts.currency", "payment_attempts.error"),
         *("payment_attempts.session_id", "payment_attempts.status", "payment_attempts.url"),

@@ -56,6 +56,7 @@ SECRET = {
     "fail_checkout": "attempt_not_found",
     "fail_voucher_checkout": "attempt_not_found",
     "open_checkout": "booking_not_found",
+    "open_share_checkout": "share_not_found",
     "open_voucher_checkout": "voucher_order_not_found",
     "record_checkout": "attempt_not_found",
     "record_voucher_checkout": "attempt_not_found",

@@ -23,6 +23,7 @@ _SILENT: dict[str, str] = {
             "public.get_availability public.get_availability_days public.get_booking"
             " public.get_calendar public.get_calendar_feed public.get_currencies"
             " public.get_game_result public.get_join_code public.get_leaderboard"
+            " public.get_booking_split public.get_payment_share"
             " public.get_voucher_offer public.get_voucher_order"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
             " public.quote_booking public.quote_reschedule public.validate_coupon"
@@ -58,7 +59,7 @@ _SILENT: dict[str, str] = {
         "a page of the provider: the payment has its entry": (
             "service.fail_checkout service.open_checkout service.record_checkout"
             " service.fail_voucher_checkout service.open_voucher_checkout"
-            " service.record_voucher_checkout"
+            " service.record_voucher_checkout service.open_share_checkout"
         ),
         "a page of the provider, and who is there: the subscription has its entry": (
             "service.close_subscription_checkout service.open_subscription_checkout"

@@ -63,6 +63,8 @@ _INSTEAD = {
     "id of private.payment_attempts": "gen_random_uuid()",
     "id of public.voucher_orders": "md5('twin ' || id)::uuid",
     "order_id": "md5('twin ' || order_id)::uuid",
+    "id of public.payment_shares": "md5('twin ' || id)::uuid",
+    "share_id": "md5('twin ' || share_id)::uuid",
 }
 #: What people read or pay is another in the twin; what says how things hang together is not.
 _TEXT = re.compile(r"(?:^|_)(?:name|note|reason|description|wording|address|city|phone)$")

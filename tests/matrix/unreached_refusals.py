@@ -93,6 +93,8 @@ _ROWS = (
             "private.request_refund",
             "private.settle_booking",
             "private.receive_payment",
+            "private.receive_share_payment",
+            "private.open_share_checkout",
             "private.end_waiting",
             "private.correct_payment",
             "private.locked_refund_request",

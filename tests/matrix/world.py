@@ -393,6 +393,21 @@ class _Builder:
             reason="The fog machine was broken",
             idempotency_key="promised",
         )["refunds"]
+        venue.owner.change("update public.organizations set split_hold_hours = 24")
+        split = nobody.call(
+            "split_booking",
+            reference=open_["reference"],
+            manage_token=open_["manage_token"],
+            shares=Jsonb([{"name": "Bea", "email": email_of("bea")}]),
+            method="equal",
+            idempotency_key="split",
+        )
+        (share,) = split["shares"]
+        self.house.owner_sql(
+            "update public.payment_shares set created_at = now() - interval '2 hours'"
+            " where id = %s",
+            share["share_id"],
+        )
         # A party that is about to come: only such a one can be checked in.
         arriving = venue.owner.call(
             "create_booking",
@@ -449,6 +464,8 @@ class _Builder:
             open_booking=open_["id"],
             open_reference=open_["reference"],
             open_manage_token=open_["manage_token"],
+            share=share["share_id"],
+            share_token=share["share_token"],
             free_slot=slots[-1]["starts_at"].isoformat(),
         )
 

@@ -123,6 +123,10 @@ export class Vouchers {
     const { flow } = this;
     const { reference, token, payment, waiver, leave, confirm } = flow.entering.entry;
     if (waiver || leave || confirm || (reference && !reference[35])) return false;
+    if (reference?.startsWith("share-")) {
+      await flow.more!.shares.show(reference, token, payment);
+      return true;
+    }
     const step = flow.trail.read()?.step ?? "vouchers";
     const left = step === "voucher" ? this.#kept?.order : undefined;
     // The visitor has gone on to something else, and loads the page again.

@@ -1,6 +1,6 @@
 /**
  * What comes after the details, and what only some visitors need, as a script of its own: paying,
- * managing and moving a booking, asking for its link again, the waitlist, waivers, gift vouchers. It shares no object
+ * managing and moving a booking, asking for its link again, the waitlist, waivers, gift vouchers, shares of others. It shares no object
  * with the first script but the {@link Flow} that it is given.
  */
 import type { Child } from "./dom.ts";
@@ -10,6 +10,7 @@ import { Managing } from "./managing.ts";
 import { Moving } from "./moving.ts";
 import { Resending } from "./resending.ts";
 import { Vouchers } from "./buying.ts";
+import { Shares } from "./sharing.ts";
 import { Waivers } from "./signing.ts";
 import type { Step } from "./state.ts";
 import type { Strings } from "./strings.ts";
@@ -24,6 +25,7 @@ import { pay } from "./views/pay.ts";
 import { agreed } from "./views/terms.ts";
 import { voucher, vouchers } from "./views/vouchers.ts";
 import { leave, waiting, waitlist } from "./views/waitlist.ts";
+import { share } from "./views/share.ts";
 import { signed, waiver } from "./views/waiver.ts";
 import { Waitlist } from "./waiting.ts";
 
@@ -34,6 +36,7 @@ export interface More {
   readonly waitlist: Waitlist;
   readonly waivers: Waivers;
   readonly vouchers: Vouchers;
+  readonly shares: Shares;
   readonly views: Partial<Record<Step, (view: MoreView) => Child>>;
   /** What is agreed to, below what is to be booked. */
   readonly terms: typeof agreed;
@@ -50,6 +53,7 @@ export function createMore(flow: Flow): More {
     waitlist: new Waitlist(flow),
     waivers: new Waivers(flow, managing),
     vouchers: new Vouchers(flow),
+    shares: new Shares(flow),
     views: {
       pay,
       confirming,
@@ -69,6 +73,7 @@ export function createMore(flow: Flow): More {
       signed,
       vouchers,
       voucher,
+      share,
     },
     terms: agreed,
     styles: moreStyles,

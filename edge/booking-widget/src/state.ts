@@ -36,7 +36,8 @@ export type Step =
   | "lost"
   | "resent"
   | "vouchers"
-  | "voucher";
+  | "voucher"
+  | "share";
 
 /** A text that is written when it is shown, in the language of that moment. */
 export type Text = (strings: Strings, format: Format) => string;

@@ -8,6 +8,63 @@ const texts = {
     "Volver al calendario",
     "Torna al calendari",
   ),
+  shareTitle: say(
+    "Your share of the game",
+    "Tu parte de la partida",
+    "La teva part de la partida",
+  ),
+  shareLead: say(
+    (organizer: string) => `${organizer} booked and splits the payment. This page pays your share.`,
+    (organizer) => `${organizer} ha reservado y reparte el pago. Aquí pagas tu parte.`,
+    (organizer) => `${organizer} ha reservat i reparteix el pagament. Aquí pagues la teva part.`,
+  ),
+  shareAmount: say("Your share", "Tu parte", "La teva part"),
+  shareRoom: say("Room", "Sala", "Sala"),
+  shareWhen: say("When", "Cuándo", "Quan"),
+  shareUntil: say("Pay by", "Pagar hasta", "Pagar fins a"),
+  shareBack: say("Goes back to you", "Se te devuelve", "Se't torna"),
+  sharePaidTitle: say("Your share is paid", "Tu parte está pagada", "La teva part està pagada"),
+  sharePaid: say(
+    (organizer: string) => `Thank you. ${organizer} is told; there is nothing left to do.`,
+    (organizer) => `Gracias. Avisamos a ${organizer}; no tienes que hacer nada más.`,
+    (organizer) => `Gràcies. Avisem ${organizer}; no has de fer res més.`,
+  ),
+  shareLateTitle: say("It is too late to pay", "Ya es tarde para pagar", "Ja és tard per pagar"),
+  shareLate: say(
+    (organizer: string) => `The time for this share is over. Ask ${organizer} how to go on.`,
+    (organizer) => `El plazo de esta parte ha terminado. Habla con ${organizer}.`,
+    (organizer) => `El termini d'aquesta part s'ha acabat. Parla amb ${organizer}.`,
+  ),
+  shareOverTitle: say(
+    "Nothing is left to pay",
+    "No queda nada por pagar",
+    "No queda res per pagar",
+  ),
+  shareOver: say(
+    (organizer: string) => `This share is not needed any more. Ask ${organizer} if in doubt.`,
+    (organizer) => `Esta parte ya no hace falta. Si dudas, habla con ${organizer}.`,
+    (organizer) => `Aquesta part ja no cal. Si tens dubtes, parla amb ${organizer}.`,
+  ),
+  shareReturnedTitle: say(
+    "Your money goes back",
+    "Te devolvemos el dinero",
+    "Et tornem els diners",
+  ),
+  shareReturned: say(
+    "It goes back to where you paid from, mostly within five to ten days.",
+    "Vuelve a la tarjeta o cuenta con la que pagaste, normalmente en cinco a diez días.",
+    "Torna a la targeta o el compte amb què vas pagar, normalment en cinc a deu dies.",
+  ),
+  shareSlow: say(
+    "The bank has not told us yet. Look again in a moment: you are not charged twice.",
+    "El banco aún no nos ha avisado. Mira de nuevo en un momento: no se te cobra dos veces.",
+    "El banc encara no ens ha avisat. Mira-ho d'aquí a un moment: no se't cobra dues vegades.",
+  ),
+  shareElsewhere: say(
+    "Open your share by the link that you were sent to see that it is paid.",
+    "Abre tu parte con el enlace que te enviaron para ver que está pagada.",
+    "Obre la teva part amb l'enllaç que et van enviar per veure que està pagada.",
+  ),
   heldTitle: say(
     "It is yours for now",
     "Es tuya, de momento",
@@ -886,6 +943,11 @@ const errors = {
     "We cannot find this gift voucher. Open it by the link in your e-mail.",
     "No encontramos este vale regalo. Ábrelo con el enlace de tu correo.",
     "No trobem aquest val regal. Obre'l amb l'enllaç del teu correu.",
+  ),
+  share_not_found: say(
+    "We cannot find this share. Open it by the link that you were sent, or ask for it again.",
+    "No encontramos esta parte. Ábrela con el enlace que te enviaron o pídelo de nuevo.",
+    "No trobem aquesta part. Obre-la amb l'enllaç que et van enviar o torna'l a demanar.",
   ),
   voucher_unpaid: say(
     "The payment page cannot be opened now. Nothing was charged: try again.",

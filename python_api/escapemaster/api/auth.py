@@ -44,6 +44,7 @@ PUBLIC_ROUTES: Final = {
     "POST /v1/notices": "an address has no account; the link's token decides",
     "POST /v1/token": "the API key decides",
     "POST /v1/unsubscribe": "mail programs have no account; the link's token decides",
+    "POST /v1/share-checkout": "payers have no account; the share's secret token decides",
     "POST /v1/voucher-checkout": "buyers have no account; the order's secret token decides",
     "POST /webhooks/resend": "signed by Resend",
     "POST /webhooks/stripe": "signed by Stripe",

@@ -136,6 +136,21 @@ class PaymentCalls:
             {"attempt_id": attempt_id, "attempt_token": attempt_token, "error": error},
         )
 
+    async def open_share_checkout(self, share_id: UUID, share_token: str) -> OpenCheckout:
+        """Open the attempt to pay a share of a booking, or return the one that is open.
+
+        Recorded and given up as a booking's.
+
+        Raises:
+            DomainError: 404 `share_not_found`; 409 `nothing_due`, `not_payable`,
+                `checkout_closing`, `online_payment_unavailable`.
+        """
+        return await self._functions.call(
+            "open_share_checkout",
+            _OPEN_CHECKOUT,
+            {"share_id": share_id, "share_token": share_token},
+        )
+
     async def open_voucher_checkout(self, order_id: UUID, order_token: str) -> OpenCheckout:
         """What the page of an ordered gift voucher asks for; its attempt is the order.
 

@@ -127,6 +127,8 @@ class BookingData(VenueData):
     open_cents: int = 0
     refund_cents: int = 0
     refunds: tuple[RefundPart, ...] = ()
+    #: Others paid shares of it by their own links: theirs goes back to them.
+    split: bool = False
     lost_cents: int = 0
     event_id: UUID | None = None
     event_at: datetime | None = None
@@ -317,6 +319,8 @@ def refund_sentences(booking: BookingData, language: str, text: Texts) -> list[s
         if part.method == "voucher" and part.valid_until:
             until = date_in_words(part.valid_until, language)
             return text("refund_voucher_until", back=back, until=until)
+        if part.method == "stripe" and booking.split:
+            return text("refund_split", back=back)
         return text(
             f"refund_{part.method if part.method in _REFUND_METHODS else 'other'}", back=back
         )

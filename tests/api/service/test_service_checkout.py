@@ -447,3 +447,33 @@ async def test_a_player_waits_for_a_hanging_provider_no_longer_than_the_budget(
     assert response.headers["retry-after"]
     assert postgrest.called("fail_checkout")
     assert len(stripe_api.calls) == 1
+
+
+SHARE = "018f0000-0000-7000-8000-000000000009"
+
+
+async def test_a_share_has_a_page_of_its_own_that_knows_no_booking(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("open_share_checkout", attempt(reference=f"share-{SHARE}", amount_cents=2500))
+    order = {"share_id": SHARE, "share_token": "a-secret"}
+    response = await client.post("/v1/share-checkout", json=order)
+    assert (response.status_code, response.json()["amount_cents"]) == (201, 2500)
+    assert postgrest.called("open_share_checkout") == [order]
+    assert postgrest.called("open_checkout") == []
+    assert postgrest.called("record_checkout")[0]["session_id"] == "cs_1"
+    sent = stripe_api.calls[0].form
+    assert sent["success_url"] == (
+        f"https://play.example.test/demo/?lang=es&reference=share-{SHARE}&payment=success"
+    )
+    assert "a-secret" not in str(sent)
+
+
+async def test_a_share_s_page_that_stripe_does_not_make_is_given_up(
+    client: httpx.AsyncClient, postgrest: FakePostgrest, stripe_api: FakeStripe
+) -> None:
+    postgrest.answer("open_share_checkout", attempt(reference=f"share-{SHARE}"))
+    stripe_api.answer("POST /v1/checkout/sessions", stripe_error(400, "parameter_invalid"))
+    order = {"share_id": SHARE, "share_token": "a-secret"}
+    assert (await client.post("/v1/share-checkout", json=order)).status_code == 502
+    assert postgrest.called("fail_checkout")[0]["attempt_id"] == ATTEMPT

@@ -37,6 +37,7 @@ def description(app: FastAPI, postgrest: FakePostgrest) -> BaseSchema:
     postgrest.refuse("exchange_api_key", "PT401", "api_key_invalid", hint="Check it.")
     postgrest.answer("limit_checkouts", None)
     postgrest.refuse("open_checkout", "PT404", "booking_not_found", hint="Check it.")
+    postgrest.refuse("open_share_checkout", "PT404", "share_not_found", hint="Ask for it.")
     postgrest.refuse(
         "open_voucher_checkout", "PT404", "voucher_order_not_found", hint="Order it first."
     )

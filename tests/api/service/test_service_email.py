@@ -122,6 +122,14 @@ def prepared(template: str = "booking_confirmed", locale: str = "es", **data: An
                 "rows_of": "bookings",
                 "format": "xlsx",
                 "row_count": 12,
+                "organizer": "Ada",
+                "share_id": "01a9b1c4-7d2e-7c31-9a34-2f2d7f0a8f11",
+                "share_token": "share_-1",
+                "payer": "Ben",
+                "share_cents": 2500,
+                "news": "paid",
+                "missing_cents": 2500,
+                "own_cents": 5000,
                 "a_field_of_tomorrow": True,
                 **data,
             },
@@ -1753,3 +1761,38 @@ def test_thanks_tell_what_came_of_the_game_where_that_is_known(
     assert "photos" not in render(prepared("thanks"), SITE).text
     photos = {"photos_url": "https://photos.example.test/1"}
     assert photos["photos_url"] in render(prepared("thanks", **photos), SITE).text
+
+
+@pytest.mark.parametrize("reminder", [False, True])
+def test_a_payer_is_told_of_their_share_and_of_nothing_else(reminder: bool) -> None:
+    message = render(prepared("share_to_pay", "en", reminder=reminder), SITE)
+    link = (
+        "https://play.example.test/demo/?lang=es"
+        "&reference=share-01a9b1c4-7d2e-7c31-9a34-2f2d7f0a8f11#token=share_-1"
+    )
+    assert link in Page(message.html).links
+    for text in (Page(message.html).text, message.text):
+        assert ("is still open" if reminder else "splits the payment") in text
+        for said in ("Ada", "The Attic", "€75.00", "Saturday, 14 February 2026"):
+            assert said in text
+        for secret in ("ABCD-2345", "tok_-1", "€125.00", "Carrer de Verdi"):
+            assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("news", "said"), [("paid", "Ben paid €25.00"), ("late", "It is yours now")]
+)
+def test_who_booked_is_told_what_became_of_a_share(news: str, said: str) -> None:
+    message = render(prepared("payment_share_news", "en", news=news), SITE)
+    for text in (Page(message.html).text, message.text):
+        assert said in text
+        assert "€50.00" in text
+
+
+@pytest.mark.parametrize("template", ["booking_cancelled", "booking_refunded", "booking_paid_late"])
+def test_where_several_paid_nobody_is_promised_what_others_paid(template: str) -> None:
+    told = {"refund_cents": 6000, "paid_cents": 6000, "split": True}
+    text = render(prepared(template, "en", **told), SITE).text
+    assert "to each payer theirs" in text
+    assert "that you paid with" not in text
+    assert "Your payment" not in text

@@ -1,4 +1,4 @@
-"""Paying for a booking, or a gift voucher."""
+"""Paying for a booking, a share of one, or a gift voucher."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from escapemaster.api.bodies import Body
 from escapemaster.api.problems import responses
 from escapemaster.api.services import ServicesOf
 from escapemaster.payments.checkout import Checkout, start_checkout
+from escapemaster.payments.share_checkout import start_share_checkout
 from escapemaster.payments.voucher_checkout import start_voucher_checkout
 
 router = APIRouter(prefix="/v1", tags=["Payments"])
@@ -69,6 +70,37 @@ class CheckoutRequest(Body):
     ] = "due"
 
 
+class ShareCheckoutRequest(Body):
+    """Which share of a booking is to be paid, and where the browser goes afterwards."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "share_id": "01a9b1c4-7d2e-7c31-9a34-2f2d7f0a8f11",
+                "share_token": "lZ1gq0H3bXyUO6m3n0rS8Q",
+                "return_url": "https://venue.example/book",
+            }
+        },
+    )
+
+    share_id: Annotated[UUID, Field(description="As the share's link names it.")]
+    share_token: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="The share's secret token, or the link that holds it.",
+        ),
+    ]
+    return_url: Annotated[
+        str | None,
+        Field(
+            max_length=2048,
+            description="As for `POST /v1/checkout`; `reference` is `share-` and the share's id.",
+        ),
+    ] = None
+
+
 class VoucherCheckoutRequest(Body):
     """Which ordered gift voucher is to be paid, and where the browser goes afterwards."""
 
@@ -101,7 +133,7 @@ class VoucherCheckoutRequest(Body):
 
 
 class CheckoutResponse(BaseModel):
-    """The page on which the booking or the voucher is paid."""
+    """The page on which the booking, the share or the voucher is paid."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -155,6 +187,41 @@ async def open_checkout(
         whole=order.amount == "all",
     )
     return _response(checkout)
+
+
+@router.post(
+    "/share-checkout",
+    status_code=201,
+    operation_id="open_share_checkout",
+    summary="Open the payment page of a share of a booking",
+    response_description="The page is open",
+    responses=responses(400, 404, 409, 429, 502),
+)
+async def open_share_checkout(
+    order: ShareCheckoutRequest, request: Request, services: ServicesOf
+) -> CheckoutResponse:
+    """Open the page on which a payer's share of a booking is paid, or return the one that is open.
+
+    Asking again is safe: a share never has two open pages. The page ends before the share does.
+
+    Codes: `share_not_found` (404); `nothing_due`, `not_payable`, `online_payment_unavailable`,
+    `checkout_in_progress`, `checkout_closing`, `amount_too_small` (409);
+    `return_url_not_allowed`, `invalid_request` (422); `rate_limited` (429, with `Retry-After`);
+    `payment_provider_failed` (502).
+    """
+    await services.database.limit_checkouts(
+        client_address(request, services.settings.trusted_proxy_count)
+    )
+    return _response(
+        await start_share_checkout(
+            services.database,
+            services.stripe,
+            share_id=order.share_id,
+            share_token=order.share_token,
+            return_url=order.return_url,
+            addresses=services.return_addresses,
+        )
+    )
 
 
 @router.post(

@@ -20,11 +20,12 @@ def _content(booking: BookingData, language: str, site: Site) -> Content:
 
     def refunds(text: Texts) -> list[str]:
         parts = refund_parts(booking)
-        if [part.method for part in parts] == ["stripe"]:
+        if [part.method for part in parts] == ["stripe"] and not booking.split:
             return [text("refund_all", back=booking.amount(parts[0].amount_cents, language))]
         return refund_sentences(booking, language, text)
 
-    return replace(content, paragraphs={"refunds": refunds})
+    variant = "split" if booking.split else ""
+    return replace(content, paragraphs={"refunds": refunds}, variant=variant)
 
 
 MAIL = Mail(BookingData, _content, {**SAMPLE_BOOKING, "open_cents": 0, "refund_cents": 4000})

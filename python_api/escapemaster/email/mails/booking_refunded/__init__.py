@@ -22,7 +22,7 @@ def _content(booking: BookingData, language: str, site: Site) -> Content:
     def sentence(part: RefundPart, text: Texts) -> str:
         back = booking.amount(part.amount_cents, language)
         if part.method == "stripe":
-            return text("gone_card", back=back)
+            return text("gone_split" if booking.split else "gone_card", back=back)
         return given_sentence(part, back, text)
 
     def refunds(text: Texts) -> list[str]:
