@@ -48,6 +48,7 @@ create table public.bookings (
   staff_note text not null default '',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  order_id uuid,
   constraint bookings_pkey primary key (organization_id, id),
   constraint bookings_reference_key unique (organization_id, reference),
   -- Room and start are the session's: one that moves takes its bookings along.
@@ -59,6 +60,8 @@ create table public.bookings (
   references public.customers (organization_id, id) on delete restrict,
   constraint bookings_calendar_fkey foreign key (organization_id, calendar_id)
   references public.calendars (organization_id, id) on delete set null (calendar_id),
+  constraint bookings_order_fkey foreign key (organization_id, order_id)
+  references public.booking_orders (organization_id, id) on delete restrict,
   constraint bookings_reference_is_crockford_base32 check (
     reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
   ),
@@ -105,6 +108,7 @@ comment on column public.bookings.hold_expires_at is 'Until when a booking that 
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
 comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
+comment on column public.bookings.order_id is 'The order with which it was made; null: it was made alone.';
 
 -- for: the staff's page: organization_id = ? order by starts_at limit ?
 create index bookings_starts_at_idx on public.bookings (organization_id, starts_at);
@@ -116,6 +120,8 @@ create index bookings_room_id_idx on public.bookings (organization_id, room_id, 
 create index bookings_customer_id_idx on public.bookings (organization_id, customer_id);
 -- for: the foreign key, when a calendar is deleted
 create index bookings_calendar_id_idx on public.bookings (organization_id, calendar_id);
+-- for: the bookings of an order, and the foreign key
+create index bookings_order_id_idx on public.bookings (organization_id, order_id) where order_id is not null;
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where hold_expires_at is not null;
@@ -346,13 +352,14 @@ begin
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
       exclusive, seats, currency, total_cents, tax_cents, due_now_cents, terms, hold_expires_at, locale, source,
-      staff_note
+      staff_note, order_id
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note
+      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note,
+      booking.order_id
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;
