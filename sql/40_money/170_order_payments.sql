@@ -112,7 +112,7 @@ begin
   join private.shared_attempts as s on s.organization_id = a.organization_id and s.attempt_id = a.id
   join public.bookings as b on b.organization_id = a.organization_id and b.id = a.booking_id
   where s.lead_id = lock_shared_attempts.lead_id
-  order by a.id;
+  order by b.starts_at, b.id;
 end
 $$;
 
@@ -288,6 +288,12 @@ begin
   if page.shared and cardinality(page.leads) = 1
     and page.ids = wanted.ids and page.cents = wanted.cents
     and not (only_pays and page.shows_customer)
+    and not exists (
+      -- One of its bookings was cancelled, or paid otherwise, while the page was being made.
+      select from private.shared_attempts as s
+      join private.payment_attempts as a on a.organization_id = s.organization_id and a.id = s.attempt_id
+      where s.organization_id = known.organization_id and s.lead_id = page.leads[1] and a.status <> 'open'
+    )
     and (page.session_id is not null or page.created_at >= now() - interval '45 seconds')
   then
     if page.session_id is not null and page.expires_at <= now() then
@@ -617,15 +623,16 @@ begin
   return query
   select p.*
   from public.payments as p
+  join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
   where p.organization_id = payment.organization_id
     and p.provider_payment_id = payment.provider_payment_id
     and p.stripe_account is not distinct from payment.stripe_account
-  order by p.id;
+  order by b.starts_at, b.id;
 end
 $$;
 
 comment on function private.payments_of_intent is
-  'All payments that are parts of the provider''s payment, as of an order; mostly it alone.';
+  'All payments that are parts of the provider''s payment, as of an order, in order of their bookings; mostly it alone.';
 
 create function private.lock_payments_of_intent(payment public.payments)
 returns void
@@ -697,7 +704,6 @@ begin
         and q.provider_refund_id is null
     ), 0)::bigint as promised
     from private.payments_of_intent(payment) as p
-    order by p.id
   loop
     share := least(remaining, part.promised);
     shares := shares || row(part.id, null, share)::private.refund_share;

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from client import Client
 from db.booking_world import GUEST, PRICE, Row, Shop, open_shop, taking
 from db.changes_world import alter, everything, key, promised, take
+from db.invariants import broken_promises
 from db.orders_world import (
     book,
     cancel,
@@ -23,6 +25,8 @@ from db.orders_world import (
     starts,
     statuses,
 )
+from db.test_booking_concurrency import guest, outcomes, race
+from matrix.fixtures import Track
 from matrix.house import House
 from matrix.promises import refused
 
@@ -437,6 +441,8 @@ class TestTheDesk:
     ) -> None:
         made = book(shop, at_once)
         move(shop, made, "confirmed", booking_ids=[b["id"] for b in made["bookings"][:2]])
+        for booking in made["bookings"]:
+            shop.start_in(booking, HOUR)
         with refused(409, "transition_not_allowed") as refusal:
             move(shop, made, "checked_in")
         assert "reference" in detail(refusal)
@@ -492,3 +498,91 @@ class TestTheDesk:
             change(rival, made, start)
         with refused(404, "room_not_found"):
             book(rival, at_once)
+
+
+class TestAtTheSameMoment:
+    """Real connections, committed transactions; right whoever comes first."""
+
+    ROUNDS = 12
+
+    @pytest.fixture
+    def busy(self, track: Track) -> Shop:
+        return open_shop(track.house, track.name("Orders"), hold_minutes=120)
+
+    def test_orders_of_the_same_rooms_in_opposite_order_never_wait_for_each_other(
+        self, busy: Shop, track: Track
+    ) -> None:
+        made = [busy.add_room(turnaround_minutes=0) for _ in range(3)]
+        for room in made:
+            busy.open_on(room, "09:00", "21:00")
+        clients = [track.alone(busy.visitor) for _ in range(4)]
+        for number in range(self.ROUNDS):
+            start = busy.at(3 + number, "11:00")
+            wanted = [item(room, start) for room in made]
+            wanted += [item(made[0], start + HOUR)]
+
+            def work(
+                client: Client, who: int, wanted: list[Row] = wanted, start: datetime = start
+            ) -> Row:
+                if who == 3:  # One booking alone takes no room's lock.
+                    return busy.hold(made[1], start, by=client, customer=guest(who))
+                ordered = wanted if who % 2 else wanted[::-1]
+                return hold(busy, ordered, by=client, customer=guest(who))
+
+            results = race(clients, work)
+            assert set(outcomes(results)) == {"ok", "409 slot_taken"}, outcomes(results)
+            assert outcomes(results)["ok"] == 1
+            live = [s for s in busy.sessions() if s["starts_at"] >= start]
+            assert sum(s["status"] == "scheduled" for s in live) in (1, 4)
+
+    def test_orders_without_a_room_in_common_are_both_made(self, busy: Shop, track: Track) -> None:
+        made = [busy.add_room() for _ in range(4)]
+        for room in made:
+            busy.open_on(room, "09:00", "21:00")
+        clients = [track.alone(busy.visitor) for _ in range(2)]
+        for number in range(self.ROUNDS):
+            start = busy.at(3 + number, "12:00")
+            results = race(
+                clients,
+                lambda client, who, start=start: hold(
+                    busy, [item(room, start) for room in made[who::2]], by=client
+                ),
+            )
+            assert outcomes(results) == {"ok": 2}
+
+    def test_an_order_that_is_moved_cancelled_and_changed_at_once_stays_whole(
+        self, busy: Shop, track: Track
+    ) -> None:
+        made = [busy.add_room(turnaround_minutes=0) for _ in range(2)]
+        for room in made:
+            busy.open_on(room, "09:00", "21:00")
+        clients = [track.alone(c) for c in (busy.visitor, busy.visitor, busy.venue.owner)]
+        for number in range(self.ROUNDS):
+            start = busy.at(3 + number, "11:00")
+            order = book(busy, [item(room, start) for room in made])
+
+            def work(client: Client, who: int, order: Row = order, start: datetime = start) -> Row:
+                mine: Row
+                if who == 0:
+                    mine = client.call(
+                        "cancel_order",
+                        reference=order["reference"],
+                        order_token=order["order_token"],
+                    )
+                elif who == 1:
+                    mine = client.call(
+                        "cancel_booking",
+                        reference=order["bookings"][1]["reference"],
+                        manage_token=order["order_token"],
+                    )
+                else:
+                    mine = change(busy, order, start + HOUR, by=client)
+                return mine
+
+            results = race(clients, work)
+            assert set(outcomes(results)) <= {"ok", "409 not_reschedulable"}, outcomes(results)
+            assert statuses(look(busy, order)) == ["cancelled", "cancelled"]
+            assert not [
+                s for s in busy.sessions() if s["starts_at"] >= start and s["status"] == "scheduled"
+            ]
+        assert broken_promises(track.house, busy.id) == {}
