@@ -228,20 +228,16 @@ begin
     array_agg(due.id order by due.starts_at, due.id) as ids,
     array_agg(due.cents order by due.starts_at, due.id) as cents,
     array_agg(due.covers_rest order by due.starts_at, due.id) as covers_rest,
-    array_agg(due.fee order by due.starts_at, due.id) as fees,
+    sum(due.cents)::bigint as paid_cents,
+    sum(due.total_cents)::bigint as total_cents,
+    sum(due.party_size)::int as party_size,
     min(due.rest_until) filter (where due.covers_rest) as rest_until
   into wanted
   from (
     select
-      b.id, b.starts_at, asked.cents,
+      b.id, b.starts_at, b.total_cents, b.party_size, asked.cents,
       asked.cents > b.due_now_cents - private.booking_kept(b.organization_id, b.id) as covers_rest,
-      private.rest_payable_until(b) as rest_until,
-      case
-        when account.account_id is null then 0
-        else private.platform_fee(
-          private.plan_of(b.organization_id), b.currency, asked.cents, b.total_cents, b.party_size
-        )
-      end as fee
+      private.rest_payable_until(b) as rest_until
     from public.bookings as b
     cross join lateral (select private.payable_online(b, open_order_checkout.whole) as cents offset 0) as asked
     where b.organization_id = known.organization_id and b.id = any (booking_ids) and asked.cents > 0
@@ -335,8 +331,16 @@ begin
     perform private.fail('not_payable', 409, 'Too little time is left to pay. Order again when the hold has ended.');
   end if;
 
-  -- In the proportion of the amounts, as it comes back with a refund of one of them.
-  fees := private.divided((select sum(f.fee) from unnest(wanted.fees) as f (fee))::bigint, wanted.cents);
+  -- One payment's fee, in the proportion of the amounts, as it comes back with a refund of one of them.
+  fees := private.divided(
+    case
+      when account.account_id is null then 0
+      else private.platform_fee(
+        private.plan_of(known.organization_id), known.currency, wanted.paid_cents, wanted.total_cents, wanted.party_size
+      )
+    end,
+    wanted.cents
+  );
   for place in 1..cardinality(wanted.ids) loop
     insert into private.payment_attempts as a (
       organization_id, booking_id, amount_cents, currency, expires_at, stripe_account, platform_fee_cents, covers_rest,

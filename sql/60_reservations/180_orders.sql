@@ -188,18 +188,13 @@ $$;
 comment on function private.refuse_order_total is
   'private.refuse_total for the sum of several bookings. Raises 409 total_changed, details {"total_cents"}.';
 
-create function private.quote_order(slug text, items jsonb, locale text)
+create function private.quoted_order(calendar public.calendars, requests private.booking_request [], locale text)
 returns public.order_quote
 language plpgsql
-volatile
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  calendar public.calendars := private.public_calendar(quote_order.slug);
-  requests private.booking_request [] := private.order_items(
-    quote_order.items, array['room_id', 'starts_at', 'party_size', 'extras', 'exclusive']
-  );
   request private.booking_request;
   quote public.quote;
   answer public.order_quote := row(null, 0, 0, 0, '{}')::public.order_quote;
@@ -208,13 +203,10 @@ declare
   hint text;
   details text;
 begin
-  -- It asks as much as so many questions.
-  perform private.count_attempt(cardinality(requests) - 1);
-  perform private.limit_rate('public_read', 'address', private.client_address());
   for place in 1..cardinality(requests) loop
     request := requests[place];
     request.calendar_id := calendar.id;
-    request.locale := coalesce(quote_order.locale, calendar.locales[1]);
+    request.locale := coalesce(quoted_order.locale, calendar.locales[1]);
     begin
       quote := private.offered_quote(calendar, request);
     exception
@@ -230,6 +222,29 @@ begin
     answer.bookings := answer.bookings || quote;
   end loop;
   return answer;
+end
+$$;
+
+comment on function private.quoted_order is
+  'What an order would cost, all of it as it was at one moment. Raises what private.offered_quote does, with the place of the booking in the details ("item").';
+
+create function private.quote_order(slug text, items jsonb, locale text)
+returns public.order_quote
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  calendar public.calendars := private.public_calendar(quote_order.slug);
+  requests private.booking_request [] := private.order_items(
+    quote_order.items, array['room_id', 'starts_at', 'party_size', 'extras', 'exclusive']
+  );
+begin
+  -- It asks as much as so many questions.
+  perform private.count_attempt(cardinality(requests) - 1);
+  perform private.limit_rate('public_read', 'address', private.client_address());
+  return private.quoted_order(calendar, requests, quote_order.locale);
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);

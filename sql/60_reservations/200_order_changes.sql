@@ -51,17 +51,16 @@ $$;
 comment on function private.order_moves is
   'The bookings of an order that stand, in order of time, and to when a move of the first takes each. Raises 422 start_invalid; 409 not_reschedulable when none stands.';
 
-create function private.quote_order_change(reference text, order_token text, starts_at timestamptz)
+create function private.quoted_order_change(known public.booking_orders, starts_at timestamptz)
 returns public.order_change_quote
 language plpgsql
-volatile
-security definer
+stable
 set search_path = ''
 as $$
 declare
-  known public.booking_orders := private.order_with_token(quote_order_change.reference, quote_order_change.order_token);
   answer public.order_change_quote := row(known.currency, 0, 0, 0, 0, '{}')::public.order_change_quote;
   move record;
+  booking public.bookings;
   change private.booking_request;
   quoted public.change_quote;
   state text;
@@ -69,23 +68,20 @@ declare
   hint text;
   details text;
 begin
-  perform private.limit_rate('manage_booking', 'address', private.client_address());
   for move in
     select m.booking_id, m.reference, m.moves_to
-    from private.order_moves(known.organization_id, known.id, quote_order_change.starts_at) as m
+    from private.order_moves(known.organization_id, known.id, quoted_order_change.starts_at) as m
     order by m.place
   loop
     begin
-      change.starts_at := move.moves_to;
-      select (q.quoted).* into quoted
+      select b.* into booking
       from public.bookings as b
-      cross join lateral (
-        select case when private.is_reschedulable(b) then private.quoted_change(b, change, false) end as quoted offset 0
-      ) as q
       where b.organization_id = known.organization_id and b.id = move.booking_id;
-      if quoted.room_id is null then
+      if not private.is_reschedulable(booking) then
         perform private.refuse_reschedule();
       end if;
+      change.starts_at := move.moves_to;
+      quoted := private.quoted_change(booking, change, false);
     exception
       when sqlstate 'PT404' or sqlstate 'PT409' or sqlstate 'PT422' then
         get stacked diagnostics
@@ -99,6 +95,24 @@ begin
     answer.bookings := answer.bookings || quoted;
   end loop;
   return answer;
+end
+$$;
+
+comment on function private.quoted_order_change is
+  'What moving an order would cost its customer, all of it as it was at one moment. Raises what private.quoted_change does, with the booking''s reference in the details, 409 not_reschedulable, 422 start_invalid.';
+
+create function private.quote_order_change(reference text, order_token text, starts_at timestamptz)
+returns public.order_change_quote
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  known public.booking_orders := private.order_with_token(quote_order_change.reference, quote_order_change.order_token);
+begin
+  perform private.limit_rate('manage_booking', 'address', private.client_address());
+  return private.quoted_order_change(known, quote_order_change.starts_at);
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);

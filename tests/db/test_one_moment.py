@@ -25,6 +25,7 @@ COUNTED = {
     "get_game_result": "private.party_result",
     "get_join_code": "one statement",
     "get_leaderboard": "one statement",
+    "get_order": "private.managed_order",
     "get_voucher_offer": "private.voucher_offer",
     "get_voucher_order": "private.shown_voucher_order",
     "get_waitlist_entry": "private.waitlist_json",
@@ -32,6 +33,8 @@ COUNTED = {
     "get_waiver_kiosk": "one statement",
     "my_booking_token": "one statement",
     "quote_booking": "private.offered_quote",
+    "quote_order": "private.quoted_order",
+    "quote_order_change": "private.quoted_order_change",
     "quote_reschedule": "private.quoted_change",
 }
 

@@ -1,40 +1,4 @@
--- Orders: several bookings that one party made at once, with one contact, one quote, one payment and one link. All of
--- them were made, or none; afterwards each is a booking like every other, with its own terms, money and history.
-
-create table public.booking_orders (
-  organization_id uuid not null,
-  id uuid not null default private.uuid_v7(),
-  reference text not null,
-  currency text not null,
-  source text not null,
-  created_at timestamptz not null default now(),
-  constraint booking_orders_pkey primary key (organization_id, id),
-  constraint booking_orders_organization_fkey foreign key (organization_id)
-  references public.organizations (id) on delete cascade,
-  constraint booking_orders_reference_key unique (organization_id, reference),
-  constraint booking_orders_reference_is_crockford_base32 check (
-    reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
-  ),
-  constraint booking_orders_currency_is_iso_4217 check (private.is_currency(currency)),
-  constraint booking_orders_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api'))
-);
-
-comment on table public.booking_orders is
-  'Several bookings that were made at once, or none of them: bookings.order_id. Whom it is for, its money and its state are those of its bookings.';
-comment on column public.booking_orders.reference is 'What people read to each other, as that of a booking; a booking may have the same.';
-comment on column public.booking_orders.currency is 'ISO 4217, of all its bookings.';
-comment on column public.booking_orders.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
-
--- for: the staff's page of orders, newest first
-create index booking_orders_created_at_idx on public.booking_orders (organization_id, created_at desc, id desc);
-
-grant select on public.booking_orders to authenticated;
-
-alter table public.booking_orders enable row level security;
-
-create policy booking_orders_select on public.booking_orders
-for select to authenticated
-using (organization_id = (select private.organization_with('bookings:read')));
+-- The link of an order: whoever has it looks at, pays, moves and cancels all of its bookings, or each of them.
 
 create function private.order_token(organization_id uuid, order_id uuid)
 returns text
