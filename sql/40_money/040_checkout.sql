@@ -292,7 +292,6 @@ declare
   due bigint;
 begin
   if known.reference = any (private.typed_references(open_checkout.reference)) then
-    perform private.count_attempt();
     return private.open_order_checkout(known, known.reference, open_checkout.whole, false);
   end if;
   booking := private.booking_to_pay(open_checkout.reference, open_checkout.manage_token);

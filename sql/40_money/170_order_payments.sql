@@ -530,6 +530,13 @@ begin
       select from public.payments as p
       where p.organization_id = known.organization_id and p.provider_payment_id = coalesce(session ->> 'payment_intent', session ->> 'id')
     ) then
+      -- What lapsed with it and still has its place has it no longer: all or none.
+      perform private.end_at_deadline(array_agg(b.organization_id), array_agg(b.id))
+      from public.bookings as b
+      where b.organization_id = known.organization_id
+        and b.order_id = known.id
+        and b.hold_expires_at <= now()
+      having count(*) > 0;
       takes_again := private.retake_order(
         known.organization_id, array(select a.booking_id from unnest(attempts) with ordinality as a order by a.ordinality), cents
       );

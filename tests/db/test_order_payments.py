@@ -344,12 +344,15 @@ class TestTooLate:
         assert statuses(venue, order) == ["confirmed"] * 3
         assert venue.refund_requests(order.bookings[0]) == []
 
+    @pytest.mark.parametrize("swept", [True, False])
     def test_where_one_place_is_gone_none_is_taken_and_all_goes_back(
-        self, venue: Venue, order: Order
+        self, venue: Venue, order: Order, swept: bool
     ) -> None:
         opened = venue.checkout(order.as_one())
         for booking in order.bookings:
-            venue.lapse(booking)
+            venue.let_lapse(booking)
+        if swept:
+            venue.service.call("service.sweep")
         taken = venue.see(order.bookings[1])["room_id"]
         rival = replace(venue, room_id=taken)
         rival.public.call(
