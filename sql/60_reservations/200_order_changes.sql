@@ -29,7 +29,8 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 begin
-  if order_moves.starts_at is null or not isfinite(order_moves.starts_at) then
+  -- Further away the others' starts may be no instants any more.
+  if coalesce(order_moves.starts_at not between now() - interval '20 years' and now() + interval '20 years', true) then
     perform private.fail('start_invalid', 422, 'Give the new start of the first booking.');
   end if;
   return query

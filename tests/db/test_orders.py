@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from client import Client
 from db.booking_world import GUEST, PRICE, Row, Shop, open_shop, taking
 from db.changes_world import alter, everything, key, promised, take
+from db.changes_world import book as desk_book
 from db.invariants import broken_promises
 from db.orders_world import (
     book,
@@ -383,6 +384,7 @@ class TestMoving:
         before = everything(shop)
         for to, total, status, code in (
             (None, 1, 422, "start_invalid"),
+            (datetime.max.replace(tzinfo=start.tzinfo), 1, 422, "start_invalid"),
             (start, 4 * PRICE, 422, "nothing_to_change"),
             (start + ROUND, None, 422, "expected_total_missing"),
             (start + ROUND, 1, 409, "total_changed"),
@@ -542,13 +544,34 @@ class TestAtTheSameMoment:
         clients = [track.alone(busy.visitor) for _ in range(2)]
         for number in range(self.ROUNDS):
             start = busy.at(3 + number, "12:00")
-            results = race(
-                clients,
-                lambda client, who, start=start: hold(
-                    busy, [item(room, start) for room in made[who::2]], by=client
-                ),
-            )
+
+            def work(client: Client, who: int, start: datetime = start) -> Row:
+                return hold(busy, [item(room, start) for room in made[who::2]], by=client)
+
+            results = race(clients, work)
             assert outcomes(results) == {"ok": 2}
+
+    def test_an_order_that_ends_a_lapsed_hold_and_a_move_out_of_that_room_never_wait_for_each_other(
+        self, busy: Shop, track: Track
+    ) -> None:
+        made = sorted(busy.add_room(turnaround_minutes=0) for _ in range(2))
+        for room in made:
+            busy.open_on(room, "09:00", "21:00")
+        clients = [track.alone(busy.visitor), track.alone(busy.venue.owner)]
+        for number in range(self.ROUNDS):
+            start = busy.at(3 + number, "11:00")
+            busy.lapse(busy.hold(made[1], start))
+            staying = desk_book(busy, made[1], start + 2 * HOUR, customer=guest(200 + number))
+
+            def work(
+                client: Client, who: int, start: datetime = start, staying: Row = staying
+            ) -> Row:
+                if who:
+                    return alter(busy, staying, by=client, room_id=made[0], starts_at=start)
+                return hold(busy, [item(room, start) for room in made], by=client)
+
+            results = race(clients, work)
+            assert outcomes(results) == {"ok": 1, "409 slot_taken": 1}, outcomes(results)
 
     def test_an_order_that_is_moved_cancelled_and_changed_at_once_stays_whole(
         self, busy: Shop, track: Track
@@ -559,7 +582,7 @@ class TestAtTheSameMoment:
         clients = [track.alone(c) for c in (busy.visitor, busy.visitor, busy.venue.owner)]
         for number in range(self.ROUNDS):
             start = busy.at(3 + number, "11:00")
-            order = book(busy, [item(room, start) for room in made])
+            order = book(busy, [item(room, start) for room in made], customer=guest(300 + number))
 
             def work(client: Client, who: int, order: Row = order, start: datetime = start) -> Row:
                 mine: Row
