@@ -20,6 +20,43 @@ comment on function private.is_status_reason is
   'Whether it is one of the product''s own reasons for a booking''s status or change, so that no words of a person stand there. written: somebody wrote why, in booking_reasons.';
 grant execute on function private.is_status_reason to authenticated;
 
+-- Several bookings that one party made at once, with one contact, one quote, one payment and one link. All of them
+-- were made, or none; afterwards each is a booking like every other, with its own terms, money and history.
+create table public.booking_orders (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  reference text not null,
+  currency text not null,
+  source text not null,
+  created_at timestamptz not null default now(),
+  constraint booking_orders_pkey primary key (organization_id, id),
+  constraint booking_orders_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint booking_orders_reference_key unique (organization_id, reference),
+  constraint booking_orders_reference_is_crockford_base32 check (
+    reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
+  ),
+  constraint booking_orders_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint booking_orders_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api'))
+);
+
+comment on table public.booking_orders is
+  'Several bookings that were made at once, or none of them: bookings.order_id. Whom it is for, its money and its state are those of its bookings.';
+comment on column public.booking_orders.reference is 'What people read to each other, as that of a booking; a booking may have the same.';
+comment on column public.booking_orders.currency is 'ISO 4217, of all its bookings.';
+comment on column public.booking_orders.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
+
+-- for: the staff's page of orders, newest first
+create index booking_orders_created_at_idx on public.booking_orders (organization_id, created_at desc, id desc);
+
+grant select on public.booking_orders to authenticated;
+
+alter table public.booking_orders enable row level security;
+
+create policy booking_orders_select on public.booking_orders
+for select to authenticated
+using (organization_id = (select private.organization_with('bookings:read')));
+
 create table public.bookings (
   organization_id uuid not null,
   id uuid not null default private.uuid_v7(),
@@ -48,6 +85,7 @@ create table public.bookings (
   staff_note text not null default '',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  order_id uuid,
   constraint bookings_pkey primary key (organization_id, id),
   constraint bookings_reference_key unique (organization_id, reference),
   -- Room and start are the session's: one that moves takes its bookings along.
@@ -59,6 +97,8 @@ create table public.bookings (
   references public.customers (organization_id, id) on delete restrict,
   constraint bookings_calendar_fkey foreign key (organization_id, calendar_id)
   references public.calendars (organization_id, id) on delete set null (calendar_id),
+  constraint bookings_order_fkey foreign key (organization_id, order_id)
+  references public.booking_orders (organization_id, id) on delete restrict,
   constraint bookings_reference_is_crockford_base32 check (
     reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
   ),
@@ -105,6 +145,7 @@ comment on column public.bookings.hold_expires_at is 'Until when a booking that 
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
 comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
+comment on column public.bookings.order_id is 'The order with which it was made; null: it was made alone.';
 
 -- for: the staff's page: organization_id = ? order by starts_at limit ?
 create index bookings_starts_at_idx on public.bookings (organization_id, starts_at);
@@ -116,6 +157,8 @@ create index bookings_room_id_idx on public.bookings (organization_id, room_id, 
 create index bookings_customer_id_idx on public.bookings (organization_id, customer_id);
 -- for: the foreign key, when a calendar is deleted
 create index bookings_calendar_id_idx on public.bookings (organization_id, calendar_id);
+-- for: the bookings of an order, and the foreign key
+create index bookings_order_id_idx on public.bookings (organization_id, order_id) where order_id is not null;
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where hold_expires_at is not null;
@@ -346,13 +389,14 @@ begin
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
       exclusive, seats, currency, total_cents, tax_cents, due_now_cents, terms, hold_expires_at, locale, source,
-      staff_note
+      staff_note, order_id
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note
+      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note,
+      booking.order_id
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;

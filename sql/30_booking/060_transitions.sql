@@ -656,6 +656,8 @@ for each row execute function private.follow_booking_status();
 --   a change (private.locked_for_change), which leaves one session and claims another;
 --   a block (private.claim_block), which is made of many;
 --   who merges or erases customers (private.lock_customers), with all sessions that they have;
+--   who makes an order (private.make_order), and does something with several of its bookings at once
+--   (private.lock_bookings);
 --   money that may have to claim again what expired (private.lock_attempt).
 -- Nobody waits for a room's lock while holding a session. So a wait for a session or for the
 -- exclusion constraint always ends: it is for somebody who waits for no session, or who holds
@@ -761,6 +763,63 @@ $$;
 
 comment on function private.locked_for_change is
   'The booking with all that a change to that room (null: its own) may touch: both rooms, its session and itself. Raises 404 booking_not_found, and booking_changed with that status when it moves to another room at this moment.';
+
+create function private.lock_bookings(organization_id uuid, booking_ids uuid [])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  room_ids uuid [];
+  session_ids uuid [];
+begin
+  loop
+    begin
+      select coalesce(array_agg(distinct b.room_id order by b.room_id), '{}') into room_ids
+      from public.bookings as b
+      where b.organization_id = lock_bookings.organization_id and b.id = any (lock_bookings.booking_ids);
+      perform private.lock_room(lock_bookings.organization_id, wanted.room_id)
+      from unnest(room_ids) as wanted (room_id);
+
+      select coalesce(array_agg(own.id), '{}') into session_ids
+      from (
+        select s.id
+        from public.sessions as s
+        where s.organization_id = lock_bookings.organization_id
+          and s.id in (
+            select b.session_id from public.bookings as b
+            where b.organization_id = lock_bookings.organization_id
+              and b.id = any (lock_bookings.booking_ids)
+              and b.room_id = any (room_ids)
+          )
+        order by s.starts_at, s.id
+        for no key update
+      ) as own;
+      perform from public.bookings as b
+      where b.organization_id = lock_bookings.organization_id and b.id = any (lock_bookings.booking_ids)
+      order by b.starts_at, b.id
+      for no key update;
+      -- Moved while the locks were waited for: they are let go with this block, since it is too late to ask for
+      -- another room or session in order.
+      if exists (
+        select from public.bookings as b
+        where b.organization_id = lock_bookings.organization_id
+          and b.id = any (lock_bookings.booking_ids)
+          and not (b.session_id = any (session_ids) and b.room_id = any (room_ids))
+      ) then
+        raise exception using errcode = 'EM001', message = 'booking_moved';
+      end if;
+      return;
+    exception
+      when sqlstate 'EM001' then null;
+    end;
+  end loop;
+end
+$$;
+
+comment on function private.lock_bookings is
+  'Locks the rooms of several bookings, their sessions and themselves, in that order. The caller has locked none of them before.';
 
 create function private.transition(organization_id uuid, booking_id uuid, to_status text, reason text default null)
 returns void

@@ -46,6 +46,13 @@ begin
   where secret.manage_token_hash = private.typed_token_hash(booking_with_token.manage_token)
     and b.reference = any (private.typed_references(booking_with_token.reference));
   if not found then
+    -- Whoever has the link of an order has each of its bookings.
+    select b.* into booking
+    from private.order_of_token(booking_with_token.manage_token) as made
+    join public.bookings as b on b.organization_id = made.organization_id and b.order_id = made.id
+    where b.reference = any (private.typed_references(booking_with_token.reference));
+  end if;
+  if booking.id is null then
     perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');
   end if;
   return booking;
@@ -53,7 +60,7 @@ end
 $$;
 
 comment on function private.booking_with_token is
-  'The booking with the reference and the manage token; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
+  'The booking with the reference and the manage token, or the token of its order; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
 
 -- A link that only pays. Staff who may take money hand it over, and neither they nor whoever has it later read who
 -- booked, or move and cancel the booking by it. It names the booking, so that no reference has to be looked through.

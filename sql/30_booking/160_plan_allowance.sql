@@ -45,7 +45,7 @@ $$;
 
 comment on function private.allowance_lock is 'The advisory lock under which an organization''s bookings of the month are counted.';
 
-create function private.take_booking_allowance(organization_id uuid, by_staff boolean)
+create function private.take_booking_allowance(organization_id uuid, by_staff boolean, wanted int default 1)
 returns void
 language plpgsql
 volatile
@@ -60,7 +60,7 @@ begin
   end if;
   perform pg_advisory_xact_lock(private.allowance_lock(take_booking_allowance.organization_id));
   used := private.bookings_of_month(take_booking_allowance.organization_id);
-  if used < plan.max_bookings_month then
+  if used + wanted <= plan.max_bookings_month then
     return;
   elsif by_staff then
     perform private.refuse_beyond_plan(plan, 'bookings_month', plan.max_bookings_month, used);
@@ -72,7 +72,7 @@ end
 $$;
 
 comment on function private.take_booking_allowance is
-  'Raises 409 plan_limit_reached if the plan allows no further booking this month; details for staff only. Called before anything of the booking is locked, by a transaction that makes one booking.';
+  'Raises 409 plan_limit_reached if the plan does not allow as many further bookings this month as are wanted; details for staff only. Called before anything of a booking is locked, by a transaction that makes so many.';
 
 create function private.has_booking_allowance(organization_id uuid)
 returns boolean

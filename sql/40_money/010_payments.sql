@@ -55,8 +55,10 @@ comment on column public.payments.recorded_by is 'Who wrote it down: {kind, id} 
 create index payments_booking_id_idx on public.payments (organization_id, booking_id);
 -- for: the staff's page of payments, newest first
 create index payments_occurred_at_idx on public.payments (organization_id, occurred_at desc, id desc);
--- for: private.receive_payment; however often a payment is reported, it is one entry
-create unique index payments_provider_payment_key on public.payments (organization_id, provider_payment_id)
+-- for: private.receive_payment; however often a payment is reported, it is one entry, or one for each booking that was
+-- paid with it (an order)
+create unique index payments_provider_payment_key
+on public.payments (organization_id, provider_payment_id, booking_id)
 where provider_payment_id is not null;
 -- for: private.apply_refund, told of a refund by a provider that knows no organizations
 create index payments_provider_payment_id_idx on public.payments (provider_payment_id)

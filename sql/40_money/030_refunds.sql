@@ -46,9 +46,9 @@ comment on column private.refund_requests.as_of is 'The newest instant at which 
 create index refund_requests_booking_id_idx on private.refund_requests (organization_id, booking_id);
 -- for: the foreign key, and how much of a payment can still be refunded
 create index refund_requests_payment_id_idx on private.refund_requests (organization_id, payment_id);
--- for: private.apply_refund; one request a refund of the provider
+-- for: private.apply_refund; one request a refund of the provider, or one for each payment that it is divided between
 create unique index refund_requests_provider_refund_key
-on private.refund_requests (organization_id, provider_refund_id) where provider_refund_id is not null;
+on private.refund_requests (organization_id, provider_refund_id, payment_id) where provider_refund_id is not null;
 
 create trigger refund_requests_touch_updated_at
 before update on private.refund_requests
@@ -884,6 +884,81 @@ comment on column service.applied_refund.refund_request_id is 'The promise; null
 comment on column service.applied_refund.status is
   'unknown: of a payment that is not ours; one of: pending, succeeded, failed, withdrawn, unknown';
 
+create type private.refund_share as (
+  payment_id uuid,
+  refund_request_id uuid,
+  cents bigint
+);
+
+comment on type private.refund_share is 'What of a refund of the provider is of one payment; without a request it was made on the dashboard.';
+
+create function private.apply_refund_share(share private.refund_share, organization_id uuid, refund jsonb)
+returns service.applied_refund
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  reached text := case refund ->> 'status'
+    when 'succeeded' then 'succeeded'
+    when 'failed' then 'failed'
+    when 'canceled' then 'failed'
+    else 'pending'
+  end;
+  payment public.payments;
+  request private.refund_requests;
+begin
+  select p.* into payment
+  from public.payments as p
+  where p.organization_id = apply_refund_share.organization_id and p.id = share.payment_id;
+  select q.* into request
+  from private.refund_requests as q
+  where q.organization_id = payment.organization_id and q.id = share.refund_request_id;
+  if request.id is null then
+    -- Made by hand on the provider's dashboard: the ledger must know it all the same.
+    insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason)
+    values (
+      payment.organization_id, payment.booking_id, payment.id, share.cents, payment.currency, 'provider'
+    )
+    returning * into request;
+  end if;
+
+  if request.status = 'failed' or (request.status = 'succeeded' and reached = 'pending') then
+    reached := request.status;
+  end if;
+
+  update private.refund_requests as q
+  set status = reached,
+    provider_refund_id = refund ->> 'id',
+    amount_cents = share.cents,
+    as_of = greatest(q.as_of, (refund ->> 'as_of')::timestamptz)
+  where q.organization_id = request.organization_id and q.id = request.id;
+
+  if reached = 'succeeded' or (reached = 'failed' and request.status = 'succeeded') then
+    insert into public.refunds (
+      organization_id, booking_id, payment_id, refund_request_id, kind,
+      method, amount_cents, currency, provider_refund_id, occurred_at
+    )
+    values (
+      request.organization_id, request.booking_id, request.payment_id, request.id,
+      case reached when 'succeeded' then 'refund' else 'reversal' end,
+      payment.method,
+      case reached when 'succeeded' then 1 else -1 end * share.cents,
+      payment.currency, refund ->> 'id', coalesce((refund ->> 'as_of')::timestamptz, now())
+    )
+    on conflict on constraint refunds_one_entry_a_kind do nothing;
+  end if;
+
+  if reached <> 'failed' then
+    perform private.shrink_promises(payment);
+  end if;
+  return row(request.id, reached)::service.applied_refund;
+end
+$$;
+
+comment on function private.apply_refund_share is
+  'Writes what a refund of the provider gives back of one payment, once. The caller holds the booking.';
+
 create function private.apply_refund(job_id bigint, lease_token uuid, refund jsonb)
 returns service.applied_refund
 language plpgsql
@@ -899,15 +974,9 @@ as $$
 -- writes nothing, and both ways the sum is the same.
 declare
   job private.jobs := private.leased_job(apply_refund.job_id, apply_refund.lease_token);
-  known_request uuid := refund ->> 'refund_request_id';
-  reached text := case refund ->> 'status'
-    when 'succeeded' then 'succeeded'
-    when 'failed' then 'failed'
-    when 'canceled' then 'failed'
-    else 'pending'
-  end;
   payment public.payments;
-  request private.refund_requests;
+  share private.refund_share;
+  answer service.applied_refund;
 begin
   -- A refund's own job brings every refund of its payment, also those made on the dashboard.
   perform private.refuse_other_object(job, case job.kind
@@ -943,61 +1012,12 @@ begin
     perform private.fail('payment_unknown', 503, 'Try again after the payment was applied.');
   end if;
 
-  perform private.locked_booking(payment.organization_id, payment.booking_id);
-
-  select q.* into request
-  from private.refund_requests as q
-  where q.organization_id = payment.organization_id and q.provider_refund_id = refund ->> 'id';
-  if not found then
-    select q.* into request
-    from private.refund_requests as q
-    where q.organization_id = payment.organization_id
-      and q.id = known_request
-      and q.payment_id = payment.id
-      and q.provider_refund_id is null
-      -- Settled by hand meanwhile: then this is another refund.
-      and q.status <> 'succeeded';
-  end if;
-  if request.id is null then
-    -- Made by hand on the provider's dashboard: the ledger must know it all the same.
-    insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason)
-    values (
-      payment.organization_id, payment.booking_id, payment.id,
-      (refund ->> 'amount')::bigint, payment.currency, 'provider'
-    )
-    returning * into request;
-  end if;
-
-  if request.status = 'failed' or (request.status = 'succeeded' and reached = 'pending') then
-    reached := request.status;
-  end if;
-
-  update private.refund_requests as q
-  set status = reached,
-    provider_refund_id = refund ->> 'id',
-    amount_cents = (refund ->> 'amount')::bigint,
-    as_of = greatest(q.as_of, (refund ->> 'as_of')::timestamptz)
-  where q.organization_id = request.organization_id and q.id = request.id;
-
-  if reached = 'succeeded' or (reached = 'failed' and request.status = 'succeeded') then
-    insert into public.refunds (
-      organization_id, booking_id, payment_id, refund_request_id, kind,
-      method, amount_cents, currency, provider_refund_id, occurred_at
-    )
-    values (
-      request.organization_id, request.booking_id, request.payment_id, request.id,
-      case reached when 'succeeded' then 'refund' else 'reversal' end,
-      payment.method,
-      case reached when 'succeeded' then 1 else -1 end * (refund ->> 'amount')::bigint,
-      payment.currency, refund ->> 'id', coalesce((refund ->> 'as_of')::timestamptz, now())
-    )
-    on conflict on constraint refunds_one_entry_a_kind do nothing;
-  end if;
-
-  if reached <> 'failed' then
-    perform private.shrink_promises(payment);
-  end if;
-  return row(request.id, reached)::service.applied_refund;
+  -- A refund that was made on the dashboard may be of several bookings, which were paid at once.
+  perform private.lock_payments_of_intent(payment);
+  foreach share in array private.refund_shares(payment, refund) loop
+    answer := private.apply_refund_share(share, payment.organization_id, refund);
+  end loop;
+  return answer;
 end
 $$;
 

@@ -222,11 +222,11 @@ create type service.open_checkout as (
 );
 
 comment on type service.open_checkout is 'The open attempt to pay a booking, or a gift voucher.';
-comment on column service.open_checkout.attempt_id is 'Names the attempt at the provider.';
+comment on column service.open_checkout.attempt_id is 'Names the attempt at the provider; of an order the first of its bookings'' attempts.';
 comment on column service.open_checkout.attempt_token is 'For record_checkout and fail_checkout; null once there is a page.';
 comment on column service.open_checkout.organization_id is 'The venue.';
-comment on column service.open_checkout.booking_id is 'The booking; null: a gift voucher is bought.';
-comment on column service.open_checkout.reference is 'The booking''s, or the id of the voucher''s order.';
+comment on column service.open_checkout.booking_id is 'The booking, of an order the first; null: a gift voucher is bought.';
+comment on column service.open_checkout.reference is 'The booking''s, the order''s, or the id of the voucher''s order.';
 comment on column service.open_checkout.amount_cents is 'Minor units of currency.';
 comment on column service.open_checkout.currency is 'ISO 4217, upper case.';
 comment on column service.open_checkout.locale is 'The payer''s language. one of: es, en, ca';
@@ -299,7 +299,8 @@ declare
   -- way there, the two after it for a payment made in its last second.
   session_ends timestamptz := now() + interval '31 minutes';
   hold_wanted timestamptz := now() + interval '33 minutes';
-  booking public.bookings := private.booking_to_pay(open_checkout.reference, open_checkout.manage_token);
+  known public.booking_orders := private.order_of_token(open_checkout.manage_token);
+  booking public.bookings;
   only_pays boolean := (private.booking_with_pay_token(open_checkout.reference, open_checkout.manage_token)).id is not null;
   attempt private.payment_attempts;
   account private.payment_account;
@@ -307,6 +308,16 @@ declare
   owed bigint;
   due bigint;
 begin
+  if known.reference = any (private.typed_references(open_checkout.reference)) then
+    return private.open_order_checkout(known, known.reference, open_checkout.whole, false);
+  end if;
+  booking := private.booking_to_pay(open_checkout.reference, open_checkout.manage_token);
+  if booking.order_id is not null and booking.status = 'held' then
+    return private.open_order_checkout((
+      select o from public.booking_orders as o
+      where o.organization_id = booking.organization_id and o.id = booking.order_id
+    ), booking.reference, open_checkout.whole, only_pays);
+  end if;
   booking := private.locked_booking(booking.organization_id, booking.id);
   perform private.act_as('customer', booking.customer_id);
 
@@ -363,8 +374,10 @@ begin
     set status = 'expired', error = 'no access to its account'
     where a.organization_id = attempt.organization_id and a.id = attempt.id;
     attempt := null;
-  elsif attempt.session_id is not null and (attempt.amount_cents <> due or only_pays and attempt.shows_customer) then
-    -- The payer wants to pay another amount now, or may not see whose the page is. Answered, not raised: an error would
+  elsif attempt.session_id is not null and (
+    attempt.amount_cents <> due or only_pays and attempt.shows_customer or private.attempt_lead(attempt.id) is not null
+  ) then
+    -- The payer wants to pay another amount now, this booking alone, or may not see whose the page is. Answered, not raised: an error would
     -- take the closing back.
     if attempt.amount_cents = private.payable_online(booking, attempt.covers_rest) then
       perform private.request_checkout_expiry(attempt);
@@ -377,7 +390,9 @@ begin
     perform private.fail('not_payable', 409, 'The time to pay is over. Look at the booking in a minute: if it was paid it will be confirmed.');
   end if;
 
-  if attempt.id is not null and attempt.session_id is null and attempt.amount_cents <> due then
+  if attempt.id is not null and attempt.session_id is null
+    and (attempt.amount_cents <> due or private.attempt_lead(attempt.id) is not null)
+  then
     perform private.close_attempt(booking.organization_id, booking.id, 'another amount is due');
     attempt := null;
   end if;
@@ -437,7 +452,7 @@ set search_path = ''
 as $$ select private.open_checkout(reference, manage_token, whole) $$;
 
 comment on function service.open_checkout is
-  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open. It asks for what is due; of a confirmed booking for all that is open, and whole: of a held one too, where the venue lets the rest be paid online. manage_token: or the pay_token of get_payment_link. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing, online_payment_unavailable.';
+  'Opens the booking''s payment attempt and extends its hold once, or returns the attempt that is open. It asks for what is due; of a confirmed booking for all that is open, and whole: of a held one too, where the venue lets the rest be paid online. manage_token: or the pay_token of get_payment_link. By the reference and order_token of an order, and for a booking of one that is held, one page for all its bookings that stand. Errors: 404 booking_not_found; 409 nothing_due, not_payable, checkout_closing, online_payment_unavailable.';
 grant execute on function service.open_checkout to service_role;
 
 create type service.attempt_state as (
@@ -457,8 +472,14 @@ security definer
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts := private.lock_own_attempt(record_checkout.attempt_id, record_checkout.attempt_token);
+  attempt private.payment_attempts;
 begin
+  if private.is_own_page(record_checkout.attempt_id, record_checkout.attempt_token) then
+    return private.record_order_checkout(
+      record_checkout.attempt_id, record_checkout.session_id, record_checkout.url, record_checkout.expires_at
+    );
+  end if;
+  attempt := private.lock_own_attempt(record_checkout.attempt_id, record_checkout.attempt_token);
   if attempt.status = 'failed' then
     -- Cancelled, or paid otherwise, while the session was being made. Refused, its address
     -- reaches nobody, so it needs no closing: it expires unpaid.
@@ -502,8 +523,12 @@ security definer
 set search_path = ''
 as $$
 declare
-  attempt private.payment_attempts := private.lock_own_attempt(fail_checkout.attempt_id, fail_checkout.attempt_token);
+  attempt private.payment_attempts;
 begin
+  if private.is_own_page(fail_checkout.attempt_id, fail_checkout.attempt_token) then
+    return private.fail_order_checkout(fail_checkout.attempt_id, fail_checkout.error);
+  end if;
+  attempt := private.lock_own_attempt(fail_checkout.attempt_id, fail_checkout.attempt_token);
   if attempt.status = 'open' and attempt.session_id is null then
     update private.payment_attempts as a
     set status = 'failed', error = left(fail_checkout.error, 2000)

@@ -15,7 +15,7 @@
 -- All of it happens in the transaction that writes the entry, under the booking's
 -- lock: a kill leaves either everything or nothing, and the provider is asked again.
 
-create function private.settle_booking(organization_id uuid, booking_id uuid)
+create function private.settle_booking(organization_id uuid, booking_id uuid, takes_again boolean default true)
 returns text
 language plpgsql
 volatile
@@ -46,6 +46,7 @@ begin
     and kept > 0
     and kept >= booking.due_now_cents
     and booking.starts_at > clock_timestamp()
+    and settle_booking.takes_again
     and private.reclaim_booking(booking.organization_id, booking.id)
   then
     select b.status into booking.status
@@ -86,7 +87,7 @@ end
 $$;
 
 comment on function private.settle_booking is
-  'Brings a booking into the state that its money asks for and returns its status. Calling it again changes nothing. Who may meet an expired booking holds its room''s lock.';
+  'Brings a booking into the state that its money asks for and returns its status. Calling it again changes nothing. takes_again: whether one that expired may have its place again. Who may meet an expired booking holds its room''s lock.';
 
 create function private.announce_payment(organization_id uuid, booking_id uuid, payment_id uuid)
 returns void
@@ -129,7 +130,7 @@ begin
     payment.amount_cents, payment.currency, payment.provider_payment_id, payment.provider_session_id,
     coalesce(payment.occurred_at, now()), payment.stripe_account, payment.platform_fee_cents
   )
-  on conflict (organization_id, provider_payment_id) where provider_payment_id is not null do nothing
+  on conflict (organization_id, provider_payment_id, booking_id) where provider_payment_id is not null do nothing
   returning p.id into payment_id;
   return payment_id;
 end
@@ -138,7 +139,11 @@ $$;
 comment on function private.write_payment is
   'Writes a payment into the ledger, once a provider payment, and returns its id; null: it was there.';
 
-create function private.receive_payment(payment public.payments, announced boolean default true)
+create function private.receive_payment(
+  payment public.payments,
+  announced boolean default true,
+  takes_again boolean default true
+)
 returns text
 language plpgsql
 volatile
@@ -166,7 +171,7 @@ begin
       and b.id = booking.id
       and b.due_now_cents > private.booking_kept(b.organization_id, b.id);
   end if;
-  settled := private.settle_booking(booking.organization_id, booking.id);
+  settled := private.settle_booking(booking.organization_id, booking.id, receive_payment.takes_again);
   -- A confirmation says itself what was paid.
   if announced and payment_id is not null and settled = booking.status
     and settled in ('pending', 'confirmed', 'checked_in', 'in_progress', 'completed', 'no_show')
@@ -178,7 +183,7 @@ end
 $$;
 
 comment on function private.receive_payment is
-  'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status. announced: whether a payment after which it stands as before has its mail.';
+  'Writes a payment into the ledger, once a provider payment, and settles its booking; returns the booking''s status. announced: whether a payment after which it stands as before has its mail. takes_again: as for private.settle_booking.';
 
 create type service.applied_checkout as (
   attempt_id uuid,
@@ -220,13 +225,18 @@ declare
   booking_status text;
 begin
   perform private.refuse_other_object(job, case job.kind
-    when 'stripe.expire_checkout' then session ->> 'client_reference_id' = job.payload ->> 'attempt_id' and exists (
+    when 'stripe.expire_checkout' then session ->> 'client_reference_id'
+      = coalesce(private.attempt_lead((job.payload ->> 'attempt_id')::uuid)::text, job.payload ->> 'attempt_id') and exists (
       select from private.payment_attempts as a
       where a.id = (job.payload ->> 'attempt_id')::uuid and a.session_id = session ->> 'id'
     )
     else private.syncs(job, 'checkout.session', session ->> 'id')
-      and session ->> 'client_reference_id' is not distinct from
-      coalesce(job.payload ->> 'attempt_id', session ->> 'client_reference_id')
+      and (
+        session ->> 'client_reference_id' is not distinct from
+        coalesce(job.payload ->> 'attempt_id', session ->> 'client_reference_id')
+        -- The page of several bookings names the first of their attempts.
+        or session ->> 'client_reference_id' = private.attempt_lead((job.payload ->> 'attempt_id')::uuid)::text
+      )
   end);
   perform private.act_as('system', null);
 
@@ -236,6 +246,9 @@ begin
   end if;
   if exists (select from public.voucher_orders as o where o.id = attempt_id) then
     return private.apply_voucher_session(job, attempt_id, session);
+  end if;
+  if private.attempt_lead(attempt_id) is not null then
+    return private.apply_order_session(job, private.attempt_lead(attempt_id), session);
   end if;
   attempt := private.lock_attempt(attempt_id);
   -- Who owns another account writes whatever reference they like on what is paid into it.

@@ -37,8 +37,9 @@ create table public.disputes (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint disputes_pkey primary key (organization_id, id),
-  -- Also the index for: private.apply_dispute; one row a dispute of the provider.
-  constraint disputes_provider_dispute_key unique (organization_id, provider_dispute_id),
+  -- Also the index for: private.apply_dispute; one row a dispute of the provider, or one for each payment of several
+  -- bookings that were paid at once.
+  constraint disputes_provider_dispute_key unique (organization_id, provider_dispute_id, payment_id),
   constraint disputes_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
   constraint disputes_booking_fkey foreign key (organization_id, booking_id)
@@ -106,7 +107,13 @@ volatile
 set search_path = ''
 as $$
 begin
-  perform private.queue_dispute_mails(new.organization_id, jsonb_build_object('dispute_id', new.id), new.id);
+  -- One mail, of however many bookings the payment was.
+  if not exists (
+    select from public.disputes as d
+    where d.organization_id = new.organization_id and d.provider_dispute_id = new.provider_dispute_id and d.id <> new.id
+  ) then
+    perform private.queue_dispute_mails(new.organization_id, jsonb_build_object('dispute_id', new.id), new.id);
+  end if;
   return null;
 end
 $$;
@@ -166,6 +173,9 @@ as $$
 declare
   job private.jobs := private.leased_job(apply_dispute.job_id, apply_dispute.lease_token);
   payment public.payments;
+  parts public.payments [];
+  cents bigint [];
+  told_id uuid;
   dispute_id uuid;
 begin
   perform private.refuse_other_object(job, private.syncs(job, 'dispute', dispute ->> 'id'));
@@ -188,24 +198,30 @@ begin
     return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
   -- Whoever promises money back holds the booking's lock: what is promised waits, or is followed.
-  perform private.locked_booking(payment.organization_id, payment.booking_id);
-  insert into public.disputes as d (
-    organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
-  )
-  values (
-    payment.organization_id, payment.booking_id, payment.id, dispute ->> 'id', dispute ->> 'status',
-    coalesce(dispute ->> 'reason', 'general'), (dispute ->> 'amount')::bigint, upper(dispute ->> 'currency'),
-    (dispute ->> 'respond_by')::timestamptz, (dispute ->> 'as_of')::timestamptz
-  )
-  on conflict on constraint disputes_provider_dispute_key do update
-  set status = excluded.status,
-    reason = excluded.reason,
-    amount_cents = excluded.amount_cents,
-    respond_by = excluded.respond_by,
-    as_of = excluded.as_of
-  where d.as_of <= excluded.as_of
-  returning d.id into dispute_id;
-  perform private.follow_dispute(payment);
+  perform private.lock_payments_of_intent(payment);
+  parts := array(select p from private.payments_of_intent(payment) as p);
+  cents := private.divided((dispute ->> 'amount')::bigint, array(select p.amount_cents from private.payments_of_intent(payment) as p));
+  for place in 1..cardinality(parts) loop
+    continue when cents[place] = 0;
+    insert into public.disputes as d (
+      organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
+    )
+    values (
+      parts[place].organization_id, parts[place].booking_id, parts[place].id, dispute ->> 'id', dispute ->> 'status',
+      coalesce(dispute ->> 'reason', 'general'), cents[place], upper(dispute ->> 'currency'),
+      (dispute ->> 'respond_by')::timestamptz, (dispute ->> 'as_of')::timestamptz
+    )
+    on conflict on constraint disputes_provider_dispute_key do update
+    set status = excluded.status,
+      reason = excluded.reason,
+      amount_cents = excluded.amount_cents,
+      respond_by = excluded.respond_by,
+      as_of = excluded.as_of
+    where d.as_of <= excluded.as_of
+    returning d.id into told_id;
+    dispute_id := coalesce(dispute_id, told_id);
+    perform private.follow_dispute(parts[place]);
+  end loop;
   return row(
     dispute_id, payment.organization_id, payment.booking_id, dispute ->> 'status'
   )::service.applied_dispute;

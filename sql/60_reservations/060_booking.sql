@@ -8,7 +8,8 @@ create function private.make_booking(
   guest private.guest,
   quote public.quote,
   status text,
-  hold_expires_at timestamptz
+  hold_expires_at timestamptz,
+  order_id uuid default null
 )
 returns public.bookings
 language plpgsql
@@ -38,6 +39,7 @@ begin
   booking.locale := guest.locale;
   booking.source := request.source;
   booking.staff_note := coalesce(request.staff_note, '');
+  booking.order_id := make_booking.order_id;
   contact.contact_name := guest.full_name;
   contact.contact_phone := guest.phone;
   contact.customer_note := request.customer_note;

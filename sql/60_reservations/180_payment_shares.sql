@@ -377,6 +377,8 @@ begin
   asked := private.asked_shares(booking, split_booking.shares, split_booking.method);
   if organization.split_hold_hours is null and cardinality(asked) > 0 then
     perform private.fail('split_not_offered', 409, 'The venue does not let a payment be split: ask it.');
+  elsif booking.order_id is not null then
+    perform private.fail('split_not_offered', 409, 'Pay the order in one: several rooms are not split between payers.');
   elsif booking.status not in ('held', 'pending', 'confirmed', 'checked_in') or booking.hold_expires_at <= now()
     or private.venue_is_closed(booking.organization_id)
   then

@@ -700,7 +700,14 @@ begin
     )
     from (
       select
-        p.organization_id, p.id, b.reference, p.currency, p.amount_cents, p.reason, p.respond_by, p.status,
+        p.organization_id, p.id, b.reference, p.currency,
+        -- Of all bookings that were paid at once.
+        (
+          select sum(x.amount_cents)
+          from public.disputes as x
+          where x.organization_id = p.organization_id and x.provider_dispute_id = p.provider_dispute_id
+        )::bigint as amount_cents,
+        p.reason, p.respond_by, p.status,
         false as delivery_held
       from public.disputes as p
       join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id

@@ -228,6 +228,17 @@ def place(stack: Stack, anon: Rest, make_user: Callable[..., User], as_user: Any
         ).json()
         for time in free[:2]
     )
+    items = [
+        {"room_id": room["id"], "starts_at": time["starts_at"], "party_size": 2}
+        for time in free[-3:-1]
+    ]
+    ordered = owner.rpc(
+        "create_order",
+        organization_id=organization["id"],
+        items=items,
+        customer=customer,
+        idempotency_key=uuid4().hex,
+    ).json()
     (kept,) = owner.get(
         "bookings", select="id,customer_id", reference=f"eq.{staffs['reference']}"
     ).json()
@@ -245,6 +256,9 @@ def place(stack: Stack, anon: Rest, make_user: Callable[..., User], as_user: Any
             "room_ids": [room["id"]],
             "calendar_id": calendar["id"],
             "booking_id": kept["id"],
+            "order_id": ordered["id"],
+            "order_token": ordered["order_token"],
+            "items": items,
             "customer_id": kept["customer_id"],
             "keep_id": kept["customer_id"],
             "merge_id": str(uuid4()),

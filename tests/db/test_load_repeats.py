@@ -19,6 +19,7 @@ SAME_ANSWER = {
     "announce_late",  # tests/db/test_games_late.py
     "assign_game_master",
     "cancel_booking",
+    "cancel_order",  # tests/db/test_orders.py
     "cancel_voucher",
     "change_booking_comment",  # tests/db/test_desk_edits.py, as the next two
     "change_booking_details",
@@ -58,6 +59,7 @@ SAME_ANSWER = {
     "tick_checklist_item",  # tests/db/test_games_rooms.py
     "transfer_ownership",
     "transition_booking",
+    "transition_order",  # tests/db/test_orders.py
     "unassign_game_master",
     "unblock_room",
     "withdraw_consent",
@@ -74,8 +76,11 @@ BY_KEY = {
     "add_booking_comment",
     "add_hint",
     "change_booking",
+    "change_order",
     "create_booking",
+    "create_order",
     "hold_booking",
+    "hold_order",
     "issue_voucher",
     "join_waitlist",
     "order_voucher",
@@ -86,6 +91,7 @@ BY_KEY = {
     "resend_booking_email",
     "resend_voucher_email",
     "reschedule_booking",
+    "reschedule_order",
     "sign_waiver",
     "split_booking",
 }
@@ -102,6 +108,7 @@ READS = {
     "get_game_result",
     "get_join_code",
     "get_leaderboard",
+    "get_order",
     "get_payment_share",
     "get_voucher_offer",
     "get_voucher_order",
@@ -110,6 +117,8 @@ READS = {
     "get_waiver_kiosk",
     "my_booking_token",
     "quote_booking",
+    "quote_order",
+    "quote_order_change",
     "quote_reschedule",
     "validate_coupon",
 }

@@ -26,6 +26,7 @@ COUNTED = {
     "get_game_result": "private.party_result",
     "get_join_code": "one statement",
     "get_leaderboard": "one statement",
+    "get_order": "private.managed_order",
     "get_payment_share": "private.shown_payment_share",
     "get_voucher_offer": "private.voucher_offer",
     "get_voucher_order": "private.shown_voucher_order",
@@ -34,6 +35,8 @@ COUNTED = {
     "get_waiver_kiosk": "one statement",
     "my_booking_token": "one statement",
     "quote_booking": "private.offered_quote",
+    "quote_order": "private.quoted_order",
+    "quote_order_change": "private.quoted_order_change",
     "quote_reschedule": "private.quoted_change",
 }
 

@@ -28,11 +28,13 @@ _ANSWERED = {
     "add_notice_address": ("email", "the caller's own word"),
     "change_booking": (_PRICE, "a price: bookings and their lines have it, for bookings:read"),
     "change_booking_details": (_PRICE, "a price"),
+    "change_order": (_PRICE, "a price"),
     "correct_payment": (
         "amount_cents open_cents paid_cents refunded_cents",
         "how the booking stands whose money the caller moves, by an entry under their name",
     ),
     "create_booking": (_PRICE, "a price"),
+    "create_order": (_PRICE, "a price"),
     "get_board": (_PRICE, "a price"),
     "get_customer_history": (_PRICE, "a price"),
     "get_payment_link": ("payable_cents", "what the link asks for, which the caller gives away"),
@@ -50,6 +52,7 @@ _ANSWERED = {
     "record_refund": ("amount_cents paid_cents refunded_cents", "as correct_payment"),
     "refund_booking": ("amount_cents refundable_cents", "as correct_payment"),
     "transition_booking": (_PRICE, "a price"),
+    "transition_order": (_PRICE, "a price"),
     "withdraw_refund": ("amount_cents refundable_cents", "as correct_payment"),
 }
 #: Rows that are answered to whoever may not read their table, by function, and why.

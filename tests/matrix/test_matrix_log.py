@@ -26,7 +26,8 @@ _SILENT: dict[str, str] = {
             " public.get_booking_split public.get_payment_share"
             " public.get_voucher_offer public.get_voucher_order"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
-            " public.quote_booking public.quote_reschedule public.validate_coupon"
+            " public.get_order public.quote_booking public.quote_order public.quote_order_change"
+            " public.quote_reschedule public.validate_coupon"
         ),
         "reads, in statements of which each sees what was committed before it": (
             "public.changes_since"

@@ -19,6 +19,8 @@ _ANYBODY_S = [name for name, function in _FUNCTIONS.items() if "anon" in functio
 _SIGNED_IN_S = {
     ("public.hold_booking", "customers"),
     ("public.hold_booking", "sessions"),
+    ("public.hold_order", "customers"),
+    ("public.hold_order", "sessions"),
     ("public.join_waitlist", "customers"),
     ("public.sign_waiver", "waiver_signatures"),
 }

@@ -434,6 +434,22 @@ class _Builder:
             idempotency_key="a part",
         )
         venue.owner.call("close_cash_day", **counted, cash_cents=90)
+        ordered = venue.owner.call(
+            "create_order",
+            organization_id=venue.id,
+            items=Jsonb(
+                [
+                    {
+                        "room_id": facts["room"],
+                        "starts_at": slot["starts_at"].isoformat(),
+                        "party_size": 2,
+                    }
+                    for slot in slots[-4:-2]
+                ]
+            ),
+            customer={"full_name": "Ada", "email": email_of("ada")},
+            idempotency_key="ordered",
+        )
         comment = venue.owner.call(
             "add_booking_comment",
             organization_id=venue.id,
@@ -445,6 +461,10 @@ class _Builder:
             desk_payment=part["payment_id"],
             cash_day=self._open_cash_day(venue, facts),
             comment=comment["id"],
+            order=ordered["id"],
+            order_reference=ordered["reference"],
+            order_token=ordered["order_token"],
+            order_slot=slots[-5]["starts_at"].isoformat(),
             arriving_booking=arriving["id"],
             late_reference=arriving["reference"],
             late_manage_token=arriving["manage_token"],
