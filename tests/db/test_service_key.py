@@ -68,6 +68,7 @@ NOTHING = {
     "get_billing_account",
     "health",
     "limit_checkouts",
+    "prepare_report",
     "list_dead_jobs",
     "measures",
     "list_stripe_accounts",
