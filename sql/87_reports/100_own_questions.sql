@@ -94,7 +94,7 @@ create unlogged table private.report_statements (
   caller uuid not null,
   statement text not null,
   created_at timestamptz not null default now(),
-  constraint report_statements_pkey primary key (organization_id, id),
+  constraint report_statements_pkey primary key (organization_id, id, caller),
   constraint report_statements_organization_fkey foreign key (organization_id)
   references public.organizations (id) on delete cascade,
   constraint report_statements_statement_is_bounded check (length(statement) between 1 and 40000)
@@ -218,8 +218,8 @@ begin
     perform private.fail('organization_not_found', 404, 'Name an organization that there is.');
   end if;
   delete from private.report_statements as s
-  where (s.organization_id, s.id) in (
-    select old.organization_id, old.id
+  where (s.organization_id, s.id, s.caller) in (
+    select old.organization_id, old.id, old.caller
     from private.report_statements as old
     where old.created_at < now() - interval '1 minute'
     order by old.created_at
@@ -273,6 +273,9 @@ begin
   end if;
   perform private.refuse_report_statement(prepared);
   return prepared;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
 end
 $$;
 
@@ -290,7 +293,7 @@ comment on column public.report_answer.rows is
   'A JSON object each: a value a column, amounts in minor units, instants in UTC unless the view says the location''s clock.';
 comment on column public.report_answer.is_cut is 'Whether there were more: than 10,000 rows, or than 5,000,000 bytes of them.';
 
-create function private.run_report(organization_id uuid, statement_id uuid)
+create function private.run_report(organization_id uuid, asked text)
 returns public.report_answer
 language plpgsql
 stable
@@ -299,7 +302,6 @@ set search_path = ''
 set jit = off
 as $$
 declare
-  asked text := private.report_statement(run_report.organization_id, run_report.statement_id);
   line text;
   found jsonb [] := '{}';
   size bigint := 0;
@@ -315,7 +317,7 @@ begin
   then
     perform private.fail('report_running', 409, 'Ask again in a moment: another question is being answered.');
   end if;
-  for line in execute 'select row_to_json(answer)::text from (' || asked || ') as answer limit 10001' loop
+  for line in execute 'select row_to_json(answer)::text from (' || run_report.asked || ') as answer limit 10001' loop
     size := size + octet_length(line);
     if cardinality(found) = 10000 or size > 5000000 then
       is_cut := true;
@@ -328,7 +330,8 @@ exception
   when query_canceled then
     perform private.fail('report_too_slow', 422, 'Ask for fewer days or fewer rows: it took longer than a request may.');
   when lock_not_available or deadlock_detected then
-    perform private.fail_unavailable(sqlerrm);
+    -- Not private.fail_unavailable, which is for those that see more than the caller.
+    perform private.fail('unavailable', 503, 'Nothing was done: ask again in a moment.');
   when syntax_error_or_access_rule_violation or feature_not_supported then
     perform private.fail(
       'report_invalid', 422, 'Mend it: the database cannot read it.', jsonb_build_object('problem', left(sqlerrm, 500))
@@ -342,17 +345,17 @@ end
 $$;
 
 comment on function private.run_report is
-  'Runs what the service prepared for the caller, as the caller. Stable, so nothing that it runs can write.';
+  'Runs what private.report_statement gives out, as the caller. Stable, so nothing that it runs can write.';
 grant execute on function private.run_report to authenticated;
--- It runs as the caller, and so does its refusal.
-grant execute on function private.fail_unavailable to authenticated;
 
 create function public.run_report(organization_id uuid, statement_id uuid)
 returns public.report_answer
 language sql
 stable
 set search_path = ''
-as $$ select * from private.run_report(organization_id, statement_id) $$;
+as $$
+  select * from private.run_report(organization_id, private.report_statement(organization_id, statement_id))
+$$;
 
 comment on function public.run_report is
   'Answers a question that the service prepared (POST /v1/organizations/{organization_id}/reports/run, which calls this with the caller''s token): under the caller''s policies, at most 10,000 rows and 5,000,000 bytes, within the time that a request may take, one at a time of an organization. Errors: 403 permission_denied; 404 report_not_prepared; 409 organization_not_active, report_running; 422 report_failed, report_invalid, report_refused, report_too_slow; 503 unavailable.';

@@ -29,6 +29,7 @@ LEASE = {
     "prepare_email": None,
     "prepare_webhook": "lease_lost",
     "read_email_words": None,
+    "read_month": "lease_lost",
     "prove_sender_domain": False,
     "read_organization": "lease_lost",
     "read_sender_domain": None,

@@ -117,7 +117,7 @@ async def run_report(
     response_description="The file",
     responses={
         **responses(400, 401, 403, 404, 409, 429),
-        200: {"content": {media: {} for media in CONTENT_TYPES.values()}},
+        200: {"content": {CONTENT_TYPES[form]: {} for form in ("csv", "xlsx")}},
     },
 )
 async def run_report_to_file(
