@@ -1,5 +1,5 @@
 -- Rows of one kind as a file for the member who asks: bookings, payments, customers, waivers, results; or the figures of a
--- month on paper (110_months.sql).
+-- month on paper, which are read in a file of their own.
 --
 -- The worker makes it, however small it is, in pages along the rows' ids, so neither a statement nor the worker's memory
 -- grows with the venue. What the member may not read in the tables is not in it, and all that was needed for what is in

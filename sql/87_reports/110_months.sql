@@ -1,6 +1,6 @@
 -- A month on paper: what its figures are, and to whom it goes by itself once the month is over.
 --
--- It is an export of kind month (080_table_exports.sql): made by the worker, for one member, who is asked about again at
+-- It is an export of the kind month: made by the worker, for one member, who is asked about again at
 -- each step. The row of a recipient says when the next one is due; it is moved on in the transaction that queues the export, so
 -- however often the clock is looked at, and wherever a worker is killed, each month is queued once.
 
@@ -163,20 +163,20 @@ comment on function private.queue_monthly_reports is
 create type service.month_figures as (
   organization_name text,
   first_date date,
-  revenue jsonb,
-  bookings jsonb,
-  games jsonb,
-  occupancy jsonb,
-  revenue_before jsonb,
-  bookings_before jsonb,
-  games_before jsonb,
-  occupancy_before jsonb
+  revenue public.revenue_report [],
+  bookings public.bookings_report,
+  games public.games_report,
+  occupancy public.occupancy_report,
+  revenue_before public.revenue_report [],
+  bookings_before public.bookings_report,
+  games_before public.games_report,
+  occupancy_before public.occupancy_report
 );
 
 comment on type service.month_figures is 'The figures of a month and of the month before.';
 comment on column service.month_figures.organization_name is 'Whose they are.';
 comment on column service.month_figures.first_date is 'The first of the month.';
-comment on column service.month_figures.revenue is 'A list, as get_revenue_report answers.';
+comment on column service.month_figures.revenue is 'As get_revenue_report answers.';
 comment on column service.month_figures.bookings is 'As get_bookings_report answers.';
 comment on column service.month_figures.games is 'As get_games_report answers.';
 comment on column service.month_figures.occupancy is
@@ -187,15 +187,15 @@ comment on column service.month_figures.games_before is 'Of the month before.';
 comment on column service.month_figures.occupancy_before is 'Of the month before; null likewise.';
 
 create function private.month_occupancy(export public.table_exports, first date, last date)
-returns jsonb
+returns public.occupancy_report
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  return to_jsonb(private.get_occupancy_report(
+  return private.get_occupancy_report(
     export.organization_id, null, month_occupancy.first, month_occupancy.last, export.location_id, export.room_id
-  ));
+  );
 exception
   -- too_many_slots: the rest of the report is told all the same.
   when sqlstate 'PT422' then
@@ -228,18 +228,18 @@ begin
   perform set_config(
     'request.jwt.claims', jsonb_build_object('sub', export.user_id, 'role', 'authenticated')::text, true
   );
-  figures.revenue := (
-    select jsonb_agg(to_jsonb(r)) from private.get_revenue_report(organization, null, first, last, place, only_room, 'day') as r
+  figures.revenue := array(
+    select r from private.get_revenue_report(organization, null, first, last, place, only_room, 'day') as r
   );
-  figures.bookings := to_jsonb(private.get_bookings_report(organization, null, first, last, place, only_room));
-  figures.games := to_jsonb(private.get_games_report(organization, null, first, last, place, only_room));
+  figures.bookings := private.get_bookings_report(organization, null, first, last, place, only_room);
+  figures.games := private.get_games_report(organization, null, first, last, place, only_room);
   figures.occupancy := private.month_occupancy(export, first, last);
   last := first - 1;
-  figures.revenue_before := (
-    select jsonb_agg(to_jsonb(r)) from private.get_revenue_report(organization, null, before, last, place, only_room, 'day') as r
+  figures.revenue_before := array(
+    select r from private.get_revenue_report(organization, null, before, last, place, only_room, 'day') as r
   );
-  figures.bookings_before := to_jsonb(private.get_bookings_report(organization, null, before, last, place, only_room));
-  figures.games_before := to_jsonb(private.get_games_report(organization, null, before, last, place, only_room));
+  figures.bookings_before := private.get_bookings_report(organization, null, before, last, place, only_room);
+  figures.games_before := private.get_games_report(organization, null, before, last, place, only_room);
   figures.occupancy_before := private.month_occupancy(export, before, last);
   perform set_config('request.jwt.claims', claims, true);
   return figures;
