@@ -15,7 +15,7 @@ declare
     when 'team-photos' then 'jpg|jpeg|png|webp'
     when 'documents' then 'pdf|jpg|jpeg|png|txt|csv'
     when 'exports' then 'jsonl|ndjson|txt'
-    when 'table-exports' then 'csv|xlsx'
+    when 'table-exports' then 'csv|xlsx|pdf'
   end;
 begin
   return coalesce(lower(name) ~ ('[^/]\.(' || endings || ')$'), false);

@@ -32,7 +32,7 @@ values
 ('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain']),
 (
   'table-exports', 'table-exports', false, 1073741824,
-  array['text/csv', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet']
+  array['text/csv', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', 'application/pdf']
 )
 on conflict (id) do update
 set public = excluded.public,

@@ -1,4 +1,5 @@
--- Rows of one kind as a file for the member who asks: bookings, payments, customers, waivers, results.
+-- Rows of one kind as a file for the member who asks: bookings, payments, customers, waivers, results; or the figures of a
+-- month on paper, which are read in a file of their own.
 --
 -- The worker makes it, however small it is, in pages along the rows' ids, so neither a statement nor the worker's memory
 -- grows with the venue. What the member may not read in the tables is not in it, and all that was needed for what is in
@@ -6,8 +7,8 @@
 
 select private.permission_upsert(
   'reports:export', 'reports', false,
-  'Take bookings, payments, customers, waivers and results along as files',
-  'Llevarse reservas, pagos, clientes, exenciones y resultados en archivos',
+  'Take bookings, payments, customers, waivers, results and reports of a month along as files',
+  'Llevarse reservas, pagos, clientes, exenciones, resultados e informes de un mes en archivos',
   array['admin', 'manager'],
   rests_in_visits => true
 );
@@ -37,8 +38,10 @@ create table public.table_exports (
   -- The row stays: its file is to be deleted.
   constraint table_exports_member_fkey foreign key (organization_id, user_id)
   references public.memberships (organization_id, user_id) on delete set null (user_id),
-  constraint table_exports_kind_is_known check (kind in ('bookings', 'payments', 'customers', 'waivers', 'results')),
-  constraint table_exports_format_is_known check (format in ('csv', 'xlsx')),
+  constraint table_exports_kind_is_known check (kind in ('bookings', 'payments', 'customers', 'waivers', 'results', 'month')),
+  constraint table_exports_format_is_known check (format in ('csv', 'xlsx', 'pdf')),
+  constraint table_exports_month_is_on_paper check ((kind = 'month') = (format = 'pdf')),
+  constraint table_exports_month_has_its_dates check (kind <> 'month' or num_nonnulls(from_date, to_date) = 2),
   constraint table_exports_locale_is_supported check (private.is_locale(locale)),
   constraint table_exports_status_is_known check (status in ('queued', 'finished', 'failed')),
   constraint table_exports_progress_is_a_percentage check (progress between 0 and 100),
@@ -47,13 +50,14 @@ create table public.table_exports (
 );
 
 comment on table public.table_exports is
-  'Files of bookings, payments, customers, waivers or results that members asked for, in the private bucket table-exports. Each is for whoever asked alone. File and row end 72 hours after it was finished; the log keeps who had what.';
+  'Files of bookings, payments, customers, waivers or results, and reports of a month, that members asked for, in the private bucket table-exports. Each is for whoever asked alone. File and row end 72 hours after it was finished; the log keeps who had what.';
 comment on column public.table_exports.user_id is 'Who asked, and who alone sees it; null: no member any more.';
-comment on column public.table_exports.kind is 'bookings, payments, customers, waivers or results.';
-comment on column public.table_exports.format is 'csv or xlsx.';
-comment on column public.table_exports.locale is 'Of the headings.';
+comment on column public.table_exports.kind is
+  'bookings, payments, customers, waivers or results: their rows; month: the figures of the reports.';
+comment on column public.table_exports.format is 'csv or xlsx; of a month pdf.';
+comment on column public.table_exports.locale is 'Of the headings, or of the report.';
 comment on column public.table_exports.from_date is
-  'First date on the clock of the location: of the visit (bookings, results), on which the money moved (payments), the customer was added or the waiver signed. Null: from the beginning.';
+  'First date on the clock of the location: of the visit (bookings, results), on which the money moved (payments), the customer was added or the waiver signed; the first of the month. Null: from the beginning.';
 comment on column public.table_exports.to_date is 'Last date; null: to the end.';
 comment on column public.table_exports.location_id is 'Of this location only; null: of all.';
 comment on column public.table_exports.room_id is 'Of this room only; null: of all.';
@@ -61,8 +65,8 @@ comment on column public.table_exports.permissions is
   'What whoever asked held when they did, and what the columns of the file take. Without one of them it is not made, and not fetched.';
 comment on column public.table_exports.status is 'queued, finished, or failed.';
 comment on column public.table_exports.progress is 'How much of it is written, in percent, by tens.';
-comment on column public.table_exports.row_total is 'How many rows there were when it was begun; null: not yet.';
-comment on column public.table_exports.row_count is 'Rows in the file, headings not counted.';
+comment on column public.table_exports.row_total is 'How many rows there were when it was begun; null: not yet, or a month.';
+comment on column public.table_exports.row_count is 'Rows in the file, headings not counted; of a month its pages.';
 comment on column public.table_exports.object_path is 'Path in the bucket table-exports; null: no file.';
 comment on column public.table_exports.expires_at is 'When file and row are deleted; null while it is queued.';
 
@@ -160,12 +164,59 @@ begin
     when 'customers' then array['customers:read', 'bookings:read']
     when 'waivers' then array['waivers:read', 'bookings:read', 'rooms:read']
     when 'results' then array['games:read', 'bookings:read', 'rooms:read']
+    when 'month' then array['reports:read']
   end;
 end
 $$;
 
 comment on function private.export_permissions is
   'What an export of a kind takes first, and then what its further columns take; without those it is made without them. Null of an unknown kind.';
+
+create function private.queue_table_export(wanted public.table_exports)
+returns public.table_exports
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  queued public.table_exports;
+begin
+  -- One whose job was given up without a word keeps nobody from asking again.
+  update public.table_exports as e
+  set status = 'failed', finished_at = now(), expires_at = now() + interval '72 hours'
+  where e.organization_id = wanted.organization_id
+    and e.user_id = wanted.user_id
+    and e.kind = wanted.kind
+    and e.status = 'queued'
+    and not exists (
+      select from private.jobs as j
+      where j.kind = 'table.export'
+        and j.dedupe_key = 'table.export:' || e.id
+        and j.status in ('queued', 'running')
+    );
+  insert into public.table_exports (
+    organization_id, user_id, kind, format, locale, from_date, to_date, location_id, room_id, permissions
+  )
+  values (
+    wanted.organization_id, wanted.user_id, wanted.kind, wanted.format, wanted.locale, wanted.from_date, wanted.to_date,
+    wanted.location_id, wanted.room_id, wanted.permissions
+  )
+  on conflict (organization_id, user_id, kind) where status = 'queued' do nothing
+  returning * into queued;
+  if found then
+    perform private.enqueue(
+      'table.export',
+      jsonb_build_object('organization_id', queued.organization_id, 'export_id', queued.id),
+      'table.export:' || queued.id,
+      queued.organization_id
+    );
+  end if;
+  return queued;
+end
+$$;
+
+comment on function private.queue_table_export is
+  'Queues an export: of a row who asked, for what and holding what. Null, while another of that person and kind is under way.';
 
 create function private.export_table(
   organization_id uuid,
@@ -188,16 +239,29 @@ declare
   caller uuid;
   wanted text [] := private.export_permissions(export_table.kind);
   language text;
+  last date := export_table.to_date;
+  asked public.table_exports;
   queued public.table_exports;
 begin
   perform private.require_permission(export_table.organization_id, 'reports:export');
   if wanted is null then
-    perform private.fail('kind_invalid', 422, 'Choose bookings, payments, customers, waivers or results.');
+    perform private.fail('kind_invalid', 422, 'Choose bookings, payments, customers, waivers, results or month.');
   end if;
   perform private.require_permission(export_table.organization_id, wanted[1]);
   -- Its columns are the person's, and so is the mail.
   caller := private.require_user();
-  if coalesce(export_table.format, '') not in ('csv', 'xlsx') then
+  if export_table.kind = 'month' then
+    if export_table.format is distinct from 'pdf' then
+      perform private.fail('format_invalid', 422, 'Choose pdf: a month is on paper.');
+    end if;
+    last := (date_trunc('month', export_table.from_date::timestamp) + interval '1 month')::date - 1;
+    if export_table.from_date is null
+      or export_table.from_date <> date_trunc('month', export_table.from_date::timestamp)::date
+      or export_table.to_date <> last
+    then
+      perform private.fail('date_range_invalid', 422, 'Give the first day of the month as from_date, and its last or none as to_date.');
+    end if;
+  elsif coalesce(export_table.format, '') not in ('csv', 'xlsx') then
     perform private.fail('format_invalid', 422, 'Choose csv or xlsx.');
   end if;
   language := coalesce(export_table.locale, (select p.locale from public.profiles as p where p.user_id = caller));
@@ -222,35 +286,23 @@ begin
     perform private.require_permission(export_table.organization_id, 'bookings:read');
   end if;
 
-  -- One whose job was given up without a word keeps nobody from asking again.
-  update public.table_exports as e
-  set status = 'failed', finished_at = now(), expires_at = now() + interval '72 hours'
-  where e.organization_id = export_table.organization_id
-    and e.user_id = caller
-    and e.kind = export_table.kind
-    and e.status = 'queued'
-    and not exists (
-      select from private.jobs as j
-      where j.kind = 'table.export'
-        and j.dedupe_key = 'table.export:' || e.id
-        and j.status in ('queued', 'running')
-    );
-  insert into public.table_exports (
-    organization_id, user_id, kind, format, locale, from_date, to_date, location_id, room_id, permissions
-  )
-  values (
-    export_table.organization_id, caller, export_table.kind, export_table.format, language,
-    export_table.from_date, export_table.to_date, export_table.location_id, export_table.room_id,
-    array['reports:export'] || array(
-      select p.key
-      from unnest(wanted) as p (key)
-      where private.has_permission(export_table.organization_id, p.key)
-      order by p.key
-    )
-  )
-  on conflict (organization_id, user_id, kind) where status = 'queued' do nothing
-  returning * into queued;
-  if not found then
+  asked.organization_id := export_table.organization_id;
+  asked.user_id := caller;
+  asked.kind := export_table.kind;
+  asked.format := export_table.format;
+  asked.locale := language;
+  asked.from_date := export_table.from_date;
+  asked.to_date := last;
+  asked.location_id := export_table.location_id;
+  asked.room_id := export_table.room_id;
+  asked.permissions := array['reports:export'] || array(
+    select p.key
+    from unnest(wanted) as p (key)
+    where private.has_permission(export_table.organization_id, p.key)
+    order by p.key
+  );
+  queued := private.queue_table_export(asked);
+  if queued.id is null then
     select e.* into queued
     from public.table_exports as e
     where e.organization_id = export_table.organization_id
@@ -259,8 +311,7 @@ begin
       and e.status = 'queued';
     if (queued.format, queued.locale, queued.from_date, queued.to_date, queued.location_id, queued.room_id)
       is distinct from (
-        export_table.format, language, export_table.from_date, export_table.to_date, export_table.location_id,
-        export_table.room_id
+        export_table.format, language, export_table.from_date, last, export_table.location_id, export_table.room_id
       )
     then
       perform private.fail(
@@ -268,14 +319,7 @@ begin
         jsonb_build_object('export_id', queued.id)
       );
     end if;
-    return queued;
   end if;
-  perform private.enqueue(
-    'table.export',
-    jsonb_build_object('organization_id', queued.organization_id, 'export_id', queued.id),
-    'table.export:' || queued.id,
-    queued.organization_id
-  );
   return queued;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -305,7 +349,7 @@ as $$
 $$;
 
 comment on function public.export_table is
-  'Queues a file of all bookings, payments, customers, waivers or results (kind), or of those from from_date to to_date, of a location, of a room; format: csv or xlsx; locale: of its headings, null: the caller''s. Answers what is under way if the same was asked for before; watch table_exports for its end, which a mail tells, too. For members with reports:export and bookings:read, payments:read, customers:read, waivers:read or games:read, as the kind is; columns of other tables are in it for whoever may read those. Errors: 401 not_authenticated; 403 permission_denied, user_required; 404 location_not_found, room_not_found; 409 export_pending (details {"export_id"}); 422 kind_invalid, format_invalid, locale_invalid, date_range_invalid, too_many_rows (details {"table", "maximum", "per"}).';
+  'Queues a file of all bookings, payments, customers, waivers or results (kind), or of those from from_date to to_date, of a location, of a room; or, of kind month, the report of the month that begins on from_date; format: csv or xlsx, and pdf of a month; locale: of its headings, null: the caller''s. Answers what is under way if the same was asked for before; watch table_exports for its end, which a mail tells, too. For members with reports:export and bookings:read, payments:read, customers:read, waivers:read, games:read or reports:read, as the kind is; columns of other tables are in it for whoever may read those. Errors: 401 not_authenticated; 403 permission_denied, user_required; 404 location_not_found, room_not_found; 409 export_pending (details {"export_id"}); 422 kind_invalid, format_invalid, locale_invalid, date_range_invalid, too_many_rows (details {"table", "maximum", "per"}).';
 grant execute on function public.export_table to authenticated;
 
 create function private.export_ids(export public.table_exports, after uuid, wanted bigint)
@@ -681,8 +725,8 @@ create type service.table_export as (
 );
 
 comment on type service.table_export is 'A file that is to be made.';
-comment on column service.table_export.kind is 'one of: bookings, payments, customers, waivers, results';
-comment on column service.table_export.format is 'one of: csv, xlsx';
+comment on column service.table_export.kind is 'month: read by read_month. one of: bookings, payments, customers, waivers, results, month';
+comment on column service.table_export.format is 'one of: csv, xlsx, pdf';
 comment on column service.table_export.locale is 'Of its headings. one of: es, en, ca';
 comment on column service.table_export.object_path is 'Where it is to be put, in the bucket table-exports.';
 comment on column service.table_export.permissions is 'What whoever asked for it held: columns that take another one are left out.';
@@ -709,7 +753,8 @@ begin
     return null;
   end if;
   update public.table_exports as e
-  set progress = 0, row_total = (select count(*) from private.export_ids(export, null, null))
+  set progress = 0,
+    row_total = case when export.kind <> 'month' then (select count(*) from private.export_ids(export, null, null)) end
   where e.organization_id = export.organization_id and e.id = export.id;
   return to_jsonb(row(
     export.kind, export.format, export.locale,
@@ -922,6 +967,7 @@ begin
         'rows_of', e.kind,
         'format', e.format,
         'row_count', e.row_count,
+        'first_date', case when e.kind = 'month' then e.from_date end,
         'expires_at', e.expires_at,
         'timezone', o.timezone
       )

@@ -60,6 +60,7 @@ begin
   perform private.queue_stale_sender_domains();
   perform private.expire_vouchers(500);
   perform private.forget_voucher_orders(500);
+  perform private.queue_monthly_reports(100);
   perform private.end_table_exports(500);
 
   delete from private.idempotency_keys as k

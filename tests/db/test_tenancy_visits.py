@@ -123,6 +123,7 @@ def test_a_visitor_makes_no_way_in_and_no_money(
         ("create_coupon", {"code": "FREE", "kind": "percent", "value": 100}),
         ("export_organization", {}),
         ("export_table", {"kind": "bookings"}),
+        ("run_report", {"statement_id": empty}),
     ]
     for function, arguments in calls:
         with refused(403, "permission_denied"):

@@ -37,6 +37,7 @@ _OF_NOBODY: dict[str, str] = {
         "a gift's own words, which come with the gift's permission": (
             "vouchers.message voucher_orders.message"
         ),
+        "a question, which names columns and conditions": "saved_reports.statement",
         "the platform's, about its visit": "support_entries.reason",
     }.items()
     for name in names.split()

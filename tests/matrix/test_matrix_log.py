@@ -38,6 +38,10 @@ _SILENT: dict[str, str] = {
             " service.apply_checkout_session"
             " service.apply_dispute service.apply_refund service.finish_export"
             " service.begin_table_export service.read_table_export service.finish_table_export"
+            " service.read_month"
+        ),
+        "a question that somebody asks: it is kept for a minute, and reads": (
+            "service.prepare_report"
         ),
         "the sample asks for what is so already": (
             "public.open_cash_day"

@@ -367,6 +367,27 @@ _PRICES = (
     ),
 )
 
+#: Reports of a month, which the worker reads for a member: of whole months, after a look at whoever
+#: asked. What is too much to be computed at once is left out.
+_MONTHS = tuple(
+    Exclusion(
+        callee=f"private.{report}",
+        callers=(f"private.{caller}",),
+        codes=codes,
+        reason="The dates are a whole month's, and whoever asked has just been looked at.",
+    )
+    for codes in (
+        ("period_invalid", "date_range_*", "granularity_invalid", "permission_denied"),
+        ("organization_suspended", "subscription_overdue", "too_many_slots"),
+    )
+    for report, caller in (
+        ("get_revenue_report", "month_figures"),
+        ("get_bookings_report", "month_figures"),
+        ("get_games_report", "month_figures"),
+        ("get_occupancy_report", "month_occupancy"),
+    )
+)
+
 #: The limits of a plan: where nobody is added.
 _PLANS = (
     Exclusion(
@@ -387,4 +408,4 @@ _PLANS = (
     ),
 )
 
-EXCLUSIONS = _PLANS + _STATUSES + _ROWS + _PEOPLE + _PRICES
+EXCLUSIONS = _MONTHS + _PLANS + _STATUSES + _ROWS + _PEOPLE + _PRICES

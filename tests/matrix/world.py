@@ -696,6 +696,16 @@ class _Builder:
             venue.id,
         )
 
+        # The statement of each has the id of the organization.
+        self.house.owner_sql(
+            "insert into private.report_statements (organization_id, id, caller, statement,"
+            " created_at) select c.organization_id, c.organization_id, c.id, 'SELECT 1 AS \"one\"',"
+            " now() + interval '1 day' from (select m.organization_id, m.user_id as id from"
+            " public.memberships as m union all select k.organization_id, k.id from"
+            " public.api_keys as k) as c where c.organization_id = %s",
+            venue.id,
+        )
+
     def _cast(self, venue: Venue, operator: Client) -> None:
         """The people of the matrix: each system role, each permission alone, all but each."""
         keep = _Keeper(self.house, EVERYWHERE)

@@ -22,6 +22,7 @@ from escapemaster.api.routes import (
     email_templates,
     health,
     notices,
+    reports,
     stripe_accounts,
     subscriptions,
     tokens,
@@ -49,6 +50,7 @@ _TAGS: Final = [
     {"name": "Stripe account", "description": "Into which an organization's players pay."},
     {"name": "Subscription", "description": "What an organization pays the platform."},
     {"name": "Mail", "description": "What mails say."},
+    {"name": "Reports", "description": "An own question of the venue's data."},
     {"name": "Webhooks", "description": "What providers tell us. Signed; not for clients."},
     {"name": "Operations", "description": "Health and numbers."},
 ]
@@ -103,6 +105,7 @@ def create_app(
         subscriptions,
         email_templates,
         notices,
+        reports,
         unsubscribe,
         webhooks,
         health,

@@ -1,4 +1,4 @@
-"""Exports of rows of one kind, as a worker makes them."""
+"""Exports of rows of one kind, and reports of a month, as a worker makes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from escapemaster.database.functions import IGNORED, Functions, Row
 from escapemaster.database.queue import Job, lease
+from escapemaster.reports.figures import MonthFigures
 
 
 class TableExport(Row):
@@ -20,13 +21,14 @@ class TableExport(Row):
         permissions: What whoever asked for it held; columns that take another one are left out.
     """
 
-    kind: Literal["bookings", "payments", "customers", "waivers", "results"]
-    format: Literal["csv", "xlsx"]
+    kind: Literal["bookings", "payments", "customers", "waivers", "results", "month"]
+    format: Literal["csv", "xlsx", "pdf"]
     locale: str
     object_path: str
     permissions: tuple[str, ...]
 
 
+_MONTH: Final = TypeAdapter[MonthFigures](MonthFigures)
 _EXPORT: Final = TypeAdapter[TableExport | None](TableExport | None)
 _ROWS: Final = TypeAdapter[list[dict[str, JsonValue]]](list[dict[str, JsonValue]])
 
@@ -65,6 +67,14 @@ class ExportCalls:
             _ROWS,
             {**lease(job), "after": after, "rows_before": rows_before},
         )
+
+    async def read_month(self, job: Job) -> MonthFigures:
+        """The figures of the month whose report a job makes.
+
+        Raises:
+            DomainError: 403 `export_not_allowed`; 409 `lease_lost`.
+        """
+        return await self._functions.call("read_month", _MONTH, lease(job))
 
     async def finish_table_export(self, job: Job, row_count: int | None) -> None:
         """Record that the file is in its place, with so many rows; None: that it failed.

@@ -14,6 +14,7 @@ from escapemaster.database.functions import RETRY_DELAYS, Functions
 from escapemaster.database.organizations import OrganizationCalls
 from escapemaster.database.payments import PaymentCalls
 from escapemaster.database.queue import QueueCalls
+from escapemaster.database.reports import ReportCalls
 from escapemaster.database.webhooks import WebhookCalls
 
 
@@ -25,6 +26,7 @@ class ServiceDatabase(
     ExportCalls,
     OrganizationCalls,
     QueueCalls,
+    ReportCalls,
     WebhookCalls,
 ):
     """The functions of schema `service`, as the service itself.

@@ -9,7 +9,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel.core import Locale
-from babel.dates import format_date, format_time, format_timedelta, get_timezone_location
+from babel.dates import (
+    format_date,
+    format_skeleton,
+    format_time,
+    format_timedelta,
+    get_timezone_location,
+)
 from babel.numbers import format_percent
 
 from escapemaster.currencies import CURRENCIES
@@ -53,6 +59,11 @@ def day(instant: datetime, timezone: str, language: str) -> str:
 def date_in_words(value: date, language: str) -> str:
     """A date with its weekday."""
     return format_date(value, format="full", locale=LOCALES[language])
+
+
+def month_in_words(first: date, language: str) -> str:
+    """A month such as `March 2027`, named by its first day."""
+    return str(format_skeleton("yMMMM", first, locale=LOCALES[language]))
 
 
 def clock(instant: datetime, timezone: str, language: str) -> str:

@@ -86,7 +86,7 @@ def voucher_paper(paper: Paper, *, compressed: bool = True) -> Attachment:
     pdf.set_lang(paper.language)
     pdf.set_margins(_MARGIN, _MARGIN, _MARGIN)
     pdf.set_auto_page_break(True, margin=_MARGIN)
-    _add_fonts(pdf)
+    add_fonts(pdf)
     pdf.add_page()
     _head(pdf, paper)
     _code(pdf, paper)
@@ -97,7 +97,8 @@ def voucher_paper(paper: Paper, *, compressed: bool = True) -> Attachment:
     return Attachment(paper.file, "application/pdf", bytes(pdf.output()))
 
 
-def _add_fonts(pdf: FPDF) -> None:
+def add_fonts(pdf: FPDF) -> None:
+    """Give a paper the letters of the languages that there are fonts for."""
     folder = files("escapemaster.email").joinpath("fonts")
     for family, style, name in (
         (_BODY, "", "NotoSans-Regular"),
@@ -111,7 +112,7 @@ def _add_fonts(pdf: FPDF) -> None:
     pdf.set_text_shaping(True)
 
 
-def _known(pdf: FPDF, text: str) -> str:
+def known_letters(pdf: FPDF, text: str) -> str:
     """What of a text is printed: all of it but signs; nothing, where letters are missing."""
     fonts = [pdf.fonts[name] for name in (_BODY, *_OTHERS)]
     kept = []
@@ -140,7 +141,7 @@ def _write(
     """Paragraphs, and the cursor below them."""
     pdf.set_font(_BODY, "B" if bold else "", size)
     pdf.set_text_color(*colour)
-    known = _known(pdf, text)
+    known = known_letters(pdf, text)
     if known:
         # Points as millimetres, with the air between lines.
         height = size * spacing * 0.3528
@@ -186,7 +187,7 @@ def _code(pdf: FPDF, paper: Paper) -> None:
 
 
 def _row(pdf: FPDF, name: str, value: str) -> None:
-    if not _known(pdf, value):
+    if not known_letters(pdf, value):
         return
     top = pdf.y
     pdf.set_draw_color(228, 228, 231)
@@ -198,7 +199,7 @@ def _row(pdf: FPDF, name: str, value: str) -> None:
 
 
 def _message(pdf: FPDF, paper: Paper) -> None:
-    lines = [_known(pdf, line) for line in paper.message]
+    lines = [known_letters(pdf, line) for line in paper.message]
     unknown = (
         _has_letters(line) and not kept for line, kept in zip(paper.message, lines, strict=True)
     )

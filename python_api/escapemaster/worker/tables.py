@@ -24,6 +24,7 @@ from escapemaster.worker.sheets import Amount, Cell, open_sheet
 #: The types of files that the bucket allows, by format.
 CONTENT_TYPES: Final[Mapping[str, str]] = {
     "csv": "text/csv",
+    "pdf": "application/pdf",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 

@@ -16,6 +16,7 @@ from escapemaster_dev.schema import (
     register,
     table_page,
     types,
+    view_page,
     webhook_schema,
 )
 from escapemaster_dev.schema.project import PROJECT, SchemaError
@@ -94,10 +95,11 @@ def functions_command() -> None:
 
 @app.command("tables")
 def tables_command() -> None:
-    """Write docs/tables.md: every table that clients read."""
+    """Write docs/tables.md, every table that clients read, and docs/views.md, of own questions."""
     with _database() as connection:
         table_page.path_of(PROJECT).write_text(table_page.render(connection))
-    typer.echo("Wrote docs/tables.md.")
+        view_page.path_of(PROJECT).write_text(view_page.render(connection))
+    typer.echo("Wrote docs/tables.md and docs/views.md.")
 
 
 @app.command("webhooks")

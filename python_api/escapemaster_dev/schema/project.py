@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXPOSED_SCHEMAS = ("public", "service")
-OUR_SCHEMAS = ("public", "service", "private")
+OUR_SCHEMAS = ("public", "service", "private", "reports")
 
 
 class SchemaError(Exception):

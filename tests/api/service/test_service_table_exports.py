@@ -13,11 +13,14 @@ from uuid import UUID
 
 import httpx
 import pytest
+from fpdf import FPDF
 
 from db.exports_world import csv_rows, xlsx_rows
 from escapemaster.database import Job, ServiceDatabase, TableExport, connection_pool
 from escapemaster.email.content import Site
 from escapemaster.errors import UnavailableError
+from escapemaster.reports import month
+from escapemaster.reports.figures import MonthFigures
 from escapemaster.storage import Storage
 from escapemaster.worker import sheets
 from escapemaster.worker.handlers import EXPORT_ATTEMPTS, ExportFailedError, Tools, handle
@@ -220,3 +223,140 @@ def test_more_rows_than_a_sheet_may_have_go_on_in_the_next(
     assert [len(rows) for rows in found] == [4, 4, 2]
     assert {rows[0][0] for rows in found} == {("inlineStr", "Column 0")}
     assert [row[0][1] for rows in found for row in rows[1:]] == [str(n) for n in range(7)]
+
+
+def month_of(names: tuple[str, ...] = ("La cripta",), cents: int = 123_456) -> dict[str, Any]:
+    """The figures of a month, as the database says them."""
+    money = {
+        "received_cents": cents,
+        "refunded_cents": 0,
+        "net_cents": cents,
+        "outstanding_cents": 5_000,
+    }
+    games = {
+        "results": 3,
+        "escaped_bp": 6_667,
+        "median_escape_seconds": 3_130,
+        "games": 3,
+        "staff_minutes_per_game": 90,
+    }
+    occupancy = {"occupancy_bp": 4_150, "waitlisted": 2, "lapsed_holds": 1}
+    revenue = {
+        "currency": "EUR",
+        "total": money,
+        "methods": [{"method": method, **money} for method in METHODS],
+        "rooms": [
+            {"room_id": str(number), "name": name, "sums": money}
+            for number, name in enumerate(names)
+        ],
+        "series": [{"from_date": f"2027-03-{day:02}", "sums": money} for day in range(1, 32)],
+    }
+    bookings = {
+        "bookings": 20,
+        "players": 80,
+        "cancelled_bp": 500,
+        "no_show_bp": None,
+        "lead_minutes": 7_300,
+        "new_customers": 12,
+    }
+    said = {
+        "revenue": [revenue],
+        "bookings": {"total": bookings},
+        "games": {"total": games, "rooms": [{"name": name, "sums": games} for name in names]},
+        "occupancy": {
+            "total": occupancy,
+            "hours": [{"weekday": 6, "hour": 18, "sums": occupancy}],
+        },
+    }
+    before = {f"{name}_before": value for name, value in said.items()}
+    return {
+        "organization_name": "Casa Laberinto",
+        "first_date": "2027-03-01",
+        **said,
+        **before,
+    }
+
+
+METHODS = ("stripe", "cash", "card_terminal", "transfer", "bizum", "voucher")
+MONTH = {**WANTED, "kind": "month", "format": "pdf", "object_path": f"{PATH}.pdf"}
+
+
+def printed(figures: dict[str, Any], language: str, path: Path) -> str:
+    """What is printed of a month, in the order in which it is written."""
+    shown: list[str] = []
+
+    class Listening(FPDF):
+        def cell(self, *args: Any, **options: Any) -> Any:
+            shown.append(args[2] if len(args) > 2 else options.get("text", ""))
+            return super().cell(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(month, "FPDF", Listening)
+        month.write_month(MonthFigures.model_validate(figures), language, path)
+    return "\n".join(shown)
+
+
+async def test_a_month_is_drawn_and_put_in_its_place(
+    tools: Tools, postgrest: FakePostgrest, files: FakeStorage
+) -> None:
+    files.files["table-exports"] = {}
+    postgrest.answer("begin_table_export", MONTH, MONTH)
+    postgrest.answer("read_month", month_of())
+    postgrest.answer("finish_table_export", None)
+    await handle(job("table.export", **EXPORT), tools)
+    first = files.files["table-exports"][f"{PATH}.pdf"]
+    assert first.startswith(b"%PDF-")
+    assert postgrest.called("finish_table_export") == [{**LEASED, "row_count": 2}]
+    assert files.uploaded[0]["file"].get_content_type() == "application/pdf"
+    # A worker that was killed before it said so makes the same file again, in the same place.
+    await handle(job("table.export", attempt=2, **EXPORT), tools)
+    assert files.files["table-exports"] == {f"{PATH}.pdf": first}
+
+
+async def test_a_month_that_nobody_may_have_any_more_is_not_made(
+    tools: Tools, postgrest: FakePostgrest, files: FakeStorage
+) -> None:
+    postgrest.answer("begin_table_export", MONTH)
+    postgrest.answer("read_month", refusal("PT403", "export_not_allowed"))
+    postgrest.answer("finish_table_export", None)
+    await handle(job("table.export", **EXPORT), tools)
+    assert postgrest.called("finish_table_export") == [{**LEASED, "row_count": None}]
+    assert files.requests == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", ("Informe de marzo de 2027", "Comparado con febrero de 2027", "1.234,56 €")),
+        ("en", ("Report of March 2027", "Compared with February 2027", "€1,234.56")),
+        ("ca", ("Informe de març del 2027", "Comparat amb febrer del 2027", "1.234,56 €")),
+    ],
+)
+def test_a_month_is_told_in_the_reader_s_language(
+    language: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    shown = printed(month_of(), language, tmp_path / "month.pdf")
+    for word in words:
+        assert word in shown
+    # Nothing is cut off.
+    assert "…" not in shown
+    assert "None" not in shown
+    assert "{" not in shown
+
+
+def test_a_month_of_any_venue_can_be_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "month.pdf"
+    many = tuple(f"Sala {number}" for number in range(60))
+    assert "Sala 59" in printed(month_of(many), "es", path)
+    # Long names are not cut, and of those without letters the number is said.
+    long = "El laboratorio del doctor Frankenstein y su ayudante"
+    shown = printed(month_of((long, "密室逃脱")), "es", path)
+    assert long in " ".join(shown.splitlines())
+    assert "Sala 2" in shown
+    nothing = month_of(cents=0)
+    nothing["occupancy"] = None
+    nothing["revenue_before"] = None
+    for hour in nothing["occupancy_before"]["hours"]:
+        hour["sums"]["occupancy_bp"] = None
+    assert "Este mes no hay nada que mostrar." in printed(nothing, "es", path)
+    assert "−1.234,56" in printed(month_of(cents=-123_456), "es", path).replace("-", "−")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from escapemaster.email.content import (
@@ -15,6 +15,7 @@ from escapemaster.email.content import (
     capital,
     instant_words,
 )
+from escapemaster.email.formatting import month_in_words
 from escapemaster.email.texts import Texts
 
 
@@ -22,16 +23,25 @@ class Data(MailData):
     """What the database hands over.
 
     Attributes:
-        rows_of: What the rows are about.
+        rows_of: What the rows are about; `month`: the report of one.
+        first_date: The first of that month.
         expires_at: When the file is deleted.
     """
 
     organization_name: Typed
-    rows_of: Literal["bookings", "payments", "customers", "waivers", "results"]
-    format: Literal["csv", "xlsx"]
+    rows_of: Literal["bookings", "payments", "customers", "waivers", "results", "month"]
+    format: Literal["csv", "xlsx", "pdf"]
     row_count: int
+    first_date: date | None = None
     expires_at: datetime
     timezone: str
+
+
+def _extent(ready: Data, text: Texts, language: str) -> Row:
+    """How much is in it: of a month, which."""
+    if ready.first_date is None:
+        return text("rows"), str(ready.row_count), ""
+    return text("month"), capital(month_in_words(ready.first_date, language)), ""
 
 
 def _content(ready: Data, language: str, _site: Site) -> Content:
@@ -40,7 +50,7 @@ def _content(ready: Data, language: str, _site: Site) -> Content:
     def rows(text: Texts) -> list[Row]:
         return [
             (text("file"), text(f"kind_{ready.rows_of}"), ready.format.upper()),
-            (text("rows"), str(ready.row_count), ""),
+            _extent(ready, text, language),
             (text("until"), capital(ends["day"]), f"{ends['clock']}, {text('local_time')}"),
         ]
 
