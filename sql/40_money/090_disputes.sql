@@ -188,7 +188,7 @@ begin
     return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
   -- Whoever promises money back holds the booking's lock: what is promised waits, or is followed.
-  perform private.locked_booking(payment.organization_id, payment.booking_id);
+  payment := private.locked_payment(payment);
   insert into public.disputes as d (
     organization_id, booking_id, payment_id, provider_dispute_id, status, reason, amount_cents, currency, respond_by, as_of
   )
