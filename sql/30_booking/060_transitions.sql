@@ -327,29 +327,6 @@ $$;
 comment on function private.refuse_early_move is
   'Raises 409 too_early, details {"opens_at"}, before the window of the booking''s location opens: check_in or no_show.';
 
-create function private.refuse_merged(booking public.bookings)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  if booking.merged_into_id is not null then
-    perform private.fail(
-      'booking_merged', 409, 'Look at the booking that it was merged into.',
-      (
-        select jsonb_build_object('booking_id', b.id, 'reference', b.reference)
-        from public.bookings as b
-        where b.organization_id = booking.organization_id and b.id = booking.merged_into_id
-      )
-    );
-  end if;
-end
-$$;
-
-comment on function private.refuse_merged is
-  'Raises 409 booking_merged (details {"booking_id", "reference"} of the other) for a booking that was made part of another.';
-
 create function private.refuse_undo(booking public.bookings, to_status text, reason text)
 returns void
 language plpgsql
@@ -360,7 +337,6 @@ declare
   came_from text;
   undone_until timestamptz;
 begin
-  perform private.refuse_merged(booking);
   -- How it came into its status; where a later move was taken back before, not how it came back.
   select h.from_status, h.occurred_at + make_interval(hours => l.undo_hours)
   into came_from, undone_until
@@ -390,7 +366,7 @@ end
 $$;
 
 comment on function private.refuse_undo is
-  'Raises 409 booking_merged, transition_not_allowed unless the booking came from that status (a cancelled one to confirmed also from checked_in), 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
+  'Raises 409 transition_not_allowed unless the booking came from that status (a cancelled one to confirmed also from checked_in), 422 reason_missing, and 409 undo_too_late (details {"until"}) after the undo_hours of its location.';
 
 create function private.is_erased(booking public.bookings)
 returns boolean

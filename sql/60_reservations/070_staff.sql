@@ -93,6 +93,10 @@ begin
     end if;
   end if;
 
+  if transition_booking.to_status <> 'cancelled' then
+    perform private.refuse_merged(booking);
+  end if;
+
   select t.permission into needed
   from private.booking_transitions as t
   where t.from_status = booking.status and t.to_status = transition_booking.to_status;

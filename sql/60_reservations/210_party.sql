@@ -310,7 +310,6 @@ declare
   listed public.booking_person [] := private.checked_people(set_people.people, booking.party_size, set_people.by_staff);
   kept uuid [] := array(select k.id from unnest(listed) as k where k.id is not null);
   person public.booking_person;
-  paid_id uuid;
 begin
   if set_people.expected_version <> (private.shown_party(booking)).version
     or exists (
@@ -340,21 +339,6 @@ begin
       listed[place] := person;
     end if;
   end loop;
-  select p.id into paid_id
-  from public.booking_people as p
-  where p.organization_id = booking.organization_id
-    and p.booking_id = booking.id
-    and p.id <> all (kept)
-    and p.has_paid
-    and not set_people.by_staff
-  order by p.position, p.id
-  limit 1;
-  if found then
-    perform private.fail(
-      'person_has_paid', 409, 'Leave whom the venue marked as paid in the list, or ask the venue.',
-      jsonb_build_object('id', paid_id)
-    );
-  end if;
 
   delete from public.booking_people as p
   where p.organization_id = booking.organization_id and p.booking_id = booking.id and p.id <> all (kept);
@@ -383,7 +367,7 @@ end
 $$;
 
 comment on function private.set_people is
-  'Makes this the list of a locked booking''s party, and returns it. Raises what private.checked_people does, 409 party_changed, and for a customer person_has_paid (details {"id"}).';
+  'Makes this the list of a locked booking''s party, and returns it. Raises what private.checked_people does, 409 party_changed.';
 
 create function private.get_booking_people(organization_id uuid, booking_id uuid)
 returns public.booking_party
@@ -517,6 +501,9 @@ set search_path = ''
 as $$
 declare
   booking public.bookings := private.booking_with_token(set_party.reference, set_party.manage_token);
+  paid_ids uuid [];
+  missing uuid;
+  answer public.booking_party;
 begin
   perform private.limit_rate('manage_booking', 'address', private.client_address());
   booking := private.locked_booking(booking.organization_id, booking.id);
@@ -524,7 +511,24 @@ begin
     perform private.fail('party_closed', 409, 'The booking is not made for good yet, or is over: ask the venue.');
   end if;
   perform private.act_as('customer', booking.customer_id);
-  return private.set_people(booking, set_party.people, set_party.expected_version, false);
+  paid_ids := array(
+    select p.id
+    from public.booking_people as p
+    where p.organization_id = booking.organization_id and p.booking_id = booking.id and p.has_paid
+  );
+  answer := private.set_people(booking, set_party.people, set_party.expected_version, false);
+  select w.id into missing
+  from unnest(paid_ids) as w (id)
+  where not exists (select from unnest(answer.people) as p where p.id = w.id)
+  order by w.id
+  limit 1;
+  if found then
+    perform private.fail(
+      'person_has_paid', 409, 'Leave whom the venue marked as paid in the list, or ask the venue.',
+      jsonb_build_object('id', missing)
+    );
+  end if;
+  return answer;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
     perform private.fail_unavailable(sqlerrm);

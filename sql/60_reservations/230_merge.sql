@@ -8,6 +8,29 @@
 --
 -- Locks: the session that both are in, then both. Nobody who holds one of them waits for that session.
 
+create function private.refuse_merged(booking public.bookings)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if booking.merged_into_id is not null then
+    perform private.fail(
+      'booking_merged', 409, 'Look at the booking that it was merged into.',
+      (
+        select jsonb_build_object('booking_id', b.id, 'reference', b.reference)
+        from public.bookings as b
+        where b.organization_id = booking.organization_id and b.id = booking.merged_into_id
+      )
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_merged is
+  'Raises 409 booking_merged (details {"booking_id", "reference"} of the other) for a booking that was made part of another.';
+
 create function private.refuse_merge(why text)
 returns void
 language plpgsql

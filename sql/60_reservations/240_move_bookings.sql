@@ -79,7 +79,6 @@ create function private.move_all(
   until_at timestamptz,
   to_room_id uuid,
   shift_minutes int,
-  booking_ids uuid [],
   reason text
 )
 returns public.moved_bookings
@@ -150,18 +149,6 @@ begin
     perform private.fail(
       'too_many_bookings', 422, 'Move at most 100 at once: choose a shorter time.', '{"maximum": 100}'
     );
-  elsif move_all.booking_ids is not null and exists (
-    select m.id from unnest(moving) as m
-    except
-    select w.id from unnest(move_all.booking_ids) as w (id)
-    union all
-    (
-      select w.id from unnest(move_all.booking_ids) as w (id)
-      except
-      select m.id from unnest(moving) as m
-    )
-  ) then
-    perform private.fail('bookings_changed', 409, 'Others are booked there by now: look at the preview again.');
   end if;
   perform private.lock_vouchers_of(array_agg(m.organization_id), array_agg(m.id))
   from unnest(moving) as m;
@@ -212,7 +199,7 @@ end
 $$;
 
 comment on function private.move_all is
-  'Moves what is booked in a room in that time, each booking that nothing hinders; the caller takes all of it back where one is hindered. Raises 404 room_not_found, 409 bookings_changed, 422 period_invalid, nothing_to_change, shift_invalid (details {"maximum"}), too_many_bookings (details {"maximum"}).';
+  'Moves what is booked in a room in that time, each booking that nothing hinders; the caller takes all of it back where one is hindered. Raises 404 room_not_found, 422 period_invalid, nothing_to_change, shift_invalid (details {"maximum"}), too_many_bookings (details {"maximum"}).';
 
 create function private.shown_moves(organization_id uuid, moved public.moved_bookings)
 returns public.moved_bookings
@@ -266,7 +253,7 @@ begin
   begin
     answer := private.move_all(
       preview_move_bookings.organization_id, preview_move_bookings.room_id, preview_move_bookings.from_at,
-      preview_move_bookings.until_at, preview_move_bookings.to_room_id, preview_move_bookings.shift_minutes, null, null
+      preview_move_bookings.until_at, preview_move_bookings.to_room_id, preview_move_bookings.shift_minutes, null
     );
     raise exception using errcode = 'EM001', message = 'taken_back';
   exception
@@ -341,9 +328,16 @@ begin
   end if;
   answer := private.move_all(
     move_bookings.organization_id, move_bookings.room_id, move_bookings.from_at, move_bookings.until_at,
-    move_bookings.to_room_id, move_bookings.shift_minutes, move_bookings.booking_ids, move_bookings.reason
+    move_bookings.to_room_id, move_bookings.shift_minutes, move_bookings.reason
   );
-  if answer.conflicts > 0 then
+  if exists (
+    select from unnest(answer.moves) as m where m.booking_id <> all (move_bookings.booking_ids)
+  ) or exists (
+    select from unnest(move_bookings.booking_ids) as w (id)
+    where not exists (select from unnest(answer.moves) as m where m.booking_id = w.id)
+  ) then
+    perform private.fail('bookings_changed', 409, 'Others are booked there by now: look at the preview again.');
+  elsif answer.conflicts > 0 then
     perform private.fail(
       'moves_conflict', 409, 'Look at the preview: move or cancel by themselves those that cannot go there.',
       jsonb_build_object('conflicts', (

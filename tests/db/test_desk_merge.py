@@ -65,8 +65,8 @@ def pay_online(shop: Shop, booking: Row, cents: int) -> str:
     """Money that the provider reported; its name there."""
     intent = f"pi_merge_{next(_numbers)}"
     shop.house.owner_sql(
-        "select private.receive_payment(row(b.organization_id, null, b.id, 'stripe', %s, b.currency,"
-        " %s, %s, now(), null, null, null, 0)::public.payments)"
+        "select private.receive_payment(row(b.organization_id, null, b.id, 'stripe', %s,"
+        " b.currency, %s, %s, now(), null, null, null, 0)::public.payments)"
         " from public.bookings as b where b.organization_id = %s and b.id = %s",
         cents,
         intent,
@@ -183,7 +183,8 @@ def test_people_seats_and_money_are_added_up_and_each_refund_goes_the_way_it_cam
     assert shop.voucher(voucher)["balance_cents"] == 1_000
     (back,) = shop.house.owner_sql(
         "select p.provider_payment_id from private.refund_requests as q"
-        " join public.payments as p on p.organization_id = q.organization_id and p.id = q.payment_id"
+        " join public.payments as p"
+        " on p.organization_id = q.organization_id and p.id = q.payment_id"
         " where q.organization_id = %s and q.amount_cents = 3000",
         shop.id,
     )

@@ -88,7 +88,8 @@ def all_rows(shop: Shop) -> list[Row]:
         " (select jsonb_agg(s order by s.id) from public.sessions as s) as sessions,"
         " (select jsonb_agg(n order by n.id) from public.booking_lines as n) as lines,"
         " (select count(*) from public.booking_history) as history,"
-        " (select count(*) from public.audit_log) as log, (select count(*) from private.jobs) as jobs"
+        " (select count(*) from public.audit_log) as log,"
+        " (select count(*) from private.jobs) as jobs"
     )
 
 

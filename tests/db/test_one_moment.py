@@ -25,6 +25,7 @@ COUNTED = {
     "get_game_result": "private.party_result",
     "get_join_code": "one statement",
     "get_leaderboard": "one statement",
+    "get_party": "private.shown_party",
     "get_voucher_offer": "private.voucher_offer",
     "get_voucher_order": "private.shown_voucher_order",
     "get_waitlist_entry": "private.waitlist_json",
