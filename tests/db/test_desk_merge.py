@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from client import Client
-from db.booking_world import GUEST, PRICE, Row, Shop, in_json, open_shop, taking
+from db.booking_world import GUEST, PRICE, Row, Shop, open_shop, taking
 from db.changes_world import alter, book, promised, take
 from db.invariants import broken_promises
 from matrix.house import House
@@ -434,7 +434,7 @@ def test_the_other_s_links_say_where_it_went_and_its_party_signs_and_comes_with_
 def test_two_that_wait_for_their_money_wait_together(
     shop: Shop, room: str, start: datetime
 ) -> None:
-    kept, other = (book(shop, room, start, **in_json({"party_size": n})) for n in (1, 2))
+    kept, other = (book(shop, room, start, party_size=n) for n in (1, 2))
     shop.house.owner_sql(
         "update public.bookings set hold_expires_at = now() + interval '99 hours' where id = %s",
         other["id"],

@@ -207,7 +207,7 @@ def test_one_that_cannot_go_keeps_all_where_they_are_and_is_named(shop: Shop, ro
     }
     assert places(shop, fits, large, beside, taken, special) == before
     # A part of the day can go; those that the preview named, and no others.
-    until = {"until_at": shop.at(30, "11:00"), "to_room_id": small}
+    until: Row = {"until_at": shop.at(30, "11:00"), "to_room_id": small}
     with refused(409, "bookings_changed"):
         move(shop, room, booking_ids=[fits["id"], large["id"]], **until)
     with refused(409, "bookings_changed"):

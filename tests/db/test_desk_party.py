@@ -48,7 +48,7 @@ def booking(shop: Shop, room: str) -> Row:
 
 
 def desk_sets(
-    shop: Shop, booking: Row, *people: Row, by: Client | None = None, **values: Any
+    shop: Shop, booking: Row, *people: Any, by: Client | None = None, **values: Any
 ) -> Row:
     party: Row = (by or shop.venue.owner).call(
         "set_booking_people",
