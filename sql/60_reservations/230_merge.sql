@@ -31,6 +31,25 @@ $$;
 comment on function private.refuse_merged is
   'Raises 409 booking_merged (details {"booking_id", "reference"} of the other) for a booking that was made part of another.';
 
+create function private.is_merged(organization_id uuid, booking_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.bookings as b
+    where b.organization_id = is_merged.organization_id
+      and b.id = is_merged.booking_id
+      and b.merged_into_id is not null
+  );
+end
+$$;
+
+comment on function private.is_merged is
+  'Whether a booking was made part of another. A reason alone does not say so: staff may type the same word.';
+
 create function private.refuse_merge(why text)
 returns void
 language plpgsql

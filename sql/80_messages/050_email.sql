@@ -501,7 +501,7 @@ begin
   if new.from_status = 'held' and new.to_status in ('held', 'cancelled')
     or private.is_undo(new.from_status, new.to_status)
     -- Its party comes all the same: what it is told is the change of the booking that it is part of now.
-    or new.reason = 'merged' and new.change is null
+    or new.reason = 'merged' and new.change is null and private.is_merged(new.organization_id, new.booking_id)
   then
     return null;
   end if;

@@ -88,7 +88,9 @@ begin
         and new.change ?| array['starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'total_cents']
         then 'booking_changed'
     end;
-  elsif private.is_undo(new.from_status, new.to_status) or new.reason = 'merged' then
+  elsif private.is_undo(new.from_status, new.to_status)
+    or new.reason = 'merged' and private.is_merged(new.organization_id, new.booking_id)
+  then
     kind := null;
   elsif new.to_status in ('pending', 'confirmed')
     and coalesce(new.from_status, 'held') in ('held', 'expired', 'cancelled')

@@ -431,6 +431,17 @@ def test_the_other_s_links_say_where_it_went_and_its_party_signs_and_comes_with_
     assert (history["totals"]["bookings"], history["totals"]["cancelled"]) == (1, 0)
 
 
+def test_who_only_says_so_cancels_as_ever(shop: Shop, room: str, start: datetime) -> None:
+    booking = confirmed(shop, room, start, 2)
+    shop.move_now(booking, "cancelled", reason="merged")
+    assert mails(shop, booking)[-1] == ("booking_cancelled", True)
+    assert shop.house.one(
+        "select array_agg(kind order by occurred_at) from private.notice_events"
+        " where booking_id = %s and kind = 'booking_cancelled'",
+        booking["id"],
+    ) == ["booking_cancelled"]
+
+
 def test_two_that_wait_for_their_money_wait_together(
     shop: Shop, room: str, start: datetime
 ) -> None:
