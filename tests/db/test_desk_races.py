@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from typing import TypeVar
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from client import Client, Refused
@@ -16,6 +19,8 @@ from db.changes_world import book, key, take
 from db.invariants import broken_promises
 from db.test_booking_concurrency import guest, outcomes, race
 from matrix.fixtures import Track
+
+T = TypeVar("T")
 
 _days = count(5)
 
@@ -215,43 +220,97 @@ def test_a_tag_that_is_deleted_while_it_is_given_is_given_or_not_there(
         assert shop.venue.owner.select("select tag_id from public.booking_tags") == []
 
 
+def waits_for_merge(
+    track: Track, shop: Shop, pair: tuple[Row, Row], work: Callable[[Client], T]
+) -> T:
+    """What somebody gets who asks while two are being merged, and waits for that."""
+    owner, worker = (track.alone(shop.venue.owner) for _ in range(2))
+    got: list[T] = []
+    racer = threading.Thread(target=lambda: got.append(work(worker)))
+    with owner.connection.transaction():
+        merge(owner, shop, *pair)
+        racer.start()
+        while not track.house.one(
+            "select exists (select from pg_locks where pid = %s and not granted)",
+            worker.connection.info.backend_pid,
+        ):
+            assert racer.is_alive()
+    racer.join()
+    (answer,) = got
+    return answer
+
+
 def test_who_pays_late_what_was_merged_meanwhile_pays_the_other_one(
     track: Track, shop: Shop, room: str
 ) -> None:
-    start = next_start(shop)
-    kept, other = book_two(shop, room, start)
-    house, owner = track.house, track.alone(shop.venue.owner)
-    attempt = house.one(
+    kept, other = book_two(shop, room, next_start(shop))
+    attempt = track.house.one(
         "insert into private.payment_attempts"
         " (organization_id, booking_id, amount_cents, currency, expires_at, status)"
         " values (%s, %s, 100, 'EUR', now(), 'expired') returning id",
         shop.id,
         other["id"],
     )
-    merging = owner.connection
-    with merging.transaction():
-        merge(owner, shop, kept, other)
-        worker = track.alone(shop.venue.owner)
-        late: list[str] = []
 
-        def look() -> None:
-            try:
-                worker.connection.execute("select private.lock_attempt(%s)", [attempt])
-            except Exception as error:  # noqa: BLE001 - what it says is the answer
-                late.append(str(error).splitlines()[0])
+    def look(client: Client) -> str:
+        try:
+            client.connection.execute("select private.lock_attempt(%s)", [attempt])
+        except psycopg.Error as error:
+            return str(error.diag.message_primary)
+        return "ok"
 
-        racer = threading.Thread(target=look)
-        racer.start()
-        while not house.one(
-            "select exists (select from pg_locks where pid = %s and not granted)",
-            worker.connection.info.backend_pid,
-        ):
-            assert racer.is_alive()
-    racer.join()
     # Told to come again, the worker finds it at the other one.
-    assert late == ["booking_changed"]
-    worker.connection.execute("select private.lock_attempt(%s)", [attempt])
-    assert (
-        str(house.one("select booking_id from private.payment_attempts where id = %s", attempt))
-        == kept["id"]
+    assert waits_for_merge(track, shop, (kept, other), look) == "booking_changed"
+    assert look(track.alone(shop.venue.owner)) == "ok"
+    found = track.house.one(
+        "select booking_id from private.payment_attempts where id = %s", attempt
     )
+    assert str(found) == kept["id"]
+
+
+def test_a_payment_that_is_corrected_or_given_back_meanwhile_is_the_other_s(
+    track: Track, shop: Shop, room: str
+) -> None:
+    kept, other = book_two(shop, room, next_start(shop))
+    payment, second = (take(shop, other, cents)["payment_id"] for cents in (900, 400))
+    promised = shop.venue.owner.call(
+        "refund_booking",
+        organization_id=shop.id,
+        booking_id=other["id"],
+        amount_cents=400,
+        reason="Because",
+        idempotency_key=key(),
+    )["refunds"][0]
+    assert promised["payment_id"] == second
+
+    def correct(client: Client) -> Row:
+        corrected: Row = client.call(
+            "correct_payment", organization_id=shop.id, payment_id=payment, reason="Wrong"
+        )
+        return corrected
+
+    corrected = waits_for_merge(track, shop, (kept, other), correct)
+    assert (corrected["booking_id"], corrected["paid_cents"]) == (kept["id"], 400)
+    third, last = book_two(shop, room, next_start(shop))
+    given = take(shop, last, 300)
+    request = shop.venue.owner.call(
+        "refund_booking",
+        organization_id=shop.id,
+        booking_id=last["id"],
+        amount_cents=given["amount_cents"],
+        reason="Because",
+        idempotency_key=key(),
+    )["refunds"][0]["refund_request_id"]
+
+    def hand_over(client: Client) -> Row:
+        recorded: Row = client.call(
+            "record_refund",
+            organization_id=shop.id,
+            refund_request_id=request,
+            idempotency_key=key(),
+        )
+        return recorded
+
+    recorded = waits_for_merge(track, shop, (third, last), hand_over)
+    assert (recorded["booking_id"], recorded["refunded_cents"]) == (third["id"], 300)
+    assert broken_promises(shop.house, shop.id) == {}
