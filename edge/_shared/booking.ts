@@ -86,7 +86,8 @@ type Read =
   | "reschedulable"
   | "open_cents"
   | "terms"
-  | "payment_open";
+  | "payment_open"
+  | "merged_into";
 
 /** A booking as the widget shows it. */
 export type Booking = Answer<

@@ -33,6 +33,11 @@ select private.permission_upsert(
   array['admin', 'manager', 'receptionist']
 );
 select private.permission_upsert(
+  'tags:manage', 'bookings', true,
+  'Add, rename and delete the tags that bookings are given', 'Añadir, renombrar y borrar las etiquetas de las reservas',
+  array['admin', 'manager']
+);
+select private.permission_upsert(
   'customers:read', 'customers', false,
   'See customers and how to reach them', 'Ver los clientes y sus datos de contacto',
   array['admin', 'manager', 'receptionist']

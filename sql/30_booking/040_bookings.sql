@@ -11,7 +11,7 @@ begin
     'written',
     'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
     'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
-    'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed'
+    'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed', 'merged'
   );
 end
 $$;
@@ -86,6 +86,7 @@ create table public.bookings (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   order_id uuid,
+  merged_into_id uuid,
   constraint bookings_pkey primary key (organization_id, id),
   constraint bookings_reference_key unique (organization_id, reference),
   -- Room and start are the session's: one that moves takes its bookings along.
@@ -99,6 +100,8 @@ create table public.bookings (
   references public.calendars (organization_id, id) on delete set null (calendar_id),
   constraint bookings_order_fkey foreign key (organization_id, order_id)
   references public.booking_orders (organization_id, id) on delete restrict,
+  constraint bookings_merged_into_fkey foreign key (organization_id, merged_into_id)
+  references public.bookings (organization_id, id),
   constraint bookings_reference_is_crockford_base32 check (
     reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
   ),
@@ -120,6 +123,9 @@ create table public.bookings (
   constraint bookings_cancel_refund_is_known check (cancel_refund in ('full', 'terms', 'none')),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
+  constraint bookings_merged_are_cancelled check (
+    merged_into_id is null or status = 'cancelled' and merged_into_id <> id
+  ),
   constraint bookings_status_reason_is_known check (private.is_status_reason(status_reason)),
   constraint bookings_staff_note_is_a_text check (private.is_text(staff_note, 5000))
 );
@@ -144,6 +150,8 @@ comment on column public.bookings.cancel_refund is
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
+comment on column public.bookings.merged_into_id is
+  'Of a booking that merge_bookings made part of another, that other one, which has its people, its money and its price, and is not merged itself; null: it was not.';
 comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
 comment on column public.bookings.order_id is 'The order with which it was made; null: it was made alone.';
 
@@ -162,6 +170,9 @@ create index bookings_order_id_idx on public.bookings (organization_id, order_id
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where hold_expires_at is not null;
+-- for: what was merged into a booking, and the foreign key
+create index bookings_merged_into_id_idx on public.bookings (organization_id, merged_into_id)
+where merged_into_id is not null;
 -- for: private.end_past_visits, where what is to come is not read, since it starts later; and
 -- private.due_messages, which looks at the starts of a moment
 create index bookings_visits_idx on public.bookings (starts_at)

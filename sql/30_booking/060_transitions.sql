@@ -619,7 +619,10 @@ begin
   if tg_op = 'UPDATE' then
     previous := old.status;
     -- Seats are given back here and taken only by private.claim_session.
-    if old.takes_capacity and not new.takes_capacity then
+    if old.takes_capacity and not new.takes_capacity
+      -- Those whom it was merged with have them.
+      and new.merged_into_id is null
+    then
       perform private.release_seats(old);
     end if;
     if new.status in ('confirmed', 'checked_in') then

@@ -39,7 +39,8 @@ create type private.booking_request as (
   source text,
   pay_within_hours int,
   new_terms boolean,
-  reason text
+  reason text,
+  as_agreed boolean
 );
 
 comment on type private.booking_request is
@@ -57,6 +58,8 @@ comment on column private.booking_request.locale is 'The language of description
 comment on column private.booking_request.new_terms is
   'Whether the room''s present terms about cancelling count from now on; null: when its customer moves it.';
 comment on column private.booking_request.reason is 'Why it is changed, for the history.';
+comment on column private.booking_request.as_agreed is
+  'Whether it must not cost more than it does: the venue moves it, for reasons of its own.';
 
 create function private.wanted_extras(extras jsonb)
 returns private.wanted_extra []

@@ -40,7 +40,7 @@ create table public.payments (
 );
 
 comment on table public.payments is
-  'Append-only: an entry is never changed or deleted; a correction is another entry. What a booking has paid is the sum of its entries.';
+  'Append-only: an entry is never changed or deleted, but that it follows its booking into another one (merge_bookings); a correction is another entry. What a booking has paid is the sum of its entries.';
 comment on column public.payments.amount_cents is 'Minor units of currency.';
 comment on column public.payments.method is 'stripe (written by the provider''s reports only), cash, card_terminal, transfer, bizum, voucher.';
 comment on column public.payments.provider_payment_id is 'Stripe''s payment intent.';
@@ -83,13 +83,20 @@ begin
     if old.organization_id::text = current_setting('escapemaster.erasing', true) then
       return old;
     end if;
+  elsif tg_op = 'UPDATE' then
+    -- Set by private.merge_bookings only: money goes with its party to another booking, and nothing else of it changes.
+    if old.organization_id::text = current_setting('escapemaster.merging_bookings', true)
+      and to_jsonb(new) - 'booking_id' = to_jsonb(old) - 'booking_id'
+    then
+      return new;
+    end if;
   end if;
   raise exception '% is append-only', tg_table_name
     using errcode = 'restrict_violation', hint = 'Write a further entry that corrects the wrong one.';
 end
 $$;
 
-comment on function private.refuse_change is 'Keeps a table append-only, for its owner too; only the erasure of a whole organization passes.';
+comment on function private.refuse_change is 'Keeps a table append-only, for its owner too; only the erasure of a whole organization passes, and which booking an entry is of, when two are merged.';
 
 create trigger payments_refuse_change
 before update or delete on public.payments

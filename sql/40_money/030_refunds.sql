@@ -494,6 +494,37 @@ $$;
 comment on function private.return_to_voucher is
   'Carries out a promised refund of a payment by voucher: the money is on the voucher again, and one that expired meanwhile lives on for 90 days. Of one that was cancelled the promise waits for staff, who give the money back by hand.';
 
+create function private.locked_payment(payment public.payments)
+returns public.payments
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  seen_booking_id uuid;
+begin
+  loop
+    seen_booking_id := payment.booking_id;
+    begin
+      perform private.locked_booking(payment.organization_id, seen_booking_id);
+      select p.* into payment
+      from public.payments as p
+      where p.organization_id = payment.organization_id and p.id = payment.id;
+      -- It went to another booking while this one was waited for: as in private.locked_booking.
+      if payment.booking_id <> seen_booking_id then
+        raise exception using errcode = 'EM001', message = 'payment_moved';
+      end if;
+      return payment;
+    exception
+      when sqlstate 'EM001' then null;
+    end;
+  end loop;
+end
+$$;
+
+comment on function private.locked_payment is
+  'A payment as it is now, with its booking locked, whichever that is after a merge.';
+
 create function private.request_refund(
   organization_id uuid,
   booking_id uuid,
@@ -1013,7 +1044,7 @@ begin
   end if;
 
   -- A refund that was made on the dashboard may be of several bookings, which were paid at once.
-  perform private.lock_payments_of_intent(payment);
+  payment := private.lock_payments_of_intent(payment);
   foreach share in array private.refund_shares(payment, refund) loop
     answer := private.apply_refund_share(share, payment.organization_id, refund);
   end loop;

@@ -82,6 +82,7 @@ volatile
 set search_path = ''
 as $$
 declare
+  seen_booking_id uuid;
   attempt private.payment_attempts;
 begin
   select a.* into attempt
@@ -92,16 +93,20 @@ begin
   end if;
   -- With its room, since money that came late may have to claim the time again.
   -- 503 makes a worker's job come back.
-  perform private.locked_for_change(attempt.organization_id, attempt.booking_id, null, 503);
+  seen_booking_id := attempt.booking_id;
+  perform private.locked_for_change(attempt.organization_id, seen_booking_id, null, 503);
   select a.* into attempt
   from private.payment_attempts as a
   where a.organization_id = attempt.organization_id and a.id = attempt.id
   for update;
+  if attempt.booking_id <> seen_booking_id then
+    perform private.fail('booking_changed', 503, 'Somebody else just merged the booking with another: try again.');
+  end if;
   return attempt;
 end
 $$;
 
-comment on function private.lock_attempt is 'The attempt, with its booking''s room, its booking and itself locked; null if there is none. Raises 503 booking_changed when the booking moves to another room at that moment.';
+comment on function private.lock_attempt is 'The attempt, with its booking''s room, its booking and itself locked; null if there is none. Raises 503 booking_changed when the booking moves to another room, or is merged with another, at that moment.';
 
 create function private.request_checkout_expiry(attempt private.payment_attempts, run_at timestamptz default now())
 returns void

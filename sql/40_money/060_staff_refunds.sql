@@ -197,7 +197,9 @@ begin
   if not found then
     perform private.fail('refund_request_not_found', 404, 'Choose one of those that get_pending_refunds lists.');
   end if;
-  perform private.locked_booking(request.organization_id, request.booking_id);
+  perform private.locked_payment(p)
+  from public.payments as p
+  where p.organization_id = request.organization_id and p.id = request.payment_id;
   select q.* into request
   from private.refund_requests as q
   where q.organization_id = request.organization_id and q.id = request.id

@@ -198,7 +198,7 @@ begin
     return row(null, null, null, 'unknown')::service.applied_dispute;
   end if;
   -- Whoever promises money back holds the booking's lock: what is promised waits, or is followed.
-  perform private.lock_payments_of_intent(payment);
+  payment := private.lock_payments_of_intent(payment);
   parts := array(select p from private.payments_of_intent(payment) as p);
   cents := private.divided((dispute ->> 'amount')::bigint, array(select p.amount_cents from private.payments_of_intent(payment) as p));
   for place in 1..cardinality(parts) loop

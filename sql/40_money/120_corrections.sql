@@ -53,7 +53,7 @@ begin
     perform private.fail('payment_not_found', 404, 'Choose one of the organization''s payments.');
   end if;
   -- Whoever moves a booking's money holds its lock: what is refunded at this moment is not corrected as well.
-  perform private.locked_booking(payment.organization_id, payment.booking_id);
+  payment := private.locked_payment(payment);
   select r.id into correction
   from public.refunds as r
   where r.organization_id = payment.organization_id and r.payment_id = payment.id and r.kind = 'correction';

@@ -646,7 +646,7 @@ comment on function private.payments_of_intent is
   'All payments that are parts of the provider''s payment, as of an order, in order of their bookings; mostly it alone.';
 
 create function private.lock_payments_of_intent(payment public.payments)
-returns void
+returns public.payments
 language plpgsql
 volatile
 set search_path = ''
@@ -654,15 +654,17 @@ as $$
 declare
   booking_ids uuid [] := array(select p.booking_id from private.payments_of_intent(payment) as p);
 begin
-  if cardinality(booking_ids) > 1 then
-    perform private.lock_bookings(payment.organization_id, booking_ids);
-  else
-    perform private.locked_booking(payment.organization_id, payment.booking_id);
+  if cardinality(booking_ids) = 1 then
+    return private.locked_payment(payment);
   end if;
+  -- Bookings of an order are not merged, so each keeps its payment.
+  perform private.lock_bookings(payment.organization_id, booking_ids);
+  return payment;
 end
 $$;
 
-comment on function private.lock_payments_of_intent is 'Locks the booking of a payment, and those that were paid with it.';
+comment on function private.lock_payments_of_intent is
+  'A payment as it is now, with its booking locked, and those that were paid with it.';
 
 create function private.refund_shares(payment public.payments, refund jsonb)
 returns private.refund_share []

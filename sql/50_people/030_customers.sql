@@ -251,7 +251,7 @@ create type public.customer_totals as (
 );
 
 comment on type public.customer_totals is 'A customer''s bookings in numbers.';
-comment on column public.customer_totals.bookings is 'Without expired holds.';
+comment on column public.customer_totals.bookings is 'Without expired holds, and those that were merged with another.';
 comment on column public.customer_totals.visits is 'Of those who came.';
 comment on column public.customer_totals.no_shows is 'Of those who did not.';
 comment on column public.customer_totals.cancelled is 'By either side.';
@@ -329,10 +329,10 @@ begin
       private.shown_customer(customer),
       private.latest_consents(customer.organization_id, customer.id),
       row(
-        count(*) filter (where b.status <> 'expired'),
+        count(*) filter (where b.status <> 'expired' and b.merged_into_id is null),
         count(*) filter (where b.status in ('checked_in', 'in_progress', 'completed')),
         count(*) filter (where b.status = 'no_show'),
-        count(*) filter (where b.status = 'cancelled'),
+        count(*) filter (where b.status = 'cancelled' and b.merged_into_id is null),
         count(*) filter (where b.status in ('held', 'pending', 'confirmed') and b.starts_at > now()),
         max(b.starts_at) filter (where b.status in ('checked_in', 'in_progress', 'completed')),
         (select o.currency from public.organizations as o where o.id = customer.organization_id),
@@ -355,6 +355,7 @@ begin
     from (
       select
         q.id, q.reference, q.starts_at, q.room_id, q.party_size, q.currency, q.total_cents, q.staff_note,
+        q.merged_into_id,
         case when q.hold_expires_at <= now() then 'expired' else q.status end as status
       from public.bookings as q
       where q.organization_id = customer.organization_id and q.customer_id = customer.id

@@ -12,7 +12,10 @@ begin
   perform private.count_attempt();
   select b.* into booking
   from private.booking_secrets as secret
-  join public.bookings as b on b.organization_id = secret.organization_id and b.id = secret.booking_id
+  join public.bookings as given on given.organization_id = secret.organization_id and given.id = secret.booking_id
+  -- Whoever has the link of a party that was merged with another signs for both.
+  join public.bookings as b
+    on b.organization_id = given.organization_id and b.id = coalesce(given.merged_into_id, given.id)
   join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
   join public.organizations as o on o.id = b.organization_id
   where secret.waiver_token_hash = private.typed_token_hash(booking_with_waiver_token.token)
@@ -27,7 +30,7 @@ end
 $$;
 
 comment on function private.booking_with_waiver_token is
-  'The booking whose party signs with the token; the question is counted. Raises 429 rate_limited; 404 waiver_not_found, the same for a wrong token and where there is nothing to sign.';
+  'The booking whose party signs with the token, or into which it was merged; the question is counted. Raises 429 rate_limited; 404 waiver_not_found, the same for a wrong token and where there is nothing to sign.';
 
 create function private.waiver_is_open(booking public.bookings)
 returns boolean

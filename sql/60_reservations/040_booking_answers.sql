@@ -98,7 +98,8 @@ create type public.booking as (
   manage_token text,
   payable_cents bigint,
   rest_payable_until timestamptz,
-  payment_open boolean
+  payment_open boolean,
+  merged_into text
 );
 
 comment on type public.booking is 'A booking for whoever manages it.';
@@ -114,6 +115,8 @@ comment on column public.booking.reschedulable is 'Whether its customer may move
 comment on column public.booking.history is 'In order of time; empty to whoever only pays it.';
 comment on column public.booking.payment_open is
   'Whether a payment page was opened for it of which the provider has not said yet that nothing comes of it: only then money may be under way.';
+comment on column public.booking.merged_into is
+  'The reference of the booking that the venue made it part of, which has its people and its money; null: of none.';
 comment on column public.booking.manage_token is
   'The secret by which it is managed, told by confirm_booking; null to whoever has brought it.';
 

@@ -344,6 +344,11 @@ begin
           and a.share_id is null
           and a.status = 'open'
           and a.session_id is not null
+      ),
+      (
+        select other.reference
+        from public.bookings as other
+        where other.organization_id = booking.organization_id and other.id = booking.merged_into_id
       )
     )::public.booking
     from public.customers as c

@@ -93,6 +93,10 @@ begin
     end if;
   end if;
 
+  if transition_booking.to_status <> 'cancelled' then
+    perform private.refuse_merged(booking);
+  end if;
+
   select t.permission into needed
   from private.booking_transitions as t
   where t.from_status = booking.status and t.to_status = transition_booking.to_status;
@@ -166,7 +170,7 @@ set search_path = ''
 as $$ select private.transition_booking(organization_id, booking_id, to_status, reason, refund) $$;
 
 comment on function public.transition_booking is
-  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours, a cancellation while its place, extras and coupon''s use are free, with a new confirmation to the customer; the refund of a no-show or a cancellation that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts, or ends that nobody started), slot_taken, booking_changed, customer_erased (nothing of an erased customer''s comes back), extra_sold_out (details {"extra_id", "left"}); 422 reason_too_long, reason_missing, refund_invalid, coupon_max_uses, coupon_max_uses_per_customer.';
+  'Moves a booking to its next status and returns it, also when it has that status already; a party that did not come gets back what it paid beyond the no-show fee of its terms. refund: what goes back when the venue cancels: full, or with a reason terms (as agreed, when the customer asked for it) or none; the history keeps it. A party is checked in, and its game started and ended, from the location''s check_in_hours before the start on, and marked as no-show from no_show_minutes after it on. Each of these is taken back by moving the booking to the status that it came from, with a reason, within undo_hours, a cancellation while its place, extras and coupon''s use are free, with a new confirmation to the customer; the refund of a no-show or a cancellation that was not carried out yet is withdrawn (undo says how much). For members: bookings:read, and bookings:update to confirm, bookings:check_in to check in, start, complete or mark as no-show, bookings:cancel to cancel, bookings:undo to take back; fields and customer_note are null without customers:read. Errors: 403 permission_denied, organization_suspended; 404 booking_not_found; 409 booking_merged (details {"booking_id", "reference"}), transition_not_allowed (details {"from", "to", "allowed"}), too_early (details {"opens_at"}), undo_too_late (details {"until"}), waiver_missing (a game starts, or ends that nobody started), slot_taken, booking_changed, customer_erased (nothing of an erased customer''s comes back), extra_sold_out (details {"extra_id", "left"}); 422 reason_too_long, reason_missing, refund_invalid, coupon_max_uses, coupon_max_uses_per_customer.';
 grant execute on function public.transition_booking to authenticated;
 
 create function private.staff_slot(room public.rooms, starts_at timestamptz, party_size int)

@@ -115,7 +115,8 @@ create function private.plan_change(
   out target public.bookings,
   out request private.booking_request,
   out quote public.quote,
-  out changes jsonb
+  out changes jsonb,
+  out keeps_price boolean
 )
 language plpgsql
 stable
@@ -172,15 +173,31 @@ begin
   target.exclusive := coalesce(change.exclusive, booking.exclusive and room.mode = 'shared');
   target.seats := private.wanted_seats(slot, target.exclusive);
   request := private.changed_request(booking, change, target);
-  quote := private.quote(booking.organization_id, slot, request);
-  target.total_cents := quote.total_cents;
-  target.tax_cents := quote.tax_cents;
-  kept := private.booking_kept(booking.organization_id, booking.id);
-  target.due_now_cents := private.chargeable_due(
-    booking.organization_id, target.total_cents,
-    greatest(quote.due_now_cents, least(kept, target.total_cents)),
-    least(kept, target.total_cents)
-  );
+  keeps_price := false;
+  if change.as_agreed then
+    begin
+      quote := private.quote(booking.organization_id, slot, request);
+    exception
+      when sqlstate 'PT422' then
+        -- Its coupon is none of that room's, or of such a total: it has it all the same.
+        if sqlerrm not like 'coupon%' then
+          raise;
+        end if;
+    end;
+    keeps_price := coalesce(quote.total_cents >= booking.total_cents, true);
+  else
+    quote := private.quote(booking.organization_id, slot, request);
+  end if;
+  if not keeps_price then
+    target.total_cents := quote.total_cents;
+    target.tax_cents := quote.tax_cents;
+    kept := private.booking_kept(booking.organization_id, booking.id);
+    target.due_now_cents := private.chargeable_due(
+      booking.organization_id, target.total_cents,
+      greatest(quote.due_now_cents, least(kept, target.total_cents)),
+      least(kept, target.total_cents)
+    );
+  end if;
   -- Who moves it agrees to what is shown with the new price; staff move it for somebody who may
   -- have agreed to nothing.
   target.terms := to_jsonb(case
@@ -197,7 +214,7 @@ end
 $$;
 
 comment on function private.plan_change is
-  'What a booking would become, what it would then be priced with, and what of it is different (null: nothing). Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
+  'What a booking would become, what it would then be priced with, what of it is different (null: nothing), and whether its price and lines stay as they are. Raises what private.offered_slot, for staff private.staff_slot, and private.quote raise, 404 room_not_found, 409 not_reschedulable.';
 
 create function private.refuse_reschedule()
 returns void
@@ -310,7 +327,12 @@ $$;
 comment on function private.quoted_change is
   'What a change would cost. Called in the statement that reads the booking, it counts the money of one moment. Raises what private.plan_change does.';
 
-create function private.apply_change(booking public.bookings, change private.booking_request, by_staff boolean)
+create function private.apply_change(
+  booking public.bookings,
+  change private.booking_request,
+  by_staff boolean,
+  has_left boolean default false
+)
 returns void
 language plpgsql
 volatile
@@ -341,11 +363,15 @@ begin
   if target.starts_at = booking.starts_at and target.room_id = booking.room_id then
     perform private.change_seats(booking, target, plan.room, by_staff);
   else
-    perform private.release_seats(booking);
+    if not has_left then
+      perform private.release_seats(booking);
+    end if;
     target.session_id := private.claim_slot(plan.room, plan.slot, target.exclusive, by_staff);
   end if;
 
-  perform private.drop_options(booking, (plan.request).coupon_code);
+  if not plan.keeps_price then
+    perform private.drop_options(booking, (plan.request).coupon_code);
+  end if;
   update public.bookings as b
   set session_id = target.session_id,
     room_id = target.room_id,
@@ -362,7 +388,11 @@ begin
     end
   where b.organization_id = booking.organization_id and b.id = booking.id
   returning b.* into target;
-  perform private.take_options(target, plan.quote, plan.request);
+  if plan.keeps_price then
+    perform private.check_extras(target);
+  else
+    perform private.take_options(target, plan.quote, plan.request);
+  end if;
 
   insert into public.booking_history (
     organization_id, booking_id, from_status, to_status, reason, actor_kind, actor_id, change
@@ -382,7 +412,7 @@ end
 $$;
 
 comment on function private.apply_change is
-  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, terms_changed, 422 nothing_to_change.';
+  'Changes a booking that private.locked_for_change locked and the caller may change, settles its money and writes the history; has_left: it gave its seats back before. Raises what private.plan_change and private.take_options raise, 409 slot_taken, total_changed, terms_changed, 422 nothing_to_change.';
 
 create function private.change_seats(
   booking public.bookings,

@@ -19,7 +19,8 @@ create type public.found_booking as (
   email text,
   phone text,
   matched text,
-  mail_problem text
+  mail_problem text,
+  tags text []
 );
 
 comment on type public.found_booking is 'A booking that a search found.';
@@ -40,6 +41,7 @@ comment on column public.found_booking.matched is 'By what it was found; one of:
 
 comment on column public.found_booking.mail_problem is
   'Why its last mail did not reach its customer, whose address is to be corrected; null: it did, as far as is known. one of booking_mail_problems.problem';
+comment on column public.found_booking.tags is 'Names of its tags, in their order; empty: none.';
 
 create type public.booking_search as (
   bookings public.found_booking [],
@@ -76,7 +78,8 @@ create function private.found_at_once(
   until_time timestamptz,
   day date,
   today timestamptz,
-  most int
+  most int,
+  tag_id uuid default null
 )
 returns uuid []
 language plpgsql
@@ -135,10 +138,11 @@ begin
       and b.starts_at >= $4
       and b.starts_at < $5
       and ($6::date is null or private.booking_day(b) = $6)
+      and ($9::uuid is null or private.has_tag(b.organization_id, b.id, $9))
   $query$
   into found
   using found_at_once.organization_id, private.search_patterns(words, false), private.search_patterns(words, true),
-    from_time, until_time, day, today, most;
+    from_time, until_time, day, today, most, found_at_once.tag_id;
   return found;
 end
 $$;
@@ -153,7 +157,8 @@ create function private.found_by_words(
   until_time timestamptz,
   day date,
   is_to_come boolean,
-  max_results int
+  max_results int,
+  tag_id uuid default null
 )
 returns uuid []
 language plpgsql
@@ -187,6 +192,7 @@ begin
             and b.starts_at >= $3
             and b.starts_at < $4
             and ($6::date is null or private.booking_day(b) = $6)
+            and ($7::uuid is null or private.has_tag(b.organization_id, b.id, $7))
           order by b.starts_at %1$s, b.id %1$s
           limit $5
         )
@@ -209,6 +215,7 @@ begin
             and b.starts_at >= $3
             and b.starts_at < $4
             and ($6::date is null or private.booking_day(b) = $6)
+            and ($7::uuid is null or private.has_tag(b.organization_id, b.id, $7))
           order by b.starts_at %1$s, b.id %1$s
           limit $5
         )
@@ -219,7 +226,7 @@ begin
     case when is_to_come then 'asc' else 'desc' end
   )
   into found
-  using found_by_words.organization_id, patterns, from_time, until_time, max_results, day;
+  using found_by_words.organization_id, patterns, from_time, until_time, max_results, day, found_by_words.tag_id;
   return coalesce(found, '{}');
 end
 $$;
@@ -251,7 +258,7 @@ $$;
 comment on function private.search_patterns is
   'Patterns for the words of a search, that of the longest first: of words that begin so, or that hold it.';
 
-create function private.search_bookings(organization_id uuid, query text, max_results int)
+create function private.search_bookings(organization_id uuid, query text, max_results int, tag_id uuid)
 returns public.booking_search
 language plpgsql
 stable
@@ -303,6 +310,7 @@ begin
     from public.bookings as b
     where b.organization_id = search_bookings.organization_id
       and b.reference = any (private.typed_references(rest))
+      and (search_bookings.tag_id is null or private.has_tag(b.organization_id, b.id, search_bookings.tag_id))
   );
   if by_reference = '{}' and not exists (
     select from unnest(words) as w (word) where length(w.word) >= case when w.word ~ '^[0-9]+$' then 3 else 2 end
@@ -327,6 +335,7 @@ begin
         and b.starts_at >= from_time
         and b.starts_at < until_time
         and private.booking_day(b) = day
+        and (search_bookings.tag_id is null or private.has_tag(b.organization_id, b.id, search_bookings.tag_id))
       order by b.starts_at, b.id
       limit wanted
     );
@@ -334,7 +343,7 @@ begin
     -- A game that is being played is still to come for who stands at the desk.
     today := greatest(least(now() - interval '3 hours', until_time), from_time);
     found := private.found_at_once(
-      search_bookings.organization_id, words, from_time, until_time, day, today, 200
+      search_bookings.organization_id, words, from_time, until_time, day, today, 200, search_bookings.tag_id
     );
     is_searched := found is not null;
     found := coalesce(found, '{}');
@@ -352,7 +361,8 @@ begin
             day,
             round in (1, 3),
             -- What the rounds before found is found again.
-            wanted + cardinality(found)
+            wanted + cardinality(found),
+            search_bookings.tag_id
           )
         ) with ordinality as n (id, position)
         where n.id <> all (found)
@@ -374,6 +384,13 @@ begin
         select p.problem
         from public.booking_mail_problems as p
         where p.organization_id = b.organization_id and p.booking_id = b.id
+      ),
+      array(
+        select t.name
+        from public.booking_tags as bt
+        join public.tags as t on t.organization_id = bt.organization_id and t.id = bt.tag_id
+        where bt.organization_id = b.organization_id and bt.booking_id = b.id
+        order by lower(t.name), t.id
       )
     )::public.found_booking
     from unnest(found) with ordinality as f (id, position)
@@ -396,13 +413,18 @@ comment on function private.search_bookings is
   'definer: joins tables for an organization that the caller names, each under its own permission.';
 grant execute on function private.search_bookings to authenticated;
 
-create function public.search_bookings(organization_id uuid, query text, max_results int default 20)
+create function public.search_bookings(
+  organization_id uuid,
+  query text,
+  max_results int default 20,
+  tag_id uuid default null
+)
 returns public.booking_search
 language sql
 stable
 set search_path = ''
-as $$ select private.search_bookings(organization_id, query, max_results) $$;
+as $$ select private.search_bookings(organization_id, query, max_results, tag_id) $$;
 
 comment on function public.search_bookings is
-  'Finds bookings by what is typed, of its first 200 characters: a reference, however written; parts of the name, the e-mail address or the phone of party or customer, all of which must fit, accents and case ignored; a day (2026-11-28, 28/11/2026) on the location''s clock; a day beside the others. max_results: 1 to 50. Whoever may not read customers finds by reference and by day alone, and nothing by other words, whatever stands there. For members with bookings:read; contact_name, email and phone are null without customers:read. Errors: 403 permission_denied; 422 query_too_short, max_results_invalid (details {"minimum", "maximum"}).';
+  'Finds bookings by what is typed, of its first 200 characters: a reference, however written; parts of the name, the e-mail address or the phone of party or customer, all of which must fit, accents and case ignored; a day (2026-11-28, 28/11/2026) on the location''s clock; a day beside the others. tag_id: of these only what has the tag. max_results: 1 to 50. Whoever may not read customers finds by reference and by day alone, and nothing by other words, whatever stands there. For members with bookings:read; contact_name, email and phone are null without customers:read. Errors: 403 permission_denied; 422 query_too_short, max_results_invalid (details {"minimum", "maximum"}).';
 grant execute on function public.search_bookings to authenticated;

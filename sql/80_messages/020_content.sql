@@ -224,7 +224,7 @@ begin
       and b.id = present_content.booking_id
       and case present_content.template
         when 'booking_confirmed' then b.status in ('confirmed', 'checked_in', 'in_progress')
-        when 'booking_cancelled' then b.status = 'cancelled'
+        when 'booking_cancelled' then b.status = 'cancelled' and b.merged_into_id is null
       end
   );
 end

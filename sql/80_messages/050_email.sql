@@ -500,6 +500,8 @@ begin
   -- What was said by mistake at the desk and taken back is none of its party's business.
   if new.from_status = 'held' and new.to_status in ('held', 'cancelled')
     or private.is_undo(new.from_status, new.to_status)
+    -- Its party comes all the same: what it is told is the change of the booking that it is part of now.
+    or new.reason = 'merged' and new.change is null and private.is_merged(new.organization_id, new.booking_id)
   then
     return null;
   end if;

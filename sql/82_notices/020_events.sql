@@ -88,7 +88,9 @@ begin
         and new.change ?| array['starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'total_cents']
         then 'booking_changed'
     end;
-  elsif private.is_undo(new.from_status, new.to_status) then
+  elsif private.is_undo(new.from_status, new.to_status)
+    or new.reason = 'merged' and private.is_merged(new.organization_id, new.booking_id)
+  then
     kind := null;
   elsif new.to_status in ('pending', 'confirmed')
     and coalesce(new.from_status, 'held') in ('held', 'expired', 'cancelled')
@@ -114,7 +116,7 @@ end
 $$;
 
 comment on function private.note_booking_news is
-  'Notes that a booking was made (pending or confirmed), changed or cancelled, or lapsed unpaid: from the history, through which every move and change passes.';
+  'Notes that a booking was made (pending or confirmed), changed or cancelled, or lapsed unpaid, not that it was merged with another, which is a change of that one: from the history, through which every move and change passes.';
 
 create trigger note_booking_news
 after insert on public.booking_history

@@ -96,7 +96,8 @@ create type public.webhook_booking as (
   open_cents bigint,
   cancel_refund text,
   lines public.webhook_line [],
-  created_at timestamptz
+  created_at timestamptz,
+  merged_into_id uuid
 );
 
 comment on type public.webhook_booking is
@@ -130,6 +131,7 @@ comment on column public.webhook_booking.open_cents is 'What is still to be paid
 comment on column public.webhook_booking.cancel_refund is 'Of a cancelled one, what goes back: full, terms (as agreed) or none; null: it is not cancelled.';
 comment on column public.webhook_booking.lines is 'What makes up total_cents.';
 comment on column public.webhook_booking.created_at is 'When it was made.';
+comment on column public.webhook_booking.merged_into_id is 'Of a cancelled one that the venue made part of another booking: that one; null: it was not.';
 
 create type public.webhook_customer as (
   id uuid,
@@ -424,7 +426,7 @@ begin
         where n.organization_id = b.organization_id and n.booking_id = b.id
         order by n.position
       ),
-      b.created_at
+      b.created_at, b.merged_into_id
     )::public.webhook_booking
     from public.bookings as b
     join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id

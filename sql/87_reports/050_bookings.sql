@@ -16,7 +16,7 @@ create type public.booking_sums as (
 comment on type public.booking_sums is 'The bookings of some days.';
 comment on column public.booking_sums.bookings is 'Those that stand: pending, confirmed, checked in, in progress, completed or no-show.';
 comment on column public.booking_sums.players is 'Their people.';
-comment on column public.booking_sums.cancelled is 'Those that were cancelled.';
+comment on column public.booking_sums.cancelled is 'Those that were cancelled; not those that were merged with another booking.';
 comment on column public.booking_sums.no_shows is 'Of those that stand, parties that did not come.';
 comment on column public.booking_sums.cancelled_bp is 'Cancelled of these and those that stand, in basis points; null: there were none.';
 comment on column public.booking_sums.no_show_bp is 'No-shows of those that stand, in basis points; null: there were none.';
@@ -166,6 +166,8 @@ begin
       and b.starts_at >= days.from_at
       and b.starts_at < days.to_at
       and d.date between days.previous_from_date and days.to_date
+      -- Its people come with the other booking.
+      and b.merged_into_id is null
   ),
   -- The first of each customer, whatever rooms are asked for.
   first as materialized (

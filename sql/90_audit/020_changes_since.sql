@@ -8,11 +8,11 @@ set search_path = ''
 as $$
 begin
   return array[
-    'sessions', 'bookings', 'booking_contacts', 'booking_comments', 'booking_mail_problems', 'late_arrivals',
-    'customers', 'payments', 'refunds', 'waiver_signatures', 'waitlist_entries',
+    'sessions', 'bookings', 'booking_contacts', 'booking_comments', 'booking_mail_problems', 'booking_people', 'booking_tags',
+    'late_arrivals', 'customers', 'payments', 'refunds', 'waiver_signatures', 'waitlist_entries',
     'session_staff', 'staff_shifts', 'staff_skills',
     'game_events', 'game_results', 'checklist_items', 'checklist_ticks', 'room_incidents',
-    'locations', 'rooms', 'room_blocks'
+    'locations', 'rooms', 'room_blocks', 'tags'
   ];
 end
 $$;

@@ -207,6 +207,20 @@ begin
       into found_rows
       from jsonb_array_elements(found_rows) as row;
     end if;
+    if source.name = 'booking_people' then
+      -- Of the others in the party that they come: their names are theirs.
+      select coalesce(
+        jsonb_agg(
+          case
+            when row ->> 'email' = any (addresses) or lower(row ->> 'full_name') = any (names) then row
+            else row - '{full_name,email,phone}'::text []
+          end
+        ),
+        '[]'
+      )
+      into found_rows
+      from jsonb_array_elements(found_rows) as row;
+    end if;
     if source.name = 'voucher_orders' then
       -- Who was given a voucher learns nothing new of who bought it.
       select coalesce(
@@ -243,7 +257,7 @@ set search_path = ''
 as $$ select private.export_customer(organization_id, customer_id) $$;
 
 comment on function public.export_customer is
-  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), vouchers (without their codes), voucher_orders (of those that others bought not by whom), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
+  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), booking_people (of others in the party no name), vouchers (without their codes), voucher_orders (of those that others bought not by whom), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.export_customer to authenticated;
 
 create function private.blanked(image jsonb, erased jsonb)

@@ -82,6 +82,7 @@ class TestLooking:
             "reschedulable": True,
             "cancellation": {"refund_percent": 100, "refund_cents": 0, "disputed_cents": 0},
             "payment_open": False,
+            "merged_into": None,
         }
 
     def test_what_was_paid_is_shown(self, shop: Shop, held: Row) -> None:

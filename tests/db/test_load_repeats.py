@@ -35,6 +35,7 @@ SAME_ANSWER = {
     "finish_game",  # the same, as all of the clock
     "leave_organization",
     "leave_waitlist",
+    "merge_bookings",  # tests/db/test_desk_merge.py
     "moderate_team_name",  # tests/db/test_games_leaderboard.py
     "pause_game",
     "publish_game_result",  # tests/db/test_games_leaderboard.py
@@ -48,9 +49,12 @@ SAME_ANSWER = {
     "revoke_calendar_feed",
     "revoke_invitation",
     "revoke_waiver_kiosk",
+    "set_booking_people",  # tests/db/test_desk_party.py
+    "set_booking_tags",  # tests/db/test_desk_tags.py
     "set_coupon_status",
     "set_incident_status",  # tests/db/test_games_rooms.py
     "set_member_role",
+    "set_party",  # tests/db/test_desk_party.py
     "set_notification_preference",  # tests/db/test_notices.py
     "set_role_permissions",
     "start_game",
@@ -83,6 +87,7 @@ BY_KEY = {
     "hold_order",
     "issue_voucher",
     "join_waitlist",
+    "move_bookings",
     "order_voucher",
     "record_payment",
     "record_refund",
@@ -110,12 +115,14 @@ READS = {
     "get_leaderboard",
     "get_order",
     "get_payment_share",
+    "get_party",
     "get_voucher_offer",
     "get_voucher_order",
     "get_waitlist_entry",
     "get_waiver",
     "get_waiver_kiosk",
     "my_booking_token",
+    "preview_move_bookings",
     "quote_booking",
     "quote_order",
     "quote_order_change",

@@ -28,6 +28,7 @@ COUNTED = {
     "get_leaderboard": "one statement",
     "get_order": "private.managed_order",
     "get_payment_share": "private.shown_payment_share",
+    "get_party": "private.shown_party",
     "get_voucher_offer": "private.voucher_offer",
     "get_voucher_order": "private.shown_voucher_order",
     "get_waitlist_entry": "private.waitlist_json",

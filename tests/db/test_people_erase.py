@@ -104,6 +104,12 @@ def live_a_life(shop: Shop, room: str) -> Row:
     owner.call("delete_booking_comment", organization_id=shop.id, comment_id=gone["id"])
     sign(shop, visit, "Zora Q.", OTHER_EMAIL)
     sign(shop, visit, NAME, EMAIL)
+    owner.call(
+        "set_booking_people",
+        organization_id=shop.id,
+        booking_id=booking_id,
+        people=Jsonb([{"full_name": NAME, "email": EMAIL, "phone": PHONE}, {"full_name": KID}]),
+    )
     customer = customer_of(shop)
     change(owner, "customers", {"staff_note": NOTE, "phone": PHONE}, id=customer)
     insert(owner, "customer_tags", customer_id=customer, tag=TAG)
@@ -172,6 +178,7 @@ class TestErasing:
             "bookings",
             "booking_reasons",
             "booking_comments",
+            "booking_people",
             "waiver_signatures",
             "private.waiver_drawings",
             "private.email_messages",
@@ -595,6 +602,7 @@ class TestExporting:
             "booking_history": 0,
             "booking_reasons": 1,
             "booking_comments": 1,
+            "booking_people": 2,
             "payments": 1,
             "waiver_signatures": 2,
             "email_messages": 1,

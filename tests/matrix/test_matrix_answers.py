@@ -44,6 +44,8 @@ _ANSWERED = {
         "what was sent to the program that holders of webhooks:read look after",
     ),
     "invite_member": ("email", "the caller's own word"),
+    "move_bookings": ("total_cents new_total_cents", "a price"),
+    "preview_move_bookings": ("total_cents new_total_cents", "a price"),
     "quote_change": (
         f"{_PRICE} open_cents difference_cents refund_cents",
         "what a change will cost or give back, before the caller makes it",
@@ -76,6 +78,7 @@ _REFUSED = {
     "claim_session_as_game_master",
     "end_left_open",
     "get_join_code",
+    "merge_bookings",
     "rotate_join_code",
     "transfer_ownership",
 }

@@ -43,6 +43,7 @@ _STATUS = {
     "invitation_for_another_email": 403,
     "last_owner": 409,
     "organization_not_erasable": 409,
+    "not_mergeable": 409,
     "nothing_due": 409,
     "payment_unknown": 503,
     "refund_not_pending": 409,

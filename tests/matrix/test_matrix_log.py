@@ -22,7 +22,7 @@ _SILENT: dict[str, str] = {
         "reads, and counts the request for its limit": (
             "public.get_availability public.get_availability_days public.get_booking"
             " public.get_calendar public.get_calendar_feed public.get_currencies"
-            " public.get_game_result public.get_join_code public.get_leaderboard"
+            " public.get_game_result public.get_join_code public.get_leaderboard public.get_party"
             " public.get_booking_split public.get_payment_share"
             " public.get_voucher_offer public.get_voucher_order"
             " public.get_waitlist_entry public.get_waiver public.get_waiver_kiosk"
@@ -32,8 +32,9 @@ _SILENT: dict[str, str] = {
         "reads, in statements of which each sees what was committed before it": (
             "public.changes_since"
         ),
+        "does it, and takes it back": "public.preview_move_bookings",
         "the sample is refused: what it would write is a row of a tenant's table": (
-            "public.accept_invitation public.accept_waitlist_offer"
+            "public.accept_invitation public.accept_waitlist_offer public.merge_bookings"
             " public.claim_session_as_game_master public.withdraw_voucher_refund"
             " service.apply_checkout_session"
             " service.apply_dispute service.apply_refund service.finish_export"

@@ -69,6 +69,12 @@ _ROWS = (
         reason="It makes a new organization's first three rules, of which twenty are allowed.",
     ),
     Exclusion(
+        callee="private.changes_between",
+        callers=("private.merge_bookings",),
+        codes=("extras_invalid",),
+        reason="It compares two bookings as they are stored, and reads no client's list of extras.",
+    ),
+    Exclusion(
         callee="private.locked_booking",
         callers=("private.own_comment",),
         codes=("booking_not_found",),
@@ -99,6 +105,7 @@ _ROWS = (
             "private.correct_payment",
             "private.locked_refund_request",
             "private.lock_payments_of_intent",
+            "private.locked_payment",
             "private.sign_waiver",
         ),
         codes=("booking_not_found",),

@@ -457,7 +457,24 @@ class _Builder:
             body="Wants the hard game",
             idempotency_key="comment",
         )
+        venue.owner.call(
+            "set_booking_people",
+            organization_id=venue.id,
+            booking_id=confirmed["id"],
+            people=Jsonb([{"full_name": "Ada"}, {"full_name": "Bob", "email": email_of("bob")}]),
+        )
+        (tag,) = venue.owner.select(
+            "insert into public.tags (name, color) values ('Birthday', '#ff0000')"
+            " returning id::text"
+        )
+        venue.owner.call(
+            "set_booking_tags",
+            organization_id=venue.id,
+            booking_id=confirmed["id"],
+            tag_ids=[tag["id"]],
+        )
         keep(
+            tag=tag["id"],
             desk_payment=part["payment_id"],
             cash_day=self._open_cash_day(venue, facts),
             comment=comment["id"],

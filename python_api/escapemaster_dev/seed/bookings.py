@@ -44,10 +44,11 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """How many bookings were made, and those whose game is over."""
+    """How many bookings were made, those whose game is over, and those that are sure to come."""
 
     bookings: int
     played: Sequence[Booked]
+    coming: Sequence[Booked]
 
 
 def fill(connection: Connection, opened: OpenVenue, now: datetime) -> Filled:
@@ -79,7 +80,7 @@ def fill(connection: Connection, opened: OpenVenue, now: datetime) -> Filled:
     _take_money_then(connection, opened, paid)
     _backdate(connection, opened, [*paid, *_of(coming, "cancelled")])
     desk.block_a_slot(full_day + timedelta(days=1))
-    return Filled(len(past) + len(coming) + len(sold_out), played)
+    return Filled(len(past) + len(coming) + len(sold_out), played, paid)
 
 
 def _made_before(now: datetime, visit: Visit) -> Visit:

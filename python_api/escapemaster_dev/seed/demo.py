@@ -35,6 +35,7 @@ from escapemaster_dev.seed.clients import (
 )
 from escapemaster_dev.seed.crew import staff
 from escapemaster_dev.seed.games import tell_results
+from escapemaster_dev.seed.parties import tag_and_list
 from escapemaster_dev.seed.pictures import read_picture
 from escapemaster_dev.seed.settings import SeedSettings
 from escapemaster_dev.seed.venues import PASSWORD, SPARE_GUEST, VENUES, Venue
@@ -123,6 +124,7 @@ def _open(
     onboard(connection, settings, opened.organization_id)
     filled = fill(connection, opened, now)
     tell_results(opened, Client(connection, None), filled.played)
+    tag_and_list(opened, Client(connection, None), filled.coming)
     ask_for_waivers(opened)
     staffed = staff(opened, today)
     as_owner(connection).execute(
