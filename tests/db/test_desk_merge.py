@@ -11,6 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from client import Client
+from db import orders_world as orders
 from db.booking_world import GUEST, PRICE, Row, Shop, open_shop, taking
 from db.changes_world import alter, book, promised, take
 from db.invariants import broken_promises
@@ -302,6 +303,21 @@ def test_not_what_cannot_be_one(shop: Shop, room: str, start: datetime) -> None:
         shop, room, start, 1, customer={"full_name": "Eve", "email": "eve@example.test"}
     )
     hindered(stranger, "customer")
+
+    ordered = orders.book(shop, [orders.item(room, start, 1), orders.item(room, start, 1)])
+    for booking in ordered["bookings"]:
+        if booking["status"] == "pending":
+            shop.move(booking, "confirmed")
+        hindered({"id": shop.id_of(booking)}, "order")
+
+    split = confirmed(shop, room, start, 1)
+    share = (
+        "insert into public.payment_shares (organization_id, booking_id, position, payer_name,"
+        " amount_cents, currency, locale, expires_at)"
+        " values (%s, %s, 1, 'Ben', 100, 'EUR', 'es', now() + interval '1 hour')"
+    )
+    shop.house.owner_sql(share, shop.id, split["id"])
+    hindered(split, "shares")
 
     paying = confirmed(shop, room, start, 1)
     shop.house.owner_sql(
