@@ -426,6 +426,103 @@ export type Database = {
           },
         ];
       };
+      "booking_orders": {
+        Row: {
+          "created_at": string;
+          "currency": string;
+          "id": string;
+          "organization_id": string;
+          "reference": string;
+          "source": "widget" | "direct" | "marketplace" | "api";
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "currency": string;
+          "id"?: string;
+          "organization_id": string;
+          "reference": string;
+          "source": "widget" | "direct" | "marketplace" | "api";
+        };
+        Update: {
+          "created_at"?: string;
+          "currency"?: string;
+          "id"?: string;
+          "organization_id"?: string;
+          "reference"?: string;
+          "source"?: "widget" | "direct" | "marketplace" | "api";
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_orders_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "booking_people": {
+        Row: {
+          "booking_id": string;
+          "created_at": string;
+          "email": string | null;
+          "full_name": string;
+          "has_paid": boolean;
+          "id": string;
+          "organization_id": string;
+          "phone": string | null;
+          "position": number;
+          "signature_id": string | null;
+          "signed_as": number | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "created_at"?: string;
+          "email"?: string | null;
+          "full_name": string;
+          "has_paid"?: boolean;
+          "id"?: string;
+          "organization_id": string;
+          "phone"?: string | null;
+          "position": number;
+          "signature_id"?: string | null;
+          "signed_as"?: number | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "created_at"?: string;
+          "email"?: string | null;
+          "full_name"?: string;
+          "has_paid"?: boolean;
+          "id"?: string;
+          "organization_id"?: string;
+          "phone"?: string | null;
+          "position"?: number;
+          "signature_id"?: string | null;
+          "signed_as"?: number | null;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_people_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "booking_people_signature_fkey";
+            columns: ["organization_id", "signature_id"];
+            isOneToOne: false;
+            referencedRelation: "waiver_signatures";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "booking_reasons": {
         Row: {
           "booking_id": string;
@@ -463,6 +560,40 @@ export type Database = {
           },
         ];
       };
+      "booking_tags": {
+        Row: {
+          "booking_id": string;
+          "organization_id": string;
+          "tag_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "booking_id": string;
+          "organization_id": string;
+          "tag_id": string;
+        };
+        Update: {
+          "booking_id"?: string;
+          "organization_id"?: string;
+          "tag_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "booking_tags_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "booking_tags_tag_fkey";
+            columns: ["organization_id", "tag_id"];
+            isOneToOne: false;
+            referencedRelation: "tags";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       "bookings": {
         Row: {
           "calendar_id": string | null;
@@ -476,6 +607,8 @@ export type Database = {
           "hold_extended_at": string | null;
           "id": string;
           "locale": string;
+          "merged_into_id": string | null;
+          "order_id": string | null;
           "organization_id": string;
           "party_size": number;
           "reference": string;
@@ -515,6 +648,8 @@ export type Database = {
           "hold_extended_at"?: string | null;
           "id"?: string;
           "locale": string;
+          "merged_into_id"?: string | null;
+          "order_id"?: string | null;
           "organization_id": string;
           "party_size": number;
           "reference": string;
@@ -553,6 +688,8 @@ export type Database = {
           "hold_extended_at"?: string | null;
           "id"?: string;
           "locale"?: string;
+          "merged_into_id"?: string | null;
+          "order_id"?: string | null;
           "organization_id"?: string;
           "party_size"?: number;
           "reference"?: string;
@@ -592,6 +729,20 @@ export type Database = {
             columns: ["organization_id", "customer_id"];
             isOneToOne: false;
             referencedRelation: "customers";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "bookings_merged_into_fkey";
+            columns: ["organization_id", "merged_into_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "bookings_order_fkey";
+            columns: ["organization_id", "order_id"];
+            isOneToOne: false;
+            referencedRelation: "booking_orders";
             referencedColumns: ["organization_id", "id"];
           },
           {
@@ -1583,9 +1734,11 @@ export type Database = {
             | "notice_digest"
             | "payment_received"
             | "payment_request"
+            | "payment_share_news"
             | "refund_promised"
             | "reminder"
             | "review_request"
+            | "share_to_pay"
             | "subscription_overdue"
             | "table_export_ready"
             | "thanks"
@@ -1628,9 +1781,11 @@ export type Database = {
             | "notice_digest"
             | "payment_received"
             | "payment_request"
+            | "payment_share_news"
             | "refund_promised"
             | "reminder"
             | "review_request"
+            | "share_to_pay"
             | "subscription_overdue"
             | "table_export_ready"
             | "thanks"
@@ -1672,9 +1827,11 @@ export type Database = {
             | "notice_digest"
             | "payment_received"
             | "payment_request"
+            | "payment_share_news"
             | "refund_promised"
             | "reminder"
             | "review_request"
+            | "share_to_pay"
             | "subscription_overdue"
             | "table_export_ready"
             | "thanks"
@@ -2454,6 +2611,45 @@ export type Database = {
           },
         ];
       };
+      "monthly_report_recipients": {
+        Row: {
+          "created_at": string;
+          "day_of_month": number;
+          "hour_of_day": number;
+          "next_at": string;
+          "organization_id": string;
+          "updated_at": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "day_of_month"?: number;
+          "hour_of_day"?: number;
+          "next_at": string;
+          "organization_id"?: string;
+          "updated_at"?: string;
+          "user_id": string;
+        };
+        Update: {
+          "created_at"?: string;
+          "day_of_month"?: number;
+          "hour_of_day"?: number;
+          "next_at"?: string;
+          "organization_id"?: string;
+          "updated_at"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "monthly_report_recipients_member_fkey";
+            columns: ["organization_id", "user_id"];
+            isOneToOne: true;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+        ];
+      };
       "notice_addresses": {
         Row: {
           "asked_at": string;
@@ -2876,6 +3072,7 @@ export type Database = {
           "delayed_methods": boolean;
           "descriptions": NonNullable<Json>;
           "id": string;
+          "late_shares": "organizer" | "release";
           "legal_name": string | null;
           "locale": string;
           "logo_path": string | null;
@@ -2886,6 +3083,7 @@ export type Database = {
           "sales_end_at": string | null;
           "slug": string;
           "small_amounts": "at_venue" | "round_up";
+          "split_hold_hours": number | null;
           "status": "active" | "suspended" | "closed";
           "tax_id": string | null;
           "timezone": string;
@@ -2911,6 +3109,7 @@ export type Database = {
           "delayed_methods"?: boolean;
           "descriptions"?: NonNullable<Json>;
           "id"?: string;
+          "late_shares"?: "organizer" | "release";
           "legal_name"?: string | null;
           "locale"?: string;
           "logo_path"?: string | null;
@@ -2921,6 +3120,7 @@ export type Database = {
           "sales_end_at"?: string | null;
           "slug": string;
           "small_amounts"?: "at_venue" | "round_up";
+          "split_hold_hours"?: number | null;
           "status"?: "active" | "suspended" | "closed";
           "tax_id"?: string | null;
           "timezone"?: string;
@@ -2945,6 +3145,7 @@ export type Database = {
           "delayed_methods"?: boolean;
           "descriptions"?: NonNullable<Json>;
           "id"?: string;
+          "late_shares"?: "organizer" | "release";
           "legal_name"?: string | null;
           "locale"?: string;
           "logo_path"?: string | null;
@@ -2955,6 +3156,7 @@ export type Database = {
           "sales_end_at"?: string | null;
           "slug"?: string;
           "small_amounts"?: "at_venue" | "round_up";
+          "split_hold_hours"?: number | null;
           "status"?: "active" | "suspended" | "closed";
           "tax_id"?: string | null;
           "timezone"?: string;
@@ -2963,6 +3165,82 @@ export type Database = {
           "writes_end_at"?: string | null;
         };
         Relationships: [];
+      };
+      "payment_shares": {
+        Row: {
+          "amount_cents": number;
+          "booking_id": string;
+          "created_at": string;
+          "currency": string;
+          "ended_reason": "taken_over" | "late" | "changed" | "covered" | "booking_over" | null;
+          "expires_at": string;
+          "id": string;
+          "locale": string;
+          "organization_id": string;
+          "paid_at": string | null;
+          "payer_email": string | null;
+          "payer_name": string;
+          "position": number;
+          "reminded_at": string | null;
+          "reminders": number;
+          "status": "open" | "paid" | "ended";
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount_cents": number;
+          "booking_id": string;
+          "created_at"?: string;
+          "currency": string;
+          "ended_reason"?: "taken_over" | "late" | "changed" | "covered" | "booking_over" | null;
+          "expires_at": string;
+          "id"?: string;
+          "locale": string;
+          "organization_id": string;
+          "paid_at"?: string | null;
+          "payer_email"?: string | null;
+          "payer_name": string;
+          "position": number;
+          "reminded_at"?: string | null;
+          "reminders"?: number;
+          "status"?: "open" | "paid" | "ended";
+          "updated_at"?: string;
+        };
+        Update: {
+          "amount_cents"?: number;
+          "booking_id"?: string;
+          "created_at"?: string;
+          "currency"?: string;
+          "ended_reason"?: "taken_over" | "late" | "changed" | "covered" | "booking_over" | null;
+          "expires_at"?: string;
+          "id"?: string;
+          "locale"?: string;
+          "organization_id"?: string;
+          "paid_at"?: string | null;
+          "payer_email"?: string | null;
+          "payer_name"?: string;
+          "position"?: number;
+          "reminded_at"?: string | null;
+          "reminders"?: number;
+          "status"?: "open" | "paid" | "ended";
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "payment_shares_booking_fkey";
+            columns: ["organization_id", "booking_id"];
+            isOneToOne: false;
+            referencedRelation: "bookings";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "payment_shares_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       "payments": {
         Row: {
@@ -3855,6 +4133,42 @@ export type Database = {
           },
         ];
       };
+      "saved_reports": {
+        Row: {
+          "created_at": string;
+          "id": string;
+          "name": string;
+          "organization_id": string;
+          "statement": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "id"?: string;
+          "name": string;
+          "organization_id"?: string;
+          "statement": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "id"?: string;
+          "name"?: string;
+          "organization_id"?: string;
+          "statement"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "saved_reports_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "schedule_exceptions": {
         Row: {
           "closes_at": string | null;
@@ -4235,6 +4549,68 @@ export type Database = {
           },
         ];
       };
+      "start_group_rooms": {
+        Row: {
+          "group_id": string;
+          "organization_id": string;
+          "room_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "group_id": string;
+          "organization_id"?: string;
+          "room_id": string;
+        };
+        Update: {
+          "group_id"?: string;
+          "organization_id"?: string;
+          "room_id"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "start_group_rooms_group_fkey";
+            columns: ["organization_id", "group_id"];
+            isOneToOne: false;
+            referencedRelation: "start_groups";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "start_group_rooms_room_fkey";
+            columns: ["organization_id", "room_id"];
+            isOneToOne: false;
+            referencedRelation: "rooms";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
+      "start_groups": {
+        Row: {
+          "created_at": string;
+          "id": string;
+          "minutes": number;
+          "name": string;
+          "organization_id": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "id"?: string;
+          "minutes": number;
+          "name": string;
+          "organization_id"?: string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "id"?: string;
+          "minutes"?: number;
+          "name"?: string;
+          "organization_id"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [];
+      };
       "stripe_accounts": {
         Row: {
           "account_id": string | null;
@@ -4478,10 +4854,10 @@ export type Database = {
           "created_at": string;
           "expires_at": string | null;
           "finished_at": string | null;
-          "format": "csv" | "xlsx";
+          "format": "csv" | "xlsx" | "pdf";
           "from_date": string | null;
           "id": string;
-          "kind": "bookings" | "payments" | "customers" | "waivers" | "results";
+          "kind": "bookings" | "payments" | "customers" | "waivers" | "results" | "month";
           "locale": string;
           "location_id": string | null;
           "object_path": string | null;
@@ -4500,10 +4876,10 @@ export type Database = {
           "created_at"?: string;
           "expires_at"?: string | null;
           "finished_at"?: string | null;
-          "format": "csv" | "xlsx";
+          "format": "csv" | "xlsx" | "pdf";
           "from_date"?: string | null;
           "id"?: string;
-          "kind": "bookings" | "payments" | "customers" | "waivers" | "results";
+          "kind": "bookings" | "payments" | "customers" | "waivers" | "results" | "month";
           "locale": string;
           "location_id"?: string | null;
           "object_path"?: string | null;
@@ -4521,10 +4897,10 @@ export type Database = {
           "created_at"?: string;
           "expires_at"?: string | null;
           "finished_at"?: string | null;
-          "format"?: "csv" | "xlsx";
+          "format"?: "csv" | "xlsx" | "pdf";
           "from_date"?: string | null;
           "id"?: string;
-          "kind"?: "bookings" | "payments" | "customers" | "waivers" | "results";
+          "kind"?: "bookings" | "payments" | "customers" | "waivers" | "results" | "month";
           "locale"?: string;
           "location_id"?: string | null;
           "object_path"?: string | null;
@@ -4548,6 +4924,42 @@ export type Database = {
           },
           {
             foreignKeyName: "table_exports_organization_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "tags": {
+        Row: {
+          "color": string | null;
+          "created_at": string;
+          "id": string;
+          "name": string;
+          "organization_id": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "color"?: string | null;
+          "created_at"?: string;
+          "id"?: string;
+          "name": string;
+          "organization_id"?: string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "color"?: string | null;
+          "created_at"?: string;
+          "id"?: string;
+          "name"?: string;
+          "organization_id"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "tags_organization_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organizations";
@@ -5479,6 +5891,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "cancel_order": {
+        Args: { "booking_references"?: (string)[]; "order_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_order"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "cancel_voucher": {
         Args: { "organization_id": string; "voucher_id": string };
         Returns: {
@@ -5592,6 +6014,24 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "coupons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "change_order": {
+        Args: {
+          "expected_total_cents"?: number;
+          "idempotency_key": string;
+          "new_terms"?: boolean;
+          "order_id": string;
+          "organization_id": string;
+          "reason"?: string;
+          "starts_at": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["desk_order"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_order";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -5791,6 +6231,28 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "coupons";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "create_order": {
+        Args: {
+          "calendar_id"?: string;
+          "customer": Json;
+          "customer_note"?: string;
+          "expected_total_cents"?: number;
+          "idempotency_key": string;
+          "items": Json;
+          "organization_id": string;
+          "override_reason"?: string;
+          "pay_within_hours"?: number;
+          "source"?: string;
+          "staff_note"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["desk_order"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_order";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6028,6 +6490,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_booking_people": {
+        Args: { "booking_id": string; "organization_id": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_party"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_party";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_booking_split": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_split"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_split";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_bookings_report": {
         Args: {
           "from_date"?: string;
@@ -6219,12 +6701,42 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "get_order": {
+        Args: { "order_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_order"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_party": {
+        Args: { "manage_token": string; "reference": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_party"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_party";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "get_payment_link": {
         Args: { "booking_id": string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["payment_link"];
         SetofOptions: {
           from: "*";
           to: "payment_link";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "get_payment_share": {
+        Args: { "share_id": string; "share_token": string };
+        Returns: Database["public"]["CompositeTypes"]["payment_share"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_share";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6385,6 +6897,24 @@ export type Database = {
           "voucher_code"?: string;
         };
         Returns: Database["public"]["CompositeTypes"]["held_booking"];
+      };
+      "hold_order": {
+        Args: {
+          "consents"?: Json;
+          "customer": Json;
+          "customer_note"?: string;
+          "expected_total_cents": number;
+          "idempotency_key": string;
+          "items": Json;
+          "slug": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["held_order"];
+        SetofOptions: {
+          from: "*";
+          to: "held_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "invite_member": {
         Args: { "email": string; "organization_id": string; "role_id": string };
@@ -6547,6 +7077,21 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "merge_bookings": {
+        Args: {
+          "keep_id": string;
+          "merge_id": string;
+          "organization_id": string;
+          "other_customer"?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["desk_booking"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "merge_customers": {
         Args: { "keep_id": string; "merge_id": string; "organization_id": string };
         Returns: Database["public"]["CompositeTypes"]["customer"];
@@ -6590,6 +7135,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "game_results";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "move_bookings": {
+        Args: {
+          "booking_ids"?: (string)[];
+          "from_at": string;
+          "idempotency_key": string;
+          "organization_id": string;
+          "reason": string;
+          "room_id": string;
+          "shift_minutes"?: number;
+          "to_room_id"?: string;
+          "until_at": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["moved_bookings"];
+        SetofOptions: {
+          from: "*";
+          to: "moved_bookings";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6791,6 +7356,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "preview_move_bookings": {
+        Args: {
+          "from_at": string;
+          "organization_id": string;
+          "room_id": string;
+          "shift_minutes"?: number;
+          "to_room_id"?: string;
+          "until_at": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["moved_bookings"];
+        SetofOptions: {
+          from: "*";
+          to: "moved_bookings";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "publish_game_result": {
         Args: {
           "is_public": boolean;
@@ -6848,6 +7430,26 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "change_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "quote_order": {
+        Args: { "items": Json; "locale"?: string; "slug": string };
+        Returns: Database["public"]["CompositeTypes"]["order_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "order_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "quote_order_change": {
+        Args: { "order_token": string; "reference": string; "starts_at": string };
+        Returns: Database["public"]["CompositeTypes"]["order_change_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "order_change_quote";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -6946,6 +7548,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "voucher_refunds";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "remind_payment_share": {
+        Args: { "manage_token": string; "reference": string; "share_id": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_split"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_split";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7050,6 +7662,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "reschedule_order": {
+        Args: {
+          "expected_terms"?: Json;
+          "expected_total_cents": number;
+          "idempotency_key": string;
+          "order_token": string;
+          "reference": string;
+          "starts_at": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["booking_order"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_order";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "resend_booking_email": {
         Args: {
           "booking_id": string;
@@ -7140,8 +7769,23 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "run_report": {
+        Args: { "organization_id": string; "statement_id": string };
+        Returns: Database["public"]["CompositeTypes"]["report_answer"];
+        SetofOptions: {
+          from: "*";
+          to: "report_answer";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "search_bookings": {
-        Args: { "max_results"?: number; "organization_id": string; "query": string };
+        Args: {
+          "max_results"?: number;
+          "organization_id": string;
+          "query": string;
+          "tag_id"?: string;
+        };
         Returns: Database["public"]["CompositeTypes"]["booking_search"];
         SetofOptions: {
           from: "*";
@@ -7149,6 +7793,25 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "set_booking_people": {
+        Args: {
+          "booking_id": string;
+          "expected_version"?: string;
+          "organization_id": string;
+          "people": Json;
+        };
+        Returns: Database["public"]["CompositeTypes"]["booking_party"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_party";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "set_booking_tags": {
+        Args: { "booking_id": string; "organization_id": string; "tag_ids": (string)[] };
+        Returns: undefined;
       };
       "set_coupon_status": {
         Args: { "coupon_id": string; "organization_id": string; "status": string };
@@ -7206,6 +7869,21 @@ export type Database = {
         Args: { "in_app": boolean; "mail": boolean; "organization_id": string; "type": string };
         Returns: undefined;
       };
+      "set_party": {
+        Args: {
+          "expected_version"?: string;
+          "manage_token": string;
+          "people": Json;
+          "reference": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["booking_party"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_party";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "set_role_permissions": {
         Args: { "organization_id": string; "permissions": (string)[]; "role_id": string };
         Returns: Database["public"]["CompositeTypes"]["role"];
@@ -7260,6 +7938,18 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "split_booking": {
+        Args: {
+          "idempotency_key": string;
+          "manage_token": string;
+          "method"?: string;
+          "organizer_pays"?: boolean;
+          "reference": string;
+          "shares": Json;
+          "whole"?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["booking_split"];
+      };
       "start_game": {
         Args: { "organization_id": string; "override_reason"?: string; "session_id": string };
         Returns: Database["public"]["CompositeTypes"]["game_clock"];
@@ -7286,6 +7976,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "user_context";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "take_over_payment_share": {
+        Args: { "manage_token": string; "reference": string; "share_id": string };
+        Returns: Database["public"]["CompositeTypes"]["booking_split"];
+        SetofOptions: {
+          from: "*";
+          to: "booking_split";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7327,6 +8027,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "desk_booking";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "transition_order": {
+        Args: {
+          "booking_ids"?: (string)[];
+          "order_id": string;
+          "organization_id": string;
+          "reason"?: string;
+          "refund"?: string;
+          "to_status": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["desk_order"];
+        SetofOptions: {
+          from: "*";
+          to: "desk_order";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -7624,6 +8341,7 @@ export type Database = {
         "payable_cents": number;
         "rest_payable_until": string | null;
         "payment_open": boolean;
+        "merged_into": string | null;
       };
       "booking_comment": {
         "id": string;
@@ -7670,6 +8388,34 @@ export type Database = {
         "reference": string;
         "manage_token": string;
       };
+      "booking_order": {
+        "reference": string;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
+        "paid_cents": number;
+        "refunded_cents": number;
+        "open_cents": number;
+        "payable_cents": number;
+        "cancellable": boolean;
+        "reschedulable": boolean;
+        "payment_open": boolean;
+        "bookings": (Database["public"]["CompositeTypes"]["booking"])[];
+      };
+      "booking_party": {
+        "version": string;
+        "maximum": number;
+        "open": boolean;
+        "people": (Database["public"]["CompositeTypes"]["booking_person"])[];
+      };
+      "booking_person": {
+        "id": string;
+        "full_name": string;
+        "email": string | null;
+        "phone": string | null;
+        "signed": boolean;
+        "paid": boolean;
+      };
       "booking_place": {
         "name": string;
         "address": string;
@@ -7690,6 +8436,42 @@ export type Database = {
       "booking_search": {
         "bookings": (Database["public"]["CompositeTypes"]["found_booking"])[];
         "has_more": boolean;
+      };
+      "booking_share": {
+        "share_id": string;
+        "share_token": string;
+        "name": string;
+        "email": string | null;
+        "amount_cents": number;
+        "status": "open" | "paid" | "ended";
+        "ended_reason": "taken_over" | "late" | "changed" | "covered" | "booking_over" | null;
+        "expires_at": string;
+        "paid_at": string | null;
+        "paying": boolean;
+        "reminders": number;
+        "reminded_at": string | null;
+      };
+      "booking_split": {
+        "reference": string;
+        "currency": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "total_cents": number;
+        "open_cents": number;
+        "organizer_cents": number;
+        "hold_expires_at": string | null;
+        "late_shares": "organizer" | "release";
+        "calendar": string | null;
+        "site_url": string | null;
+        "shares": (Database["public"]["CompositeTypes"]["booking_share"])[];
       };
       "booking_step": {
         "status":
@@ -8110,6 +8892,18 @@ export type Database = {
         "manage_token": string | null;
         "undo": Database["public"]["CompositeTypes"]["undone_refunds"] | null;
       };
+      "desk_order": {
+        "id": string;
+        "reference": string;
+        "order_token": string | null;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
+        "paid_cents": number | null;
+        "refunded_cents": number | null;
+        "open_cents": number | null;
+        "bookings": (Database["public"]["CompositeTypes"]["desk_booking"])[];
+      };
       "dns_record": {
         "type": string;
         "name": string;
@@ -8164,6 +8958,7 @@ export type Database = {
           | "limited"
           | "dead"
           | null;
+        "tags": (string)[];
       };
       "game_clock": {
         "session_id": string;
@@ -8236,6 +9031,16 @@ export type Database = {
         "manage_token": string;
         "payable_cents": number;
         "rest_payable_until": string | null;
+      };
+      "held_order": {
+        "reference": string;
+        "order_token": string;
+        "hold_expires_at": string | null;
+        "currency": string;
+        "total_cents": number;
+        "due_now_cents": number;
+        "payable_cents": number;
+        "bookings": (Database["public"]["CompositeTypes"]["held_booking"])[];
       };
       "incident": {
         "incident_id": string;
@@ -8381,6 +9186,10 @@ export type Database = {
         "refunded_cents": number;
         "net_cents": number;
       };
+      "moved_bookings": {
+        "moves": (Database["public"]["CompositeTypes"]["planned_move"])[];
+        "conflicts": number;
+      };
       "my_booking": {
         "id": string;
         "organization": Database["public"]["CompositeTypes"]["venue"];
@@ -8458,6 +9267,21 @@ export type Database = {
         "waitlisted": number;
         "lapsed_holds": number;
       };
+      "order_change_quote": {
+        "currency": string;
+        "total_cents": number;
+        "difference_cents": number;
+        "refund_cents": number;
+        "open_cents": number;
+        "bookings": (Database["public"]["CompositeTypes"]["change_quote"])[];
+      };
+      "order_quote": {
+        "currency": string;
+        "total_cents": number;
+        "tax_cents": number;
+        "due_now_cents": number;
+        "bookings": (Database["public"]["CompositeTypes"]["quote"])[];
+      };
       "organization": {
         "id": string;
         "name": string;
@@ -8506,6 +9330,23 @@ export type Database = {
         "currency": string;
         "payable_cents": number;
         "rest_payable_until": string | null;
+      };
+      "payment_share": {
+        "share_id": string;
+        "status": "open" | "paid" | "late" | "over" | "returned";
+        "amount_cents": number;
+        "currency": string;
+        "returned_cents": number;
+        "expires_at": string;
+        "organizer": string;
+        "room": string;
+        "venue": string;
+        "starts_at": string;
+        "timezone": string;
+        "locale": "es" | "en" | "ca";
+        "calendar": string | null;
+        "site_url": string | null;
+        "paying": boolean;
       };
       "pending_refund": {
         "refund_request_id": string;
@@ -8564,6 +9405,32 @@ export type Database = {
         "limit": "rooms" | "locations" | "calendars" | "members" | "bookings_month";
         "maximum": number | null;
         "used": number;
+      };
+      "planned_move": {
+        "booking_id": string;
+        "reference": string;
+        "status":
+          | "held"
+          | "pending"
+          | "confirmed"
+          | "checked_in"
+          | "in_progress"
+          | "completed"
+          | "no_show"
+          | "expired"
+          | "cancelled";
+        "contact_name": string | null;
+        "party_size": number;
+        "from_starts_at": string;
+        "to_room_id": string;
+        "to_starts_at": string;
+        "to_ends_at": string | null;
+        "within_hours": boolean;
+        "currency": string;
+        "total_cents": number;
+        "new_total_cents": number | null;
+        "refund_cents": number | null;
+        "conflict": string | null;
       };
       "platform_numbers": {
         "organizations": Database["public"]["CompositeTypes"]["organizations_by_status"];
@@ -8667,6 +9534,10 @@ export type Database = {
       "removed_waitlist_entry": {
         "id": string;
         "status": "booked" | "lapsed" | "declined" | "left" | "removed" | "expired";
+      };
+      "report_answer": {
+        "rows": (Json)[];
+        "is_cut": boolean;
       };
       "resent_email": {
         "id": string;
@@ -9073,6 +9944,7 @@ export type Database = {
         "cancel_refund": string | null;
         "lines": (Database["public"]["CompositeTypes"]["webhook_line"])[];
         "created_at": string;
+        "merged_into_id": string | null;
       };
       "webhook_calendar": {
         "id": string;
@@ -9472,6 +10344,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "open_share_checkout": {
+        Args: { "share_id": string; "share_token": string };
+        Returns: Database["service"]["CompositeTypes"]["open_checkout"];
+        SetofOptions: {
+          from: "*";
+          to: "open_checkout";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "open_stripe_account": {
         Args: { "anew": boolean; "billing_pass": string; "organization_id": string };
         Returns: Database["service"]["CompositeTypes"]["stripe_account_order"];
@@ -9526,6 +10408,10 @@ export type Database = {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["prepared_email"] | null;
       };
+      "prepare_report": {
+        Args: { "caller": string; "organization_id": string; "statement": string };
+        Returns: string;
+      };
       "prepare_webhook": {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["prepared_webhook"] | null;
@@ -9554,6 +10440,16 @@ export type Database = {
       "read_email_words": {
         Args: { "job_id": number; "lease_token": string };
         Returns: Database["service"]["CompositeTypes"]["email_words"] | null;
+      };
+      "read_month": {
+        Args: { "job_id": number; "lease_token": string };
+        Returns: Database["service"]["CompositeTypes"]["month_figures"];
+        SetofOptions: {
+          from: "*";
+          to: "month_figures";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "read_organization": {
         Args: { "after"?: Json; "job_id": number; "lease_token": string; "max_rows"?: number };
@@ -9873,6 +10769,18 @@ export type Database = {
         "kind": string | null;
         "value": number;
       };
+      "month_figures": {
+        "organization_name": string;
+        "first_date": string;
+        "revenue": (Database["public"]["CompositeTypes"]["revenue_report"])[];
+        "bookings": Database["public"]["CompositeTypes"]["bookings_report"];
+        "games": Database["public"]["CompositeTypes"]["games_report"];
+        "occupancy": Database["public"]["CompositeTypes"]["occupancy_report"] | null;
+        "revenue_before": (Database["public"]["CompositeTypes"]["revenue_report"])[];
+        "bookings_before": Database["public"]["CompositeTypes"]["bookings_report"];
+        "games_before": Database["public"]["CompositeTypes"]["games_report"];
+        "occupancy_before": Database["public"]["CompositeTypes"]["occupancy_report"] | null;
+      };
       "open_checkout": {
         "attempt_id": string;
         "attempt_token": string | null;
@@ -10017,8 +10925,8 @@ export type Database = {
         "forgotten": number;
       };
       "table_export": {
-        "kind": "bookings" | "payments" | "customers" | "waivers" | "results";
-        "format": "csv" | "xlsx";
+        "kind": "bookings" | "payments" | "customers" | "waivers" | "results" | "month";
+        "format": "csv" | "xlsx" | "pdf";
         "locale": "es" | "en" | "ca";
         "object_path": string;
         "permissions": (string)[];

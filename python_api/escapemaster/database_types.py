@@ -336,6 +336,80 @@ class PublicBookingMailProblemsUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicBookingOrders(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    reference: str = Field(alias="reference")
+    source: Literal["widget", "direct", "marketplace", "api"] = Field(alias="source")
+
+
+class PublicBookingOrdersInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    reference: Annotated[str, Field(alias="reference")]
+    source: Annotated[Literal["widget", "direct", "marketplace", "api"], Field(alias="source")]
+
+
+class PublicBookingOrdersUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    reference: NotRequired[Annotated[str, Field(alias="reference")]]
+    source: NotRequired[
+        Annotated[Literal["widget", "direct", "marketplace", "api"], Field(alias="source")]
+    ]
+
+
+class PublicBookingPeople(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    email: Optional[str] = Field(alias="email")
+    full_name: str = Field(alias="full_name")
+    has_paid: bool = Field(alias="has_paid")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    phone: Optional[str] = Field(alias="phone")
+    position: int = Field(alias="position")
+    signature_id: Optional[uuid.UUID] = Field(alias="signature_id")
+    signed_as: Optional[int] = Field(alias="signed_as")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicBookingPeopleInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
+    full_name: Annotated[str, Field(alias="full_name")]
+    has_paid: NotRequired[Annotated[bool, Field(alias="has_paid")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    position: Annotated[int, Field(alias="position")]
+    signature_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="signature_id")]]
+    signed_as: NotRequired[Annotated[Optional[int], Field(alias="signed_as")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicBookingPeopleUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    email: NotRequired[Annotated[Optional[str], Field(alias="email")]]
+    full_name: NotRequired[Annotated[str, Field(alias="full_name")]]
+    has_paid: NotRequired[Annotated[bool, Field(alias="has_paid")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    phone: NotRequired[Annotated[Optional[str], Field(alias="phone")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    signature_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="signature_id")]]
+    signed_as: NotRequired[Annotated[Optional[int], Field(alias="signed_as")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicBookingReasons(BaseModel):
     booking_id: uuid.UUID = Field(alias="booking_id")
     history_id: uuid.UUID = Field(alias="history_id")
@@ -357,6 +431,24 @@ class PublicBookingReasonsUpdate(TypedDict):
     reason: NotRequired[Annotated[str, Field(alias="reason")]]
 
 
+class PublicBookingTags(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    tag_id: uuid.UUID = Field(alias="tag_id")
+
+
+class PublicBookingTagsInsert(TypedDict):
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    tag_id: Annotated[uuid.UUID, Field(alias="tag_id")]
+
+
+class PublicBookingTagsUpdate(TypedDict):
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    tag_id: NotRequired[Annotated[uuid.UUID, Field(alias="tag_id")]]
+
+
 class PublicBookings(BaseModel):
     calendar_id: Optional[uuid.UUID] = Field(alias="calendar_id")
     cancel_refund: Optional[Literal["full", "terms", "none"]] = Field(alias="cancel_refund")
@@ -369,6 +461,8 @@ class PublicBookings(BaseModel):
     hold_extended_at: Optional[datetime.datetime] = Field(alias="hold_extended_at")
     id: uuid.UUID = Field(alias="id")
     locale: str = Field(alias="locale")
+    merged_into_id: Optional[uuid.UUID] = Field(alias="merged_into_id")
+    order_id: Optional[uuid.UUID] = Field(alias="order_id")
     organization_id: uuid.UUID = Field(alias="organization_id")
     party_size: int = Field(alias="party_size")
     reference: str = Field(alias="reference")
@@ -415,6 +509,8 @@ class PublicBookingsInsert(TypedDict):
     ]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: Annotated[str, Field(alias="locale")]
+    merged_into_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="merged_into_id")]]
+    order_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="order_id")]]
     organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
     party_size: Annotated[int, Field(alias="party_size")]
     reference: Annotated[str, Field(alias="reference")]
@@ -466,6 +562,8 @@ class PublicBookingsUpdate(TypedDict):
     ]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    merged_into_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="merged_into_id")]]
+    order_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="order_id")]]
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     party_size: NotRequired[Annotated[int, Field(alias="party_size")]]
     reference: NotRequired[Annotated[str, Field(alias="reference")]]
@@ -1225,9 +1323,11 @@ class PublicEmailTemplateOverrides(BaseModel):
         "notice_digest",
         "payment_received",
         "payment_request",
+        "payment_share_news",
         "refund_promised",
         "reminder",
         "review_request",
+        "share_to_pay",
         "subscription_overdue",
         "table_export_ready",
         "thanks",
@@ -1272,9 +1372,11 @@ class PublicEmailTemplateOverridesInsert(TypedDict):
             "notice_digest",
             "payment_received",
             "payment_request",
+            "payment_share_news",
             "refund_promised",
             "reminder",
             "review_request",
+            "share_to_pay",
             "subscription_overdue",
             "table_export_ready",
             "thanks",
@@ -1322,9 +1424,11 @@ class PublicEmailTemplateOverridesUpdate(TypedDict):
                 "notice_digest",
                 "payment_received",
                 "payment_request",
+                "payment_share_news",
                 "refund_promised",
                 "reminder",
                 "review_request",
+                "share_to_pay",
                 "subscription_overdue",
                 "table_export_ready",
                 "thanks",
@@ -1946,6 +2050,36 @@ class PublicMessageRulesUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
+class PublicMonthlyReportRecipients(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    day_of_month: int = Field(alias="day_of_month")
+    hour_of_day: int = Field(alias="hour_of_day")
+    next_at: datetime.datetime = Field(alias="next_at")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicMonthlyReportRecipientsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    day_of_month: NotRequired[Annotated[int, Field(alias="day_of_month")]]
+    hour_of_day: NotRequired[Annotated[int, Field(alias="hour_of_day")]]
+    next_at: Annotated[datetime.datetime, Field(alias="next_at")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicMonthlyReportRecipientsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    day_of_month: NotRequired[Annotated[int, Field(alias="day_of_month")]]
+    hour_of_day: NotRequired[Annotated[int, Field(alias="hour_of_day")]]
+    next_at: NotRequired[Annotated[datetime.datetime, Field(alias="next_at")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
 class PublicNoticeAddresses(BaseModel):
     asked_at: datetime.datetime = Field(alias="asked_at")
     confirmed_at: Optional[datetime.datetime] = Field(alias="confirmed_at")
@@ -2284,6 +2418,7 @@ class PublicOrganizations(BaseModel):
     delayed_methods: bool = Field(alias="delayed_methods")
     descriptions: JsonValue = Field(alias="descriptions")
     id: uuid.UUID = Field(alias="id")
+    late_shares: Literal["organizer", "release"] = Field(alias="late_shares")
     legal_name: Optional[str] = Field(alias="legal_name")
     locale: str = Field(alias="locale")
     logo_path: Optional[str] = Field(alias="logo_path")
@@ -2294,6 +2429,7 @@ class PublicOrganizations(BaseModel):
     sales_end_at: Optional[datetime.datetime] = Field(alias="sales_end_at")
     slug: str = Field(alias="slug")
     small_amounts: Literal["at_venue", "round_up"] = Field(alias="small_amounts")
+    split_hold_hours: Optional[int] = Field(alias="split_hold_hours")
     status: Literal["active", "suspended", "closed"] = Field(alias="status")
     tax_id: Optional[str] = Field(alias="tax_id")
     timezone: str = Field(alias="timezone")
@@ -2326,6 +2462,7 @@ class PublicOrganizationsInsert(TypedDict):
     delayed_methods: NotRequired[Annotated[bool, Field(alias="delayed_methods")]]
     descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    late_shares: NotRequired[Annotated[Literal["organizer", "release"], Field(alias="late_shares")]]
     legal_name: NotRequired[Annotated[Optional[str], Field(alias="legal_name")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     logo_path: NotRequired[Annotated[Optional[str], Field(alias="logo_path")]]
@@ -2338,6 +2475,7 @@ class PublicOrganizationsInsert(TypedDict):
     small_amounts: NotRequired[
         Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
     ]
+    split_hold_hours: NotRequired[Annotated[Optional[int], Field(alias="split_hold_hours")]]
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     tax_id: NotRequired[Annotated[Optional[str], Field(alias="tax_id")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
@@ -2370,6 +2508,7 @@ class PublicOrganizationsUpdate(TypedDict):
     delayed_methods: NotRequired[Annotated[bool, Field(alias="delayed_methods")]]
     descriptions: NotRequired[Annotated[JsonValue, Field(alias="descriptions")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    late_shares: NotRequired[Annotated[Literal["organizer", "release"], Field(alias="late_shares")]]
     legal_name: NotRequired[Annotated[Optional[str], Field(alias="legal_name")]]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
     logo_path: NotRequired[Annotated[Optional[str], Field(alias="logo_path")]]
@@ -2382,12 +2521,85 @@ class PublicOrganizationsUpdate(TypedDict):
     small_amounts: NotRequired[
         Annotated[Literal["at_venue", "round_up"], Field(alias="small_amounts")]
     ]
+    split_hold_hours: NotRequired[Annotated[Optional[int], Field(alias="split_hold_hours")]]
     status: NotRequired[Annotated[Literal["active", "suspended", "closed"], Field(alias="status")]]
     tax_id: NotRequired[Annotated[Optional[str], Field(alias="tax_id")]]
     timezone: NotRequired[Annotated[str, Field(alias="timezone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     website: NotRequired[Annotated[Optional[str], Field(alias="website")]]
     writes_end_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="writes_end_at")]]
+
+
+class PublicPaymentShares(BaseModel):
+    amount_cents: int = Field(alias="amount_cents")
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    ended_reason: Optional[Literal["taken_over", "late", "changed", "covered", "booking_over"]] = (
+        Field(alias="ended_reason")
+    )
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    id: uuid.UUID = Field(alias="id")
+    locale: str = Field(alias="locale")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+    payer_email: Optional[str] = Field(alias="payer_email")
+    payer_name: str = Field(alias="payer_name")
+    position: int = Field(alias="position")
+    reminded_at: Optional[datetime.datetime] = Field(alias="reminded_at")
+    reminders: int = Field(alias="reminders")
+    status: Literal["open", "paid", "ended"] = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicPaymentSharesInsert(TypedDict):
+    amount_cents: Annotated[int, Field(alias="amount_cents")]
+    booking_id: Annotated[uuid.UUID, Field(alias="booking_id")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    ended_reason: NotRequired[
+        Annotated[
+            Optional[Literal["taken_over", "late", "changed", "covered", "booking_over"]],
+            Field(alias="ended_reason"),
+        ]
+    ]
+    expires_at: Annotated[datetime.datetime, Field(alias="expires_at")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: Annotated[str, Field(alias="locale")]
+    organization_id: Annotated[uuid.UUID, Field(alias="organization_id")]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    payer_email: NotRequired[Annotated[Optional[str], Field(alias="payer_email")]]
+    payer_name: Annotated[str, Field(alias="payer_name")]
+    position: Annotated[int, Field(alias="position")]
+    reminded_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="reminded_at")]]
+    reminders: NotRequired[Annotated[int, Field(alias="reminders")]]
+    status: NotRequired[Annotated[Literal["open", "paid", "ended"], Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicPaymentSharesUpdate(TypedDict):
+    amount_cents: NotRequired[Annotated[int, Field(alias="amount_cents")]]
+    booking_id: NotRequired[Annotated[uuid.UUID, Field(alias="booking_id")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    ended_reason: NotRequired[
+        Annotated[
+            Optional[Literal["taken_over", "late", "changed", "covered", "booking_over"]],
+            Field(alias="ended_reason"),
+        ]
+    ]
+    expires_at: NotRequired[Annotated[datetime.datetime, Field(alias="expires_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[str, Field(alias="locale")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    payer_email: NotRequired[Annotated[Optional[str], Field(alias="payer_email")]]
+    payer_name: NotRequired[Annotated[str, Field(alias="payer_name")]]
+    position: NotRequired[Annotated[int, Field(alias="position")]]
+    reminded_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="reminded_at")]]
+    reminders: NotRequired[Annotated[int, Field(alias="reminders")]]
+    status: NotRequired[Annotated[Literal["open", "paid", "ended"], Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicPayments(BaseModel):
@@ -3154,6 +3366,33 @@ class PublicRoomsUpdate(TypedDict):
     ]
 
 
+class PublicSavedReports(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    statement: str = Field(alias="statement")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicSavedReportsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    statement: Annotated[str, Field(alias="statement")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicSavedReportsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    statement: NotRequired[Annotated[str, Field(alias="statement")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicScheduleExceptions(BaseModel):
     closes_at: Optional[datetime.time] = Field(alias="closes_at")
     created_at: datetime.datetime = Field(alias="created_at")
@@ -3446,6 +3685,51 @@ class PublicStaffSkillsUpdate(TypedDict):
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
+class PublicStartGroupRooms(BaseModel):
+    group_id: uuid.UUID = Field(alias="group_id")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    room_id: uuid.UUID = Field(alias="room_id")
+
+
+class PublicStartGroupRoomsInsert(TypedDict):
+    group_id: Annotated[uuid.UUID, Field(alias="group_id")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: Annotated[uuid.UUID, Field(alias="room_id")]
+
+
+class PublicStartGroupRoomsUpdate(TypedDict):
+    group_id: NotRequired[Annotated[uuid.UUID, Field(alias="group_id")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    room_id: NotRequired[Annotated[uuid.UUID, Field(alias="room_id")]]
+
+
+class PublicStartGroups(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    minutes: int = Field(alias="minutes")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicStartGroupsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    minutes: Annotated[int, Field(alias="minutes")]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicStartGroupsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    minutes: NotRequired[Annotated[int, Field(alias="minutes")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
 class PublicStripeAccounts(BaseModel):
     account_id: Optional[str] = Field(alias="account_id")
     as_of: Optional[datetime.datetime] = Field(alias="as_of")
@@ -3685,10 +3969,12 @@ class PublicTableExports(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
     finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
-    format: Literal["csv", "xlsx"] = Field(alias="format")
+    format: Literal["csv", "xlsx", "pdf"] = Field(alias="format")
     from_date: Optional[datetime.date] = Field(alias="from_date")
     id: uuid.UUID = Field(alias="id")
-    kind: Literal["bookings", "payments", "customers", "waivers", "results"] = Field(alias="kind")
+    kind: Literal["bookings", "payments", "customers", "waivers", "results", "month"] = Field(
+        alias="kind"
+    )
     locale: str = Field(alias="locale")
     location_id: Optional[uuid.UUID] = Field(alias="location_id")
     object_path: Optional[str] = Field(alias="object_path")
@@ -3707,11 +3993,12 @@ class PublicTableExportsInsert(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
     finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
-    format: Annotated[Literal["csv", "xlsx"], Field(alias="format")]
+    format: Annotated[Literal["csv", "xlsx", "pdf"], Field(alias="format")]
     from_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="from_date")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     kind: Annotated[
-        Literal["bookings", "payments", "customers", "waivers", "results"], Field(alias="kind")
+        Literal["bookings", "payments", "customers", "waivers", "results", "month"],
+        Field(alias="kind"),
     ]
     locale: Annotated[str, Field(alias="locale")]
     location_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="location_id")]]
@@ -3731,12 +4018,13 @@ class PublicTableExportsUpdate(TypedDict):
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
     finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
-    format: NotRequired[Annotated[Literal["csv", "xlsx"], Field(alias="format")]]
+    format: NotRequired[Annotated[Literal["csv", "xlsx", "pdf"], Field(alias="format")]]
     from_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="from_date")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
     kind: NotRequired[
         Annotated[
-            Literal["bookings", "payments", "customers", "waivers", "results"], Field(alias="kind")
+            Literal["bookings", "payments", "customers", "waivers", "results", "month"],
+            Field(alias="kind"),
         ]
     ]
     locale: NotRequired[Annotated[str, Field(alias="locale")]]
@@ -3751,6 +4039,33 @@ class PublicTableExportsUpdate(TypedDict):
     status: NotRequired[Annotated[Literal["queued", "finished", "failed"], Field(alias="status")]]
     to_date: NotRequired[Annotated[Optional[datetime.date], Field(alias="to_date")]]
     user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicTags(BaseModel):
+    color: Optional[str] = Field(alias="color")
+    created_at: datetime.datetime = Field(alias="created_at")
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    organization_id: uuid.UUID = Field(alias="organization_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicTagsInsert(TypedDict):
+    color: NotRequired[Annotated[Optional[str], Field(alias="color")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: Annotated[str, Field(alias="name")]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicTagsUpdate(TypedDict):
+    color: NotRequired[Annotated[Optional[str], Field(alias="color")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
 class PublicVoucherDisputes(BaseModel):
@@ -4560,6 +4875,7 @@ class PublicBooking(BaseModel):
     payable_cents: int = Field(alias="payable_cents")
     rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
     payment_open: bool = Field(alias="payment_open")
+    merged_into: Optional[str] = Field(alias="merged_into")
 
 
 class PublicBookingComment(BaseModel):
@@ -4613,6 +4929,37 @@ class PublicBookingLink(BaseModel):
     manage_token: str = Field(alias="manage_token")
 
 
+class PublicBookingOrder(BaseModel):
+    reference: str = Field(alias="reference")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    paid_cents: int = Field(alias="paid_cents")
+    refunded_cents: int = Field(alias="refunded_cents")
+    open_cents: int = Field(alias="open_cents")
+    payable_cents: int = Field(alias="payable_cents")
+    cancellable: bool = Field(alias="cancellable")
+    reschedulable: bool = Field(alias="reschedulable")
+    payment_open: bool = Field(alias="payment_open")
+    bookings: List[PublicBooking] = Field(alias="bookings")
+
+
+class PublicBookingParty(BaseModel):
+    version: str = Field(alias="version")
+    maximum: int = Field(alias="maximum")
+    open: bool = Field(alias="open")
+    people: List[PublicBookingPerson] = Field(alias="people")
+
+
+class PublicBookingPerson(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    full_name: str = Field(alias="full_name")
+    email: Optional[str] = Field(alias="email")
+    phone: Optional[str] = Field(alias="phone")
+    signed: bool = Field(alias="signed")
+    paid: bool = Field(alias="paid")
+
+
 class PublicBookingPlace(BaseModel):
     name: str = Field(alias="name")
     address: str = Field(alias="address")
@@ -4635,6 +4982,47 @@ class PublicBookingRefund(BaseModel):
 class PublicBookingSearch(BaseModel):
     bookings: List[PublicFoundBooking] = Field(alias="bookings")
     has_more: bool = Field(alias="has_more")
+
+
+class PublicBookingShare(BaseModel):
+    share_id: uuid.UUID = Field(alias="share_id")
+    share_token: str = Field(alias="share_token")
+    name: str = Field(alias="name")
+    email: Optional[str] = Field(alias="email")
+    amount_cents: int = Field(alias="amount_cents")
+    status: Literal["open", "paid", "ended"] = Field(alias="status")
+    ended_reason: Optional[Literal["taken_over", "late", "changed", "covered", "booking_over"]] = (
+        Field(alias="ended_reason")
+    )
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+    paying: bool = Field(alias="paying")
+    reminders: int = Field(alias="reminders")
+    reminded_at: Optional[datetime.datetime] = Field(alias="reminded_at")
+
+
+class PublicBookingSplit(BaseModel):
+    reference: str = Field(alias="reference")
+    currency: str = Field(alias="currency")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    total_cents: int = Field(alias="total_cents")
+    open_cents: int = Field(alias="open_cents")
+    organizer_cents: int = Field(alias="organizer_cents")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    late_shares: Literal["organizer", "release"] = Field(alias="late_shares")
+    calendar: Optional[str] = Field(alias="calendar")
+    site_url: Optional[str] = Field(alias="site_url")
+    shares: List[PublicBookingShare] = Field(alias="shares")
 
 
 class PublicBookingStep(BaseModel):
@@ -5104,6 +5492,19 @@ class PublicDeskBooking(BaseModel):
     undo: Optional[PublicUndoneRefunds] = Field(alias="undo")
 
 
+class PublicDeskOrder(BaseModel):
+    id: uuid.UUID = Field(alias="id")
+    reference: str = Field(alias="reference")
+    order_token: Optional[str] = Field(alias="order_token")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    paid_cents: Optional[int] = Field(alias="paid_cents")
+    refunded_cents: Optional[int] = Field(alias="refunded_cents")
+    open_cents: Optional[int] = Field(alias="open_cents")
+    bookings: List[PublicDeskBooking] = Field(alias="bookings")
+
+
 class PublicDnsRecord(BaseModel):
     type: str = Field(alias="type")
     name: str = Field(alias="name")
@@ -5157,6 +5558,7 @@ class PublicFoundBooking(BaseModel):
     mail_problem: Optional[
         Literal["bounced", "complained", "failed", "suppressed", "limited", "dead"]
     ] = Field(alias="mail_problem")
+    tags: List[str] = Field(alias="tags")
 
 
 class PublicGameClock(BaseModel):
@@ -5234,6 +5636,17 @@ class PublicHeldBooking(BaseModel):
     manage_token: str = Field(alias="manage_token")
     payable_cents: int = Field(alias="payable_cents")
     rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
+
+
+class PublicHeldOrder(BaseModel):
+    reference: str = Field(alias="reference")
+    order_token: str = Field(alias="order_token")
+    hold_expires_at: Optional[datetime.datetime] = Field(alias="hold_expires_at")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    payable_cents: int = Field(alias="payable_cents")
+    bookings: List[PublicHeldBooking] = Field(alias="bookings")
 
 
 class PublicIncident(BaseModel):
@@ -5407,6 +5820,11 @@ class PublicMethodRevenue(BaseModel):
     net_cents: int = Field(alias="net_cents")
 
 
+class PublicMovedBookings(BaseModel):
+    moves: List[PublicPlannedMove] = Field(alias="moves")
+    conflicts: int = Field(alias="conflicts")
+
+
 class PublicMyBooking(BaseModel):
     id: uuid.UUID = Field(alias="id")
     organization: PublicVenue = Field(alias="organization")
@@ -5492,6 +5910,23 @@ class PublicOccupancySums(BaseModel):
     lapsed_holds: int = Field(alias="lapsed_holds")
 
 
+class PublicOrderChangeQuote(BaseModel):
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    difference_cents: int = Field(alias="difference_cents")
+    refund_cents: int = Field(alias="refund_cents")
+    open_cents: int = Field(alias="open_cents")
+    bookings: List[PublicChangeQuote] = Field(alias="bookings")
+
+
+class PublicOrderQuote(BaseModel):
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    tax_cents: int = Field(alias="tax_cents")
+    due_now_cents: int = Field(alias="due_now_cents")
+    bookings: List[PublicQuote] = Field(alias="bookings")
+
+
 class PublicOrganization(BaseModel):
     id: uuid.UUID = Field(alias="id")
     name: str = Field(alias="name")
@@ -5549,6 +5984,24 @@ class PublicPaymentLink(BaseModel):
     currency: str = Field(alias="currency")
     payable_cents: int = Field(alias="payable_cents")
     rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
+
+
+class PublicPaymentShare(BaseModel):
+    share_id: uuid.UUID = Field(alias="share_id")
+    status: Literal["open", "paid", "late", "over", "returned"] = Field(alias="status")
+    amount_cents: int = Field(alias="amount_cents")
+    currency: str = Field(alias="currency")
+    returned_cents: int = Field(alias="returned_cents")
+    expires_at: datetime.datetime = Field(alias="expires_at")
+    organizer: str = Field(alias="organizer")
+    room: str = Field(alias="room")
+    venue: str = Field(alias="venue")
+    starts_at: datetime.datetime = Field(alias="starts_at")
+    timezone: str = Field(alias="timezone")
+    locale: Literal["es", "en", "ca"] = Field(alias="locale")
+    calendar: Optional[str] = Field(alias="calendar")
+    site_url: Optional[str] = Field(alias="site_url")
+    paying: bool = Field(alias="paying")
 
 
 class PublicPendingRefund(BaseModel):
@@ -5618,6 +6071,34 @@ class PublicPlanUse(BaseModel):
     )
     maximum: Optional[int] = Field(alias="maximum")
     used: int = Field(alias="used")
+
+
+class PublicPlannedMove(BaseModel):
+    booking_id: uuid.UUID = Field(alias="booking_id")
+    reference: str = Field(alias="reference")
+    status: Literal[
+        "held",
+        "pending",
+        "confirmed",
+        "checked_in",
+        "in_progress",
+        "completed",
+        "no_show",
+        "expired",
+        "cancelled",
+    ] = Field(alias="status")
+    contact_name: Optional[str] = Field(alias="contact_name")
+    party_size: int = Field(alias="party_size")
+    from_starts_at: datetime.datetime = Field(alias="from_starts_at")
+    to_room_id: uuid.UUID = Field(alias="to_room_id")
+    to_starts_at: datetime.datetime = Field(alias="to_starts_at")
+    to_ends_at: Optional[datetime.datetime] = Field(alias="to_ends_at")
+    within_hours: bool = Field(alias="within_hours")
+    currency: str = Field(alias="currency")
+    total_cents: int = Field(alias="total_cents")
+    new_total_cents: Optional[int] = Field(alias="new_total_cents")
+    refund_cents: Optional[int] = Field(alias="refund_cents")
+    conflict: Optional[str] = Field(alias="conflict")
 
 
 class PublicPlatformNumbers(BaseModel):
@@ -5738,6 +6219,11 @@ class PublicRemovedWaitlistEntry(BaseModel):
     status: Literal["booked", "lapsed", "declined", "left", "removed", "expired"] = Field(
         alias="status"
     )
+
+
+class PublicReportAnswer(BaseModel):
+    rows: List[JsonValue] = Field(alias="rows")
+    is_cut: bool = Field(alias="is_cut")
 
 
 class PublicResentEmail(BaseModel):
@@ -6186,6 +6672,7 @@ class PublicWebhookBooking(BaseModel):
     cancel_refund: Optional[str] = Field(alias="cancel_refund")
     lines: List[PublicWebhookLine] = Field(alias="lines")
     created_at: datetime.datetime = Field(alias="created_at")
+    merged_into_id: Optional[uuid.UUID] = Field(alias="merged_into_id")
 
 
 class PublicWebhookCalendar(BaseModel):
@@ -6511,6 +6998,19 @@ class ServiceMeasure(BaseModel):
     value: float = Field(alias="value")
 
 
+class ServiceMonthFigures(BaseModel):
+    organization_name: str = Field(alias="organization_name")
+    first_date: datetime.date = Field(alias="first_date")
+    revenue: List[PublicRevenueReport] = Field(alias="revenue")
+    bookings: PublicBookingsReport = Field(alias="bookings")
+    games: PublicGamesReport = Field(alias="games")
+    occupancy: Optional[PublicOccupancyReport] = Field(alias="occupancy")
+    revenue_before: List[PublicRevenueReport] = Field(alias="revenue_before")
+    bookings_before: PublicBookingsReport = Field(alias="bookings_before")
+    games_before: PublicGamesReport = Field(alias="games_before")
+    occupancy_before: Optional[PublicOccupancyReport] = Field(alias="occupancy_before")
+
+
 class ServiceOpenCheckout(BaseModel):
     attempt_id: uuid.UUID = Field(alias="attempt_id")
     attempt_token: Optional[str] = Field(alias="attempt_token")
@@ -6673,8 +7173,10 @@ class ServiceSweptNotices(BaseModel):
 
 
 class ServiceTableExport(BaseModel):
-    kind: Literal["bookings", "payments", "customers", "waivers", "results"] = Field(alias="kind")
-    format: Literal["csv", "xlsx"] = Field(alias="format")
+    kind: Literal["bookings", "payments", "customers", "waivers", "results", "month"] = Field(
+        alias="kind"
+    )
+    format: Literal["csv", "xlsx", "pdf"] = Field(alias="format")
     locale: Literal["es", "en", "ca"] = Field(alias="locale")
     object_path: str = Field(alias="object_path")
     permissions: List[str] = Field(alias="permissions")

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 29e1c434c1209cfa1abce7e5be111a71b67a18d7ca488f570cd6ba1a728cdc54
+-- Digest of what follows: ec299a877ade7770d5ec2f0954afcc47c84d1dcd24d0be6b0622d10890f280f8
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -1802,6 +1802,7 @@ values
 ('try_code', 'address', 120, 3600, 'Codes of coupons and vouchers tried by one address'),
 ('order_voucher', 'address', 20, 3600, 'Gift vouchers ordered by one address'),
 ('order_voucher', 'target', 300, 3600, 'Gift vouchers ordered of one venue by everybody'),
+('split_booking', 'target', 20, 86400, 'Times that the payment of one booking is split'),
 ('manage_booking', 'address', 60, 60, 'Bookings looked up or changed with a token by one address'),
 ('mail_links', 'address', 10, 3600, 'Mails with links to one''s own bookings asked for by one address'),
 ('join_organization', 'user', 10, 3600, 'Join codes tried by one user'),
@@ -2262,7 +2263,7 @@ declare
     when 'team-photos' then 'jpg|jpeg|png|webp'
     when 'documents' then 'pdf|jpg|jpeg|png|txt|csv'
     when 'exports' then 'jsonl|ndjson|txt'
-    when 'table-exports' then 'csv|xlsx'
+    when 'table-exports' then 'csv|xlsx|pdf'
   end;
 begin
   return coalesce(lower(name) ~ ('[^/]\.(' || endings || ')$'), false);
@@ -3342,6 +3343,8 @@ create table public.organizations (
   delayed_methods boolean not null default false,
   pay_at_venue boolean not null default true,
   rest_online_minutes int default 0,
+  split_hold_hours int,
+  late_shares text not null default 'organizer',
   legal_name text,
   tax_id text,
   logo_path text,
@@ -3365,6 +3368,8 @@ create table public.organizations (
   constraint organizations_locale_is_supported check (private.is_locale(locale)),
   constraint organizations_small_amounts_is_known check (small_amounts in ('at_venue', 'round_up')),
   constraint organizations_rest_online_minutes_are_0_to_a_year check (rest_online_minutes between 0 and 525600),
+  constraint organizations_split_hold_hours_are_1_to_72 check (split_hold_hours between 1 and 72),
+  constraint organizations_late_shares_is_known check (late_shares in ('organizer', 'release')),
   constraint organizations_legal_name_is_a_name check (private.is_name(legal_name, 200)),
   -- Of any country: letters and digits, as ES B-12345678, without a rule for each.
   constraint organizations_tax_id_is_one check (tax_id ~ '^[A-Z0-9]([A-Z0-9 ./-]{2,28})[A-Z0-9]$'),
@@ -3396,6 +3401,10 @@ comment on column public.organizations.pay_at_venue is
   'Whether the public books while nothing can be paid online, with all of it due at the venue; false: what has to be paid cannot be booked then.';
 comment on column public.organizations.rest_online_minutes is
   'So many minutes before the start the rest of a booking can be paid online for the last time, and whoever books may pay all at once; null: online only what is due when it is booked.';
+comment on column public.organizations.split_hold_hours is
+  'For so many hours a place is kept when its payment is split among several payers, 1 to 72; null: it cannot be split.';
+comment on column public.organizations.late_shares is
+  'What becomes of a share of a held place that is not paid in time: organizer (who booked pays it, within another hour), or release (the hold ends, and all that was paid goes back).';
 
 comment on column public.organizations.writes_end_at is
   'From then on members read and do not write, since what the organization pays the platform is overdue; null: it is not.';
@@ -3418,8 +3427,8 @@ create index organizations_currency_idx on public.organizations (currency);
 
 grant select on public.organizations to authenticated;
 grant update (
-  name, slug, timezone, locale, small_amounts, delayed_methods, pay_at_venue, rest_online_minutes, legal_name, tax_id,
-  logo_path, website, contact_email, phone, descriptions, business_type
+  name, slug, timezone, locale, small_amounts, delayed_methods, pay_at_venue, rest_online_minutes, split_hold_hours,
+  late_shares, legal_name, tax_id, logo_path, website, contact_email, phone, descriptions, business_type
 ) on public.organizations to authenticated;
 
 alter table public.organizations enable row level security;
@@ -9980,7 +9989,7 @@ values
 ('exports', 'exports', false, 1073741824, array['application/jsonl', 'application/x-ndjson', 'text/plain']),
 (
   'table-exports', 'table-exports', false, 1073741824,
-  array['text/csv', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet']
+  array['text/csv', 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', 'application/pdf']
 )
 on conflict (id) do update
 set public = excluded.public,
@@ -11572,6 +11581,108 @@ using (
   bucket_id = 'room-images'
   and (storage.foldername(name))[1] = (select private.folder_with('rooms:update'))
 );
+
+-- =============================================================================
+-- sql/20_catalogue/090_start_groups.sql
+-- =============================================================================
+
+-- Start groups: rooms that share what a start takes (a hall, a briefing, a game master) and so do not
+-- start within some minutes of each other. private.session_starts keeps to them.
+
+create table public.start_groups (
+  organization_id uuid not null default private.organization_with('schedules:manage'),
+  id uuid not null default private.uuid_v7(),
+  name text not null,
+  minutes int not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint start_groups_pkey primary key (organization_id, id),
+  constraint start_groups_name_key unique (organization_id, name),
+  constraint start_groups_name_is_a_name check (private.is_name(name, 120)),
+  constraint start_groups_minutes_are_1_to_240 check (minutes between 1 and 240)
+);
+
+comment on table public.start_groups is
+  'What several rooms share when they start, such as a hall: no two of them start less than so many minutes apart. At most 50. Errors: 409 starts_too_close (details {"conflicts": [{"session_id", "room_id", "starts_at"}], at most 20}) where minutes are more than what is booked to come allows; 422 too_many_rows.';
+comment on column public.start_groups.name is 'For the staff, such as "Lobby"; visitors do not see it.';
+comment on column public.start_groups.minutes is
+  'How many minutes lie between the starts of two of its rooms at least, 1 to 240. A larger number is refused while sessions to come are closer.';
+
+grant select, delete on public.start_groups to authenticated;
+grant insert (organization_id, name, minutes), update (name, minutes) on public.start_groups to authenticated;
+
+alter table public.start_groups enable row level security;
+
+create trigger start_groups_clean_names
+before insert or update of name on public.start_groups
+for each row execute function private.clean_texts('names', 'name');
+
+create policy start_groups_select on public.start_groups
+for select to authenticated
+using (organization_id = (select private.organization_with('schedules:read')));
+
+create policy start_groups_insert on public.start_groups
+for insert to authenticated
+with check (organization_id = (select private.organization_with('schedules:manage')));
+
+create policy start_groups_update on public.start_groups
+for update to authenticated
+using (organization_id = (select private.organization_with('schedules:manage')))
+with check (organization_id = (select private.organization_with('schedules:manage')));
+
+create policy start_groups_delete on public.start_groups
+for delete to authenticated
+using (organization_id = (select private.organization_with('schedules:manage')));
+
+create trigger start_groups_touch_updated_at
+before update on public.start_groups
+for each row execute function private.touch_updated_at();
+
+create trigger start_groups_are_bounded
+after insert on public.start_groups
+for each row execute function private.bound_rows('50');
+
+create table public.start_group_rooms (
+  organization_id uuid not null default private.organization_with('schedules:manage'),
+  group_id uuid not null,
+  room_id uuid not null,
+  constraint start_group_rooms_pkey primary key (organization_id, group_id, room_id),
+  constraint start_group_rooms_group_fkey foreign key (organization_id, group_id)
+  references public.start_groups (organization_id, id) on delete cascade,
+  constraint start_group_rooms_room_fkey foreign key (organization_id, room_id)
+  references public.rooms (organization_id, id) on delete cascade
+);
+
+comment on table public.start_group_rooms is
+  'Which rooms a start group is about. A room is refused while sessions to come start closer to the others'' than the group allows. At most 50 of a group, and 5 groups of a room. Errors: 409 starts_too_close (as for start_groups); 422 too_many_rows.';
+
+-- for: the groups of a room when a session of it is made or asked for, and the foreign key
+create index start_group_rooms_room_id_idx on public.start_group_rooms (organization_id, room_id);
+
+grant select, delete on public.start_group_rooms to authenticated;
+grant insert (organization_id, group_id, room_id) on public.start_group_rooms to authenticated;
+
+alter table public.start_group_rooms enable row level security;
+
+create policy start_group_rooms_select on public.start_group_rooms
+for select to authenticated
+using (organization_id = (select private.organization_with('schedules:read')));
+
+create policy start_group_rooms_insert on public.start_group_rooms
+for insert to authenticated
+with check (organization_id = (select private.organization_with('schedules:manage')));
+
+create policy start_group_rooms_delete on public.start_group_rooms
+for delete to authenticated
+using (organization_id = (select private.organization_with('schedules:manage')));
+
+create trigger start_group_rooms_are_bounded
+after insert on public.start_group_rooms
+for each row execute function private.bound_rows('50', 'group_id');
+
+create trigger start_group_rooms_of_a_room_are_bounded
+after insert on public.start_group_rooms
+for each row execute function private.bound_rows('5', 'room_id');
 
 -- =============================================================================
 -- sql/25_pricing/010_permissions.sql
@@ -13168,6 +13279,11 @@ select private.permission_upsert(
   array['admin', 'manager', 'receptionist']
 );
 select private.permission_upsert(
+  'tags:manage', 'bookings', true,
+  'Add, rename and delete the tags that bookings are given', 'Añadir, renombrar y borrar las etiquetas de las reservas',
+  array['admin', 'manager']
+);
+select private.permission_upsert(
   'customers:read', 'customers', false,
   'See customers and how to reach them', 'Ver los clientes y sus datos de contacto',
   array['admin', 'manager', 'receptionist']
@@ -13538,7 +13654,7 @@ begin
     'written',
     'nothing_due', 'paid', 'paid_late', 'confirmed_by_email', 'reclaimed',
     'hold_lapsed', 'payment_overdue', 'nobody_said_otherwise',
-    'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed'
+    'cancelled_by_customer', 'changed_by_customer', 'waitlist_left', 'waitlist_removed', 'merged'
   );
 end
 $$;
@@ -13546,6 +13662,43 @@ $$;
 comment on function private.is_status_reason is
   'Whether it is one of the product''s own reasons for a booking''s status or change, so that no words of a person stand there. written: somebody wrote why, in booking_reasons.';
 grant execute on function private.is_status_reason to authenticated;
+
+-- Several bookings that one party made at once, with one contact, one quote, one payment and one link. All of them
+-- were made, or none; afterwards each is a booking like every other, with its own terms, money and history.
+create table public.booking_orders (
+  organization_id uuid not null,
+  id uuid not null default private.uuid_v7(),
+  reference text not null,
+  currency text not null,
+  source text not null,
+  created_at timestamptz not null default now(),
+  constraint booking_orders_pkey primary key (organization_id, id),
+  constraint booking_orders_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint booking_orders_reference_key unique (organization_id, reference),
+  constraint booking_orders_reference_is_crockford_base32 check (
+    reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
+  ),
+  constraint booking_orders_currency_is_iso_4217 check (private.is_currency(currency)),
+  constraint booking_orders_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api'))
+);
+
+comment on table public.booking_orders is
+  'Several bookings that were made at once, or none of them: bookings.order_id. Whom it is for, its money and its state are those of its bookings.';
+comment on column public.booking_orders.reference is 'What people read to each other, as that of a booking; a booking may have the same.';
+comment on column public.booking_orders.currency is 'ISO 4217, of all its bookings.';
+comment on column public.booking_orders.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
+
+-- for: the staff's page of orders, newest first
+create index booking_orders_created_at_idx on public.booking_orders (organization_id, created_at desc, id desc);
+
+grant select on public.booking_orders to authenticated;
+
+alter table public.booking_orders enable row level security;
+
+create policy booking_orders_select on public.booking_orders
+for select to authenticated
+using (organization_id = (select private.organization_with('bookings:read')));
 
 create table public.bookings (
   organization_id uuid not null,
@@ -13575,6 +13728,8 @@ create table public.bookings (
   staff_note text not null default '',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  order_id uuid,
+  merged_into_id uuid,
   constraint bookings_pkey primary key (organization_id, id),
   constraint bookings_reference_key unique (organization_id, reference),
   -- Room and start are the session's: one that moves takes its bookings along.
@@ -13586,6 +13741,10 @@ create table public.bookings (
   references public.customers (organization_id, id) on delete restrict,
   constraint bookings_calendar_fkey foreign key (organization_id, calendar_id)
   references public.calendars (organization_id, id) on delete set null (calendar_id),
+  constraint bookings_order_fkey foreign key (organization_id, order_id)
+  references public.booking_orders (organization_id, id) on delete restrict,
+  constraint bookings_merged_into_fkey foreign key (organization_id, merged_into_id)
+  references public.bookings (organization_id, id),
   constraint bookings_reference_is_crockford_base32 check (
     reference ~ '^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$'
   ),
@@ -13607,6 +13766,9 @@ create table public.bookings (
   constraint bookings_cancel_refund_is_known check (cancel_refund in ('full', 'terms', 'none')),
   constraint bookings_locale_is_supported check (private.is_locale(locale)),
   constraint bookings_source_is_known check (source in ('widget', 'direct', 'marketplace', 'api')),
+  constraint bookings_merged_are_cancelled check (
+    merged_into_id is null or status = 'cancelled' and merged_into_id <> id
+  ),
   constraint bookings_status_reason_is_known check (private.is_status_reason(status_reason)),
   constraint bookings_staff_note_is_a_text check (private.is_text(staff_note, 5000))
 );
@@ -13631,7 +13793,10 @@ comment on column public.bookings.cancel_refund is
 comment on column public.bookings.hold_expires_at is 'Until when a booking that is not confirmed keeps its seats; while held or pending, and only then. Once it is past, the seats count as free, whether or not somebody has reaped them.';
 comment on column public.bookings.hold_extended_at is 'When a payment extended the hold; that happens once.';
 comment on column public.bookings.locale is 'Language in which the party is written to: es, en or ca.';
+comment on column public.bookings.merged_into_id is
+  'Of a booking that merge_bookings made part of another, that other one, which has its people, its money and its price, and is not merged itself; null: it was not.';
 comment on column public.bookings.source is 'Where it was made: widget, direct (by staff), marketplace, api.';
+comment on column public.bookings.order_id is 'The order with which it was made; null: it was made alone.';
 
 -- for: the staff's page: organization_id = ? order by starts_at limit ?
 create index bookings_starts_at_idx on public.bookings (organization_id, starts_at);
@@ -13643,9 +13808,14 @@ create index bookings_room_id_idx on public.bookings (organization_id, room_id, 
 create index bookings_customer_id_idx on public.bookings (organization_id, customer_id);
 -- for: the foreign key, when a calendar is deleted
 create index bookings_calendar_id_idx on public.bookings (organization_id, calendar_id);
+-- for: the bookings of an order, and the foreign key
+create index bookings_order_id_idx on public.bookings (organization_id, order_id) where order_id is not null;
 -- for: the lapsed holds of a session (availability and claims), and of all, which are few (sweep)
 create index bookings_holds_idx on public.bookings (organization_id, session_id, hold_expires_at)
 where hold_expires_at is not null;
+-- for: what was merged into a booking, and the foreign key
+create index bookings_merged_into_id_idx on public.bookings (organization_id, merged_into_id)
+where merged_into_id is not null;
 -- for: private.end_past_visits, where what is to come is not read, since it starts later; and
 -- private.due_messages, which looks at the starts of a moment
 create index bookings_visits_idx on public.bookings (starts_at)
@@ -13873,13 +14043,14 @@ begin
     insert into public.bookings (
       organization_id, reference, session_id, room_id, starts_at, customer_id, calendar_id, status, party_size,
       exclusive, seats, currency, total_cents, tax_cents, due_now_cents, terms, hold_expires_at, locale, source,
-      staff_note
+      staff_note, order_id
     )
     values (
       booking.organization_id, private.booking_reference(), booking.session_id, booking.room_id, booking.starts_at,
       booking.customer_id, booking.calendar_id, booking.status, booking.party_size,
       booking.exclusive, booking.seats, booking.currency, booking.total_cents, booking.tax_cents,
-      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note
+      booking.due_now_cents, booking.terms, booking.hold_expires_at, booking.locale, booking.source, booking.staff_note,
+      booking.order_id
     )
     on conflict on constraint bookings_reference_key do nothing
     returning * into stored;
@@ -14655,7 +14826,10 @@ begin
   if tg_op = 'UPDATE' then
     previous := old.status;
     -- Seats are given back here and taken only by private.claim_session.
-    if old.takes_capacity and not new.takes_capacity then
+    if old.takes_capacity and not new.takes_capacity
+      -- Those whom it was merged with have them.
+      and new.merged_into_id is null
+    then
       perform private.release_seats(old);
     end if;
     if new.status in ('confirmed', 'checked_in') then
@@ -14692,6 +14866,8 @@ for each row execute function private.follow_booking_status();
 --   a change (private.locked_for_change), which leaves one session and claims another;
 --   a block (private.claim_block), which is made of many;
 --   who merges or erases customers (private.lock_customers), with all sessions that they have;
+--   who makes an order (private.make_order), and does something with several of its bookings at once
+--   (private.lock_bookings);
 --   money that may have to claim again what expired (private.lock_attempt).
 -- Nobody waits for a room's lock while holding a session. So a wait for a session or for the
 -- exclusion constraint always ends: it is for somebody who waits for no session, or who holds
@@ -14797,6 +14973,63 @@ $$;
 
 comment on function private.locked_for_change is
   'The booking with all that a change to that room (null: its own) may touch: both rooms, its session and itself. Raises 404 booking_not_found, and booking_changed with that status when it moves to another room at this moment.';
+
+create function private.lock_bookings(organization_id uuid, booking_ids uuid [])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  room_ids uuid [];
+  session_ids uuid [];
+begin
+  loop
+    begin
+      select coalesce(array_agg(distinct b.room_id order by b.room_id), '{}') into room_ids
+      from public.bookings as b
+      where b.organization_id = lock_bookings.organization_id and b.id = any (lock_bookings.booking_ids);
+      perform private.lock_room(lock_bookings.organization_id, wanted.room_id)
+      from unnest(room_ids) as wanted (room_id);
+
+      select coalesce(array_agg(own.id), '{}') into session_ids
+      from (
+        select s.id
+        from public.sessions as s
+        where s.organization_id = lock_bookings.organization_id
+          and s.id in (
+            select b.session_id from public.bookings as b
+            where b.organization_id = lock_bookings.organization_id
+              and b.id = any (lock_bookings.booking_ids)
+              and b.room_id = any (room_ids)
+          )
+        order by s.starts_at, s.id
+        for no key update
+      ) as own;
+      perform from public.bookings as b
+      where b.organization_id = lock_bookings.organization_id and b.id = any (lock_bookings.booking_ids)
+      order by b.starts_at, b.id
+      for no key update;
+      -- Moved while the locks were waited for: they are let go with this block, since it is too late to ask for
+      -- another room or session in order.
+      if exists (
+        select from public.bookings as b
+        where b.organization_id = lock_bookings.organization_id
+          and b.id = any (lock_bookings.booking_ids)
+          and not (b.session_id = any (session_ids) and b.room_id = any (room_ids))
+      ) then
+        raise exception using errcode = 'EM001', message = 'booking_moved';
+      end if;
+      return;
+    exception
+      when sqlstate 'EM001' then null;
+    end;
+  end loop;
+end
+$$;
+
+comment on function private.lock_bookings is
+  'Locks the rooms of several bookings, their sessions and themselves, in that order. The caller has locked none of them before.';
 
 create function private.transition(organization_id uuid, booking_id uuid, to_status text, reason text default null)
 returns void
@@ -15039,6 +15272,11 @@ declare
   blocked datemultirange := private.blocked_dates(
     slots.organization_id, slots.calendar_id, slots.from_date, slots.to_date
   );
+  grouped uuid [] := array(
+    select m.room_id
+    from public.start_group_rooms as m
+    where m.organization_id = slots.organization_id and m.room_id = any (slots.room_ids)
+  );
 begin
   -- Three things keep it fast (31 days of 10 rooms, 2,440 starts: 2.4 ms, 4.4 without 1 and 2).
   -- 1. The clock is asked once a day. A start on a day on which it does not jump is an addition.
@@ -15125,6 +15363,9 @@ begin
           and e.date between clock.first_day and clock.last_day
         order by e.date
       ) as exception_dates,
+      case when o.id = any (grouped)
+        then private.barred_starts(slots.organization_id, o.id, tstzrange(period.starts, period.ends))
+      end as barred,
       live.*
     from offer as o
     join clock on clock.timezone = o.timezone
@@ -15254,6 +15495,8 @@ begin
     select case
       when p.busy && tstzrange(start.instant, start.instant + p.occupied)
         then coalesce(array_position(p.shared_starts, start.instant), 0)
+      -- One that is there already has its start.
+      when p.barred @> start.instant then 0
     end as by
     offset 0
   ) as taken
@@ -15360,7 +15603,13 @@ begin
   slot.timezone := slot_at.timezone;
   slot.mode := room.mode;
   slot.capacity := room.maximum_party;
-  slot.seats_available := case when occupation.is_busy then 0 else room.maximum_party end;
+  slot.seats_available := case
+    when occupation.is_busy
+      or private.barred_starts(room.organization_id, room.id, tstzrange(slot_at.starts_at, slot_at.starts_at, '[]'))
+        @> slot_at.starts_at
+      then 0
+    else room.maximum_party
+  end;
   slot.party_size := slot_at.party_size;
   if occupation.is_busy and shared.starts_at is not null then
     slot.ends_at := shared.ends_at;
@@ -15482,7 +15731,8 @@ create type private.booking_request as (
   source text,
   pay_within_hours int,
   new_terms boolean,
-  reason text
+  reason text,
+  as_agreed boolean
 );
 
 comment on type private.booking_request is
@@ -15500,6 +15750,8 @@ comment on column private.booking_request.locale is 'The language of description
 comment on column private.booking_request.new_terms is
   'Whether the room''s present terms about cancelling count from now on; null: when its customer moves it.';
 comment on column private.booking_request.reason is 'Why it is changed, for the history.';
+comment on column private.booking_request.as_agreed is
+  'Whether it must not cost more than it does: the venue moves it, for reasons of its own.';
 
 create function private.wanted_extras(extras jsonb)
 returns private.wanted_extra []
@@ -16820,26 +17072,32 @@ volatile
 set search_path = ''
 as $$
 declare
-  session_id uuid;
+  session_id uuid := private.uuid_v7();
+  shared_id uuid;
   reaped int;
 begin
+  if private.has_start_groups(claim_session.organization_id, claim_session.room_id) then
+    -- Its start is taken from other rooms first; whoever holds one must not wait for the room any more.
+    perform private.lock_room(claim_session.organization_id, claim_session.room_id);
+  end if;
   for attempt in 1..3 loop
     -- Waits for a concurrent claim and then inserts nothing: with 8 clients on one slot
     -- 7,250 attempts/s, against 2,620 for locking the room first and 560, with deadlocks,
     -- for catching exclusion_violation.
-    insert into public.sessions as s (
-      organization_id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken, reason
+    insert into public.sessions (
+      organization_id, id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken, reason
     )
     values (
-      claim_session.organization_id, claim_session.room_id, claim_session.starts_at, claim_session.ends_at,
-      claim_session.occupied_until, claim_session.mode, claim_session.capacity, claim_session.seats,
-      claim_session.reason
+      claim_session.organization_id, session_id, claim_session.room_id, claim_session.starts_at,
+      claim_session.ends_at, claim_session.occupied_until, claim_session.mode, claim_session.capacity,
+      claim_session.seats, claim_session.reason
     )
-    on conflict on constraint sessions_do_not_overlap do nothing
-    returning s.id into session_id;
+    on conflict on constraint sessions_do_not_overlap do nothing;
     if found then
       return session_id;
     end if;
+    -- Taken before the room's time was found to be taken.
+    perform private.drop_starts(claim_session.organization_id, session_id);
 
     -- Looked at without a lock, so that a fight for a time that is simply taken costs no
     -- more. Worth another turn: a lapsed hold is in the way, or nothing is any more, or there
@@ -16867,7 +17125,7 @@ begin
     reaped := private.reap_lapsed_holds(
       claim_session.organization_id, claim_session.room_id,
       tstzrange(claim_session.starts_at, claim_session.occupied_until)
-    );
+    ) + private.reap_lapsed_starts(claim_session.organization_id, claim_session.room_id, claim_session.starts_at);
 
     if claim_session.mode = 'shared' then
       -- The row's lock makes seats one after the other; the condition is read again under it.
@@ -16892,9 +17150,9 @@ begin
               and b.takes_capacity
           )
         )
-      returning s.id into session_id;
+      returning s.id into shared_id;
       if found then
-        return session_id;
+        return shared_id;
       end if;
     end if;
 
@@ -17675,6 +17933,13 @@ begin
   where secret.manage_token_hash = private.typed_token_hash(booking_with_token.manage_token)
     and b.reference = any (private.typed_references(booking_with_token.reference));
   if not found then
+    -- Whoever has the link of an order has each of its bookings.
+    select b.* into booking
+    from private.order_of_token(booking_with_token.manage_token) as made
+    join public.bookings as b on b.organization_id = made.organization_id and b.order_id = made.id
+    where b.reference = any (private.typed_references(booking_with_token.reference));
+  end if;
+  if booking.id is null then
     perform private.fail('booking_not_found', 404, 'Check the reference and the link that came with it.');
   end if;
   return booking;
@@ -17682,7 +17947,7 @@ end
 $$;
 
 comment on function private.booking_with_token is
-  'The booking with the reference and the manage token; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
+  'The booking with the reference and the manage token, or the token of its order; the question is counted. Raises 404 booking_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
 
 -- A link that only pays. Staff who may take money hand it over, and neither they nor whoever has it later read who
 -- booked, or move and cancel the booking by it. It names the booking, so that no reference has to be looked through.
@@ -17999,7 +18264,7 @@ $$;
 
 comment on function private.allowance_lock is 'The advisory lock under which an organization''s bookings of the month are counted.';
 
-create function private.take_booking_allowance(organization_id uuid, by_staff boolean)
+create function private.take_booking_allowance(organization_id uuid, by_staff boolean, wanted int default 1)
 returns void
 language plpgsql
 volatile
@@ -18014,7 +18279,7 @@ begin
   end if;
   perform pg_advisory_xact_lock(private.allowance_lock(take_booking_allowance.organization_id));
   used := private.bookings_of_month(take_booking_allowance.organization_id);
-  if used < plan.max_bookings_month then
+  if used + wanted <= plan.max_bookings_month then
     return;
   elsif by_staff then
     perform private.refuse_beyond_plan(plan, 'bookings_month', plan.max_bookings_month, used);
@@ -18026,7 +18291,7 @@ end
 $$;
 
 comment on function private.take_booking_allowance is
-  'Raises 409 plan_limit_reached if the plan allows no further booking this month; details for staff only. Called before anything of the booking is locked, by a transaction that makes one booking.';
+  'Raises 409 plan_limit_reached if the plan does not allow as many further bookings this month as are wanted; details for staff only. Called before anything of a booking is locked, by a transaction that makes so many.';
 
 create function private.has_booking_allowance(organization_id uuid)
 returns boolean
@@ -18114,3 +18379,419 @@ create trigger customers_keep_address_of_bookings
 after update of email on public.customers
 for each row when (new.email is distinct from old.email and new.erased_at is null)
 execute function private.keep_address_of_bookings();
+
+-- =============================================================================
+-- sql/30_booking/180_order_tokens.sql
+-- =============================================================================
+
+-- The link of an order: whoever has it looks at, pays, moves and cancels all of its bookings, or each of them.
+
+create function private.order_token(organization_id uuid, order_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return rtrim(translate(encode(uuid_send(order_token.organization_id) || uuid_send(order_token.order_id), 'base64'), '+/', '-_'), '=')
+    || private.derived_token('order', order_token.order_id::text);
+end
+$$;
+
+comment on function private.order_token is
+  'The secret of an order''s link. It names the order, so that none has to be looked for, and is derived: none is stored.';
+
+create function private.order_of_token(token text)
+returns public.booking_orders
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  typed text := private.typed_token(order_of_token.token);
+  ids bytea;
+  known public.booking_orders;
+begin
+  if typed ~ '^[A-Za-z0-9_-]{86}$' then
+    ids := decode(translate(left(typed, 43), '-_', '+/') || '=', 'base64');
+    select o.* into known
+    from public.booking_orders as o
+    where o.organization_id = encode(substring(ids from 1 for 16), 'hex')::uuid
+      and o.id = encode(substring(ids from 17 for 16), 'hex')::uuid;
+    if private.token_hash(private.order_token(known.organization_id, known.id)) is distinct from private.token_hash(typed) then
+      return null;
+    end if;
+  end if;
+  return known;
+end
+$$;
+
+comment on function private.order_of_token is
+  'The order whose token it is; null: of none. The question is counted by whoever asks.';
+
+create function private.order_with_token(reference text, order_token text)
+returns public.booking_orders
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  known public.booking_orders;
+begin
+  perform private.count_attempt();
+  known := private.order_of_token(order_with_token.order_token);
+  if known.id is null or not known.reference = any (private.typed_references(order_with_token.reference)) then
+    perform private.fail('order_not_found', 404, 'Check the order''s reference and the link that came with it.');
+  end if;
+  return known;
+end
+$$;
+
+comment on function private.order_with_token is
+  'The order with the reference and the token; the question is counted. Raises 404 order_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
+
+-- =============================================================================
+-- sql/30_booking/180_session_starts.sql
+-- =============================================================================
+
+-- Session starts: the minutes of a start group that a session's start takes from the group's other
+-- rooms. An exclusion constraint decides here, too; a session that would break it is not made.
+
+create table private.session_starts (
+  organization_id uuid not null,
+  group_id uuid not null,
+  session_id uuid not null,
+  room_id uuid not null,
+  during tstzrange not null,
+  constraint session_starts_pkey primary key (organization_id, session_id, group_id),
+  -- With the room it ends when the room leaves the group.
+  constraint session_starts_group_room_fkey foreign key (organization_id, group_id, room_id)
+  references public.start_group_rooms (organization_id, group_id, room_id) on delete cascade,
+  -- Taken before the session is stored, so that who comes second makes none.
+  constraint session_starts_session_fkey foreign key (organization_id, session_id)
+  references public.sessions (organization_id, id) on delete cascade deferrable initially deferred,
+  -- What follows in the same room keeps its distance by the room's own turnaround.
+  constraint session_starts_are_apart exclude using gist (
+    organization_id extensions.gist_uuid_ops with =,
+    group_id extensions.gist_uuid_ops with =,
+    room_id extensions.gist_uuid_ops with <>,
+    during with &&
+  )
+);
+
+comment on table private.session_starts is
+  'For each session that takes time (no blocks) and each start group of its room: from its start, as many minutes as the group wants between two starts.';
+
+comment on column private.session_starts.during is
+  'In which no other room of the group starts: from the session''s start, without the end.';
+
+-- for: the foreign key, when a room leaves a group
+create index session_starts_group_room_idx on private.session_starts (organization_id, group_id, room_id);
+
+alter table private.session_starts enable row level security;
+
+create function private.has_start_groups(organization_id uuid, room_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.start_group_rooms as m
+    where m.organization_id = has_start_groups.organization_id and m.room_id = has_start_groups.room_id
+  );
+end
+$$;
+
+comment on function private.has_start_groups is 'Whether the room keeps its distance from others when it starts.';
+
+create function private.take_starts(session public.sessions)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  wanted int;
+  taken int;
+begin
+  -- As the session's own foreign key does, and before the groups are read: who changes the room's
+  -- groups waits, or has ended.
+  perform from public.rooms as r
+  where r.organization_id = session.organization_id and r.id = session.room_id
+  for key share;
+  select count(*) into wanted
+  from public.start_group_rooms as m
+  where m.organization_id = session.organization_id and m.room_id = session.room_id;
+  if wanted = 0 then
+    return true;
+  end if;
+
+  insert into private.session_starts (organization_id, group_id, session_id, room_id, during)
+  select
+    m.organization_id, m.group_id, session.id, session.room_id,
+    tstzrange(session.starts_at, session.starts_at + make_interval(mins => g.minutes))
+  from public.start_group_rooms as m
+  join public.start_groups as g on g.organization_id = m.organization_id and g.id = m.group_id
+  where m.organization_id = session.organization_id and m.room_id = session.room_id
+  order by m.group_id
+  on conflict do nothing;
+  get diagnostics taken = row_count;
+  if taken < wanted then
+    perform private.drop_starts(session.organization_id, session.id);
+  end if;
+  return taken = wanted;
+end
+$$;
+
+comment on function private.take_starts is
+  'Takes the minutes of a session''s start from the other rooms of each start group of its room; false, and nothing is taken, where one of them starts too close. Waits for whoever takes them at this moment.';
+
+create function private.drop_starts(organization_id uuid, session_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  delete from private.session_starts as t
+  where t.organization_id = drop_starts.organization_id and t.session_id = drop_starts.session_id;
+end
+$$;
+
+comment on function private.drop_starts is 'Gives back what private.take_starts took.';
+
+create function private.keep_starts()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if tg_op = 'UPDATE' then
+    perform private.drop_starts(old.organization_id, old.id);
+  end if;
+  if new.status = 'cancelled' or private.take_starts(new) then
+    return new;
+  elsif tg_op = 'UPDATE' then
+    raise exclusion_violation using message = 'Another room of a start group starts too close.';
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.keep_starts is
+  'definer: writes private.session_starts. Trigger, before a session: one that would start too close to another of its start groups is not made, and one that is moved raises exclusion_violation.';
+
+create trigger sessions_keep_starts
+before insert on public.sessions
+for each row when (new.mode <> 'block')
+execute function private.keep_starts();
+
+create trigger sessions_keep_moved_starts
+before update on public.sessions
+for each row when (
+  new.mode <> 'block'
+  and (old.starts_at, old.room_id, old.status) is distinct from (new.starts_at, new.room_id, new.status)
+)
+execute function private.keep_starts();
+
+create function private.reap_lapsed_starts(organization_id uuid, room_id uuid, starts_at timestamptz)
+returns int
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  lapsed record;
+  reaped int := 0;
+begin
+  for lapsed in
+    select s.room_id, s.during
+    from private.starts_too_close(
+      reap_lapsed_starts.organization_id, reap_lapsed_starts.room_id, reap_lapsed_starts.starts_at
+    ) as close
+    join public.sessions as s
+      on s.organization_id = reap_lapsed_starts.organization_id and s.id = close.session_id
+    where not exists (
+      select from public.bookings as b
+      where b.organization_id = s.organization_id
+        and b.session_id = s.id
+        and b.takes_capacity
+        and (b.hold_expires_at is null or b.hold_expires_at > now())
+    )
+    order by s.room_id, s.starts_at
+    -- Rooms are locked in the order of their ids, and this claim has its own already.
+    for no key update of s skip locked
+  loop
+    reaped := reaped + private.reap_lapsed_holds(
+      reap_lapsed_starts.organization_id, lapsed.room_id, lapsed.during
+    );
+  end loop;
+  return reaped;
+end
+$$;
+
+comment on function private.reap_lapsed_starts is
+  'Expires what is held past its deadline in other rooms and starts too close to that start of the room. What somebody works on at this moment stays. Returns how many.';
+
+create function private.starts_too_close(organization_id uuid, room_id uuid, starts_at timestamptz)
+returns table (session_id uuid)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select t.session_id
+  from public.start_group_rooms as m
+  join public.start_groups as g on g.organization_id = m.organization_id and g.id = m.group_id
+  join private.session_starts as t
+    on t.organization_id = m.organization_id
+    and t.group_id = m.group_id
+    and t.room_id <> m.room_id
+    and t.during && tstzrange(
+      starts_too_close.starts_at, starts_too_close.starts_at + make_interval(mins => g.minutes)
+    )
+  where m.organization_id = starts_too_close.organization_id and m.room_id = starts_too_close.room_id;
+end
+$$;
+
+comment on function private.starts_too_close is
+  'The sessions of other rooms, lapsed holds among them, that keep the room from starting then.';
+
+create function private.barred_starts(organization_id uuid, room_id uuid, period tstzrange)
+returns tstzmultirange
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(
+      range_agg(
+        tstzrange(e.starts_at - make_interval(mins => g.minutes), e.starts_at + make_interval(mins => g.minutes), '()')
+      ),
+      '{}'
+    )
+    from public.start_group_rooms as m
+    join public.start_groups as g on g.organization_id = m.organization_id and g.id = m.group_id
+    join public.start_group_rooms as other
+      on other.organization_id = m.organization_id and other.group_id = m.group_id and other.room_id <> m.room_id
+    join private.live_sessions as e
+      on e.organization_id = other.organization_id
+      and e.room_id = other.room_id
+      and e.mode <> 'block'
+      and e.is_busy
+      and e.starts_at > lower(barred_starts.period) - interval '240 minutes'
+      and e.starts_at < upper(barred_starts.period) + interval '240 minutes'
+    where m.organization_id = barred_starts.organization_id and m.room_id = barred_starts.room_id
+  );
+end
+$$;
+
+comment on function private.barred_starts is
+  'When a room cannot start in that period because another room of one of its start groups does.';
+
+create function private.fill_start_group(organization_id uuid, group_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  conflicts jsonb;
+begin
+  -- Whoever makes a session of these rooms has ended, or waits.
+  perform from public.rooms as r
+  where r.organization_id = fill_start_group.organization_id
+    and r.id in (
+      select m.room_id from public.start_group_rooms as m
+      where m.organization_id = fill_start_group.organization_id and m.group_id = fill_start_group.group_id
+    )
+  order by r.id
+  for update;
+  delete from private.session_starts as t
+  where t.organization_id = fill_start_group.organization_id and t.group_id = fill_start_group.group_id;
+  insert into private.session_starts (organization_id, group_id, session_id, room_id, during)
+  select
+    m.organization_id, m.group_id, s.id, s.room_id,
+    tstzrange(s.starts_at, s.starts_at + make_interval(mins => g.minutes))
+  from public.start_group_rooms as m
+  join public.start_groups as g on g.organization_id = m.organization_id and g.id = m.group_id
+  join public.sessions as s
+    on s.organization_id = m.organization_id
+    and s.room_id = m.room_id
+    and s.mode <> 'block'
+    and s.status = 'scheduled'
+    and s.starts_at > now()
+  where m.organization_id = fill_start_group.organization_id and m.group_id = fill_start_group.group_id
+  order by s.starts_at, s.id
+  on conflict do nothing;
+
+  select jsonb_agg(
+    jsonb_build_object('session_id', s.id, 'room_id', s.room_id, 'starts_at', s.starts_at)
+    order by s.starts_at, s.room_id
+  )
+  into conflicts
+  from (
+    select s.*
+    from public.start_group_rooms as m
+    join public.sessions as s
+      on s.organization_id = m.organization_id
+      and s.room_id = m.room_id
+      and s.mode <> 'block'
+      and s.status = 'scheduled'
+      and s.starts_at > now()
+    where m.organization_id = fill_start_group.organization_id
+      and m.group_id = fill_start_group.group_id
+      and not exists (
+        select from private.session_starts as t
+        where t.organization_id = m.organization_id and t.group_id = m.group_id and t.session_id = s.id
+      )
+    order by s.starts_at, s.room_id
+    limit 20
+  ) as s;
+  if conflicts is not null then
+    perform private.fail(
+      'starts_too_close', 409,
+      'Move these sessions further from what starts before them, or allow fewer minutes between two starts.',
+      jsonb_build_object('conflicts', conflicts)
+    );
+  end if;
+end
+$$;
+
+comment on function private.fill_start_group is
+  'Takes the minutes of all starts to come of a group''s rooms anew. Raises 409 starts_too_close, details {"conflicts": [{"session_id", "room_id", "starts_at"}]}, at most 20 that start too soon after another.';
+
+create function private.keep_start_groups()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if tg_relid = 'public.start_groups'::regclass then
+    perform private.fill_start_group(new.organization_id, new.id);
+  else
+    perform private.fill_start_group(new.organization_id, new.group_id);
+  end if;
+  return null;
+end
+$$;
+
+comment on function private.keep_start_groups is
+  'definer: reads all sessions of the rooms. Trigger, after a start group or its rooms changed: what is booked to come keeps to it, or it is refused (409 starts_too_close).';
+
+create trigger start_groups_keep_sessions_apart
+after update of minutes on public.start_groups
+for each row when (old.minutes <> new.minutes)
+execute function private.keep_start_groups();
+
+create trigger start_group_rooms_keep_sessions_apart
+after insert on public.start_group_rooms
+for each row execute function private.keep_start_groups();

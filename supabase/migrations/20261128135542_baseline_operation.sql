@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 058cda055e6e7a8c901a467c48cce970e3dd98f8951423cb995cf7c39d4d981d
+-- Digest of what follows: 31e593b569fb44465c4bca8bb783c3aaac0c6343c060324759dd5c69dfac0721
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -260,15 +260,19 @@ begin
     returning s.id into session_id;
   end if;
   if session_id is null then
-    insert into public.sessions as s (
-      organization_id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken
+    session_id := private.uuid_v7();
+    insert into public.sessions (
+      organization_id, id, room_id, starts_at, ends_at, occupied_until, mode, capacity, seats_taken
     )
     values (
-      claim_freed_time.organization_id, (slot).room_id, (slot).starts_at, (slot).ends_at, (slot).occupied_until,
+      claim_freed_time.organization_id, session_id, (slot).room_id, (slot).starts_at, (slot).ends_at, (slot).occupied_until,
       (slot).mode, (slot).capacity, (slot).party_size
     )
-    on conflict do nothing
-    returning s.id into session_id;
+    on conflict do nothing;
+    if not found then
+      perform private.drop_starts(claim_freed_time.organization_id, session_id);
+      return null;
+    end if;
   end if;
   return session_id;
 end
@@ -4895,7 +4899,7 @@ create table public.email_template_overrides (
   constraint email_template_overrides_some_are_always_sent check (
     is_sent or template not in (
       'booking_to_confirm', 'my_bookings', 'voucher_issued', 'voucher_bought', 'waitlist_offer', 'invitation',
-      'dispute_opened', 'subscription_overdue'
+      'dispute_opened', 'subscription_overdue', 'share_to_pay'
     )
   ),
   constraint email_template_overrides_subject_is_a_line_of_1_to_200 check (private.is_line(subject, 200)),
@@ -4909,7 +4913,7 @@ comment on column public.email_template_overrides.checked_at is 'When these word
 comment on column public.email_template_overrides.problem is
   'Why these words are not used: {field (subject or body), line, problem (an English sentence)}; null: they are. Written by the service only.';
 comment on column public.email_template_overrides.is_sent is
-  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, voucher_bought, waitlist_offer, invitation, dispute_opened, subscription_overdue.';
+  'Whether the mail is sent in this language; false: only when staff send it themselves (resend_booking_email). What somebody waits for is always sent: booking_to_confirm, my_bookings, voucher_issued, voucher_bought, waitlist_offer, invitation, dispute_opened, subscription_overdue, share_to_pay.';
 comment on column public.email_template_overrides.subject is 'Null: the product''s own.';
 comment on column public.email_template_overrides.body is 'Plain text; an empty line begins a paragraph. Null: the product''s own.';
 
@@ -5194,6 +5198,11 @@ begin
           from unnest(private.refund_ways(b.organization_id, b.id)) as way
         ),
         'refunds', private.refund_ways(b.organization_id, b.id),
+        'split', exists (
+          select from private.share_payments as sp
+          join public.payment_shares as share on share.organization_id = sp.organization_id and share.id = sp.share_id
+          where sp.organization_id = b.organization_id and share.booking_id = b.id
+        ),
         'lost_cents', (
           select coalesce(sum(private.payment_lost(p.organization_id, p.id)), 0)
           from public.payments as p
@@ -5219,7 +5228,7 @@ end
 $$;
 
 comment on function private.booking_content is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; lost_cents: what the customer''s bank gave back after a dispute.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; split: whether others paid shares of it; lost_cents: what the customer''s bank gave back after a dispute.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb
@@ -5317,7 +5326,7 @@ begin
       and b.id = present_content.booking_id
       and case present_content.template
         when 'booking_confirmed' then b.status in ('confirmed', 'checked_in', 'in_progress')
-        when 'booking_cancelled' then b.status = 'cancelled'
+        when 'booking_cancelled' then b.status = 'cancelled' and b.merged_into_id is null
       end
   );
 end
@@ -5793,7 +5802,14 @@ begin
     )
     from (
       select
-        p.organization_id, p.id, b.reference, p.currency, p.amount_cents, p.reason, p.respond_by, p.status,
+        p.organization_id, p.id, b.reference, p.currency,
+        -- Of all bookings that were paid at once.
+        (
+          select sum(x.amount_cents)
+          from public.disputes as x
+          where x.organization_id = p.organization_id and x.provider_dispute_id = p.provider_dispute_id
+        )::bigint as amount_cents,
+        p.reason, p.respond_by, p.status,
         false as delivery_held
       from public.disputes as p
       join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
@@ -6513,6 +6529,8 @@ begin
   -- What was said by mistake at the desk and taken back is none of its party's business.
   if new.from_status = 'held' and new.to_status in ('held', 'cancelled')
     or private.is_undo(new.from_status, new.to_status)
+    -- Its party comes all the same: what it is told is the change of the booking that it is part of now.
+    or new.reason = 'merged' and new.change is null and private.is_merged(new.organization_id, new.booking_id)
   then
     return null;
   end if;
@@ -7983,7 +8001,7 @@ begin
       and b.id = (cause ->> 'booking_id')::uuid
       and b.status in ('held', 'pending')
       and b.hold_expires_at > now()
-      and private.payable_online(b) > 0
+      and private.payable_beside(b, false, 0) > 0
       -- Switched off meanwhile, or kept for longer.
       and b.hold_expires_at <= now() + make_interval(mins => (private.managing_calendar(b)).lapse_notice_minutes)
   );
@@ -8025,7 +8043,7 @@ begin
       -- The longest notice that a calendar can ask for.
       and b.hold_expires_at <= now() + interval '2 hours'
       and b.hold_expires_at <= now() + make_interval(mins => (private.managing_calendar(b)).lapse_notice_minutes)
-      and private.payable_online(b) > 0
+      and private.payable_beside(b, false, 0) > 0
       and not exists (
         select from private.jobs as j
         where j.kind = 'email.send' and j.dedupe_key = concat_ws(':', 'hold_lapsing', b.organization_id, b.id)
@@ -9248,6 +9266,106 @@ comment on function public.resend_voucher_email is
 grant execute on function public.resend_voucher_email to authenticated;
 
 -- =============================================================================
+-- sql/80_messages/180_share_emails.sql
+-- =============================================================================
+
+-- The mails of a split payment: its link to a payer, and what became of a share to who booked.
+
+create function private.share_to_pay_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'booking_id', s.booking_id,
+      'locale', s.locale,
+      'to', jsonb_build_object('name', s.payer_name, 'email', s.payer_email),
+      'data', jsonb_build_object(
+        'organization_name', o.name,
+        'contact_email', o.contact_email,
+        'website', o.website,
+        'logo_path', o.logo_path,
+        'accent_color', k.accent_color,
+        'organizer', shown.organizer,
+        'room_name', shown.room,
+        'starts_at', shown.starts_at,
+        'timezone', shown.timezone,
+        'currency', shown.currency,
+        'amount_cents', shown.amount_cents,
+        'expires_at', shown.expires_at,
+        'share_id', s.id,
+        'share_token', private.share_token(s.id),
+        'calendar_slug', shown.calendar,
+        'site_url', shown.site_url,
+        'reminder', coalesce((cause ->> 'reminder')::boolean, false)
+      )
+    )
+    from public.payment_shares as s
+    join public.organizations as o on o.id = s.organization_id
+    join public.bookings as b on b.organization_id = s.organization_id and b.id = s.booking_id
+    left join lateral private.managing_calendar(b) as k on true
+    cross join lateral private.shown_payment_share(s.organization_id, s.id) as shown
+    where s.organization_id = share_to_pay_content.organization_id
+      and s.id = (cause ->> 'share_id')::uuid
+      and shown.status = 'open'
+      -- Another amount has a mail of its own.
+      and s.amount_cents = (cause ->> 'amount_cents')::bigint
+      and not private.venue_is_closed(s.organization_id)
+  );
+end
+$$;
+
+comment on function private.share_to_pay_content is
+  'What the mail says that brings a payer the link of a share, or reminds of it: of the booking only what, when, where and who booked; null once it was paid, changed or has ended.';
+
+select private.email_template_upsert('share_to_pay', 'share_to_pay_content');
+
+create function private.payment_share_news_content(organization_id uuid, cause jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select private.with_data(
+      private.booking_content(b.organization_id, b.id),
+      jsonb_build_object(
+        'payer', s.payer_name,
+        'share_cents', s.amount_cents,
+        'news', cause ->> 'news',
+        'missing_cents', (
+          select coalesce(sum(other.amount_cents), 0)
+          from public.payment_shares as other
+          where other.organization_id = s.organization_id and other.booking_id = s.booking_id and other.status = 'open'
+        ),
+        'own_cents', private.payable_online(b, whole => true),
+        'expires_at', b.hold_expires_at
+      )
+    )
+    from public.payment_shares as s
+    join public.bookings as b on b.organization_id = s.organization_id and b.id = s.booking_id
+    where s.organization_id = payment_share_news_content.organization_id
+      and s.id = (cause ->> 'share_id')::uuid
+      and b.status in ('held', 'pending', 'confirmed', 'checked_in')
+      and case cause ->> 'news'
+        when 'paid' then s.status = 'paid'
+        -- Paid after all, or the hold is over.
+        else s.status = 'ended' and s.ended_reason = 'late' and coalesce(b.hold_expires_at > now(), true)
+      end
+  );
+end
+$$;
+
+comment on function private.payment_share_news_content is
+  'What the mail says that tells who booked of a share that was paid, or is late and theirs; null once it is not so any more, or the booking is over.';
+
+select private.email_template_upsert('payment_share_news', 'payment_share_news_content');
+
+-- =============================================================================
 -- sql/82_notices/010_permissions.sql
 -- =============================================================================
 
@@ -9360,7 +9478,9 @@ begin
         and new.change ?| array['starts_at', 'room_id', 'party_size', 'exclusive', 'extras', 'total_cents']
         then 'booking_changed'
     end;
-  elsif private.is_undo(new.from_status, new.to_status) then
+  elsif private.is_undo(new.from_status, new.to_status)
+    or new.reason = 'merged' and private.is_merged(new.organization_id, new.booking_id)
+  then
     kind := null;
   elsif new.to_status in ('pending', 'confirmed')
     and coalesce(new.from_status, 'held') in ('held', 'expired', 'cancelled')
@@ -9386,7 +9506,7 @@ end
 $$;
 
 comment on function private.note_booking_news is
-  'Notes that a booking was made (pending or confirmed), changed or cancelled, or lapsed unpaid: from the history, through which every move and change passes.';
+  'Notes that a booking was made (pending or confirmed), changed or cancelled, or lapsed unpaid, not that it was merged with another, which is a change of that one: from the history, through which every move and change passes.';
 
 create trigger note_booking_news
 after insert on public.booking_history
@@ -12194,7 +12314,8 @@ create type public.webhook_booking as (
   open_cents bigint,
   cancel_refund text,
   lines public.webhook_line [],
-  created_at timestamptz
+  created_at timestamptz,
+  merged_into_id uuid
 );
 
 comment on type public.webhook_booking is
@@ -12228,6 +12349,7 @@ comment on column public.webhook_booking.open_cents is 'What is still to be paid
 comment on column public.webhook_booking.cancel_refund is 'Of a cancelled one, what goes back: full, terms (as agreed) or none; null: it is not cancelled.';
 comment on column public.webhook_booking.lines is 'What makes up total_cents.';
 comment on column public.webhook_booking.created_at is 'When it was made.';
+comment on column public.webhook_booking.merged_into_id is 'Of a cancelled one that the venue made part of another booking: that one; null: it was not.';
 
 create type public.webhook_customer as (
   id uuid,
@@ -12522,7 +12644,7 @@ begin
         where n.organization_id = b.organization_id and n.booking_id = b.id
         order by n.position
       ),
-      b.created_at
+      b.created_at, b.merged_into_id
     )::public.webhook_booking
     from public.bookings as b
     join public.sessions as s on s.organization_id = b.organization_id and s.id = b.session_id
@@ -15348,7 +15470,7 @@ create type public.booking_sums as (
 comment on type public.booking_sums is 'The bookings of some days.';
 comment on column public.booking_sums.bookings is 'Those that stand: pending, confirmed, checked in, in progress, completed or no-show.';
 comment on column public.booking_sums.players is 'Their people.';
-comment on column public.booking_sums.cancelled is 'Those that were cancelled.';
+comment on column public.booking_sums.cancelled is 'Those that were cancelled; not those that were merged with another booking.';
 comment on column public.booking_sums.no_shows is 'Of those that stand, parties that did not come.';
 comment on column public.booking_sums.cancelled_bp is 'Cancelled of these and those that stand, in basis points; null: there were none.';
 comment on column public.booking_sums.no_show_bp is 'No-shows of those that stand, in basis points; null: there were none.';
@@ -15498,6 +15620,8 @@ begin
       and b.starts_at >= days.from_at
       and b.starts_at < days.to_at
       and d.date between days.previous_from_date and days.to_date
+      -- Its people come with the other booking.
+      and b.merged_into_id is null
   ),
   -- The first of each customer, whatever rooms are asked for.
   first as materialized (
@@ -16188,7 +16312,8 @@ grant execute on function public.get_occupancy_report to authenticated;
 -- sql/87_reports/080_table_exports.sql
 -- =============================================================================
 
--- Rows of one kind as a file for the member who asks: bookings, payments, customers, waivers, results.
+-- Rows of one kind as a file for the member who asks: bookings, payments, customers, waivers, results; or the figures of a
+-- month on paper, which are read in a file of their own.
 --
 -- The worker makes it, however small it is, in pages along the rows' ids, so neither a statement nor the worker's memory
 -- grows with the venue. What the member may not read in the tables is not in it, and all that was needed for what is in
@@ -16196,8 +16321,8 @@ grant execute on function public.get_occupancy_report to authenticated;
 
 select private.permission_upsert(
   'reports:export', 'reports', false,
-  'Take bookings, payments, customers, waivers and results along as files',
-  'Llevarse reservas, pagos, clientes, exenciones y resultados en archivos',
+  'Take bookings, payments, customers, waivers, results and reports of a month along as files',
+  'Llevarse reservas, pagos, clientes, exenciones, resultados e informes de un mes en archivos',
   array['admin', 'manager'],
   rests_in_visits => true
 );
@@ -16227,8 +16352,10 @@ create table public.table_exports (
   -- The row stays: its file is to be deleted.
   constraint table_exports_member_fkey foreign key (organization_id, user_id)
   references public.memberships (organization_id, user_id) on delete set null (user_id),
-  constraint table_exports_kind_is_known check (kind in ('bookings', 'payments', 'customers', 'waivers', 'results')),
-  constraint table_exports_format_is_known check (format in ('csv', 'xlsx')),
+  constraint table_exports_kind_is_known check (kind in ('bookings', 'payments', 'customers', 'waivers', 'results', 'month')),
+  constraint table_exports_format_is_known check (format in ('csv', 'xlsx', 'pdf')),
+  constraint table_exports_month_is_on_paper check ((kind = 'month') = (format = 'pdf')),
+  constraint table_exports_month_has_its_dates check (kind <> 'month' or num_nonnulls(from_date, to_date) = 2),
   constraint table_exports_locale_is_supported check (private.is_locale(locale)),
   constraint table_exports_status_is_known check (status in ('queued', 'finished', 'failed')),
   constraint table_exports_progress_is_a_percentage check (progress between 0 and 100),
@@ -16237,13 +16364,14 @@ create table public.table_exports (
 );
 
 comment on table public.table_exports is
-  'Files of bookings, payments, customers, waivers or results that members asked for, in the private bucket table-exports. Each is for whoever asked alone. File and row end 72 hours after it was finished; the log keeps who had what.';
+  'Files of bookings, payments, customers, waivers or results, and reports of a month, that members asked for, in the private bucket table-exports. Each is for whoever asked alone. File and row end 72 hours after it was finished; the log keeps who had what.';
 comment on column public.table_exports.user_id is 'Who asked, and who alone sees it; null: no member any more.';
-comment on column public.table_exports.kind is 'bookings, payments, customers, waivers or results.';
-comment on column public.table_exports.format is 'csv or xlsx.';
-comment on column public.table_exports.locale is 'Of the headings.';
+comment on column public.table_exports.kind is
+  'bookings, payments, customers, waivers or results: their rows; month: the figures of the reports.';
+comment on column public.table_exports.format is 'csv or xlsx; of a month pdf.';
+comment on column public.table_exports.locale is 'Of the headings, or of the report.';
 comment on column public.table_exports.from_date is
-  'First date on the clock of the location: of the visit (bookings, results), on which the money moved (payments), the customer was added or the waiver signed. Null: from the beginning.';
+  'First date on the clock of the location: of the visit (bookings, results), on which the money moved (payments), the customer was added or the waiver signed; the first of the month. Null: from the beginning.';
 comment on column public.table_exports.to_date is 'Last date; null: to the end.';
 comment on column public.table_exports.location_id is 'Of this location only; null: of all.';
 comment on column public.table_exports.room_id is 'Of this room only; null: of all.';
@@ -16251,8 +16379,8 @@ comment on column public.table_exports.permissions is
   'What whoever asked held when they did, and what the columns of the file take. Without one of them it is not made, and not fetched.';
 comment on column public.table_exports.status is 'queued, finished, or failed.';
 comment on column public.table_exports.progress is 'How much of it is written, in percent, by tens.';
-comment on column public.table_exports.row_total is 'How many rows there were when it was begun; null: not yet.';
-comment on column public.table_exports.row_count is 'Rows in the file, headings not counted.';
+comment on column public.table_exports.row_total is 'How many rows there were when it was begun; null: not yet, or a month.';
+comment on column public.table_exports.row_count is 'Rows in the file, headings not counted; of a month its pages.';
 comment on column public.table_exports.object_path is 'Path in the bucket table-exports; null: no file.';
 comment on column public.table_exports.expires_at is 'When file and row are deleted; null while it is queued.';
 
@@ -16350,12 +16478,59 @@ begin
     when 'customers' then array['customers:read', 'bookings:read']
     when 'waivers' then array['waivers:read', 'bookings:read', 'rooms:read']
     when 'results' then array['games:read', 'bookings:read', 'rooms:read']
+    when 'month' then array['reports:read']
   end;
 end
 $$;
 
 comment on function private.export_permissions is
   'What an export of a kind takes first, and then what its further columns take; without those it is made without them. Null of an unknown kind.';
+
+create function private.queue_table_export(wanted public.table_exports)
+returns public.table_exports
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  queued public.table_exports;
+begin
+  -- One whose job was given up without a word keeps nobody from asking again.
+  update public.table_exports as e
+  set status = 'failed', finished_at = now(), expires_at = now() + interval '72 hours'
+  where e.organization_id = wanted.organization_id
+    and e.user_id = wanted.user_id
+    and e.kind = wanted.kind
+    and e.status = 'queued'
+    and not exists (
+      select from private.jobs as j
+      where j.kind = 'table.export'
+        and j.dedupe_key = 'table.export:' || e.id
+        and j.status in ('queued', 'running')
+    );
+  insert into public.table_exports (
+    organization_id, user_id, kind, format, locale, from_date, to_date, location_id, room_id, permissions
+  )
+  values (
+    wanted.organization_id, wanted.user_id, wanted.kind, wanted.format, wanted.locale, wanted.from_date, wanted.to_date,
+    wanted.location_id, wanted.room_id, wanted.permissions
+  )
+  on conflict (organization_id, user_id, kind) where status = 'queued' do nothing
+  returning * into queued;
+  if found then
+    perform private.enqueue(
+      'table.export',
+      jsonb_build_object('organization_id', queued.organization_id, 'export_id', queued.id),
+      'table.export:' || queued.id,
+      queued.organization_id
+    );
+  end if;
+  return queued;
+end
+$$;
+
+comment on function private.queue_table_export is
+  'Queues an export: of a row who asked, for what and holding what. Null, while another of that person and kind is under way.';
 
 create function private.export_table(
   organization_id uuid,
@@ -16378,16 +16553,29 @@ declare
   caller uuid;
   wanted text [] := private.export_permissions(export_table.kind);
   language text;
+  last date := export_table.to_date;
+  asked public.table_exports;
   queued public.table_exports;
 begin
   perform private.require_permission(export_table.organization_id, 'reports:export');
   if wanted is null then
-    perform private.fail('kind_invalid', 422, 'Choose bookings, payments, customers, waivers or results.');
+    perform private.fail('kind_invalid', 422, 'Choose bookings, payments, customers, waivers, results or month.');
   end if;
   perform private.require_permission(export_table.organization_id, wanted[1]);
   -- Its columns are the person's, and so is the mail.
   caller := private.require_user();
-  if coalesce(export_table.format, '') not in ('csv', 'xlsx') then
+  if export_table.kind = 'month' then
+    if export_table.format is distinct from 'pdf' then
+      perform private.fail('format_invalid', 422, 'Choose pdf: a month is on paper.');
+    end if;
+    last := (date_trunc('month', export_table.from_date::timestamp) + interval '1 month')::date - 1;
+    if export_table.from_date is null
+      or export_table.from_date <> date_trunc('month', export_table.from_date::timestamp)::date
+      or export_table.to_date <> last
+    then
+      perform private.fail('date_range_invalid', 422, 'Give the first day of the month as from_date, and its last or none as to_date.');
+    end if;
+  elsif coalesce(export_table.format, '') not in ('csv', 'xlsx') then
     perform private.fail('format_invalid', 422, 'Choose csv or xlsx.');
   end if;
   language := coalesce(export_table.locale, (select p.locale from public.profiles as p where p.user_id = caller));
@@ -16412,35 +16600,23 @@ begin
     perform private.require_permission(export_table.organization_id, 'bookings:read');
   end if;
 
-  -- One whose job was given up without a word keeps nobody from asking again.
-  update public.table_exports as e
-  set status = 'failed', finished_at = now(), expires_at = now() + interval '72 hours'
-  where e.organization_id = export_table.organization_id
-    and e.user_id = caller
-    and e.kind = export_table.kind
-    and e.status = 'queued'
-    and not exists (
-      select from private.jobs as j
-      where j.kind = 'table.export'
-        and j.dedupe_key = 'table.export:' || e.id
-        and j.status in ('queued', 'running')
-    );
-  insert into public.table_exports (
-    organization_id, user_id, kind, format, locale, from_date, to_date, location_id, room_id, permissions
-  )
-  values (
-    export_table.organization_id, caller, export_table.kind, export_table.format, language,
-    export_table.from_date, export_table.to_date, export_table.location_id, export_table.room_id,
-    array['reports:export'] || array(
-      select p.key
-      from unnest(wanted) as p (key)
-      where private.has_permission(export_table.organization_id, p.key)
-      order by p.key
-    )
-  )
-  on conflict (organization_id, user_id, kind) where status = 'queued' do nothing
-  returning * into queued;
-  if not found then
+  asked.organization_id := export_table.organization_id;
+  asked.user_id := caller;
+  asked.kind := export_table.kind;
+  asked.format := export_table.format;
+  asked.locale := language;
+  asked.from_date := export_table.from_date;
+  asked.to_date := last;
+  asked.location_id := export_table.location_id;
+  asked.room_id := export_table.room_id;
+  asked.permissions := array['reports:export'] || array(
+    select p.key
+    from unnest(wanted) as p (key)
+    where private.has_permission(export_table.organization_id, p.key)
+    order by p.key
+  );
+  queued := private.queue_table_export(asked);
+  if queued.id is null then
     select e.* into queued
     from public.table_exports as e
     where e.organization_id = export_table.organization_id
@@ -16449,8 +16625,7 @@ begin
       and e.status = 'queued';
     if (queued.format, queued.locale, queued.from_date, queued.to_date, queued.location_id, queued.room_id)
       is distinct from (
-        export_table.format, language, export_table.from_date, export_table.to_date, export_table.location_id,
-        export_table.room_id
+        export_table.format, language, export_table.from_date, last, export_table.location_id, export_table.room_id
       )
     then
       perform private.fail(
@@ -16458,14 +16633,7 @@ begin
         jsonb_build_object('export_id', queued.id)
       );
     end if;
-    return queued;
   end if;
-  perform private.enqueue(
-    'table.export',
-    jsonb_build_object('organization_id', queued.organization_id, 'export_id', queued.id),
-    'table.export:' || queued.id,
-    queued.organization_id
-  );
   return queued;
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -16495,7 +16663,7 @@ as $$
 $$;
 
 comment on function public.export_table is
-  'Queues a file of all bookings, payments, customers, waivers or results (kind), or of those from from_date to to_date, of a location, of a room; format: csv or xlsx; locale: of its headings, null: the caller''s. Answers what is under way if the same was asked for before; watch table_exports for its end, which a mail tells, too. For members with reports:export and bookings:read, payments:read, customers:read, waivers:read or games:read, as the kind is; columns of other tables are in it for whoever may read those. Errors: 401 not_authenticated; 403 permission_denied, user_required; 404 location_not_found, room_not_found; 409 export_pending (details {"export_id"}); 422 kind_invalid, format_invalid, locale_invalid, date_range_invalid, too_many_rows (details {"table", "maximum", "per"}).';
+  'Queues a file of all bookings, payments, customers, waivers or results (kind), or of those from from_date to to_date, of a location, of a room; or, of kind month, the report of the month that begins on from_date; format: csv or xlsx, and pdf of a month; locale: of its headings, null: the caller''s. Answers what is under way if the same was asked for before; watch table_exports for its end, which a mail tells, too. For members with reports:export and bookings:read, payments:read, customers:read, waivers:read, games:read or reports:read, as the kind is; columns of other tables are in it for whoever may read those. Errors: 401 not_authenticated; 403 permission_denied, user_required; 404 location_not_found, room_not_found; 409 export_pending (details {"export_id"}); 422 kind_invalid, format_invalid, locale_invalid, date_range_invalid, too_many_rows (details {"table", "maximum", "per"}).';
 grant execute on function public.export_table to authenticated;
 
 create function private.export_ids(export public.table_exports, after uuid, wanted bigint)
@@ -16871,8 +17039,8 @@ create type service.table_export as (
 );
 
 comment on type service.table_export is 'A file that is to be made.';
-comment on column service.table_export.kind is 'one of: bookings, payments, customers, waivers, results';
-comment on column service.table_export.format is 'one of: csv, xlsx';
+comment on column service.table_export.kind is 'month: read by read_month. one of: bookings, payments, customers, waivers, results, month';
+comment on column service.table_export.format is 'one of: csv, xlsx, pdf';
 comment on column service.table_export.locale is 'Of its headings. one of: es, en, ca';
 comment on column service.table_export.object_path is 'Where it is to be put, in the bucket table-exports.';
 comment on column service.table_export.permissions is 'What whoever asked for it held: columns that take another one are left out.';
@@ -16899,7 +17067,8 @@ begin
     return null;
   end if;
   update public.table_exports as e
-  set progress = 0, row_total = (select count(*) from private.export_ids(export, null, null))
+  set progress = 0,
+    row_total = case when export.kind <> 'month' then (select count(*) from private.export_ids(export, null, null)) end
   where e.organization_id = export.organization_id and e.id = export.id;
   return to_jsonb(row(
     export.kind, export.format, export.locale,
@@ -17112,6 +17281,7 @@ begin
         'rows_of', e.kind,
         'format', e.format,
         'row_count', e.row_count,
+        'first_date', case when e.kind = 'month' then e.from_date end,
         'expires_at', e.expires_at,
         'timezone', o.timezone
       )
@@ -17134,6 +17304,885 @@ comment on function private.table_export_content is
   'What the mail says that tells of a file that is ready; null when its time is over, or whoever asked may not have it any more, or has an address that is not proven.';
 
 select private.email_template_upsert('table_export_ready', 'table_export_content', counts_as => 'notice');
+
+-- =============================================================================
+-- sql/87_reports/090_report_views.sql
+-- =============================================================================
+
+-- The views that a venue's own questions are about: what run_report may read, and nothing else.
+--
+-- Each is read with the rights of whoever asks, so the policies of its tables hold, and what somebody may not read is
+-- null: names of customers without customers:read, rooms and clocks without rooms:read. PostgREST exposes the schema to
+-- nobody, and a view has no system columns. Docs: docs/views.md, written from these comments.
+
+create schema reports;
+
+comment on schema reports is
+  'What members'' own questions (run_report) may read: views with their reader''s rights. PostgREST exposes it to nobody.';
+grant usage on schema reports to authenticated;
+
+create view reports.locations with (security_invoker = true) as
+select l.id, l.name, l.timezone, l.city, l.country
+from public.locations as l;
+
+comment on view reports.locations is 'Locations, of whoever holds rooms:read.';
+comment on column reports.locations.id is 'The location.';
+comment on column reports.locations.name is 'As the venue calls it.';
+comment on column reports.locations.timezone is 'Its clock, an IANA zone.';
+comment on column reports.locations.city is 'Empty: nobody has said.';
+comment on column reports.locations.country is 'ISO 3166, two letters; null: nobody has said.';
+
+create view reports.rooms with (security_invoker = true) as
+select r.id, r.name, r.location_id, l.name as location, l.timezone, r.duration_minutes, r.is_published, r.is_archived
+from public.rooms as r
+left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id;
+
+comment on view reports.rooms is 'Rooms, hidden ones too, of whoever holds rooms:read.';
+comment on column reports.rooms.id is 'The room.';
+comment on column reports.rooms.name is 'As the venue calls it.';
+comment on column reports.rooms.location_id is 'Where it is.';
+comment on column reports.rooms.location is 'The location''s name.';
+comment on column reports.rooms.timezone is 'The location''s clock, an IANA zone.';
+comment on column reports.rooms.duration_minutes is 'How long a game lasts now.';
+comment on column reports.rooms.is_published is 'Whether guests see it.';
+comment on column reports.rooms.is_archived is 'Whether it is kept for its past only.';
+
+create view reports.customers with (security_invoker = true) as
+select c.id, c.full_name, c.email, c.phone, c.locale as language, c.created_at as added_at
+from public.customers as c
+where c.erased_at is null;
+
+comment on view reports.customers is 'Customers that were not erased, of whoever holds customers:read.';
+comment on column reports.customers.id is 'The customer.';
+comment on column reports.customers.full_name is 'As they gave it last.';
+comment on column reports.customers.email is 'Their address; null: none.';
+comment on column reports.customers.phone is 'Null: none.';
+comment on column reports.customers.language is 'es, en or ca.';
+comment on column reports.customers.added_at is 'When, in UTC.';
+
+create view reports.bookings with (security_invoker = true) as
+select
+  b.id,
+  b.reference,
+  b.status,
+  b.source,
+  b.created_at as booked_at,
+  b.starts_at,
+  b.starts_at at time zone l.timezone as visit_at,
+  (b.starts_at at time zone l.timezone)::date as visit_date,
+  l.timezone,
+  b.session_id,
+  b.room_id,
+  r.name as room,
+  r.location_id,
+  l.name as location,
+  b.customer_id,
+  c.full_name as customer,
+  c.email,
+  b.party_size,
+  b.locale as language,
+  b.currency,
+  b.total_cents,
+  b.tax_cents
+from public.bookings as b
+left join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id
+left join public.customers as c
+  on c.organization_id = b.organization_id and c.id = b.customer_id and c.erased_at is null;
+
+comment on view reports.bookings is 'Bookings, holds and cancelled ones too, of whoever holds bookings:read.';
+comment on column reports.bookings.id is 'The booking.';
+comment on column reports.bookings.reference is 'As the customer knows it.';
+comment on column reports.bookings.status is
+  'held, pending, confirmed, checked_in, in_progress, completed, no_show, expired or cancelled.';
+comment on column reports.bookings.source is 'Where it was made: widget, direct, marketplace or api.';
+comment on column reports.bookings.booked_at is 'When it was made, in UTC.';
+comment on column reports.bookings.starts_at is 'When the visit begins, in UTC: compare this one, it has an index.';
+comment on column reports.bookings.visit_at is 'The same on the location''s clock; null without rooms:read.';
+comment on column reports.bookings.visit_date is 'The day of the visit on the location''s clock; null without rooms:read.';
+comment on column reports.bookings.timezone is 'The location''s clock; null without rooms:read.';
+comment on column reports.bookings.session_id is 'The session in which it has its places.';
+comment on column reports.bookings.room_id is 'The room in which it is now.';
+comment on column reports.bookings.room is 'The room''s name; null without rooms:read.';
+comment on column reports.bookings.location_id is 'Where that is; null without rooms:read.';
+comment on column reports.bookings.location is 'The location''s name; null without rooms:read.';
+comment on column reports.bookings.customer_id is 'Whose it is.';
+comment on column reports.bookings.customer is 'The customer''s name; null without customers:read, and of those who were erased.';
+comment on column reports.bookings.email is 'The customer''s address; null likewise.';
+comment on column reports.bookings.party_size is 'People.';
+comment on column reports.bookings.language is 'In which it was made: es, en or ca.';
+comment on column reports.bookings.currency is 'ISO 4217.';
+comment on column reports.bookings.total_cents is 'Its price, tax included, in minor units.';
+comment on column reports.bookings.tax_cents is 'The tax in that.';
+
+create view reports.booking_lines with (security_invoker = true) as
+select
+  n.booking_id, n.position, n.kind, n.description, n.quantity, n.unit_cents, n.total_cents, n.tax_rate_bp, n.tax_cents
+from public.booking_lines as n;
+
+comment on view reports.booking_lines is 'The lines of which prices of bookings are made, of whoever holds bookings:read.';
+comment on column reports.booking_lines.booking_id is 'Of which booking.';
+comment on column reports.booking_lines.position is 'Its place in the booking.';
+comment on column reports.booking_lines.kind is 'base, extra, discount or fee.';
+comment on column reports.booking_lines.description is 'As the customer saw it.';
+comment on column reports.booking_lines.quantity is 'How many.';
+comment on column reports.booking_lines.unit_cents is 'The price of one, in minor units of the booking''s currency.';
+comment on column reports.booking_lines.total_cents is 'Quantity times unit.';
+comment on column reports.booking_lines.tax_rate_bp is 'The tax rate in basis points.';
+comment on column reports.booking_lines.tax_cents is 'The tax in the total.';
+
+create view reports.sessions with (security_invoker = true) as
+select
+  s.id, s.room_id, r.name as room, s.starts_at, s.ends_at, s.starts_at at time zone l.timezone as local_start, s.mode,
+  s.status, s.capacity, s.seats_taken
+from public.sessions as s
+left join public.rooms as r on r.organization_id = s.organization_id and r.id = s.room_id
+left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id;
+
+comment on view reports.sessions is 'Sessions of rooms, blocks among them, of whoever holds bookings:read.';
+comment on column reports.sessions.id is 'The session.';
+comment on column reports.sessions.room_id is 'The room.';
+comment on column reports.sessions.room is 'The room''s name; null without rooms:read.';
+comment on column reports.sessions.starts_at is 'When it begins, in UTC.';
+comment on column reports.sessions.ends_at is 'When the game ends, in UTC.';
+comment on column reports.sessions.local_start is 'Its beginning on the location''s clock; null without rooms:read.';
+comment on column reports.sessions.mode is 'private, shared, or block: nothing is sold.';
+comment on column reports.sessions.status is 'scheduled or cancelled.';
+comment on column reports.sessions.capacity is 'Seats that there are; 0 of a block.';
+comment on column reports.sessions.seats_taken is 'Seats that bookings have.';
+
+create view reports.payments with (security_invoker = true) as
+select
+  p.id, p.booking_id, p.method, p.amount_cents, p.currency, p.occurred_at, p.occurred_at at time zone l.timezone as paid_at,
+  p.platform_fee_cents
+from public.payments as p
+left join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
+left join public.rooms as r on r.organization_id = b.organization_id and r.id = b.room_id
+left join public.locations as l on l.organization_id = r.organization_id and l.id = r.location_id;
+
+comment on view reports.payments is 'Payments of bookings, of whoever holds payments:read. What went back is in refunds.';
+comment on column reports.payments.id is 'The payment.';
+comment on column reports.payments.booking_id is 'Of which booking.';
+comment on column reports.payments.method is 'stripe, cash, card_terminal, transfer, bizum or voucher.';
+comment on column reports.payments.amount_cents is 'In minor units.';
+comment on column reports.payments.currency is 'ISO 4217.';
+comment on column reports.payments.occurred_at is 'When it was paid, in UTC.';
+comment on column reports.payments.paid_at is 'The same on the location''s clock; null without bookings:read and rooms:read.';
+comment on column reports.payments.platform_fee_cents is 'What of it the platform kept.';
+
+create view reports.refunds with (security_invoker = true) as
+select f.id, f.booking_id, f.payment_id, f.kind, f.method, f.amount_cents, f.currency, f.occurred_at
+from public.refunds as f;
+
+comment on view reports.refunds is 'What went back of payments, of whoever holds payments:read.';
+comment on column reports.refunds.id is 'The refund.';
+comment on column reports.refunds.booking_id is 'Of which booking.';
+comment on column reports.refunds.payment_id is 'Of which payment.';
+comment on column reports.refunds.kind is
+  'refund; correction: the payment was none; reversal: the bank sent a refund back, and the amount is negative.';
+comment on column reports.refunds.method is 'stripe, cash, card_terminal, transfer, bizum or voucher.';
+comment on column reports.refunds.amount_cents is 'In minor units; it is taken off payments.';
+comment on column reports.refunds.currency is 'ISO 4217.';
+comment on column reports.refunds.occurred_at is 'When, in UTC.';
+
+create view reports.results with (security_invoker = true) as
+select
+  g.booking_id, g.session_id, g.room_id, r.name as room, g.played_at, g.outcome, g.escape_seconds, g.duration_seconds,
+  g.pauses, g.hints, g.team_name, g.level, g.language, g.is_by_hand
+from public.game_results as g
+left join public.rooms as r on r.organization_id = g.organization_id and r.id = g.room_id;
+
+comment on view reports.results is 'Results of games, of whoever holds games:read.';
+comment on column reports.results.booking_id is 'Of which booking.';
+comment on column reports.results.session_id is 'In which session.';
+comment on column reports.results.room_id is 'In which room.';
+comment on column reports.results.room is 'The room''s name; null without rooms:read.';
+comment on column reports.results.played_at is 'When, in UTC.';
+comment on column reports.results.outcome is 'escaped, failed or aborted.';
+comment on column reports.results.escape_seconds is 'Null unless they escaped.';
+comment on column reports.results.duration_seconds is 'How long the game may last.';
+comment on column reports.results.pauses is 'How many.';
+comment on column reports.results.hints is 'How many.';
+comment on column reports.results.team_name is 'Null: none.';
+comment on column reports.results.level is 'easy, normal, hard or expert; null: not said.';
+comment on column reports.results.language is 'Of the game, two letters; null: not said.';
+comment on column reports.results.is_by_hand is 'Whether it was entered by hand.';
+
+create view reports.waiting with (security_invoker = true) as
+select
+  w.id, w.room_id, w.from_date, w.to_date, w.starts_at, w.party_size, w.status, w.booking_id, w.created_at as asked_at
+from public.waitlist_entries as w;
+
+comment on view reports.waiting is 'Entries of the waiting list, of whoever holds waitlist:read.';
+comment on column reports.waiting.id is 'The entry.';
+comment on column reports.waiting.room_id is 'For which room; null: any.';
+comment on column reports.waiting.from_date is 'First day that would do.';
+comment on column reports.waiting.to_date is 'Last day that would do.';
+comment on column reports.waiting.starts_at is 'For this start only, in UTC; null: any.';
+comment on column reports.waiting.party_size is 'People.';
+comment on column reports.waiting.status is 'waiting, offered, booked, lapsed, declined, left, removed or expired.';
+comment on column reports.waiting.booking_id is 'What was offered; null: nothing yet.';
+comment on column reports.waiting.asked_at is 'When, in UTC.';
+
+grant select on
+reports.locations, reports.rooms, reports.customers, reports.bookings, reports.booking_lines, reports.sessions,
+reports.payments, reports.refunds, reports.results, reports.waiting
+to authenticated;
+
+-- =============================================================================
+-- sql/87_reports/100_own_questions.sql
+-- =============================================================================
+
+-- A venue's own questions: one select over the views of schema reports, and those that are kept by name.
+--
+-- The service reads the text that somebody typed, refuses what is not allowed, and writes a statement of its own from
+-- what is left (python_api/escapemaster/reports). It leaves that here as service_role, and the person's own token runs
+-- it by its id: no client hands a text to the database. What runs is looked at once more, word by word, before it does;
+-- it runs as the caller, under the caller's policies, in a function that is stable and so can change nothing.
+--
+-- A role of its own would not add to that: what must be kept away from a statement is set_config, which could name
+-- another caller, and every role may call it. So no word before a bracket is let through that is not listed here.
+
+select private.permission_upsert(
+  'reports:query', 'reports', false,
+  'Ask own questions of the venue''s data', 'Hacer consultas propias sobre los datos del local',
+  array['admin', 'manager'],
+  rests_in_visits => true
+);
+
+select private.permission_upsert(
+  'reports:save', 'reports', true,
+  'Keep own questions by name', 'Guardar consultas propias con nombre',
+  array['admin', 'manager'],
+  rests_in_visits => true
+);
+
+create table public.saved_reports (
+  organization_id uuid not null default private.organization_with('reports:save'),
+  id uuid not null default private.uuid_v7(),
+  name text not null,
+  statement text not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint saved_reports_pkey primary key (organization_id, id),
+  constraint saved_reports_organization_fkey foreign key (organization_id) references public.organizations (id) on delete restrict,
+  constraint saved_reports_name_key unique (organization_id, name),
+  constraint saved_reports_name_is_a_name check (private.is_name(name, 120)),
+  constraint saved_reports_statement_is_a_text check (private.is_text(statement, 10000) and statement <> '')
+);
+
+comment on table public.saved_reports is
+  'Questions that members keep by name, for all who may ask. A text is read when it is asked, not when it is kept.';
+comment on column public.saved_reports.name is 'How it is found again; once in the organization.';
+comment on column public.saved_reports.statement is 'The select as somebody typed it; POST /v1/organizations/…/reports/run takes it.';
+
+grant select, delete on public.saved_reports to authenticated;
+grant insert (organization_id, name, statement) on public.saved_reports to authenticated;
+grant update (name, statement) on public.saved_reports to authenticated;
+
+alter table public.saved_reports enable row level security;
+
+create policy saved_reports_select on public.saved_reports
+for select to authenticated
+using (organization_id = (select private.organization_with('reports:query')));
+
+create policy saved_reports_insert on public.saved_reports
+for insert to authenticated
+with check (organization_id = (select private.organization_with('reports:save')));
+
+create policy saved_reports_update on public.saved_reports
+for update to authenticated
+using (organization_id = (select private.organization_with('reports:save')))
+with check (organization_id = (select private.organization_with('reports:save')));
+
+create policy saved_reports_delete on public.saved_reports
+for delete to authenticated
+using (organization_id = (select private.organization_with('reports:save')));
+
+create trigger saved_reports_clean_names
+before insert or update of name on public.saved_reports
+for each row execute function private.clean_texts('names', 'name');
+
+create trigger saved_reports_clean_notes
+before insert or update of statement on public.saved_reports
+for each row execute function private.clean_texts('notes', 'statement');
+
+create trigger saved_reports_touch_updated_at
+before update on public.saved_reports
+for each row execute function private.touch_updated_at();
+
+create trigger saved_reports_are_bounded
+after insert on public.saved_reports
+for each row execute function private.bound_rows('200');
+
+insert into private.rate_limit_rules (action, scope, max_hits, window_seconds, description)
+values
+('run_report', 'user', 30, 60, 'Own questions asked by one user')
+on conflict (action, scope) do update
+set max_hits = excluded.max_hits,
+  window_seconds = excluded.window_seconds,
+  description = excluded.description;
+
+create unlogged table private.report_statements (
+  organization_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  caller uuid not null,
+  statement text not null,
+  created_at timestamptz not null default now(),
+  constraint report_statements_pkey primary key (organization_id, id, caller),
+  constraint report_statements_organization_fkey foreign key (organization_id)
+  references public.organizations (id) on delete cascade,
+  constraint report_statements_statement_is_bounded check (length(statement) between 1 and 40000)
+);
+
+comment on table private.report_statements is
+  'What the service made of a question, for a minute, for whoever asked it. Unlogged: after a crash it is asked again.';
+comment on column private.report_statements.caller is 'The subject of the token that may run it: an account or an API key.';
+comment on column private.report_statements.statement is 'One select, as the service writes it: see private.refuse_report_statement.';
+
+-- for: private.prepare_report, which deletes those that are over
+create index report_statements_created_at_idx on private.report_statements (created_at);
+
+create function private.report_words()
+returns text []
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return array[
+    -- shape
+    'SELECT', 'DISTINCT', 'AS', 'WITH', 'FROM', 'JOIN', 'LEFT', 'RIGHT', 'FULL', 'INNER', 'OUTER', 'ON', 'WHERE', 'GROUP',
+    'BY', 'HAVING', 'ORDER', 'ASC', 'DESC', 'NULLS', 'FIRST', 'LAST', 'LIMIT', 'OFFSET', 'UNION', 'ALL', 'INTERSECT', 'EXCEPT',
+    -- conditions
+    'AND', 'OR', 'NOT', 'IN', 'EXISTS', 'BETWEEN', 'LIKE', 'ILIKE', 'IS', 'NULL', 'TRUE', 'FALSE', 'CASE', 'WHEN', 'THEN',
+    'ELSE', 'END',
+    -- windows and filters
+    'OVER', 'PARTITION', 'ROWS', 'RANGE', 'UNBOUNDED', 'PRECEDING', 'FOLLOWING', 'CURRENT', 'ROW', 'FILTER', 'WITHIN',
+    -- types and clocks
+    'CAST', 'DATE', 'TIMESTAMP', 'TIMESTAMPTZ', 'TEXT', 'INT', 'BIGINT', 'DECIMAL', 'DOUBLE', 'PRECISION', 'BOOLEAN', 'INTERVAL',
+    'AT', 'TIME', 'ZONE', 'CURRENT_DATE', 'CURRENT_TIMESTAMP', 'EXTRACT', 'DATE_TRUNC', 'TO_CHAR', 'YEAR', 'QUARTER', 'MONTH',
+    'WEEK', 'DAY', 'DOW', 'ISODOW', 'DOY', 'HOUR', 'MINUTE', 'EPOCH', 'ISOYEAR',
+    -- functions of values
+    'COALESCE', 'NULLIF', 'GREATEST', 'LEAST', 'ABS', 'ROUND', 'FLOOR', 'CEIL', 'LOWER', 'UPPER', 'LENGTH', 'TRIM',
+    'SPLIT_PART',
+    -- functions of rows
+    'COUNT', 'SUM', 'AVG', 'MIN', 'MAX', 'STDDEV', 'PERCENTILE_CONT', 'PERCENTILE_DISC', 'ROW_NUMBER', 'RANK', 'DENSE_RANK',
+    'LAG', 'LEAD'
+  ];
+end
+$$;
+
+comment on function private.report_words is
+  'The words that a question may have outside of quotes: the shape of a select, types, and functions that read nothing, change nothing, wait for nothing and make no more of a text than there was.';
+
+create function private.refuse_report_statement(statement text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  known text [] := private.report_words();
+  problem text;
+begin
+  -- Names are quoted and words are not, so whatever stands before a bracket without quotes is a word of the list. What
+  -- no branch takes (; $ \ & # ~ @, an open quote, letters beyond ASCII) is taken by the last.
+  with token as (
+    select row_number() over () as place, f[1] as name, upper(f[2]) as word, f[3] as sign, f[4] as other
+    from regexp_matches(
+      refuse_report_statement.statement,
+      $re$'(?:[^']|'')*'|("[^"]+")|([A-Za-z_][A-Za-z0-9_]*)|([0-9]+(?:\.[0-9]+)?|::|<=|>=|<>|\|\||--|/\*|[-+*/%=<>(),.])|\s+|(.)$re$,
+      'g'
+    ) as f
+  ),
+  -- Without texts and spaces.
+  written as (
+    select t.*, lead(t.sign) over (order by t.place) as next_sign, lead(t.word) over (order by t.place) as next_word
+    from token as t
+    where num_nonnulls(t.name, t.word, t.sign, t.other) = 1
+  )
+  select r.problem into problem
+  from written as w
+  cross join lateral (
+    select case
+      when w.other is not null then w.other
+      when w.sign in ('--', '/*') then w.sign
+      when w.word <> all (known) then w.word
+      when w.place = 1 and coalesce(w.word, w.sign, '') not in ('SELECT', 'WITH', '(') then coalesce(w.name, w.sign, w.word)
+      -- A function by its name in quotes.
+      when w.name is not null and w.next_sign = '(' and w.next_word is null then w.name
+      -- The catalogs: these are found without their schema.
+      when w.name ilike '"pg\_%' or lower(w.name) = '"information_schema"' then w.name
+      -- Any schema but this one.
+      when w.next_sign = '.' and w.name <> '"reports"' and exists (
+        select from pg_catalog.pg_namespace as n where n.nspname = trim(both '"' from w.name)
+      ) then w.name
+    end as problem
+  ) as r
+  where r.problem is not null
+  order by w.place
+  limit 1;
+  if problem is not null then
+    perform private.fail(
+      'report_refused', 422, 'Ask with a select of the published views, and with the functions that are listed beside them.',
+      jsonb_build_object('part', left(problem, 100))
+    );
+  end if;
+end
+$$;
+
+comment on function private.refuse_report_statement is
+  'Raises 422 report_refused unless a text is made of nothing but quoted names, texts, numbers, signs and known words, and names no catalog and no schema but reports. The second look: the service reads the text first.';
+
+create function private.prepare_report(organization_id uuid, caller uuid, statement text)
+returns uuid
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  prepared uuid;
+begin
+  -- An account and a key have ids of their own.
+  perform private.limit_rate('run_report', 'user', prepare_report.caller::text);
+  perform private.refuse_report_statement(prepare_report.statement);
+  if not exists (select from public.organizations as o where o.id = prepare_report.organization_id) then
+    perform private.fail('organization_not_found', 404, 'Name an organization that there is.');
+  end if;
+  delete from private.report_statements as s
+  where (s.organization_id, s.id, s.caller) in (
+    select old.organization_id, old.id, old.caller
+    from private.report_statements as old
+    where old.created_at < now() - interval '1 minute'
+    order by old.created_at
+    limit 100
+    for update skip locked
+  );
+  insert into private.report_statements (organization_id, caller, statement)
+  values (prepare_report.organization_id, prepare_report.caller, prepare_report.statement)
+  returning id into prepared;
+  return prepared;
+end
+$$;
+
+comment on function private.prepare_report is 'definer: keeps statements and counts questions where no client may.';
+grant execute on function private.prepare_report to service_role;
+
+create function service.prepare_report(organization_id uuid, caller uuid, statement text)
+returns uuid
+language sql
+volatile
+set search_path = ''
+as $$ select private.prepare_report(organization_id, caller, statement) $$;
+
+comment on function service.prepare_report is
+  'Keeps what the service made of a question for a minute, and answers the id by which run_report runs it, with the token of whoever asked and no other. caller: the subject of that token. Errors: 404 organization_not_found; 422 report_refused; 429 rate_limited.';
+grant execute on function service.prepare_report to service_role;
+
+create function private.report_statement(organization_id uuid, statement_id uuid)
+returns text
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  prepared text;
+begin
+  perform private.require_permission(report_statement.organization_id, 'reports:query');
+  -- The views are of the request's organization.
+  if private.organization_with('reports:query') is distinct from report_statement.organization_id then
+    perform private.fail('organization_not_active', 409, 'Name the organization in x-organization-id, or switch to it.');
+  end if;
+  select s.statement into prepared
+  from private.report_statements as s
+  where s.organization_id = report_statement.organization_id
+    and s.id = report_statement.statement_id
+    and s.caller = (private.jwt_claims() ->> 'sub')::uuid
+    and s.created_at > now() - interval '1 minute';
+  if prepared is null then
+    perform private.fail('report_not_prepared', 404, 'Ask the service, which prepares a question for a minute.');
+  end if;
+  perform private.refuse_report_statement(prepared);
+  return prepared;
+exception
+  when query_canceled or lock_not_available or deadlock_detected then
+    perform private.fail_unavailable(sqlerrm);
+end
+$$;
+
+comment on function private.report_statement is
+  'definer: no client reads statements. What the service prepared for the caller a minute ago at most, looked at once more. Asks for reports:query.';
+grant execute on function private.report_statement to authenticated;
+
+create type public.report_answer as (
+  rows jsonb [],
+  is_cut boolean
+);
+
+comment on type public.report_answer is 'What a question is answered with.';
+comment on column public.report_answer.rows is
+  'A JSON object each: a value a column, amounts in minor units, instants in UTC unless the view says the location''s clock.';
+comment on column public.report_answer.is_cut is 'Whether there were more: than 10,000 rows, or than 5,000,000 bytes of them.';
+
+create function private.run_report(organization_id uuid, asked text)
+returns public.report_answer
+language plpgsql
+stable
+set search_path = ''
+-- What is read, not what is asked: 100 ms for a question that takes 5.
+set jit = off
+as $$
+declare
+  line text;
+  found jsonb [] := '{}';
+  size bigint := 0;
+  is_cut boolean := false;
+begin
+  -- Dear questions stand in nobody's way: one at a time of an organization, and three of all.
+  if not pg_try_advisory_xact_lock(hashtextextended('run_report/' || run_report.organization_id, 0))
+    or not (
+      pg_try_advisory_xact_lock(hashtextextended('run_report/1', 0))
+      or pg_try_advisory_xact_lock(hashtextextended('run_report/2', 0))
+      or pg_try_advisory_xact_lock(hashtextextended('run_report/3', 0))
+    )
+  then
+    perform private.fail('report_running', 409, 'Ask again in a moment: another question is being answered.');
+  end if;
+  for line in execute 'select row_to_json(answer)::text from (' || run_report.asked || ') as answer limit 10001' loop
+    size := size + octet_length(line);
+    if cardinality(found) = 10000 or size > 5000000 then
+      is_cut := true;
+      exit;
+    end if;
+    found := found || line::jsonb;
+  end loop;
+  return row(found, is_cut)::public.report_answer;
+exception
+  when query_canceled then
+    perform private.fail('report_too_slow', 422, 'Ask for fewer days or fewer rows: it took longer than a request may.');
+  when lock_not_available or deadlock_detected then
+    -- Not private.fail_unavailable, which is for those that see more than the caller.
+    perform private.fail('unavailable', 503, 'Nothing was done: ask again in a moment.');
+  when syntax_error_or_access_rule_violation or feature_not_supported then
+    perform private.fail(
+      'report_invalid', 422, 'Mend it: the database cannot read it.', jsonb_build_object('problem', left(sqlerrm, 500))
+    );
+  when data_exception then
+    perform private.fail(
+      'report_failed', 422, 'A value does not fit: divide by nullif(…, 0), and cast only what has the form.',
+      jsonb_build_object('problem', left(sqlerrm, 500))
+    );
+end
+$$;
+
+comment on function private.run_report is
+  'Runs what private.report_statement gives out, as the caller. Stable, so nothing that it runs can write.';
+grant execute on function private.run_report to authenticated;
+
+create function public.run_report(organization_id uuid, statement_id uuid)
+returns public.report_answer
+language sql
+stable
+set search_path = ''
+as $$
+  select * from private.run_report(organization_id, private.report_statement(organization_id, statement_id))
+$$;
+
+comment on function public.run_report is
+  'Answers a question that the service prepared (POST /v1/organizations/{organization_id}/reports/run, which calls this with the caller''s token): under the caller''s policies, at most 10,000 rows and 5,000,000 bytes, within the time that a request may take, one at a time of an organization. Errors: 403 permission_denied; 404 report_not_prepared; 409 organization_not_active, report_running; 422 report_failed, report_invalid, report_refused, report_too_slow; 503 unavailable.';
+grant execute on function public.run_report to authenticated;
+
+-- =============================================================================
+-- sql/87_reports/110_months.sql
+-- =============================================================================
+
+-- A month on paper: what its figures are, and to whom it goes by itself once the month is over.
+--
+-- It is an export of the kind month: made by the worker, for one member, who is asked about again at
+-- each step. The row of a recipient says when the next one is due; it is moved on in the transaction that queues the export, so
+-- however often the clock is looked at, and wherever a worker is killed, each month is queued once.
+
+select private.permission_upsert(
+  'reports:schedule', 'reports', true,
+  'Say who gets the report of each month, and when', 'Decidir quién recibe el informe de cada mes y cuándo',
+  array['admin', 'manager'],
+  rests_in_visits => true
+);
+
+create function private.next_monthly_report(zone text, day_of_month int, hour_of_day int, after timestamptz)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  month timestamp := date_trunc('month', after at time zone zone);
+  due timestamptz := (month + make_interval(days => day_of_month - 1, hours => hour_of_day)) at time zone zone;
+begin
+  if due <= after then
+    due := (month + interval '1 month' + make_interval(days => day_of_month - 1, hours => hour_of_day)) at time zone zone;
+  end if;
+  return due;
+end
+$$;
+
+comment on function private.next_monthly_report is
+  'The next instant after one at which a clock shows that hour of that day of a month.';
+
+create table public.monthly_report_recipients (
+  organization_id uuid not null default private.organization_with('reports:schedule'),
+  user_id uuid not null,
+  day_of_month int not null default 1,
+  hour_of_day int not null default 8,
+  next_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint monthly_report_recipients_pkey primary key (organization_id, user_id),
+  constraint monthly_report_recipients_member_fkey foreign key (organization_id, user_id)
+  references public.memberships (organization_id, user_id) on delete cascade,
+  constraint monthly_report_recipients_day_is_in_every_month check (day_of_month between 1 and 28),
+  constraint monthly_report_recipients_hour_is_of_a_day check (hour_of_day between 0 and 23)
+);
+
+comment on table public.monthly_report_recipients is
+  'The members who get the report of each month by themselves, in their own language, while they hold reports:read and reports:export. Nobody does unless a row says so.';
+comment on column public.monthly_report_recipients.day_of_month is 'On which day of the month after it, 1 to 28, on the organization''s clock.';
+comment on column public.monthly_report_recipients.hour_of_day is 'At which hour of that day, 0 to 23.';
+comment on column public.monthly_report_recipients.next_at is 'When the next one is made, of the month before that day.';
+
+-- for: private.queue_monthly_reports
+create index monthly_report_recipients_next_at_idx on public.monthly_report_recipients (next_at);
+
+grant select, delete on public.monthly_report_recipients to authenticated;
+grant insert (organization_id, user_id, day_of_month, hour_of_day) on public.monthly_report_recipients to authenticated;
+grant update (day_of_month, hour_of_day) on public.monthly_report_recipients to authenticated;
+
+alter table public.monthly_report_recipients enable row level security;
+
+create policy monthly_report_recipients_select on public.monthly_report_recipients
+for select to authenticated
+using (organization_id = (select private.organization_with('reports:read')));
+
+create policy monthly_report_recipients_insert on public.monthly_report_recipients
+for insert to authenticated
+with check (organization_id = (select private.organization_with('reports:schedule')));
+
+create policy monthly_report_recipients_update on public.monthly_report_recipients
+for update to authenticated
+using (organization_id = (select private.organization_with('reports:schedule')))
+with check (organization_id = (select private.organization_with('reports:schedule')));
+
+create policy monthly_report_recipients_delete on public.monthly_report_recipients
+for delete to authenticated
+using (organization_id = (select private.organization_with('reports:schedule')));
+
+create function private.plan_monthly_report()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  new.next_at := private.next_monthly_report(
+    (select o.timezone from public.organizations as o where o.id = new.organization_id),
+    new.day_of_month, new.hour_of_day, clock_timestamp()
+  );
+  return new;
+end
+$$;
+
+comment on function private.plan_monthly_report is
+  'definer: reads the organization''s clock for whoever may plan reports. Trigger: says when the next one is due.';
+
+create trigger monthly_report_recipients_plan
+before insert or update of day_of_month, hour_of_day on public.monthly_report_recipients
+for each row execute function private.plan_monthly_report();
+
+create trigger monthly_report_recipients_touch_updated_at
+before update on public.monthly_report_recipients
+for each row execute function private.touch_updated_at();
+
+create trigger monthly_report_recipients_are_bounded
+after insert on public.monthly_report_recipients
+for each row execute function private.bound_rows('50');
+
+create function private.queue_monthly_reports(max int)
+returns int
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  due record;
+  wanted public.table_exports;
+  queued int := 0;
+begin
+  for due in
+    select r.organization_id, r.user_id, r.day_of_month, r.hour_of_day, o.timezone, f.locale
+    from public.monthly_report_recipients as r
+    join public.organizations as o on o.id = r.organization_id
+    join public.profiles as f on f.user_id = r.user_id
+    where r.next_at <= now()
+    order by r.next_at, r.organization_id, r.user_id
+    limit queue_monthly_reports.max
+    for update of r skip locked
+  loop
+    -- Also of those who may not have it: the month is over for them, too.
+    update public.monthly_report_recipients as r
+    set next_at = private.next_monthly_report(due.timezone, due.day_of_month, due.hour_of_day, now())
+    where r.organization_id = due.organization_id and r.user_id = due.user_id;
+    wanted := null;
+    wanted.organization_id := due.organization_id;
+    wanted.user_id := due.user_id;
+    wanted.kind := 'month';
+    wanted.format := 'pdf';
+    wanted.locale := due.locale;
+    -- After a long pause only the last month is told of.
+    wanted.from_date := (date_trunc('month', now() at time zone due.timezone) - interval '1 month')::date;
+    wanted.to_date := (wanted.from_date + interval '1 month')::date - 1;
+    wanted.permissions := array['reports:export', 'reports:read'];
+    begin
+      if private.may_have_export(wanted) and (private.queue_table_export(wanted)).id is not null then
+        queued := queued + 1;
+      end if;
+    exception
+      -- Who keeps a hundred files gets no further one, and keeps nobody else from theirs.
+      when sqlstate 'PT422' then
+        null;
+    end;
+  end loop;
+  return queued;
+end
+$$;
+
+comment on function private.queue_monthly_reports is
+  'Queues the reports of a month that are due, at most so many, and returns how many: of each recipient once a month, in one transaction with saying when the next one is. One that is asked for by hand and under way stands for it.';
+
+create type service.month_figures as (
+  organization_name text,
+  first_date date,
+  revenue public.revenue_report [],
+  bookings public.bookings_report,
+  games public.games_report,
+  occupancy public.occupancy_report,
+  revenue_before public.revenue_report [],
+  bookings_before public.bookings_report,
+  games_before public.games_report,
+  occupancy_before public.occupancy_report
+);
+
+comment on type service.month_figures is 'The figures of a month and of the month before.';
+comment on column service.month_figures.organization_name is 'Whose they are.';
+comment on column service.month_figures.first_date is 'The first of the month.';
+comment on column service.month_figures.revenue is 'As get_revenue_report answers.';
+comment on column service.month_figures.bookings is 'As get_bookings_report answers.';
+comment on column service.month_figures.games is 'As get_games_report answers.';
+comment on column service.month_figures.occupancy is
+  'As get_occupancy_report answers; null: a month has more starts than it expands at once.';
+comment on column service.month_figures.revenue_before is 'Of the month before.';
+comment on column service.month_figures.bookings_before is 'Of the month before.';
+comment on column service.month_figures.games_before is 'Of the month before.';
+comment on column service.month_figures.occupancy_before is 'Of the month before; null likewise.';
+
+create function private.month_occupancy(export public.table_exports, first date, last date)
+returns public.occupancy_report
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.get_occupancy_report(
+    export.organization_id, null, month_occupancy.first, month_occupancy.last, export.location_id, export.room_id
+  );
+exception
+  -- too_many_slots: the rest of the report is told all the same.
+  when sqlstate 'PT422' then
+    return null;
+end
+$$;
+
+comment on function private.month_occupancy is
+  'The occupancy of a month; null: it has more starts than are expanded at once.';
+
+create function private.month_figures(export public.table_exports)
+returns service.month_figures
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  figures service.month_figures;
+  organization uuid := export.organization_id;
+  place uuid := export.location_id;
+  only_room uuid := export.room_id;
+  first date := export.from_date;
+  last date := export.to_date;
+  before date := (export.from_date - interval '1 month')::date;
+  claims text := coalesce(current_setting('request.jwt.claims', true), '');
+begin
+  select o.name into figures.organization_name from public.organizations as o where o.id = organization;
+  figures.first_date := first;
+  -- The reports are asked as whoever asked for this one would ask them now, and refused as they would be.
+  perform set_config(
+    'request.jwt.claims', jsonb_build_object('sub', export.user_id, 'role', 'authenticated')::text, true
+  );
+  figures.revenue := array(
+    select r from private.get_revenue_report(organization, null, first, last, place, only_room, 'day') as r
+  );
+  figures.bookings := private.get_bookings_report(organization, null, first, last, place, only_room);
+  figures.games := private.get_games_report(organization, null, first, last, place, only_room);
+  figures.occupancy := private.month_occupancy(export, first, last);
+  last := first - 1;
+  figures.revenue_before := array(
+    select r from private.get_revenue_report(organization, null, before, last, place, only_room, 'day') as r
+  );
+  figures.bookings_before := private.get_bookings_report(organization, null, before, last, place, only_room);
+  figures.games_before := private.get_games_report(organization, null, before, last, place, only_room);
+  figures.occupancy_before := private.month_occupancy(export, before, last);
+  perform set_config('request.jwt.claims', claims, true);
+  return figures;
+end
+$$;
+
+comment on function private.month_figures is
+  'The figures of a month and of the month before it, as the member whose export it is may read them now.';
+
+create function private.read_month(job_id bigint, lease_token uuid)
+returns service.month_figures
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  job private.jobs := private.leased_job(read_month.job_id, read_month.lease_token);
+  export public.table_exports := private.table_export_of(job);
+begin
+  if export.id is null or export.kind <> 'month' or not private.may_have_export(export) then
+    perform private.fail('export_not_allowed', 403, 'Give the export up: whoever asked may not have it any more.');
+  end if;
+  return private.month_figures(export);
+end
+$$;
+
+comment on function private.read_month is
+  'definer: reads the reports of the tenant for the export whose job holds the lease, as far as whoever asked for it may.';
+grant execute on function private.read_month to service_role;
+
+create function service.read_month(job_id bigint, lease_token uuid)
+returns service.month_figures
+language sql
+volatile
+set search_path = ''
+as $$ select * from private.read_month(job_id, lease_token) $$;
+
+comment on function service.read_month is
+  'The figures of the month whose report the job makes, under its lease. Errors: 403 export_not_allowed; 404 location_not_found, room_not_found; 409 lease_lost, lease_of_another; 503 unavailable.';
+grant execute on function service.read_month to service_role;
 
 -- =============================================================================
 -- sql/90_audit/010_audit_log.sql
@@ -17660,11 +18709,11 @@ set search_path = ''
 as $$
 begin
   return array[
-    'sessions', 'bookings', 'booking_contacts', 'booking_comments', 'booking_mail_problems', 'late_arrivals',
-    'customers', 'payments', 'refunds', 'waiver_signatures', 'waitlist_entries',
+    'sessions', 'bookings', 'booking_contacts', 'booking_comments', 'booking_mail_problems', 'booking_people', 'booking_tags',
+    'late_arrivals', 'customers', 'payments', 'refunds', 'waiver_signatures', 'waitlist_entries',
     'session_staff', 'staff_shifts', 'staff_skills',
     'game_events', 'game_results', 'checklist_items', 'checklist_ticks', 'room_incidents',
-    'locations', 'rooms', 'room_blocks'
+    'locations', 'rooms', 'room_blocks', 'tags'
   ];
 end
 $$;
@@ -17891,6 +18940,8 @@ values
 ('public.voucher_orders', 'recipient_email', 'null', true),
 ('public.voucher_orders', 'recipient_name', '""', false),
 ('public.voucher_orders', 'message', '""', false),
+('public.payment_shares', 'payer_email', 'null', true),
+('public.payment_shares', 'payer_name', '"Erased"', false),
 ('private.refund_requests', 'note', '""', false),
 ('private.refund_requests', 'withdrawn_reason', 'null', false),
 ('public.waiver_signatures', 'full_name', '"Erased"', false),
@@ -18074,6 +19125,20 @@ begin
       into found_rows
       from jsonb_array_elements(found_rows) as row;
     end if;
+    if source.name = 'booking_people' then
+      -- Of the others in the party that they come: their names are theirs.
+      select coalesce(
+        jsonb_agg(
+          case
+            when row ->> 'email' = any (addresses) or lower(row ->> 'full_name') = any (names) then row
+            else row - '{full_name,email,phone}'::text []
+          end
+        ),
+        '[]'
+      )
+      into found_rows
+      from jsonb_array_elements(found_rows) as row;
+    end if;
     if source.name = 'voucher_orders' then
       -- Who was given a voucher learns nothing new of who bought it.
       select coalesce(
@@ -18110,7 +19175,7 @@ set search_path = ''
 as $$ select private.export_customer(organization_id, customer_id) $$;
 
 comment on function public.export_customer is
-  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), vouchers (without their codes), voucher_orders (of those that others bought not by whom), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
+  'All that the organization knows of a customer, for the customer: {exported_at, addresses (present and earlier), tables: {customers, customer_tags, customer_consents, bookings, booking_lines, booking_history, payments, refunds, waiver_signatures (own ones with the drawing; of others in the party neither name nor drawing), booking_people (of others in the party no name), vouchers (without their codes), voucher_orders (of those that others bought not by whom), email_messages, …: [rows as they are]}}. For members with customers:export. Errors: 403 permission_denied; 404 customer_not_found.';
 grant execute on function public.export_customer to authenticated;
 
 create function private.blanked(image jsonb, erased jsonb)
@@ -18511,6 +19576,7 @@ begin
   -- First: it is the one part that may wait for a lock.
   waitlist := to_jsonb(private.sweep_waitlist());
   expired := private.expire_lapsed_holds(500);
+  perform private.end_late_shares(500);
   ended := private.end_past_visits(500);
   messages := private.queue_due_messages(now());
   lapsing := private.queue_lapsing_holds(500);
@@ -18519,6 +19585,7 @@ begin
   perform private.queue_stale_sender_domains();
   perform private.expire_vouchers(500);
   perform private.forget_voucher_orders(500);
+  perform private.queue_monthly_reports(100);
   perform private.end_table_exports(500);
 
   delete from private.idempotency_keys as k
@@ -18573,7 +19640,7 @@ set search_path = ''
 as $$ select private.sweep() $$;
 
 comment on function service.sweep is
-  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, offers up to 20 free places to those who wait for one, marks up to 500 vouchers whose last date is past, queues the messages around visits that became due, the mails about places that are lost soon and directions that changed and the webhooks that are to be tried again, and forgets idempotency keys and rate-limit windows older than a day, the addresses of members who left 30 days ago, jobs done 90 days ago, voucher orders that nobody paid in 30 days, exports of tables whose files have had their time, and webhook events older than webhook_settings.log_days. For the worker, or pg_cron, about every minute; any number may run at once.';
+  'Gives every booking that is past its deadline its end, at most 500 of those that are held or pending and 500 of those whose game is over, gives up to 500 shares that nobody paid in time back to who booked, offers up to 20 free places to those who wait for one, marks up to 500 vouchers whose last date is past, queues the messages around visits that became due, the mails about places that are lost soon and directions that changed and the webhooks that are to be tried again, and forgets idempotency keys and rate-limit windows older than a day, the addresses of members who left 30 days ago, jobs done 90 days ago, voucher orders that nobody paid in 30 days, exports of tables whose files have had their time, and webhook events older than webhook_settings.log_days. For the worker, or pg_cron, about every minute; any number may run at once.';
 grant execute on function service.sweep to service_role;
 
 create function private.schedule_sweep()
