@@ -12,7 +12,14 @@ import type {
   WaitlistEntry,
   Waiver,
 } from "../../edge/_shared/booking.ts";
-import { type Api, ApiError, type HoldRequest } from "../../edge/booking-widget/src/api.ts";
+import {
+  type Api,
+  ApiError,
+  type ApiOptions,
+  createApi,
+  type HoldRequest,
+  restOfApi,
+} from "../../edge/booking-widget/src/api.ts";
 import { textIn } from "../../edge/booking-widget/src/customer.ts";
 import type { VNode } from "../../edge/booking-widget/src/dom.ts";
 import { Flow } from "../../edge/booking-widget/src/flow.ts";
@@ -462,7 +469,7 @@ export const richly = (api: Partial<Api> = {}, entry: Partial<Entry> = {}) =>
 export async function toRichDetails(made: Setting): Promise<void> {
   await toDetails(made);
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
 }
 export const view = (flow: Flow, language: "es" | "en" | "ca" = "en") =>
   render({
@@ -503,3 +510,30 @@ export const soldOut = (...days: string[]): Partial<Api> => ({
 
 export const returned = { reference: "ABCD-2345", token: "secret" };
 export const confirmed: Booking = { ...booking, status: "confirmed", paid_cents: 8900 };
+
+export type Language = "es" | "en" | "ca";
+
+const box = (flow: Flow, kind: "terms" | "marketing", language: Language) =>
+  elements(flow, language).find(({ props }) => props.name === kind)!;
+/** Set the tick beside the terms, or take it away, as a visitor does in the language of the world. */
+export function tick(
+  flow: Flow,
+  kind: "terms" | "marketing" = "terms",
+  checked = true,
+  language: Language = "es",
+): void {
+  const change = box(flow, kind, language).props.onchange as (event: unknown) => void;
+  change({ target: { checked } });
+}
+/** Whether the tick is shown as set. */
+export const isTicked = (
+  flow: Flow,
+  kind: "terms" | "marketing" = "terms",
+  language: Language = "es",
+) => box(flow, kind, language).props.checked as boolean;
+
+/** All that both scripts ask for, over the network as it is. */
+export function wholeApi(options: ApiOptions): Api {
+  const api = createApi(options);
+  return { ...restOfApi(api), ...api };
+}

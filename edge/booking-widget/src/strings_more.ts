@@ -358,6 +358,11 @@ const texts = {
     "Es demasiado tarde para una devolución: no se devuelve nada.",
     "És massa tard per a una devolució: no es torna res.",
   ),
+  termsOther: say(
+    "This text is not the one that you ticked. Read it and tick again.",
+    "Este texto no es el que marcaste. Léelo y vuelve a marcar.",
+    "Aquest text no és el que vas marcar. Llegeix-lo i torna a marcar.",
+  ),
   cancelNothing: say(
     "There is nothing to give back.",
     "No hay nada que devolver.",
