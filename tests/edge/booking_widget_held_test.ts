@@ -18,6 +18,7 @@ import {
   type Setting,
   setting,
   slot,
+  stringsFor,
   texts,
   tick,
   toDetails,
@@ -368,7 +369,12 @@ Deno.test("a move marks what it takes of the booking's own terms, with or withou
 });
 
 Deno.test("what a bank has still to decide is not promised to whoever cancels", async () => {
-  const cancellation = { refund_percent: 100, refund_cents: 8900, disputed_cents: 5000 };
+  const cancellation = {
+    refund_percent: 100,
+    refund_cents: 8900,
+    disputed_cents: 5000,
+    lost_cents: 0,
+  };
   const made = setting({
     getBooking: () => Promise.resolve({ ...confirmed, cancellation }),
     cancelBooking: () => Promise.resolve({ ...confirmed, cancellation, status: "cancelled" }),
@@ -378,4 +384,47 @@ Deno.test("what a bank has still to decide is not promised to whoever cancels", 
   assert.ok(texts(made.flow).some((text) => /€50.00 is disputed at your bank/.test(text)));
   await made.flow.more!.managing.confirmCancel();
   assert.ok(texts(made.flow).some((text) => text.startsWith("You get €39.00 back.")));
+});
+
+Deno.test("what a bank has still to decide is not promised to whoever moves, before and after", async () => {
+  const disputed = /€5.00 of what you paid is disputed at your bank/;
+  const made = setting({
+    getBooking: () => Promise.resolve({ ...confirmed, reschedulable: true }),
+    quoteReschedule: () =>
+      Promise.resolve({
+        ...changeQuote,
+        total_cents: 8000,
+        difference_cents: -900,
+        refund_cents: 400,
+        open_cents: 0,
+        disputed_cents: 500,
+      }),
+  }, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.chooseSlot(slot);
+  const asked = texts(made.flow).find((text) => disputed.test(text));
+  assert.match(asked ?? "", /^You get €4.00 back\./);
+  await made.flow.more!.moving.confirm();
+  assert.equal(made.flow.state.step, "booking");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /has been changed/);
+  assert.match(read(made.flow.state.notice?.text) ?? "", disputed);
+});
+
+Deno.test("what a bank has given back already is said before a booking is cancelled", async () => {
+  for (const refund_cents of [0, 3900]) {
+    const cancellation = { refund_percent: 100, refund_cents, disputed_cents: 0, lost_cents: 5000 };
+    const made = setting({
+      getBooking: () => Promise.resolve({ ...confirmed, cancellation }),
+    }, returned);
+    await made.flow.start();
+    await made.flow.more!.managing.askCancel();
+    const said = texts(made.flow);
+    assert.equal(
+      said.filter((text) => text.toString().startsWith("Your bank has given €50.00")).length,
+      1,
+    );
+    assert.ok(!said.includes(stringsFor("en").cancelNothing));
+    assert.equal(said.some((text) => /€39.00/.test(text)), refund_cents > 0);
+  }
 });

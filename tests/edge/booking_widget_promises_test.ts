@@ -1076,7 +1076,7 @@ Deno.test("nobody is told that it is too late for money that was never kept", as
     getBooking: () =>
       Promise.resolve({
         ...back,
-        cancellation: { refund_percent: 100, refund_cents: 0, disputed_cents: 0 },
+        cancellation: { refund_percent: 100, refund_cents: 0, disputed_cents: 0, lost_cents: 0 },
       }),
   }, returned);
   await made.flow.start();

@@ -627,7 +627,12 @@ Deno.test("cancelling shows the refund as it is now, and asks before it acts", a
     getBooking: () =>
       Promise.resolve({
         ...confirmed,
-        cancellation: { refund_percent: percent, refund_cents: 89 * percent, disputed_cents: 0 },
+        cancellation: {
+          refund_percent: percent,
+          refund_cents: 89 * percent,
+          disputed_cents: 0,
+          lost_cents: 0,
+        },
       }),
   }, returned);
   await made.flow.start();
@@ -689,6 +694,7 @@ Deno.test("answers are checked as their kind wants it", () => {
   assert.equal(of("checkbox", false, { required: true }), "requiredTick");
   assert.equal(of("phone", "call me"), "invalidPhone");
   assert.equal(of("phone", "+34 600 00 00 00"), null);
+  assert.equal(of("phone", "+٣٤ ६०० ００ 00 ๐๐"), null);
   assert.equal(of("textarea", "a", { minimum_length: 2 }), "invalidField");
   assert.equal(of("textarea", "🔒🔒", { maximum_length: 2 }), null);
   assert.equal(of("text", "abc", { maximum_length: 2 }), "invalidField");

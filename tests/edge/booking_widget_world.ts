@@ -173,6 +173,7 @@ export const changeQuote: RescheduleQuote = {
   refund_cents: 0,
   open_cents: 1000,
   terms: { tiers: [], no_show_fee_percent: 0 },
+  disputed_cents: 0,
 };
 export const booking: Booking = {
   reference: "ABCD-2345",
@@ -201,7 +202,7 @@ export const booking: Booking = {
   organization: { name: "Casa", slug: "casa" },
   lines: [],
   cancellable: true,
-  cancellation: { refund_percent: 50, refund_cents: 4450, disputed_cents: 0 },
+  cancellation: { refund_percent: 50, refund_cents: 4450, disputed_cents: 0, lost_cents: 0 },
   history: [],
 };
 

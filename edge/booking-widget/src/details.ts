@@ -253,7 +253,7 @@ export class Details {
       lines: quote.lines,
       terms: quote.terms,
       cancellable: false,
-      cancellation: { refund_percent: 0, refund_cents: 0, disputed_cents: 0 },
+      cancellation: { refund_percent: 0, refund_cents: 0, disputed_cents: 0, lost_cents: 0 },
       history: [],
     };
     flow.set({ busy: null, oldTotal: null });
