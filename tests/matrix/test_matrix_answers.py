@@ -43,7 +43,7 @@ _ANSWERED = {
     ),
     "invite_member": ("email", "the caller's own word"),
     "quote_change": (
-        f"{_PRICE} open_cents difference_cents refund_cents",
+        f"{_PRICE} open_cents difference_cents refund_cents disputed_cents",
         "what a change will cost or give back, before the caller makes it",
     ),
     "record_payment": ("amount_cents open_cents paid_cents refunded_cents", "as correct_payment"),
