@@ -247,8 +247,11 @@ begin
     if not private.is_email(answered) then
       perform private.refuse_field(field.key, 'email');
     end if;
-  elsif field.kind = 'phone' and not private.is_phone(answered) then
-    perform private.refuse_field(field.key, 'phone');
+  elsif field.kind = 'phone' then
+    answered := private.ascii_digits(answered);
+    if not private.is_phone(answered) then
+      perform private.refuse_field(field.key, 'phone');
+    end if;
   elsif field.kind = 'date' and (answered !~ '^\d{4}-\d\d-\d\d$' or not pg_input_is_valid(answered, 'date')) then
     perform private.refuse_field(field.key, 'date');
   end if;

@@ -79,7 +79,7 @@ begin
   end if;
   new.email := private.typed_email(new.email);
   new.full_name := private.clean_text(new.full_name);
-  new.phone := nullif(private.clean_text(new.phone), '');
+  new.phone := private.typed_phone(new.phone);
   new.staff_note := private.clean_note(new.staff_note);
   return new;
 end
@@ -184,7 +184,7 @@ as $$
 declare
   full_name text := private.clean_text(customer ->> 'full_name');
   email text := nullif(private.typed_email(customer ->> 'email'), '');
-  phone text := nullif(private.clean_text(customer ->> 'phone'), '');
+  phone text := private.typed_phone(customer ->> 'phone');
   locale text := coalesce(nullif(customer ->> 'locale', ''), default_locale);
   field text;
 begin

@@ -167,6 +167,49 @@ $$;
 comment on function private.booking_kept is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
 
+create function private.is_goodwill(request private.refund_requests)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return request.reason = 'staff'
+    and request.status in ('pending', 'succeeded')
+    -- What was given back of a place that nobody had yet, or had no more, takes nothing off its price.
+    and (
+      select h.to_status
+      from public.booking_history as h
+      where h.organization_id = request.organization_id and h.booking_id = request.booking_id and h.id < request.id
+      order by h.id desc
+      limit 1
+    ) not in ('held', 'pending', 'expired', 'cancelled');
+end
+$$;
+
+comment on function private.is_goodwill is
+  'Whether a promised refund is one that staff gave of a booking that stood: it is not asked for again.';
+
+create function private.booking_covered(organization_id uuid, booking_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return private.booking_kept(booking_covered.organization_id, booking_covered.booking_id) + (
+    select coalesce(sum(q.amount_cents), 0)
+    from private.refund_requests as q
+    where q.organization_id = booking_covered.organization_id
+      and q.booking_id = booking_covered.booking_id
+      and private.is_goodwill(q)
+  );
+end
+$$;
+
+comment on function private.booking_covered is
+  'What of a booking''s price nobody is asked for any more, in minor units: what the venue keeps of its money, and what staff have given back of it.';
+
 create function private.payment_is_disputed(organization_id uuid, payment_id uuid)
 returns boolean
 language plpgsql
@@ -205,6 +248,24 @@ $$;
 
 comment on function private.payment_lost is
   'What of a payment went back to the customer by a dispute that the venue lost, in minor units: it cannot go back twice.';
+
+create function private.booking_lost(organization_id uuid, booking_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(sum(private.payment_lost(p.organization_id, p.id)), 0)
+    from public.payments as p
+    where p.organization_id = booking_lost.organization_id and p.booking_id = booking_lost.booking_id
+  );
+end
+$$;
+
+comment on function private.booking_lost is
+  'What of a booking''s payments went back by disputes that the venue lost, in minor units.';
 
 create function private.payment_refundable(payment public.payments)
 returns bigint
@@ -295,7 +356,7 @@ begin
     when booking.status in ('expired', 'cancelled') or booking.hold_expires_at <= now() then 0
     else greatest(
       case booking.status when 'no_show' then private.no_show_fee(booking) else booking.total_cents end
-      - private.booking_kept(booking.organization_id, booking.id),
+      - private.booking_covered(booking.organization_id, booking.id),
       0
     )
   end;
@@ -303,7 +364,7 @@ end
 $$;
 
 comment on function private.booking_open is
-  'What can still be asked for of a booking, in minor units: its total, of a party that did not come the fee, less what the venue keeps; 0 for one that is over or cancelled.';
+  'What can still be asked for of a booking, in minor units: its total, of a party that did not come the fee, less what the venue keeps and what staff have given back; 0 for one that is over or cancelled.';
 
 create function private.rest_payable_until(booking public.bookings)
 returns timestamptz
@@ -339,20 +400,12 @@ begin
   then
     return 0;
   end if;
-  due := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id) - reserved_cents;
+  due := booking.due_now_cents - private.booking_covered(booking.organization_id, booking.id) - reserved_cents;
   -- A place that only its mail's link confirms is not bought before.
   if (whole and not private.awaits_confirmation(booking) or booking.status in ('confirmed', 'checked_in'))
     and private.rest_payable_until(booking) > now()
   then
-    due := greatest(due, private.booking_open(booking) - reserved_cents - (
-      -- What staff have given back is not asked for again.
-      select coalesce(sum(q.amount_cents), 0)
-      from private.refund_requests as q
-      where q.organization_id = booking.organization_id
-        and q.booking_id = booking.id
-        and q.reason = 'staff'
-        and q.status in ('pending', 'succeeded')
-    ));
+    due := greatest(due, private.booking_open(booking) - reserved_cents);
   end if;
   return case
     when due >= (select c.least_cents from private.currencies as c where c.code = booking.currency) then due else 0
@@ -361,7 +414,7 @@ end
 $$;
 
 comment on function private.payable_beside is
-  'What can be paid online of a booking now beside what others are to pay, in minor units: what is due; of a confirmed booking, or whole, all that is open and was not given back by staff, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
+  'What can be paid online of a booking now beside what others are to pay, in minor units: what is due; of a confirmed booking, or whole, all that is open, as long as the venue lets it be paid online. 0: nothing, or less than the provider charges.';
 
 create function private.payable_online(booking public.bookings, whole boolean default false)
 returns bigint
@@ -857,7 +910,11 @@ comment on type private.refund_way is
   'What goes back of a booking''s money by one way; by_hand: somebody at the venue is to hand it over; valid_until: the last day of the voucher that it is on again, of several the first; given: it has gone back already, other than onto its voucher; disputed: it goes back only if the customer''s bank, which withholds the payment, decides for the venue.';
 
 create function private.refund_ways(
-  organization_id uuid, booking_id uuid, reason text default null, promised_at timestamptz default null
+  organization_id uuid,
+  booking_id uuid,
+  reason text default null,
+  promised_at timestamptz default null,
+  promised_after timestamptz default null
 )
 returns private.refund_way []
 language plpgsql
@@ -895,6 +952,7 @@ begin
         and q.reason = coalesce(refund_ways.reason, q.reason)
         and q.reason <> 'correction'
         and q.created_at = coalesce(refund_ways.promised_at, q.created_at)
+        and q.created_at > coalesce(refund_ways.promised_after, '-infinity')
     ) as way
     group by way.method, way.by_hand, way.given, way.disputed
     order by way.method, way.by_hand, way.given, way.disputed
@@ -903,7 +961,7 @@ end
 $$;
 
 comment on function private.refund_ways is
-  'What goes back of a booking''s money, by the way of its payment, or went, by the way in which it did; of promised_at: promised at that instant.';
+  'What goes back of a booking''s money, by the way of its payment, or went, by the way in which it did; of promised_at: promised at that instant; of promised_after: since then.';
 
 create type service.applied_refund as (
   refund_request_id uuid,

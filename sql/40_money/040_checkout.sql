@@ -334,7 +334,7 @@ begin
     perform private.fail('nothing_due', 409, 'The visit has begun or is over: ask the venue what is open.');
   end if;
   account := private.payment_account(booking.organization_id);
-  owed := booking.due_now_cents - private.booking_kept(booking.organization_id, booking.id);
+  owed := booking.due_now_cents - private.booking_covered(booking.organization_id, booking.id);
   if not account.available and greatest(owed, private.booking_open(booking)) > 0 then
     perform private.fail(
       'online_payment_unavailable', 409,

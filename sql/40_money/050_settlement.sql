@@ -165,11 +165,11 @@ begin
     -- What the desk or a voucher leaves may be less than the provider charges.
     update public.bookings as b
     set due_now_cents = private.chargeable_due(
-      b.organization_id, b.total_cents, b.due_now_cents, private.booking_kept(b.organization_id, b.id)
+      b.organization_id, b.total_cents, b.due_now_cents, private.booking_covered(b.organization_id, b.id)
     )
     where b.organization_id = booking.organization_id
       and b.id = booking.id
-      and b.due_now_cents > private.booking_kept(b.organization_id, b.id);
+      and b.due_now_cents > private.booking_covered(b.organization_id, b.id);
   end if;
   settled := private.settle_booking(booking.organization_id, booking.id, receive_payment.takes_again);
   -- A confirmation says itself what was paid.

@@ -345,7 +345,7 @@ begin
   if booking.status not in ('held', 'pending', 'confirmed', 'checked_in') then
     return;
   end if;
-  left_cents := booking.total_cents - private.booking_kept(booking.organization_id, booking.id);
+  left_cents := booking.total_cents - private.booking_covered(booking.organization_id, booking.id);
   -- Paid otherwise, or cheaper by now: from the last one on, until what is open pays the others.
   perform private.end_shares(
     booking.organization_id,

@@ -236,7 +236,7 @@ begin
   from (
     select
       b.id, b.starts_at, b.total_cents, b.party_size, asked.cents,
-      asked.cents > b.due_now_cents - private.booking_kept(b.organization_id, b.id) as covers_rest,
+      asked.cents > b.due_now_cents - private.booking_covered(b.organization_id, b.id) as covers_rest,
       private.rest_payable_until(b) as rest_until
     from public.bookings as b
     cross join lateral (select private.payable_online(b, open_order_checkout.whole) as cents offset 0) as asked

@@ -40,7 +40,8 @@ comment on column public.booking_customer.email is 'Where mails go; null: the ve
 create type public.cancellation as (
   refund_percent int,
   refund_cents bigint,
-  disputed_cents bigint
+  disputed_cents bigint,
+  lost_cents bigint
 );
 
 comment on type public.cancellation is 'What cancelling now would give back to the customer.';
@@ -48,6 +49,8 @@ comment on column public.cancellation.refund_percent is 'Of what was paid, by th
 comment on column public.cancellation.refund_cents is 'In minor units of the booking''s currency.';
 comment on column public.cancellation.disputed_cents is
   'The part of it whose payment the customer''s bank disputes: it goes back only if that is decided for the venue; decided for the customer, the bank has given it back.';
+comment on column public.cancellation.lost_cents is
+  'What the customer''s bank has given back already of a payment that it disputed, and the venue does not give back again; no part of refund_cents.';
 
 create type public.booking_step as (
   status text,

@@ -323,8 +323,11 @@ begin
       ),
       terms.by_customer,
       case when terms.by_customer
-        then row(terms.refund_percent, terms.refund_cents, terms.disputed_cents)::public.cancellation
-        else row(0, 0, 0)::public.cancellation
+        then row(
+          terms.refund_percent, terms.refund_cents, terms.disputed_cents,
+          private.booking_lost(booking.organization_id, booking.id)
+        )::public.cancellation
+        else row(0, 0, 0, 0)::public.cancellation
       end,
       private.is_reschedulable(booking),
       private.awaits_confirmation(booking),
@@ -380,7 +383,7 @@ begin
   booking.lines := '{}';
   booking.history := '{}';
   booking.cancellable := false;
-  booking.cancellation := row(0, 0, 0)::public.cancellation;
+  booking.cancellation := row(0, 0, 0, 0)::public.cancellation;
   booking.reschedulable := false;
   booking.confirm_by_email := false;
   return booking;

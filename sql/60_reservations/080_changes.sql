@@ -126,7 +126,7 @@ declare
   calendar public.calendars;
   session public.sessions;
   stays boolean;
-  kept bigint;
+  covered bigint;
 begin
   target := booking;
   target.starts_at := coalesce(change.starts_at, booking.starts_at);
@@ -191,11 +191,11 @@ begin
   if not keeps_price then
     target.total_cents := quote.total_cents;
     target.tax_cents := quote.tax_cents;
-    kept := private.booking_kept(booking.organization_id, booking.id);
+    covered := private.booking_covered(booking.organization_id, booking.id);
     target.due_now_cents := private.chargeable_due(
       booking.organization_id, target.total_cents,
-      greatest(quote.due_now_cents, least(kept, target.total_cents)),
-      least(kept, target.total_cents)
+      greatest(quote.due_now_cents, least(covered, target.total_cents)),
+      least(covered, target.total_cents)
     );
   end if;
   -- Who moves it agrees to what is shown with the new price; staff move it for somebody who may
@@ -272,7 +272,8 @@ create type public.change_quote as (
   difference_cents bigint,
   refund_cents bigint,
   open_cents bigint,
-  terms public.cancellation_terms
+  terms public.cancellation_terms,
+  disputed_cents bigint
 );
 
 comment on type public.change_quote is
@@ -290,6 +291,8 @@ comment on column public.change_quote.tax_cents is 'The tax that total_cents con
 comment on column public.change_quote.due_now_cents is 'What must be paid for it to be confirmed, however it is paid.';
 comment on column public.change_quote.difference_cents is 'The new total less the old.';
 comment on column public.change_quote.refund_cents is 'What would go back at once.';
+comment on column public.change_quote.disputed_cents is
+  'What would go back beside refund_cents if the customer''s bank, which withholds its payment, decides for the venue; decided for the customer, the bank has given it back.';
 comment on column public.change_quote.open_cents is 'What could still be asked for of the new total.';
 comment on column public.change_quote.terms is 'What counts about cancelling once it was changed: moving it agrees to them.';
 
@@ -303,6 +306,10 @@ declare
   plan record := private.plan_change(booking, change, by_staff);
   target public.bookings := plan.target;
   quote public.quote := plan.quote;
+  refundable bigint := private.booking_refundable(booking.organization_id, booking.id);
+  excess bigint := greatest(refundable - target.total_cents, 0);
+  -- What no bank withholds goes back before: private.request_refund.
+  withheld bigint := greatest(excess - refundable + private.booking_disputed(booking.organization_id, booking.id), 0);
 begin
   return row(
     target.room_id,
@@ -317,9 +324,10 @@ begin
     quote.tax_cents,
     target.due_now_cents,
     target.total_cents - booking.total_cents,
-    greatest(private.booking_refundable(booking.organization_id, booking.id) - target.total_cents, 0),
+    excess - withheld,
     private.booking_open(target),
-    private.booking_terms(target)
+    private.booking_terms(target),
+    withheld
   )::public.change_quote;
 end
 $$;

@@ -292,7 +292,7 @@ begin
     min(private.typed_date(w.word)),
     coalesce(string_agg(w.word, ' ' order by w.position) filter (where private.typed_date(w.word) is null), '')
   into day, rest
-  from regexp_split_to_table(typed, '\s+') with ordinality as w (word, position);
+  from regexp_split_to_table(private.ascii_digits(typed), '\s+') with ordinality as w (word, position);
   if rest !~ '[^0-9+()./ -]' then
     -- A telephone number, in whatever groups. The country's digits may be missing where it is stored.
     words := array[right(regexp_replace(rest, '[^0-9]', '', 'g'), 9)];

@@ -235,15 +235,15 @@ begin
       and b.starts_at < days.to_at
       and b.room_id in (select r.id from room as r)
   ),
-  -- As private.booking_kept, of all of them in one pass.
+  -- As private.booking_kept and private.booking_covered, of all of them in one pass.
   kept as materialized (
-    select m.booking_id, sum(m.cents) as cents
+    select m.booking_id, sum(m.cents) as cents, sum(m.cents + m.given) as covered
     from (
-      select p.booking_id, p.amount_cents as cents
+      select p.booking_id, p.amount_cents as cents, 0 as given
       from public.payments as p
       where p.organization_id = get_revenue_report.organization_id and p.booking_id in (select v.id from visit as v)
       union all
-      select q.booking_id, -q.amount_cents
+      select q.booking_id, -q.amount_cents, case when private.is_goodwill(q) then q.amount_cents else 0 end
       from private.refund_requests as q
       where q.organization_id = get_revenue_report.organization_id
         and q.booking_id in (select v.id from visit as v)
@@ -290,7 +290,7 @@ begin
       union all
       select
         v.room_id, v.source, v.id, v.starts_at, v.currency, null, null, 0, 0, 0, 0, coalesce(k.cents, 0),
-        case when v.price > 0 then greatest(v.price - coalesce(k.cents, 0), 0) else 0 end
+        case when v.price > 0 then greatest(v.price - coalesce(k.covered, 0), 0) else 0 end
       from visit as v
       left join kept as k on k.booking_id = v.id
     ) as f

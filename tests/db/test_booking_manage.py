@@ -80,7 +80,12 @@ class TestLooking:
             "waiver": {"policy": "none", "signed": 0, "needed": 0, "missing": 0, "token": None},
             "cancellable": True,
             "reschedulable": True,
-            "cancellation": {"refund_percent": 100, "refund_cents": 0, "disputed_cents": 0},
+            "cancellation": {
+                "refund_percent": 100,
+                "refund_cents": 0,
+                "disputed_cents": 0,
+                "lost_cents": 0,
+            },
             "payment_open": False,
             "merged_into": None,
         }
@@ -93,6 +98,7 @@ class TestLooking:
             "refund_percent": 100,
             "refund_cents": TOTAL,
             "disputed_cents": 0,
+            "lost_cents": 0,
         }
 
     @pytest.mark.parametrize(
@@ -223,7 +229,12 @@ class TestCancelling:
         seen = shop.cancel(held)
         assert (seen["status"], seen["hold_expires_at"]) == ("cancelled", None)
         assert seen["cancellable"] is False
-        assert seen["cancellation"] == {"refund_percent": 0, "refund_cents": 0, "disputed_cents": 0}
+        assert seen["cancellation"] == {
+            "refund_percent": 0,
+            "refund_cents": 0,
+            "disputed_cents": 0,
+            "lost_cents": 0,
+        }
         assert [h["status"] for h in seen["history"]] == ["held", "cancelled"]
         (_, entry) = shop.history(held)
         assert (entry["actor_kind"], entry["reason"]) == ("customer", "cancelled_by_customer")
@@ -301,7 +312,12 @@ class TestRefund:
         shop.pay(held, TOTAL)
         shop.move(held, "confirmed")
         refund = TOTAL * percent // 100
-        terms = {"refund_percent": percent, "refund_cents": refund, "disputed_cents": 0}
+        terms = {
+            "refund_percent": percent,
+            "refund_cents": refund,
+            "disputed_cents": 0,
+            "lost_cents": 0,
+        }
         assert shop.look(held)["cancellation"] == terms
 
         shop.cancel(held)

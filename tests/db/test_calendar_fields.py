@@ -173,6 +173,7 @@ class TestAnswers:
             ("text", {"minimum_length": 2, "maximum_length": 3}, "ab", "ab"),
             ("text", {"minimum_length": 2, "maximum_length": 3}, " abc ", "abc"),
             ("phone", {}, " +34 600 00 00 00 ", "+34 600 00 00 00"),
+            ("phone", {}, "+٣٤ ٦٠٠ ٠٠ ٠٠ ٠٠", "+34 600 00 00 00"),
         ],
     )
     def test_what_is_kept(

@@ -135,6 +135,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "total_cents": TOTAL,
             "paid_cents": TOTAL,
             "open_cents": 0,
+            "payable_cents": 0,
             "refund_cents": 0,
             "refunds": [],
             "lost_cents": 0,

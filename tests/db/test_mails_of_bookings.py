@@ -602,3 +602,47 @@ def test_a_mail_that_the_provider_asks_to_wait_with_has_not_been_tried(venue: Ve
         job["id"],
     )
     assert row == {"attempts": 0, "wait": 1800}
+
+
+def reprice(venue: Venue, booking: Booking, cents: int) -> None:
+    venue.owner.call(
+        "change_booking",
+        organization_id=venue.organization_id,
+        booking_id=booking.id,
+        idempotency_key=str(uuid.uuid4()),
+        price_cents=cents,
+        override_reason="Another price",
+    )
+
+
+def told_of_change(venue: Venue) -> dict[str, Any]:
+    """Send what is said of changes, and say what it was."""
+    [(job, mail)] = [
+        (job, mail) for job in due(venue, "booking_rescheduled") if (mail := prepare(venue, job))
+    ]
+    send(venue, job)
+    data: dict[str, Any] = mail["data"]
+    return data
+
+
+def test_a_change_tells_the_refunds_that_no_mail_told_before(venue: Venue) -> None:
+    booking = confirmed(venue)
+    refund(venue, booking, 1_000)
+    [promised] = due(venue, "refund_promised")
+    send(venue, promised)
+    reprice(venue, booking, TOTAL + 900)
+    dearer = told_of_change(venue)
+    assert (dearer["refund_cents"], dearer["refunds"], dearer["open_cents"]) == (0, [], 900)
+
+    reprice(venue, booking, TOTAL - 2_000)
+    cheaper = told_of_change(venue)
+    assert (cheaper["refund_cents"], cheaper["open_cents"]) == (1_000, 0)
+    assert [way["amount_cents"] for way in cheaper["refunds"]] == [1_000]
+
+    reprice(venue, booking, TOTAL)
+    assert told_of_change(venue)["refund_cents"] == 0, "it was told"
+
+    # Of changes that no mail told yet, one mail tells all.
+    reprice(venue, booking, TOTAL - 3_000)
+    reprice(venue, booking, TOTAL - 3_500)
+    assert told_of_change(venue)["refund_cents"] == 1_500

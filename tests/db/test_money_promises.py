@@ -439,7 +439,12 @@ class TestDisputes:
     def test_a_refund_of_it_waits_and_nobody_promises_it(self, venue: Venue) -> None:
         booking = venue.hold()
         venue.apply_dispute(self.dispute(venue.pay(booking)))
-        given = {"refund_percent": 100, "refund_cents": TOTAL, "disputed_cents": TOTAL}
+        given = {
+            "refund_percent": 100,
+            "refund_cents": TOTAL,
+            "disputed_cents": TOTAL,
+            "lost_cents": 0,
+        }
         assert venue.see(booking)["cancellation"] == given
         venue.cancel(booking)
         assert self.queued(venue, booking) == 0
@@ -456,6 +461,55 @@ class TestDisputes:
         assert withdraw(venue, waits)["refundable_cents"] == TOTAL
         again = self.give_back(venue, booking)
         assert [one["disputed"] for one in again["refunds"]] == [True]
+
+    def test_a_cheaper_time_promises_nothing_of_it(self, money: Database) -> None:
+        venue = make_venue(money)
+        venue.owner.change("update public.rooms set deposit_kind = 'percent', deposit_value = 50")
+        booking = venue.hold()
+        venue.apply_dispute(self.dispute(venue.pay(booking), amount=TOTAL // 2))
+        venue.owner.call(
+            "record_payment",
+            organization_id=venue.organization_id,
+            booking_id=booking.id,
+            method="cash",
+            amount_cents=TOTAL // 2,
+            idempotency_key=str(uuid.uuid4()),
+        )
+        # What was paid in cash goes back before what the bank withholds.
+        cheaper = TOTAL // 2 - 500
+        staff = venue.owner.call(
+            "quote_change",
+            organization_id=venue.organization_id,
+            booking_id=booking.id,
+            price_cents=cheaper,
+            override_reason="A quiet day",
+        )
+        assert (staff["refund_cents"], staff["disputed_cents"]) == (TOTAL // 2, 500)
+        venue.owner.change("update public.rooms set price_cents = %s", cheaper // 2)
+        key = {"reference": booking.reference, "manage_token": booking.token}
+        quoted = venue.public.call("quote_reschedule", **key, starts_at=venue.slot())
+        assert (quoted["refund_cents"], quoted["disputed_cents"]) == (TOTAL // 2, 500)
+        venue.public.call(
+            "reschedule_booking",
+            **key,
+            starts_at=quoted["starts_at"],
+            expected_total_cents=quoted["total_cents"],
+            idempotency_key=str(uuid.uuid4()),
+        )
+        assert {
+            (one["method"], one["amount_cents"], one["disputed"]) for one in pending(venue, booking)
+        } == {
+            ("cash", quoted["refund_cents"], False),
+            ("stripe", quoted["disputed_cents"], True),
+        }
+
+    def test_what_the_bank_gave_back_is_said_before_a_cancellation(self, venue: Venue) -> None:
+        booking = venue.hold()
+        session = venue.pay(booking)
+        venue.apply_dispute(self.dispute(session))
+        venue.apply_dispute(self.dispute(session, status="lost"))
+        cancellation = venue.see(booking)["cancellation"]
+        assert (cancellation["refund_cents"], cancellation["lost_cents"]) == (0, TOTAL)
 
     def give_back(self, venue: Venue, booking: Booking, cents: int = TOTAL) -> Any:
         return venue.owner.call(

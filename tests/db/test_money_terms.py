@@ -64,6 +64,7 @@ class TestKept:
             "refund_percent": 100,
             "refund_cents": TOTAL,
             "disputed_cents": 0,
+            "lost_cents": 0,
         }
         assert seen["reschedulable"]
         shop.cancel(held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from typing import Any
 from uuid import uuid4
@@ -452,6 +453,31 @@ NO_LETTERS = st.characters(
     exclude_categories=["L", "M", "N", "Cs"], exclude_characters="\0"
 ).filter(lambda one: unicodedata.category(unicodedata.normalize("NFKC", one)[0])[0] not in "LMN")
 SHORT = st.sampled_from(["St", "Dr", "Ma", "Sta", "Fco", "Mª", "D", "J"])
+
+
+def test_digits_of_every_script_can_be_dialled(tenancy_connection: Connection) -> None:
+    digits = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) == "Nd"]
+    plain = "".join(str(unicodedata.digit(digit)) for digit in digits)
+    statement = "select private.ascii_digits(%s)"
+    assert value(tenancy_connection, statement, "".join(digits)) == plain
+    others = "½²①一Ⅷa٪+ -"
+    assert value(tenancy_connection, statement, others) == others
+
+
+def test_a_phone_is_kept_in_digits_that_can_be_dialled(shop: Shop) -> None:
+    owner = shop.venue.owner
+    typed, kept = "+٣٤ ६०० ００ 00 ๐๐", "+34 600 00 00 00"
+    [customer] = owner.select(
+        "insert into public.customers (full_name, email, locale, phone)"
+        " values ('Ana', 'ana@digits.test', 'es', %s) returning phone",
+        typed,
+    )
+    owner.change("update public.organizations set phone = %s where id = %s", typed, shop.id)
+    owner.change("update public.locations set phone = %s", typed)
+    rows = owner.select(
+        "select phone from public.organizations union all select phone from public.locations"
+    )
+    assert {customer["phone"], *(row["phone"] for row in rows)} == {kept}
 
 
 def holds_link(connection: Connection, text: str, *, bare: bool = False) -> bool:

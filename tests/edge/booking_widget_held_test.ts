@@ -8,6 +8,7 @@ import {
   changeQuote,
   confirmed,
   elements,
+  isTicked,
   now,
   quote,
   read,
@@ -17,7 +18,9 @@ import {
   type Setting,
   setting,
   slot,
+  stringsFor,
   texts,
+  tick,
   toDetails,
   toRichDetails,
 } from "./booking_widget_world.ts";
@@ -298,7 +301,7 @@ Deno.test("terms that change before a reload are said, marked and agreed to anew
   const open = () => setting(api, {}, first.store, {}, first.past);
   const same = open();
   await same.flow.start();
-  assert.deepEqual([same.flow.state.terms, same.flow.state.notice], [true, null]);
+  assert.deepEqual([isTicked(same.flow), same.flow.state.notice], [true, null]);
   terms = worse;
   const again = open();
   await again.flow.start();
@@ -310,8 +313,8 @@ Deno.test("terms that change before a reload are said, marked and agreed to anew
   // It is not taken for agreed by loading it once more.
   const third = open();
   await third.flow.start();
-  assert.equal(third.flow.state.terms, false);
-  third.flow.details.agree(true);
+  assert.equal(isTicked(third.flow), false);
+  tick(third.flow);
   await third.flow.details.submitDetails();
   assert.deepEqual(third.holds[0]?.expected_terms, worse);
 });
@@ -324,10 +327,10 @@ Deno.test("terms that change while extras and codes are chosen are marked, too",
   });
   await toRichDetails(made);
   await made.flow.pricing.setExtra("x1", 1);
-  assert.deepEqual([marked(made, "ins"), made.flow.state.terms], [[], true]);
+  assert.deepEqual([marked(made, "ins"), isTicked(made.flow)], [[], true]);
   terms = worse;
   await made.flow.pricing.setExtra("x1", 2);
-  assert.deepEqual([marked(made, "ins"), made.flow.state.terms], [[fee], false]);
+  assert.deepEqual([marked(made, "ins"), isTicked(made.flow)], [[fee], false]);
   terms = agreed;
   made.flow.pricing.typeCode("SUMMER");
   await made.flow.pricing.applyCode();
@@ -366,7 +369,12 @@ Deno.test("a move marks what it takes of the booking's own terms, with or withou
 });
 
 Deno.test("what a bank has still to decide is not promised to whoever cancels", async () => {
-  const cancellation = { refund_percent: 100, refund_cents: 8900, disputed_cents: 5000 };
+  const cancellation = {
+    refund_percent: 100,
+    refund_cents: 8900,
+    disputed_cents: 5000,
+    lost_cents: 0,
+  };
   const made = setting({
     getBooking: () => Promise.resolve({ ...confirmed, cancellation }),
     cancelBooking: () => Promise.resolve({ ...confirmed, cancellation, status: "cancelled" }),
@@ -376,4 +384,47 @@ Deno.test("what a bank has still to decide is not promised to whoever cancels", 
   assert.ok(texts(made.flow).some((text) => /€50.00 is disputed at your bank/.test(text)));
   await made.flow.more!.managing.confirmCancel();
   assert.ok(texts(made.flow).some((text) => text.startsWith("You get €39.00 back.")));
+});
+
+Deno.test("what a bank has still to decide is not promised to whoever moves, before and after", async () => {
+  const disputed = /€5.00 of what you paid is disputed at your bank/;
+  const made = setting({
+    getBooking: () => Promise.resolve({ ...confirmed, reschedulable: true }),
+    quoteReschedule: () =>
+      Promise.resolve({
+        ...changeQuote,
+        total_cents: 8000,
+        difference_cents: -900,
+        refund_cents: 400,
+        open_cents: 0,
+        disputed_cents: 500,
+      }),
+  }, returned);
+  await made.flow.start();
+  await made.flow.more!.moving.start();
+  await made.flow.choosing.chooseSlot(slot);
+  const asked = texts(made.flow).find((text) => disputed.test(text));
+  assert.match(asked ?? "", /^You get €4.00 back\./);
+  await made.flow.more!.moving.confirm();
+  assert.equal(made.flow.state.step, "booking");
+  assert.match(read(made.flow.state.notice?.text) ?? "", /has been changed/);
+  assert.match(read(made.flow.state.notice?.text) ?? "", disputed);
+});
+
+Deno.test("what a bank has given back already is said before a booking is cancelled", async () => {
+  for (const refund_cents of [0, 3900]) {
+    const cancellation = { refund_percent: 100, refund_cents, disputed_cents: 0, lost_cents: 5000 };
+    const made = setting({
+      getBooking: () => Promise.resolve({ ...confirmed, cancellation }),
+    }, returned);
+    await made.flow.start();
+    await made.flow.more!.managing.askCancel();
+    const said = texts(made.flow);
+    assert.equal(
+      said.filter((text) => text.toString().startsWith("Your bank has given €50.00")).length,
+      1,
+    );
+    assert.ok(!said.includes(stringsFor("en").cancelNothing));
+    assert.equal(said.some((text) => /€39.00/.test(text)), refund_cents > 0);
+  }
 });

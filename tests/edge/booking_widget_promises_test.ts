@@ -19,6 +19,7 @@ import {
   confirmed,
   daysOf,
   elements,
+  isTicked,
   nodes,
   now,
   quote,
@@ -33,8 +34,11 @@ import {
   soldOut,
   stringsFor,
   texts,
+  tick,
   toDetails,
   waitlistEntry,
+  waiver,
+  wholeApi,
 } from "./booking_widget_world.ts";
 
 const lost = () => Promise.reject(new ApiError("network", 0));
@@ -338,11 +342,11 @@ Deno.test("an answer of nobody's is an unknown outcome, and asked for again with
     sent.push({ name: url.split("/").at(-1)!, key: idempotency_key });
     const answer = fails-- > 0
       ? new Response('{"code":"","message":""}', { status: 400 })
-      : new Response("{}", { headers: { Date: "Mon, 23 Nov 2026 10:00:00 GMT" } });
+      : new Response('{"done":true}', { headers: { Date: "Mon, 23 Nov 2026 10:00:00 GMT" } });
     return Promise.resolve(answer);
   }) as typeof fetch;
   try {
-    const api = createApi({ apiUrl: "http://api", serviceUrl: "", publishableKey: "k" });
+    const api = wholeApi({ apiUrl: "http://api", serviceUrl: "", publishableKey: "k" });
     assert.equal(api.serverTime?.(), null);
     const keyed = { idempotency_key: "one" } as never;
     for (const ask of [api.hold, api.reschedule, api.joinWaitlist, api.signWaiver]) {
@@ -1072,7 +1076,7 @@ Deno.test("nobody is told that it is too late for money that was never kept", as
     getBooking: () =>
       Promise.resolve({
         ...back,
-        cancellation: { refund_percent: 100, refund_cents: 0, disputed_cents: 0 },
+        cancellation: { refund_percent: 100, refund_cents: 0, disputed_cents: 0, lost_cents: 0 },
       }),
   }, returned);
   await made.flow.start();
@@ -1167,7 +1171,7 @@ Deno.test("sold-out times are shown where the venue wants it, and can be waited 
   made.flow.details.type("full_name", "Maria");
   made.flow.details.type("email", "maria@example.test");
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
   await made.flow.more!.waitlist.join();
   const asked = made.asked("joinWaitlist")[0] as Record<string, unknown>;
   assert.deepEqual(
@@ -1191,7 +1195,7 @@ Deno.test("who has just joined the waitlist for one time reads which", async () 
   const made = richly();
   await toDetails(made);
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
   (await made.flow.loadMore()).waitlist.open(slot.local_date, slot.local_date, slot);
   await made.flow.more!.waitlist.join();
   assert.equal(made.flow.state.step, "waiting");
@@ -1206,17 +1210,18 @@ Deno.test("a tick that was set stays over a reload, for the words that it was se
     throw new Error("none");
   });
   const opened = (terms = rich.terms) =>
-    setting({ getCalendar: () => Promise.resolve({ ...rich, terms }) }, {}, store);
+    setting({ getCalendar: () => Promise.resolve({ ...rich, terms }) }, {}, store, {}, past);
+  const past: (Mark | null)[] = [null];
   const first = opened();
   await toDetails(first);
-  first.flow.details.agree(true);
-  first.flow.details.allowMarketing(true);
+  tick(first.flow);
+  tick(first.flow, "marketing");
   const again = opened();
   await again.flow.start();
-  assert.deepEqual([again.flow.state.terms, again.flow.state.marketing], [true, true]);
+  assert.deepEqual([isTicked(again.flow), isTicked(again.flow, "marketing")], [true, true]);
   const others = opened({ en: "Other terms.", es: "Otros." });
   await others.flow.start();
-  assert.equal(others.flow.state.terms, false);
+  assert.deepEqual([isTicked(others.flow), isTicked(others.flow, "marketing")], [false, true]);
 });
 
 Deno.test("a reload after the waitlist was joined says what one waits for, and lets one leave", async () => {
@@ -1227,7 +1232,7 @@ Deno.test("a reload after the waitlist was joined says what one waits for, and l
   const made = setting(lists);
   await toDetails(made);
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
   (await made.flow.loadMore()).waitlist.open(slot.local_date, slot.local_date, slot);
   await made.flow.more!.waitlist.join();
   const open = async () => {
@@ -1252,7 +1257,7 @@ Deno.test("whoever has just joined the waitlist can leave it at once", async () 
   });
   await toDetails(made);
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
   (await made.flow.loadMore()).waitlist.open("2026-12-01", "2026-12-02");
   await made.flow.more!.waitlist.join();
   assert.ok(texts(made.flow).includes("Leave the waitlist"));
@@ -1366,7 +1371,11 @@ Deno.test("a waiver's link is there to be copied and shared, at the booking and 
   await made.flow.world.share?.(link);
   assert.deepEqual(shared, [link]);
   await made.flow.more!.waivers.open("w");
-  made.flow.more!.waivers.change({ agreed: true, manner: "type", name: "Eva" });
+  made.flow.more!.waivers.change({
+    agreed: made.flow.state.signing!.waiver.text,
+    manner: "type",
+    name: "Eva",
+  });
   await made.flow.more!.waivers.sign((name) => name);
   assert.equal(made.flow.state.step, "signed");
   assert.equal(fields().length, 1);
@@ -1531,7 +1540,7 @@ Deno.test("a refused name is marked on the waiver, the signer's and each minor's
       waivers.addMinor();
       waivers.changeMinor(index, { name: "evil.com", year: "2015" });
     }
-    waivers.change({ name: "Ana", agreed: true, drawing: "data:," });
+    waivers.change({ name: "Ana", agreed: waiver.text, drawing: "data:," });
     await waivers.sign((name) => name);
     assert.deepEqual(made.flow.state.fieldErrors, marked);
     assert.equal(made.flow.state.focus?.target, `field-${Object.keys(marked)[0]}`);
@@ -1587,7 +1596,7 @@ Deno.test("what was said of one step is not said on the next", async () => {
   made.flow.details.type("full_name", "Maria");
   made.flow.details.type("email", "maria@example.test");
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
   await made.flow.more!.waitlist.join();
   assert.equal(made.flow.state.step, "waiting");
   assert.equal(made.flow.state.announcement, null);

@@ -47,6 +47,7 @@ import {
   soldOut,
   stringsFor,
   texts,
+  tick,
   toDetails,
   toRichDetails,
   view,
@@ -626,7 +627,12 @@ Deno.test("cancelling shows the refund as it is now, and asks before it acts", a
     getBooking: () =>
       Promise.resolve({
         ...confirmed,
-        cancellation: { refund_percent: percent, refund_cents: 89 * percent, disputed_cents: 0 },
+        cancellation: {
+          refund_percent: percent,
+          refund_cents: 89 * percent,
+          disputed_cents: 0,
+          lost_cents: 0,
+        },
       }),
   }, returned);
   await made.flow.start();
@@ -688,6 +694,7 @@ Deno.test("answers are checked as their kind wants it", () => {
   assert.equal(of("checkbox", false, { required: true }), "requiredTick");
   assert.equal(of("phone", "call me"), "invalidPhone");
   assert.equal(of("phone", "+34 600 00 00 00"), null);
+  assert.equal(of("phone", "+٣٤ ६०० ００ 00 ๐๐"), null);
   assert.equal(of("textarea", "a", { minimum_length: 2 }), "invalidField");
   assert.equal(of("textarea", "🔒🔒", { maximum_length: 2 }), null);
   assert.equal(of("text", "abc", { maximum_length: 2 }), "invalidField");
@@ -742,7 +749,7 @@ Deno.test("all that was wished for is quoted and held, with the words that were 
   await made.flow.pricing.applyCode();
   made.flow.details.answer("number", "4");
   made.flow.details.typeNote(" We come late. ");
-  made.flow.details.allowMarketing(true);
+  tick(made.flow, "marketing");
   await made.flow.details.submitDetails();
   const options = {
     extras: [{ extra_id: "x1", quantity: 2 }],
@@ -1123,7 +1130,7 @@ Deno.test("a full day leads to the waitlist, where the calendar has one", async 
   made.flow.details.type("full_name", "Maria");
   made.flow.details.type("email", "maria@example.test");
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
   await made.flow.more!.waitlist.join();
   assert.equal(made.flow.state.step, "waiting");
   const { consents, ...asked } = made.asked("joinWaitlist")[0] as Record<string, unknown>;
@@ -1536,7 +1543,7 @@ Deno.test("a waiver is signed for oneself and one's minors, drawn or typed", asy
     agreed: "requiredTick",
     signature: "requiredSignature",
   });
-  waivers.change({ name: " Maria ", agreed: true, manner: "type", outside: true });
+  waivers.change({ name: " Maria ", agreed: waiver.text, manner: "type", outside: true });
   waivers.changeMinor(0, { name: "Ana", year: "2016" });
   assert.deepEqual(made.flow.state.fieldErrors, {});
   await waivers.sign((name) => `drawing of ${name}`);
@@ -1558,7 +1565,7 @@ Deno.test("a reload keeps what was typed for a waiver, until it is signed or lef
   const first = opened();
   await first.flow.start();
   const { waivers } = first.flow.more!;
-  waivers.change({ name: "Maria", agreed: true, drawing: "data:,", outside: true });
+  waivers.change({ name: "Maria", agreed: waiver.text, drawing: "data:,", outside: true });
   waivers.addMinor();
   waivers.changeMinor(0, { name: "Ana", year: "2016" });
   const again = opened(first.store);
@@ -1568,13 +1575,15 @@ Deno.test("a reload keeps what was typed for a waiver, until it is signed or lef
     name: "Maria",
     minors: [{ name: "Ana", year: "2016" }],
     outside: true,
-    agreed: true,
+    agreed: waiver.text,
     drawing: "",
   });
   const others = opened(first.store, "Other words.");
   await others.flow.start();
   assert.equal(others.flow.state.signing?.name, "Maria");
-  assert.equal(others.flow.state.signing?.agreed, false);
+  const box = elements(others.flow).find(({ props }) => props.name === "agreed");
+  assert.equal(box?.props.checked, false);
+  assert.ok(texts(others.flow).includes(stringsFor("en").termsOther));
   again.flow.more!.waivers.change({ manner: "type" });
   await again.flow.more!.waivers.sign(() => "data:,");
   assert.equal(again.flow.state.step, "signed");
@@ -1586,9 +1595,9 @@ Deno.test("a reload keeps what was typed for a waiver, until it is signed or lef
 Deno.test("a text that changed while it was read is shown again, unsigned", async () => {
   const made = richly({ signWaiver: refuse("waiver_outdated", { version: 4 }) }, { waiver: "t" });
   await made.flow.start();
-  made.flow.more!.waivers.change({ name: "Maria", agreed: true, drawing: "data:," });
+  made.flow.more!.waivers.change({ name: "Maria", agreed: waiver.text, drawing: "data:," });
   await made.flow.more!.waivers.sign(() => "");
-  assert.equal(made.flow.state.signing?.agreed, false);
+  assert.equal(made.flow.state.signing?.agreed, "");
   assert.match(read(made.flow.state.notice?.text) ?? "", /read it again/);
 });
 

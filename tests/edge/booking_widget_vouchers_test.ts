@@ -10,6 +10,7 @@ import {
   calendar,
   confirmed,
   elements,
+  isTicked,
   read,
   returned,
   rich,
@@ -17,6 +18,7 @@ import {
   setting,
   stringsFor,
   texts,
+  tick,
   voucherOffer,
   voucherOrder,
 } from "./booking_widget_world.ts";
@@ -189,13 +191,13 @@ Deno.test("terms are agreed to word for word, and others are shown and asked for
       getCalendar: () => Promise.resolve({ ...rich, terms }),
     }),
   );
-  made.flow.details.agree(true);
+  tick(made.flow);
   terms = { es: "Nuevas." };
   await made.flow.more!.vouchers.buy();
   assert.equal(sale.asked[0]!.accepted_terms, rich.terms.es);
-  assert.equal(made.flow.state.terms, false);
+  assert.equal(isTicked(made.flow), false);
   assert.deepEqual(made.flow.state.fieldErrors, { terms: "requiredTerms" });
-  made.flow.details.agree(true);
+  tick(made.flow);
   await made.flow.more!.vouchers.buy();
   assert.equal(sale.asked[1]!.accepted_terms, "Nuevas.");
 });

@@ -18,6 +18,7 @@ import {
   slot,
   stringsFor,
   waitlistEntry,
+  waiver,
 } from "./booking_widget_world.ts";
 
 /** The same walk for the same seed (mulberry32). */
@@ -209,7 +210,7 @@ class Tab {
     const { flow } = this.made;
     const { step } = flow.state;
     if (step === "waiver" && this.random() < 0.5) {
-      flow.more!.waivers.change({ name: "Maria", agreed: true, drawing: "data:," });
+      flow.more!.waivers.change({ name: "Maria", agreed: waiver.text, drawing: "data:," });
       void flow.more!.waivers.sign((name) => name);
       return "sign";
     }

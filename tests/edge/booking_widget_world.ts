@@ -12,7 +12,14 @@ import type {
   WaitlistEntry,
   Waiver,
 } from "../../edge/_shared/booking.ts";
-import { type Api, ApiError, type HoldRequest } from "../../edge/booking-widget/src/api.ts";
+import {
+  type Api,
+  ApiError,
+  type ApiOptions,
+  createApi,
+  type HoldRequest,
+  restOfApi,
+} from "../../edge/booking-widget/src/api.ts";
 import { textIn } from "../../edge/booking-widget/src/customer.ts";
 import type { VNode } from "../../edge/booking-widget/src/dom.ts";
 import { Flow } from "../../edge/booking-widget/src/flow.ts";
@@ -166,6 +173,7 @@ export const changeQuote: RescheduleQuote = {
   refund_cents: 0,
   open_cents: 1000,
   terms: { tiers: [], no_show_fee_percent: 0 },
+  disputed_cents: 0,
 };
 export const booking: Booking = {
   reference: "ABCD-2345",
@@ -194,7 +202,7 @@ export const booking: Booking = {
   organization: { name: "Casa", slug: "casa" },
   lines: [],
   cancellable: true,
-  cancellation: { refund_percent: 50, refund_cents: 4450, disputed_cents: 0 },
+  cancellation: { refund_percent: 50, refund_cents: 4450, disputed_cents: 0, lost_cents: 0 },
   history: [],
 };
 
@@ -462,7 +470,7 @@ export const richly = (api: Partial<Api> = {}, entry: Partial<Entry> = {}) =>
 export async function toRichDetails(made: Setting): Promise<void> {
   await toDetails(made);
   made.flow.details.answer("select", "m");
-  made.flow.details.agree(true);
+  tick(made.flow);
 }
 export const view = (flow: Flow, language: "es" | "en" | "ca" = "en") =>
   render({
@@ -503,3 +511,30 @@ export const soldOut = (...days: string[]): Partial<Api> => ({
 
 export const returned = { reference: "ABCD-2345", token: "secret" };
 export const confirmed: Booking = { ...booking, status: "confirmed", paid_cents: 8900 };
+
+export type Language = "es" | "en" | "ca";
+
+const box = (flow: Flow, kind: "terms" | "marketing", language: Language) =>
+  elements(flow, language).find(({ props }) => props.name === kind)!;
+/** Set the tick beside the terms, or take it away, as a visitor does in the language of the world. */
+export function tick(
+  flow: Flow,
+  kind: "terms" | "marketing" = "terms",
+  checked = true,
+  language: Language = "es",
+): void {
+  const change = box(flow, kind, language).props.onchange as (event: unknown) => void;
+  change({ target: { checked } });
+}
+/** Whether the tick is shown as set. */
+export const isTicked = (
+  flow: Flow,
+  kind: "terms" | "marketing" = "terms",
+  language: Language = "es",
+) => box(flow, kind, language).props.checked as boolean;
+
+/** All that both scripts ask for, over the network as it is. */
+export function wholeApi(options: ApiOptions): Api {
+  const api = createApi(options);
+  return { ...restOfApi(api), ...api };
+}

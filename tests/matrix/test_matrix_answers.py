@@ -47,7 +47,7 @@ _ANSWERED = {
     "move_bookings": ("total_cents new_total_cents", "a price"),
     "preview_move_bookings": ("total_cents new_total_cents", "a price"),
     "quote_change": (
-        f"{_PRICE} open_cents difference_cents refund_cents",
+        f"{_PRICE} open_cents difference_cents refund_cents disputed_cents",
         "what a change will cost or give back, before the caller makes it",
     ),
     "record_payment": ("amount_cents open_cents paid_cents refunded_cents", "as correct_payment"),

@@ -249,6 +249,7 @@ def test_of_the_private_functions_clients_execute_only_what_their_calls_lead_to(
             *("without_invisible", "is_visible", "says_something"),
             *("holds_link", "is_domain_ending"),
             *("is_encoded_label", "punycode_decoded", "typed_email"),
+            *("ascii_digits", "typed_phone"),
             "search_text",
         )
     )

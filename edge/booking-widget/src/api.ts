@@ -181,7 +181,7 @@ const TIMEOUT_MS = 20_000;
 /** Half of what a time would weigh with what is the same for all of a room. */
 const TIME_COLUMNS = "?select=room_id,starts_at,seats_available,price_cents,is_empty";
 
-export function createApi(options: ApiOptions): Api {
+export function createApi(options: ApiOptions): Omit<Api, keyof ReturnType<typeof restOfApi>> {
   // The heard time and when it was heard, by a clock that nobody sets.
   let heard: { readonly server: number; readonly at: number } | null = null;
   // Reading again harms nobody, what has an idempotency key is done once however often it is asked
@@ -201,10 +201,17 @@ export function createApi(options: ApiOptions): Api {
     quote: (request) => rpc("quote_booking", request),
     hold: (request) => rpc("hold_booking", request),
     getBooking: (key) => rpc("get_booking", key),
-    confirmBooking: (key) => rpc("confirm_booking", key),
     cancelBooking: (key) => rpc("cancel_booking", key),
     checkout: (key, return_url, amount = "due") =>
       serve("checkout", { ...key, return_url, amount }),
+    serverTime: () => heard && heard.server + performance.now() - heard.at,
+  };
+}
+
+/** What only the second script asks for, which brings it along: see `createMore`. */
+export function restOfApi({ rpc }: Pick<Api, "rpc">) {
+  return {
+    confirmBooking: (key) => rpc("confirm_booking", key),
     quoteReschedule: (request) => rpc("quote_reschedule", request),
     reschedule: (request) => rpc("reschedule_booking", request),
     emailMyBookings: (request) => rpc("email_my_bookings", request),
@@ -212,10 +219,9 @@ export function createApi(options: ApiOptions): Api {
     getWaitlistEntry: (token) => rpc("get_waitlist_entry", { token }),
     leaveWaitlist: (token) => rpc("leave_waitlist", { token }),
     acceptOffer: (key) => rpc("accept_waitlist_offer", key),
-    serverTime: () => heard && heard.server + performance.now() - heard.at,
     getWaiver: (token, locale) => rpc("get_waiver", { token, locale }),
     signWaiver: (request) => rpc("sign_waiver", request),
-  };
+  } satisfies Partial<Api>;
 }
 
 /** What lies between may answer in the database's place, and that is no empty list. */
@@ -263,10 +269,12 @@ async function send<T>(
   } catch {
     throw new ApiError("network", 0);
   }
-  // A function that answers nothing says so with an empty body.
-  const answer = text === "" ? null : parse(text);
-  if (response.ok && answer !== undefined) return answer as T;
-  const error = toError(response.status, answer);
+  const answer = parse(text);
+  const { ok, status } = response;
+  // A function that answers nothing says so by its status: all others answer a list, or fields.
+  if (status === 204 || (ok && answer && /^\s*(\[|\{\s*")/.test(text))) return answer as T;
+  // Whether it was done, what cannot be read does not say.
+  const error = toError(ok ? 0 : status, answer);
   if (error.code === "key_refused") {
     console.error("escape-booking: the API refuses the attribute publishable-key");
   }

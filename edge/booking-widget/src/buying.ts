@@ -180,7 +180,6 @@ export class Vouchers {
     const calendar: BookingCalendar = await flow.world.api.getCalendar(flow.world.slug);
     flow.clock.hear(calendar.now);
     flow.set({ calendar });
-    flow.details.recall(calendar);
   }
 
   change(change: Partial<Gift>): void {
@@ -198,8 +197,7 @@ export class Vouchers {
   /** What cannot be ordered like this, in the order of the form. */
   problems(): FieldErrors {
     const { offer, gift, cents, today, flow } = this;
-    const { form, calendar, terms } = flow.state;
-    const agreed = terms || termsText(calendar, flow.world.locale()) === "";
+    const { form } = flow.state;
     const wrong: Record<string, FieldProblem | null> = {
       amount: this.product ||
           (cents !== null && offer?.minimum_cents !== null && offer?.maximum_cents !== null &&
@@ -213,7 +211,7 @@ export class Vouchers {
         : "invalidDelivery",
       full_name: validateField("full_name", form.full_name),
       email: validateField("email", form.email),
-      terms: agreed ? null : "requiredTerms",
+      terms: flow.details.agreed ? null : "requiredTerms",
     };
     return Object.fromEntries(
       Object.entries(wrong).filter((entry): entry is [string, FieldProblem] => entry[1] !== null),
@@ -301,7 +299,7 @@ export class Vouchers {
         await this.#readOffer();
       } else if (code === "terms_not_accepted") {
         await this.#readTerms();
-        flow.details.agree(false);
+        flow.details.agree("terms", "");
         flow.set({ fieldErrors: { terms: "requiredTerms" } });
         return flow.details.focusOnProblem();
       }

@@ -39,7 +39,8 @@ export type Answers = Readonly<Record<string, string | boolean>>;
 export const fields: readonly Field[] = ["full_name", "email", "phone"];
 export const emptyForm: CustomerForm = { full_name: "", email: "", phone: "" };
 
-const PHONE = /^\+?[\d\s().-]{6,24}$/;
+// Digits of any script: the database keeps them as 0 to 9.
+const PHONE = /^\+?[\p{Nd}\s().-]{6,24}$/u;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/;
 
 export function validate(form: CustomerForm): FieldErrors {

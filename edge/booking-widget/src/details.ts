@@ -1,5 +1,5 @@
 /** Filling in the details: who comes, what the venue asks, and the hold that follows. */
-import type { Booking, BookingCalendar, Quote } from "../../_shared/booking.ts";
+import type { Booking, Quote } from "../../_shared/booking.ts";
 import { ApiError, type HoldRequest, refusalOf } from "./api.ts";
 import {
   controlOf,
@@ -19,7 +19,7 @@ import type { Flow } from "./flow.ts";
 import { codeRefusal, payableNow } from "./state.ts";
 import { stringsFor } from "./strings.ts";
 import type { Shown } from "./store.ts";
-import { termsText, toConsents, toOptions } from "./wishes.ts";
+import { agreesTo, termsText, toConsents, toOptions } from "./wishes.ts";
 import { Attempt } from "./world.ts";
 
 /** Codes that mean: this time cannot be had, look again at what is free. */
@@ -39,7 +39,6 @@ const whatOf = ({ room_id, starts_at, party_size }: Quote) =>
 
 export class Details {
   #attempt: Attempt;
-  #agreed = "";
   /** The price and the terms that were shown last, before a reload, too. */
   shown: Shown | null = null;
 
@@ -52,8 +51,7 @@ export class Details {
     const { flow } = this;
     const { store, slug, preset } = flow.world;
     const { full_name = "", email = "" } = preset;
-    const { agreed = "", wishes, shown = null, ...draft } = store.draft(slug) ?? {};
-    this.#agreed = agreed;
+    const { wishes, shown = null, ...draft } = store.draft(slug) ?? {};
     this.shown = shown;
     flow.state = {
       ...flow.state,
@@ -64,21 +62,14 @@ export class Details {
     };
   }
 
-  /** A tick that was set before a reload counts for the words that it was set beside. */
-  recall(calendar: BookingCalendar): void {
-    const text = termsText(calendar, this.flow.world.locale());
-    this.flow.set({ terms: text !== "" && text === this.#agreed });
-  }
-
   keep(): void {
     const { world, state } = this.flow;
-    const { calendar, form, answers, note, terms, marketing, wishes, quote } = state;
-    const agreed = terms ? termsText(calendar, world.locale()) : "";
+    const { form, answers, note, terms, marketing, wishes, quote } = state;
     if (quote) {
       this.shown = { of: whatOf(quote), total: quote.total_cents, terms: quote.terms };
     }
     const { shown } = this;
-    world.store.saveDraft(world.slug, { form, answers, note, agreed, marketing, wishes, shown });
+    world.store.saveDraft(world.slug, { form, answers, note, terms, marketing, wishes, shown });
   }
 
   /**
@@ -93,7 +84,7 @@ export class Details {
       flow.set({ oldTotal: shown.total, focus: flow.focusOn("notice") });
     }
     if (JSON.stringify(shown.terms) !== JSON.stringify(quote.terms)) {
-      flow.set({ oldTerms: shown.terms, terms: false });
+      flow.set({ oldTerms: shown.terms, terms: "" });
       this.keep();
       await flow.explain(new ApiError("terms_changed", 409));
     }
@@ -143,25 +134,27 @@ export class Details {
     this.keep();
   }
 
-  agree(terms: boolean): void {
-    this.flow.set({ terms });
+  /** What is ticked beside these words; empty: nothing any more. */
+  agree(kind: "terms" | "marketing", words: string): void {
+    this.flow.set({ [kind]: words });
     this.keep();
-    this.#mark("terms", null);
+    this.#mark(kind, null);
   }
 
-  allowMarketing(marketing: boolean): void {
-    this.flow.set({ marketing });
-    this.keep();
+  /** Whether the terms as they stand now are agreed to, where there are any. */
+  get agreed(): boolean {
+    const { calendar, terms } = this.flow.state;
+    const text = termsText(calendar, this.flow.world.locale());
+    return !text || agreesTo(terms, text);
   }
 
   /** What cannot be booked like this, in the order of the form. */
   problems(): FieldErrors {
-    const { calendar, form, answers, terms } = this.flow.state;
-    const agreed = terms || termsText(calendar, this.flow.world.locale()) === "";
+    const { form, answers } = this.flow.state;
     return {
       ...validate(form),
       ...validateAnswers(this.flow.questions, answers),
-      ...(agreed ? {} : { terms: "requiredTerms" }),
+      ...(this.agreed ? {} : { terms: "requiredTerms" }),
     };
   }
 
@@ -260,7 +253,7 @@ export class Details {
       lines: quote.lines,
       terms: quote.terms,
       cancellable: false,
-      cancellation: { refund_percent: 0, refund_cents: 0, disputed_cents: 0 },
+      cancellation: { refund_percent: 0, refund_cents: 0, disputed_cents: 0, lost_cents: 0 },
       history: [],
     };
     flow.set({ busy: null, oldTotal: null });

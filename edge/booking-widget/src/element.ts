@@ -1,6 +1,6 @@
 /** `<escape-booking>`: the custom element that joins the flow to the page it stands on. */
 import type { BookingCalendar, RoomImage } from "../../_shared/booking.ts";
-import { ApiError, createApi } from "./api.ts";
+import { type Api, ApiError, createApi } from "./api.ts";
 import { textIn } from "./customer.ts";
 import { h, patch } from "./dom.ts";
 import { Flow } from "./flow.ts";
@@ -166,7 +166,7 @@ export class EscapeBooking extends HTMLElement {
         apiUrl: this.#apiUrl,
         serviceUrl: this.#setting("service-url"),
         publishableKey,
-      }),
+      }) as Api,
       store,
       slug,
       entry: this.#entry.entry,

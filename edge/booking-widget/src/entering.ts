@@ -107,7 +107,6 @@ export class Entering {
     if (!flow.state.calendar) {
       flow.clock.hear(calendar.now);
       flow.set({ calendar });
-      flow.details.recall(calendar);
     }
     return this.dressed = calendar;
   }

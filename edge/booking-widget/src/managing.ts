@@ -3,7 +3,9 @@ import type { Booking } from "../../_shared/booking.ts";
 import { ApiError, refusalOf } from "./api.ts";
 import { localDate, monthOf } from "./dates.ts";
 import type { Flow } from "./flow.ts";
-import { moreText, type Step } from "./state.ts";
+import type { Format } from "./format.ts";
+import { moreText, type Step, type Text } from "./state.ts";
+import type { MoreStrings } from "./strings_more.ts";
 import type { Mark } from "./trail.ts";
 
 const CONFIRM_LIMIT_MS = 60_000;
@@ -166,11 +168,18 @@ export class Managing {
     }
   }
 
-  moved(booking: Booking): void {
+  /** `disputedCents`: what would have gone back with it, and waits for a bank. */
+  moved(booking: Booking, disputedCents = 0): void {
     const { flow } = this;
     flow.choosing.forget();
     this.enter(booking, false);
-    flow.set({ notice: { tone: "info", text: moreText((strings) => strings.moved) } });
+    const waits = (strings: MoreStrings, format: Format) =>
+      disputedCents > 0 &&
+      strings.moveDisputed(format.money(disputedCents, booking.currency));
+    const text: Text = (strings, format) =>
+      [(strings as MoreStrings).moved, waits(strings as MoreStrings, format)].filter(Boolean)
+        .join(" ");
+    flow.set({ notice: { tone: "info", text } });
     flow.emit("rescheduled", booking);
   }
 

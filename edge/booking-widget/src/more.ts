@@ -3,6 +3,7 @@
  * managing and moving a booking, asking for its link again, the waitlist, waivers, gift vouchers, shares of others. It shares no object
  * with the first script but the {@link Flow} that it is given.
  */
+import { restOfApi } from "./api.ts";
 import type { Child } from "./dom.ts";
 import type { Flow } from "./flow.ts";
 import type { Language } from "./language.ts";
@@ -45,6 +46,8 @@ export interface More {
 }
 
 export function createMore(flow: Flow): More {
+  const { api } = flow.world;
+  Object.assign(api, { ...restOfApi(api), ...api });
   const managing = new Managing(flow);
   return {
     managing,

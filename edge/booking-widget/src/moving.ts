@@ -121,7 +121,7 @@ export class Moving {
       this.#attempt.done();
       const moved = await api.getBooking(flow.key(booking.reference));
       flow.set({ busy: null, slot: null, moveQuote: null, oldTotal: null });
-      this.managing.moved(moved);
+      this.managing.moved(moved, moveQuote.disputed_cents);
     } catch (error) {
       flow.set({ busy: null });
       await this.#refused(error);

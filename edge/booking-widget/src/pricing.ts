@@ -126,6 +126,7 @@ export class Pricing {
   async requote(manner?: "say"): Promise<void> {
     const { flow } = this;
     const quoting = ++this.#quoting;
+    flow.set({ pricing: true });
     try {
       const quote = await this.#quote(flow.state.wishes);
       if (quoting !== this.#quoting || !quote) return;

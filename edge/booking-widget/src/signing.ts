@@ -4,6 +4,7 @@ import type { FieldErrors, FieldProblem } from "./customer.ts";
 import type { Flow } from "./flow.ts";
 import type { Managing } from "./managing.ts";
 import type { Minor, Signing } from "./state.ts";
+import { agreesTo } from "./wishes.ts";
 import { Attempt } from "./world.ts";
 
 /** As many as fit on a form that a person reads before they sign. */
@@ -40,8 +41,7 @@ export class Waivers {
           outside: kept?.outside ?? false,
           manner: "draw",
           drawing: "",
-          // It was agreed to these words.
-          agreed: kept?.agreed === waiver.text,
+          agreed: kept?.agreed ?? "",
         },
         focus: flow.focusOn("heading"),
       });
@@ -61,13 +61,8 @@ export class Waivers {
     const wrong = problems(next, this.#year());
     const kept = Object.entries(wrong).filter(([name]) => name in fieldErrors);
     this.flow.set({ signing: next, fieldErrors: Object.fromEntries(kept) });
-    const { token, waiver, name, minors, outside, agreed } = next;
-    this.flow.world.store.saveSigner(token, {
-      name,
-      minors,
-      outside,
-      agreed: agreed ? waiver.text : "",
-    });
+    const { token, name, minors, outside, agreed } = next;
+    this.flow.world.store.saveSigner(token, { name, minors, outside, agreed });
   }
 
   addMinor(): void {
@@ -132,7 +127,7 @@ export class Waivers {
       }
       // The text has changed since it was shown: it has to be read again.
       if (isRefusal(error) && error.code === "waiver_outdated") {
-        this.change({ agreed: false });
+        this.change({ agreed: "" });
         await this.open(signing.token);
       }
       await flow.explain(error);
@@ -166,7 +161,7 @@ function problems(signing: Signing, year: number): FieldErrors {
     const born = /^\d{4}$/.test(minor.year) ? Number(minor.year) : 0;
     if (born < year - 18 || born > year) wrong[`year-${index}`] = "invalidYear";
   });
-  if (!signing.agreed) wrong.agreed = "requiredTick";
+  if (!agreesTo(signing.agreed, signing.waiver.text)) wrong.agreed = "requiredTick";
   if (signing.manner === "draw" && signing.drawing === "") wrong.signature = "requiredSignature";
   return wrong;
 }

@@ -90,7 +90,8 @@ export interface Signing {
   readonly manner: "draw" | "type";
   /** The drawing as a `data:` address; empty while nothing was drawn. */
   readonly drawing: string;
-  readonly agreed: boolean;
+  /** The text beside which the tick was set, as `terms` of {@link State}. */
+  readonly agreed: string;
 }
 
 export interface State {
@@ -120,8 +121,9 @@ export interface State {
   readonly form: CustomerForm;
   readonly answers: Answers;
   readonly note: string;
-  readonly terms: boolean;
-  readonly marketing: boolean;
+  /** The words beside which each tick was set, as long as it is: `agreesTo` says what it counts for. */
+  readonly terms: string;
+  readonly marketing: string;
   readonly fieldErrors: FieldErrors;
   /** The price moved between the quote and the hold: the visitor must agree. */
   readonly oldTotal: number | null;
@@ -189,8 +191,8 @@ export const initial: State = {
   form: emptyForm,
   answers: {},
   note: "",
-  terms: false,
-  marketing: false,
+  terms: "",
+  marketing: "",
   fieldErrors: {},
   oldTotal: null,
   oldTerms: null,

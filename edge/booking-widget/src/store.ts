@@ -29,9 +29,9 @@ export interface Draft {
   readonly form: CustomerForm;
   readonly answers: Answers;
   readonly note: string;
-  /** The terms that were agreed to, word for word; they may be others after a reload. */
-  readonly agreed: string;
-  readonly marketing: boolean;
+  /** The words that were agreed to; they may be others after a reload. */
+  readonly terms: string;
+  readonly marketing: string;
   readonly wishes?: Wishes;
   readonly shown?: Shown | null;
 }

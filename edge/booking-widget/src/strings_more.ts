@@ -415,6 +415,16 @@ const texts = {
     "Es demasiado tarde para una devolución: no se devuelve nada.",
     "És massa tard per a una devolució: no es torna res.",
   ),
+  termsOther: say(
+    "This text is not the one that you ticked. Read it and tick again.",
+    "Este texto no es el que marcaste. Léelo y vuelve a marcar.",
+    "Aquest text no és el que vas marcar. Llegeix-lo i torna a marcar.",
+  ),
+  cancelLost: say(
+    (amount: string) => `Your bank has given ${amount} of what you paid back to you already.`,
+    (amount) => `Tu banco ya te ha devuelto ${amount} de lo que pagaste.`,
+    (amount) => `El teu banc ja t'ha tornat ${amount} del que vas pagar.`,
+  ),
   cancelNothing: say(
     "There is nothing to give back.",
     "No hay nada que devolver.",
@@ -541,6 +551,14 @@ const texts = {
     (amount: string) => `You get ${amount} back.`,
     (amount) => `Te devolvemos ${amount}.`,
     (amount) => `Et tornem ${amount}.`,
+  ),
+  moveDisputed: say(
+    (amount: string) =>
+      `${amount} of what you paid is disputed at your bank, which decides: either it gives you the money back, or we do then.`,
+    (amount) =>
+      `${amount} de lo que pagaste están reclamados en tu banco, y decide él: o te los devuelve el banco, o te los devolvemos entonces.`,
+    (amount) =>
+      `${amount} del que vas pagar estan reclamats al teu banc, i decideix ell: o te'ls torna el banc, o te'ls tornem llavors.`,
   ),
   moveSame: say(
     "The price stays the same.",

@@ -44,17 +44,21 @@ export function termsText(calendar: BookingCalendar | null, language: Language):
   return textIn(calendar?.terms, language, calendar?.locale);
 }
 
+/**
+ * A tick counts for the words beside which it was set, and for no others: not for those of another
+ * language, nor for those of a calendar that was read anew. Without words there is nothing to agree to.
+ */
+export const agreesTo = (ticked: string, words: string): boolean => !!words && ticked === words;
+
 /** What was agreed to, in the words that stood there. */
 export function toConsents(state: State, language: Language, strings: Strings): Consent[] {
   const { calendar } = state;
   const venue = calendar?.organization.name ?? "";
   const terms = termsText(calendar, language);
   const consents: Consent[] = [];
-  if (terms && state.terms) {
-    consents.push({ kind: "terms", granted: true, wording: terms });
-  }
-  if (state.marketing) {
-    consents.push({ kind: "marketing", granted: true, wording: strings.marketingLabel(venue) });
-  }
+  const add = (kind: Consent["kind"], wording: string) =>
+    agreesTo(state[kind], wording) && consents.push({ kind, granted: true, wording });
+  add("terms", terms);
+  add("marketing", strings.marketingLabel(venue));
   return consents;
 }

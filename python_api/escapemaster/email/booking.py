@@ -97,7 +97,12 @@ class Terms(MailData):
 
 
 class BookingData(VenueData):
-    """What the database hands over about a booking. Amounts in minor units of `currency`."""
+    """What the database hands over about a booking. Amounts in minor units of `currency`.
+
+    Attributes:
+        open_cents: What is still to be paid.
+        payable_cents: How much of it the booking's link would ask for now.
+    """
 
     room_name: Typed
     location_name: Typed | None = None
@@ -125,6 +130,7 @@ class BookingData(VenueData):
     total_cents: int
     paid_cents: int = 0
     open_cents: int = 0
+    payable_cents: int = 0
     refund_cents: int = 0
     refunds: tuple[RefundPart, ...] = ()
     #: Others paid shares of it by their own links: theirs goes back to them.
@@ -190,7 +196,7 @@ def booking_content(
         language: The reader's.
         site: Where its links lead, unless the venue has a page of its own.
         shows_price: Whether its table says what the booking costs and what was paid.
-        shows_open: Whether it says what is to be paid at the venue.
+        shows_open: Whether it says what is to be paid, at the venue or by the link.
         shows_answers: Whether it repeats what the party answered.
     """
     page = site.of_venue(booking.site_url).public_url
@@ -204,8 +210,8 @@ def booking_content(
             found.append((text("total"), total, ""))
             if booking.paid_cents:
                 found.append((text("paid"), booking.amount(booking.paid_cents, language), ""))
-        if shows_open and booking.open_cents:
-            found.append((text("due"), booking.amount(booking.open_cents, language), ""))
+        if shows_open:
+            found += _open(booking, language, text)
         if booking.refund_cents:
             found.append((text("refund"), booking.amount(booking.refund_cents, language), ""))
         return found
@@ -360,6 +366,16 @@ def _facts(booking: BookingData, language: str, text: Texts) -> list[Row]:
         found.append((text("extras"), _extras(booking.extras), ""))
     found.append((text("reference"), booking.reference, ""))
     return found
+
+
+def _open(booking: BookingData, language: str, text: Texts) -> list[Row]:
+    """What is still to be paid, and where that can be done."""
+    if booking.payable_cents and booking.payable_cents >= booking.open_cents:
+        amount = booking.amount(booking.open_cents, language)
+        return [(text("to_pay"), amount, capital(text("venue_or_online")))]
+    at_venue = booking.open_cents - booking.payable_cents
+    found = [("due_now", booking.payable_cents), ("due", at_venue)]
+    return [(text(name), booking.amount(cents, language), "") for name, cents in found if cents]
 
 
 def _before(booking: BookingData, language: str, text: Texts) -> str:

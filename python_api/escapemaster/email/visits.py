@@ -19,12 +19,10 @@ class VisitData(BookingData):
     """What the database hands over about a visit that is to come, or is over.
 
     Attributes:
-        payable_cents: What the booking's link would ask to be paid now, in minor units.
         expires_at: Until when a booking that is not confirmed is kept.
         unsigned_waivers: How many of the party have not signed yet.
     """
 
-    payable_cents: int = 0
     expires_at: datetime | None = None
     unsigned_waivers: int = 0
 

@@ -166,7 +166,7 @@ class Page(HTMLParser):
 
 
 def test_a_confirmation_says_everything_in_the_reader_s_language() -> None:
-    message = render(prepared(), SITE)
+    message = render(prepared(payable_cents=0), SITE)
     assert message.subject == "Reserva confirmada: The Attic, sábado, 14 de febrero de 2026"
     assert (message.to_name, message.to_address) == ("Marta", "marta@example.test")
     assert (message.sender, message.language) == ("Enigma", "es")
@@ -491,6 +491,7 @@ def test_a_changed_booking_says_what_it_was_before() -> None:
             "en",
             previous={"starts_at": "2026-02-13T17:00:00Z", "party_size": 3, "room_name": "Cellar"},
             refund_cents=1000,
+            payable_cents=0,
         ),
         SITE,
     )
@@ -683,12 +684,40 @@ def test_what_a_voucher_paid_is_said_to_be_where_it_is(template: str) -> None:
 def test_a_change_of_the_price_says_what_is_still_to_be_paid(
     money_now: dict[str, int], said: str
 ) -> None:
-    changed = {"previous": {"total_cents": 10000}, **money_now}
+    changed = {"previous": {"total_cents": 10000}, "payable_cents": 0, **money_now}
     message = render(prepared("booking_rescheduled", "en", **changed), SITE)
     assert said in message.text
     assert said in Page(message.html).text
     assert "€0.00" not in message.text
     assert ("refund" in message.text.lower()) is ("refund_cents" in money_now)
+
+
+@pytest.mark.parametrize(
+    "template", ["booking_confirmed", "booking_rescheduled", "payment_received"]
+)
+@pytest.mark.parametrize(
+    ("payable", "said"),
+    [
+        (0, ["To pay at the venue: €75.00"]),
+        (7500, ["Still to pay: €75.00", "At the venue, or online by the link below"]),
+        (2500, ["Due now: €25.00", "To pay at the venue: €50.00"]),
+    ],
+)
+def test_what_can_be_paid_online_is_not_said_to_be_paid_at_the_venue_alone(
+    template: str, payable: int, said: list[str]
+) -> None:
+    prices = {"total_cents": 10000, "open_cents": 7500, "payable_cents": payable}
+    received = {"received_cents": 2500} if template == "payment_received" else {}
+    message = render(prepared(template, "en", **prices, **received), SITE)
+    for text in (message.text, Page(message.html).text):
+        words = re.sub(r"\s+", " ", text)
+        for one in said:
+            assert all(part in words for part in one.split(": ")), one
+        assert ("at the venue: " in message.text) is (payable < 7500)
+    at_link = "€75.00 is still to be paid at the venue, or online by the link below."
+    changed = {"previous": {"total_cents": 9000}, **prices}
+    text = render(prepared("booking_rescheduled", "en", **changed), SITE).text
+    assert (at_link in text) is (payable > 0)
 
 
 def test_a_mistake_of_ours_that_only_own_words_meet_does_not_hold_up_the_mail(

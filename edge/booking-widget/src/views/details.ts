@@ -246,7 +246,7 @@ function summary(view: View): Child {
     {
       class: "summary",
       "aria-label": strings.summary,
-      "aria-busy": state.pricing || !quote ? "true" : undefined,
+      "aria-busy": state.pricing ? "true" : undefined,
     },
     ticket(view, {
       room: nameOf(view, flow.room),
@@ -255,7 +255,11 @@ function summary(view: View): Child {
       timezone: slot.timezone,
       partySize: state.partySize,
     }),
-    quote ? costs(view, quote) : h("p", { class: "muted", key: "wait" }, strings.loading),
+    quote
+      ? costs(view, quote)
+      : state.pricing
+      ? h("p", { class: "muted", key: "wait" }, strings.loading)
+      : button({ kind: "plain", label: strings.retry, press: () => void flow.pricing.requote() }),
     quote && due(view),
     // They come with the second script, without which nothing is held.
     quote && flow.more?.terms(view as MoreView, quote.terms, state.oldTerms),

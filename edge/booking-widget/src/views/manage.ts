@@ -169,10 +169,13 @@ function waiverLink(view: MoreView, token: string): VNode {
 /** Cancelling is asked twice, with what it gives back in between. */
 function question(view: MoreView, booking: Booking): VNode {
   const { state, strings, format, flow } = view;
-  const { refund_percent, refund_cents, disputed_cents } = booking.cancellation;
+  const { refund_percent, refund_cents, disputed_cents, lost_cents } = booking.cancellation;
   const amount = format.money(refund_cents, booking.currency);
+  const lost = lost_cents > 0 && strings.cancelLost(format.money(lost_cents, booking.currency));
   const text = booking.paid_cents === 0
     ? strings.cancelFree
+    : lost && refund_cents === 0
+    ? lost
     : refund_cents === 0
     ? refund_percent > 0 ? strings.cancelNothing : strings.cancelNone
     : refund_percent >= 100
@@ -193,6 +196,7 @@ function question(view: MoreView, booking: Booking): VNode {
     },
     h("h3", { id: "question", class: "question-title" }, strings.cancelTitle),
     h("p", { id: "question-text" }, text),
+    lost && lost !== text && h("p", { key: "lost" }, lost),
     // The bank decides about it, whatever the terms give.
     disputed_cents > 0 &&
       h("p", { key: "disputed" }, strings.disputed(format.money(disputed_cents, booking.currency))),

@@ -43,6 +43,7 @@ export function moveQuote(view: MoreView): Child {
   const money = (cents: number) => format.money(cents, booking.currency);
   const difference = moveQuote?.difference_cents ?? 0;
   const refund = moveQuote?.refund_cents ?? 0;
+  const disputed = moveQuote?.disputed_cents ?? 0;
   const open = moveQuote?.open_cents ?? 0;
   const others = booking.terms && moveQuote?.terms &&
     saysElse(view, booking.terms, moveQuote.terms);
@@ -108,6 +109,7 @@ export function moveQuote(view: MoreView): Child {
         { key: "money" },
         [
           refund > 0 && strings.moveBack(money(refund)),
+          disputed > 0 && strings.moveDisputed(money(disputed)),
           open > 0 && strings.moveOpen(money(open)),
         ].filter(Boolean).join(" "),
       ),

@@ -2,7 +2,8 @@
 import type { CustomField } from "../../../_shared/booking.ts";
 import { type Field, fieldName } from "../customer.ts";
 import { type Child, h, type VNode } from "../dom.ts";
-import { termsText } from "../wishes.ts";
+import type { MoreStrings } from "../strings_more.ts";
+import { agreesTo, termsText } from "../wishes.ts";
 import { control, optional, tick } from "./controls.ts";
 import type { View } from "./parts.ts";
 
@@ -104,11 +105,18 @@ function answerControl(view: View, question: CustomField): VNode {
   });
 }
 
+/** Says it where others were ticked than these words: those of another language, or of before. */
+export function otherWords(view: View, ticked: string, words: string): Child {
+  const { termsOther }: Partial<MoreStrings> = view.strings;
+  return ticked && ticked !== words && h("b", { role: "alert" }, termsOther);
+}
+
 /** What must be agreed to, and what may be. `offers`: whether somebody becomes a customer by it. */
 export function consents(view: View, offers = true): Child {
   const { strings, state, flow } = view;
   const venue = state.calendar?.organization.name ?? "";
   const terms = termsText(state.calendar, flow.world.locale());
+  const offer = strings.marketingLabel(venue);
   return h(
     "div",
     { class: "consents", key: "consents" },
@@ -127,16 +135,17 @@ export function consents(view: View, offers = true): Child {
       tick(view, {
         name: "terms",
         label: strings.termsLabel(venue),
-        checked: state.terms,
+        hint: otherWords(view, state.terms, terms),
+        checked: agreesTo(state.terms, terms),
         required: true,
-        change: (checked) => flow.details.agree(checked),
+        change: (checked) => flow.details.agree("terms", checked ? terms : ""),
       }),
     ],
     offers && tick(view, {
       name: "marketing",
-      label: optional(view, strings.marketingLabel(venue)),
-      checked: state.marketing,
-      change: (checked) => flow.details.allowMarketing(checked),
+      label: optional(view, offer),
+      checked: agreesTo(state.marketing, offer),
+      change: (checked) => flow.details.agree("marketing", checked ? offer : ""),
     }),
   );
 }

@@ -2,8 +2,10 @@
 import { type Child, h, type VNode } from "../dom.ts";
 import { MOST_MINORS } from "../signing.ts";
 import type { Signing } from "../state.ts";
+import { agreesTo } from "../wishes.ts";
 import { control, errorText, tick } from "./controls.ts";
 import { button, header, heading, icon, linkRow, type MoreView, notice } from "./parts.ts";
+import { otherWords } from "./person.ts";
 
 export function waiver(view: MoreView): Child {
   const { state, strings, format, flow } = view;
@@ -45,9 +47,11 @@ export function waiver(view: MoreView): Child {
       tick(view, {
         name: "agreed",
         label: strings.waiverAgree,
-        checked: signing.agreed,
+        hint: otherWords(view, signing.agreed, signing.waiver.text),
+        checked: agreesTo(signing.agreed, signing.waiver.text),
         required: true,
-        change: (agreed) => flow.more?.waivers.change({ agreed }),
+        change: (checked) =>
+          flow.more?.waivers.change({ agreed: checked ? signing.waiver.text : "" }),
       }),
       signature(view, signing),
       button({

@@ -34,13 +34,15 @@ def _price(booking: BookingData, language: str, text: Texts) -> list[str]:
     if booking.previous is None or booking.previous.total_cents is None:
         return []
     before = money(booking.previous.total_cents, booking.currency, language)
-    kept = booking.paid_cents - booking.refund_cents
+    # What staff gave back is not asked for again: it counts as paid.
+    settled = booking.total_cents - booking.open_cents
+    where = text("venue_or_online" if booking.payable_cents else "venue_only")
     if not booking.open_cents:
         after = text("all_paid")
-    elif kept > 0:
-        after = text("still_due", kept=booking.amount(kept, language))
+    elif settled > 0:
+        after = text("still_due", kept=booking.amount(settled, language), where=where)
     else:
-        after = text("all_due")
+        after = text("all_due", where=where)
     return [f"{text('price', before_total=before)} {after}"]
 
 
