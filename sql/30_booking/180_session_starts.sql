@@ -32,8 +32,6 @@ comment on column private.session_starts.during is
 -- for: the foreign key, when a room leaves a group
 create index session_starts_group_room_idx on private.session_starts (organization_id, group_id, room_id);
 
-alter table private.session_starts enable row level security;
-
 create function private.has_start_groups(organization_id uuid, room_id uuid)
 returns boolean
 language plpgsql

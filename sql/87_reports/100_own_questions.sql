@@ -95,8 +95,6 @@ create unlogged table private.report_statements (
   statement text not null,
   created_at timestamptz not null default now(),
   constraint report_statements_pkey primary key (organization_id, id, caller),
-  constraint report_statements_organization_fkey foreign key (organization_id)
-  references public.organizations (id) on delete cascade,
   constraint report_statements_statement_is_bounded check (length(statement) between 1 and 40000)
 );
 

@@ -63,6 +63,8 @@ _VALUES = {
     ("notification_preferences", "user_id"): _OF_BOTH,
     ("notifications", "user_id"): _OF_BOTH,
     ("table_exports", "user_id"): _OF_BOTH,
+    # Once in any case of its letters.
+    ("tags", "name"): "'x' || g",
     # Half of them of money, which takes a permission more.
     ("notifications", "type"): (
         f"case g / {2 * ORGANIZATIONS} % 2 when 0 then 'payment_disputed' else 'booking_new' end"
