@@ -138,6 +138,7 @@ def test_the_mail_says_what_is_so_now(venue: Venue) -> None:
             "payable_cents": 0,
             "refund_cents": 0,
             "refunds": [],
+            "split": False,
             "lost_cents": 0,
             "terms": {"tiers": [], "no_show_fee_percent": 100},
             "cancel_refund": None,

@@ -234,6 +234,8 @@ def test_embedding_leads_to_no_other_tenant(
                 f"/{near}",
                 params={"select": f"far:{far}!{name}({mark})"},
             )
+            if near == far and "PGRST200" in answer.text:
+                continue  # PostgREST knows no way from a table to itself.
             assert answer.status_code == 200, answer.text
             for row in answer.json():
                 many = row["far"] if isinstance(row["far"], list) else [row["far"]]
