@@ -8645,6 +8645,7 @@ export type Database = {
         "refund_percent": number;
         "refund_cents": number;
         "disputed_cents": number;
+        "lost_cents": number;
       };
       "cancellation_terms": {
         "tiers": (Database["public"]["CompositeTypes"]["cancellation_tier"])[];
@@ -8692,6 +8693,7 @@ export type Database = {
         "refund_cents": number;
         "open_cents": number;
         "terms": Database["public"]["CompositeTypes"]["cancellation_terms"];
+        "disputed_cents": number;
       };
       "changed_row": {
         "table_name": string;

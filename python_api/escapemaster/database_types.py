@@ -5213,6 +5213,7 @@ class PublicCancellation(BaseModel):
     refund_percent: int = Field(alias="refund_percent")
     refund_cents: int = Field(alias="refund_cents")
     disputed_cents: int = Field(alias="disputed_cents")
+    lost_cents: int = Field(alias="lost_cents")
 
 
 class PublicCancellationTerms(BaseModel):
@@ -5268,6 +5269,7 @@ class PublicChangeQuote(BaseModel):
     refund_cents: int = Field(alias="refund_cents")
     open_cents: int = Field(alias="open_cents")
     terms: PublicCancellationTerms = Field(alias="terms")
+    disputed_cents: int = Field(alias="disputed_cents")
 
 
 class PublicChangedRow(BaseModel):

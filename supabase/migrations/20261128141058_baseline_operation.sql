@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 31e593b569fb44465c4bca8bb783c3aaac0c6343c060324759dd5c69dfac0721
+-- Digest of what follows: 1ac9e9df5a3f932a90b2911c98213b5948767b0c3f81a03bfea4f147c7a157ac
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -5190,6 +5190,7 @@ begin
         'total_cents', b.total_cents,
         'paid_cents', balance.paid_cents,
         'open_cents', private.booking_open(b),
+        'payable_cents', private.payable_online(b),
         'terms', private.booking_terms(b),
         'cancel_refund', b.cancel_refund,
         -- What waits for a bank's decision is not promised.
@@ -5203,11 +5204,7 @@ begin
           join public.payment_shares as share on share.organization_id = sp.organization_id and share.id = sp.share_id
           where sp.organization_id = b.organization_id and share.booking_id = b.id
         ),
-        'lost_cents', (
-          select coalesce(sum(private.payment_lost(p.organization_id, p.id)), 0)
-          from public.payments as p
-          where p.organization_id = b.organization_id and p.booking_id = b.id
-        )
+        'lost_cents', private.booking_lost(b.organization_id, b.id)
       )
     )
     from public.bookings as b
@@ -5228,7 +5225,7 @@ end
 $$;
 
 comment on function private.booking_content is
-  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; split: whether others paid shares of it; lost_cents: what the customer''s bank gave back after a dispute.';
+  'What every mail about a booking says, as things stand now: {booking_id, locale, to, data}; null without such a booking. refunds: by which way the money goes back, as private.refund_ways says; terms: what was agreed about cancelling; payable_cents: what the link asks for; split: whether others paid shares of it; lost_cents: what the customer''s bank gave back after a dispute.';
 
 create function private.with_data(mail jsonb, data jsonb)
 returns jsonb
@@ -5243,6 +5240,44 @@ $$;
 
 comment on function private.with_data is 'The mail with more data; null without a mail.';
 
+create function private.told_until(told public.booking_history)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return coalesce(
+    -- What the newest mail that left was about; the customer knows the booking as it was then.
+    (
+      select max(h.occurred_at)
+      from private.jobs as j
+      join private.email_messages as m on m.job_id = j.id and m.sent_at is not null
+      join public.booking_history as h
+        on h.organization_id = j.organization_id and h.id = (j.payload ->> 'history_id')::uuid
+      where j.kind = 'email.send'
+        and j.organization_id = told.organization_id
+        and j.payload ->> 'booking_id' = told.booking_id::text
+        and h.occurred_at < told.occurred_at
+    ),
+    -- A change before the confirmation was never announced: the confirmation told what was so then.
+    (
+      select max(c.occurred_at)
+      from public.booking_history as c
+      where c.organization_id = told.organization_id
+        and c.booking_id = told.booking_id
+        and c.to_status = 'confirmed'
+        and c.change is null
+        and c.occurred_at < told.occurred_at
+    ),
+    '-infinity'
+  );
+end
+$$;
+
+comment on function private.told_until is
+  'Until when the customer knows what became of the booking, when the mail about this step of it is written.';
+
 create function private.untold_changes(told public.booking_history)
 returns jsonb
 language plpgsql
@@ -5250,21 +5285,9 @@ stable
 set search_path = ''
 as $$
 declare
-  told_until timestamptz;
   first jsonb;
   last jsonb;
 begin
-  -- What the newest mail that left was about; the customer knows the booking as it was then.
-  select max(h.occurred_at) into told_until
-  from private.jobs as j
-  join private.email_messages as m on m.job_id = j.id and m.sent_at is not null
-  join public.booking_history as h
-    on h.organization_id = j.organization_id and h.id = (j.payload ->> 'history_id')::uuid
-  where j.kind = 'email.send'
-    and j.organization_id = told.organization_id
-    and j.payload ->> 'booking_id' = told.booking_id::text
-    and h.occurred_at < told.occurred_at;
-  -- A change before the confirmation was never announced: the confirmation told what was so then.
   select
     jsonb_object_agg(field.key, field.value -> 0 order by h.occurred_at desc),
     jsonb_object_agg(field.key, field.value -> 1 order by h.occurred_at)
@@ -5274,15 +5297,7 @@ begin
   where h.organization_id = told.organization_id
     and h.booking_id = told.booking_id
     and h.occurred_at <= told.occurred_at
-    and h.occurred_at > coalesce(told_until, (
-      select max(c.occurred_at)
-      from public.booking_history as c
-      where c.organization_id = told.organization_id
-        and c.booking_id = told.booking_id
-        and c.to_status = 'confirmed'
-        and c.change is null
-        and c.occurred_at < told.occurred_at
-    ), '-infinity');
+    and h.occurred_at > private.told_until(told);
   return (
     select jsonb_object_agg(f.key, jsonb_build_array(f.value, l.value))
     from jsonb_each(first) as f
@@ -5294,6 +5309,28 @@ $$;
 
 comment on function private.untold_changes is
   'All that the mail about a change has to tell, as public.booking_history keeps it: that change and those before it that no mail told; null when they undo each other.';
+
+create function private.untold_refunds(told public.booking_history)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  ways private.refund_way [] := private.refund_ways(
+    told.organization_id, told.booking_id, 'changed', promised_after => private.told_until(told)
+  );
+begin
+  return jsonb_build_object(
+    'refunds', ways,
+    -- What waits for a bank's decision is not promised.
+    'refund_cents', (select coalesce(sum(way.amount_cents) filter (where not way.disputed), 0) from unnest(ways) as way)
+  );
+end
+$$;
+
+comment on function private.untold_refunds is
+  'The refunds that the mail about a change has to tell, {refunds, refund_cents}: those of that change and of those before it that no mail told; the others have mails of their own.';
 
 create function private.present_content(organization_id uuid, booking_id uuid, template text)
 returns jsonb
@@ -5397,7 +5434,7 @@ begin
           where b.organization_id = told.organization_id and b.id = told.booking_id
         )
       ) end
-    )
+    ) || case when change is null then '{}' else private.untold_refunds(told) end
   );
 end
 $$;
@@ -15203,15 +15240,15 @@ begin
       and b.starts_at < days.to_at
       and b.room_id in (select r.id from room as r)
   ),
-  -- As private.booking_kept, of all of them in one pass.
+  -- As private.booking_kept and private.booking_covered, of all of them in one pass.
   kept as materialized (
-    select m.booking_id, sum(m.cents) as cents
+    select m.booking_id, sum(m.cents) as cents, sum(m.cents + m.given) as covered
     from (
-      select p.booking_id, p.amount_cents as cents
+      select p.booking_id, p.amount_cents as cents, 0 as given
       from public.payments as p
       where p.organization_id = get_revenue_report.organization_id and p.booking_id in (select v.id from visit as v)
       union all
-      select q.booking_id, -q.amount_cents
+      select q.booking_id, -q.amount_cents, case when private.is_goodwill(q) then q.amount_cents else 0 end
       from private.refund_requests as q
       where q.organization_id = get_revenue_report.organization_id
         and q.booking_id in (select v.id from visit as v)
@@ -15258,7 +15295,7 @@ begin
       union all
       select
         v.room_id, v.source, v.id, v.starts_at, v.currency, null, null, 0, 0, 0, 0, coalesce(k.cents, 0),
-        case when v.price > 0 then greatest(v.price - coalesce(k.cents, 0), 0) else 0 end
+        case when v.price > 0 then greatest(v.price - coalesce(k.covered, 0), 0) else 0 end
       from visit as v
       left join kept as k on k.booking_id = v.id
     ) as f
@@ -17630,8 +17667,6 @@ create unlogged table private.report_statements (
   statement text not null,
   created_at timestamptz not null default now(),
   constraint report_statements_pkey primary key (organization_id, id, caller),
-  constraint report_statements_organization_fkey foreign key (organization_id)
-  references public.organizations (id) on delete cascade,
   constraint report_statements_statement_is_bounded check (length(statement) between 1 and 40000)
 );
 

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: ec299a877ade7770d5ec2f0954afcc47c84d1dcd24d0be6b0622d10890f280f8
+-- Digest of what follows: 6e2e6f212960becc0a49a4f056051e0712f188e1c4ce7ef7ae8d5057ca089ad1
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -969,7 +969,10 @@ begin
         written -> field,
         'strict $.** ? (@.type() == "string" && !(@ like_regex "^([!-~]([ -~]*[!-~])?)?$"))'
       );
-    cleaned := cleaned || jsonb_build_object(field, private.clean_json(written -> field, tg_argv[0] = 'names'));
+    cleaned := cleaned || jsonb_build_object(field, case field
+      when 'phone' then to_jsonb(private.ascii_digits(private.clean_text(written ->> field)))
+      else private.clean_json(written -> field, tg_argv[0] = 'names')
+    end);
   end loop;
   if cleaned <> '{}' then
     new := jsonb_populate_record(new, cleaned);
@@ -1230,6 +1233,57 @@ $$;
 
 comment on function private.refuse_other_page is
   'Raises 422 checkout_page_invalid unless people can be sent there to pay: an https address with nobody''s name and password in it (http only on this machine), which ends within a day.';
+
+create function private.ascii_digits(written text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+declare
+  -- The zeros of Unicode's decimal digits (category Nd, 15.1); the other nine follow each.
+  zeros text [] := regexp_split_to_array(btrim('
+    660 6f0 7c0 966 9e6 a66 ae6 b66 be6 c66 ce6 d66 de6 e50 ed0 f20 1040 1090 17e0 1810 1946 19d0 1a80 1a90 1b50
+    1bb0 1c40 1c50 a620 a8d0 a900 a9d0 a9f0 aa50 abf0 ff10 104a0 10d30 11066 110f0 11136 111d0 112f0 11450 114d0
+    11650 116c0 11730 118e0 11950 11c50 11d50 11da0 11f50 16a60 16ac0 16b50 1d7ce 1d7d8 1d7e2 1d7ec 1d7f6 1e140
+    1e2f0 1e4f0 1e950 1fbf0
+  ', e' \n'), '\s+');
+begin
+  if written !~ '[^\x20-\x7e]' then
+    return written; -- nearly always
+  end if;
+  return translate(
+    written,
+    (
+      select string_agg(chr(('x' || lpad(z.zero, 8, '0'))::bit(32)::int + d.digit), '' order by z.zero, d.digit)
+      from unnest(zeros) as z (zero)
+      cross join generate_series(0, 9) as d (digit)
+    ),
+    repeat('0123456789', cardinality(zeros))
+  );
+end
+$$;
+
+comment on function private.ascii_digits is
+  'The text with 0 to 9 in place of the decimal digits of every script: Arabic, Devanagari, Thai, those of full width.';
+grant execute on function private.ascii_digits to authenticated;
+
+create function private.typed_phone(written text)
+returns text
+language plpgsql
+immutable
+strict
+set search_path = ''
+as $$
+begin
+  return nullif(private.ascii_digits(private.clean_text(written)), '');
+end
+$$;
+
+comment on function private.typed_phone is
+  'A telephone number as it is kept: clean, with digits that can be dialled; null if nothing was typed.';
+grant execute on function private.typed_phone to authenticated;
 
 create function private.is_phone(written text)
 returns boolean
@@ -11368,8 +11422,11 @@ begin
     if not private.is_email(answered) then
       perform private.refuse_field(field.key, 'email');
     end if;
-  elsif field.kind = 'phone' and not private.is_phone(answered) then
-    perform private.refuse_field(field.key, 'phone');
+  elsif field.kind = 'phone' then
+    answered := private.ascii_digits(answered);
+    if not private.is_phone(answered) then
+      perform private.refuse_field(field.key, 'phone');
+    end if;
   elsif field.kind = 'date' and (answered !~ '^\d{4}-\d\d-\d\d$' or not pg_input_is_valid(answered, 'date')) then
     perform private.refuse_field(field.key, 'date');
   end if;
@@ -13464,7 +13521,7 @@ begin
   end if;
   new.email := private.typed_email(new.email);
   new.full_name := private.clean_text(new.full_name);
-  new.phone := nullif(private.clean_text(new.phone), '');
+  new.phone := private.typed_phone(new.phone);
   new.staff_note := private.clean_note(new.staff_note);
   return new;
 end
@@ -13569,7 +13626,7 @@ as $$
 declare
   full_name text := private.clean_text(customer ->> 'full_name');
   email text := nullif(private.typed_email(customer ->> 'email'), '');
-  phone text := nullif(private.clean_text(customer ->> 'phone'), '');
+  phone text := private.typed_phone(customer ->> 'phone');
   locale text := coalesce(nullif(customer ->> 'locale', ''), default_locale);
   field text;
 begin
@@ -18451,7 +18508,7 @@ comment on function private.order_with_token is
   'The order with the reference and the token; the question is counted. Raises 404 order_not_found, the same for a wrong reference and a wrong token; 429 rate_limited.';
 
 -- =============================================================================
--- sql/30_booking/180_session_starts.sql
+-- sql/30_booking/190_session_starts.sql
 -- =============================================================================
 
 -- Session starts: the minutes of a start group that a session's start takes from the group's other
@@ -18487,8 +18544,6 @@ comment on column private.session_starts.during is
 
 -- for: the foreign key, when a room leaves a group
 create index session_starts_group_room_idx on private.session_starts (organization_id, group_id, room_id);
-
-alter table private.session_starts enable row level security;
 
 create function private.has_start_groups(organization_id uuid, room_id uuid)
 returns boolean
