@@ -361,6 +361,12 @@ _PRICES = (
         reason="A move of an order sets no price and takes no coupon; what a booking has it keeps.",
     ),
     Exclusion(
+        callee="private.transition_booking",
+        callers=("private.transition_order",),
+        codes=("booking_merged",),
+        reason="Bookings of an order are not merged.",
+    ),
+    Exclusion(
         callee="private.move_order",
         callers=("private.change_order",),
         codes=("notice_too_short", "slot_not_offered", "terms_changed"),
