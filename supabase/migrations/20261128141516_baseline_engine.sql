@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 6e2e6f212960becc0a49a4f056051e0712f188e1c4ce7ef7ae8d5057ca089ad1
+-- Digest of what follows: 347e4211f594283a5d0a52eedc6fbdd62ef388b475f95977121d43cef5748de9
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -18751,7 +18751,7 @@ comment on function private.barred_starts is
   'When a room cannot start in that period because another room of one of its start groups does.';
 
 create function private.fill_start_group(organization_id uuid, group_id uuid)
-returns void
+returns jsonb
 language plpgsql
 volatile
 set search_path = ''
@@ -18809,18 +18809,12 @@ begin
     order by s.starts_at, s.room_id
     limit 20
   ) as s;
-  if conflicts is not null then
-    perform private.fail(
-      'starts_too_close', 409,
-      'Move these sessions further from what starts before them, or allow fewer minutes between two starts.',
-      jsonb_build_object('conflicts', conflicts)
-    );
-  end if;
+  return conflicts;
 end
 $$;
 
 comment on function private.fill_start_group is
-  'Takes the minutes of all starts to come of a group''s rooms anew. Raises 409 starts_too_close, details {"conflicts": [{"session_id", "room_id", "starts_at"}]}, at most 20 that start too soon after another.';
+  'Takes the minutes of all starts to come of a group''s rooms anew. Returns those that start too soon after another, [{session_id, room_id, starts_at}], at most 20; null: none.';
 
 create function private.keep_start_groups()
 returns trigger
@@ -18829,11 +18823,18 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  conflicts jsonb := private.fill_start_group(
+    new.organization_id,
+    (to_jsonb(new) ->> case tg_table_name when 'start_groups' then 'id' else 'group_id' end)::uuid
+  );
 begin
-  if tg_relid = 'public.start_groups'::regclass then
-    perform private.fill_start_group(new.organization_id, new.id);
-  else
-    perform private.fill_start_group(new.organization_id, new.group_id);
+  if conflicts is not null then
+    perform private.fail(
+      'starts_too_close', 409,
+      'Move these sessions further from what starts before them, or allow fewer minutes between two starts.',
+      jsonb_build_object('conflicts', conflicts)
+    );
   end if;
   return null;
 end
