@@ -101,13 +101,11 @@ def test_a_network_address_that_guesses_is_refused_whatever_the_account(
     with httpx.Client(base_url=stack.url, trust_env=False, transport=transport) as http:
         target = httpx.URL(stack.url, raw_path=f"/auth/v1/{path}".encode())
         headers = {"apikey": stack.publishable_key}
+        told: list[httpx.Response] = []
         # Enough for two times of five minutes, should one end meanwhile.
-        told = [
-            http.post(
-                target, headers=headers, json={"email": f"{uuid.uuid4()}@example.test", **body}
-            )
-            for _ in range(122)
-        ]
+        while len(told) < 122 and (not told or told[-1].status_code != 429):
+            attempt = {"email": f"{uuid.uuid4()}@example.test", **body}
+            told.append(http.post(target, headers=headers, json=attempt))
         assert 429 not in {answer.status_code for answer in told[:60]}
         assert told[-1].status_code == 429
         assert told[-1].json()["error_code"] == "over_request_rate_limit"
