@@ -173,8 +173,10 @@ def test_json_of_another_shape_is_refused_and_no_fault(
 def test_one_network_address_makes_auth_write_forty_times_an_hour_and_no_more(
     stack: Stack, gateway: httpx.Client
 ) -> None:
+    told: list[int] = []
     # Enough for two hours, should one end meanwhile.
-    told = [post(stack, gateway, "recover", email=unknown()).status_code for _ in range(82)]
+    while len(told) < 82 and 429 not in told:
+        told.append(post(stack, gateway, "recover", email=unknown()).status_code)
     assert told[:40] == [200] * 40
     assert told[-1] == 429
     # The client cannot say who it is.
