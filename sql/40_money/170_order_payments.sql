@@ -479,6 +479,40 @@ $$;
 comment on function private.retake_order is
   'Whether all bookings of an order that lapsed have their places again now: all of them, or none is taken. paid: what came in for each of booking_ids. The caller holds them.';
 
+create function private.settle_rest_of_order(organization_id uuid, order_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking_id uuid;
+begin
+  for booking_id in
+    select b.id
+    from public.bookings as b
+    where b.organization_id = settle_rest_of_order.organization_id
+      and b.order_id = settle_rest_of_order.order_id
+      and b.status in ('held', 'pending')
+      and b.hold_expires_at > now()
+      and b.due_now_cents = 0
+      and not exists (
+        select from public.bookings as other
+        where other.organization_id = b.organization_id
+          and other.order_id = b.order_id
+          and other.status in ('held', 'expired')
+          and other.due_now_cents > 0
+      )
+    order by b.starts_at, b.id
+  loop
+    perform private.settle_booking(settle_rest_of_order.organization_id, booking_id);
+  end loop;
+end
+$$;
+
+comment on function private.settle_rest_of_order is
+  'Settles those bookings of an order that cost nothing now and waited for others: once none is left that must be paid first. The caller holds the bookings.';
+
 create function private.apply_order_session(job private.jobs, lead_id uuid, session jsonb)
 returns service.applied_checkout
 language plpgsql
@@ -499,7 +533,6 @@ declare
   cents bigint [] := '{}';
   takes_again boolean := true;
   known public.booking_orders;
-  zero_due uuid;
   state text;
   answer service.applied_checkout;
 begin
@@ -525,6 +558,14 @@ begin
       select from public.bookings as b
       join unnest(attempts) as a on a.organization_id = b.organization_id and a.booking_id = b.id
       where b.status = 'expired'
+        -- Or has lapsed as one has that cost nothing and is not among them.
+        or b.hold_expires_at <= now() and exists (
+          select from public.bookings as other
+          where other.organization_id = known.organization_id
+            and other.order_id = known.id
+            and other.status = 'expired'
+            and other.due_now_cents = 0
+        )
     ) and not exists (
       -- Told before: what it did then stays.
       select from public.payments as p
@@ -588,25 +629,7 @@ begin
   end loop;
 
   if paid then
-    -- What cost nothing now waited for the rest.
-    for zero_due in
-      select b.id
-      from public.bookings as b
-      where b.organization_id = known.organization_id
-        and b.order_id = known.id
-        and b.status in ('held', 'pending')
-        and b.due_now_cents = 0
-        and not exists (
-          select from public.bookings as other
-          where other.organization_id = b.organization_id
-            and other.order_id = b.order_id
-            and other.status in ('held', 'expired')
-            and other.due_now_cents > 0
-        )
-      order by b.starts_at, b.id
-    loop
-      perform private.settle_booking(known.organization_id, zero_due);
-    end loop;
+    perform private.settle_rest_of_order(known.organization_id, known.id);
   elsif delayed and not refused then
     -- The provider is asked every minute, so an hour is kept however long it takes.
     update public.bookings as b

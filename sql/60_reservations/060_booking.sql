@@ -451,6 +451,9 @@ begin
   end if;
   perform private.act_as('customer', booking.customer_id);
   perform private.cancel(booking, 'cancelled_by_customer', 'terms');
+  if booking.order_id is not null then
+    perform private.settle_rest_of_order(booking.organization_id, booking.order_id);
+  end if;
   return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
 exception
   when query_canceled or lock_not_available or deadlock_detected then

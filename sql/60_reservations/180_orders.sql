@@ -644,7 +644,11 @@ begin
   where b.organization_id = known.organization_id
     and b.order_id = known.id
     and (cancel_order.booking_references is null or b.reference = any (cancel_order.booking_references));
-  perform private.lock_bookings(known.organization_id, ids);
+  perform private.lock_bookings(
+    known.organization_id,
+    -- Those that are left may have waited for these.
+    array(select b.id from public.bookings as b where b.organization_id = known.organization_id and b.order_id = known.id)
+  );
   for booking in
     select b.*
     from public.bookings as b
@@ -669,6 +673,7 @@ begin
   if cancelled = 0 then
     perform private.fail('not_cancellable', 409, 'The bookings are over, or their time has come; ask the venue.');
   end if;
+  perform private.settle_rest_of_order(known.organization_id, known.id);
   return private.managed_order(known.organization_id, known.id);
 exception
   when query_canceled or lock_not_available or deadlock_detected then

@@ -246,7 +246,14 @@ begin
   ) then
     perform private.fail('booking_not_found', 404, 'Name bookings of the order.');
   end if;
-  perform private.lock_bookings(transition_order.organization_id, ids);
+  perform private.lock_bookings(
+    transition_order.organization_id,
+    -- Those that are left may have waited for these.
+    array(
+      select b.id from public.bookings as b
+      where b.organization_id = transition_order.organization_id and b.order_id = transition_order.order_id
+    )
+  );
   for booking in
     select b.id, b.reference
     from public.bookings as b
@@ -268,6 +275,9 @@ begin
         perform private.refuse_about(state, code, hint, details, jsonb_build_object('reference', booking.reference));
     end;
   end loop;
+  if transition_order.to_status = 'cancelled' then
+    perform private.settle_rest_of_order(transition_order.organization_id, transition_order.order_id);
+  end if;
   return private.desk_order(transition_order.organization_id, transition_order.order_id);
 exception
   when query_canceled or lock_not_available or deadlock_detected then

@@ -277,6 +277,41 @@ class TestOnePage:
         venue.apply(paid(venue.checkout(order.as_one())))
         assert statuses(venue, order) == ["confirmed"] * 3
 
+    @pytest.mark.parametrize("by", ["its link", "the order's", "staff"])
+    def test_what_costs_nothing_now_stands_once_those_that_it_waited_for_are_cancelled(
+        self, venue: Venue, by: str
+    ) -> None:
+        rooms = more_rooms(venue)
+        venue.owner.change("update public.rooms set price_cents = 0 where id = %s", rooms[1])
+        order = hold_order(venue, rooms)
+        free = next(
+            b for b, cents in zip(order.bookings, totals(venue, order), strict=True) if not cents
+        )
+        others = [b for b in order.bookings if b is not free]
+        if by == "its link":
+            for booking in others:
+                assert venue.status(free) == "held"
+                venue.cancel(booking)
+        elif by == "staff":
+            venue.owner.call(
+                "transition_order",
+                organization_id=venue.organization_id,
+                order_id=venue.database.one(
+                    "select order_id from public.bookings where id = %s", free.id
+                ),
+                to_status="cancelled",
+                reason="Broken",
+                booking_ids=[b.id for b in others],
+            )
+        else:
+            venue.public.call(
+                "cancel_order",
+                reference=order.reference,
+                order_token=order.token,
+                booking_references=[b.reference for b in others],
+            )
+        assert [venue.status(b) for b in (free, *others)] == ["confirmed", "cancelled", "cancelled"]
+
 
 class TestInAnyOrder:
     def test_lost_late_and_repeated_news_end_the_same(self, venue: Venue) -> None:
@@ -375,6 +410,31 @@ class TestTooLate:
         ]
         assert sum(venue.run_refunds(b) for b in order.bookings) == 3
         assert ledger(venue, order) == [(cents, cents) for cents in due]
+
+    def test_where_a_place_that_costs_nothing_now_is_gone_all_goes_back_too(
+        self, venue: Venue
+    ) -> None:
+        rooms = more_rooms(venue)
+        venue.owner.change("update public.rooms set price_cents = 0 where id = %s", rooms[1])
+        order = hold_order(venue, rooms)
+        opened = venue.checkout(order.as_one())
+        for booking in order.bookings:
+            venue.let_lapse(booking)
+        replace(venue, room_id=rooms[1]).public.call(
+            "hold_booking",
+            slug=venue.slug,
+            room_id=rooms[1],
+            starts_at=order.bookings[0].starts_at,
+            party_size=PARTY,
+            customer={"full_name": "Eve", "email": "eve@example.com"},
+            expected_total_cents=0,
+            idempotency_key=str(uuid.uuid4()),
+        )
+        for _ in range(2):
+            venue.apply(paid(opened))
+        assert statuses(venue, order) == ["expired"] * 3
+        assert sum(venue.run_refunds(b) for b in order.bookings) == 2
+        assert ledger(venue, order) == [(cents, cents) for cents in totals(venue, order)]
 
     def test_what_was_cancelled_meanwhile_goes_back_and_the_rest_stands(
         self, venue: Venue, order: Order
