@@ -116,7 +116,8 @@ def known_letters(pdf: FPDF, text: str) -> str:
     """What of a text is printed: all of it but signs; nothing, where letters are missing."""
     fonts = [pdf.fonts[name] for name in (_BODY, *_OTHERS)]
     kept = []
-    for character in text:
+    # A figure without its minus is another.
+    for character in text.replace("\N{MINUS SIGN}", "-"):
         if any(ord(character) in font.cmap for font in fonts):  # type: ignore[union-attr]
             kept.append(character)
         elif unicodedata.category(character)[0] in "LMN" and character not in _OF_EMOJI:

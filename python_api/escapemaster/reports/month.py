@@ -529,7 +529,7 @@ def _share_of(occupancy: Occupancy | None) -> int | None:
 
 
 def _sign(value: float) -> str:
-    return "+" if value > 0 else "−"
+    return "+" if value > 0 else "-"
 
 
 def _clock(seconds: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gc
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -360,3 +361,13 @@ def test_a_month_of_any_venue_can_be_drawn(tmp_path: Path) -> None:
         hour["sums"]["occupancy_bp"] = None
     assert "Este mes no hay nada que mostrar." in printed(nothing, "es", path)
     assert "−1.234,56" in printed(month_of(cents=-123_456), "es", path).replace("-", "−")
+
+
+@pytest.mark.parametrize("language", ["es", "en", "ca"])
+def test_what_fell_is_told_as_less(language: str, tmp_path: Path) -> None:
+    fell = month_of()
+    before = fell["bookings_before"]["total"]
+    fell["bookings_before"] = {"total": {**before, "bookings": 40, "cancelled_bp": 640}}
+    shown = printed(fell, language, tmp_path / "month.pdf")
+    assert "- 50 %" in shown
+    assert re.search(r"- 1[.,]4 ", shown)
