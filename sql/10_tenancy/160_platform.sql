@@ -22,7 +22,10 @@ create table private.platform_log (
 );
 
 comment on table private.platform_log is
-  'What platform administrators did, and customers of Stripe that were taken off (nobody''s name; reason: the customer). No foreign keys: it outlives the organizations that it speaks of.';
+  'What platform administrators did, organizations that were put back from a backup (nobody''s name; action restore, reason: of when), and customers of Stripe that were taken off (nobody''s name; reason: the customer). No foreign keys: it outlives the organizations that it speaks of.';
+
+-- for: whether an organization was put back from a backup since a moment (private.changes_since)
+create index platform_log_restores_idx on private.platform_log (organization_id, occurred_at) where action = 'restore';
 
 create table public.support_entries (
   organization_id uuid not null,

@@ -90,7 +90,15 @@ begin
     return row(settled, true, '{}'::public.changed_row [])::public.recent_changes;
   elsif not isfinite(changes_since.since) or changes_since.since > clock_timestamp() then
     perform private.fail('since_invalid', 422, 'Give the until of the last answer, or nothing to begin.');
-  elsif changes_since.since < clock_timestamp() - interval '1 day' then
+  elsif changes_since.since < clock_timestamp() - interval '1 day'
+    -- What a restore puts in the place of what there was, no entry of the log tells.
+    or exists (
+      select from private.platform_log as p
+      where p.organization_id = changes_since.organization_id
+        and p.action = 'restore'
+        and p.occurred_at >= changes_since.since
+    )
+  then
     perform private.fail('since_too_old', 410, 'Read everything anew, and begin without since.');
   end if;
   tables := array(
@@ -135,7 +143,7 @@ set search_path = ''
 as $$ select private.changes_since(organization_id, since, max_rows) $$;
 
 comment on function public.changes_since is
-  'Which rows of boards and lists changed, of the tables that the caller may read, oldest first, at most max_rows (10 to 1000): the poll behind a screen that follows. Without since it says only from when to go on; since is the until of the last answer, and misses nothing, however late a transaction commits. Under bookings:read. Errors: 403 permission_denied; 410 since_too_old (more than a day); 422 since_invalid.';
+  'Which rows of boards and lists changed, of the tables that the caller may read, oldest first, at most max_rows (10 to 1000): the poll behind a screen that follows. Without since it says only from when to go on; since is the until of the last answer, and misses nothing, however late a transaction commits. Under bookings:read. Errors: 403 permission_denied; 410 since_too_old (more than a day, or the organization was restored since); 422 since_invalid.';
 grant execute on function public.changes_since to authenticated;
 
 -- for: private.changes_since, and readers of the log who ask for a day

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg import sql
 from rich.console import Console
 from typer.testing import CliRunner
 
+from client import Client
 from db.booking_world import open_shop
 from db.chaos import EXPECTED, Person, crowd
 from db.invariants import broken_promises
@@ -29,6 +31,7 @@ from escapemaster_dev.backup.progress import Reporter
 from escapemaster_dev.schema.snapshot import snapshot
 from matrix.databases import WITHOUT_PLAN_LIMITS, Databases
 from matrix.house import House
+from matrix.promises import refused
 from stack import wait_until
 
 PEOPLE = 6
@@ -378,6 +381,12 @@ def test_the_files_of_another_place_are_never_put_beside_the_rows(
     assert str(place_of_the_environment(files=False)) == "postgres at db.example:5432"
 
 
+def follow(connection: Any, owner: Client, organization: str, since: object) -> Any:
+    """What a screen that follows the venue's changes is told."""
+    client = replace(owner, connection=connection)
+    return client.call("changes_since", organization_id=organization, since=since)
+
+
 def of(contents: dict[str, list[str]], organization: str, *, others: bool = False) -> Any:
     """The rows that name an organization, or those that do not."""
     return {
@@ -409,6 +418,8 @@ def test_one_venue_alone_comes_back_and_the_others_keep_what_they_did_since(
             person.act()
         connection.execute("delete from public.booking_history where organization_id = %s", [kept])
         connection.execute("delete from auth.users where id = %s", [gone])
+        owner = people[0].shop.venue.owner
+        since = follow(connection, owner, kept, None)["until"]
     now = contents(place)
     assert of(now, kept) != of(then, kept)
 
@@ -430,6 +441,7 @@ def test_one_venue_alone_comes_back_and_the_others_keep_what_they_did_since(
     assert told.left_out["public.memberships"] == 1
     mine, known = of(after, kept), of(then, kept)
     assert told.mails_set_aside
+    assert "restore" in mine.pop("private.platform_log")[0]
     assert len(mine.pop("private.jobs")) == len(known.pop("private.jobs"))
     assert mine.keys() == known.keys()
     differs = {
@@ -448,3 +460,7 @@ def test_one_venue_alone_comes_back_and_the_others_keep_what_they_did_since(
     with psycopg.connect(admin(databases, place), autocommit=True) as connection:
         house = House(connection)
         assert broken_promises(house, kept) == broken_promises(house, other[0].shop.id) == {}
+        with refused(410, "since_too_old"):
+            follow(connection, owner, kept, since)
+        until = follow(connection, owner, kept, None)["until"]
+        assert follow(connection, owner, kept, until)["is_whole"]

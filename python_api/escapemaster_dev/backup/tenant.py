@@ -22,6 +22,8 @@ _OWN: Final = {
     "private.idempotency_keys": sql.SQL("starts_with(scope, {}::text || ':')"),
 }
 _BY_COLUMN: Final = sql.SQL("organization_id = {}")
+#: What the platform did to it, which stays as it was.
+_NOT_ITS_OWN: Final = frozenset({"private.platform_log"})
 #: What becomes of a row whose parent is gone, by pg_constraint.confdeltype.
 _GOES, _FORGETS = "c", "n"
 
@@ -87,6 +89,12 @@ def put_organization(
     for value in backup.manifest.sequences:
         rows.raise_sequence(connection, value)
     aside = rows.set_mails_aside(connection, organization)
+    # Who follows its changes reads everything anew.
+    connection.execute(
+        "insert into private.platform_log (action, organization_id, reason, occurred_at)"
+        " values ('restore', %s, %s, clock_timestamp())",
+        [organization, f"as of {backup.manifest.made_at:%Y-%m-%d %H:%M} UTC"],
+    )
     connection.execute("set local session_replication_role = origin")
     return PutBack(organization, written - sum(left_out.values()), left_out, aside)
 
@@ -97,7 +105,7 @@ def _tenant_tables(connection: rows.Connection, backup: Verified) -> list[TableR
         " where attname = 'organization_id' and not attisdropped"
     ).fetchall()
     # With no search path a name is always qualified.
-    named = {name for (name,) in found} | _OWN.keys()
+    named = ({name for (name,) in found} | _OWN.keys()) - _NOT_ITS_OWN
     return [table for table in backup.manifest.tables if str(table) in named]
 
 
