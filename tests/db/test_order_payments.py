@@ -560,7 +560,7 @@ class TestRefusals:
             venue.checkout(order.bookings[0])
 
     def test_a_wrong_token_opens_no_page(self, venue: Venue, order: Order) -> None:
-        for token in ("", order.token[:-1] + "A", order.bookings[0].token):
+        for token in ("", order.token[::-1], order.bookings[0].token):
             with pytest.raises(Refused) as caught:
                 venue.checkout(replace(order.as_one(), token=token))
             assert caught.value.code == "booking_not_found"

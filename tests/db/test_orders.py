@@ -305,7 +305,7 @@ class TestTheLink:
             own["manage_token"],
             other["order_token"],
             "",
-            held["order_token"][:-1] + "A",
+            held["order_token"][::-1],
         ):
             with refused(404, "order_not_found"):
                 look(shop, {**held, "order_token": token})
