@@ -52,6 +52,8 @@ GOOD = {
     "with a as (select name as n from locations), b as (select n from a union all select n from a)"
     " select b.* from b": 2,
     "select name" + " || name" * 8 + " as t from locations": 1,
+    "select name || ' (place)' as t from locations union all select name || ' (room)' from rooms"
+    " order by t": 1,
     f'select name as "{"é" * 31}x", timezone as "region" from locations': 1,
     "select distinct on (room) room, id from bookings order by room, id": 0,
     "select percentile_disc(0.5) within group (order by party_size), min(room), max(room),"
@@ -197,6 +199,19 @@ ATTACKS = {
     "with a as (select name || name || name || name as t from locations), "
     "b as (select t || t || t || t as t from a) select t || t || t || t as t from b": (
         "report_refused"
+    ),
+    "select t || t as t from (select name || name as t from locations) q": "report_refused",
+    "select (select q.t || 'x' from rooms) as t from (select name || 'x' as t from locations) q": (
+        "report_refused"
+    ),
+    "select t" + " + t" * 20 + " as t from (select t" + " + t" * 20 + " as t from (select"
+    " total_cents" + " + total_cents" * 20 + " as t from bookings) q) q": "report_too_complex",
+    "select "
+    + ", ".join(f"t as t{i}" for i in range(60))
+    + " from (select t"
+    + " * t" * 60
+    + " as t from (select cast('1e131071' as decimal) as t from locations) q) q": (
+        "report_too_complex"
     ),
     # tables of values, from who has no data
     "select 1 as one": "report_refused",

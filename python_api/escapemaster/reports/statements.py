@@ -34,9 +34,10 @@ MAX_RELATIONS: Final = 12
 MAX_SELECTS: Final = 30
 #: Columns of the answer.
 MAX_COLUMNS: Final = 60
-#: Texts that are joined with `||`, in all of it: each may double what it is given, so a text grows
-#: 256-fold at most.
+#: Texts that are joined with `||`, in all of it, and in one select: a text grows ninefold at most.
 MAX_JOINED_TEXTS: Final = 8
+#: Nodes of the tree where each column stands for what it is made of, as the database plans it.
+MAX_PLANNED: Final = 3_000
 #: Bytes of a name: the database cuts a longer one, and two may become one.
 MAX_NAME: Final = 63
 
@@ -250,8 +251,68 @@ def _refuse_growth(tree: exp.Expr) -> None:
         is_counted = isinstance(parent, exp.Count) and not is_named
         if not (is_counted or isinstance(parent, exp.Select)):
             raise _refused("*", "Select it, or `count(*)`: it is no value.")
-    if len(list(tree.find_all(exp.DPipe))) > MAX_JOINED_TEXTS:
+    joined = list(tree.find_all(exp.DPipe))
+    if len(joined) > MAX_JOINED_TEXTS:
         raise _refused("||", f"Join texts at most {MAX_JOINED_TEXTS} times.")
+    selects = {id(select): select for node in joined if (select := node.find_ancestor(exp.Select))}
+    # Parts of the outermost union do not read each other.
+    if len(selects) > 1 and any(s.find_ancestor(exp.Select, exp.CTE) for s in selects.values()):
+        raise _refused("||", "Join texts in one select, not what another has joined.")
+    planned = _Planned(tree)
+    if sum(planned.size(column) for column in tree.find_all(exp.Column)) > MAX_PLANNED:
+        raise _too_complex("Name what a subquery computes less often.")
+
+
+class _Planned:
+    """What columns are made of: the database puts that in their place, again and again."""
+
+    def __init__(self, tree: exp.Expr) -> None:
+        self._made = {cte.alias: cte.this for cte in tree.find_all(exp.CTE)}
+        self._known: dict[tuple[int, str], int] = {}
+
+    def size(self, column: exp.Column) -> int:
+        """How many nodes a column stands for; one, if it is a view's."""
+        select = column.find_ancestor(exp.Select)
+        while select is not None:
+            found: exp.Expr | None = select.args.get("from_")
+            for part in ([found] if found else []) + (select.args.get("joins") or []):
+                if part.this.alias_or_name == column.table:
+                    return self._of(part.this, column.name)
+            select = select.find_ancestor(exp.Select)
+        return 1
+
+    def _of(self, relation: exp.Expr, name: str) -> int:
+        body: exp.Expr | None = relation
+        if isinstance(relation, exp.Table):
+            body = self._made.get(relation.name)
+        while isinstance(body, exp.Subquery):
+            body = body.this
+        if not isinstance(body, exp.Query) or name not in body.named_selects:
+            return 1
+        key = (id(body), name)
+        if key not in self._known:
+            # All that the text can be, should it name itself.
+            self._known[key] = MAX_PLANNED
+            place = body.named_selects.index(name)
+            self._known[key] = min(MAX_PLANNED, sum(map(self._nodes, _nth(body, place))))
+        return self._known[key]
+
+    def _nodes(self, made: exp.Expr) -> int:
+        return sum(
+            self.size(node) if isinstance(node, exp.Column) else 1
+            for node in made.walk()
+            if not isinstance(node, exp.Identifier | exp.Alias | exp.TableAlias)
+        )
+
+
+def _nth(query: exp.Expr, place: int) -> Iterator[exp.Expr]:
+    """What the columns of a place are made of, in each select of a union."""
+    if isinstance(query, exp.SetOperation | exp.Subquery):
+        yield from _nth(query.this, place)
+        if isinstance(query, exp.SetOperation):
+            yield from _nth(query.expression, place)
+    elif isinstance(query, exp.Select) and place < len(query.selects):
+        yield query.selects[place]
 
 
 def _is_compared(row: exp.Tuple) -> bool:
