@@ -213,6 +213,11 @@ ATTACKS = {
     + " as t from (select cast('1e131071' as decimal) as t from locations) q) q": (
         "report_too_complex"
     ),
+    "with q as (select total_cents"
+    + " + total_cents" * 60
+    + " as t from bookings) select q.t"
+    + " + q.t" * 60
+    + " as t from (q)": "report_too_complex",
     # tables of values, from who has no data
     "select 1 as one": "report_refused",
     "select name from locations union all select 'x'": "report_refused",

@@ -276,17 +276,20 @@ class _Planned:
         while select is not None:
             found: exp.Expr | None = select.args.get("from_")
             for part in ([found] if found else []) + (select.args.get("joins") or []):
-                if part.this.alias_or_name == column.table:
-                    return self._of(part.this, column.name)
+                relation = part.this
+                while isinstance(relation, exp.Subquery) and not relation.alias:
+                    relation = relation.this
+                if relation.alias_or_name == column.table:
+                    return self._of(relation, column.name)
             select = select.find_ancestor(exp.Select)
         return 1
 
     def _of(self, relation: exp.Expr, name: str) -> int:
         body: exp.Expr | None = relation
-        if isinstance(relation, exp.Table):
-            body = self._made.get(relation.name)
         while isinstance(body, exp.Subquery):
             body = body.this
+        if isinstance(body, exp.Table):
+            body = self._made.get(body.name)
         if not isinstance(body, exp.Query) or name not in body.named_selects:
             return 1
         key = (id(body), name)
