@@ -161,12 +161,21 @@ begin
   ),
   -- Without texts and spaces.
   written as (
-    select t.*, lead(t.sign) over (order by t.place) as next_sign, lead(t.word) over (order by t.place) as next_word
+    select t.*, lead(t.sign) over (order by t.place) as next_sign, lead(t.word) over (order by t.place) as next_word,
+      lag(t.sign) over (order by t.place) as last_sign, lag(t.word) over (order by t.place) as last_word,
+      sum(case t.sign when '(' then 1 when ')' then -1 else 0 end) over (order by t.place) as depth
     from token as t
     where num_nonnulls(t.name, t.word, t.sign, t.other) = 1
+  ),
+  -- And whether the bracket around it is that of a cast.
+  placed as (
+    select w.*,
+      max(case when w.sign = '(' then w.place * 2 + (w.last_word is not distinct from 'CAST')::int end)
+        over (partition by w.depth order by w.place) % 2 = 1 as is_in_cast
+    from written as w
   )
   select r.problem into problem
-  from written as w
+  from placed as w
   cross join lateral (
     select case
       when w.other is not null then w.other
@@ -177,6 +186,12 @@ begin
       when w.name is not null and w.next_sign = '(' and w.next_word is null then w.name
       -- The catalogs: these are found without their schema.
       when w.name ilike '"pg\_%' or lower(w.name) = '"information_schema"' then w.name
+      -- A type by its name in quotes, which the list of words does not hold.
+      when w.name is not null and (w.last_sign = '::' or w.last_word = 'AS' and w.is_in_cast) then w.name
+      -- Those of them that look a catalog up, wherever they stand.
+      when w.name ~* '^"_?reg' and exists (
+        select from pg_catalog.pg_type as t where t.typname = lower(trim(both '"' from w.name))
+      ) then w.name
       -- Any schema but this one.
       when w.next_sign = '.' and w.name <> '"reports"' and exists (
         select from pg_catalog.pg_namespace as n where n.nspname = trim(both '"' from w.name)
@@ -305,8 +320,10 @@ declare
   size bigint := 0;
   is_cut boolean := false;
 begin
-  -- Dear questions stand in nobody's way: one at a time of an organization, and three of all.
-  if not pg_try_advisory_xact_lock(hashtextextended('run_report/' || run_report.organization_id, 0))
+  -- Dear questions stand in nobody's way: one at a time of a person (an account or a key), of however many
+  -- organizations, one of an organization, and three of all.
+  if not pg_try_advisory_xact_lock(hashtextextended('run_report/by/' || coalesce(auth.uid()::text, ''), 0))
+    or not pg_try_advisory_xact_lock(hashtextextended('run_report/' || run_report.organization_id, 0))
     or not (
       pg_try_advisory_xact_lock(hashtextextended('run_report/1', 0))
       or pg_try_advisory_xact_lock(hashtextextended('run_report/2', 0))
@@ -321,6 +338,15 @@ begin
       is_cut := true;
       exit;
     end if;
+    -- A number that no double holds is one that neither a sheet nor most readers of JSON can read.
+    if line ~ '[0-9]{200}[0-9]{109}' and exists (
+      select from json_each(line::json) as e where json_typeof(e.value) = 'number' and abs(e.value::text::numeric) >= 1e308
+    ) then
+      perform private.fail(
+        'report_failed', 422, 'A value does not fit: ask for numbers of fewer digits.',
+        jsonb_build_object('problem', 'a number has more than 308 digits')
+      );
+    end if;
     found := found || line::jsonb;
   end loop;
   return row(found, is_cut)::public.report_answer;
@@ -334,9 +360,14 @@ exception
     perform private.fail(
       'report_invalid', 422, 'Mend it: the database cannot read it.', jsonb_build_object('problem', left(sqlerrm, 500))
     );
-  when data_exception then
+  when data_exception or cardinality_violation then
     perform private.fail(
       'report_failed', 422, 'A value does not fit: divide by nullif(…, 0), and cast only what has the form.',
+      jsonb_build_object('problem', left(sqlerrm, 500))
+    );
+  when program_limit_exceeded or insufficient_resources then
+    perform private.fail(
+      'report_failed', 422, 'Ask for fewer things at once: it is more than the database can hold.',
       jsonb_build_object('problem', left(sqlerrm, 500))
     );
 end

@@ -46,7 +46,15 @@ GOOD = {
     "select p.method, sum(amount_cents) from payments p left join bookings b on"
     " p.booking_id = b.id and b.status <> 'held' group by method": 0,
     "select x::text, y::int, z::numeric(10, 2), 'it''s \"so\" \\ ; -- /* $$' as t from"
-    " (select 1 x, 2 y, 3 z) q": 1,
+    " (select 1 x, 2 y, 3 z from locations) q": 1,
+    "select room from bookings where (room, room_id) in (select name, id from rooms)"
+    " and (room, status) <> ('a', 'b') and (status, source) in (('held', 'api'), ('x', 'y'))": 0,
+    "with a as (select name as n from locations), b as (select n from a union all select n from a)"
+    " select b.* from b": 2,
+    "select name" + " || name" * 8 + " as t from locations": 1,
+    "select name || ' (place)' as t from locations union all select name || ' (room)' from rooms"
+    " order by t": 1,
+    f'select name as "{"é" * 31}x", timezone as "region" from locations': 1,
     "select distinct on (room) room, id from bookings order by room, id": 0,
     "select percentile_disc(0.5) within group (order by party_size), min(room), max(room),"
     " rank() over (order by room), dense_rank() over (order by room), lead(room) over"
@@ -167,6 +175,65 @@ ATTACKS = {
     "c as (select x.id from b x join b y on x.id = y.id), "
     "d as (select x.id from c x join c y on x.id = y.id) "
     "select count(*) from d x join d y on x.id = y.id": "report_too_complex",
+    # rows as values, and texts of texts, which double with each
+    "with a as (select name as t from locations), b as (select (t, t, t) as t from a), "
+    "c as (select (t, t, t) as t from b) select t from c": "report_refused",
+    "select (name, name) as t from locations": "report_refused",
+    "select ((name, name)) is null as t from locations": "report_refused",
+    "select count((name, name)) as t from locations": "report_refused",
+    "select coalesce((name, name), (name, name)) as t from locations": "report_refused",
+    "select 1 from locations where ((name, name), 1) = ((name, name), 1)": "report_refused",
+    "select max(name) from locations group by (name, name)": "report_refused",
+    "select name from locations order by (name, name)": "report_refused",
+    "select coalesce(l.*, l.*) as t from locations l": "report_refused",
+    "with a as (select name from locations), b as (select nullif(a.*, null) as t,"
+    " greatest(a.*, a.*) as u from a) select * from b": "report_refused",
+    "select l.* is null as t from locations l": "report_refused",
+    "select count(l.*) as t from locations l": "report_refused",
+    "select distinct (name, name) as t from locations": "report_refused",
+    "select distinct on ((name, name), name) name from locations": "report_refused",
+    "select count(distinct (name, name)) as t from locations": "report_refused",
+    "select row(name, name) as t from locations": "report_not_allowed",
+    "select concat(name, name) as t from locations": "report_not_allowed",
+    "select name" + " || name" * 9 + " as t from locations": "report_refused",
+    "with a as (select name || name || name || name as t from locations), "
+    "b as (select t || t || t || t as t from a) select t || t || t || t as t from b": (
+        "report_refused"
+    ),
+    "select t || t as t from (select name || name as t from locations) q": "report_refused",
+    "select (select q.t || 'x' from rooms) as t from (select name || 'x' as t from locations) q": (
+        "report_refused"
+    ),
+    "select t" + " + t" * 20 + " as t from (select t" + " + t" * 20 + " as t from (select"
+    " total_cents" + " + total_cents" * 20 + " as t from bookings) q) q": "report_too_complex",
+    "select "
+    + ", ".join(f"t as t{i}" for i in range(60))
+    + " from (select t"
+    + " * t" * 60
+    + " as t from (select cast('1e131071' as decimal) as t from locations) q) q": (
+        "report_too_complex"
+    ),
+    "with q as (select total_cents"
+    + " + total_cents" * 60
+    + " as t from bookings) select q.t"
+    + " + q.t" * 60
+    + " as t from (q)": "report_too_complex",
+    # tables of values, from who has no data
+    "select 1 as one": "report_refused",
+    "select name from locations union all select 'x'": "report_refused",
+    "with x as (select 1 as k union all select 1) select count(*) from x": "report_refused",
+    "with x as (select 1 as k union all select k from x) select k from x": "report_unreadable",
+    "select (select 1) as one from locations": "report_refused",
+    "select name from locations where exists (select 1)": "report_refused",
+    "select name from locations where 1 in (select 1)": "report_refused",
+    "select l.name from locations l join (select 'x' as n) q on q.n = l.name": "report_refused",
+    # nothing, and names that would be cut
+    "select from locations": "report_refused",
+    "select count(*) from (select from locations) q": "report_refused",
+    f'select name as "{"x" * 64}" from locations': "report_refused",
+    f'select name as "{"é" * 32}" from locations': "report_refused",
+    f"select name as {'x' * 63}a, timezone as {'x' * 63}b from locations": "report_refused",
+    f"with {'x' * 64} as (select name from locations) select * from {'x' * 64}": "report_refused",
     # parameters, quoting, letters
     "select $1": "report_not_allowed",
     "select * from bookings where id = :id": "report_not_allowed",
@@ -227,6 +294,8 @@ def test_what_is_no_select_of_the_views_is_refused_before_it_is_sent(text: str) 
         bounded(text)
     assert (caught.value.code, caught.value.status) == (ATTACKS[text], 422)
     assert caught.value.hint
+    if ATTACKS[text] in ("report_refused", "report_not_allowed"):
+        assert isinstance(caught.value.details, dict) and caught.value.details["part"]
 
 
 #: What the database itself does not let past, if the service were to hand it over as it is.
@@ -276,6 +345,14 @@ RAW = [
     "select 1 \\ 2",
     "select '{}'::json",
     "select 'bookings'::regclass",
+    "select 'bookings'::\"regclass\"",
+    "select 'bookings' :: \"RegClass\"",
+    "select '{}'::\"json\"",
+    "select cast('bookings' as \"regclass\")",
+    "select cast('{bookings}' as \"_regclass\")",
+    "select cast(coalesce('{}', (select '1')) as \"xml\")",
+    'select cast(\'{}\' as "json") as "x"',
+    "select \"regclass\" 'bookings'",
     "select array[1]",
     "select \uff50g_sleep(1)",
     "select 1 @ 2",
@@ -351,30 +428,79 @@ def test_a_question_that_takes_too_long_says_so(unguarded: Shop) -> None:
         run(unguarded, by, statement)
 
 
-def test_one_question_of_a_venue_is_answered_at_a_time(shop: Shop) -> None:
+@pytest.mark.parametrize("of", ["organization", "person"])
+def test_one_question_of_a_venue_and_of_a_person_is_answered_at_a_time(shop: Shop, of: str) -> None:
     by = shop.venue.owner
     statement = prepared(shop, by, bounded("select * from rooms").text)
     info = shop.house.connection.info
     with psycopg.connect(info.dsn, password=info.password) as other:
         other.execute(
             "select pg_advisory_xact_lock(hashtextextended('run_report/' || %s::text, 0))",
-            [shop.id],
+            [shop.id if of == "organization" else f"by/{by.id}"],
         )
         with refused(409, "report_running"):
             run(shop, by, statement)
+        if of == "person":
+            colleague = shop.venue.hire("colleague", "manager")
+            theirs = prepared(shop, colleague, bounded("select * from rooms").text)
+            assert run(shop, colleague, theirs)["is_cut"] is False
     assert run(shop, by, statement)["is_cut"] is False
+
+
+def test_a_type_in_quotes_is_told_from_the_name_of_a_column(shop: Shop) -> None:
+    by = shop.venue.owner
+    statement = (
+        'SELECT (SELECT CAST(COUNT(*) AS INT) AS "json") AS "region", CAST(\'1\' AS INT) AS "name"'
+    )
+    assert run(shop, by, prepared(shop, by, statement))["rows"] == [{"region": 1, "name": 1}]
+
+
+#: Where there may be one.
+TWO_ROWS = (
+    "select (select name from locations union all select timezone from locations) from locations"
+)
 
 
 def test_a_question_that_the_database_cannot_answer_says_why(shop: Shop) -> None:
     for text, code in (
-        ("select 1 / 0", "report_failed"),
-        ("select 'x'::int", "report_failed"),
+        ("select 1 / 0 from locations", "report_failed"),
+        ("select 'x'::int from locations", "report_failed"),
+        (TWO_ROWS, "report_failed"),
+        ("select cast('1e5000' as decimal) as n from locations", "report_failed"),
+        ("select -cast('1e131071' as decimal) as n from locations", "report_failed"),
+        ("select cast('1e400' as decimal) + 0.5 as n from locations", "report_failed"),
+        ("select cast('1e131072' as decimal) as n from locations", "report_failed"),
         ("select room + 1 from bookings", "report_invalid"),
         ("select room, count(*) from bookings", "report_invalid"),
     ):
         with refused(422, code) as caught:
             ask(shop, shop.venue.owner, text)
         assert caught.value.details["problem"]
+
+
+def test_a_number_that_fits_and_a_text_of_many_digits_are_answered(shop: Shop) -> None:
+    text = (
+        "select cast('1e307' as decimal) as n, cast('1e5000' as decimal)::text as t from locations"
+    )
+    (row,) = ask(shop, shop.venue.owner, text)
+    assert (int(row["n"]), row["t"]) == (10**307, "1" + "0" * 5_000)
+
+
+@pytest.mark.parametrize(
+    "state", ["21000", "22012", "53100", "53200", "53400", "54000", "54001", "54011"]
+)
+def test_what_is_more_than_the_database_can_hold_is_no_fault_of_the_service(
+    unguarded: Shop, state: str
+) -> None:
+    unguarded.house.owner_sql(
+        "create function public.fails_so() returns int language plpgsql stable set search_path = ''"
+        f" as $$ begin raise exception using errcode = '{state}', message = 'so'; end $$"
+    )
+    unguarded.house.owner_sql("grant execute on function public.fails_so to authenticated")
+    by = unguarded.venue.owner
+    with refused(422, "report_failed") as caught:
+        run(unguarded, by, put(unguarded, by, "select public.fails_so()"))
+    assert caught.value.details == {"problem": "so"}
 
 
 def visited(shop: Shop) -> Row:
@@ -446,7 +572,7 @@ def test_somebody_of_two_venues_asks_about_the_one_that_the_request_is_for(
 def test_a_statement_is_for_who_asked_for_it_and_for_a_minute(shop: Shop) -> None:
     by = shop.venue.owner
     manager = shop.venue.hire("manager", "manager")
-    made = prepared(shop, by, bounded("select 1 as one").text)
+    made = prepared(shop, by, bounded("select 1 as one from locations").text)
     with refused(404, "report_not_prepared"):
         run(shop, manager, made)
     assert run(shop, by, made)["rows"] == [{"one": 1}]
@@ -455,11 +581,11 @@ def test_a_statement_is_for_who_asked_for_it_and_for_a_minute(shop: Shop) -> Non
     )
     with refused(404, "report_not_prepared"):
         run(shop, by, made)
-    prepared(shop, by, bounded("select 1 as one").text)
+    prepared(shop, by, bounded("select 1 as one from locations").text)
     shop.house.owner_sql(
         "update private.report_statements set created_at = now() - interval '2 minutes'"
     )
-    prepared(shop, by, bounded("select 1 as one").text)
+    prepared(shop, by, bounded("select 1 as one from locations").text)
     (left,) = shop.house.owner_sql("select count(*) from private.report_statements")
     assert left["count"] == 1
 
@@ -473,7 +599,7 @@ def test_who_lost_the_permission_is_answered_nothing(shop: Shop) -> None:
 
 def test_thirty_questions_a_minute_are_answered(shop: Shop) -> None:
     by = shop.venue.owner
-    statement = bounded("select 1 as one").text
+    statement = bounded("select 1 as one from locations").text
     for _ in range(30):
         prepared(shop, by, statement)
     with refused(429, "rate_limited"):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from json import JSONDecodeError
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -28,6 +29,8 @@ class _Answer(BaseModel):
 
 
 _ANSWER: Final = TypeAdapter[_Answer](_Answer)
+#: As `run_report` bounds numbers: a double holds what is less.
+_TOO_LARGE: Final = 10**308
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,24 @@ async def ask(
         caller: The subject of the person's token.
 
     Raises:
-        DomainError: As `bounded`, `prepare_report` and `run_report` say.
+        DomainError: As `bounded`, `prepare_report` and `run_report` say; 422 `report_failed` for
+            a number that neither JSON nor a sheet can say.
     """
     # Beside the loop: a long text takes tenths of a second.
     statement = await asyncio.to_thread(bounded, text)
     prepared = await service.prepare_report(organization_id, caller, statement.text)
-    answered = await person.call(
-        "run_report", {"organization_id": str(organization_id), "statement_id": str(prepared)}
-    )
+    try:
+        answered = await person.call(
+            "run_report", {"organization_id": str(organization_id), "statement_id": str(prepared)}
+        )
+    except JSONDecodeError:
+        raise
+    except ValueError:
+        # Python's own, which has a bound for the digits of a number.
+        raise _too_many_digits() from None
     found = _ANSWER.validate_python(answered)
+    if not all(_fits(value) for row in found.rows for value in row.values()):
+        raise _too_many_digits()
     return Answer(statement.columns, found.rows, found.is_cut)
 
 
@@ -97,6 +109,25 @@ def file_of(answer: Answer, form: str, locale: str) -> bytes:
                 [_cell(row.get(column)) for column in answer.columns] for row in answer.rows
             )
         return path.read_bytes()
+
+
+def _fits(value: JsonValue) -> bool:
+    match value:
+        case bool():
+            return True
+        case int() | float():
+            return abs(value) < _TOO_LARGE
+        case _:
+            return True
+
+
+def _too_many_digits() -> DomainError:
+    return DomainError(
+        "report_failed",
+        422,
+        "A value does not fit: ask for numbers of fewer digits.",
+        {"problem": "a number has more than 308 digits"},
+    )
 
 
 def _cell(value: JsonValue) -> Cell:

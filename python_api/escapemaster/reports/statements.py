@@ -34,6 +34,12 @@ MAX_RELATIONS: Final = 12
 MAX_SELECTS: Final = 30
 #: Columns of the answer.
 MAX_COLUMNS: Final = 60
+#: Texts that are joined with `||`, in all of it, and in one select: a text grows ninefold at most.
+MAX_JOINED_TEXTS: Final = 8
+#: Nodes of the tree where each column stands for what it is made of, as the database plans it.
+MAX_PLANNED: Final = 3_000
+#: Bytes of a name: the database cuts a longer one, and two may become one.
+MAX_NAME: Final = 63
 
 _SHAPE: Final = (
     *(exp.Select, exp.Subquery, exp.Union, exp.Intersect, exp.Except, exp.With, exp.CTE),
@@ -70,6 +76,10 @@ _ROWS: Final = (
 )
 #: Every kind of node that a question may have. One that is not here is refused.
 ALLOWED: Final = frozenset({*_SHAPE, *_CONDITIONS, *_VALUES, *_ROWS})
+#: Where rows of values may stand: on both sides.
+_COMPARISONS: Final = (
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+)
 #: What a value may be cast to.
 TYPES: Final = frozenset(
     {
@@ -127,7 +137,8 @@ def bounded(text: str) -> Statement:
 
     Raises:
         DomainError: 422 `report_unreadable` (details `{problem}`), `report_not_allowed` (details
-            `{part}`), `report_too_complex`.
+            `{part}`), `report_refused` (details `{part}`: allowed, but not there or not so much),
+            `report_too_complex`.
     """
     try:
         return _bounded(text)
@@ -152,6 +163,8 @@ def _bounded(text: str) -> Statement:
         raise _unreadable(str(error).split(" Line: ")[0]) from None
     # Names that stood for nothing may have become something else.
     _refuse_kinds(tree)
+    _refuse_growth(tree)
+    _refuse_nothing(tree)
     _refuse_joins(tree)
     columns = tuple(tree.named_selects)
     if len(set(columns)) != len(columns):
@@ -220,8 +233,121 @@ def _refuse_kinds(tree: exp.Expr) -> None:
             raise _not_allowed(node.name, _HINT)
         if isinstance(node, exp.Identifier) and '"' in node.name:
             raise _not_allowed("a quote in a name", "Give it a name without quotes.")
+        if isinstance(node, exp.Identifier) and _bytes(node.name) > MAX_NAME:
+            raise _refused(node.name, f"Give it a name of at most {MAX_NAME} bytes.")
         if isinstance(node, exp.TableAlias) and node.args.get("columns"):
             raise _not_allowed("names of columns beside an alias", "Name columns with `as`.")
+
+
+def _refuse_growth(tree: exp.Expr) -> None:
+    """Nothing makes a value of values, which would double with each, nor a text without end."""
+    for row in tree.find_all(exp.Tuple):
+        if not _is_compared(row):
+            raise _refused("a row of values", "Compare rows of values, or ask for each by itself.")
+    for star in tree.find_all(exp.Star):
+        # As a value, `b.*` is a row.
+        is_named = isinstance(star.parent, exp.Column)
+        parent = star.parent.parent if is_named and star.parent else star.parent
+        is_counted = isinstance(parent, exp.Count) and not is_named
+        if not (is_counted or isinstance(parent, exp.Select)):
+            raise _refused("*", "Select it, or `count(*)`: it is no value.")
+    joined = list(tree.find_all(exp.DPipe))
+    if len(joined) > MAX_JOINED_TEXTS:
+        raise _refused("||", f"Join texts at most {MAX_JOINED_TEXTS} times.")
+    selects = {id(select): select for node in joined if (select := node.find_ancestor(exp.Select))}
+    # Parts of the outermost union do not read each other.
+    if len(selects) > 1 and any(s.find_ancestor(exp.Select, exp.CTE) for s in selects.values()):
+        raise _refused("||", "Join texts in one select, not what another has joined.")
+    planned = _Planned(tree)
+    if sum(planned.size(column) for column in tree.find_all(exp.Column)) > MAX_PLANNED:
+        raise _too_complex("Name what a subquery computes less often.")
+
+
+class _Planned:
+    """What columns are made of: the database puts that in their place, again and again."""
+
+    def __init__(self, tree: exp.Expr) -> None:
+        self._made = {cte.alias: cte.this for cte in tree.find_all(exp.CTE)}
+        self._known: dict[tuple[int, str], int] = {}
+
+    def size(self, column: exp.Column) -> int:
+        """How many nodes a column stands for; one, if it is a view's."""
+        select = column.find_ancestor(exp.Select)
+        while select is not None:
+            found: exp.Expr | None = select.args.get("from_")
+            for part in ([found] if found else []) + (select.args.get("joins") or []):
+                relation = part.this
+                while isinstance(relation, exp.Subquery) and not relation.alias:
+                    relation = relation.this
+                if relation.alias_or_name == column.table:
+                    return self._of(relation, column.name)
+            select = select.find_ancestor(exp.Select)
+        return 1
+
+    def _of(self, relation: exp.Expr, name: str) -> int:
+        body: exp.Expr | None = relation
+        while isinstance(body, exp.Subquery):
+            body = body.this
+        if isinstance(body, exp.Table):
+            body = self._made.get(body.name)
+        if not isinstance(body, exp.Query) or name not in body.named_selects:
+            return 1
+        key = (id(body), name)
+        if key not in self._known:
+            # All that the text can be, should it name itself.
+            self._known[key] = MAX_PLANNED
+            place = body.named_selects.index(name)
+            self._known[key] = min(MAX_PLANNED, sum(map(self._nodes, _nth(body, place))))
+        return self._known[key]
+
+    def _nodes(self, made: exp.Expr) -> int:
+        return sum(
+            self.size(node) if isinstance(node, exp.Column) else 1
+            for node in made.walk()
+            if not isinstance(node, exp.Identifier | exp.Alias | exp.TableAlias)
+        )
+
+
+def _nth(query: exp.Expr, place: int) -> Iterator[exp.Expr]:
+    """What the columns of a place are made of, in each select of a union."""
+    if isinstance(query, exp.SetOperation | exp.Subquery):
+        yield from _nth(query.this, place)
+        if isinstance(query, exp.SetOperation):
+            yield from _nth(query.expression, place)
+    elif isinstance(query, exp.Select) and place < len(query.selects):
+        yield query.selects[place]
+
+
+def _is_compared(row: exp.Tuple) -> bool:
+    """Whether a row of values stands where it is compared, and so never becomes a value."""
+    parent = row.parent
+    if isinstance(parent, exp.Distinct):
+        # `distinct on (a, b)` is a list; `distinct (a, b)` is a row.
+        return row.arg_key == "on"
+    if isinstance(parent, exp.In):
+        return isinstance(parent.this, exp.Tuple)
+    return isinstance(parent, _COMPARISONS) and all(
+        isinstance(side, exp.Tuple) for side in (parent.this, parent.expression)
+    )
+
+
+def _refuse_nothing(tree: exp.Expr) -> None:
+    """Every select asks for something, of a relation.
+
+    That relation is a view, or is made of selects for which the same holds. So an answer has no
+    more rows than there are data for: one cannot be piled up from values that stand in the text.
+    """
+    for select in tree.find_all(exp.Select):
+        if not select.expressions:
+            raise _refused("a select of nothing", "Name the columns that you ask for.")
+        if select.args.get("from_") is None:
+            raise _refused(
+                "a select without from", f"Ask each select about one of {', '.join(VIEWS)}."
+            )
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode(errors="surrogatepass"))
 
 
 def _refuse_names(tree: exp.Expr) -> None:
@@ -308,6 +434,10 @@ def _unreadable(problem: str) -> DomainError:
 
 def _not_allowed(part: str, hint: str) -> DomainError:
     return DomainError("report_not_allowed", 422, hint, {"part": part[:100]})
+
+
+def _refused(part: str, hint: str) -> DomainError:
+    return DomainError("report_refused", 422, hint, {"part": part[:100]})
 
 
 def _too_complex(hint: str) -> DomainError:

@@ -64,6 +64,8 @@ async def test_a_question_is_prepared_by_the_service_and_run_by_its_asker(
         ("select pg_sleep(1)", "report_not_allowed"),
         ("selec", "report_not_allowed"),
         ("select x from bookings", "report_unreadable"),
+        ("select (room, room) as r from bookings", "report_refused"),
+        ("select 1 as one", "report_refused"),
         ("select " + "(" * 40 + "1" + ")" * 40, "report_too_complex"),
         ("", "invalid_request"),
         ("x" * 10_001, "invalid_request"),
@@ -104,6 +106,33 @@ async def test_an_answer_is_a_file_in_which_nothing_runs(
         headings, first, _ = xlsx_rows(path)
         assert headings == [("inlineStr", "room"), ("inlineStr", "visits"), ("inlineStr", "=mean")]
         assert first == [("inlineStr", "=1+1"), ("n", "3"), ("n", "12.5")]
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 5_000, "1" + "0" * 400, "-1e400", "1" * 309])
+@pytest.mark.parametrize("form", [None, "csv", "xlsx"])
+async def test_a_number_that_no_sheet_can_say_is_refused(
+    client: httpx.AsyncClient, allowed: FakePostgrest, form: str | None, number: str
+) -> None:
+    content = f'{{"rows": [{{"room": {number}, "visits": 1}}], "is_cut": false}}'
+    headers = {"content-type": "application/json"}
+    allowed.answer("run_report", httpx.Response(200, content=content, headers=headers))
+    asked = QUESTION if form is None else {**QUESTION, "format": form}
+    route = f"{ROUTE}/{'run' if form is None else 'file'}"
+    answer = await client.post(route, json=asked, headers=bearer())
+    assert (answer.status_code, answer.json()["code"]) == (422, "report_failed")
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+async def test_the_largest_number_that_is_answered_is_a_cell(
+    client: httpx.AsyncClient, allowed: FakePostgrest, form: str
+) -> None:
+    rows = [{"room": 10**308 - 1, "visits": -1e307, "=mean": 1e-300}]
+    allowed.answer("run_report", {"rows": rows, "is_cut": False})
+    assert (await client.post(f"{ROUTE}/run", json=QUESTION, headers=bearer())).json()["rows"] == (
+        rows
+    )
+    answer = await client.post(f"{ROUTE}/file", json={**QUESTION, "format": form}, headers=bearer())
+    assert answer.status_code == 200
 
 
 async def test_no_file_holds_a_part_of_an_answer(

@@ -100,8 +100,8 @@ async def run_report(
     Codes: `token_missing`, `token_invalid` (401); `permission_denied` (403); `report_not_prepared`
     (404: it waited for more than a minute); `report_running` (409); `report_unreadable` (details
     `{problem}`), `report_not_allowed` (details `{part}`), `report_too_complex`, `report_too_slow`,
-    `report_invalid`, `report_failed` (details `{problem}`), `report_refused`, `invalid_request`
-    (422); `rate_limited` (429).
+    `report_invalid`, `report_failed` (details `{problem}`), `report_refused` (details `{part}`),
+    `invalid_request` (422); `rate_limited` (429).
     """
     answer = await _answer(organization_id, question, services, person)
     return QuestionAnswer(
