@@ -87,7 +87,9 @@ type Read =
   | "open_cents"
   | "terms"
   | "payment_open"
-  | "merged_into";
+  | "merged_into"
+  | "shared_cents"
+  | "with_order";
 
 /** A booking as the widget shows it. */
 export type Booking = Answer<

@@ -6,6 +6,7 @@ create table private.refund_requests (
   booking_id uuid not null,
   payment_id uuid not null,
   amount_cents bigint not null,
+  goodwill_cents bigint not null default 0,
   currency text not null,
   reason text not null,
   note text not null default '',
@@ -28,6 +29,7 @@ create table private.refund_requests (
     reason in ('cancelled', 'changed', 'no_show', 'overpaid', 'paid_late', 'hold_expired', 'staff', 'provider', 'correction')
   ),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
+  constraint refund_requests_goodwill_is_part_of_it check (goodwill_cents between 0 and amount_cents),
   constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
 );
 
@@ -35,6 +37,8 @@ comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails or is withdrawn, so nothing is promised twice.';
 comment on column private.refund_requests.status is
   'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round. withdrawn: nothing is left to do, since the provider had paid it back already (on its dashboard), or staff took the promise back; only news of a refund that the provider made for it all the same counts after that.';
+comment on column private.refund_requests.goodwill_cents is
+  'What of it, in minor units, nobody is asked for again: staff gave it back of a booking that stood. What the price no longer has room for beside the venue''s money ceases to count, for good: private.cap_goodwill.';
 comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider (made on its dashboard), or correction (the payment was written down wrongly, and nothing went back).';
 comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
 comment on column private.refund_requests.withdrawn_reason is
@@ -167,29 +171,6 @@ $$;
 comment on function private.booking_kept is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
 
-create function private.is_goodwill(request private.refund_requests)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return request.reason = 'staff'
-    and request.status in ('pending', 'succeeded')
-    -- What was given back of a place that nobody had yet, or had no more, takes nothing off its price.
-    and (
-      select h.to_status
-      from public.booking_history as h
-      where h.organization_id = request.organization_id and h.booking_id = request.booking_id and h.id < request.id
-      order by h.id desc
-      limit 1
-    ) not in ('held', 'pending', 'expired', 'cancelled');
-end
-$$;
-
-comment on function private.is_goodwill is
-  'Whether a promised refund is one that staff gave of a booking that stood: it is not asked for again.';
-
 create function private.booking_covered(organization_id uuid, booking_id uuid)
 returns bigint
 language plpgsql
@@ -198,17 +179,54 @@ set search_path = ''
 as $$
 begin
   return private.booking_kept(booking_covered.organization_id, booking_covered.booking_id) + (
-    select coalesce(sum(q.amount_cents), 0)
+    select coalesce(sum(q.goodwill_cents), 0)
     from private.refund_requests as q
     where q.organization_id = booking_covered.organization_id
       and q.booking_id = booking_covered.booking_id
-      and private.is_goodwill(q)
+      and q.status in ('pending', 'succeeded')
   );
 end
 $$;
 
 comment on function private.booking_covered is
   'What of a booking''s price nobody is asked for any more, in minor units: what the venue keeps of its money, and what staff have given back of it.';
+
+create function private.cap_goodwill(organization_id uuid, booking_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  surplus bigint;
+  request private.refund_requests;
+begin
+  select private.booking_covered(b.organization_id, b.id) - b.total_cents into surplus
+  from public.bookings as b
+  where b.organization_id = cap_goodwill.organization_id and b.id = cap_goodwill.booking_id;
+  if surplus <= 0 then
+    return;
+  end if;
+  for request in
+    select q.*
+    from private.refund_requests as q
+    where q.organization_id = cap_goodwill.organization_id
+      and q.booking_id = cap_goodwill.booking_id
+      and q.status in ('pending', 'succeeded')
+      and q.goodwill_cents > 0
+    order by q.id desc
+  loop
+    exit when surplus <= 0;
+    update private.refund_requests as q
+    set goodwill_cents = greatest(q.goodwill_cents - surplus, 0)
+    where q.organization_id = request.organization_id and q.id = request.id;
+    surplus := surplus - request.goodwill_cents;
+  end loop;
+end
+$$;
+
+comment on function private.cap_goodwill is
+  'Lets what staff gave back count for no more than the price leaves beside what the venue keeps, newest first: else it would stand for money that goes back later. Called whenever a price or what is kept has changed; the caller holds the booking''s lock.';
 
 create function private.payment_is_disputed(organization_id uuid, payment_id uuid)
 returns boolean
@@ -466,10 +484,11 @@ declare
   payment record;
   request_id uuid;
 begin
-  select p.booking_id, p.method, p.currency,
+  select p.booking_id, p.method, p.currency, b.status,
     least(request_payment_refund.amount_cents, private.payment_refundable(p)) as cents
   into payment
   from public.payments as p
+  join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
   where p.organization_id = request_payment_refund.organization_id
     and p.id = request_payment_refund.payment_id;
 
@@ -477,12 +496,21 @@ begin
     return 0;
   end if;
 
-  insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason, note)
+  insert into private.refund_requests (
+    organization_id, booking_id, payment_id, amount_cents, goodwill_cents, currency, reason, note
+  )
   values (
-    request_payment_refund.organization_id, payment.booking_id, request_payment_refund.payment_id,
-    payment.cents, payment.currency, request_payment_refund.reason, request_payment_refund.note
+    request_payment_refund.organization_id, payment.booking_id, request_payment_refund.payment_id, payment.cents,
+    -- What was given back of a place that nobody had yet, or had no more, takes nothing off its price.
+    case
+      when request_payment_refund.reason = 'staff'
+        and payment.status not in ('held', 'pending', 'expired', 'cancelled') then payment.cents
+      else 0
+    end,
+    payment.currency, request_payment_refund.reason, request_payment_refund.note
   )
   returning id into request_id;
+  perform private.cap_goodwill(request_payment_refund.organization_id, payment.booking_id);
 
   -- Cash and the like go back by hand: their request waits for a person, not for a job. What a
   -- voucher paid is on it again at once, unless it was cancelled.
@@ -690,6 +718,7 @@ begin
   where q.organization_id = withdraw_refund_request.organization_id
     and q.id = withdraw_refund_request.refund_request_id
   returning q.* into request;
+  perform private.cap_goodwill(request.organization_id, request.booking_id);
   return request;
 end
 $$;
@@ -873,7 +902,10 @@ begin
     exit when too_much <= 0;
     update private.refund_requests as q
     set status = case when q.amount_cents <= too_much then 'withdrawn' else q.status end,
-      amount_cents = case when q.amount_cents <= too_much then q.amount_cents else q.amount_cents - too_much end
+      amount_cents = case when q.amount_cents <= too_much then q.amount_cents else q.amount_cents - too_much end,
+      goodwill_cents = case
+        when q.amount_cents <= too_much then q.goodwill_cents else least(q.goodwill_cents, q.amount_cents - too_much)
+      end
     where q.organization_id = request.organization_id and q.id = request.id;
     too_much := too_much - request.amount_cents;
   end loop;
@@ -1020,6 +1052,7 @@ begin
   set status = reached,
     provider_refund_id = refund ->> 'id',
     amount_cents = share.cents,
+    goodwill_cents = least(q.goodwill_cents, share.cents),
     as_of = greatest(q.as_of, (refund ->> 'as_of')::timestamptz)
   where q.organization_id = request.organization_id and q.id = request.id;
 
@@ -1041,6 +1074,7 @@ begin
   if reached <> 'failed' then
     perform private.shrink_promises(payment);
   end if;
+  perform private.cap_goodwill(payment.organization_id, payment.booking_id);
   return row(request.id, reached)::service.applied_refund;
 end
 $$;

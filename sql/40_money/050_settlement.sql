@@ -70,6 +70,7 @@ begin
     end if;
   end if;
 
+  perform private.cap_goodwill(booking.organization_id, booking.id);
   perform private.settle_shares(booking);
   -- Paid otherwise, or changed: the page that asks for another amount is closed.
   if booking.takes_capacity and exists (

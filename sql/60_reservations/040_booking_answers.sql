@@ -102,7 +102,9 @@ create type public.booking as (
   payable_cents bigint,
   rest_payable_until timestamptz,
   payment_open boolean,
-  merged_into text
+  merged_into text,
+  shared_cents bigint,
+  with_order boolean
 );
 
 comment on type public.booking is 'A booking for whoever manages it.';
@@ -120,6 +122,10 @@ comment on column public.booking.payment_open is
   'Whether a payment page was opened for it of which the provider has not said yet that nothing comes of it: only then money may be under way.';
 comment on column public.booking.merged_into is
   'The reference of the booking that the venue made it part of, which has its people and its money; null: of none.';
+comment on column public.booking.shared_cents is
+  'What others are to pay of it by open shares: payable_cents is beside it.';
+comment on column public.booking.with_order is
+  'Whether it is held in an order of several rooms: the page that its link opens asks for what is due of all of them.';
 comment on column public.booking.manage_token is
   'The secret by which it is managed, told by confirm_booking; null to whoever has brought it.';
 

@@ -352,7 +352,9 @@ begin
         select other.reference
         from public.bookings as other
         where other.organization_id = booking.organization_id and other.id = booking.merged_into_id
-      )
+      ),
+      private.shares_reserve(booking.organization_id, booking.id),
+      booking.order_id is not null and shown.status = 'held'
     )::public.booking
     from public.customers as c
     join public.organizations as o on o.id = c.organization_id

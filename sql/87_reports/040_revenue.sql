@@ -243,7 +243,7 @@ begin
       from public.payments as p
       where p.organization_id = get_revenue_report.organization_id and p.booking_id in (select v.id from visit as v)
       union all
-      select q.booking_id, -q.amount_cents, case when private.is_goodwill(q) then q.amount_cents else 0 end
+      select q.booking_id, -q.amount_cents, q.goodwill_cents
       from private.refund_requests as q
       where q.organization_id = get_revenue_report.organization_id
         and q.booking_id in (select v.id from visit as v)

@@ -64,6 +64,8 @@ class TestLooking:
             "paid_cents": 0,
             "refunded_cents": 0,
             "open_cents": TOTAL,
+            "shared_cents": 0,
+            "with_order": False,
             "terms": {"tiers": [], "no_show_fee_percent": 100},
             "customer": {"full_name": GUEST["full_name"], "email": GUEST["email"]},
             "organization": {"name": "Venue", "slug": shop.venue.slug},

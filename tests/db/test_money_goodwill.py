@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from client import Refused
@@ -67,6 +67,38 @@ def withdraw(venue: Venue, refund: Any) -> None:
         refund_request_id=refund["refund_request_id"],
         reason="They would not take it",
     )
+
+
+def hand_over(venue: Venue, booking: Booking) -> int:
+    """Gives all that a cancellation promised back; how much that was."""
+    promised = [
+        request
+        for request in venue.refund_requests(booking)
+        if (request["reason"], request["status"]) == ("cancelled", "pending")
+    ]
+    for request in promised:
+        venue.owner.call(
+            "record_refund",
+            organization_id=venue.organization_id,
+            refund_request_id=request["id"],
+            idempotency_key=str(uuid.uuid4()),
+            method="cash",
+        )
+    return sum(request["amount_cents"] for request in promised)
+
+
+def merge(venue: Venue, keep: Booking, other: Booking) -> None:
+    venue.owner.call(
+        "merge_bookings",
+        organization_id=venue.organization_id,
+        keep_id=keep.id,
+        merge_id=other.id,
+        other_customer=True,
+    )
+
+
+def share_room(venue: Venue) -> None:
+    venue.owner.change("update public.rooms set mode = 'shared' where id = %s", venue.room_id)
 
 
 def price(venue: Venue, booking: Booking, cents: int) -> None:
@@ -168,12 +200,11 @@ class Story:
     venue: Venue
     booking: Booking
     total: int = TOTAL
-    paid: int = 0
-    #: What went back for another reason, or of a booking that was none.
-    gone: int = 0
-    #: What staff gave back of it while it stood.
-    given: int = 0
-    by_hand: list[tuple[Any, bool]] = field(default_factory=list)
+    #: What the venue keeps.
+    kept: int = 0
+    merges: int = 0
+    #: What staff gave back and may withdraw, and what of each is not asked for again.
+    by_hand: list[tuple[Any, int]] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -183,34 +214,38 @@ class Story:
     def open(self) -> int:
         if self.status not in _ASKED:
             return 0
-        return max(0, self.total - self.paid + self.gone)
+        return max(0, self.total - self.kept - sum(counted for _, counted in self.by_hand))
+
+    def cap(self) -> None:
+        """What was given back stands for no more than the price leaves, newest first."""
+        for place in reversed(range(len(self.by_hand))):
+            room = self.total - self.kept - sum(counted for _, counted in self.by_hand)
+            refund, counted = self.by_hand[place]
+            self.by_hand[place] = refund, max(0, counted + min(0, room))
 
     def take(self, share: int) -> None:
         cents = self.open * share // 4
         if cents > 0:
             take(self.venue, self.booking, cents)
-            self.paid += cents
+            self.kept += cents
 
     def give_back(self, cents: int) -> None:
-        cents = min(cents, self.paid - self.gone - self.given)
+        cents = min(cents, self.kept)
         if cents <= 0:
             return
         stood = self.status not in ("held", "pending", "cancelled")
-        answer = give_back(self.venue, self.booking, cents)
-        self.by_hand += [(refund, stood) for refund in answer["refunds"]]
-        if stood:
-            self.given += cents
-        else:
-            self.gone += cents
+        refunds = give_back(self.venue, self.booking, cents)["refunds"]
+        for refund in sorted(refunds, key=lambda refund: str(refund["refund_request_id"])):
+            self.by_hand.append((refund, refund["amount_cents"] if stood else 0))
+        self.kept -= cents
+        self.cap()
 
     def withdraw(self) -> None:
         if self.by_hand:
-            refund, stood = self.by_hand.pop()
+            refund, _ = self.by_hand.pop()
             withdraw(self.venue, refund)
-            if stood:
-                self.given -= refund["amount_cents"]
-            else:
-                self.gone -= refund["amount_cents"]
+            self.kept += refund["amount_cents"]
+            self.cap()
 
     def reprice(self, cents: int) -> None:
         if cents == self.total or self.status not in ("pending", "confirmed"):
@@ -218,12 +253,37 @@ class Story:
         price(self.venue, self.booking, cents)
         self.total = cents
         # What is too much goes back.
-        self.gone += max(0, self.paid - self.gone - self.given - cents)
+        self.kept = min(self.kept, cents)
+        self.cap()
 
-    def cancel(self) -> None:
+    def merge(self, stays: bool) -> None:
+        """Makes it one with another party's, unpaid; `stays`: it is the one that is kept."""
+        status = self.status
+        if status not in ("pending", "confirmed") or self.merges == 2:
+            return
+        other = self.venue.hold(self.booking.starts_at)
+        transition(self.venue, other, "pending")
+        if status == "confirmed":
+            transition(self.venue, other, "confirmed")
+        # The open sum of both, whatever each has paid.
+        expected = self.open + TOTAL
+        keep, gone = (self.booking, other) if stays else (other, self.booking)
+        merge(self.venue, keep, gone)
+        self.booking = keep
+        self.total += TOTAL
+        self.merges += 1
+        assert self.open == expected or self.kept > self.total - TOTAL
+        # What was withdrawn may be more than all costs.
+        self.kept = min(self.kept, self.total)
+
+    def cancel(self, refund: str) -> None:
         if self.status == "confirmed":
-            reason = "They asked us to"
-            transition(self.venue, self.booking, "cancelled", refund="none", reason=reason)
+            transition(
+                self.venue, self.booking, "cancelled", refund=refund, reason="They asked us to"
+            )
+            if refund == "full":
+                self.kept -= hand_over(self.venue, self.booking)
+                assert self.kept == 0
 
     def undo(self) -> None:
         if self.status == "cancelled":
@@ -233,23 +293,34 @@ class Story:
 _DEEDS = st.one_of(
     st.tuples(st.just("take"), st.integers(1, 4)),
     st.tuples(st.just("give_back"), st.integers(1, TOTAL)),
-    st.tuples(st.just("reprice"), st.integers(TOTAL // 2, 2 * TOTAL)),
-    st.sampled_from([("withdraw",), ("cancel",), ("undo",)]),
+    st.tuples(st.just("reprice"), st.integers(TOTAL // 4, 2 * TOTAL)),
+    st.tuples(st.just("merge"), st.booleans()),
+    st.tuples(st.just("cancel"), st.sampled_from(["none", "full"])),
+    st.sampled_from([("withdraw",), ("undo",)]),
 )
 
 
+_CHEAPER: list[tuple[Any, ...]] = [("take", 4), ("give_back", 3_600), ("reprice", 3_000)]
+
+
 @_MODERATE
+@example(share=100, deeds=[*_CHEAPER, ("cancel", "full"), ("undo",), ("take", 4)])
+@example(share=100, deeds=[*_CHEAPER, ("merge", True), ("reprice", 12_000), ("cancel", "full")])
+@example(share=50, deeds=[*_CHEAPER, ("merge", False), ("cancel", "full"), ("undo",)])
+@example(share=50, deeds=[*_CHEAPER, ("withdraw",), ("cancel", "full"), ("undo",), ("merge", True)])
 @given(share=st.integers(1, 100), deeds=st.lists(_DEEDS, max_size=7))
 def test_whatever_is_given_back_all_say_the_same_of_what_is_open(
     money: Database, share: int, deeds: list[tuple[Any, ...]]
 ) -> None:
     venue = make_venue(money)
     deposit(venue, share)
+    share_room(venue)
     booking = venue.hold()
     transition(venue, booking, "pending")
     story = Story(venue, booking)
     for name, *values in deeds:
         getattr(story, name)(*values)
+        booking = story.booking
         said = answers(venue, booking)
         assert said == dict.fromkeys(said, story.open), (name, values)
         seen = venue.see(booking)
@@ -291,6 +362,33 @@ class TestWhatStaffGaveBack:
         assert venue.see(booking)["open_cents"] == 900, (
             "it is the venue's again, and counts as paid"
         )
+
+    def test_is_no_money_that_went_back_after_the_price_fell(self, venue: Venue) -> None:
+        booking = venue.hold()
+        transition(venue, booking, "pending")
+        take(venue, booking, TOTAL)
+        give_back(venue, booking, 3_600)
+        price(venue, booking, 3_000)
+        assert set(answers(venue, booking).values()) == {0}
+        transition(venue, booking, "cancelled", refund="full", reason="They asked us to")
+        assert hand_over(venue, booking) == 2_400
+        transition(venue, booking, "confirmed", reason="They come after all")
+        assert set(answers(venue, booking).values()) == {2_400}
+        assert report_says(venue, booking) == 2_400
+        assert checkout_asks(venue, booking) == 2_400
+
+    @pytest.mark.parametrize("stays", [True, False])
+    def test_pays_nothing_of_the_party_it_is_made_one_with(self, venue: Venue, stays: bool) -> None:
+        share_room(venue)
+        booking = venue.hold()
+        transition(venue, booking, "pending")
+        take(venue, booking, TOTAL)
+        give_back(venue, booking, 3_600)
+        price(venue, booking, 3_000)
+        story = Story(venue, booking, 3_000, 2_400, by_hand=[(None, 600)])
+        story.merge(stays)
+        assert set(answers(venue, story.booking).values()) == {TOTAL}
+        assert report_says(venue, story.booking) == TOTAL
 
     def test_of_a_place_not_yet_confirmed_has_to_be_paid_for_it(self, venue: Venue) -> None:
         booking = venue.hold()

@@ -127,6 +127,13 @@ def order(venue: Venue) -> Order:
 
 
 class TestOnePage:
+    def test_each_booking_says_so_as_long_as_it_is_held(self, venue: Venue, order: Order) -> None:
+        assert [venue.see(b)["with_order"] for b in order.bookings] == [True] * 3
+        assert [venue.see(b)["shared_cents"] for b in order.bookings] == [0] * 3
+        venue.pay(order.as_one())
+        assert statuses(venue, order) == ["confirmed"] * 3
+        assert [venue.see(b)["with_order"] for b in order.bookings] == [False] * 3
+
     def test_one_page_asks_for_all_and_its_money_is_each_booking_s_to_the_cent(
         self, venue: Venue, order: Order
     ) -> None:

@@ -209,6 +209,12 @@ class TestPaying:
 
     def test_the_organizer_never_pays_what_a_share_covers(self, shop: Shop) -> None:
         booking, (ben, cleo) = shop.thirds()
+        seen = shop.venue.see(booking)
+        assert (seen["payable_cents"], seen["shared_cents"], seen["with_order"]) == (
+            2000,
+            4000,
+            False,
+        )
         page = shop.checkout(ben)
         assert shop.of(booking)["organizer_cents"] == 2000
         shop.organizer_pays(booking)

@@ -109,6 +109,11 @@ const texts = {
     (amount) => `Pagarlo todo ahora: ${amount}`,
     (amount) => `Paga-ho tot ara: ${amount}`,
   ),
+  othersPay: say(
+    "Nothing is left for you to pay now: others are paying their shares.",
+    "Ahora no te queda nada por pagar: los demás pagan sus partes.",
+    "Ara no et queda res per pagar: els altres paguen les seves parts.",
+  ),
   opening: say(
     "Opening the payment page…",
     "Abriendo la página de pago…",

@@ -2,9 +2,10 @@
 import type { Booking } from "../../../_shared/booking.ts";
 import { type Child, h, type VNode } from "../dom.ts";
 import { download, googleLink, outlookLink, placeOf } from "../event.ts";
-import { dueNow, stillOpen } from "../state.ts";
+import { stillOpen } from "../state.ts";
 import { bookingTicket, costs, row } from "./costs.ts";
 import { button, heading, icon, linkRow, type MoreView, notice } from "./parts.ts";
+import { asked, othersPay } from "./pay.ts";
 import { agreed } from "./terms.ts";
 
 export function booked(view: MoreView): Child {
@@ -15,11 +16,7 @@ export function booked(view: MoreView): Child {
   const confirmed = booking.status === "confirmed";
   const open = stillOpen(booking);
   // Money is owed to the venue; how much of it the provider's page takes, the database says.
-  const payable = booking.status === "held" || booking.status === "pending"
-    ? dueNow(booking)
-    : booking.open_cents === undefined
-    ? 0
-    : Math.min(open, booking.payable_cents);
+  const payable = asked(booking);
   const movable = confirmed && booking.reschedulable !== false;
   // What is over, or was cancelled, needs no signature.
   const waiver = ["confirmed", "checked_in"].includes(booking.status) ? booking.waiver : null;
@@ -94,18 +91,21 @@ export function booked(view: MoreView): Child {
       // As agreed when it was booked, which is not always what its room's terms are by now.
       (confirmed || booking.cancellable) && agreed(view, booking.terms),
     ),
+    othersPay(booking) && h("p", { key: "others" }, strings.othersPay),
     state.checkoutUrl && linkRow(view, state.checkoutUrl, strings.openPayment),
     confirmed && calendars(view, booking),
     token && waiverLink(view, token),
     state.asking === "cancel" ? question(view, booking) : h(
       "div",
       { class: "actions" },
-      payable > 0 && button({
+      payable !== 0 && button({
         // Whoever has just paid a deposit is done for now.
         kind: state.fresh ? "plain" : "primary",
         busy: state.busy === "pay",
         label: state.busy === "pay"
           ? strings.opening
+          : payable === null
+          ? strings.openPayment
           : strings.pay(format.money(payable, booking.currency)),
         press: () => void flow.paying.pay(),
       }),
