@@ -8342,6 +8342,8 @@ export type Database = {
         "rest_payable_until": string | null;
         "payment_open": boolean;
         "merged_into": string | null;
+        "shared_cents": number;
+        "with_order": boolean;
       };
       "booking_comment": {
         "id": string;

@@ -4876,6 +4876,8 @@ class PublicBooking(BaseModel):
     rest_payable_until: Optional[datetime.datetime] = Field(alias="rest_payable_until")
     payment_open: bool = Field(alias="payment_open")
     merged_into: Optional[str] = Field(alias="merged_into")
+    shared_cents: int = Field(alias="shared_cents")
+    with_order: bool = Field(alias="with_order")
 
 
 class PublicBookingComment(BaseModel):

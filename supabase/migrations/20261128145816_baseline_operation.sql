@@ -1,7 +1,7 @@
 -- Baseline operation.
 --
 -- Generated from sql/ by `make migration name=baseline_operation`. Do not edit: change sql/ and render again.
--- Digest of what follows: 1ac9e9df5a3f932a90b2911c98213b5948767b0c3f81a03bfea4f147c7a157ac
+-- Digest of what follows: c0eeb67f5bd7c9df89c0930f0bcc7395cf6a7b9bb2f52427bf01d8457ba72b11
 
 -- =============================================================================
 -- sql/70_waitlist/010_permissions.sql
@@ -15248,7 +15248,7 @@ begin
       from public.payments as p
       where p.organization_id = get_revenue_report.organization_id and p.booking_id in (select v.id from visit as v)
       union all
-      select q.booking_id, -q.amount_cents, case when private.is_goodwill(q) then q.amount_cents else 0 end
+      select q.booking_id, -q.amount_cents, q.goodwill_cents
       from private.refund_requests as q
       where q.organization_id = get_revenue_report.organization_id
         and q.booking_id in (select v.id from visit as v)
@@ -17733,12 +17733,21 @@ begin
   ),
   -- Without texts and spaces.
   written as (
-    select t.*, lead(t.sign) over (order by t.place) as next_sign, lead(t.word) over (order by t.place) as next_word
+    select t.*, lead(t.sign) over (order by t.place) as next_sign, lead(t.word) over (order by t.place) as next_word,
+      lag(t.sign) over (order by t.place) as last_sign, lag(t.word) over (order by t.place) as last_word,
+      sum(case t.sign when '(' then 1 when ')' then -1 else 0 end) over (order by t.place) as depth
     from token as t
     where num_nonnulls(t.name, t.word, t.sign, t.other) = 1
+  ),
+  -- And whether the bracket around it is that of a cast.
+  placed as (
+    select w.*,
+      max(case when w.sign = '(' then w.place * 2 + (w.last_word is not distinct from 'CAST')::int end)
+        over (partition by w.depth order by w.place) % 2 = 1 as is_in_cast
+    from written as w
   )
   select r.problem into problem
-  from written as w
+  from placed as w
   cross join lateral (
     select case
       when w.other is not null then w.other
@@ -17749,6 +17758,12 @@ begin
       when w.name is not null and w.next_sign = '(' and w.next_word is null then w.name
       -- The catalogs: these are found without their schema.
       when w.name ilike '"pg\_%' or lower(w.name) = '"information_schema"' then w.name
+      -- A type by its name in quotes, which the list of words does not hold.
+      when w.name is not null and (w.last_sign = '::' or w.last_word = 'AS' and w.is_in_cast) then w.name
+      -- Those of them that look a catalog up, wherever they stand.
+      when w.name ~* '^"_?reg' and exists (
+        select from pg_catalog.pg_type as t where t.typname = lower(trim(both '"' from w.name))
+      ) then w.name
       -- Any schema but this one.
       when w.next_sign = '.' and w.name <> '"reports"' and exists (
         select from pg_catalog.pg_namespace as n where n.nspname = trim(both '"' from w.name)
@@ -17877,8 +17892,10 @@ declare
   size bigint := 0;
   is_cut boolean := false;
 begin
-  -- Dear questions stand in nobody's way: one at a time of an organization, and three of all.
-  if not pg_try_advisory_xact_lock(hashtextextended('run_report/' || run_report.organization_id, 0))
+  -- Dear questions stand in nobody's way: one at a time of a person (an account or a key), of however many
+  -- organizations, one of an organization, and three of all.
+  if not pg_try_advisory_xact_lock(hashtextextended('run_report/by/' || coalesce(auth.uid()::text, ''), 0))
+    or not pg_try_advisory_xact_lock(hashtextextended('run_report/' || run_report.organization_id, 0))
     or not (
       pg_try_advisory_xact_lock(hashtextextended('run_report/1', 0))
       or pg_try_advisory_xact_lock(hashtextextended('run_report/2', 0))
@@ -17893,6 +17910,15 @@ begin
       is_cut := true;
       exit;
     end if;
+    -- A number that no double holds is one that neither a sheet nor most readers of JSON can read.
+    if line ~ '[0-9]{200}[0-9]{109}' and exists (
+      select from json_each(line::json) as e where json_typeof(e.value) = 'number' and abs(e.value::text::numeric) >= 1e308
+    ) then
+      perform private.fail(
+        'report_failed', 422, 'A value does not fit: ask for numbers of fewer digits.',
+        jsonb_build_object('problem', 'a number has more than 308 digits')
+      );
+    end if;
     found := found || line::jsonb;
   end loop;
   return row(found, is_cut)::public.report_answer;
@@ -17906,9 +17932,14 @@ exception
     perform private.fail(
       'report_invalid', 422, 'Mend it: the database cannot read it.', jsonb_build_object('problem', left(sqlerrm, 500))
     );
-  when data_exception then
+  when data_exception or cardinality_violation then
     perform private.fail(
       'report_failed', 422, 'A value does not fit: divide by nullif(…, 0), and cast only what has the form.',
+      jsonb_build_object('problem', left(sqlerrm, 500))
+    );
+  when program_limit_exceeded or insufficient_resources then
+    perform private.fail(
+      'report_failed', 422, 'Ask for fewer things at once: it is more than the database can hold.',
       jsonb_build_object('problem', left(sqlerrm, 500))
     );
 end
@@ -18826,7 +18857,15 @@ begin
     return row(settled, true, '{}'::public.changed_row [])::public.recent_changes;
   elsif not isfinite(changes_since.since) or changes_since.since > clock_timestamp() then
     perform private.fail('since_invalid', 422, 'Give the until of the last answer, or nothing to begin.');
-  elsif changes_since.since < clock_timestamp() - interval '1 day' then
+  elsif changes_since.since < clock_timestamp() - interval '1 day'
+    -- What a restore puts in the place of what there was, no entry of the log tells.
+    or exists (
+      select from private.platform_log as p
+      where p.organization_id = changes_since.organization_id
+        and p.action = 'restore'
+        and p.occurred_at >= changes_since.since
+    )
+  then
     perform private.fail('since_too_old', 410, 'Read everything anew, and begin without since.');
   end if;
   tables := array(
@@ -18871,7 +18910,7 @@ set search_path = ''
 as $$ select private.changes_since(organization_id, since, max_rows) $$;
 
 comment on function public.changes_since is
-  'Which rows of boards and lists changed, of the tables that the caller may read, oldest first, at most max_rows (10 to 1000): the poll behind a screen that follows. Without since it says only from when to go on; since is the until of the last answer, and misses nothing, however late a transaction commits. Under bookings:read. Errors: 403 permission_denied; 410 since_too_old (more than a day); 422 since_invalid.';
+  'Which rows of boards and lists changed, of the tables that the caller may read, oldest first, at most max_rows (10 to 1000): the poll behind a screen that follows. Without since it says only from when to go on; since is the until of the last answer, and misses nothing, however late a transaction commits. Under bookings:read. Errors: 403 permission_denied; 410 since_too_old (more than a day, or the organization was restored since); 422 since_invalid.';
 grant execute on function public.changes_since to authenticated;
 
 -- for: private.changes_since, and readers of the log who ask for a day

@@ -1,7 +1,7 @@
 -- Baseline reservations.
 --
 -- Generated from sql/ by `make migration name=baseline_reservations`. Do not edit: change sql/ and render again.
--- Digest of what follows: f47ae43b45dbc5acf8a0be7123b01ef9b4253f858aa8442450486c5ebfd7dc5b
+-- Digest of what follows: 9091cb2f1f21c0c063d7347eefd9ec6f14b5f49995581d767f3f644753c5e94b
 
 -- =============================================================================
 -- sql/40_money/010_payments.sql
@@ -259,6 +259,7 @@ create table private.refund_requests (
   booking_id uuid not null,
   payment_id uuid not null,
   amount_cents bigint not null,
+  goodwill_cents bigint not null default 0,
   currency text not null,
   reason text not null,
   note text not null default '',
@@ -281,6 +282,7 @@ create table private.refund_requests (
     reason in ('cancelled', 'changed', 'no_show', 'overpaid', 'paid_late', 'hold_expired', 'staff', 'provider', 'correction')
   ),
   constraint refund_requests_amount_is_positive check (amount_cents > 0),
+  constraint refund_requests_goodwill_is_part_of_it check (goodwill_cents between 0 and amount_cents),
   constraint refund_requests_notes_are_texts check (private.is_text(note, 500) and private.is_text(withdrawn_reason, 500))
 );
 
@@ -288,6 +290,8 @@ comment on table private.refund_requests is
   'One promised refund of one payment. Its money counts as gone from the moment of the promise until it fails or is withdrawn, so nothing is promised twice.';
 comment on column private.refund_requests.status is
   'pending (promised, perhaps already with the provider) → succeeded → failed. It only moves forward: a refund may fail days after it succeeded, never the other way round. withdrawn: nothing is left to do, since the provider had paid it back already (on its dashboard), or staff took the promise back; only news of a refund that the provider made for it all the same counts after that.';
+comment on column private.refund_requests.goodwill_cents is
+  'What of it, in minor units, nobody is asked for again: staff gave it back of a booking that stood. What the price no longer has room for beside the venue''s money ceases to count, for good: private.cap_goodwill.';
 comment on column private.refund_requests.reason is 'Why, as a stable word: cancelled, changed, no_show, overpaid, paid_late, hold_expired, staff, provider (made on its dashboard), or correction (the payment was written down wrongly, and nothing went back).';
 comment on column private.refund_requests.note is 'What the member of staff who refunds gave as the reason.';
 comment on column private.refund_requests.withdrawn_reason is
@@ -420,29 +424,6 @@ $$;
 comment on function private.booking_kept is
   'What a booking has paid less what was promised back, in minor units; of one method, or of all. Decisions are made on this, not on the balance, because a promised refund is no longer the venue''s money.';
 
-create function private.is_goodwill(request private.refund_requests)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return request.reason = 'staff'
-    and request.status in ('pending', 'succeeded')
-    -- What was given back of a place that nobody had yet, or had no more, takes nothing off its price.
-    and (
-      select h.to_status
-      from public.booking_history as h
-      where h.organization_id = request.organization_id and h.booking_id = request.booking_id and h.id < request.id
-      order by h.id desc
-      limit 1
-    ) not in ('held', 'pending', 'expired', 'cancelled');
-end
-$$;
-
-comment on function private.is_goodwill is
-  'Whether a promised refund is one that staff gave of a booking that stood: it is not asked for again.';
-
 create function private.booking_covered(organization_id uuid, booking_id uuid)
 returns bigint
 language plpgsql
@@ -451,17 +432,54 @@ set search_path = ''
 as $$
 begin
   return private.booking_kept(booking_covered.organization_id, booking_covered.booking_id) + (
-    select coalesce(sum(q.amount_cents), 0)
+    select coalesce(sum(q.goodwill_cents), 0)
     from private.refund_requests as q
     where q.organization_id = booking_covered.organization_id
       and q.booking_id = booking_covered.booking_id
-      and private.is_goodwill(q)
+      and q.status in ('pending', 'succeeded')
   );
 end
 $$;
 
 comment on function private.booking_covered is
   'What of a booking''s price nobody is asked for any more, in minor units: what the venue keeps of its money, and what staff have given back of it.';
+
+create function private.cap_goodwill(organization_id uuid, booking_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  surplus bigint;
+  request private.refund_requests;
+begin
+  select private.booking_covered(b.organization_id, b.id) - b.total_cents into surplus
+  from public.bookings as b
+  where b.organization_id = cap_goodwill.organization_id and b.id = cap_goodwill.booking_id;
+  if surplus <= 0 then
+    return;
+  end if;
+  for request in
+    select q.*
+    from private.refund_requests as q
+    where q.organization_id = cap_goodwill.organization_id
+      and q.booking_id = cap_goodwill.booking_id
+      and q.status in ('pending', 'succeeded')
+      and q.goodwill_cents > 0
+    order by q.id desc
+  loop
+    exit when surplus <= 0;
+    update private.refund_requests as q
+    set goodwill_cents = greatest(q.goodwill_cents - surplus, 0)
+    where q.organization_id = request.organization_id and q.id = request.id;
+    surplus := surplus - request.goodwill_cents;
+  end loop;
+end
+$$;
+
+comment on function private.cap_goodwill is
+  'Lets what staff gave back count for no more than the price leaves beside what the venue keeps, newest first: else it would stand for money that goes back later. Called whenever a price or what is kept has changed; the caller holds the booking''s lock.';
 
 create function private.payment_is_disputed(organization_id uuid, payment_id uuid)
 returns boolean
@@ -719,10 +737,11 @@ declare
   payment record;
   request_id uuid;
 begin
-  select p.booking_id, p.method, p.currency,
+  select p.booking_id, p.method, p.currency, b.status,
     least(request_payment_refund.amount_cents, private.payment_refundable(p)) as cents
   into payment
   from public.payments as p
+  join public.bookings as b on b.organization_id = p.organization_id and b.id = p.booking_id
   where p.organization_id = request_payment_refund.organization_id
     and p.id = request_payment_refund.payment_id;
 
@@ -730,12 +749,21 @@ begin
     return 0;
   end if;
 
-  insert into private.refund_requests (organization_id, booking_id, payment_id, amount_cents, currency, reason, note)
+  insert into private.refund_requests (
+    organization_id, booking_id, payment_id, amount_cents, goodwill_cents, currency, reason, note
+  )
   values (
-    request_payment_refund.organization_id, payment.booking_id, request_payment_refund.payment_id,
-    payment.cents, payment.currency, request_payment_refund.reason, request_payment_refund.note
+    request_payment_refund.organization_id, payment.booking_id, request_payment_refund.payment_id, payment.cents,
+    -- What was given back of a place that nobody had yet, or had no more, takes nothing off its price.
+    case
+      when request_payment_refund.reason = 'staff'
+        and payment.status not in ('held', 'pending', 'expired', 'cancelled') then payment.cents
+      else 0
+    end,
+    payment.currency, request_payment_refund.reason, request_payment_refund.note
   )
   returning id into request_id;
+  perform private.cap_goodwill(request_payment_refund.organization_id, payment.booking_id);
 
   -- Cash and the like go back by hand: their request waits for a person, not for a job. What a
   -- voucher paid is on it again at once, unless it was cancelled.
@@ -943,6 +971,7 @@ begin
   where q.organization_id = withdraw_refund_request.organization_id
     and q.id = withdraw_refund_request.refund_request_id
   returning q.* into request;
+  perform private.cap_goodwill(request.organization_id, request.booking_id);
   return request;
 end
 $$;
@@ -1126,7 +1155,10 @@ begin
     exit when too_much <= 0;
     update private.refund_requests as q
     set status = case when q.amount_cents <= too_much then 'withdrawn' else q.status end,
-      amount_cents = case when q.amount_cents <= too_much then q.amount_cents else q.amount_cents - too_much end
+      amount_cents = case when q.amount_cents <= too_much then q.amount_cents else q.amount_cents - too_much end,
+      goodwill_cents = case
+        when q.amount_cents <= too_much then q.goodwill_cents else least(q.goodwill_cents, q.amount_cents - too_much)
+      end
     where q.organization_id = request.organization_id and q.id = request.id;
     too_much := too_much - request.amount_cents;
   end loop;
@@ -1273,6 +1305,7 @@ begin
   set status = reached,
     provider_refund_id = refund ->> 'id',
     amount_cents = share.cents,
+    goodwill_cents = least(q.goodwill_cents, share.cents),
     as_of = greatest(q.as_of, (refund ->> 'as_of')::timestamptz)
   where q.organization_id = request.organization_id and q.id = request.id;
 
@@ -1294,6 +1327,7 @@ begin
   if reached <> 'failed' then
     perform private.shrink_promises(payment);
   end if;
+  perform private.cap_goodwill(payment.organization_id, payment.booking_id);
   return row(request.id, reached)::service.applied_refund;
 end
 $$;
@@ -2135,6 +2169,7 @@ begin
     end if;
   end if;
 
+  perform private.cap_goodwill(booking.organization_id, booking.id);
   perform private.settle_shares(booking);
   -- Paid otherwise, or changed: the page that asks for another amount is closed.
   if booking.takes_capacity and exists (
@@ -7083,6 +7118,40 @@ $$;
 comment on function private.retake_order is
   'Whether all bookings of an order that lapsed have their places again now: all of them, or none is taken. paid: what came in for each of booking_ids. The caller holds them.';
 
+create function private.settle_rest_of_order(organization_id uuid, order_id uuid)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  booking_id uuid;
+begin
+  for booking_id in
+    select b.id
+    from public.bookings as b
+    where b.organization_id = settle_rest_of_order.organization_id
+      and b.order_id = settle_rest_of_order.order_id
+      and b.status in ('held', 'pending')
+      and b.hold_expires_at > now()
+      and b.due_now_cents = 0
+      and not exists (
+        select from public.bookings as other
+        where other.organization_id = b.organization_id
+          and other.order_id = b.order_id
+          and other.status in ('held', 'expired')
+          and other.due_now_cents > 0
+      )
+    order by b.starts_at, b.id
+  loop
+    perform private.settle_booking(settle_rest_of_order.organization_id, booking_id);
+  end loop;
+end
+$$;
+
+comment on function private.settle_rest_of_order is
+  'Settles those bookings of an order that cost nothing now and waited for others: once none is left that must be paid first. The caller holds the bookings.';
+
 create function private.apply_order_session(job private.jobs, lead_id uuid, session jsonb)
 returns service.applied_checkout
 language plpgsql
@@ -7103,7 +7172,6 @@ declare
   cents bigint [] := '{}';
   takes_again boolean := true;
   known public.booking_orders;
-  zero_due uuid;
   state text;
   answer service.applied_checkout;
 begin
@@ -7129,6 +7197,14 @@ begin
       select from public.bookings as b
       join unnest(attempts) as a on a.organization_id = b.organization_id and a.booking_id = b.id
       where b.status = 'expired'
+        -- Or has lapsed as one has that cost nothing and is not among them.
+        or b.hold_expires_at <= now() and exists (
+          select from public.bookings as other
+          where other.organization_id = known.organization_id
+            and other.order_id = known.id
+            and other.status = 'expired'
+            and other.due_now_cents = 0
+        )
     ) and not exists (
       -- Told before: what it did then stays.
       select from public.payments as p
@@ -7192,25 +7268,7 @@ begin
   end loop;
 
   if paid then
-    -- What cost nothing now waited for the rest.
-    for zero_due in
-      select b.id
-      from public.bookings as b
-      where b.organization_id = known.organization_id
-        and b.order_id = known.id
-        and b.status in ('held', 'pending')
-        and b.due_now_cents = 0
-        and not exists (
-          select from public.bookings as other
-          where other.organization_id = b.organization_id
-            and other.order_id = b.order_id
-            and other.status in ('held', 'expired')
-            and other.due_now_cents > 0
-        )
-      order by b.starts_at, b.id
-    loop
-      perform private.settle_booking(known.organization_id, zero_due);
-    end loop;
+    perform private.settle_rest_of_order(known.organization_id, known.id);
   elsif delayed and not refused then
     -- The provider is asked every minute, so an hour is kept however long it takes.
     update public.bookings as b
@@ -10759,7 +10817,9 @@ create type public.booking as (
   payable_cents bigint,
   rest_payable_until timestamptz,
   payment_open boolean,
-  merged_into text
+  merged_into text,
+  shared_cents bigint,
+  with_order boolean
 );
 
 comment on type public.booking is 'A booking for whoever manages it.';
@@ -10777,6 +10837,10 @@ comment on column public.booking.payment_open is
   'Whether a payment page was opened for it of which the provider has not said yet that nothing comes of it: only then money may be under way.';
 comment on column public.booking.merged_into is
   'The reference of the booking that the venue made it part of, which has its people and its money; null: of none.';
+comment on column public.booking.shared_cents is
+  'What others are to pay of it by open shares: payable_cents is beside it.';
+comment on column public.booking.with_order is
+  'Whether it is held in an order of several rooms: the page that its link opens asks for what is due of all of them.';
 comment on column public.booking.manage_token is
   'The secret by which it is managed, told by confirm_booking; null to whoever has brought it.';
 
@@ -11445,7 +11509,9 @@ begin
         select other.reference
         from public.bookings as other
         where other.organization_id = booking.organization_id and other.id = booking.merged_into_id
-      )
+      ),
+      private.shares_reserve(booking.organization_id, booking.id),
+      booking.order_id is not null and shown.status = 'held'
     )::public.booking
     from public.customers as c
     join public.organizations as o on o.id = c.organization_id
@@ -11544,6 +11610,9 @@ begin
   end if;
   perform private.act_as('customer', booking.customer_id);
   perform private.cancel(booking, 'cancelled_by_customer', 'terms');
+  if booking.order_id is not null then
+    perform private.settle_rest_of_order(booking.organization_id, booking.order_id);
+  end if;
   return private.get_booking(cancel_booking.reference, cancel_booking.manage_token);
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -15111,7 +15180,11 @@ begin
   where b.organization_id = known.organization_id
     and b.order_id = known.id
     and (cancel_order.booking_references is null or b.reference = any (cancel_order.booking_references));
-  perform private.lock_bookings(known.organization_id, ids);
+  perform private.lock_bookings(
+    known.organization_id,
+    -- Those that are left may have waited for these.
+    array(select b.id from public.bookings as b where b.organization_id = known.organization_id and b.order_id = known.id)
+  );
   for booking in
     select b.*
     from public.bookings as b
@@ -15136,6 +15209,7 @@ begin
   if cancelled = 0 then
     perform private.fail('not_cancellable', 409, 'The bookings are over, or their time has come; ask the venue.');
   end if;
+  perform private.settle_rest_of_order(known.organization_id, known.id);
   return private.managed_order(known.organization_id, known.id);
 exception
   when query_canceled or lock_not_available or deadlock_detected then
@@ -15410,7 +15484,14 @@ begin
   ) then
     perform private.fail('booking_not_found', 404, 'Name bookings of the order.');
   end if;
-  perform private.lock_bookings(transition_order.organization_id, ids);
+  perform private.lock_bookings(
+    transition_order.organization_id,
+    -- Those that are left may have waited for these.
+    array(
+      select b.id from public.bookings as b
+      where b.organization_id = transition_order.organization_id and b.order_id = transition_order.order_id
+    )
+  );
   for booking in
     select b.id, b.reference
     from public.bookings as b
@@ -15432,6 +15513,9 @@ begin
         perform private.refuse_about(state, code, hint, details, jsonb_build_object('reference', booking.reference));
     end;
   end loop;
+  if transition_order.to_status = 'cancelled' then
+    perform private.settle_rest_of_order(transition_order.organization_id, transition_order.order_id);
+  end if;
   return private.desk_order(transition_order.organization_id, transition_order.order_id);
 exception
   when query_canceled or lock_not_available or deadlock_detected then

@@ -1,7 +1,7 @@
 -- Baseline engine.
 --
 -- Generated from sql/ by `make migration name=baseline_engine`. Do not edit: change sql/ and render again.
--- Digest of what follows: 347e4211f594283a5d0a52eedc6fbdd62ef388b475f95977121d43cef5748de9
+-- Digest of what follows: 6bb82954eb290305743b4a16251ebc74a58c4862a53ca28f94f66af56b844094
 
 -- =============================================================================
 -- sql/00_foundation/010_schemas.sql
@@ -7322,7 +7322,10 @@ create table private.platform_log (
 );
 
 comment on table private.platform_log is
-  'What platform administrators did, and customers of Stripe that were taken off (nobody''s name; reason: the customer). No foreign keys: it outlives the organizations that it speaks of.';
+  'What platform administrators did, organizations that were put back from a backup (nobody''s name; action restore, reason: of when), and customers of Stripe that were taken off (nobody''s name; reason: the customer). No foreign keys: it outlives the organizations that it speaks of.';
+
+-- for: whether an organization was put back from a backup since a moment (private.changes_since)
+create index platform_log_restores_idx on private.platform_log (organization_id, occurred_at) where action = 'restore';
 
 create table public.support_entries (
   organization_id uuid not null,
